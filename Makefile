@@ -1,0 +1,41 @@
+# Letterbox: `make help` lists what can be made.
+PYTHON ?= python3
+BIN := .venv/bin
+UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check bench soak lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## make .venv with the command `letterbox`, from the lock
+
+.venv/.installed: requirements.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Letterbox needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install ## start everything in one process at http://127.0.0.1:8000
+	@$(BIN)/letterbox serve
+
+test: install ## run every test: SQLite, a real PostgreSQL, real processes
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: install ## format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## print speed as ratios of one run
+	$(BIN)/python -m benchmarks
+
+soak: install ## run the long fault tests at full size
+	LETTERBOX_SOAK=1 $(BIN)/pytest -n 2 --dist loadgroup -m soak --timeout 3600
+
+lock: install ## resolve the newest releases again into the lock files
+	$(UV_COMPILE) --upgrade pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock

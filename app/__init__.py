@@ -1,0 +1,1 @@
+"""Letterbox: receives the texts that an SMS provider forwards, and loses none of them."""

@@ -1,0 +1,1 @@
+"""What programs talk to: the forwarding target and the REST interface."""

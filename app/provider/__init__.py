@@ -1,0 +1,1 @@
+"""All knowledge of NetMessenger's wire, and of nothing else."""
