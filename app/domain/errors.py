@@ -1,14 +1,14 @@
 """The errors that Letterbox raises on purpose, in one tree.
 
-    LetterboxError                 its text is one line that says what to do
-    ├── SettingsError              a setting is missing or wrong; stops the start
-    ├── SetupError                 the machine, a folder or the database does not suit; stops the start
-    ├── InvalidInput               the caller's words are off; `field` names which
-    │   └── InvalidCursor          a cursor that is damaged or of another query
-    ├── NotFound                   no such thing, or no longer
-    ├── Conflict                   the thing exists already or is not in a state for this
-    └── Unavailable                cannot be done now, later perhaps
-        └── NothingDurable         neither database nor spool can keep a message
+LetterboxError                 its text is one line that says what to do
+├── SettingsError              a setting is missing or wrong; stops the start
+├── SetupError                 the machine, a folder or the database does not suit; stops the start
+├── InvalidInput               the caller's words are off; `field` names which
+│   └── InvalidCursor          a cursor that is damaged or of another query
+├── NotFound                   no such thing, or no longer
+├── Conflict                   the thing exists already or is not in a state for this
+└── Unavailable                cannot be done now, later perhaps
+    └── NothingDurable         neither database nor spool can keep a message
 """
 
 

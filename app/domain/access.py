@@ -1,0 +1,58 @@
+"""Secrets and what they open: digests, scopes, and the auth values that a forward may carry."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+Scope = Literal["messages:read", "messages:send", "rules:write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+_NOBODY = hashlib.sha256(b"nobody").digest()
+
+
+def digest_secret(secret: str | bytes) -> bytes:
+    """SHA-256: the secrets are long and random, so a slow hash would only slow us."""
+    data = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
+    return hashlib.sha256(data).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class AuthValue:
+    """One live `auth` value. `number` is None for INBOUND_AUTH, which serves every number."""
+
+    id: int | None
+    number: str | None
+    digest: bytes
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which auth values and numbers are known, as read at one moment (`revision`)."""
+
+    revision: int
+    numbers: frozenset[str]
+    values: dict[bytes, AuthValue] = field(repr=False)
+
+    def find(self, secret: bytes, dest: str, now: datetime) -> AuthValue | None:
+        """The value that admits a forward to `dest`, or None.
+
+        A number's own value does not open another known number. The look-up is by digest, which
+        nobody can steer towards a near miss, and its last step compares in constant time.
+        """
+        digest = digest_secret(secret)
+        value = self.values.get(digest)
+        matches = hmac.compare_digest(digest, value.digest if value else _NOBODY)
+        if value is None or not matches:
+            return None
+        if value.expires_at is not None and value.expires_at <= now:
+            return None
+        if value.number is not None and value.number != dest and dest in self.numbers:
+            return None
+        return value
+
+    def is_unknown_number(self, dest: str) -> bool:
+        """Whether numbers are configured and this is none of them."""
+        return bool(self.numbers) and dest not in self.numbers

@@ -1,0 +1,90 @@
+"""What somebody may ask of the messages, decided in one place for both databases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.messages import fold_text
+
+
+class Searchable(Protocol):
+    """The columns of a message that a filter looks at."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def dest(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def via(self) -> str: ...
+    @property
+    def merge_fields(self) -> dict[str, str]: ...
+    @property
+    def problems(self) -> str: ...
+    @property
+    def read_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Every stated condition must hold.
+
+    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, each must
+    be a substring of the body; `merge_fields` must be equal.
+    """
+
+    source: str | None = None
+    dest: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    words: tuple[str, ...] = ()
+    problem: str | None = None
+    via: str | None = None
+    unread: bool | None = None
+    merge_fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that `matches` looks at."""
+        looked_at = {
+            "source": self.source is not None,
+            "dest": self.dest is not None,
+            "received_at": self.since is not None or self.until is not None,
+            "body": bool(self.words),
+            "problems": self.problem is not None,
+            "via": self.via is not None,
+            "read_at": self.unread is not None,
+            "merge_fields": bool(self.merge_fields),
+        }
+        return tuple(name for name, needed in looked_at.items() if needed)
+
+    def matches(self, message: Searchable) -> bool:
+        return (
+            (self.source is None or message.source == self.source)
+            and (self.dest is None or message.dest == self.dest)
+            and (self.since is None or message.received_at >= self.since)
+            and (self.until is None or message.received_at < self.until)
+            and (self.via is None or message.via == self.via)
+            and (self.unread is None or (message.read_at is None) == self.unread)
+            and (self.problem is None or self.problem in message.problems.split())
+            and self._has_merge_fields(message)
+            and self._has_words(message)
+        )
+
+    def _has_merge_fields(self, message: Searchable) -> bool:
+        return all(message.merge_fields.get(k) == v for k, v in self.merge_fields.items())
+
+    def _has_words(self, message: Searchable) -> bool:
+        if not self.words:
+            return True
+        folded = fold_text(message.body)
+        return all(word in folded for word in self.words)
+
+
+def split_words(q: str) -> tuple[str, ...]:
+    """The folded words of a search."""
+    return tuple(fold_text(q).split())

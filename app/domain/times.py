@@ -1,0 +1,53 @@
+"""How the provider's local times become instants."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+# A day inside what `datetime` can hold: such a time moves to any zone without an overflow.
+_FIRST_YEAR = 2
+_LAST_YEAR = 9998
+
+_SEPARATORS = ("T", "t", " ")
+_NO_OFFSET = timedelta(0)
+
+
+def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
+    """Read the provider's local time, and say what is doubtful about it.
+
+    Takes `YYYY-MM-DD HH:MM:SS` and its ISO forms (`T`, a fraction, an offset or `Z`, which then
+    wins over `zone`). Returns an aware UTC time and a code of `messages.PROBLEMS`:
+
+    - None: the time is certain.
+    - `time`: with None, the text is no time; with a time, it lies in the hour that spring skips
+      and is read with the offset in force before the change.
+    - `time-ambiguous`: it lies in the hour that autumn repeats; the earlier one is returned.
+    """
+    local = _parse_iso(text.strip())
+    if local is None or not _FIRST_YEAR <= local.year <= _LAST_YEAR:
+        return None, "time"
+    if local.tzinfo is not None:
+        return local.astimezone(UTC), None
+    before = _read_offset(local, zone)
+    after = _read_offset(local.replace(fold=1), zone)
+    utc = local - before
+    # `combine` costs a quarter of `replace(tzinfo=UTC)`, and each forward comes through here.
+    moment = datetime.combine(utc, utc.time(), UTC)
+    if before == after:
+        return moment, None
+    return moment, "time-ambiguous" if before > after else "time"
+
+
+def _parse_iso(text: str) -> datetime | None:
+    # `fromisoformat` also takes bare dates, week dates, lone hours and any separator: none of
+    # them is a time of arrival that we would trust.
+    if text[4:8:3] != "--" or text[10:11] not in _SEPARATORS or text[13:14] != ":":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _read_offset(local: datetime, zone: ZoneInfo) -> timedelta:
+    # Only for a missing datetime has a ZoneInfo no offset.
+    return zone.utcoffset(local) or _NO_OFFSET

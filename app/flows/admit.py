@@ -1,0 +1,127 @@
+"""Decides whether a forward's `auth` opens /inbound, from memory, whatever the database does."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.domain.access import Admission, AuthValue, digest_secret
+from app.domain.errors import Unavailable
+from app.storage.database import Database
+from app.storage.numbers import read_admission, read_revision
+
+READ_TIMEOUT_SECONDS = 1.0
+# However many wrong values come in, the database is asked no more often than this.
+MIN_PAUSE_SECONDS = 0.05
+
+
+class Gate:
+    """Holds the digests of all live auth values; an unknown one makes it read them again first.
+
+    What was read last is kept in a file, so that a start needs no database.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        cache: Path,
+        shared_secret: str,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._cache = cache
+        self._now = now
+        digest = digest_secret(shared_secret)
+        self._shared = AuthValue(None, None, digest, None)
+        self._admission = self._with_shared(_read_cache(cache))
+        self._reading = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+        self._read_at = 0.0
+
+    @property
+    def admission(self) -> Admission:
+        return self._admission
+
+    async def admit(self, secret: bytes | None, dest: str) -> AuthValue | None:
+        """The value that admits a forward to `dest`, or None where it is wrong or missing.
+
+        Raises Unavailable where the value is unknown and the database cannot be asked.
+        """
+        if not secret:
+            return None
+        value = self._admission.find(secret, dest, self._now())
+        if value is None:
+            await asyncio.shield(self._join_read())
+            value = self._admission.find(secret, dest, self._now())
+        return value
+
+    async def refresh(self) -> None:
+        """Read the values again where they have changed. Raises Unavailable."""
+        if await self._database.read(read_revision) != self._admission.revision:
+            await self._read()
+
+    def _join_read(self) -> asyncio.Task[None]:
+        """A read that begins after this call; all who wait for one share it."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._read_in_turn())
+        return self._next
+
+    async def _read_in_turn(self) -> None:
+        async with self._reading:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(self._read_at + MIN_PAUSE_SECONDS - loop.time())
+            self._next = None
+            self._read_at = loop.time()
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+                found = await self._database.read(read_admission)
+        except TimeoutError:
+            raise Unavailable("the database does not answer") from None
+        if found.revision != self._admission.revision:
+            await asyncio.to_thread(_write_cache, self._cache, found)
+        self._admission = self._with_shared(found)
+
+    def _with_shared(self, found: Admission) -> Admission:
+        values = {**found.values, self._shared.digest: self._shared}
+        return Admission(found.revision, found.numbers, values)
+
+
+def _read_cache(path: Path) -> Admission:
+    try:
+        stored = json.loads(path.read_bytes())
+        values = [_read_value(fields) for fields in stored["values"]]
+        numbers = frozenset(stored["numbers"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Admission(-1, frozenset(), {})
+    return Admission(-1, numbers, {value.digest: value for value in values})
+
+
+def _read_value(fields: dict[str, Any]) -> AuthValue:
+    expires_at = fields["expires_at"] and datetime.fromisoformat(fields["expires_at"])
+    return AuthValue(fields["id"], fields["number"], bytes.fromhex(fields["digest"]), expires_at)
+
+
+def _write_cache(path: Path, admission: Admission) -> None:
+    """Digests alone; a reader finds the old file or the new one."""
+    stored = {
+        "numbers": sorted(admission.numbers),
+        "values": [
+            {
+                "id": value.id,
+                "number": value.number,
+                "digest": value.digest.hex(),
+                "expires_at": value.expires_at and value.expires_at.isoformat(),
+            }
+            for value in admission.values.values()
+        ],
+    }
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(json.dumps(stored))
+    temporary.chmod(0o600)
+    temporary.replace(path)

@@ -1,0 +1,71 @@
+"""The figures that a monitoring system scrapes from /metrics."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """One set a process; with several web processes their sum is shown (see `serve`)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.acknowledged = Counter(
+            "letterbox_messages_acknowledged_total",
+            "Forwards answered with 200, by where the message was made durable.",
+            ["kept_in"],
+            registry=self.registry,
+        )
+        self.stored = Counter(
+            "letterbox_messages_stored_total",
+            "Messages that were new to the database; redeliveries are not.",
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "letterbox_forwards_refused_total",
+            "Forwards answered with 403, 413 or 503.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.receive_seconds = Histogram(
+            "letterbox_receive_seconds",
+            "From the request's last byte to the message being durable.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
+            registry=self.registry,
+        )
+        self.handled = Counter(
+            "letterbox_messages_handled_total",
+            "Messages that the handle flow has finished.",
+            registry=self.registry,
+        )
+        self.backlog = Gauge(
+            "letterbox_messages_unhandled",
+            "Messages that wait to be handled, counted up to 100,000.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.spool_depth = Gauge(
+            "letterbox_spool_depth",
+            "Acknowledged messages that wait in the spool for the database.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.open_alerts = Gauge(
+            "letterbox_alerts_open",
+            "Alerts that wait for a person.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.kept_in_database = self.acknowledged.labels("database")
+        self.kept_in_spool = self.acknowledged.labels("spool")
+
+    def render(self) -> bytes:
+        """The Prometheus text format."""
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,122 @@
+"""What the hot path noticed and leaves to be written down a moment later."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from app.flows.metrics import Metrics
+from app.storage.refusals import NewRefusal
+
+# Whoever floods us with wrong forwards fills no disk: so many kinds a second are told apart.
+MAX_REFUSAL_KINDS = 50
+MAX_TEXT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAlert:
+    kind: str
+    subject: str
+    text: str
+    action: str
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that was noticed since the last time somebody looked."""
+
+    refusals: list[NewRefusal] = field(default_factory=list)
+    seen_auths: dict[int, datetime] = field(default_factory=dict)
+    alerts: list[PendingAlert] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.refusals or self.seen_auths or self.alerts or self.adopted)
+
+
+class Notices:
+    """Gathers in memory without waiting; `take` hands everything over (flows/tend.py)."""
+
+    def __init__(
+        self, metrics: Metrics, *, now: Callable[[], datetime], wake: Callable[[], None]
+    ) -> None:
+        self._metrics = metrics
+        self._now = now
+        self._wake = wake
+        self._refused: Counter[tuple[str, str, str]] = Counter()
+        self._too_large: Counter[str] = Counter()
+        self._batch = Batch()
+
+    def on_admitted(self, auth_id: int | None) -> None:
+        if auth_id is not None:
+            self._batch.seen_auths[auth_id] = self._now()
+
+    def on_turned_away(self, address: str, dest: str, reason: str) -> None:
+        self._metrics.refused.labels(reason).inc()
+        key = (address, dest[:MAX_TEXT], reason)
+        if key not in self._refused and len(self._refused) >= MAX_REFUSAL_KINDS:
+            key = ("many", "", reason)
+        self._refused[key] += 1
+
+    def on_too_large(self, address: str) -> None:
+        self._metrics.refused.labels("too-large").inc()
+        self._too_large[address if len(self._too_large) < MAX_REFUSAL_KINDS else "many"] += 1
+
+    def on_stored(self, rows: int) -> None:
+        self._metrics.stored.inc(rows)
+        self._wake()
+
+    def on_kept(self, rows: int, *, in_spool: bool) -> None:
+        (self._metrics.kept_in_spool if in_spool else self._metrics.kept_in_database).inc(rows)
+
+    def on_adopted(self, spool_id: str) -> None:
+        self._batch.adopted.append(spool_id)
+
+    def on_refused(self, path: Path) -> None:
+        self._batch.alerts.append(
+            PendingAlert(
+                "message-refused",
+                path.name,
+                f"A message that the database cannot store lies in {path}.",
+                "Read the file: it holds the whole message. Report it to Letterbox's developers.",
+            )
+        )
+
+    def on_damaged(self, path: Path) -> None:
+        self._batch.alerts.append(
+            PendingAlert(
+                "spool-damaged",
+                path.name,
+                f"A part of the spool could not be read; what is left of it lies in {path}.",
+                "Check the disk. Compare with the provider's InboundMessages report for that time.",
+            )
+        )
+
+    def take(self) -> Batch:
+        """Everything gathered so far, which is forgotten here."""
+        batch, self._batch = self._batch, Batch()
+        now = self._now()
+        batch.refusals = [NewRefusal(now, *key, count) for key, count in self._refused.items()]
+        batch.alerts += [
+            PendingAlert(
+                "too-large",
+                address,
+                "A forward over 64 KiB was refused with 413.",
+                "No text is as long as that: find out who sends it. Its content was not kept.",
+                count,
+            )
+            for address, count in self._too_large.items()
+        ]
+        self._refused.clear()
+        self._too_large.clear()
+        return batch
+
+    def put_back(self, batch: Batch) -> None:
+        """The database was away: these wait for the next time."""
+        for refusal in batch.refusals:
+            self._refused[refusal.address, refusal.dest, refusal.reason] += refusal.count
+        self._batch.seen_auths = batch.seen_auths | self._batch.seen_auths
+        self._batch.alerts = batch.alerts + self._batch.alerts
+        self._batch.adopted = batch.adopted + self._batch.adopted

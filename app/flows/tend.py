@@ -1,0 +1,163 @@
+"""Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.domain.errors import LetterboxError
+from app.flows.admit import Gate
+from app.flows.metrics import Metrics
+from app.flows.notices import Batch, Notices
+from app.storage.alerts import close_alert, count_open_alerts, raise_alert
+from app.storage.database import Connection, Database
+from app.storage.events import forget_old_events
+from app.storage.intake import Intake
+from app.storage.numbers import note_auths_seen
+from app.storage.processes import (
+    GONE_AFTER,
+    Process,
+    forget_processes,
+    list_processes,
+    note_process,
+)
+from app.storage.refusals import add_refusals
+from app.storage.stats import count_backlog
+
+TICK_SECONDS = 1.0
+HEARTBEAT = timedelta(seconds=10)
+ADOPTION = timedelta(seconds=30)
+TIDYING = timedelta(minutes=10)
+TIDIED_ROWS = 1_000
+COUNTED_BACKLOG = 100_000
+
+VANISHED = "process-vanished"
+
+log = structlog.get_logger("letterbox.tend")
+
+
+class Tender:
+    """One a process; `tend` does what is due and leaves the rest for the next tick."""
+
+    def __init__(
+        self,
+        database: Database,
+        gate: Gate,
+        intake: Intake | None,
+        notices: Notices,
+        metrics: Metrics,
+        process: Process,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._intake = intake
+        self._notices = notices
+        self._metrics = metrics
+        self._process = process
+        self._now = now
+        self._due: dict[str, datetime] = {}
+
+    async def run(self) -> None:
+        """Tick until cancelled. No failure ends it."""
+        while True:
+            try:
+                await self.tend()
+            except LetterboxError as error:
+                log.debug("tending_later", error=str(error))
+            except Exception:
+                log.exception("tending_failed")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def tend(self) -> None:
+        """One tick."""
+        await self._gate.refresh()
+        await self.write_notices()
+        if self._is_due("heartbeat", HEARTBEAT):
+            await self._database.write(self._beat, self._now())
+        if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
+            await self._intake.drain_abandoned()
+        if self._is_due("tidying", TIDYING):
+            await self._database.write(forget_old_events, self._now(), limit=TIDIED_ROWS)
+        if self._intake:
+            self._metrics.spool_depth.set(self._intake.depth)
+        self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
+        self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
+
+    async def write_notices(self) -> None:
+        """Have what was noticed in the database, or keep it for the next time."""
+        batch = self._notices.take()
+        if not batch:
+            return
+        refused = sum(refusal.count for refusal in batch.refusals)
+        if refused:
+            log.warning("forwards_refused", count=refused, reason=batch.refusals[0].reason)
+        try:
+            await self._database.write(_write_notices, batch, self._now())
+        except BaseException:
+            self._notices.put_back(batch)
+            raise
+
+    async def say_goodbye(self) -> None:
+        """Write the last notices; forget this process unless its spool still holds messages."""
+        await self.write_notices()
+        if self._intake is None or not self._intake.depth:
+            await self._database.write(forget_processes, [self._process.id])
+
+    def _is_due(self, name: str, period: timedelta) -> bool:
+        now = self._now()
+        if now < self._due.get(name, now):
+            return False
+        self._due[name] = now + period
+        return True
+
+    def _beat(self, conn: Connection, now: datetime) -> None:
+        depth = self._intake.depth if self._intake else 0
+        mine = self._process
+        note_process(
+            conn,
+            Process(mine.id, mine.kind, mine.host, mine.pid, mine.started_at, now, depth),
+        )
+        _report_vanished(conn, now)
+
+
+def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
+    if batch.refusals:
+        add_refusals(conn, batch.refusals)
+    note_auths_seen(conn, batch.seen_auths)
+    forget_processes(conn, batch.adopted)
+    for spool_id in batch.adopted:
+        close_alert(conn, VANISHED, spool_id, now=now)
+    for alert in batch.alerts:
+        raise_alert(
+            conn,
+            alert.kind,
+            alert.subject,
+            text=alert.text,
+            action=alert.action,
+            count=alert.count,
+            now=now,
+        )
+
+
+def _report_vanished(conn: Connection, now: datetime) -> None:
+    """A web process that is gone without a goodbye may hold messages that only it could reach."""
+    for gone in list_processes(conn):
+        if now - gone.seen_at < GONE_AFTER:
+            continue
+        if gone.kind == "work":
+            forget_processes(conn, [gone.id])
+            continue
+        raise_alert(
+            conn,
+            VANISHED,
+            gone.id,
+            text=f"A web process on {gone.host} ended without a goodbye at about"
+            f" {gone.seen_at:%Y-%m-%d %H:%M} UTC; its spool may hold messages.",
+            action=f"Start Letterbox on {gone.host} with the same DATA_DIR: it stores them. Where"
+            f" that disk is lost, run `letterbox reconcile` for the time.",
+            now=now,
+            count=0,
+        )

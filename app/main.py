@@ -1,0 +1,47 @@
+"""The web process: /inbound ahead of the framework, everything else behind it."""
+
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.inbound import PATH, InboundEndpoint
+from app.api.rest import build_rest
+from app.runtime import Runtime
+from app.worker import run_flows
+
+# The collector's walks over what the start made would cost a tenth of the throughput.
+GC_THRESHOLD = 50_000
+
+
+def build_app(runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None) -> ASGIApp:
+    """The ASGI application of a web process; its lifespan starts and closes the runtime.
+
+    `on_failure` is called when the process must end though it has started (`runtime.failure`).
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await runtime.start(on_failure=on_failure)
+        if runtime.settings.run_workers:
+            runtime.spawn(run_flows(runtime))
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 20)
+        try:
+            yield
+        finally:
+            await runtime.close()
+
+    rest = build_rest(runtime, lifespan=lifespan)
+    inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await inbound(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    return dispatch

@@ -1,0 +1,210 @@
+"""Opens what a process needs, wired together once: only the edges hold it."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import structlog
+
+from app.domain.errors import SetupError
+from app.flows.admit import Gate
+from app.flows.metrics import Metrics
+from app.flows.notices import Notices
+from app.flows.receive import Receiver
+from app.flows.tend import Tender
+from app.settings import EVERYWHERE, Settings
+from app.storage.data_dir import DataDir
+from app.storage.database import Connection, Database, open_database
+from app.storage.inbound import make_inserter
+from app.storage.intake import Intake
+from app.storage.migrate import migrate
+from app.storage.processes import Process
+from app.storage.secrets import register_secret
+from app.storage.wakeups import Wakeups
+
+CONNECT_SECONDS = 1.0
+FIRST_CONNECT_SECONDS = 5.0
+
+Kind = Literal["web", "work"]
+
+log = structlog.get_logger("letterbox")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecrets:
+    """What every process must have alike; `generated` names those that nobody set."""
+
+    inbound_auth: str = field(repr=False)
+    api_key: str = field(repr=False)
+    generated: frozenset[str]
+
+
+@dataclass
+class Runtime:
+    """Everything a process runs on. `start` before use, `close` after."""
+
+    settings: Settings
+    secrets: SharedSecrets
+    data_dir: DataDir
+    database: Database
+    metrics: Metrics
+    notices: Notices
+    wakeups: Wakeups
+    gate: Gate
+    tender: Tender
+    intake: Intake | None
+    now: Callable[[], datetime] = utc_now
+    prepared: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: SetupError | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def receiver(self) -> Receiver:
+        """The receive flow; only in a web process."""
+        if self.intake is None:
+            raise RuntimeError("a worker takes no forwards")
+        networks = self.settings.forwarders
+        return Receiver(
+            self.gate,
+            self.intake,
+            forwarders=None if networks == EVERYWHERE else networks,
+            zone=self.settings.zone,
+            notices=self.notices,
+            metrics=self.metrics,
+            now=self.now,
+            make_nonce=lambda: secrets.token_bytes(16),
+        )
+
+    async def start(self, *, on_failure: Callable[[], None]) -> None:
+        """Take messages at once; reach the database now or later.
+
+        Raises SetupError where the database suits no start. Where that shows only later, once the
+        database has come back, `on_failure` is called and `failure` says why.
+        """
+        self.wakeups.start()
+        if self.intake is not None:
+            await self.intake.start()
+        preparing = self.spawn(self._prepare_until_done())
+        # SQLite is a file of ours: what keeps it from opening is no outage to wait out in spool.
+        patience = FIRST_CONNECT_SECONDS if self.settings.is_postgres else None
+        await asyncio.wait({preparing}, timeout=patience)
+        if not preparing.done():
+            log.warning("database_away", messages="go to the spool until it comes back")
+            preparing.add_done_callback(lambda _: on_failure() if self.failure else None)
+        elif self.failure is not None:
+            await self.close()
+            raise self.failure
+
+    async def close(self) -> None:
+        """Finish what was accepted, say goodbye and let go of everything."""
+        if self.intake is not None:
+            await self.intake.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self.prepared.is_set():
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await self.tender.say_goodbye()
+        await self.wakeups.close()
+        await self.database.close()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside until `close`."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        return task
+
+    async def _prepare_until_done(self) -> None:
+        while True:
+            try:
+                await self._prepare()
+            except SetupError as error:
+                self.failure = error
+                return
+            except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
+                log.debug("database_away", error=_describe(error))
+                await asyncio.sleep(CONNECT_SECONDS)
+            else:
+                return
+
+    async def _prepare(self) -> None:
+        """Schema, shared secrets, auth values, then what lies in the spools."""
+        revision = await migrate(self.database)
+        if revision:
+            log.info("migrated", revision=revision)
+        await self.database.write(self._register_secrets)
+        await self.gate.refresh()
+        if self.intake is not None:
+            await self.intake.recover()
+        self.spawn(self.tender.run())
+        self.prepared.set()
+
+    def _register_secrets(self, conn: Connection) -> None:
+        shared = self.secrets
+        for name, secret in (("inbound_auth", shared.inbound_auth), ("api_key", shared.api_key)):
+            if not register_secret(conn, name, secret, generated=name in shared.generated):
+                raise SetupError(
+                    f"another process made its own LETTERBOX_{name.upper()}: set the same one for"
+                    f" all of them, or let them share DATA_DIR"
+                )
+
+
+def open_runtime(
+    settings: Settings, kind: Kind, *, now: Callable[[], datetime] = utc_now
+) -> Runtime:
+    """Wire everything together; nothing is connected and no task runs yet.
+
+    Raises SetupError where DATA_DIR cannot be used.
+    """
+    data_dir = DataDir.open(settings.data_dir)
+    database = open_database(settings.database_url, settings.sqlite_path)
+    metrics = Metrics()
+    wakeups = Wakeups(database)
+    notices = Notices(metrics, now=now, wake=lambda: wakeups.ring("messages"))
+    shared = find_secrets(settings, data_dir)
+    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    process_id = secrets.token_hex(8)
+    intake = None
+    if kind == "web":
+        intake = Intake(
+            make_inserter(database),
+            data_dir.spool,
+            now=now,
+            make_id=lambda: process_id,
+            listener=notices,
+        )
+    process = Process(process_id, kind, socket.gethostname(), os.getpid(), now(), now(), 0)
+    tender = Tender(database, gate, intake, notices, metrics, process, now=now)
+    return Runtime(
+        settings, shared, data_dir, database, metrics, notices, wakeups, gate, tender, intake, now
+    )
+
+
+def find_secrets(settings: Settings, data_dir: DataDir) -> SharedSecrets:
+    """The secrets as they were set, or as they were generated into DATA_DIR. Raises SetupError."""
+    inbound_auth, api_key = settings.inbound_auth, settings.api_key
+    return SharedSecrets(
+        inbound_auth.get_secret_value() if inbound_auth else data_dir.load_secret("inbound_auth"),
+        api_key.get_secret_value() if api_key else data_dir.load_secret("api_key"),
+        frozenset(
+            name
+            for name, secret in {"inbound_auth": inbound_auth, "api_key": api_key}.items()
+            if secret is None
+        ),
+    )
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,0 +1,95 @@
+"""Alerts: what needs a person, open until it ends, each with what to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from app.storage.events import add_event
+from app.storage.tables import alerts
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`kind` is stable for programs, `subject` says which one, `count` how often it came."""
+
+    id: int
+    kind: str
+    subject: str
+    text: str
+    action: str
+    count: int
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+
+
+def raise_alert(
+    conn: Connection,
+    kind: str,
+    subject: str,
+    *,
+    text: str,
+    action: str,
+    now: datetime,
+    count: int = 1,
+) -> None:
+    """Open an alert, or count it again where it is open already."""
+    same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
+    known = conn.execute(
+        update(alerts).where(same).values(text=text, count=alerts.c.count + count, updated_at=now)
+    ).rowcount
+    if known:
+        return
+    alert_id = conn.execute(
+        insert(alerts)
+        .values(
+            kind=kind,
+            subject=subject,
+            text=text,
+            action=action,
+            count=count,
+            opened_at=now,
+            updated_at=now,
+        )
+        .returning(alerts.c.id)
+    ).scalar_one()
+    add_event(conn, "alert", alert_id, now)
+
+
+def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> None:
+    """End an alert where it is open."""
+    same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
+    closed = conn.execute(
+        update(alerts).where(same).values(closed_at=now, updated_at=now).returning(alerts.c.id)
+    ).scalars()
+    for alert_id in closed.all():
+        add_event(conn, "alert", alert_id, now)
+
+
+def list_alerts(
+    conn: Connection, *, before: int | None, limit: int, open_only: bool = False
+) -> list[Alert]:
+    """Newest first."""
+    query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
+    if open_only:
+        query = query.where(alerts.c.closed_at.is_(None))
+    if before is not None:
+        query = query.where(alerts.c.id < before)
+    return [_make_alert(row) for row in conn.execute(query)]
+
+
+def get_alerts(conn: Connection, ids: list[int]) -> dict[int, Alert]:
+    """By id; those that are gone are missing."""
+    rows = conn.execute(select(alerts).where(alerts.c.id.in_(ids)))
+    return {row.id: _make_alert(row) for row in rows}
+
+
+def _make_alert(row: Any) -> Alert:
+    return Alert(*row)
+
+
+def count_open_alerts(conn: Connection) -> int:
+    query = select(func.count()).select_from(alerts).where(alerts.c.closed_at.is_(None))
+    return conn.execute(query).scalar_one()

@@ -1,0 +1,117 @@
+"""The conversations: one row for each pair of one of our numbers and a sender."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, or_, select, update
+
+from app.domain.errors import NotFound
+from app.domain.messages import make_number_key
+from app.domain.queries import MessageFilter
+from app.storage.search import Message, Page, get_message, get_messages, list_messages
+from app.storage.tables import conversations, message_index, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`updated_at` is when its newest message arrived; `unread` counts its unread messages."""
+
+    id: int
+    dest: str
+    source: str
+    name: str
+    last_message: Message
+    unread: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """`next` is what the next page's `before` is; None at the end."""
+
+    conversations: list[Conversation]
+    next: tuple[datetime, int] | None
+
+
+def list_conversations(
+    conn: Connection,
+    *,
+    dest: str | None = None,
+    source: str | None = None,
+    unread: bool | None = None,
+    before: tuple[datetime, int] | None,
+    limit: int,
+) -> ConversationPage:
+    """Those with the newest message first."""
+    table = conversations.c
+    query = select(conversations).order_by(table.updated_at.desc(), table.id.desc())
+    if dest is not None:
+        query = query.where(table.dest_key == make_number_key(dest))
+    if source is not None:
+        query = query.where(table.source_key == make_number_key(source))
+    if unread is not None:
+        query = query.where(table.unread > 0 if unread else table.unread == 0)
+    rows = conn.execute(_start_below(query, before).limit(limit + 1)).all()
+    page = rows[:limit]
+    stored = get_messages(conn, [row.last_message_id for row in page])
+    rest = (page[-1].updated_at, page[-1].id) if len(rows) > limit else None
+    return ConversationPage([_make_conversation(row, stored) for row in page], rest)
+
+
+def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
+    """Raises NotFound."""
+    row = conn.execute(select(conversations).where(conversations.c.id == conversation_id)).first()
+    if row is None:
+        raise NotFound("no such conversation")
+    return _make_conversation(row, get_messages(conn, [row.last_message_id]))
+
+
+def list_thread(
+    conn: Connection, conversation: Conversation, *, before: int | None, limit: int
+) -> Page:
+    """The messages of a conversation, newest stored first."""
+    wanted = MessageFilter(source=conversation.source, dest=conversation.dest)
+    return list_messages(conn, wanted, before=before, limit=limit)
+
+
+def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
+    """Note that somebody has read a message; again changes nothing. Raises NotFound."""
+    unread = and_(messages.c.id == message_id, messages.c.read_at.is_(None))
+    marked = conn.execute(update(messages).where(unread).values(read_at=now)).rowcount
+    if marked:
+        conversation_id = conn.execute(
+            update(message_index)
+            .where(message_index.c.message_id == message_id)
+            .values(unread=False)
+            .returning(message_index.c.conversation_id)
+        ).scalar()
+        conn.execute(
+            update(conversations)
+            .where(conversations.c.id == conversation_id, conversations.c.unread > 0)
+            .values(unread=conversations.c.unread - 1)
+        )
+    return get_message(conn, message_id)
+
+
+def _start_below(query: Select[Any], before: tuple[datetime, int] | None) -> Select[Any]:
+    if before is None:
+        return query
+    updated_at, conversation_id = before
+    table = conversations.c
+    return query.where(
+        table.updated_at <= updated_at,
+        or_(table.updated_at < updated_at, table.id < conversation_id),
+    )
+
+
+def _make_conversation(row: Row[Any], stored: dict[int, Message]) -> Conversation:
+    return Conversation(
+        row.id,
+        row.dest,
+        row.source,
+        row.name,
+        stored[row.last_message_id],
+        row.unread,
+        row.updated_at,
+    )

@@ -1,0 +1,63 @@
+"""DATA_DIR: where everything of a process lies that is not in the database."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.errors import SetupError
+from app.storage.secrets import load_or_make_secret
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The folder and the names in it; mode 0700, for it holds secrets and messages."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> "DataDir":
+        """Make the folder where it is missing. Raises SetupError where it cannot be used."""
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.stat().st_uid == os.getuid():
+                path.chmod(0o700)
+        except OSError as error:
+            raise SetupError(
+                f"LETTERBOX_DATA_DIR: {path} cannot be used ({error.strerror}); name a folder that"
+                " this user may write to"
+            ) from None
+        return cls(path)
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool"
+
+    @property
+    def auth_cache(self) -> Path:
+        return self.path / "auths.json"
+
+    def load_secret(self, name: str) -> str:
+        """The generated secret of that name, made on first use. Raises SetupError."""
+        try:
+            return load_or_make_secret(self.path / name)
+        except OSError as error:
+            raise SetupError(
+                f"LETTERBOX_DATA_DIR: {self.path / name} cannot be read or made ({error.strerror})"
+            ) from None
+
+    def lock(self) -> int:
+        """Hold the folder against a second process until this one ends.
+
+        Returns the descriptor to keep. Raises SetupError where another process holds it.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise SetupError(
+                f"another letterbox is running on {self.path}: end it first, or set"
+                " LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
+            ) from None
+        return descriptor

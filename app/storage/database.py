@@ -1,0 +1,225 @@
+"""The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
+
+import asyncio
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import asyncpg
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import Connection as Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.domain.errors import Unavailable
+from app.storage.writer import WriterThread
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READ_THREADS = 4
+POOL_SIZE = 8
+BUSY_SECONDS = 10.0
+
+# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours.
+SESSION_SETTINGS = {
+    "application_name": "letterbox",
+    "jit": "off",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "synchronous_commit": "on",
+}
+
+
+class Database(ABC):
+    """Runs plain synchronous functions over a Connection, each in a transaction of its own.
+
+    Both methods raise Unavailable where the database cannot be reached.
+    """
+
+    dialect: str
+
+    @abstractmethod
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `fn` where it can only read."""
+
+    @abstractmethod
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `fn` and commit before returning; keep it to about 100 rows."""
+
+    async def write_at_length(self, fn: Callable[[Connection], T], /) -> T:
+        """`write` for what may take minutes: a migration."""
+        return await self.write(fn)
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was accepted and let go of every connection."""
+
+
+class SqliteDatabase(Database):
+    """One writing thread, a few reading ones; WAL, and every commit fsynced."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, busy_timeout_seconds: float = 0.9) -> None:
+        self.path = path
+        self._write_engine = make_sqlite_engine(path, busy_timeout_seconds=busy_timeout_seconds)
+        self._read_engine = make_sqlite_engine(path, read_only=True)
+        self.writer = WriterThread(self._write_engine)
+        self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="sqlite-reader")
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def run() -> T:
+            with self._read_engine.begin() as connection:
+                return fn(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def run(connection: Connection) -> T:
+            with connection.begin():
+                return fn(connection, *args, **kwargs)
+
+        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+        while True:
+            try:
+                return await self.writer.submit(run)
+            except OperationalError as error:
+                if not _is_busy(error):
+                    raise
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Unavailable(
+                        "another program keeps the SQLite file locked; end it and try again"
+                    ) from None
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._readers, self.writer.close)
+        self._readers.shutdown()
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+
+
+class PostgresDatabase(Database):
+    """A pool of asyncpg connections; the functions run in greenlets on the event loop."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self.dsn = url.replace("postgres://", "postgresql://", 1)
+        self._engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+    async def _connect(self) -> Any:
+        return await connect_postgres(self.dsn)
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(fn, args, kwargs)
+
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(fn, args, kwargs)
+
+    async def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(fn, *args, **kwargs)
+        except (OSError, TimeoutError, PoolTimeout, asyncpg.PostgresConnectionError) as error:
+            raise Unavailable(f"the database cannot be reached: {type(error).__name__}") from None
+        except asyncpg.InterfaceError as error:
+            raise Unavailable(f"the database cannot be reached: {error}") from None
+        except DBAPIError as error:
+            if not is_connection_loss(error):
+                raise
+            raise Unavailable("the connection to the database broke; try again") from None
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def open_database(url: str, sqlite_path: Path, *, busy_timeout_seconds: float = 0.9) -> Database:
+    """The database that the settings name; nothing is connected yet."""
+    if url.startswith("postgres"):
+        return PostgresDatabase(url)
+    return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds)
+
+
+async def connect_postgres(
+    dsn: str, *, command_timeout: float | None = 30.0, **settings: str
+) -> Any:
+    """An asyncpg connection to a server that can write; `settings` are the session's own."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=5,
+        command_timeout=command_timeout,
+        target_session_attrs="read-write",
+        server_settings=SESSION_SETTINGS | settings,
+    )
+
+
+def make_sqlite_engine(
+    path: Path, *, read_only: bool = False, busy_timeout_seconds: float = BUSY_SECONDS
+) -> Engine:
+    """An engine that begins its own transactions: the driver's begin too late for a lock."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        pool_size=READ_THREADS if read_only else 1,
+        hide_parameters=True,
+    )
+    pragmas = [
+        f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA cache_size = -16000",
+    ]
+    if read_only:
+        pragmas.append("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in pragmas:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def is_connection_loss(error: DBAPIError) -> bool:
+    """Whether the connection or the server went, rather than the statement being wrong."""
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return error.connection_invalidated or state[:2] in {"08", "57"} or state == "25006"
+
+
+def _is_busy(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return bool(code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})

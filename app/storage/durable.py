@@ -1,0 +1,137 @@
+"""File operations that survive a power cut, and the lock that tells a folder's owner."""
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from app.domain.errors import Unavailable
+
+_LOCK = "lock"
+
+
+class SpoolError(Unavailable):
+    """Nothing could be made durable, or read, now: the disk is full, broken or not ours."""
+
+
+class Files(Protocol):
+    """What is asked of the operating system; the module `os` is one."""
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int: ...
+    def close(self, fd: int) -> None: ...
+    def pwrite(self, fd: int, data: memoryview, offset: int) -> int: ...
+    def pread(self, fd: int, length: int, offset: int) -> bytes: ...
+    def fsync(self, fd: int) -> None: ...
+    def ftruncate(self, fd: int, length: int) -> None: ...
+    def unlink(self, path: Path) -> None: ...
+    def rename(self, src: Path, dst: Path) -> None: ...
+    def mkdir(self, path: Path, mode: int = 0o777) -> None: ...
+    def rmdir(self, path: Path) -> None: ...
+
+
+@contextmanager
+def spool_errors(place: Path) -> Iterator[None]:
+    """Turns the system's errors into SpoolError, whose text names the place and what to look at."""
+    try:
+        yield
+    except OSError as error:
+        raise SpoolError(
+            f"The spool {place} failed ({error.strerror or error}): "
+            "check the disk's space and health, and who owns the folder."
+        ) from error
+
+
+def write_all(files: Files, fd: int, data: bytes, offset: int) -> None:
+    """Writes every byte, though the system may take fewer in one call."""
+    rest = memoryview(data)
+    while rest:
+        written = files.pwrite(fd, rest, offset)
+        if written <= 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rest, offset = rest[written:], offset + written
+
+
+def write_file(files: Files, path: Path, data: bytes) -> None:
+    """The whole file under its name, durable, or no file under that name."""
+    fd, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        write_all(files, fd, data, 0)
+        files.fsync(fd)
+        files.rename(Path(name), path)
+    except OSError:
+        with suppress(OSError):
+            files.unlink(Path(name))
+        raise
+    finally:
+        files.close(fd)
+    sync_folder(files, path.parent)
+
+
+def sync_folder(files: Files, folder: Path) -> None:
+    """Makes the names in a folder durable: fsync of a file keeps its bytes, not its name."""
+    fd = files.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        files.fsync(fd)
+    finally:
+        files.close(fd)
+
+
+def make_folder(files: Files, path: Path) -> None:
+    """The folder with its missing parents, mode 0700, its name durable even if another made it."""
+    if not path.parent.is_dir():
+        make_folder(files, path.parent)
+    with suppress(FileExistsError):
+        files.mkdir(path, 0o700)
+    sync_folder(files, path.parent)
+
+
+def claim_new_folder(files: Files, folder: Path) -> int | None:
+    """Makes a folder and takes its lock; None where the name was taken, or another was faster."""
+    try:
+        files.mkdir(folder, 0o700)
+    except FileExistsError:
+        return None
+    try:
+        return take_lock(files, folder)
+    except OSError:
+        with suppress(OSError):
+            files.rmdir(folder)
+        raise
+
+
+def take_lock(files: Files, folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock; None where somebody holds it or the folder went.
+
+    Between open and flock the last holder may remove the file: only the lock on the file that still
+    stands at the path counts.
+    """
+    path = folder / _LOCK
+    try:
+        fd = files.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError:
+        files.close(fd)
+        raise
+    files.close(fd)
+    return None
+
+
+def drop_folder(files: Files, folder: Path, lock: int) -> None:
+    """Lets go of the lock, and of the folder where nothing else is in it."""
+    # Whoever makes the lock anew between the two steps makes rmdir fail, and owns the folder.
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [_LOCK]:
+            files.unlink(folder / _LOCK)
+            files.rmdir(folder)
+    files.close(lock)

@@ -1,0 +1,67 @@
+"""The feed behind GET /events: one row for each change, with ids in commit order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, text
+
+from app.storage.tables import events
+
+EVENTS_LOCK = 0x4C455454_45564E54
+KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`subject_id` is the id of the message or alert that `kind` speaks of."""
+
+    id: int
+    kind: str
+    subject_id: int
+
+
+def add_events(conn: Connection, kind: str, subject_ids: Sequence[int], now: datetime) -> None:
+    """The transaction's last step: from here to its end it holds the lock that orders the ids."""
+    if not subject_ids:
+        return
+    if conn.dialect.name == "postgresql":
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({EVENTS_LOCK})"))
+    rows = [{"kind": kind, "subject_id": each, "created_at": now} for each in subject_ids]
+    conn.execute(insert(events), rows)
+
+
+def add_event(conn: Connection, kind: str, subject_id: int, now: datetime) -> None:
+    add_events(conn, kind, [subject_id], now)
+
+
+def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
+    """In the order in which they were committed."""
+    query = (
+        select(events.c.id, events.c.kind, events.c.subject_id)
+        .where(events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [Event(*row) for row in conn.execute(query)]
+
+
+def read_event_bounds(conn: Connection) -> tuple[int, int]:
+    """The ids of the oldest and newest event that are kept; (0, 0) where there is none."""
+    oldest, newest = conn.execute(select(func.min(events.c.id), func.max(events.c.id))).one()
+    return oldest or 0, newest or 0
+
+
+def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Delete up to `limit` events older than seven days, but never the newest of all.
+
+    The newest stays so that the ids never seem to begin again. Returns how many went.
+    """
+    old = (
+        select(events.c.id)
+        .where(events.c.created_at < now - KEPT)
+        .where(events.c.id < select(func.max(events.c.id)).scalar_subquery())
+        .order_by(events.c.created_at)
+        .limit(limit)
+    )
+    return conn.execute(delete(events).where(events.c.id.in_(old))).rowcount

@@ -1,0 +1,253 @@
+"""What the handle flow writes: conversations, the indexes for people, counts, the queue's end."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Insert, and_, case, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.domain.messages import (
+    make_identity_key,
+    make_number_key,
+    make_pair_key,
+    sort_problems,
+)
+from app.storage.search import BLOCK_ROWS
+from app.storage.tables import (
+    conversations,
+    daily_counts,
+    message_blocks,
+    message_index,
+    messages,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unhandled:
+    """A stored message that waits in the queue."""
+
+    id: int
+    provider_id: str | None
+    source: str
+    dest: str
+    body: str
+    received_at: datetime
+    arrived_at: datetime
+    via: str
+    name: str
+    problems: str
+    unread: bool
+
+    @property
+    def pair_key(self) -> bytes:
+        return make_pair_key(self.dest, self.source)
+
+    @property
+    def identity_key(self) -> bytes:
+        return make_identity_key(self.dest, self.source, self.provider_id or "")
+
+    @property
+    def day(self) -> str:
+        return self.arrived_at.astimezone(UTC).date().isoformat()
+
+
+def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
+    """The oldest messages of the queue that no other worker holds, locked until the commit."""
+    query = (
+        select(
+            messages.c.id,
+            messages.c.provider_id,
+            messages.c.source,
+            messages.c.dest,
+            messages.c.body,
+            messages.c.received_at,
+            messages.c.arrived_at,
+            messages.c.via,
+            messages.c.merge_fields,
+            messages.c.problems,
+            messages.c.read_at,
+        )
+        .where(messages.c.handled_at.is_(None))
+        .order_by(messages.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [
+        Unhandled(
+            *row[:8],
+            name=row.merge_fields.get("name", ""),
+            problems=row.problems,
+            unread=row.read_at is None,
+        )
+        for row in conn.execute(query)
+    ]
+
+
+def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
+    """Bring the pairs' rows up to date and lock them, in one order for all; ids by pair key.
+
+    The last message is the newest by (arrived_at, id), not the last that was handled.
+    """
+    newest: dict[bytes, Unhandled] = {}
+    names: dict[bytes, str] = {}
+    unread: Counter[bytes] = Counter()
+    for message in sorted(batch, key=lambda each: (each.arrived_at, each.id)):
+        newest[message.pair_key] = message
+        names[message.pair_key] = message.name or names.get(message.pair_key, "")
+        unread[message.pair_key] += message.unread
+    rows = [
+        {
+            "pair_key": key,
+            "dest_key": make_number_key(message.dest),
+            "source_key": make_number_key(message.source),
+            "dest": message.dest,
+            "source": message.source,
+            "name": names[key],
+            "last_message_id": message.id,
+            "last_arrived_at": message.arrived_at,
+            "unread": unread[key],
+            "updated_at": message.arrived_at,
+        }
+        for key, message in sorted(newest.items())
+    ]
+    statement, new = _make_upsert(conn, conversations, rows)
+    old = conversations.c
+    is_newer = or_(
+        new.last_arrived_at > old.last_arrived_at,
+        and_(new.last_arrived_at == old.last_arrived_at, new.last_message_id > old.last_message_id),
+    )
+    upsert = statement.on_conflict_do_update(
+        index_elements=["pair_key"],
+        set_={
+            "name": case(
+                (and_(is_newer, new.name != ""), new.name),
+                (old.name == "", new.name),
+                else_=old.name,
+            ),
+            "last_message_id": case((is_newer, new.last_message_id), else_=old.last_message_id),
+            "last_arrived_at": case((is_newer, new.last_arrived_at), else_=old.last_arrived_at),
+            "updated_at": case((is_newer, new.updated_at), else_=old.updated_at),
+            "unread": old.unread + new.unread,
+        },
+    ).returning(old.id, old.pair_key)
+    return {row.pair_key: row.id for row in conn.execute(upsert)}
+
+
+def flag_reused_ids(conn: Connection, batch: Sequence[Unhandled]) -> list[Unhandled]:
+    """The batch, with `id-reused` on each message whose id an earlier one of its pair had.
+
+    The pairs' rows must be locked, so that two workers cannot both be the first.
+    """
+    with_id = [message for message in batch if message.provider_id]
+    known = set(
+        conn.execute(
+            select(message_index.c.identity_key).where(
+                message_index.c.identity_key.in_({each.identity_key for each in with_id})
+            )
+        ).scalars()
+    )
+    flagged = []
+    for message in batch:
+        if message.provider_id and message.identity_key in known:
+            problems = " ".join(sort_problems([*message.problems.split(), "id-reused"]))
+            conn.execute(
+                update(messages).where(messages.c.id == message.id).values(problems=problems)
+            )
+            flagged.append(replace(message, problems=problems))
+        else:
+            flagged.append(message)
+        if message.provider_id:
+            known.add(message.identity_key)
+    return flagged
+
+
+def index_messages(
+    conn: Connection, batch: Sequence[Unhandled], conversation_ids: dict[bytes, int]
+) -> None:
+    """Make the messages findable by sender, number, conversation, state and time."""
+    rows = [
+        {
+            "message_id": message.id,
+            "conversation_id": conversation_ids[message.pair_key],
+            "source_key": make_number_key(message.source),
+            "dest_key": make_number_key(message.dest),
+            "identity_key": message.identity_key if message.provider_id else b"",
+            "via": message.via,
+            "unread": message.unread,
+            "has_problems": bool(message.problems),
+        }
+        for message in batch
+    ]
+    conn.execute(insert(message_index), rows)
+    _widen_blocks(conn, batch)
+
+
+def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
+    """Add to the counts by day and number."""
+    received: Counter[tuple[str, str]] = Counter()
+    with_problems: Counter[tuple[str, str]] = Counter()
+    for message in batch:
+        received[message.day, message.dest] += 1
+        with_problems[message.day, message.dest] += bool(message.problems)
+    rows = [
+        {
+            "day": day,
+            "dest_key": make_number_key(dest),
+            "dest": dest,
+            "received": received[day, dest],
+            "with_problems": with_problems[day, dest],
+        }
+        for day, dest in sorted(received, key=lambda key: (key[0], make_number_key(key[1])))
+    ]
+    statement, new = _make_upsert(conn, daily_counts, rows)
+    old = daily_counts.c
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["day", "dest_key"],
+            set_={
+                "received": old.received + new.received,
+                "with_problems": old.with_problems + new.with_problems,
+            },
+        )
+    )
+
+
+def finish_handling(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Take the messages off the queue."""
+    conn.execute(update(messages).where(messages.c.id.in_(ids)).values(handled_at=now))
+
+
+def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+    spans: dict[int, list[datetime]] = {}
+    for message in batch:
+        spans.setdefault(message.id // BLOCK_ROWS, []).append(message.received_at)
+    rows = [
+        {"block": block, "first_received_at": min(times), "last_received_at": max(times)}
+        for block, times in sorted(spans.items())
+    ]
+    statement, new = _make_upsert(conn, message_blocks, rows)
+    old = message_blocks.c
+    first, last = new.first_received_at, new.last_received_at
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["block"],
+            set_={
+                "first_received_at": case(
+                    (first < old.first_received_at, first), else_=old.first_received_at
+                ),
+                "last_received_at": case(
+                    (last > old.last_received_at, last), else_=old.last_received_at
+                ),
+            },
+        )
+    )
+
+
+def _make_upsert(conn: Connection, table: Any, rows: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """An INSERT of the rows that can take an ON CONFLICT, and its `excluded` columns."""
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    statement: Insert = dialect.insert(table).values(rows)
+    return statement, statement.excluded  # type: ignore[attr-defined]

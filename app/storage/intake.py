@@ -1,0 +1,353 @@
+"""Makes each accepted message durable: group commit while the database is well, else the spool."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from app.domain.errors import NothingDurable
+from app.domain.messages import InboundMessage
+from app.storage.inbound import Inserter, PassingError, RowsRefusedError
+from app.storage.spool import Spool, SpoolError, adopt, refuse
+
+T = TypeVar("T")
+
+MAX_BATCH_ROWS = 512
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+# After this long a message goes to the spool, whatever the database may still do with it.
+DEADLINE_SECONDS = 1.0
+# So many messages at once within so long: others beside the intake should give way.
+CROWD = 8
+BUSY_SECONDS = 0.05
+PROBE_SECONDS = 0.5
+PROBE_PATIENCE_SECONDS = 5.0
+
+log = structlog.get_logger("letterbox.intake")
+
+
+class IntakeListener(Protocol):
+    """Who is told what happened to messages; called on the event loop, must not block."""
+
+    def on_stored(self, rows: int) -> None: ...
+
+    def on_kept(self, rows: int, *, in_spool: bool) -> None: ...
+
+    def on_adopted(self, spool_id: str) -> None: ...
+
+    def on_refused(self, path: Path) -> None: ...
+
+    def on_damaged(self, path: Path) -> None: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    message: InboundMessage
+    kept: asyncio.Future[None]
+    deadline: float
+
+
+class Intake:
+    """One task takes what has queued, commits it as one batch and wakes all who wait for it.
+
+    There is no timer: while a batch is being committed the next one gathers. Where the database
+    fails or is late, batch and queue go to the spool (`direct` turns false) until a probe's
+    rolled-back insert succeeds and the spool has been drained, in order.
+    """
+
+    def __init__(
+        self,
+        inserter: Inserter,
+        spool_root: Path,
+        *,
+        now: Callable[[], datetime],
+        make_id: Callable[[], str],
+        listener: IntakeListener,
+    ) -> None:
+        self.direct = False
+        self.spool_error: str | None = None
+        self.database_error: str | None = "not connected yet"
+        self._inserter = inserter
+        self._spool_root = spool_root
+        self._now = now
+        self._make_id = make_id
+        self._listener = listener
+        self._spool: Spool | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        # Set from a failure of the database on until it is trusted again.
+        self._trouble = asyncio.Event()
+        # Held while a batch is on its way to disk: the writer's, or the drain's.
+        self._order = asyncio.Lock()
+        self._crowded_at = 0.0
+        self._closing = False
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def spool_id(self) -> str | None:
+        return self._spool.id if self._spool else None
+
+    @property
+    def depth(self) -> int:
+        """Messages that lie in this process's spool."""
+        return self._spool.depth if self._spool else 0
+
+    @property
+    def can_acknowledge(self) -> bool:
+        return self.direct or self.spool_error is None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether messages stream in: a batch of some size was kept a moment ago."""
+        return asyncio.get_running_loop().time() - self._crowded_at < BUSY_SECONDS
+
+    async def start(self) -> None:
+        """Begin to take messages; they go to the spool until `recover` has succeeded once."""
+        await self._open_spool()
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
+
+    async def keep(self, message: InboundMessage) -> None:
+        """Return once the message is on disk. Raises NothingDurable where no place takes it."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(message, loop.create_future(), loop.time() + DEADLINE_SECONDS)
+        self._queue.append(waiting)
+        self._wake.set()
+        await waiting.kept
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the spool."""
+        self._closing = True
+        self._wake.set()
+        if self._tasks:
+            writer, watcher = self._tasks
+            watcher.cancel()
+            await asyncio.wait({writer, watcher})
+        self._inserter.abandon()
+        if self._spool:
+            await self._on_disk(self._spool.close)
+        self._disk.shutdown()
+
+    async def recover(self) -> None:
+        """Probe the database, drain every spool within reach, then store directly again.
+
+        Raises what the database raised; the messages stay in the spool.
+        """
+        try:
+            async with self._order:
+                await self._within(PROBE_PATIENCE_SECONDS, self._inserter.probe(self._now()))
+            await self.drain_abandoned()
+            await self._drain_own()
+        except Exception as error:
+            self.database_error = _describe(error)
+            self._inserter.abandon()
+            raise
+
+    async def drain_abandoned(self) -> None:
+        """Store what processes that are gone left behind, and remove their folders."""
+        adoption = await self._on_disk(lambda: adopt(self._spool_root))
+        for failure in adoption.failures:
+            log.error("spool_unreadable", error=str(failure))
+        for spool in adoption.spools:
+            try:
+                log.info("spool_adopted", spool=spool.id, messages=spool.depth)
+                while await self._drain_batch(spool):
+                    pass
+                self._listener.on_adopted(spool.id)
+            finally:
+                await self._on_disk(spool.close)
+                self._report_damage(spool)
+
+    async def _write(self) -> None:
+        while not (self._closing and not self._queue):
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            async with self._order:
+                await self._keep_batch(self._take_batch())
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._queue and len(batch) < MAX_BATCH_ROWS and size < MAX_BATCH_BYTES:
+            waiting = self._queue.popleft()
+            size += len(waiting.message.raw) + len(waiting.message.body)
+            batch.append(waiting)
+        return batch
+
+    async def _keep_batch(self, batch: list[_Waiting]) -> None:
+        if len(batch) >= CROWD:
+            self._crowded_at = asyncio.get_running_loop().time()
+        if self.direct:
+            patience = batch[0].deadline - asyncio.get_running_loop().time()
+            try:
+                await self._within(patience, self._store([waiting.message for waiting in batch]))
+            except Exception as error:  # noqa: BLE001 whatever it was, the spool takes the batch
+                self._open_breaker(error)
+            else:
+                _wake_all(batch)
+                self._listener.on_kept(len(batch), in_spool=False)
+                return
+        await self._spool_batch(batch)
+
+    async def _spool_batch(self, batch: list[_Waiting]) -> None:
+        records = [waiting.message.to_record() for waiting in batch]
+        try:
+            await self._on_disk(lambda: self._append(records))
+        except Exception as error:  # noqa: BLE001 the writer must go on whatever the disk does
+            self.spool_error = str(error)
+            log.error("nothing_durable", error=str(error), messages=len(batch))
+            for waiting in batch:
+                if not waiting.kept.done():
+                    waiting.kept.set_exception(NothingDurable(str(error)))
+        else:
+            self.spool_error = None
+            _wake_all(batch)
+            self._listener.on_kept(len(batch), in_spool=True)
+
+    async def _store(self, batch: Sequence[InboundMessage]) -> None:
+        """Commit a batch; one that the data of a row spoils is halved down to that row."""
+        try:
+            stored = await self._insert(batch)
+        except RowsRefusedError as error:
+            if len(batch) == 1:
+                await self._store_plainly(batch[0], error)
+                return
+            middle = len(batch) // 2
+            await self._store(batch[:middle])
+            await self._store(batch[middle:])
+        else:
+            self._listener.on_stored(stored)
+
+    async def _insert(self, batch: Sequence[InboundMessage]) -> int:
+        try:
+            return await self._inserter.insert(batch, self._now())
+        except PassingError:
+            return await self._inserter.insert(batch, self._now())
+
+    async def _store_plainly(self, message: InboundMessage, reason: Exception) -> None:
+        """Raw bytes and time alone: whatever the database objected to, replay can parse again."""
+        plain = replace(
+            message,
+            provider_id=None,
+            source="",
+            dest="",
+            body="",
+            received_raw=None,
+            merge_fields={},
+            extra={},
+            problems=("control",),
+        )
+        try:
+            self._listener.on_stored(await self._insert([plain]))
+        except RowsRefusedError:
+            await self._refuse(message.to_record(), str(reason))
+
+    async def _refuse(self, record: bytes, reason: str) -> None:
+        path = await self._on_disk(lambda: refuse(self._spool_root, record, reason))
+        self._listener.on_refused(path)
+
+    def _open_breaker(self, error: Exception) -> None:
+        self.database_error = _describe(error)
+        self.direct = False
+        self._inserter.abandon()
+        self._trouble.set()
+        log.warning("spooling", reason=self.database_error)
+
+    async def _watch(self) -> None:
+        while True:
+            await self._trouble.wait()
+            with contextlib.suppress(Exception):
+                await self.recover()
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _drain_own(self) -> None:
+        while True:
+            async with self._order:
+                if self._spool is None or not await self._drain_batch_locked(self._spool):
+                    self.direct = True
+                    self.database_error = None
+                    self._trouble.clear()
+                    return
+
+    async def _drain_batch(self, spool: Spool) -> bool:
+        async with self._order:
+            return await self._drain_batch_locked(spool)
+
+    async def _drain_batch_locked(self, spool: Spool) -> bool:
+        batch = await self._on_disk(
+            lambda: spool.read(max_records=MAX_BATCH_ROWS, max_bytes=MAX_BATCH_BYTES)
+        )
+        if batch is None:
+            return False
+        messages = []
+        for record in batch.records:
+            try:
+                messages.append(InboundMessage.from_record(record))
+            except (ValueError, KeyError, TypeError) as error:
+                await self._refuse(record, f"unreadable: {error}")
+        if messages:
+            await self._within(DEADLINE_SECONDS, self._store(messages))
+        await self._on_disk(lambda: spool.release(batch))
+        self._report_damage(spool)
+        return True
+
+    def _report_damage(self, spool: Spool) -> None:
+        while spool.damaged:
+            self._listener.on_damaged(spool.damaged.pop())
+
+    async def _within(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+        """Wait so long and no longer: a connection that does not answer is abandoned."""
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task}, timeout=max(seconds, 0.05))
+            if not task.done():
+                self._inserter.abandon()
+                await asyncio.wait({task}, timeout=0.1)
+        finally:
+            if not task.done():
+                task.cancel()
+                task.add_done_callback(_forget)
+        if not task.done():
+            raise TimeoutError("the database did not answer in time")
+        task.result()
+
+    async def _open_spool(self) -> None:
+        """The folder is made at once, so that whoever comes after a crash finds it."""
+        try:
+            self._spool = await self._on_disk(
+                lambda: Spool.create(self._spool_root, make_id=self._make_id)
+            )
+        except SpoolError as error:
+            self.spool_error = str(error)
+
+    def _append(self, records: list[bytes]) -> None:
+        if self._spool is None:
+            self._spool = Spool.create(self._spool_root, make_id=self._make_id)
+        self._spool.append(records)
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        """Run blocking file work in the one thread that touches the spool."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+def _wake_all(batch: list[_Waiting]) -> None:
+    for waiting in batch:
+        if not waiting.kept.done():
+            waiting.kept.set_result(None)
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,0 +1,74 @@
+"""Brings the schema to this release's; the migrations are the only source of the schema."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.domain.errors import SetupError
+from app.storage.database import Database, SqliteDatabase
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MIGRATION_LOCK = 0x4C455454_4D494752
+
+
+async def migrate(database: Database) -> str | None:
+    """Upgrade to the newest revision; returns it, or None where nothing was to be done.
+
+    On SQLite a copy of the file is kept first; on PostgreSQL one process migrates and the others
+    wait for it. Raises SetupError where the schema is newer than this release.
+    """
+    current, head = await database.read(_read_revisions)
+    if current == head:
+        return None
+    if isinstance(database, SqliteDatabase) and current is not None:
+        _back_up(database.path, current)
+    return await database.write_at_length(_upgrade)
+
+
+async def is_current(database: Database) -> bool:
+    """Whether the schema is this release's. Raises SetupError where it is newer."""
+    current, head = await database.read(_read_revisions)
+    return current == head
+
+
+def _read_revisions(conn: Connection) -> tuple[str | None, str]:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    head = scripts.get_current_head() or ""
+    current = MigrationContext.configure(conn).get_current_revision()
+    if current is not None and current not in {
+        script.revision for script in scripts.walk_revisions()
+    }:
+        raise SetupError(
+            f"the database is at revision {current}, which this release does not know: "
+            "start the newer release of Letterbox that made it"
+        )
+    return current, head
+
+
+def _upgrade(conn: Connection) -> str | None:
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SET LOCAL lock_timeout = '60s'"))
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+    current, head = _read_revisions(conn)
+    if current == head:
+        return None
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
+    return head
+
+
+def _back_up(path: Path, revision: str) -> Path:
+    """A whole copy beside the file, whatever others write to it meanwhile."""
+    copy = path.with_name(f"{path.name}.before-migration-from-{revision}")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.chmod(0o600)
+    return copy

@@ -1,0 +1,56 @@
+"""The forwards that were turned away: when, from where, to which number and why; no content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from app.storage.tables import refusals
+
+KEPT_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`count` alike ones (address, dest and reason) that came within the same second or so."""
+
+    id: int
+    refused_at: datetime
+    address: str
+    dest: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefusal:
+    refused_at: datetime
+    address: str
+    dest: str
+    reason: str
+    count: int
+
+
+def add_refusals(conn: Connection, refused: Sequence[NewRefusal]) -> None:
+    """Keep these and forget the oldest beyond KEPT_ROWS."""
+    for each in refused:
+        conn.execute(
+            insert(refusals).values(
+                refused_at=each.refused_at,
+                address=each.address,
+                dest=each.dest,
+                reason=each.reason,
+                count=each.count,
+            )
+        )
+    newest = conn.execute(select(func.max(refusals.c.id))).scalar() or 0
+    conn.execute(delete(refusals).where(refusals.c.id <= newest - KEPT_ROWS))
+
+
+def list_refusals(conn: Connection, *, before: int | None, limit: int) -> list[Refusal]:
+    """Newest first."""
+    query = select(refusals).order_by(refusals.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(refusals.c.id < before)
+    return [Refusal(*row) for row in conn.execute(query)]

@@ -1,0 +1,82 @@
+"""The search index over message bodies: trigrams, fed by the handle flow, on either database.
+
+PostgreSQL keeps the folded bodies with a pg_trgm index, SQLite a contentless FTS5 table. Both give
+candidates only; whoever asks looks at the bodies themselves.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Select, column, insert, select, table, text
+
+from app.domain.messages import fold_text
+
+TRIGRAM = 3
+# SQLite merges its index in steps of so many pages: a merge of millions of rows at once, its own
+# way, would hold up the one writing connection for seconds.
+MERGE_PAGES = 64
+
+_POSTGRES = table("message_search", column("message_id", BigInteger), column("folded"))
+_SQLITE = table("message_search", column("rowid", BigInteger))
+
+
+def has_index_for(words: Sequence[str]) -> bool:
+    """Whether some word is long enough to be looked up."""
+    return any(len(word) >= TRIGRAM for word in words)
+
+
+def select_candidates(
+    dialect: str, words: Sequence[str], *, top: int, bottom: int, count: int
+) -> Select[tuple[int]]:
+    """Ids in [bottom, top) of messages that may hold every word, newest first."""
+    if dialect == "postgresql":
+        message_id = _POSTGRES.c.message_id
+        conditions = [
+            _POSTGRES.c.folded.like(f"%{_escape_like(word)}%", escape="\\") for word in words
+        ]
+        # `+ 0` keeps the planner from walking the primary key in search of a rare word.
+        order = message_id + 0
+    else:
+        message_id = _SQLITE.c.rowid
+        match = text("message_search MATCH :match").bindparams(match=_make_match(words))
+        conditions = [match]  # type: ignore[list-item]
+        order = message_id
+    query = select(message_id.label("message_id")).where(*conditions)
+    return query.where(message_id < top, message_id >= bottom).order_by(order.desc()).limit(count)
+
+
+def add_bodies(conn: Connection, bodies: Sequence[tuple[int, str]]) -> None:
+    """Index messages, given as (id, body)."""
+    rows = [{"id": message_id, "folded": fold_text(body)} for message_id, body in bodies]
+    if conn.dialect.name == "postgresql":
+        conn.execute(
+            insert(_POSTGRES),
+            [{"message_id": row["id"], "folded": row["folded"]} for row in rows],
+        )
+    else:
+        conn.execute(text("INSERT INTO message_search (rowid, folded) VALUES (:id, :folded)"), rows)
+
+
+def merge_index(conn: Connection) -> bool:
+    """Do a bounded step of tidying; returns whether there may be more to do."""
+    if conn.dialect.name == "postgresql":
+        return False
+    driver: Any = conn.connection.driver_connection
+    before = driver.total_changes
+    conn.execute(
+        text("INSERT INTO message_search (message_search, rank) VALUES ('merge', :pages)"),
+        {"pages": MERGE_PAGES},
+    )
+    return bool(driver.total_changes - before >= 2)
+
+
+def _escape_like(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _make_match(words: Sequence[str]) -> str:
+    """Each trigram of each word as an FTS5 string; positions are not kept, so no phrases."""
+    trigrams = {
+        word[start : start + TRIGRAM] for word in words for start in range(len(word) - TRIGRAM + 1)
+    }
+    return " AND ".join(f'"{each.replace(chr(34), chr(34) * 2)}"' for each in sorted(trigrams))

@@ -1,0 +1,93 @@
+"""`python -m benchmarks [receive] [lists]`: runs them and prints their tables."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+
+from benchmarks.compare import Pace, compare_contenders
+from benchmarks.contenders import CONTENDERS
+from benchmarks.cores import Cores, claim_cores
+from benchmarks.receiving import is_sound, list_findings, tabulate_absolutes, tabulate_receiving
+from benchmarks.report import Table
+
+PARTS = ("receive",)
+
+
+def main() -> int:
+    """0 unless a server did not start or an acknowledged message is missing."""
+    arguments = read_arguments()
+    # So that the blocks that end servers and remove folders are left in order.
+    signal.signal(signal.SIGTERM, _stop)
+    cores = claim_cores()
+    good = True
+    if "receive" in arguments.parts:
+        good = run_receive(arguments, cores)
+    print(f"Two cores at most: {cores.describe()}; data on {find_filesystem()}.")
+    return 0 if good else 1
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}; all if none")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each load (default 4)")
+    parser.add_argument("--method", choices=["GET", "POST"], default="GET", help="of the forwards")
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        choices=[contender.name for contender in CONTENDERS],
+        default=[contender.name for contender in CONTENDERS],
+        metavar="NAME",
+        help="only these: %(choices)s",
+    )
+    parser.add_argument("--markdown", action="store_true", help="tables for the README")
+    parser.add_argument("--absolute", action="store_true", help="this machine's figures besides")
+    arguments = parser.parse_args()
+    arguments.parts = arguments.parts or list(PARTS)
+    return arguments
+
+
+def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every contender ran and everything acknowledged was found."""
+    chosen = [contender for contender in CONTENDERS if contender.name in arguments.contenders]
+    pace = Pace(arguments.rounds, arguments.seconds, method=arguments.method)
+    turns = compare_contenders(chosen, pace, cores)
+    show(tabulate_receiving(turns), markdown=arguments.markdown)
+    if arguments.absolute:
+        show(tabulate_absolutes(turns), markdown=arguments.markdown)
+    print("\n".join(list_findings(turns)), end="\n\n")
+    return is_sound(turns) and len(turns) == len(chosen)
+
+
+def show(table: Table, *, markdown: bool) -> None:
+    print(table.as_markdown() if markdown else table.as_text(), end="\n\n", flush=True)
+
+
+def find_filesystem() -> str:
+    """The type that holds the data: on tmpfs a durable answer costs nothing, and says nothing."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    holders = [
+        (len(place.mountpoint), str(place.fstype))
+        for place in psutil.disk_partitions(all=True)
+        if folder.is_relative_to(place.mountpoint)
+    ]
+    return max(holders)[1] if holders else "an unknown filesystem"
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PARTS)}")
+    return name
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

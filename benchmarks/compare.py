@@ -1,0 +1,132 @@
+"""Runs the servers in turns, each in every round, so that a drift of the machine meets them all."""
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.contenders import Contender, DidNotStartError, Running, running_server
+from benchmarks.cores import Cores
+from benchmarks.load import LoadPlan, LoadResult, run_load
+from benchmarks.verify import Verdict, verify_rows
+from tests.support.postgres import PostgresServer, running_postgres
+
+CROWD = 64
+IDS_OF_A_TURN = 10_000_000
+# A server that has just said that it is ready may still be loading what it needs.
+SETTLE_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One server, once: alone with one connection, then with many; `verdict` over both."""
+
+    lone: LoadResult
+    crowd: LoadResult
+    idle_megabytes: float
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long it takes: `seconds` for the many, half of it for the one, warm-up besides."""
+
+    rounds: int
+    seconds: float
+    warm_up_seconds: float = 1.0
+    method: str = "GET"
+
+
+# By contender's name, its turns in the order of the rounds.
+Turns = dict[str, list[Turn]]
+
+
+def compare_contenders(contenders: Sequence[Contender], pace: Pace, cores: Cores) -> Turns:
+    """Every round starts every server afresh on an empty database; every other one backwards.
+
+    A server that does not start is reported on stderr and has no turns.
+    """
+    turns: Turns = {}
+    absent: set[str] = set()
+    with contextlib.ExitStack() as stack:
+        postgres = None
+        if any(contender.engine == "postgresql" for contender in contenders):
+            postgres = stack.enter_context(running_postgres(durable=True))
+        for number, contender in enumerate(arrange_turns(contenders, pace.rounds)):
+            if contender.name in absent:
+                continue
+            try:
+                turn = take_turn(contender, number, pace, postgres, cores)
+            except DidNotStartError as error:
+                absent.add(contender.name)
+                print(error, file=sys.stderr)
+            else:
+                turns.setdefault(contender.name, []).append(turn)
+    return turns
+
+
+def arrange_turns(contenders: Sequence[Contender], rounds: int) -> Iterator[Contender]:
+    for number in range(rounds):
+        yield from contenders if number % 2 == 0 else reversed(contenders)
+
+
+def take_turn(
+    contender: Contender,
+    number: int,
+    pace: Pace,
+    postgres: PostgresServer | None,
+    cores: Cores,
+) -> Turn:
+    """Start the server, measure it, look for its rows, and leave nothing behind."""
+    print(f"turn {number + 1}: {contender.name}", file=sys.stderr)
+    with (
+        tempfile.TemporaryDirectory(prefix="letterbox-bench-") as name,
+        fresh_database(contender, number, Path(name), postgres) as database_url,
+        running_server(contender, database_url, Path(name), cores) as running,
+    ):
+        time.sleep(SETTLE_SECONDS)
+        idle_megabytes = running.weigh()
+        plan = make_plan(running, number, pace, Path(name) / "lone")
+        lone = run_load(plan)
+        crowd_plan = replace(
+            plan,
+            connections=CROWD,
+            seconds=pace.seconds,
+            first_id=plan.first_id + IDS_OF_A_TURN // 2,
+            ids_path=str(Path(name) / "crowd"),
+        )
+        crowd = run_load(crowd_plan)
+        files = [Path(plan.ids_path), Path(crowd_plan.ids_path)]
+        verdict = verify_rows(files, database_url) if database_url else None
+    return Turn(lone, crowd, idle_megabytes, verdict)
+
+
+def make_plan(running: Running, number: int, pace: Pace, ids_path: Path) -> LoadPlan:
+    """The lone connection's; the others' differs in what `take_turn` says."""
+    return LoadPlan(
+        port=running.port,
+        auth=running.auth,
+        connections=1,
+        seconds=pace.seconds / 2,
+        warm_up_seconds=pace.warm_up_seconds,
+        first_id=number * IDS_OF_A_TURN,
+        ids_path=str(ids_path),
+        method=pace.method,
+    )
+
+
+@contextlib.contextmanager
+def fresh_database(
+    contender: Contender, number: int, folder: Path, postgres: PostgresServer | None
+) -> Iterator[str]:
+    """An empty database's URL, "" where the contender keeps nothing; gone after the block."""
+    if contender.engine == "postgresql":
+        assert postgres is not None
+        name = f"turn_{number}"
+        yield postgres.create_database(name)
+        postgres.drop_database(name)
+    else:
+        yield f"sqlite:///{folder / 'bench.sqlite3'}" if contender.engine == "sqlite" else ""

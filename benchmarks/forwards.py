@@ -1,0 +1,60 @@
+"""The requests that a load sends: realistic forwards, alike in shape, each with an id of its own."""
+
+import random
+from urllib.parse import quote_plus, urlencode
+
+# Ofcom's numbers for drama: the ten last are ours, the others text us.
+SENDERS = [f"4477009{number:05d}" for number in range(990)]
+OUR_NUMBERS = [f"4477009{number:05d}" for number in range(990, 1000)]
+NAMES = ("Ann Archer", "Zoë Ørsted", "Mohammed Khan", "Siân Price", "J. O'Neill")
+WORDS = (
+    "yes no please thanks hello running late for my appointment on Monday at 10:30 can I move it"
+    " to the afternoon? the parcel has not come & nobody answers the phone; call me back £20 was"
+    " taken twice café naïve 😀 ok see you there STOPPING by later 100% sure #42 order ref A/117"
+).split()
+
+ID_DIGITS = 12
+_PLACE = "0" * ID_DIGITS
+
+
+def make_id(number: int) -> bytes:
+    """The id of the n-th message: as long as every other, so that lengths can be counted before."""
+    return b"%0*d" % (ID_DIGITS, number)
+
+
+def make_requests(
+    *, seed: int, count: int, port: int, auth: str, method: str
+) -> list[tuple[bytes, bytes]]:
+    """Raw HTTP/1.1 requests without their id, each as the bytes before and those after it."""
+    chance = random.Random(seed)
+    head = f"Host: 127.0.0.1:{port}\r\nUser-Agent: forwarder/1.0\r\nAccept: */*\r\n"
+    return [_make_request(_make_query(chance, auth), head, method) for _ in range(count)]
+
+
+def _make_request(query: str, head: str, method: str) -> tuple[bytes, bytes]:
+    if method == "GET":
+        request = f"GET /inbound?{query} HTTP/1.1\r\n{head}\r\n"
+    else:
+        kind = "Content-Type: application/x-www-form-urlencoded\r\n"
+        request = (
+            f"POST /inbound HTTP/1.1\r\n{head}{kind}Content-Length: {len(query)}\r\n\r\n{query}"
+        )
+    before, _, after = request.encode("ascii").partition(b"id=" + _PLACE.encode())
+    return before + b"id=", after
+
+
+def _make_query(chance: random.Random, auth: str) -> str:
+    words = chance.choices(WORDS, k=chance.randint(1, 30))
+    fields = {
+        "source": chance.choice(SENDERS),
+        "dest": chance.choice(OUR_NUMBERS),
+        "msg": " ".join(words)[:160],
+        "id": _PLACE,
+        "receivedts": f"2026-06-{chance.randint(1, 30):02d} {chance.randint(0, 23):02d}:14:07",
+        "auth": auth,
+    }
+    if chance.random() < 0.5:
+        name = chance.choice(NAMES)
+        address = f"{quote_plus(name)}@example.com"
+        fields |= {"MMName": name, "MMEmail": address, "MM1": "Leeds", "MM2": "gold"}
+    return urlencode(fields)

@@ -1,0 +1,220 @@
+"""The load: a process of its own, each connection with one request in flight, all to 127.0.0.1."""
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.forwards import make_id, make_requests
+
+VARIANTS = 1000
+# After the time is up, how long the last answers may take.
+GRACE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What to send. The first `warm_up_seconds` are sent as well but not measured.
+
+    Ids count up from `first_id`; those answered 200 are written to `ids_path`, one a line.
+    """
+
+    port: int
+    auth: str
+    connections: int
+    seconds: float
+    warm_up_seconds: float
+    first_id: int
+    ids_path: str
+    method: str = "GET"
+    most_requests: int = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What came back. `p50` and `p99` are seconds; `statuses` counts every answer, the warm-up's too.
+
+    `broken` counts connections that ended early; `busy` is the load's own share of its core: near
+    1 the figures tell of the load, not of the server.
+    """
+
+    answered: int
+    per_second: float
+    p50: float
+    p99: float
+    statuses: dict[str, int]
+    broken: int
+    busy: float
+
+
+def run_load(plan: LoadPlan) -> LoadResult:
+    """Send the load from a process of its own and wait for it."""
+    limit = plan.warm_up_seconds + plan.seconds + GRACE_SECONDS + 30
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))],
+        stdout=subprocess.PIPE,
+        timeout=limit,
+        check=True,
+    )
+    return LoadResult(**json.loads(done.stdout))
+
+
+class Load:
+    """What the connections share: the next request, and the record of the answers."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._requests = make_requests(
+            seed=plan.first_id, count=VARIANTS, port=plan.port, auth=plan.auth, method=plan.method
+        )
+        self._sent = 0
+        self._open = plan.connections
+        self._stop_at = 0.0
+        self.measure_from = 0.0
+        self.answers: list[tuple[float, float]] = []
+        self.statuses: Counter[bytes] = Counter()
+        self.acknowledged: list[bytes] = []
+        self.broken = 0
+        self.finished = asyncio.Event()
+
+    def begin(self) -> None:
+        """Start the clock, once all are connected."""
+        self.measure_from = time.perf_counter() + self._plan.warm_up_seconds
+        self._stop_at = self.measure_from + self._plan.seconds
+
+    def next_request(self, now: float) -> tuple[bytes, bytes] | None:
+        """An id and its request; None once time or count are used up."""
+        if now >= self._stop_at or self._sent >= self._plan.most_requests:
+            return None
+        identity = make_id(self._plan.first_id + self._sent)
+        before, after = self._requests[self._sent % VARIANTS]
+        self._sent += 1
+        return identity, before + identity + after
+
+    def record(self, identity: bytes, status: bytes, sent_at: float, now: float) -> None:
+        self.statuses[status] += 1
+        if status == b"200":
+            self.acknowledged.append(identity)
+        if self.measure_from <= now <= self._stop_at:
+            self.answers.append((now, now - sent_at))
+
+    def leave(self, *, early: bool) -> None:
+        """A connection has ended."""
+        self.broken += early
+        self._open -= 1
+        if not self._open:
+            self.finished.set()
+
+    def summarise(self, busy: float) -> LoadResult:
+        times = sorted(took for _, took in self.answers)
+        span = max((now for now, _ in self.answers), default=0.0) - self.measure_from
+        return LoadResult(
+            answered=len(times),
+            per_second=len(times) / span if times else 0.0,
+            p50=pick_percentile(times, 0.5),
+            p99=pick_percentile(times, 0.99),
+            statuses={status.decode(): count for status, count in self.statuses.items()},
+            broken=self.broken,
+            busy=busy,
+        )
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; its next request leaves as soon as the answer is complete."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._partial = b""
+        self._identity = b""
+        self._sent_at = 0.0
+        self._done = False
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def send(self) -> None:
+        now = time.perf_counter()
+        following = self._load.next_request(now)
+        if following is None:
+            self._done = True
+            self._transport.close()
+            return
+        self._identity, request = following
+        self._sent_at = now
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        data = self._partial + data
+        length = measure_answer(data)
+        if length is None or len(data) < length:
+            self._partial = data
+            return
+        self._partial = b""
+        self._load.record(self._identity, data[9:12], self._sent_at, time.perf_counter())
+        self.send()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._load.leave(early=not self._done)
+
+
+def measure_answer(data: bytes) -> int | None:
+    """The whole answer's length, or None where its head is not complete yet.
+
+    Raises ValueError for an answer without a Content-Length: none that we measure is like that.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = data[:end].lower()
+    start = head.index(b"\r\ncontent-length:") + 17
+    stop = head.find(b"\r\n", start)
+    return end + 4 + int(head[start : stop if stop > 0 else end])
+
+
+def pick_percentile(ordered: list[float], share: float) -> float:
+    """The value that `share` of the ordered ones do not exceed; 0.0 of none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+async def send_load(plan: LoadPlan) -> LoadResult:
+    """Connect, send, wait for the last answers, and write the ids that were acknowledged."""
+    load = Load(plan)
+    loop = asyncio.get_running_loop()
+    connections = [
+        (await loop.create_connection(lambda: Connection(load), "127.0.0.1", plan.port))[1]
+        for _ in range(plan.connections)
+    ]
+    # The record only grows: looking through it for garbage would show as the server's slowness.
+    gc.disable()
+    used, began = time.process_time(), time.perf_counter()
+    load.begin()
+    for connection in connections:
+        connection.send()
+    async with asyncio.timeout(plan.warm_up_seconds + plan.seconds + GRACE_SECONDS):
+        await load.finished.wait()
+    busy = (time.process_time() - used) / (time.perf_counter() - began)
+    await asyncio.to_thread(_write_ids, Path(plan.ids_path), load.acknowledged)
+    return load.summarise(busy)
+
+
+def _write_ids(path: Path, ids: list[bytes]) -> None:
+    path.write_bytes(b"\n".join(ids))
+
+
+def main() -> None:
+    """`python -m benchmarks.load PLAN`: the plan as JSON, the result as JSON on stdout."""
+    plan = LoadPlan(**json.loads(sys.argv[1]))
+    print(json.dumps(asdict(uvloop.run(send_load(plan)))))
+
+
+if __name__ == "__main__":
+    main()

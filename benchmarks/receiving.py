@@ -1,0 +1,143 @@
+"""What the turns say: receiving as ratios to the constant and to the obvious version."""
+
+from collections.abc import Callable, Mapping
+from statistics import median
+
+from benchmarks.compare import CROWD, Turn, Turns
+from benchmarks.report import Figure, Table, Target, show_targets
+
+ENGINES = ("sqlite", "postgresql")
+
+OF_CONSTANT = dict.fromkeys(ENGINES, Target(0.5, at_least=True))
+OF_OBVIOUS = {"sqlite": Target(25, at_least=True), "postgresql": Target(20, at_least=True)}
+TAIL = dict.fromkeys(ENGINES, Target(3))
+LONE = dict.fromkeys(ENGINES, Target(0.25))
+MEMORY = dict.fromkeys(ENGINES, Target(120))
+NONE: Mapping[str, Target] = {}
+
+Measure = Callable[[Turn], float]
+
+
+def get_rate(turn: Turn) -> float:
+    return turn.crowd.per_second
+
+
+def get_lone_time(turn: Turn) -> float:
+    return turn.lone.p50
+
+
+def get_tail(turn: Turn) -> float:
+    return turn.crowd.p99 / turn.crowd.p50 if turn.crowd.p50 else 0.0
+
+
+def get_memory(turn: Turn) -> float:
+    return turn.idle_megabytes
+
+
+def measure(turns: Turns, name: str, get: Measure) -> list[float]:
+    """One value a round, nothing where that contender has not run."""
+    return [get(turn) for turn in turns.get(name, [])]
+
+
+def divide(turns: Turns, over: str, under: str, get: Measure) -> list[float]:
+    """One ratio a round, each within its round."""
+    pairs = zip(measure(turns, over, get), measure(turns, under, get), strict=False)
+    return [top / bottom for top, bottom in pairs if bottom]
+
+
+def tabulate_receiving(turns: Turns) -> Table:
+    """Ratios alone; memory in MB, for a ratio of it would say nothing."""
+    letterbox, web, obvious = "letterbox-{}", "letterbox-{}-web", "obvious-{}"
+
+    def against(over: str, under: str, get: Measure) -> Callable[[str], list[float]]:
+        return lambda engine: divide(turns, over.format(engine), under.format(engine), get)
+
+    def alone(name: str, get: Measure) -> Callable[[str], list[float]]:
+        return lambda engine: measure(turns, name.format(engine), get)
+
+    rows = [
+        _row("requests / constant's", against(letterbox, "constant", get_rate), OF_CONSTANT),
+        _row("requests / obvious one's", against(letterbox, obvious, get_rate), OF_OBVIOUS),
+        _row("p99 / p50", alone(letterbox, get_tail), TAIL),
+        _row(
+            "lone request's time / obvious one's", against(letterbox, obvious, get_lone_time), LONE
+        ),
+        _row("idle memory, MB", alone(letterbox, get_memory), MEMORY),
+        _row("workers apart: requests / constant's", against(web, "constant", get_rate), NONE),
+        _row("workers apart: p99 / p50", alone(web, get_tail), NONE),
+        _row("obvious: requests / constant's", against(obvious, "constant", get_rate), NONE),
+        _row("obvious: p99 / p50", alone(obvious, get_tail), NONE),
+    ]
+    title = f"Receiving: {CROWD} connections, unique messages, every answer durable"
+    return Table(title, ("", "SQLite", "PostgreSQL", "target"), rows)
+
+
+def _row(
+    name: str, get_values: Callable[[str], list[float]], targets: Mapping[str, Target]
+) -> tuple[str, ...]:
+    cells = [str(Figure(get_values(engine), targets.get(engine))) for engine in ENGINES]
+    return (name, *cells, show_targets(*targets.values()))
+
+
+def tabulate_absolutes(turns: Turns) -> Table:
+    """Figures of this machine at this hour, for whoever works on the speed; nothing to publish."""
+    rows = []
+    for name, taken in turns.items():
+        crowd = [turn.crowd for turn in taken]
+        rows.append(
+            (
+                name,
+                f"{median(result.per_second for result in crowd):,.0f}",
+                f"{1000 * median(result.p50 for result in crowd):.2f}",
+                f"{1000 * median(result.p99 for result in crowd):.2f}",
+                f"{1000 * median(turn.lone.p50 for turn in taken):.3f}",
+                f"{1000 * median(turn.lone.p99 for turn in taken):.3f}",
+                f"{max(result.busy for result in crowd):.2f}",
+            )
+        )
+    columns = ("", "requests/s", "p50 ms", "p99 ms", "lone p50 ms", "lone p99 ms", "load's core")
+    return Table("Absolute figures of this machine (medians)", columns, rows)
+
+
+def list_findings(turns: Turns) -> list[str]:
+    """What a reader must know besides the ratios: verification first, then whatever was odd."""
+    return [*_judge(turns), *_list_refusals(turns), *_list_limits(turns)]
+
+
+def is_sound(turns: Turns) -> bool:
+    """Whether nothing that was acknowledged is missing or doubled."""
+    return all(turn.verdict is None or turn.verdict.is_good for turn in _all(turns))
+
+
+def _all(turns: Turns) -> list[Turn]:
+    return [turn for taken in turns.values() for turn in taken]
+
+
+def _judge(turns: Turns) -> list[str]:
+    verdicts = [turn.verdict for turn in _all(turns) if turn.verdict]
+    count = sum(verdict.acknowledged for verdict in verdicts)
+    lost = sum(verdict.lost for verdict in verdicts)
+    doubled = sum(verdict.doubled for verdict in verdicts)
+    if lost or doubled:
+        return [f"WRONG: of {count:,} messages answered 200, {lost:,} lost, {doubled:,} doubled"]
+    return [f"verified: each of {count:,} messages answered 200 has exactly one row"]
+
+
+def _list_refusals(turns: Turns) -> list[str]:
+    found = []
+    for name, taken in turns.items():
+        results = [result for turn in taken for result in (turn.lone, turn.crowd)]
+        others = sum(
+            sum(result.statuses.values()) - result.statuses.get("200", 0) for result in results
+        )
+        broken = sum(result.broken for result in results)
+        if others or broken:
+            found.append(f"{name}: {others:,} answers were not 200, {broken} connections broke")
+    return found
+
+
+def _list_limits(turns: Turns) -> list[str]:
+    busiest = max((turn.crowd.busy for turn in _all(turns)), default=0.0)
+    if busiest > 0.9:
+        return [f"the load used {busiest:.0%} of its core: the highest ratios are too low"]
+    return []

@@ -1,0 +1,66 @@
+"""Whether what was acknowledged is there: every id answered 200 has exactly one row."""
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+# Each server's table and column; the obvious version names both as Letterbox does.
+QUERY = "SELECT provider_id FROM messages"
+
+# A message that went to the spool reaches its table a moment later.
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`acknowledged` ids were answered 200; of them `lost` have no row and `doubled` several."""
+
+    acknowledged: int
+    lost: int
+    doubled: int
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.doubled)
+
+
+def verify_rows(ids_paths: list[Path], database_url: str) -> Verdict:
+    """Compare the ids in the files with the rows, waiting for those that are still on their way."""
+    ids = [identity for path in ids_paths for identity in path.read_text().split()]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        verdict = judge_rows(ids, Counter(read_rows(database_url)))
+        if not verdict.lost or time.monotonic() > deadline:
+            return verdict
+        time.sleep(0.5)
+
+
+def judge_rows(ids: list[str], rows: Counter[str]) -> Verdict:
+    return Verdict(
+        acknowledged=len(ids),
+        lost=sum(rows[identity] == 0 for identity in ids),
+        doubled=sum(rows[identity] > 1 for identity in ids),
+    )
+
+
+def read_rows(database_url: str) -> list[str]:
+    """Every stored provider id, read past the server, straight from its database."""
+    if database_url.startswith("postgresql"):
+        return asyncio.run(_read_postgres(database_url))
+    path = Path(database_url.removeprefix("sqlite:///"))
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return [str(row[0]) for row in connection.execute(QUERY)]
+
+
+async def _read_postgres(database_url: str) -> list[str]:
+    connection = await asyncpg.connect(database_url, ssl=False)
+    try:
+        return [str(row[0]) for row in await connection.fetch(QUERY)]
+    finally:
+        await connection.close()
