@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.inbound import PATH, InboundEndpoint
 from app.api.rest import build_rest
@@ -41,7 +41,24 @@ def build_app(runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
             await inbound(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _run_lifespan(rest, runtime, scope, receive, send)
         else:
             await rest(scope, receive, send)
 
     return dispatch
+
+
+async def _run_lifespan(
+    app: ASGIApp, runtime: Runtime, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Have a start that fails tell its one line, not a traceback."""
+
+    async def shorten(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed" and runtime.failure is not None:
+            # A lone process says it itself as its last word.
+            alone = runtime.settings.processes == 1
+            message = {**message, "message": "" if alone else str(runtime.failure)}
+        await send(message)
+
+    await app(scope, receive, shorten)

@@ -1,4 +1,4 @@
-"""The requests that a load sends: realistic forwards, alike in shape, each with an id of its own."""
+"""The requests that a load sends: realistic forwards, each with an id of its own."""
 
 import random
 from urllib.parse import quote_plus, urlencode
@@ -7,11 +7,16 @@ from urllib.parse import quote_plus, urlencode
 SENDERS = [f"4477009{number:05d}" for number in range(990)]
 OUR_NUMBERS = [f"4477009{number:05d}" for number in range(990, 1000)]
 NAMES = ("Ann Archer", "Zoë Ørsted", "Mohammed Khan", "Siân Price", "J. O'Neill")
-WORDS = (
-    "yes no please thanks hello running late for my appointment on Monday at 10:30 can I move it"
-    " to the afternoon? the parcel has not come & nobody answers the phone; call me back £20 was"
-    " taken twice café naïve 😀 ok see you there STOPPING by later 100% sure #42 order ref A/117"
-).split()
+TEXTS = (
+    "Yes please",
+    "running late for my appointment on Monday at 10:30, can I move it to the afternoon?",
+    "the parcel has not come & nobody answers the phone; call me back",
+    "£20 was taken twice",
+    "ok see you there 😀",
+    "STOP",
+    "100% sure, order ref A/117 #42 was for the café in Leeds, not for us",
+    "Thanks, got it. Is the surgery open on Saturday morning?",
+)
 
 ID_DIGITS = 12
 _PLACE = "0" * ID_DIGITS
@@ -44,11 +49,10 @@ def _make_request(query: str, head: str, method: str) -> tuple[bytes, bytes]:
 
 
 def _make_query(chance: random.Random, auth: str) -> str:
-    words = chance.choices(WORDS, k=chance.randint(1, 30))
     fields = {
         "source": chance.choice(SENDERS),
         "dest": chance.choice(OUR_NUMBERS),
-        "msg": " ".join(words)[:160],
+        "msg": " ".join(chance.sample(TEXTS, k=chance.randint(1, 3)))[:160],
         "id": _PLACE,
         "receivedts": f"2026-06-{chance.randint(1, 30):02d} {chance.randint(0, 23):02d}:14:07",
         "auth": auth,

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -39,7 +40,7 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What came back. `p50` and `p99` are seconds; `statuses` counts every answer, the warm-up's too.
+    """What came back. `p50` and `p99` are seconds; `statuses` counts the warm-up's answers, too.
 
     `broken` counts connections that ended early; `busy` is the load's own share of its core: near
     1 the figures tell of the load, not of the server.
@@ -138,8 +139,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's is one in all but name.
+        self._transport = cast("asyncio.Transport", transport)
 
     def send(self) -> None:
         now = time.perf_counter()

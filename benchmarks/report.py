@@ -28,11 +28,11 @@ class Figure:
 
     def __str__(self) -> str:
         if not self.values:
-            return "–"
+            return "-"
         middle = median(self.values)
         text = _round(middle)
         if len(self.values) > 1:
-            text += f" ({_round(min(self.values))}–{_round(max(self.values))})"
+            text += f" ({_round(min(self.values))} to {_round(max(self.values))})"
         missed = self.target is not None and not self.target.is_met(middle)
         return f"{text} MISSED {self.target}" if missed else text
 

@@ -90,17 +90,31 @@ def make_folder(files: Files, path: Path) -> None:
 
 
 def claim_new_folder(files: Files, folder: Path) -> int | None:
-    """Makes a folder and takes its lock; None where the name was taken, or another was faster."""
+    """Makes a folder and holds its lock; None where the name is taken.
+
+    It gets its name once it is locked, else whoever adopts folders could take it before its maker.
+    """
+    unnamed = folder.with_name(f".{folder.name}")
     try:
-        files.mkdir(folder, 0o700)
+        files.mkdir(unnamed, 0o700)
     except FileExistsError:
         return None
     try:
-        return take_lock(files, folder)
+        lock = take_lock(files, unnamed)
     except OSError:
         with suppress(OSError):
-            files.rmdir(folder)
+            files.rmdir(unnamed)
         raise
+    if lock is None:
+        return None
+    try:
+        files.rename(unnamed, folder)
+    except OSError as error:
+        drop_folder(files, unnamed, lock)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return None
+        raise
+    return lock
 
 
 def take_lock(files: Files, folder: Path) -> int | None:

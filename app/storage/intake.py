@@ -198,8 +198,8 @@ class Intake:
         await self._spool_batch(batch)
 
     async def _spool_batch(self, batch: list[_Waiting]) -> None:
-        records = [waiting.message.to_record() for waiting in batch]
         try:
+            records = [waiting.message.to_record() for waiting in batch]
             await self._on_disk(lambda: self._append(records))
         except Exception as error:  # noqa: BLE001 the writer must go on whatever the disk does
             self.spool_error = str(error)

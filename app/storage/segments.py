@@ -97,9 +97,7 @@ class Segment:
         data, whole = segment._load(0, segment.size)
         segment.damaged = not whole
         while (found := find_record(data, segment.end)) is not None:
-            start, stop, _ = found
-            segment.damaged |= start > segment.end
-            segment.end = stop
+            _, segment.end, _ = found
             segment.records += 1
         if segment.end < segment.size:
             segment.damaged |= not (is_last and is_torn(data, segment.end))
@@ -137,8 +135,7 @@ class Segment:
 
     def read(self, max_records: int, max_bytes: int) -> tuple[list[bytes], int]:
         """Records from `position` on, at least one where one is left, and where they end."""
-        data, whole = self._load(self.position, self.end)
-        self.damaged |= not whole
+        data, _ = self._load(self.position, self.end)
         records: list[bytes] = []
         offset = size = 0
         while len(records) < max_records:

@@ -325,6 +325,7 @@ def test_a_new_segment_that_is_not_surely_durable_is_given_up(
     [
         ("mkdir", 0),
         ("mkdir", 1),
+        ("rename", 0),
         ("open", 0),
         ("open", 1),
         ("open", 2),
@@ -343,6 +344,37 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_and_is_made_later(
     spool = Spool.create(root, make_id=make_id, files=disk)
     spool.append([b"one"])
     assert drain(spool) == [b"one"]
+
+
+class DiskUnderWatch(FaultyDisk):
+    """Before each call an adopter looks at the spool."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.adopted: list[Spool] = []
+        self._root = root
+
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
+        self.adopted += adopt(self._root).spools
+        super().mkdir(path, mode)
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        self.adopted += adopt(self._root).spools
+        return super().open(path, flags, mode)
+
+    def rename(self, src: Path, dst: Path) -> None:
+        self.adopted += adopt(self._root).spools
+        super().rename(src, dst)
+
+
+def test_a_folder_in_the_making_is_adopted_by_nobody(
+    root: Path, make_id: Callable[[], str]
+) -> None:
+    disk = DiskUnderWatch(root)
+    spool = Spool.create(root, make_id=make_id, files=disk)
+    spool.append([b"one"])
+    assert drain(spool) == [b"one"]
+    assert disk.adopted == []
 
 
 def test_a_name_that_is_taken_is_not_taken_twice(root: Path) -> None:
@@ -377,6 +409,7 @@ def test_a_closed_spool_with_records_is_adopted_and_then_removed(
     spool = Spool.create(root, make_id=make_id)
     spool.append([b"one", b"two"])
     spool.close()
+    assert {path.name for path in spool.folder.iterdir()} == {"lock", "0000000001.segment"}
     adopted = adopt_only(root)
     assert (adopted.id, adopted.depth) == (spool.id, 2)
     assert adopted.disk_bytes == len(encode(b"one", b"two"))
@@ -405,7 +438,8 @@ def test_only_folders_of_the_spool_are_adopted(root: Path) -> None:
     for name in ("refused", "damaged", "lost+found", ".hidden"):
         (root / name).mkdir()
     (root / "file").write_text("not a folder")
-    (root / "link").symlink_to(root / "dead")
+    write_dead_spool(root.parent / "elsewhere", encode(b"two"))
+    (root / "link").symlink_to(root.parent / "elsewhere" / "dead")
     assert adopt_only(root).id == "dead"
     assert list((root / "lost+found").iterdir()) == []
 
@@ -486,6 +520,15 @@ def test_damage_costs_one_record_and_the_segment_is_kept(root: Path, offset: int
     assert [path.name for path in root.iterdir()] == ["damaged"]
 
 
+def test_the_move_of_a_damaged_segment_is_made_durable(root: Path, disk: FaultyDisk) -> None:
+    write_dead_spool(root, b"garbage" + encode(b"one"))
+    [adopted] = adopt(root, files=disk).spools
+    disk.calls.clear()
+    drain(adopted)
+    both_folders = ["open", "fsync-folder"] * 2
+    assert disk.calls[disk.calls.index("rename") :] == ["rename", *both_folders]
+
+
 def test_a_torn_tail_before_the_last_segment_is_damage(root: Path) -> None:
     write_dead_spool(root, encode(b"one", b"two")[:-1], encode(b"three"))
     adopted = adopt_only(root)
@@ -555,6 +598,14 @@ def test_a_bad_sector_costs_only_the_records_in_it(root: Path, disk: FaultyDisk)
     assert len(adopted.damaged) == 1
 
 
+def test_a_bad_sector_in_the_last_tail_is_no_torn_write(root: Path, disk: FaultyDisk) -> None:
+    write_dead_spool(root, encode(b"x" * (4096 - HEADER_BYTES), b"two"))
+    disk.bad_block = range(4096, 4100)
+    [adopted] = adopt(root, files=disk).spools
+    assert drain(adopted) == [b"x" * (4096 - HEADER_BYTES)]
+    assert len(adopted.damaged) == 1
+
+
 def test_a_passing_failure_to_read_loses_nothing(
     root: Path, make_id: Callable[[], str], disk: FaultyDisk
 ) -> None:
@@ -578,6 +629,11 @@ def test_a_file_that_cannot_be_removed_is_tried_again(
     spool.append([b"two"])
     assert drain(spool) == [b"two"]
     assert (segments_of(spool), spool.disk_bytes) == ([], 0)
+    spool.append([b"three"])
+    disk.fail("unlink", errno.EIO, times=2)
+    assert drain(spool) == [b"three"]
+    spool.close()
+    assert list(root.iterdir()) == []
 
 
 def test_a_damaged_segment_that_cannot_be_moved_is_not_removed(
@@ -759,7 +815,15 @@ def test_a_refused_record_is_kept_once_with_its_reason(root: Path) -> None:
     assert path.read_bytes() == b"22021: invalid byte sequence\n\x00record\n"
     assert refuse(root, b"\x00record\n", "again") == path
     refuse(root, b"another", "too long")
+    (root / "refused" / ".half-written").touch()
     assert count_refused(root) == 2
+
+
+def test_a_refused_record_is_durable_before_and_after_it_gets_its_name(
+    root: Path, disk: FaultyDisk
+) -> None:
+    refuse(root, b"record", "why", files=disk)
+    assert disk.calls[-5:] == ["pwrite", "fsync", "rename", "open", "fsync-folder"]
 
 
 @pytest.mark.parametrize("call", ["mkdir", "pwrite", "fsync", "rename", "fsync-folder"])
@@ -770,5 +834,5 @@ def test_a_refused_record_that_is_not_durable_is_an_error(
     with pytest.raises(SpoolError, match="No space left"):
         refuse(root, b"record", "why", files=disk)
     assert count_refused(root) == 0
-    refuse(root, b"record", "why", files=disk)
-    assert count_refused(root) == 1
+    path = refuse(root, b"record", "why", files=disk)
+    assert list(path.parent.iterdir()) == [path]

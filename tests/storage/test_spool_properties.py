@@ -164,7 +164,7 @@ class SpoolOfOneProcessAfterAnother(RuleBasedStateMachine):
 
 
 SpoolOfOneProcessAfterAnother.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=25, deadline=None
+    max_examples=60, stateful_step_count=25, deadline=None
 )
 TestSpoolOfOneProcessAfterAnother = SpoolOfOneProcessAfterAnother.TestCase
 

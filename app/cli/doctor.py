@@ -1,0 +1,86 @@
+"""`letterbox doctor`: every effective value, and whether what the service needs is there."""
+
+import asyncio
+import ipaddress
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from app.domain.errors import LetterboxError
+from app.settings import Settings, find_unknown_variables
+from app.storage.data_dir import DataDir
+from app.storage.database import open_database
+from app.storage.inspect import inspect_database
+from app.storage.spool import count_refused
+
+LOW_DISK_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `text` says what was found and, unless it is ok, what to do."""
+
+    state: Literal["ok", "warn", "fail"]
+    text: str
+
+
+def check_all(settings: Settings) -> list[Finding]:
+    """Everything that can be checked without starting the service."""
+    findings = [*_check_variables(), *_check_public_url(settings), *_check_data_dir(settings)]
+    return findings + asyncio.run(_check_database(settings))
+
+
+def _check_variables() -> Iterator[Finding]:
+    for name, nearest in find_unknown_variables():
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        yield Finding("warn", f"{name} is set, but Letterbox knows no such setting{hint}")
+
+
+def _check_public_url(settings: Settings) -> Iterator[Finding]:
+    host = urlsplit(settings.base_url).hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if loopback:
+        yield Finding(
+            "warn",
+            f"the provider cannot reach {settings.base_url}: set LETTERBOX_PUBLIC_URL to the"
+            " address by which the internet reaches this service",
+        )
+    else:
+        yield Finding("ok", f"the provider's page gets {settings.base_url}/inbound")
+
+
+def _check_data_dir(settings: Settings) -> Iterator[Finding]:
+    try:
+        folder = DataDir.open(settings.data_dir)
+    except LetterboxError as error:
+        yield Finding("fail", str(error))
+        return
+    free = shutil.disk_usage(folder.path).free
+    text = f"{folder.path} has {free / 1024**3:.1f} GiB free"
+    yield Finding("ok", text) if free > LOW_DISK_BYTES else Finding("warn", f"{text}: make room")
+    waiting = sum(1 for _ in folder.spool.glob("*/*.segment"))
+    if waiting:
+        yield Finding("warn", f"{waiting} files of messages wait in the spool: `serve` stores them")
+    refused = count_refused(folder.spool)
+    if refused:
+        yield Finding("warn", f"{refused} messages could not be stored: see {folder.spool}/refused")
+
+
+async def _check_database(settings: Settings) -> list[Finding]:
+    if not settings.is_postgres and not settings.sqlite_path.exists():
+        return [Finding("ok", f"`serve` will make {settings.sqlite_path}")]
+    database = open_database(settings.database_url, settings.sqlite_path)
+    try:
+        found = await inspect_database(database)
+        findings = [Finding("ok" if well else "fail", text) for well, text in found]
+    except Exception as error:  # noqa: BLE001 whatever it is, the operator wants to read it
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        findings = [Finding("fail", f"LETTERBOX_DATABASE_URL: {line}")]
+    finally:
+        await database.close()
+    return findings

@@ -1,0 +1,161 @@
+"""Starts the web processes: the socket, uvicorn, and what a newcomer is told."""
+
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from app.api.protocol import BoundedHttpToolsProtocol
+from app.cli.logs import configure_logging
+from app.domain.errors import SetupError
+from app.flows.metrics import MULTIPROCESS_VARIABLE
+from app.main import build_app
+from app.runtime import SharedSecrets, find_secrets, open_runtime
+from app.settings import Settings, load_settings
+from app.storage.data_dir import DataDir
+
+# Docker kills after 10 s: requests get 8, and the intake's last batch the rest.
+GRACEFUL_SECONDS = 8
+KEEP_ALIVE_SECONDS = 30
+
+
+def serve(settings: Settings, *, show_secrets: bool) -> None:
+    """Serve until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
+    data_dir = DataDir.open(settings.data_dir)
+    lock = None if settings.is_postgres else data_dir.lock()
+    shared = find_secrets(settings, data_dir)
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    welcome = describe_start(settings, shared, port, show_secrets=show_secrets)
+    try:
+        if settings.processes == 1:
+            _serve_alone(settings, listener, welcome)
+        else:
+            _serve_many(settings, listener, welcome)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def make_app() -> ASGIApp:
+    """What each of several web processes serves; the supervisor imports it by name."""
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    return build_app(open_runtime(settings, "web"), on_failure=_end_all)
+
+
+def describe_start(
+    settings: Settings, shared: SharedSecrets, port: int, *, show_secrets: bool
+) -> str:
+    """What a newcomer needs next. Secrets are named by their files unless they may be shown."""
+    base = settings.base_url if settings.port else f"http://{settings.host}:{port}"
+    folder = settings.data_dir
+    auth = _tell("INBOUND_AUTH", shared.inbound_auth, shared, folder, show=show_secrets)
+    key = shared.api_key if show_secrets and "api_key" in shared.generated else None
+    if key is None:
+        key = f"$(cat {folder}/api_key)" if "api_key" in shared.generated else "$LETTERBOX_API_KEY"
+    where = settings.database_url and "PostgreSQL" if settings.is_postgres else settings.sqlite_path
+    return f"""Letterbox is running at {base}
+
+  Paste into the provider's page for your number ("manage VMN"):
+    URL   {base}/inbound
+    auth  {auth}
+
+  Text the number, or play the provider:
+    curl "{base}/inbound?source=447700900123&dest=447700900456&msg=Hello&id=1&auth=..."
+
+  Ask for the messages (this key opens everything):
+    curl -H "Authorization: Bearer {key}" {base}/api/v1/messages
+
+  The interface is described at {base}/docs
+  Messages lie in {where}, all else in {folder.resolve()}
+"""
+
+
+def _tell(name: str, secret: str, shared: SharedSecrets, folder: Path, *, show: bool) -> str:
+    if name.lower() not in shared.generated:
+        return f"the LETTERBOX_{name} that you set"
+    return secret if show else f"the content of {folder / name.lower()}"
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"LETTERBOX_HOST, LETTERBOX_PORT: cannot listen on {settings.host}:{settings.port}"
+            f" ({error.strerror}); choose another port"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+        super().__init__(config)
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._welcome, flush=True)
+
+
+def _serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> None:
+    runtime = open_runtime(settings, "web")
+    server: _Server
+
+    def end() -> None:
+        server.should_exit = True
+
+    server = _Server(_configure(build_app(runtime, on_failure=end)), welcome)
+    server.run(sockets=[listener])
+    if runtime.failure is not None:
+        raise runtime.failure
+    if not server.started:
+        raise SetupError("the service could not start; the lines above say why")
+
+
+def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> None:
+    figures = settings.data_dir / "metrics"
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir(mode=0o700)
+    os.environ[MULTIPROCESS_VARIABLE] = str(figures)
+    config = _configure("app.cli.serve:make_app", workers=settings.processes)
+    print(welcome, flush=True)
+    Multiprocess(config, sockets=[listener]).run()
+
+
+def _configure(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        loop="uvloop",
+        http=BoundedHttpToolsProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+def _end_all() -> None:
+    """One of several processes found that none should run."""
+    os.kill(os.getppid(), signal.SIGTERM)
