@@ -85,6 +85,7 @@ class Intake:
         self._trouble = asyncio.Event()
         # Held while a batch is on its way to disk: the writer's, or the drain's.
         self._order = asyncio.Lock()
+        self._recovering = asyncio.Lock()
         self._crowded_at = 0.0
         self._closing = False
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -123,6 +124,8 @@ class Intake:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the spool."""
+        if self._closing:
+            return
         self._closing = True
         self._wake.set()
         if self._tasks:
@@ -139,19 +142,27 @@ class Intake:
 
         Raises what the database raised; the messages stay in the spool.
         """
-        try:
-            async with self._order:
+        async with self._recovering:
+            if self.direct:
+                return
+            try:
+                # Whoever waits for the spool's next append must not wait for the probe.
                 await self._within(PROBE_PATIENCE_SECONDS, self._inserter.probe(self._now()))
-            await self.drain_abandoned()
-            await self._drain_own()
-        except Exception as error:
-            self.database_error = _describe(error)
-            self._inserter.abandon()
-            raise
+                await self.drain_abandoned()
+                await self._drain_own()
+            except Exception as error:
+                self.database_error = _describe(error)
+                self._inserter.abandon()
+                raise
 
     async def drain_abandoned(self) -> None:
         """Store what processes that are gone left behind, and remove their folders."""
-        adoption = await self._on_disk(lambda: adopt(self._spool_root))
+        try:
+            adoption = await self._on_disk(lambda: adopt(self._spool_root))
+        except SpoolError as error:
+            self.spool_error = str(error)
+            log.error("spool_unreadable", error=str(error))
+            return
         for failure in adoption.failures:
             log.error("spool_unreadable", error=str(failure))
         for spool in adoption.spools:
@@ -269,13 +280,27 @@ class Intake:
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _drain_own(self) -> None:
-        while True:
+        while not self.direct:
             async with self._order:
-                if self._spool is None or not await self._drain_batch_locked(self._spool):
+                # The last of it in one go: new ones wait a moment, or they would go on for ever.
+                while self._spool is not None and await self._drain_own_batch(self._spool):
+                    if self._spool.depth > MAX_BATCH_ROWS:
+                        break
+                else:
                     self.direct = True
                     self.database_error = None
                     self._trouble.clear()
-                    return
+
+    async def _drain_own_batch(self, spool: Spool) -> bool:
+        try:
+            return await self._drain_batch_locked(spool)
+        except SpoolError as error:
+            # It stays on disk to be adopted once it can be read; new messages need not wait.
+            self.spool_error = str(error)
+            log.error("spool_unreadable", error=str(error))
+            self._spool = None
+            await self._on_disk(spool.close)
+            return False
 
     async def _drain_batch(self, spool: Spool) -> bool:
         async with self._order:
