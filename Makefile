@@ -19,7 +19,7 @@ install: .venv/.installed ## make .venv with the command `letterbox`, from the l
 	@touch $@
 
 run: install ## start everything in one process at http://127.0.0.1:8000
-	@$(BIN)/letterbox serve
+	@$(BIN)/letterbox serve --show-secrets
 
 test: install ## run every test: SQLite, a real PostgreSQL, real processes
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -10,7 +10,9 @@ from typing import Annotated
 import structlog
 import typer
 
+from app.cli import export, keys, numbers
 from app.cli.logs import configure_logging
+from app.cli.offline import JsonOption
 from app.settings import Settings, find_unknown_variables, load_settings
 
 app = typer.Typer(
@@ -22,7 +24,9 @@ app = typer.Typer(
 )
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print what a program may read.")]
+app.add_typer(numbers.app, name="numbers")
+app.add_typer(keys.app, name="keys")
+app.add_typer(export.app, name="export")
 
 
 @app.command()

@@ -52,40 +52,39 @@ def make_app() -> ASGIApp:
 def describe_start(
     settings: Settings, shared: SharedSecrets, port: int, *, show_secrets: bool
 ) -> str:
-    """What a newcomer needs next. Secrets are named by their files unless they may be shown."""
+    """What a newcomer needs next, the commands ready to be pasted into a shell.
+
+    Secrets stand there as the files or variables that hold them unless they may be shown.
+    """
     base = settings.base_url if settings.port else f"http://{settings.host}:{port}"
     folder = settings.data_dir
-    auth = _tell("INBOUND_AUTH", shared.inbound_auth, shared, folder, show=show_secrets)
-    key = shared.api_key if show_secrets and "api_key" in shared.generated else None
-    if key is None:
-        key = f"$(cat {folder}/api_key)" if "api_key" in shared.generated else "$LETTERBOX_API_KEY"
-    where = settings.database_url and "PostgreSQL" if settings.is_postgres else settings.sqlite_path
+    shown = {"inbound_auth": shared.inbound_auth, "api_key": shared.api_key}
+    for name in shown:
+        if name not in shared.generated:
+            shown[name] = f"$LETTERBOX_{name.upper()}"
+        elif not show_secrets:
+            shown[name] = f"$(cat {folder / name})"
+    where = "PostgreSQL" if settings.is_postgres else settings.sqlite_path
     return f"""Letterbox is running at {base}
 
   Paste into the provider's page for your number ("manage VMN"):
     URL   {base}/inbound
-    auth  {auth}
+    auth  {shown["inbound_auth"]}
 
   Text the number, or play the provider:
-    curl "{base}/inbound?source=447700900123&dest=447700900456&msg=Hello&id=1&auth=..."
+    curl "{base}/inbound?source=447700900123&dest=447700900456&msg=Hello&id=1&auth={shown["inbound_auth"]}"
 
   Ask for the messages (this key opens everything):
-    curl -H "Authorization: Bearer {key}" {base}/api/v1/messages
+    curl -H "Authorization: Bearer {shown["api_key"]}" {base}/api/v1/messages
 
   The interface is described at {base}/docs
   Messages lie in {where}, all else in {folder.resolve()}
 """
 
 
-def _tell(name: str, secret: str, shared: SharedSecrets, folder: Path, *, show: bool) -> str:
-    if name.lower() not in shared.generated:
-        return f"the LETTERBOX_{name} that you set"
-    return secret if show else f"the content of {folder / name.lower()}"
-
-
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))

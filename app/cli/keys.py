@@ -1,0 +1,89 @@
+"""`letterbox keys`: the keys that open the REST interface."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from app.api.ids import decode_id, encode_id
+from app.api.schemas import Key
+from app.cli.offline import JsonOption, print_json, print_table, run_on_database
+from app.domain.access import SCOPES, Scope
+from app.domain.errors import InvalidInput
+from app.flows import configure
+from app.flows.configure import KeyWithSecret
+from app.settings import Settings
+from app.storage import keys
+from app.storage.database import Database
+
+LISTED = 500
+
+app = typer.Typer(help="The keys that open the REST interface.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
+    *,
+    scope: Annotated[
+        list[str], typer.Option(help=f"One of {', '.join(SCOPES)}; may be given again.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key and print it, which is shown only now."""
+    wanted = _read_scopes(scope)
+
+    async def write(database: Database, _: Settings) -> KeyWithSecret:
+        return await configure.create_key(database, name, wanted, now=datetime.now(UTC))
+
+    made = run_on_database(write)
+    if as_json:
+        shown = Key.model_validate(made.key).model_dump(mode="json")
+        typer.echo(json.dumps({**shown, "key": made.secret}))
+    else:
+        typer.echo(made.secret)
+
+
+@app.command("list")
+def list_keys(*, as_json: JsonOption = False) -> None:
+    """List the keys, newest first, without the keys themselves."""
+
+    async def read(database: Database, _: Settings) -> list[keys.ApiKey]:
+        return await database.read(keys.list_keys, before=None, limit=LISTED)
+
+    found = run_on_database(read)
+    if as_json:
+        print_json([Key.model_validate(each) for each in found])
+        return
+    print_table(
+        ("id", "name", "scopes", "created", "last used"),
+        [
+            (
+                encode_id("key", each.id),
+                each.name,
+                " ".join(each.scopes),
+                f"{each.created_at:%Y-%m-%d %H:%M}",
+                f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else "never",
+            )
+            for each in found
+        ],
+    )
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+    """End a key: no request with it is answered from now on."""
+
+    async def write(database: Database, _: Settings) -> None:
+        await configure.revoke_key(database, decode_id("key", key_id))
+
+    run_on_database(write)
+    typer.echo(f"revoked {key_id}")
+
+
+def _read_scopes(given: list[str]) -> list[Scope]:
+    unknown = [name for name in given if name not in SCOPES]
+    if unknown:
+        raise InvalidInput(f"no scope {unknown[0]}; they are {', '.join(SCOPES)}")
+    return [scope for scope in SCOPES if scope in given]

@@ -1,0 +1,110 @@
+"""`letterbox numbers`: our virtual numbers and their auth values."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from app.api.schemas import Number
+from app.cli.offline import JsonOption, print_json, print_table, run_on_database
+from app.domain.messages import normalise_number
+from app.flows import configure
+from app.flows.configure import NumberWithAuth
+from app.settings import Settings
+from app.storage import numbers
+from app.storage.database import Database
+
+LISTED = 500
+
+app = typer.Typer(help="Our virtual numbers and their auth values.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_numbers(*, as_json: JsonOption = False) -> None:
+    """List the numbers, newest first."""
+
+    async def read(database: Database, _: Settings) -> list[numbers.Number]:
+        return await database.read(numbers.list_numbers, before=None, limit=LISTED)
+
+    found = run_on_database(read)
+    if as_json:
+        print_json([Number.model_validate(each) for each in found])
+        return
+    print_table(
+        ("number", "label", "auth values", "last text"),
+        [
+            (
+                each.number,
+                each.label,
+                len(each.auth),
+                max((a.last_seen_at for a in each.auth if a.last_seen_at), default="never"),
+            )
+            for each in found
+        ],
+    )
+
+
+@app.command()
+def add(
+    number: Annotated[str, typer.Argument(help="Such as +44 7700 900123.")],
+    *,
+    label: Annotated[str, typer.Option(help="What people call it.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Configure a number and print its auth value, which is shown only now."""
+
+    async def write(database: Database, settings: Settings) -> NumberWithAuth:
+        return await configure.add_number(
+            database, number, region=settings.default_region, label=label, now=datetime.now(UTC)
+        )
+
+    _print_auth(run_on_database(write), as_json=as_json)
+
+
+@app.command("rotate-auth")
+def rotate_auth(
+    number: str,
+    *,
+    overlap_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=int(configure.MAX_OVERLAP.total_seconds()),
+            help="How long the value before the new one stays good.",
+        ),
+    ] = int(configure.OVERLAP.total_seconds()),
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new auth value and print it, which is shown only now."""
+
+    async def write(database: Database, _: Settings) -> NumberWithAuth:
+        return await configure.rotate_auth(
+            database,
+            normalise_number(number),
+            overlap=timedelta(seconds=overlap_seconds),
+            now=datetime.now(UTC),
+        )
+
+    _print_auth(run_on_database(write), as_json=as_json)
+
+
+@app.command()
+def remove(number: str) -> None:
+    """Remove a number and its auth values; its messages stay."""
+
+    async def write(database: Database, _: Settings) -> None:
+        await configure.remove_number(database, normalise_number(number))
+
+    run_on_database(write)
+    typer.echo(f"removed {normalise_number(number)}")
+
+
+def _print_auth(made: NumberWithAuth, *, as_json: bool) -> None:
+    if as_json:
+        shown = Number.model_validate(made.number).model_dump(mode="json")
+        shown["auth"][0]["value"] = made.value
+        typer.echo(json.dumps(shown))
+        return
+    typer.echo(f"{made.number.number}: paste this auth value into the provider's page")
+    typer.echo(made.value)

@@ -1,0 +1,64 @@
+"""How a command reaches the database beside a running service: short transactions of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from app.domain.errors import SetupError
+from app.settings import Settings, load_settings
+from app.storage.database import Database, open_database
+from app.storage.migrate import is_current
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print what a program may read.")]
+
+
+def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
+    """Open the database that the settings name, run `work` over it, and close it again.
+
+    Raises SetupError where there is none yet or its schema is not this release's.
+    """
+    settings = load_settings()
+
+    async def run() -> T:
+        if not settings.is_postgres and not settings.sqlite_path.exists():
+            raise SetupError(
+                f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
+                " or set LETTERBOX_DATA_DIR to where it runs"
+            )
+        database = open_database(
+            settings.database_url, settings.sqlite_path, busy_timeout_seconds=BUSY_SECONDS
+        )
+        try:
+            if not await is_current(database):
+                raise SetupError("the schema is older than this release: run `letterbox migrate`")
+            return await work(database, settings)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def print_json(shown: BaseModel | Sequence[BaseModel]) -> None:
+    """An object, or a list's objects one a line."""
+    for each in [shown] if isinstance(shown, BaseModel) else shown:
+        typer.echo(each.model_dump_json())
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people; a pipe gets it without colours, wide enough for every cell."""
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1000)
+    console.print(table)
