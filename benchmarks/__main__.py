@@ -9,13 +9,22 @@ from types import FrameType
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, DidNotStartError
 from benchmarks.cores import Cores, claim_cores
-from benchmarks.receiving import is_sound, list_findings, tabulate_absolutes, tabulate_receiving
+from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
+from benchmarks.receiving import (
+    ENGINES,
+    is_sound,
+    list_findings,
+    tabulate_absolutes,
+    tabulate_receiving,
+)
 from benchmarks.report import Table
 
-PARTS = ("receive",)
+PARTS = ("receive", "lists")
+SMALL_ROWS = 50_000
 
 
 def main() -> int:
@@ -24,11 +33,10 @@ def main() -> int:
     # So that the blocks that end servers and remove folders are left in order.
     signal.signal(signal.SIGTERM, _stop)
     cores = claim_cores()
-    good = True
-    if "receive" in arguments.parts:
-        good = run_receive(arguments, cores)
+    runs = {"receive": run_receive, "lists": run_lists}
+    outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Two cores at most: {cores.describe()}; data on {find_filesystem()}.")
-    return 0 if good else 1
+    return 0 if all(outcomes) else 1
 
 
 def read_arguments() -> argparse.Namespace:
@@ -44,6 +52,10 @@ def read_arguments() -> argparse.Namespace:
         default=[contender.name for contender in CONTENDERS],
         metavar="NAME",
         help="only these: %(choices)s",
+    )
+    parser.add_argument("--rows", type=int, default=5_000_000, help="of lists' large archive")
+    parser.add_argument(
+        "--databases", nargs="+", choices=ENGINES, default=ENGINES, help="whose lists are asked"
     )
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
     parser.add_argument("--absolute", action="store_true", help="this machine's figures besides")
@@ -62,6 +74,20 @@ def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
         show(tabulate_absolutes(turns), markdown=arguments.markdown)
     print("\n".join(list_findings(turns)), end="\n\n")
     return is_sound(turns) and len(turns) == len(chosen)
+
+
+def run_lists(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether the archives could be made, and every question was answered."""
+    sizes = (min(SMALL_ROWS, arguments.rows), arguments.rows)
+    try:
+        costs = measure_lists(arguments.databases, *sizes, cores)
+    except (DidNotStartError, AnsweredOddlyError) as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_lists(costs, *sizes), markdown=arguments.markdown)
+    if arguments.absolute:
+        show(tabulate_list_times(costs, *sizes), markdown=arguments.markdown)
+    return True
 
 
 def show(table: Table, *, markdown: bool) -> None:

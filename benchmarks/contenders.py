@@ -22,6 +22,7 @@ Engine = Literal["", "sqlite", "postgresql"]
 
 START_SECONDS = 60.0
 PROJECT = Path(__file__).resolve().parent.parent
+LETTERBOX = str(Path(sys.executable).parent / "letterbox")
 
 
 class DidNotStartError(RuntimeError):
@@ -78,7 +79,7 @@ def running_server(
 
     Raises DidNotStartError.
     """
-    running = Running(0, _free_port(), database_url, secrets.token_hex(16), secrets.token_hex(32))
+    running = _plan_server(database_url)
     log_path = folder / f"{contender.name}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
@@ -97,9 +98,28 @@ def running_server(
         stop_process(process)
 
 
+def migrate_database(database_url: str, folder: Path) -> None:
+    """Make Letterbox's schema; raises DidNotStartError."""
+    contender = Contender("letterbox", "postgresql" if "postgresql" in database_url else "sqlite")
+    done = subprocess.run(
+        [LETTERBOX, "migrate"],
+        env=_make_environment(contender, _plan_server(database_url), folder),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DidNotStartError(f"letterbox migrate failed:\n{done.stdout}{done.stderr}")
+
+
+def _plan_server(database_url: str) -> Running:
+    return Running(0, _free_port(), database_url, secrets.token_hex(16), secrets.token_hex(32))
+
+
 def _make_command(contender: Contender, running: Running) -> list[str]:
     if contender.kind == "letterbox":
-        return [str(Path(sys.executable).parent / "letterbox"), "serve"]
+        return [LETTERBOX, "serve"]
     module = f"benchmarks.{contender.kind}"
     options = ["--port", str(running.port), "--database-url", running.database_url]
     return [sys.executable, "-m", module, *options, "--auth", running.auth]

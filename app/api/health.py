@@ -1,28 +1,155 @@
 """What watches a service asks of it: is it alive, can it take messages, what are its figures."""
 
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Literal, NamedTuple
+
 from fastapi import APIRouter, Response
+from pydantic import BaseModel
 
+from app.domain.errors import Unavailable
 from app.runtime import Runtime
+from app.storage.database import Connection
+from app.storage.processes import GONE_AFTER, Process, list_processes
+from app.storage.stats import find_oldest_unhandled
+
+PATIENCE_SECONDS = 1.0
+# Handling runs a moment behind the acknowledgement; so far behind it is stuck.
+MAX_LAG = timedelta(seconds=60)
+MIN_FREE_SHARE = 0.05
+MIN_FREE_BYTES = 200 * 1024**2
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Prometheus' text format",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
+State = Literal["ok", "degraded"]
+MeasureDisk = Callable[[str], tuple[int, int, int]]
 
 
-def make_health_router(runtime: Runtime) -> APIRouter:
+class Liveness(BaseModel):
+    """It answers, so it lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Part(BaseModel):
+    """One thing that the service stands on."""
+
+    status: State = "ok"
+    detail: str = ""
+
+
+class Readiness(BaseModel):
+    """`ready` while /inbound can acknowledge; `status` is `ok` where every part is."""
+
+    ready: bool
+    status: State
+    database: Part
+    disk: Part
+    spool: Part
+    workers: Part
+
+
+class Findings(NamedTuple):
+    """What the database tells about the workers."""
+
+    processes: Sequence[Process]
+    oldest_unhandled: datetime | None
+
+
+def make_health_router(
+    runtime: Runtime, *, measure_disk: MeasureDisk = shutil.disk_usage
+) -> APIRouter:
     """/livez, /readyz and /metrics; open to all, with nothing secret in them."""
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
 
     @router.get("/livez")
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
+    async def live() -> Liveness:
+        """Say that the process lives."""
+        return Liveness()
 
-    @router.get("/readyz")
-    async def ready(response: Response) -> dict[str, str]:
+    @router.get(
+        "/readyz", responses={503: {"model": Readiness, "description": "It takes no messages"}}
+    )
+    async def ready(response: Response) -> Readiness:
+        """Say whether messages are taken, and how the parts are."""
+        found = await _ask_database(runtime)
+        total, _, free = measure_disk(str(runtime.data_dir.path))
+        parts = {
+            "database": _judge_database(found),
+            "disk": judge_disk(total, free),
+            "spool": _judge_spool(runtime),
+            "workers": judge_workers(
+                found, runs_here=runtime.settings.run_workers, now=runtime.now()
+            ),
+        }
         can = runtime.intake is not None and runtime.intake.can_acknowledge
-        response.status_code = 200 if can else 503
-        return {"status": "ok" if can else "degraded"}
+        is_well = can and all(part.status == "ok" for part in parts.values())
+        if not can:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return Readiness(ready=can, status="ok" if is_well else "degraded", **parts)
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
     async def show_metrics() -> Response:
-        return Response(
-            runtime.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        """Give the figures that Prometheus scrapes."""
+        return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
 
     return router
+
+
+async def _ask_database(runtime: Runtime) -> Findings | None:
+    """None where it does not answer, or has not been prepared since the start."""
+    if not runtime.prepared.is_set():
+        return None
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await runtime.database.read(_find)
+    except (Unavailable, TimeoutError):
+        return None
+
+
+def _find(conn: Connection) -> Findings:
+    return Findings(list_processes(conn), find_oldest_unhandled(conn))
+
+
+def _judge_database(found: Findings | None) -> Part:
+    if found is None:
+        return Part(status="degraded", detail="it does not answer; messages go to the spool")
+    return Part()
+
+
+def judge_disk(total: int, free: int) -> Part:
+    """How the disk of DATA_DIR is, from its bytes."""
+    detail = f"{free // 1024**2} MiB free of {total // 1024**2} MiB"
+    is_full = free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
+    return Part(status="degraded" if is_full else "ok", detail=detail)
+
+
+def _judge_spool(runtime: Runtime) -> Part:
+    intake = runtime.intake
+    if intake is None or intake.spool_error is not None:
+        return Part(status="degraded", detail="it cannot be written")
+    if intake.depth:
+        return Part(status="degraded", detail=f"{intake.depth} messages wait for the database")
+    return Part()
+
+
+def judge_workers(found: Findings | None, *, runs_here: bool, now: datetime) -> Part:
+    """Whether messages are being handled: by this process or by one of kind `work`."""
+    if found is None:
+        return Part(status="degraded", detail="unknown while the database does not answer")
+    alive = [each for each in found.processes if now - each.seen_at < GONE_AFTER]
+    if not runs_here and not any(each.kind == "work" for each in alive):
+        return Part(status="degraded", detail="no worker runs; start `letterbox work`")
+    if found.oldest_unhandled is not None and now - found.oldest_unhandled > MAX_LAG:
+        seconds = round((now - found.oldest_unhandled).total_seconds())
+        return Part(status="degraded", detail=f"a message has waited for {seconds} seconds")
+    return Part()

@@ -1,20 +1,77 @@
 """The REST interface: one FastAPI application with everything that /inbound is not."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from app.api.access_log import AccessLog
+from app.api.alerts import make_alerts_router
+from app.api.conversations import make_conversations_router
+from app.api.dependencies import Keyring
+from app.api.docs import make_docs_router
+from app.api.errors import install_error_handlers
+from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
 from app.api.health import make_health_router
+from app.api.keys import make_keys_router
+from app.api.messages import make_messages_router
+from app.api.numbers import make_numbers_router
+from app.api.openapi import install_openapi
+from app.api.refusals import make_refusals_router
+from app.api.stats import make_stats_router
+from app.flows.follow import EventTail
 from app.runtime import Runtime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
+# Every body that this interface takes is small.
+MAX_BODY_BYTES = 256 * 1024
 
-def build_rest(runtime: Runtime, *, lifespan: Lifespan) -> FastAPI:
-    """Everything behind /inbound; `lifespan` starts and closes the runtime."""
-    app = FastAPI(title="Letterbox", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(make_health_router(runtime))
+
+def build_rest(
+    runtime: Runtime, *, lifespan: Lifespan, recheck_seconds: float = RECHECK_SECONDS
+) -> FastAPI:
+    """Everything behind /inbound; `lifespan` starts and closes the runtime.
+
+    `recheck_seconds` is how long a stream of events outlives its key at most.
+    """
+    tail = EventTail(runtime.database, runtime.wakeups, render_subject)
+
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            try:
+                yield
+            finally:
+                await tail.close()
+
+    app = FastAPI(
+        title="Letterbox",
+        version=version("letterbox"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=MAX_BODY_BYTES,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=run,
+    )
+    app.add_middleware(AccessLog)
+    install_error_handlers(app)
+    install_openapi(app)
+    keyring = Keyring(runtime)
+    for router in (
+        make_messages_router(runtime, keyring),
+        make_conversations_router(runtime, keyring),
+        make_events_router(keyring, tail, recheck_seconds=recheck_seconds),
+        make_stats_router(runtime, keyring),
+        make_numbers_router(runtime, keyring),
+        make_keys_router(runtime, keyring),
+        make_refusals_router(runtime, keyring),
+        make_alerts_router(runtime, keyring),
+        make_health_router(runtime),
+        make_docs_router(app),
+    ):
+        app.include_router(router)
     return app
-
-

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,6 +21,7 @@ from app.storage.data_dir import DataDir
 # Docker kills after 10 s: requests get 8, and the intake's last batch the rest.
 GRACEFUL_SECONDS = 8
 KEEP_ALIVE_SECONDS = 30
+A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
@@ -72,7 +72,7 @@ def describe_start(
     auth  {shown["inbound_auth"]}
 
   Text the number, or play the provider:
-    curl "{base}/inbound?source=447700900123&dest=447700900456&msg=Hello&id=1&auth={shown["inbound_auth"]}"
+    curl "{base}/inbound?{A_TEXT}&auth={shown["inbound_auth"]}"
 
   Ask for the messages (this key opens everything):
     curl -H "Authorization: Bearer {shown["api_key"]}" {base}/api/v1/messages
@@ -115,10 +115,14 @@ def _serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> N
     runtime = open_runtime(settings, "web")
     server: _Server
 
-    def end() -> None:
+    def end(*_: object) -> None:
         server.should_exit = True
 
     server = _Server(_configure(build_app(runtime, on_failure=end)), welcome)
+    # Once all is done uvicorn raises the signal again for whoever handled it before: by default
+    # that would kill us, and an orderly end would look like a failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     server.run(sockets=[listener])
     if runtime.failure is not None:
         raise runtime.failure

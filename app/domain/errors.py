@@ -6,6 +6,9 @@ LetterboxError                 its text is one line that says what to do
 ├── InvalidInput               the caller's words are off; `field` names which
 │   └── InvalidCursor          a cursor that is damaged or of another query
 ├── NotFound                   no such thing, or no longer
+├── AccessDenied               the caller may not do this
+│   ├── UnknownKey             no key, or none that is valid
+│   └── MissingScope           a valid key without the scope that this needs
 ├── Conflict                   the thing exists already or is not in a state for this
 └── Unavailable                cannot be done now, later perhaps
     └── NothingDurable         neither database nor spool can keep a message
@@ -38,6 +41,22 @@ class InvalidCursor(InvalidInput):
 
 class NotFound(LetterboxError):
     """No such thing, or no longer."""
+
+
+class AccessDenied(LetterboxError):
+    """The caller may not do this."""
+
+
+class UnknownKey(AccessDenied):
+    """No key, or none that is valid."""
+
+
+class MissingScope(AccessDenied):
+    """A valid key without the scope that this needs."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this needs a key with the scope {scope}")
+        self.scope = scope
 
 
 class Conflict(LetterboxError):

@@ -175,9 +175,7 @@ def normalise_number(text: str) -> str:
     if _is_full_number(text):  # as the provider writes them
         return text
     compact = text.strip().translate(_NUMBER_PUNCTUATION)
-    digits = compact.removeprefix("+")
-    if digits == compact and compact.startswith("00"):
-        digits = compact[2:]
+    digits = compact.removeprefix("00" if compact.startswith("00") else "+")
     return digits if _is_full_number(digits) else text
 
 

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-# A day inside what `datetime` can hold: such a time moves to any zone without an overflow.
+# Well inside what `datetime` can hold: such a time moves to any zone without an overflow.
 _FIRST_YEAR = 2
 _LAST_YEAR = 9998
 
 _SEPARATORS = ("T", "t", " ")
 _NO_OFFSET = timedelta(0)
+_DAY = timedelta(days=1)
 
 
 def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
@@ -28,10 +29,13 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
     if local.tzinfo is not None:
         return local.astimezone(UTC), None
     before = _read_offset(local, zone)
-    after = _read_offset(local.replace(fold=1), zone)
     utc = local - before
     # `combine` costs a quarter of `replace(tzinfo=UTC)`, and each forward comes through here.
     moment = datetime.combine(utc, utc.time(), UTC)
+    # No zone changes its offset twice within two days, and asking with `fold` costs far more.
+    if _read_offset(local - _DAY, zone) == _read_offset(local + _DAY, zone):
+        return moment, None
+    after = _read_offset(local.replace(fold=1), zone)
     if before == after:
         return moment, None
     return moment, "time-ambiguous" if before > after else "time"

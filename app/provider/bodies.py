@@ -14,7 +14,7 @@ _OPAQUE = b"body"
 
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _ESCAPED_SEPARATOR = re.compile(rb"%(?:26|3d)", re.IGNORECASE)
-_FORM_START = re.compile(rb"[^\s=&]+=")
+_FORM_START = re.compile(rb'(?![\[{"<])[^\s=]*=')
 
 _CHARSET = re.compile(rb'\bcharset\s*=\s*"?([^\s";,]+)', re.IGNORECASE)
 _BOUNDARY = re.compile(rb'\bboundary\s*=\s*(?:"([^"]+)"|([^\s";,]+))', re.IGNORECASE)
@@ -29,7 +29,10 @@ _JSON_COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 _JSON_AFTER = re.compile(r"[ \t\r\n]*(?:,[ \t\r\n]*|(?=\}))")
 _JSON_ESCAPES = re.compile(rb"(?:\\u[0-9a-f]{4})+|\\.", re.IGNORECASE | re.DOTALL)
 _JSON_SPACES = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+', re.DOTALL)
-_JSON_AUTH = re.compile(rb'"auth"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.IGNORECASE | re.DOTALL)
+_JSON_AUTH = re.compile(
+    rb'"auth"\s*:\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)|([^\s",}]+))',
+    re.IGNORECASE | re.DOTALL,
+)
 _JSON_CONTROLS = {b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t"}
 
 
@@ -56,11 +59,12 @@ def split_body(body: bytes, content_type: bytes) -> tuple[list[Pair], str | None
     boundary = _find_boundary(body, content_type)
     if boundary is not None:
         return list(_split_multipart(body, boundary, charset)), None
-    if _JSON_OPENING.match(body):
-        return list(_split_json(convert_to_utf8(body, charset))), None
+    if opening := _JSON_OPENING.match(body):
+        return list(_split_json(convert_to_utf8(body, charset), opening.end())), None
+    line = body.strip(b"\r\n")
     is_form = content_type.partition(b";")[0].strip().lower() == _FORM_TYPE
-    if is_form or _FORM_START.match(body):
-        return split_form(body.rstrip(b"\r\n")), charset
+    if is_form or _FORM_START.match(line):
+        return split_form(line), charset
     return list(_keep_opaque(body)), charset
 
 
@@ -91,7 +95,7 @@ def _split_multipart(body: bytes, boundary: bytes, charset: str | None) -> Itera
     """
     newline = b"\r\n" if b"\r\n" in body else b"\n"
     opening, *parts = (newline + body).split(newline + b"--" + boundary)
-    yield from _keep_opaque(opening)
+    yield from _keep_opaque(opening.removeprefix(newline))
     for part in parts:
         if part.startswith(b"--"):
             yield from _keep_opaque(part[2:])
@@ -110,8 +114,8 @@ def _read_part_name(head: bytes) -> bytes:
     return found[2] or _QUOTED_CHARACTER.sub(rb"\1", found[1])
 
 
-def _split_json(body: bytes) -> Iterator[Pair]:
-    """One pair for each member of the object that `body` begins with, in order, repeats too.
+def _split_json(body: bytes, at: int) -> Iterator[Pair]:
+    """One pair for each member of the object whose first member is `at`, in order, repeats too.
 
     Strings give their text, other scalars their digits or word, null nothing, nested values
     their JSON without spaces. A member counts once the `,` or `}` after it is seen, so a quote
@@ -120,8 +124,6 @@ def _split_json(body: bytes) -> Iterator[Pair]:
     # As Latin-1 every byte is one character: places in the text are places in the body.
     text = body.decode("latin-1")
     decoder = json.JSONDecoder(strict=False, parse_int=str)
-    opening = _JSON_OPENING.match(body)
-    at = opening.end() if opening else 0
     try:
         while not text.startswith("}", at):
             name_end = _scan_json(decoder, text, at, only='"')
@@ -172,7 +174,7 @@ def _read_escape(escape: re.Match[bytes]) -> bytes:
 def _keep_opaque(data: bytes) -> Iterator[Pair]:
     """What nothing can be made of, without the `auth` members that damaged JSON may hold."""
     for member in _JSON_AUTH.finditer(data):
-        yield b"auth", _unescape_json(member[1])
+        yield b"auth", member[2] or _unescape_json(member[1])
     rest = _JSON_AUTH.sub(b"", data)
     if rest.strip():
         yield _OPAQUE, rest

@@ -69,12 +69,13 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
 
 
 def list_alerts(
-    conn: Connection, *, before: int | None, limit: int, open_only: bool = False
+    conn: Connection, *, before: int | None, limit: int, is_open: bool | None = None
 ) -> list[Alert]:
-    """Newest first."""
+    """Newest first; with `is_open` only those that are open, or only those that are closed."""
     query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
-    if open_only:
-        query = query.where(alerts.c.closed_at.is_(None))
+    if is_open is not None:
+        closed_at = alerts.c.closed_at
+        query = query.where(closed_at.is_(None) if is_open else closed_at.is_not(None))
     if before is not None:
         query = query.where(alerts.c.id < before)
     return [_make_alert(row) for row in conn.execute(query)]

@@ -48,8 +48,10 @@ def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
 
 def read_event_bounds(conn: Connection) -> tuple[int, int]:
     """The ids of the oldest and newest event that are kept; (0, 0) where there is none."""
-    oldest, newest = conn.execute(select(func.min(events.c.id), func.max(events.c.id))).one()
-    return oldest or 0, newest or 0
+    # Two subqueries: SQLite walks the whole table for a minimum and a maximum at once.
+    oldest, newest = (select(end(events.c.id)).scalar_subquery() for end in (func.min, func.max))
+    bounds = conn.execute(select(oldest, newest)).one()
+    return bounds[0] or 0, bounds[1] or 0
 
 
 def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:

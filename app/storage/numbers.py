@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.access import Admission, AuthValue
 from app.domain.errors import Conflict, NotFound
@@ -85,20 +86,17 @@ def add_number(
     now: datetime,
 ) -> Number:
     """A number with its first auth value. Raises Conflict where it is known already."""
-    known = conn.execute(select(numbers.c.id).where(numbers.c.number == number)).first()
-    if known is not None:
-        raise Conflict(f"the number {number} is configured already")
-    number_id = conn.execute(
-        insert(numbers)
-        .values(
-            number=number,
-            label=label,
-            merge_field_names=merge_field_names,
-            opt_out_reply=opt_out_reply,
-            created_at=now,
-        )
-        .returning(numbers.c.id)
-    ).scalar_one()
+    row = insert(numbers).values(
+        number=number,
+        label=label,
+        merge_field_names=merge_field_names,
+        opt_out_reply=opt_out_reply,
+        created_at=now,
+    )
+    try:
+        number_id = conn.execute(row.returning(numbers.c.id)).scalar_one()
+    except IntegrityError:
+        raise Conflict(f"the number {number} is configured already") from None
     conn.execute(insert(number_auths).values(number_id=number_id, digest=digest, created_at=now))
     _count_change(conn)
     return get_number(conn, number)
@@ -124,6 +122,8 @@ def rotate_auth(
     conn: Connection, number: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> Number:
     """A new auth value; the newest one before it lives on until `expires_at`, older ones end."""
+    # Locked, so that of two at once the second sees what the first has made.
+    conn.execute(select(numbers.c.id).where(numbers.c.number == number).with_for_update())
     found = get_number(conn, number)
     live = [auth.id for auth in found.auth if auth.expires_at is None or auth.expires_at > now]
     conn.execute(

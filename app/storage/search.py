@@ -83,6 +83,7 @@ def list_messages(
     end = _find_handled_end(conn)
     top = LAST_ID if before is None else before
     low, high = _find_span(conn, wanted)
+    low = min(low, end)
     # What the handle flow has not indexed yet is looked at one by one; it is a handful.
     reached = found.walk(conn, _all_messages, wanted, top, end, WALK_ROWS)
     if reached <= end and not found.full:

@@ -1,6 +1,7 @@
 """Counts by day and number, kept up by the handle flow, so that no request counts rows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
@@ -38,3 +39,9 @@ def count_backlog(conn: Connection, *, at_most: int) -> int:
     """Messages that wait to be handled, counted up to `at_most`."""
     queue = select(messages.c.id).where(messages.c.handled_at.is_(None)).limit(at_most)
     return conn.execute(select(func.count()).select_from(queue.subquery())).scalar_one()
+
+
+def find_oldest_unhandled(conn: Connection) -> datetime | None:
+    """When the first message of the queue was stored; None where none waits."""
+    query = select(messages.c.stored_at).where(messages.c.handled_at.is_(None))
+    return conn.execute(query.order_by(messages.c.id).limit(1)).scalar()

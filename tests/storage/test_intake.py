@@ -271,5 +271,3 @@ async def test_messages_that_arrive_during_a_drain_come_after_those_before(
     await postgres_kit.keep(number)
     stored = await postgres_kit.stored()
     assert stored == [str(each) for each in range(1, number + 1)][-500:]
-
-

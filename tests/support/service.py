@@ -1,28 +1,47 @@
-"""Runs real `letterbox` processes, and plays the provider to them."""
+"""Runs real `letterbox` processes, and asks them things over HTTP."""
 
-import asyncio
+import contextlib
+import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx2
+import psutil  # type: ignore[import-untyped]  # it ships no types
 
 LETTERBOX = Path(sys.executable).with_name("letterbox")
 AUTH = "an-auth-value-of-the-tests"
 API_KEY = "an-api-key-of-the-tests-with-32-characters"
-START_SECONDS = 20.0
+SENDER = "447700900123"
+NUMBER = "447700900456"
+START_SECONDS = 30.0
+# Below the range of outgoing connections, beside the one of support/postgres.py: a port stays free
+# while the process that had it is down.
+PORTS = range(10000, 20000)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, in how many seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 @dataclass
@@ -31,6 +50,7 @@ class Service:
 
     process: subprocess.Popen[bytes]
     port: int
+    folder: Path
     log: Path
 
     @property
@@ -38,70 +58,103 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: self.fetch_status("/readyz") == 200, seconds=START_SECONDS, what=self.log)
+        wait_until(lambda: self._is_ready(), seconds=START_SECONDS, what=self.log)
 
-    def fetch_status(self, path: str) -> int | None:
-        if self.process.poll() is not None:
-            raise AssertionError(f"letterbox ended:\n{self.log.read_text()}")
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 20,
+    ) -> Answer:
+        """One request on a connection of its own; OSError where no answer comes."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return None
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            content = answer.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(repr(error)) from error
+        finally:
+            connection.close()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, found, content, time.monotonic() - began)
+
+    def forward(self, message_id: str, **changes: str) -> Answer:
+        """Play the provider once."""
+        return self.ask(f"/inbound?{make_forward(message_id, **changes)}")
+
+    def call(
+        self, path: str, *, method: str = "GET", body: Any = None, key: str = API_KEY
+    ) -> Answer:
+        """A request to the REST interface."""
+        headers = {"Authorization": f"Bearer {key}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        content = None if body is None else json.dumps(body).encode()
+        return self.ask(f"/api/v1{path}", method=method, body=content, headers=headers)
 
     def get(self, path: str) -> Any:
-        """What the interface answers, read as JSON."""
-        request = urllib.request.Request(
-            f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {API_KEY}"}
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+        """What the REST interface answers, read as JSON."""
+        answer = self.call(path)
+        assert answer.status == 200, answer
+        return answer.json
 
-    def list_all(self, path: str = "/messages?limit=500&order=asc") -> list[dict[str, Any]]:
-        """Every item of a list or feed."""
-        found: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            page = self.get(path + cursor)
-            found += page["items"]
-            if not page["items"] or page["next"] is None:
-                return found
-            cursor = f"&cursor={page['next']}"
+    def read_metrics(self) -> dict[str, float]:
+        """The figures by name with labels."""
+        lines = self.ask("/metrics").body.decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def read_log(self) -> str:
+        return self.log.read_text()
+
+    def list_processes(self) -> list[psutil.Process]:
+        """This process and all that it started."""
+        try:
+            me = psutil.Process(self.process.pid)
+            return [me, *me.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
     def kill(self) -> None:
-        self.process.kill()
+        """SIGKILL to it and all that it started."""
+        for process in self.list_processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait(10)
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 15) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(seconds)
 
-
-@dataclass
-class Sent:
-    """What the provider got for its forwards: ids by status; 0 is no answer."""
-
-    answers: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def acknowledged(self) -> set[str]:
-        return {each for each, status in self.answers.items() if status == 200}
+    def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"letterbox ended:\n{self.read_log()}")
+        with contextlib.suppress(OSError):
+            return self.ask("/readyz", timeout=5).status == 200
+        return False
 
 
 def make_environment(**settings: Any) -> dict[str, str]:
-    """This process's environment with nothing of Letterbox but these settings."""
+    """This process's environment with nothing of Letterbox but these settings; None unsets."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LETTERBOX_")}
-    named = {f"LETTERBOX_{name.upper()}": str(value) for name, value in settings.items()}
-    return inherited | {"LETTERBOX_INBOUND_AUTH": AUTH, "LETTERBOX_API_KEY": API_KEY} | named
+    given = {"inbound_auth": AUTH, "api_key": API_KEY} | settings
+    named = {f"LETTERBOX_{k.upper()}": str(v) for k, v in given.items() if v is not None}
+    return inherited | named
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that no outgoing connection is given."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -117,64 +170,47 @@ def running(
         process = subprocess.Popen(
             [LETTERBOX, *(arguments or ("serve",))],
             env=environment,
-            cwd=folder,
+            # Not in `folder`, for a mount that is somebody's place cannot be unmounted.
+            cwd=folder.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            # All that it leaves behind can be found and ended.
+            start_new_session=True,
         )
-    service = Service(process, port, log)
+    service = Service(process, port, folder, log)
     try:
         if wait:
             service.wait_until_ready()
         yield service
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+        _end(process)
+
+
+def run_command(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """`letterbox` with these arguments, run to its end (30 s at most)."""
+    return subprocess.run(
+        [LETTERBOX, *arguments],
+        env=make_environment(**({"data_dir": folder} | settings)),
+        cwd=folder.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
 
 
 def make_forward(message_id: str, **changes: str) -> str:
     """The query of a forward."""
     fields = {
-        "source": "447700900123",
-        "dest": "447700900456",
+        "source": SENDER,
+        "dest": NUMBER,
         "msg": f"Text number {message_id}",
         "id": message_id,
         "receivedts": "2026-06-01 12:00:00",
         "auth": AUTH,
     }
     return urlencode(fields | changes)
-
-
-async def forward(client: httpx2.AsyncClient, url: str, query: str) -> int:
-    """The status of one forward; 0 where no answer came."""
-    try:
-        answer = await client.get(f"{url}/inbound?{query}")
-    except httpx2.HTTPError:
-        return 0
-    return answer.status_code
-
-
-async def send_many(
-    url: str, ids: list[str], *, at_once: int = 16, sent: Sent | None = None
-) -> Sent:
-    """Forward one text for each id, some at a time; each once, as the provider does."""
-    outcome = sent or Sent()
-    waiting = list(reversed(ids))
-    limits = httpx2.Limits(max_connections=at_once)
-
-    async def work(client: httpx2.AsyncClient) -> None:
-        while waiting:
-            message_id = waiting.pop()
-            outcome.answers[message_id] = await forward(client, url, make_forward(message_id))
-
-    async with httpx2.AsyncClient(timeout=10, limits=limits) as client:
-        await asyncio.gather(*(work(client) for _ in range(at_once)))
-    return outcome
 
 
 def wait_until(
@@ -185,4 +221,14 @@ def wait_until(
         if time.monotonic() > deadline:
             text = what.read_text() if isinstance(what, Path) else what
             raise AssertionError(f"not within {seconds} s: {text}")
-        time.sleep(0.05)
+        time.sleep(0.03)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(5)

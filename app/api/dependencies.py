@@ -1,0 +1,134 @@
+"""What stands before every REST endpoint: the key, its scope, and strictness about parameters."""
+
+import hmac
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import ParamTypes
+from fastapi.routing import APIRoute
+
+from app.api.errors import InvalidParameters
+from app.domain.access import Scope, digest_secret
+from app.domain.errors import MissingScope, NotFound, Unavailable, UnknownKey
+from app.domain.messages import MERGE_FIELDS
+from app.runtime import Runtime
+from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
+
+PREFIX = "/api/v1"
+SECURITY_SCHEME = "key"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is; `key_id` is None for LETTERBOX_API_KEY."""
+
+    key_id: int | None
+    scopes: frozenset[Scope]
+
+    def check(self, scope: Scope) -> None:
+        """Raises MissingScope."""
+        if not self.scopes & {scope, "admin"}:
+            raise MissingScope(scope)
+
+
+class Keyring:
+    """Finds the key of a request anew each time, so that a revoked one opens nothing more."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._digest = digest_secret(runtime.secrets.api_key)
+
+    async def find(self, request: Request) -> Caller:
+        """Raises UnknownKey, and Unavailable where the database cannot be asked."""
+        secret = _read_bearer(request)
+        digest = digest_secret(secret)
+        if hmac.compare_digest(digest, self._digest):
+            return Caller(None, frozenset({"admin"}))
+        self.check_prepared()
+        key = await self._runtime.database.read(find_key, digest)
+        if key is None:
+            raise UnknownKey("the key is unknown; it may have been revoked")
+        await self._note_used(key, self._runtime.now())
+        return Caller(key.id, frozenset(key.scopes))
+
+    def check_prepared(self) -> None:
+        """Raises Unavailable while the database has not been reached since the start."""
+        if not self._runtime.prepared.is_set():
+            raise Unavailable("the database has not been reached yet; messages are taken already")
+
+    async def _note_used(self, key: ApiKey, now: datetime) -> None:
+        if key.last_used_at is None or key.last_used_at < now - LAST_USED_STEP:
+            with suppress(Unavailable):  # a nicety: it holds up no request
+                await self._runtime.database.write(note_key_used, key.id, now)
+
+
+def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
+    """A router under /api/v1 whose every endpoint needs `scope` and takes known parameters only."""
+
+    class StrictRoute(APIRoute):
+        """Checks in this order: the key, its scope, the parameters' names; then the endpoint's."""
+
+        def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+            security = {"security": [{SECURITY_SCHEME: [scope]}]}
+            options["openapi_extra"] = security | (options.get("openapi_extra") or {})
+            super().__init__(path, endpoint, **options)
+
+        def get_route_handler(self) -> Handler:
+            handle = super().get_route_handler()
+            known = {
+                parameter.alias
+                for parameter in get_flat_params(self.dependant)
+                if getattr(parameter.field_info, "in_", None) is ParamTypes.query
+            }
+
+            async def handle_strictly(request: Request) -> Response:
+                caller = await keyring.find(request)
+                caller.check(scope)
+                keyring.check_prepared()
+                _check_parameters(request, known)
+                return await handle(request)
+
+            return handle_strictly
+
+    return APIRouter(prefix=PREFIX + path, tags=[path.strip("/")], route_class=StrictRoute)
+
+
+def _read_bearer(request: Request) -> str:
+    values = request.headers.getlist("authorization")
+    scheme, _, secret = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise UnknownKey("send a key in one header: Authorization: Bearer <key>")
+    return secret.strip()
+
+
+def _check_parameters(request: Request, known: set[str]) -> None:
+    """Raises InvalidParameters that name all that are unknown, repeated or hold a NUL."""
+    if any("\0" in str(value) for value in request.path_params.values()):
+        raise NotFound("no path holds a NUL character")
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    found = []
+    for name, count in counts.items():
+        if name not in known:
+            found.append((name, _describe_unknown(name, known)))
+        elif count > 1:
+            found.append((name, "it may be given once"))
+        elif "\0" in request.query_params[name]:
+            found.append((name, "it holds a NUL character, which no text can"))
+    if found:
+        raise InvalidParameters(found)
+
+
+def _describe_unknown(name: str, known: set[str]) -> str:
+    if name.startswith("mm.") and "mm.name" in known:
+        return f"there is no such merge field; they are {', '.join(MERGE_FIELDS)}"
+    if not known:
+        return "there is no such parameter; this takes none"
+    return f"there is no such parameter; known are {', '.join(sorted(known))}"

@@ -1,0 +1,125 @@
+"""/docs: the OpenAPI description as a page that asks no other host for anything."""
+
+import json
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import HTMLResponse
+
+from app.api.dependencies import PREFIX
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; text-transform: capitalize; }
+details { border-top: 1px solid #8886; padding: .5rem 0; }
+summary { cursor: pointer; }
+summary code { font-weight: bold; }
+table { border-collapse: collapse; margin: .5rem 0 1rem; width: 100%; }
+th, td { border-bottom: 1px solid #8883; padding: .25rem .75rem .25rem 0; text-align: left; }
+td { overflow-wrap: anywhere; vertical-align: top; }
+pre { overflow-x: auto; }
+"""
+POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+def make_docs_router(app: FastAPI) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def show_docs() -> Response:
+        return HTMLResponse(render_docs(app.openapi()), headers={"Content-Security-Policy": POLICY})
+
+    @router.get("/docs.css")
+    async def show_style() -> Response:
+        return Response(STYLE, media_type="text/css")
+
+    return router
+
+
+def render_docs(schema: dict[str, Any]) -> str:
+    """The page, from the OpenAPI description."""
+    groups: dict[str, list[str]] = {}
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            shown = _render_operation(path, method, operation)
+            groups.setdefault(operation["tags"][0], []).append(shown)
+    sections = "".join(f"<h2>{escape(name)}</h2>{''.join(shown)}" for name, shown in groups.items())
+    schemas = "".join(
+        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>'
+        f"<pre>{escape(json.dumps(each, indent=2, ensure_ascii=False))}</pre></details>"
+        for name, each in sorted(schema["components"]["schemas"].items())
+    )
+    paragraphs = "".join(
+        f"<p>{escape(text)}</p>" for text in schema["info"]["description"].strip().split("\n\n")
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<title>Letterbox: REST interface</title><link rel="stylesheet" href="docs.css"></head>'
+        f"<body><h1>Letterbox: REST interface</h1>{paragraphs}"
+        f'<p>For programs: <a href="openapi.json">openapi.json</a>. Try it: <code>curl -H'
+        f" 'Authorization: Bearer KEY' …{PREFIX}/messages</code></p>"
+        f"{sections}<h2>Objects</h2>{schemas}</body></html>"
+    )
+
+
+def _render_operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    parameters = [
+        (each["name"], _describe_type(each["schema"]), each.get("description", ""))
+        for each in operation.get("parameters", [])
+    ]
+    answers = [
+        (status, _describe_content(each), each.get("description", ""))
+        for status, each in operation["responses"].items()
+    ]
+    body = operation.get("requestBody")
+    text = operation.get("description", "")
+    return (
+        f"<details><summary><code>{method.upper()} {escape(path)}</code>"
+        f" {escape(operation['summary'])}</summary><p>{escape(text)}</p>"
+        f"{_render_scope(operation)}{_render_table('Parameter', parameters)}"
+        f"{f'<p>Body: {_describe_content(body)}</p>' if body else ''}"
+        f"{_render_table('Answer', answers)}</details>"
+    )
+
+
+def _render_scope(operation: dict[str, Any]) -> str:
+    scopes = [
+        scope
+        for each in operation.get("security", [])
+        for names in each.values()
+        for scope in names
+    ]
+    return f"<p>Scope: <code>{escape(', '.join(scopes))}</code></p>" if scopes else ""
+
+
+def _render_table(heading: str, rows: list[tuple[str, str, str]]) -> str:
+    """The middle column is HTML already."""
+    if not rows:
+        return ""
+    lines = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{kind}</td><td>{escape(text)}</td></tr>"
+        for name, kind, text in rows
+    )
+    return f"<table><tr><th>{heading}</th><th></th><th></th></tr>{lines}</table>"
+
+
+def _describe_content(described: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{escape(name)} {_describe_type(each.get('schema', {}))}"
+        for name, each in described.get("content", {}).items()
+    )
+
+
+def _describe_type(schema: dict[str, Any]) -> str:
+    """A short name of a type, as HTML."""
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_describe_type(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(escape(str(each)) for each in schema["enum"])
+    return escape(schema.get("format") or str(schema.get("type", "")))

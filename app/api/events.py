@@ -1,0 +1,141 @@
+"""/events: what changes, as Server-Sent Events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Annotated, Any
+
+import anyio
+import structlog
+from fastapi import APIRouter, Header, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from app.api.dependencies import Keyring, make_router
+from app.api.ids import decode_id, encode_id
+from app.api.schemas import Alert, Message
+from app.domain.access import Scope as KeyScope
+from app.domain.errors import AccessDenied, NotFound, Unavailable
+from app.flows.follow import PLACE, Change, EventTail, Follower
+from app.storage import alerts, search
+
+SCOPE: KeyScope = "messages:read"
+KEEP_ALIVE_SECONDS = 15
+RECHECK_SECONDS = 30.0
+SEND_TIMEOUT_SECONDS = 30.0
+# Between the server's wish to end and the connection being cut.
+GRACE_SECONDS = 2.0
+
+EXAMPLE = """id: evt_2k
+event: message
+data: {"id": "msg_1q", "source": "447700900123", "dest": "447700900100", "body": "Hello", ...}
+
+"""
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A stream that does not end by itself",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+    }
+}
+
+log = structlog.get_logger("letterbox.api")
+
+
+class EventStream(EventSourceResponse):
+    """A client that stopped reading is let go without a word: it comes back by itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(SendTimeoutError):
+            await super().__call__(scope, receive, send)
+
+
+def render_subject(subject: search.Message | alerts.Alert) -> str:
+    """The REST object of a message or an alert, as JSON."""
+    shown = Message if isinstance(subject, search.Message) else Alert
+    return shown.model_validate(subject).model_dump_json()
+
+
+def make_events_router(
+    keyring: Keyring, tail: EventTail, *, recheck_seconds: float = RECHECK_SECONDS
+) -> APIRouter:
+    router = make_router(keyring, "/events", SCOPE)
+
+    @router.get("", response_class=EventSourceResponse, responses=RESPONSES)
+    async def stream_events(
+        request: Request,
+        last_event_id: Annotated[
+            str | None, Header(description="the last `id` that was seen; resumes for 7 days")
+        ] = None,
+    ) -> EventStream:
+        """Stream events: `message` and `alert`, whose data is the object as its list shows it.
+
+        Without `Last-Event-ID` it begins now. Where events after that id are gone, an event
+        `reset` says so, and the stream goes on from now: read the lists again. Every stream
+        begins with an `id` or can be resumed with the one that was sent.
+        """
+        after = _read_place(last_event_id)
+        follower = tail.make_follower()
+        closing = anyio.Event()
+
+        async def check_key() -> None:
+            caller = await keyring.find(request)
+            caller.check(SCOPE)
+
+        return EventStream(
+            _write_events(follower, after),
+            ping=KEEP_ALIVE_SECONDS,
+            sep="\n",
+            send_timeout=SEND_TIMEOUT_SECONDS,
+            shutdown_event=closing,
+            shutdown_grace_period=GRACE_SECONDS,
+            data_sender_callable=lambda: _watch(follower, closing, check_key, recheck_seconds),
+        )
+
+    return router
+
+
+def _read_place(text: str | None) -> int | None:
+    """The event's number; one that no event ever had for an id that is none of ours."""
+    if not text:
+        return None
+    try:
+        return decode_id("evt", text)
+    except NotFound:
+        return -1
+
+
+async def _write_events(follower: Follower, after: int | None) -> AsyncIterator[ServerSentEvent]:
+    with suppress(Unavailable):  # the client comes back with the id it has
+        async with aclosing(follower.follow(after)) as changes:
+            async for change in changes:
+                yield _make_event(change)
+
+
+def _make_event(change: Change) -> ServerSentEvent:
+    place = encode_id("evt", change.id)
+    if change.kind == PLACE:
+        return ServerSentEvent(id=place)
+    return ServerSentEvent(change.text, event=change.kind, id=place)
+
+
+async def _watch(
+    follower: Follower,
+    closing: anyio.Event,
+    check_key: Callable[[], Awaitable[None]],
+    seconds: float,
+) -> None:
+    """End the stream where the server closes or the key has been revoked."""
+    while not closing.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await closing.wait()
+                break
+        try:
+            await check_key()
+        except AccessDenied:
+            log.info("stream_ended", reason="the key opens it no more")
+            break
+        except Unavailable:
+            continue
+    follower.end()

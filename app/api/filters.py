@@ -1,0 +1,48 @@
+"""What filters are made of: numbers, times and truth values as people write them in a URL."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from app.domain.messages import normalise_number
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def read_time(text: str) -> datetime:
+    """An RFC 3339 time with its offset. Raises ValueError with words for people."""
+    if not _RFC3339.fullmatch(text):
+        if _RFC3339.fullmatch(text.replace(" ", "+")):
+            raise ValueError("write the offset's + as %2B in a URL, or use Z")
+        raise ValueError("write a time with its offset, like 2026-06-01T12:00:00Z")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("there is no such time") from None
+
+
+def _read_bool(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _lift(read: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
+
+
+TimeFilter = Annotated[
+    datetime | None,
+    _lift(read_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-06-01T12:00:00Z"]}),
+]
+BoolFilter = Annotated[bool | None, _lift(_read_bool), WithJsonSchema({"type": "boolean"})]
+NumberFilter = Annotated[
+    str | None,
+    _lift(normalise_number),
+    Field(max_length=1000),
+]

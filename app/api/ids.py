@@ -1,0 +1,35 @@
+"""The ids that programs see: opaque text, one for each row, with a prefix that says of what."""
+
+from typing import Literal
+
+from app.domain.errors import NotFound
+
+Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr"]
+
+# Crockford's: no letter that looks like a digit.
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_MAX_ID = 2**63 - 1
+_MAX_LENGTH = 13
+
+
+def encode_id(prefix: Prefix, number: int) -> str:
+    """`msg_1q` for the row 58 of the messages."""
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return f"{prefix}_{digits}"
+
+
+def decode_id(prefix: Prefix, text: str) -> int:
+    """The row's number. Raises NotFound for whatever `encode_id` did not make."""
+    digits = text.removeprefix(f"{prefix}_")
+    if digits == text or not 0 < len(digits) <= _MAX_LENGTH or not _VALUES.keys() >= set(digits):
+        raise NotFound(f"there is no {prefix}_ id like this")
+    number = 0
+    for digit in digits:
+        number = number * len(_DIGITS) + _VALUES[digit]
+    if number > _MAX_ID or encode_id(prefix, number) != text:
+        raise NotFound(f"there is no {prefix}_ id like this")
+    return number

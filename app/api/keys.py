@@ -1,0 +1,75 @@
+"""/keys: who may use this interface, and for what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.dependencies import PREFIX, Keyring, make_router
+from app.api.ids import decode_id
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.schemas import Key, NewKey, Page, Sent, Text
+from app.domain.access import Scope
+from app.flows import configure
+from app.runtime import Runtime
+from app.storage import keys
+
+Name = Annotated[Text, Field(min_length=1, max_length=200, examples=["reporting"])]
+Scopes = Annotated[list[Scope], Field(min_length=1, examples=[["messages:read"]])]
+
+
+class WantedKey(Sent):
+    """A key to create."""
+
+    name: Name
+    scopes: Scopes
+
+
+class KeyChanges(Sent):
+    """What to change; what is left out stays."""
+
+    name: Name = Field(default_factory=str)
+    scopes: Scopes = Field(default_factory=list)
+
+
+def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/keys", "admin")
+    database = runtime.database
+
+    @router.get("", responses=LINK_HEADER)
+    async def list_keys(
+        request: Request, response: Response, query: Annotated[ListQuery, Query()]
+    ) -> Page[Key]:
+        """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
+        listing = Listing(request, query, runtime.settings.base_url)
+        rows = await database.read(
+            keys.list_keys, before=listing.position, limit=listing.look_ahead
+        )
+        return listing.make_page(response, rows, Key.model_validate)
+
+    @router.post("", status_code=201)
+    async def create_key(body: WantedKey, response: Response) -> NewKey:
+        """Create a key; the key itself is shown in this answer alone."""
+        made = await configure.create_key(database, body.name, body.scopes, now=runtime.now())
+        shown = Key.model_validate(made.key)
+        response.headers["Location"] = f"{runtime.settings.base_url}{PREFIX}/keys/{shown.id}"
+        return NewKey(**shown.model_dump(), key=made.secret)
+
+    @router.get("/{id}")
+    async def get_key(id: str) -> Key:  # noqa: A002 the path's name
+        """Get one key, without the key itself."""
+        return Key.model_validate(await database.read(keys.get_key, decode_id("key", id)))
+
+    @router.patch("/{id}")
+    async def change_key(id: str, body: KeyChanges) -> Key:  # noqa: A002 the path's name
+        """Change a key's name or scopes; the key itself stays the same."""
+        changes = body.model_dump(exclude_unset=True)
+        changed = await configure.change_key(database, decode_id("key", id), **changes)
+        return Key.model_validate(changed)
+
+    @router.delete("/{id}", status_code=204)
+    async def revoke_key(id: str) -> None:  # noqa: A002 the path's name
+        """Revoke a key: from now on it opens nothing."""
+        await configure.revoke_key(database, decode_id("key", id))
+
+    return router

@@ -1,0 +1,100 @@
+"""Lists: what every one of them takes and answers, `limit`, `cursor`, `next` and `Link`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from pydantic import BaseModel, Field
+
+from app.api.cursors import decode_cursor, encode_cursor
+from app.api.schemas import Item, Page
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="how many items at most")]
+CursorText = Annotated[
+    str | None, Field(description="`next` of the page before, with the same filters")
+]
+
+LINK_HEADER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Link": {
+                "description": 'the next page\'s address, as `<…>; rel="next"`, where there is one',
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+
+
+class HasId(Protocol):
+    """A stored row."""
+
+    @property
+    def id(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=HasId)
+
+
+class ListQuery(BaseModel):
+    """The parameters of every list; subclasses add their filters."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: CursorText = None
+
+    def list_filters(self) -> dict[str, Any]:
+        """What a cursor is bound to: everything but where and how much, as it was understood."""
+        return self.model_dump(mode="json", exclude={"limit", "cursor"}, exclude_none=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One request for a part of a list."""
+
+    request: Request
+    query: ListQuery
+    base_url: str
+
+    @property
+    def position(self) -> int | None:
+        """Where the list goes on, for lists in the order of one id. Raises InvalidCursor."""
+        found = self.find_position(1)
+        return found[0] if found else None
+
+    @property
+    def look_ahead(self) -> int:
+        """One row more than is shown tells whether another page follows."""
+        return self.query.limit + 1
+
+    def find_position(self, length: int) -> tuple[int, ...] | None:
+        """Where the list goes on, as so many numbers. Raises InvalidCursor."""
+        if self.query.cursor is None:
+            return None
+        filters = self.query.list_filters()
+        return decode_cursor(
+            self.query.cursor, str(self.request.scope["path"]), filters, length=length
+        )
+
+    def make_next(self, response: Response, position: tuple[int, ...] | None) -> str | None:
+        """The cursor of the next page, with its `Link` header set; None at the end."""
+        if position is None:
+            return None
+        path = str(self.request.scope["path"])
+        cursor = encode_cursor(position, path, self.query.list_filters())
+        sent = [pair for pair in self.request.query_params.multi_items() if pair[0] != "cursor"]
+        address = f"{self.base_url}{quote(path)}?{urlencode([*sent, ('cursor', cursor)])}"
+        response.headers["Link"] = f'<{address}>; rel="next"'
+        return cursor
+
+    def make_page(
+        self, response: Response, rows: Sequence[Row], show: Callable[[Row], Item]
+    ) -> Page[Item]:
+        """The page out of the `look_ahead` rows that were read, for lists in the order of id."""
+        page = rows[: self.query.limit]
+        place = (page[-1].id,) if len(rows) > len(page) else None
+        return Page(items=[show(row) for row in page], next=self.make_next(response, place))

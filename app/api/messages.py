@@ -1,0 +1,133 @@
+"""/messages: what came in, found by filters, one by one, or all as a file."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.dependencies import Keyring, make_router
+from app.api.exports import answer_export, choose_type
+from app.api.filters import BoolFilter, NumberFilter, TimeFilter
+from app.api.ids import decode_id
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.schemas import Message, MessageDetail, Page, ViaName
+from app.domain.queries import MessageFilter, split_words
+from app.flows.export import Order
+from app.runtime import Runtime
+from app.storage import search
+from app.storage.conversations import mark_read
+
+ProblemName = Literal[
+    "charset",
+    "control",
+    "time",
+    "time-ambiguous",
+    "no-id",
+    "no-source",
+    "no-dest",
+    "no-msg",
+    "unknown-number",
+    "id-reused",
+    "repeated",
+]
+MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        **LINK_HEADER[200],
+        "description": "A page; or everything, as `Accept` names a type of file",
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+class MessageQuery(ListQuery):
+    """The filters of /messages."""
+
+    source: Annotated[NumberFilter, Field(description="who sent it")] = None
+    dest: Annotated[NumberFilter, Field(description="which number was texted")] = None
+    since: Annotated[TimeFilter, Field(description="received then or later")] = None
+    until: Annotated[TimeFilter, Field(description="received before then")] = None
+    q: Annotated[
+        str | None,
+        Field(max_length=200, description="every word is a substring of the body, case aside"),
+    ] = None
+    problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
+    via: Annotated[ViaName | None, Field(description="how it came")] = None
+    unread: BoolFilter = None
+    mm_name: MergeFilter = Field(None, alias="mm.name")
+    mm_email: MergeFilter = Field(None, alias="mm.email")
+    mm_1: MergeFilter = Field(None, alias="mm.1")
+    mm_2: MergeFilter = Field(None, alias="mm.2")
+    mm_3: MergeFilter = Field(None, alias="mm.3")
+    mm_4: MergeFilter = Field(None, alias="mm.4")
+    mm_5: MergeFilter = Field(None, alias="mm.5")
+    order: Annotated[
+        Order,
+        Field(description="desc: newest stored first; asc: a feed whose `next` is never null"),
+    ] = "desc"
+
+    def make_filter(self) -> MessageFilter:
+        given = self.model_dump(by_alias=True, exclude_none=True)
+        return MessageFilter(
+            source=self.source,
+            dest=self.dest,
+            since=self.since,
+            until=self.until,
+            words=split_words(self.q or ""),
+            problem=self.problem,
+            via=self.via,
+            unread=self.unread,
+            merge_fields={
+                name.removeprefix("mm."): value
+                for name, value in given.items()
+                if name.startswith("mm.")
+            },
+        )
+
+
+def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/messages", "messages:read")
+    database = runtime.database
+
+    @router.get("", response_model=Page[Message], responses=RESPONSES)
+    async def list_messages(
+        request: Request, response: Response, query: Annotated[MessageQuery, Query()]
+    ) -> Any:
+        """List messages.
+
+        A page may be short or empty while `next` is not null: a search looks at so many messages
+        a request. With `order=asc` whoever keeps following `next` sees each message once.
+        `Accept: text/csv` or `application/x-ndjson` streams all that match.
+        """
+        wanted = query.make_filter()
+        media_type = choose_type(request)
+        if media_type is not None:
+            return await answer_export(
+                request, media_type, database, wanted, order=query.order, now=runtime.now()
+            )
+        listing = Listing(request, query, runtime.settings.base_url)
+        place, limit = listing.position, query.limit
+        if query.order == "asc":
+            page = await database.read(search.feed_messages, wanted, after=place or 0, limit=limit)
+        else:
+            page = await database.read(search.list_messages, wanted, before=place, limit=limit)
+        following = listing.make_next(response, None if page.next is None else (page.next,))
+        return Page[Message](items=page.messages, next=following)  # type: ignore[arg-type]  # read by attributes
+
+    @router.get("/{id}")
+    async def get_message(id: str) -> MessageDetail:  # noqa: A002 the path's name
+        """Get one message, with the raw parameters that it came as."""
+        found = await database.read(search.get_message, decode_id("msg", id))
+        return MessageDetail.model_validate(found)
+
+    @router.post("/{id}/read")
+    async def read_message(id: str) -> Message:  # noqa: A002 the path's name
+        """Mark a message as read; doing it again changes nothing."""
+        found = await database.write(mark_read, decode_id("msg", id), runtime.now())
+        return Message.model_validate(found)
+
+    return router

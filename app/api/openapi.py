@@ -1,0 +1,172 @@
+"""The description of every path as OpenAPI, /inbound included, which no framework knows of."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.dependencies import PREFIX, SECURITY_SCHEME
+from app.api.errors import MEDIA_TYPE, PROBLEMS, Kind
+from app.api.inbound import MAX_BYTES, PATH
+from app.api.schemas import A_SENDER, OUR_NUMBER
+
+DESCRIPTION = """
+Letterbox keeps the texts that an SMS provider forwards, and serves them.
+
+Send `Authorization: Bearer <key>`. Errors are `application/problem+json` (RFC 9457) with a
+stable `type`. Unknown parameters and fields are refused. Ids and cursors are opaque; times are
+RFC 3339 in UTC.
+
+Lists are `{"items": […], "next": …}`: repeat the request with `cursor` set to `next`, or follow the
+header `Link`.
+"""
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "with 422: each field that is off",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
+_FORWARD: dict[str, tuple[str, str]] = {
+    "source": ("who sent the text", A_SENDER),
+    "dest": ("the virtual number that was texted", OUR_NUMBER),
+    "msg": ("the text", "Is the shop open on Sunday?"),
+    "id": ("the provider's id of the text", "184467"),
+    "receivedts": ("the provider's local time", "2026-06-01 13:00:00"),
+    "auth": ("the secret that the provider passes through", "the-auth-value-of-the-number"),
+    **dict.fromkeys(
+        ("MMName", "MMEmail", "MM1", "MM2", "MM3", "MM4", "MM5"),
+        ("a merge field, from a distribution list", ""),
+    ),
+}
+
+# Operations that can meet what exists already.
+_CONFLICTING = frozenset({"add_number"})
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Give the application its whole description, made on first use."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _make_schema(app)
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]  # as FastAPI's page on extending says
+
+
+def _make_schema(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+    )
+    schema["paths"][PATH] = _describe_inbound()
+    components = schema.setdefault("components", {})
+    components["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "bearer"}}
+    schemas = components["schemas"]
+    schemas["Problem"] = _PROBLEM
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, operations in schema["paths"].items():
+        if path.startswith(PREFIX):
+            for operation in operations.values():
+                _add_problems(operation, path)
+    return schema
+
+
+def _add_problems(operation: dict[str, Any], path: str) -> None:
+    """Every answer that is an error, as far as this operation can give it."""
+    excluded = {
+        HTTPStatus.NOT_FOUND: "{" not in path,
+        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
+        HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
+    }
+    by_status: dict[int, list[Kind]] = {}
+    for kind in PROBLEMS:
+        if not excluded.get(kind.status, False):
+            by_status.setdefault(int(kind.status), []).append(kind)
+    for status, alike in sorted(by_status.items()):
+        operation["responses"][str(status)] = _describe_problem(alike)
+
+
+def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": "; ".join(f"`{kind.type}`: {kind.title}" for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    headers = {name: {"schema": {"type": "string"}} for kind in kinds for name in kind.headers}
+    if headers:
+        described["headers"] = headers
+    return described
+
+
+def _describe_inbound() -> dict[str, Any]:
+    responses = {
+        "200": {"description": "`OK`: the message is on disk, or was already", "content": _TEXT},
+        "403": {"description": "`auth` or the caller's address is wrong", "content": _TEXT},
+        "408": {"description": "the body did not arrive in time", "content": _TEXT},
+        "413": {"description": f"over {MAX_BYTES // 1024} KiB", "content": _TEXT},
+        "503": {
+            "description": "nothing durable can be written; send it again",
+            "content": _TEXT,
+            "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+        },
+    }
+    fields = {
+        name: {"type": "string", "description": text, **({"examples": [value]} if value else {})}
+        for name, (text, value) in _FORWARD.items()
+    }
+    form = {"schema": {"type": "object", "properties": fields, "additionalProperties": True}}
+    shared = {
+        "tags": ["inbound"],
+        "security": [],
+        "responses": responses,
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": field["description"],
+                "schema": {"type": "string"},
+                **({"example": field["examples"][0]} if "examples" in field else {}),
+            }
+            for name, field in fields.items()
+        ],
+    }
+    description = (
+        "The address to put into the provider's page. Names are taken in any case, unknown"
+        " parameters are kept; with the right `auth` no content is refused, however odd."
+    )
+    types = ("application/x-www-form-urlencoded", "multipart/form-data", "application/json")
+    return {
+        "get": {
+            **shared,
+            "operationId": "forward_by_get",
+            "summary": "Forward a text by GET",
+            "description": description,
+        },
+        "post": {
+            **shared,
+            "operationId": "forward_by_post",
+            "summary": "Forward a text by POST",
+            "description": f"{description} Query and body may be mixed.",
+            "requestBody": {"required": False, "content": dict.fromkeys(types, form)},
+        },
+    }

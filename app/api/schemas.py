@@ -1,0 +1,242 @@
+"""The objects that programs get and send; `model_validate` makes them from the stored ones."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+from app.api.ids import Prefix, encode_id
+from app.domain.access import Scope
+from app.domain.messages import RawForward
+
+Item = TypeVar("Item")
+ViaName = Literal["forward", "spool", "report"]
+
+OUR_NUMBER = "447700900100"
+A_SENDER = "447700900123"
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC, always with microseconds, so that texts sort as the times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-06-01T12:00:00.000000Z"]}
+    ),
+]
+
+
+def _read_id(prefix: Prefix) -> BeforeValidator:
+    return BeforeValidator(
+        lambda value: encode_id(prefix, value) if isinstance(value, int) else value
+    )
+
+
+def _split(value: str | list[str]) -> list[str]:
+    return value.split() if isinstance(value, str) else value
+
+
+def _read_raw(data: bytes) -> dict[str, Any]:
+    raw = RawForward.from_bytes(data)
+    return {
+        "method": raw.method,
+        "content_type": raw.content_type,
+        "charset": raw.charset,
+        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
+    }
+
+
+def _read_bytes(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _refuse_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds a NUL character, which no text can")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_refuse_nul)]
+
+
+class Shown(BaseModel):
+    """An object that goes out: every field is always there."""
+
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Sent(BaseModel):
+    """An object that comes in: nothing unknown, and types as they are declared."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Page(Shown, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item]
+    next: str | None = Field(description="the cursor of the next page; null at the end")
+
+
+class Outcome(Shown):
+    """Which rule answered, or why none did."""
+
+    code: str
+    rule_id: str | None
+
+
+class Message(Shown):
+    """One inbound text."""
+
+    id: Annotated[str, _read_id("msg")] = Field(examples=["msg_1q"])
+    provider_id: str | None = Field(description="the provider's id; null where none came")
+    source: str = Field(description='who sent it; "" where that did not come', examples=[A_SENDER])
+    dest: str = Field(description="which number was texted", examples=[OUR_NUMBER])
+    body: str = Field(examples=["Is the shop open on Sunday?"])
+    received_at: Time = Field(description="the provider's time, else the time of arrival")
+    received_raw: str | None = Field(description="the provider's time as it came")
+    arrived_at: Time = Field(description="when it was acknowledged")
+    stored_at: Time = Field(description="when the database had it")
+    via: ViaName
+    merge_fields: dict[str, str] = Field(description="name, email, 1 … 5 as far as they came")
+    extra: dict[str, str] = Field(description="the parameters that nobody knows")
+    problems: Annotated[list[str], BeforeValidator(_split)] = Field(
+        description="codes of what was odd about it"
+    )
+    read_at: Time | None
+    handled_at: Time | None = Field(
+        description="null for a moment, until its conversation shows it"
+    )
+    outcome: Outcome | None = Field(None, description="null where no rule has looked at it")
+
+
+class RawRequest(Shown):
+    """What came over the wire, without the secret."""
+
+    method: str
+    content_type: str
+    charset: str | None = Field(description="as the request declared it")
+    parameters: list[tuple[str, str]] = Field(
+        description="names and values in order, read as UTF-8; other bytes are shown as \\xNN"
+    )
+
+
+class MessageDetail(Message):
+    """One inbound text with what it was made from."""
+
+    raw: Annotated[RawRequest, BeforeValidator(_read_raw)]
+
+
+class Conversation(Shown):
+    """One of our numbers and one sender."""
+
+    id: Annotated[str, _read_id("cnv")] = Field(examples=["cnv_7"])
+    dest: str = Field(examples=[OUR_NUMBER])
+    source: str = Field(examples=[A_SENDER])
+    name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
+        description="from the merge fields of their newest text that has one"
+    )
+    last_message: Message
+    unread: int
+    opted_out: bool = False
+    updated_at: Time = Field(description="when the newest message arrived")
+
+
+class ThreadMessage(Message):
+    """A message of a conversation."""
+
+    direction: Literal["inbound"] = "inbound"
+
+
+class Thread(Conversation):
+    """A conversation and a page of its messages, newest first."""
+
+    items: list[ThreadMessage]
+    next: str | None
+
+
+class Auth(Shown):
+    """An auth value of a number; the value itself is not kept."""
+
+    id: Annotated[str, _read_id("aut")]
+    created_at: Time
+    last_seen_at: Time | None
+    expires_at: Time | None
+
+
+class Number(Shown):
+    """One of our virtual numbers."""
+
+    number: str = Field(examples=[OUR_NUMBER])
+    label: str
+    merge_field_names: dict[str, str] = Field(examples=[{"1": "appointment"}])
+    opt_out_reply: str | None
+    created_at: Time
+    auth: list[Auth]
+
+
+class NewAuth(Auth):
+    """An auth value at the one moment when it can be seen; null for those made earlier."""
+
+    value: str | None
+
+
+class NumberWithAuth(Number):
+    """A number with its new auth value, first in the list: put it into the provider's page."""
+
+    auth: list[NewAuth]  # type: ignore[assignment]  # a list of a subclass
+
+
+class Key(Shown):
+    """A key of this interface."""
+
+    id: Annotated[str, _read_id("key")]
+    name: str
+    scopes: list[Scope]
+    created_at: Time
+    last_used_at: Time | None = Field(description="to the minute")
+
+
+class NewKey(Key):
+    """A key at the one moment when it can be seen."""
+
+    key: str
+
+
+class Refusal(Shown):
+    """Forwards that were turned away; their content is not kept."""
+
+    id: Annotated[str, _read_id("ref")]
+    refused_at: Time
+    address: str = Field(examples=["192.0.2.7"])
+    dest: str = Field(examples=[OUR_NUMBER])
+    reason: str = Field(examples=["wrong-auth"])
+    count: int = Field(description="alike ones that came within a second or so")
+
+
+class Alert(Shown):
+    """Something that needs a person."""
+
+    id: Annotated[str, _read_id("alr")]
+    kind: str = Field(description="stable for programs", examples=["process-vanished"])
+    subject: str = Field(description="which one")
+    text: str
+    action: str = Field(description="what to do")
+    count: int
+    opened_at: Time
+    updated_at: Time
+    closed_at: Time | None

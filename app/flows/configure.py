@@ -1,0 +1,148 @@
+"""Configures what the owner decides: numbers with their auth values, and API keys."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.access import SCOPES, Scope, digest_secret
+from app.domain.errors import InvalidInput
+from app.domain.numbers import check_merge_field_names, read_number
+from app.storage import keys, numbers
+from app.storage.database import Database
+from app.storage.keys import ApiKey
+from app.storage.numbers import Number
+
+# How long the provider may go on sending the old auth value after a rotation.
+OVERLAP = timedelta(days=1)
+MAX_OVERLAP = timedelta(days=30)
+# Tells people, and programs that look for leaked secrets, whose key it is.
+KEY_PREFIX = "lbx_"
+
+MakeSecret = Callable[[], str]
+
+
+def make_secret() -> str:
+    """256 random bits that survive in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWithAuth:
+    """A number and the value of its newest auth, which is kept nowhere."""
+
+    number: Number
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWithSecret:
+    """A key's row and the key itself, which is kept nowhere."""
+
+    key: ApiKey
+    secret: str = field(repr=False)
+
+
+async def add_number(
+    database: Database,
+    text: str,
+    *,
+    region: str,
+    label: str = "",
+    merge_field_names: Mapping[str, str] | None = None,
+    opt_out_reply: str | None = None,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> NumberWithAuth:
+    """Configure a number, written as people write numbers, with its first auth value.
+
+    Raises InvalidInput, and Conflict where it is configured already.
+    """
+    number = read_number(text, region)
+    names = dict(merge_field_names or {})
+    check_merge_field_names(names)
+    value = make_secret()
+    added = await database.write(
+        numbers.add_number,
+        number,
+        label=label,
+        merge_field_names=names,
+        opt_out_reply=opt_out_reply,
+        digest=digest_secret(value),
+        now=now,
+    )
+    return NumberWithAuth(added, value)
+
+
+async def change_number(database: Database, number: str, changes: Mapping[str, Any]) -> Number:
+    """Set `label`, `merge_field_names` and `opt_out_reply` as far as they are named.
+
+    Raises InvalidInput and NotFound.
+    """
+    check_merge_field_names(changes.get("merge_field_names", {}))
+    return await database.write(numbers.change_number, number, changes)
+
+
+async def rotate_auth(
+    database: Database,
+    number: str,
+    *,
+    overlap: timedelta = OVERLAP,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> NumberWithAuth:
+    """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
+    value = make_secret()
+    rotated = await database.write(
+        numbers.rotate_auth,
+        number,
+        digest=digest_secret(value),
+        now=now,
+        expires_at=now + overlap,
+    )
+    return NumberWithAuth(rotated, value)
+
+
+async def remove_number(database: Database, number: str) -> None:
+    """Its auth values go with it, its messages stay. Raises NotFound."""
+    await database.write(numbers.remove_number, number)
+
+
+async def create_key(
+    database: Database,
+    name: str,
+    scopes: Sequence[Scope],
+    *,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> KeyWithSecret:
+    """A key for the REST interface. Raises InvalidInput where it would open nothing."""
+    secret = KEY_PREFIX + make_secret()
+    key = await database.write(
+        keys.add_key, name, digest=digest_secret(secret), scopes=_sort_scopes(scopes), now=now
+    )
+    return KeyWithSecret(key, secret)
+
+
+async def change_key(
+    database: Database,
+    key_id: int,
+    *,
+    name: str | None = None,
+    scopes: Sequence[Scope] | None = None,
+) -> ApiKey:
+    """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
+    wanted = None if scopes is None else _sort_scopes(scopes)
+    return await database.write(keys.change_key, key_id, name=name, scopes=wanted)
+
+
+async def revoke_key(database: Database, key_id: int) -> None:
+    """No request with it is answered from now on. Raises NotFound."""
+    await database.write(keys.remove_key, key_id)
+
+
+def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:
+    if not scopes:
+        raise InvalidInput("name at least one scope", field="scopes")
+    return [scope for scope in SCOPES if scope in scopes]

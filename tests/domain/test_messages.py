@@ -1,0 +1,179 @@
+"""Numbers, keys and the stored forms of a message."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.messages import (
+    PROBLEMS,
+    InboundMessage,
+    RawForward,
+    digest_parts,
+    make_dedupe_key,
+    make_pair_key,
+    normalise_number,
+    sort_problems,
+)
+from tests.support.messages import make_message
+
+NONCE = b"one arrival"
+
+
+def make_key(
+    *,
+    provider_id: str | None = "17",
+    source: str = "447700900123",
+    dest: str = "447700900456",
+    body: str = "Hello",
+    received_raw: str | None = "2026-05-04 12:30:00",
+    merge_fields: dict[str, str] | None = None,
+    extra: dict[str, str] | None = None,
+    nonce: bytes = NONCE,
+) -> bytes:
+    return make_dedupe_key(
+        provider_id=provider_id,
+        source=source,
+        dest=dest,
+        body=body,
+        received_raw=received_raw,
+        merge_fields=merge_fields or {},
+        extra=extra or {},
+        nonce=nonce,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("447700900123", "447700900123", id="as the provider writes it"),
+        pytest.param("+447700900123", "447700900123", id="plus"),
+        pytest.param("00447700900123", "447700900123", id="leading zeros"),
+        pytest.param("+44 7700 900-123", "447700900123", id="plus, spaces and a hyphen"),
+        pytest.param("(44) 7700.900123", "447700900123", id="brackets and a dot"),
+        pytest.param("44\u00a07700\u00a0900123", "447700900123", id="no-break spaces"),
+        pytest.param(" 447700900123\r\n", "447700900123", id="white space around"),
+        pytest.param("12345678", "12345678", id="the shortest full number"),
+        pytest.param("123456789012345", "123456789012345", id="the longest full number"),
+        pytest.param("60777", "60777", id="a short code"),
+        pytest.param("+1234567", "+1234567", id="too short"),
+        pytest.param("+1234567890123456", "+1234567890123456", id="too long"),
+        pytest.param("07700900123", "07700900123", id="a national form"),
+        pytest.param("0 7700 900123", "0 7700 900123", id="a national form with spaces"),
+        pytest.param("+0447700900123", "+0447700900123", id="plus and a zero"),
+        pytest.param("+00447700900123", "+00447700900123", id="plus and zeros"),
+        pytest.param("++447700900123", "++447700900123", id="two pluses"),
+        pytest.param("ACME", "ACME", id="a name"),
+        pytest.param("ACME Ltd.", "ACME Ltd.", id="a name with space and dot"),
+        pytest.param(" ACME ", " ACME ", id="a name stays as it came"),
+        pytest.param("+٤٤٧٧٠٠٩٠٠١٢٣", "+٤٤٧٧٠٠٩٠٠١٢٣", id="digits of another script"),
+        pytest.param("+44770090012²", "+44770090012²", id="a raised digit"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("+", "+", id="a lone plus"),
+        pytest.param("00", "00", id="only zeros"),
+    ],
+)
+def test_a_full_number_becomes_digits_and_all_else_stays(text: str, expected: str) -> None:
+    assert normalise_number(text) == expected
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet="+0123456789 -.()a\u00a0", max_size=20))
+def test_a_normalised_number_stays_as_it_is(text: str) -> None:
+    once = normalise_number(text)
+    assert normalise_number(once) == once
+
+
+def test_problems_are_listed_once_in_their_order() -> None:
+    assert sort_problems(["repeated", "charset", "no-id", "charset"]) == (
+        "charset",
+        "no-id",
+        "repeated",
+    )
+    assert sort_problems(reversed(PROBLEMS)) == PROBLEMS
+    assert sort_problems(set()) == ()
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
+def test_two_lists_of_parts_never_share_a_digest(one: list[bytes], other: list[bytes]) -> None:
+    assert (digest_parts(*one) == digest_parts(*other)) == (one == other)
+
+
+def test_moving_a_byte_between_parts_changes_the_digest() -> None:
+    assert digest_parts(b"ab", b"c") != digest_parts(b"a", b"bc")
+    assert digest_parts(b"1:a", b"") != digest_parts(b"1", b":a")
+
+
+@pytest.mark.parametrize("field", ["provider_id", "source", "dest", "body"])
+def test_with_an_id_another_field_makes_another_key(field: str) -> None:
+    assert make_key(**{field: "other"}) != make_key()  # type: ignore[arg-type] # one str field
+
+
+def test_with_an_id_neither_time_nor_extras_nor_arrival_make_another_key() -> None:
+    redelivery = make_key(
+        received_raw="2026-05-04 12:31:00", merge_fields={"name": "Ann"}, nonce=b"another"
+    )
+    assert redelivery == make_key()
+
+
+def test_without_an_id_the_time_and_the_parameters_tell_texts_apart() -> None:
+    plain = make_key(provider_id=None)
+    assert plain == make_key(provider_id=None, nonce=b"another")
+    assert plain == make_key(provider_id="")
+    others = [
+        make_key(provider_id=None, received_raw="2026-05-04 12:31:00"),
+        make_key(provider_id=None, merge_fields={"name": "Ann"}),
+        make_key(provider_id=None, extra={"name": "Ann"}),
+        make_key(),
+    ]
+    assert len({plain, *others}) == 5
+
+
+def test_without_id_and_time_each_arrival_is_its_own_text() -> None:
+    one = make_key(provider_id=None, received_raw=None)
+    assert one == make_key(provider_id=None, received_raw="")
+    assert one != make_key(provider_id=None, received_raw=None, nonce=b"another")
+
+
+def test_the_order_of_parameters_does_not_change_the_key() -> None:
+    one = make_key(provider_id=None, extra={"a": "1", "b": "2"})
+    assert one == make_key(provider_id=None, extra={"b": "2", "a": "1"})
+
+
+def test_a_conversation_has_a_direction() -> None:
+    assert make_pair_key("447700900123", "447700900456") != make_pair_key(
+        "447700900456", "447700900123"
+    )
+
+
+@settings(deadline=None)
+@given(
+    method=st.text(max_size=8),
+    content_type=st.text(max_size=20),
+    charset=st.none() | st.text(max_size=8),
+    pairs=st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=20)), max_size=5),
+)
+def test_any_raw_forward_survives_its_stored_form(
+    method: str, content_type: str, charset: str | None, pairs: list[tuple[bytes, bytes]]
+) -> None:
+    raw = RawForward(method, content_type, charset, tuple(pairs))
+    assert RawForward.from_bytes(raw.to_bytes()) == raw
+
+
+@settings(deadline=None)
+@given(body=st.text(), names=st.dictionaries(st.text(), st.text(), max_size=3), raw=st.binary())
+def test_a_message_survives_its_spool_record(body: str, names: dict[str, str], raw: bytes) -> None:
+    message = make_message(
+        provider_id=None,
+        received_raw=None,
+        body=body,
+        merge_fields={"name": body},
+        extra=names,
+        problems=("control", "no-id"),
+        raw=raw,
+    )
+    record = message.to_record()
+    assert InboundMessage.from_record(record) == replace(message, via="spool")
+    assert "\n" not in record.decode()
