@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
 import socket
@@ -80,9 +81,8 @@ class Runtime:
             forwarders=None if networks == EVERYWHERE else networks,
             zone=self.settings.zone,
             notices=self.notices,
-            metrics=self.metrics,
             now=self.now,
-            make_nonce=lambda: secrets.token_bytes(16),
+            make_nonce=_make_nonces(secrets.token_bytes(16)),
         )
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
@@ -204,6 +204,12 @@ def find_secrets(settings: Settings, data_dir: DataDir) -> SharedSecrets:
             if secret is None
         ),
     )
+
+
+def _make_nonces(seed: bytes) -> Callable[[], bytes]:
+    """Bytes that never come again: asking the system each time would cost a switch of threads."""
+    numbers = itertools.count()
+    return lambda: seed + next(numbers).to_bytes(8, "big")
 
 
 def _describe(error: Exception) -> str:

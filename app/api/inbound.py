@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from app.api.addresses import Network, find_caller
+from app.api.addresses import CallerFinder, Network
 from app.domain.errors import Unavailable
 from app.flows.notices import Notices
 from app.flows.receive import Receipt, Receiver
@@ -40,7 +40,7 @@ class InboundEndpoint:
     ) -> None:
         self._receiver = receiver
         self._notices = notices
-        self._trusted = trusted_proxies
+        self._callers = CallerFinder(trusted_proxies)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
@@ -54,7 +54,7 @@ class InboundEndpoint:
         method = scope["method"]
         if method not in {"GET", "POST"}:
             return _WRONG_METHOD
-        address = find_caller(scope, self._trusted)
+        address = self._callers.find(scope)
         try:
             query = scope["query_string"]
             if len(query) > MAX_BYTES:

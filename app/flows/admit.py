@@ -45,18 +45,19 @@ class Gate:
     def admission(self) -> Admission:
         return self._admission
 
-    async def admit(self, secret: bytes | None, dest: str) -> AuthValue | None:
-        """The value that admits a forward to `dest`, or None where it is wrong or missing.
+    def find(self, secret: bytes | None, dest: str) -> AuthValue | None:
+        """The value in memory that admits a forward to `dest`."""
+        return self._admission.find(secret, dest, self._now()) if secret else None
 
-        Raises Unavailable where the value is unknown and the database cannot be asked.
+    async def look_up(self, secret: bytes | None, dest: str) -> AuthValue | None:
+        """`find` after a new look at the database; None where the value is wrong or missing.
+
+        Raises Unavailable where the database cannot be asked.
         """
         if not secret:
             return None
-        value = self._admission.find(secret, dest, self._now())
-        if value is None:
-            await asyncio.shield(self._join_read())
-            value = self._admission.find(secret, dest, self._now())
-        return value
+        await asyncio.shield(self._join_read())
+        return self.find(secret, dest)
 
     async def refresh(self) -> None:
         """Read the values again where they have changed. Raises Unavailable."""

@@ -17,13 +17,13 @@ from app.storage.text_search import add_bodies
 BATCH_ROWS = 100
 
 
-def handle_batch(conn: Connection, now: datetime) -> int:
+def handle_batch(conn: Connection, now: datetime, *, limit: int = BATCH_ROWS) -> int:
     """Handle the oldest messages of the queue in this one transaction; returns how many.
 
     The conversations' rows are locked before anything of a pair is looked at, and the events come
     last, for they take the lock that orders them.
     """
-    batch = claim_unhandled(conn, limit=BATCH_ROWS)
+    batch = claim_unhandled(conn, limit=limit)
     if not batch:
         return 0
     conversation_ids = upsert_conversations(conn, batch)

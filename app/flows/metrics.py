@@ -32,7 +32,7 @@ class Metrics:
         )
         self.receive_seconds = Histogram(
             "letterbox_receive_seconds",
-            "From the request's last byte to the message being durable.",
+            "From a message's arrival to its being durable, of the oldest in each batch.",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
             registry=self.registry,
         )

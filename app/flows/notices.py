@@ -68,7 +68,8 @@ class Notices:
         self._metrics.stored.inc(rows)
         self._wake()
 
-    def on_kept(self, rows: int, *, in_spool: bool) -> None:
+    def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
+        self._metrics.receive_seconds.observe(seconds)
         (self._metrics.kept_in_spool if in_spool else self._metrics.kept_in_database).inc(rows)
 
     def on_adopted(self, spool_id: str) -> None:

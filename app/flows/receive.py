@@ -5,12 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
-from time import perf_counter
 from zoneinfo import ZoneInfo
 
 from app.domain.messages import InboundMessage, sort_problems
 from app.flows.admit import Gate
-from app.flows.metrics import Metrics
 from app.flows.notices import Notices
 from app.provider.forwarding import parse, read_request
 from app.storage.intake import Intake
@@ -36,7 +34,6 @@ class Receiver:
         forwarders: Sequence[Network] | None,
         zone: ZoneInfo,
         notices: Notices,
-        metrics: Metrics,
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
     ) -> None:
@@ -46,7 +43,6 @@ class Receiver:
         self._forwarders = forwarders
         self._zone = zone
         self._notices = notices
-        self._metrics = metrics
         self._now = now
         self._make_nonce = make_nonce
 
@@ -58,7 +54,6 @@ class Receiver:
         Raises Unavailable where an unknown `auth` cannot be looked up, NothingDurable where nothing
         can be written.
         """
-        began = perf_counter()
         request = read_request(method, query, content_type, body)
         message = parse(
             request.raw, zone=self._zone, arrived_at=self._now(), nonce=self._make_nonce()
@@ -66,7 +61,9 @@ class Receiver:
         if not self._is_forwarder(address):
             self._notices.on_turned_away(address, message.dest, "forwarder")
             return Receipt.TURNED_AWAY
-        value = await self._gate.admit(request.auth, message.dest)
+        value = self._gate.find(request.auth, message.dest)
+        if value is None:
+            value = await self._gate.look_up(request.auth, message.dest)
         if value is None:
             reason = "wrong-auth" if request.auth else "missing-auth"
             self._notices.on_turned_away(address, message.dest, reason)
@@ -75,7 +72,6 @@ class Receiver:
             message = _add_problem(message, "unknown-number")
         await self._intake.keep(message)
         self._notices.on_admitted(value.id)
-        self._metrics.receive_seconds.observe(perf_counter() - began)
         return Receipt.KEPT
 
     def _is_forwarder(self, address: str) -> bool:

@@ -3,17 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
 
-from app.provider.charsets import BYTE_ORDER_MARK, convert_to_utf8
-
-Pair = tuple[bytes, bytes]
+from app.domain.forms import BYTE_ORDER_MARK, Pair, split_form
+from app.provider.charsets import convert_to_utf8
 
 # The name under which is kept what cannot be taken apart, whole or from the first fault on.
 _OPAQUE = b"body"
 
 _FORM_TYPE = b"application/x-www-form-urlencoded"
-_ESCAPED_SEPARATOR = re.compile(rb"%(?:26|3d)", re.IGNORECASE)
 _FORM_START = re.compile(rb'(?![\[{"<])[^\s=]*=')
 
 _CHARSET = re.compile(rb'\bcharset\s*=\s*"?([^\s";,]+)', re.IGNORECASE)
@@ -36,17 +33,6 @@ _JSON_AUTH = re.compile(
 _JSON_CONTROLS = {b"\\b": b"\b", b"\\f": b"\f", b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t"}
 
 
-def split_form(data: bytes) -> list[Pair]:
-    """The pairs of a query or an urlencoded body: only `&` separates, broken escapes stay."""
-    data = data.removeprefix(BYTE_ORDER_MARK).replace(b"+", b" ")
-    if _ESCAPED_SEPARATOR.search(data):
-        pieces = [piece.partition(b"=") for piece in data.split(b"&") if piece]
-        return [(_unquote(name), _unquote(value)) for name, _, value in pieces]
-    # The ordinary case: one call for the whole costs half, and no escape spans a separator.
-    pieces = [piece.partition(b"=") for piece in _unquote(data).split(b"&") if piece]
-    return [(name, value) for name, _, value in pieces]
-
-
 def split_body(body: bytes, content_type: bytes) -> tuple[list[Pair], str | None]:
     """The pairs of a body, and the declared charset that their bytes are still in.
 
@@ -66,10 +52,6 @@ def split_body(body: bytes, content_type: bytes) -> tuple[list[Pair], str | None
     if is_form or _FORM_START.match(line):
         return split_form(line), charset
     return list(_keep_opaque(body)), charset
-
-
-def _unquote(data: bytes) -> bytes:
-    return unquote_to_bytes(data) if b"%" in data else data
 
 
 def _read_charset(header: bytes) -> str | None:

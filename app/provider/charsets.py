@@ -3,7 +3,7 @@
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from app.domain.forms import BYTE_ORDER_MARK
 
 # ASCII, then the beginnings of escapes in the codecs that give them a meaning.
 _PROBE = bytes(range(128)) + b"\\u0041\\x41\x1b(B~~{"

@@ -1,9 +1,11 @@
 """The provider's forward: any request becomes an inbound message, with its oddities flagged."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from app.domain.forms import BYTE_ORDER_MARK, split_form, unquote
 from app.domain.messages import (
     MERGE_FIELDS,
     InboundMessage,
@@ -14,8 +16,8 @@ from app.domain.messages import (
     sort_problems,
 )
 from app.domain.times import read_local
-from app.provider.bodies import split_body, split_form
-from app.provider.charsets import BYTE_ORDER_MARK, decode_text, find_codec
+from app.provider.bodies import split_body
+from app.provider.charsets import decode_text, find_codec
 
 _AUTH = b"auth"
 
@@ -33,10 +35,17 @@ _FIELDS = {
     b"mm3": "3",
     b"mm4": "4",
     b"mm5": "5",
+    # As the page spells them, so that the ordinary forward needs no folding.
+    b"MMName": "name",
+    b"MMEmail": "email",
+    **{b"MM%d" % number: str(number) for number in range(1, 6)},
 }
 
+# Escapes by which a name could turn out to be `auth`: of its letters, or a byte order mark.
+_HIDDEN_AUTH = re.compile(rb"%(?:[46][18]|[57][45]|[Ee][Ff]%[Bb][Bb]%[Bb][Ff])")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class ForwardRequest:
     """A request taken apart: `raw` to parse and to store, `auth` to compare and to forget.
 
@@ -53,6 +62,10 @@ def read_request(method: str, query: bytes, content_type: bytes, body: bytes) ->
     Any bytes will do. `query` is without its `?`, `content_type` the header's value or b"".
     Parameters come from the query and from a form, multipart or JSON body of any method.
     """
+    if not body and not content_type:
+        plain = _read_plain_query(method, query)
+        if plain is not None:
+            return plain
     pairs = split_form(query)
     charset = None
     if body or content_type:
@@ -67,6 +80,21 @@ def read_request(method: str, query: bytes, content_type: bytes, body: bytes) ->
             auth = pair[1]
     raw = RawForward(method, content_type.decode("latin-1"), charset, tuple(kept))
     return ForwardRequest(raw, auth)
+
+
+def _read_plain_query(method: str, query: bytes) -> ForwardRequest | None:
+    """The ordinary GET, where one `auth` stands as it is: the rest is stored as it came."""
+    if not query.isascii() or _HIDDEN_AUTH.search(query):
+        return None
+    padded = b"&" + query
+    folded = padded.lower()
+    start = folded.find(b"&auth=")
+    if start < 0 or folded.count(b"&auth") > 1:
+        return None
+    value, separator, after = padded[start + len(b"&auth=") :].partition(b"&")
+    form = padded[1:start] + separator + after
+    auth = unquote(value.replace(b"+", b" "))
+    return ForwardRequest(RawForward(method, "", None, tuple(split_form(form)), form), auth)
 
 
 def parse(
@@ -125,8 +153,9 @@ def _read_fields(raw: RawForward) -> tuple[dict[str, str], dict[str, str], set[s
     problems: set[str] = set()
     codec = find_codec(raw.charset)
     for name, value in raw.pairs:
-        text = decode_text(value, codec, problems)
-        field = _FIELDS.get(_fold_name(name))
+        plain = value.isascii() and b"\0" not in value
+        text = value.decode("ascii") if plain else decode_text(value, codec, problems)
+        field = _FIELDS.get(name) or _FIELDS.get(_fold_name(name))
         if field is None:
             label = decode_text(name, codec, problems)
             if label.lower() in seen:

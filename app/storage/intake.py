@@ -23,9 +23,8 @@ MAX_BATCH_ROWS = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 # After this long a message goes to the spool, whatever the database may still do with it.
 DEADLINE_SECONDS = 1.0
-# So many messages at once within so long: others beside the intake should give way.
-CROWD = 8
-BUSY_SECONDS = 0.05
+# Batches that follow each other within so long are a stream: others should give way to it.
+STREAM_SECONDS = 0.05
 PROBE_SECONDS = 0.5
 PROBE_PATIENCE_SECONDS = 5.0
 
@@ -37,7 +36,7 @@ class IntakeListener(Protocol):
 
     def on_stored(self, rows: int) -> None: ...
 
-    def on_kept(self, rows: int, *, in_spool: bool) -> None: ...
+    def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None: ...
 
     def on_adopted(self, spool_id: str) -> None: ...
 
@@ -86,7 +85,8 @@ class Intake:
         # Held while a batch is on its way to disk: the writer's, or the drain's.
         self._order = asyncio.Lock()
         self._recovering = asyncio.Lock()
-        self._crowded_at = 0.0
+        self._batch_at = -STREAM_SECONDS
+        self._pause = STREAM_SECONDS
         self._closing = False
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,8 +106,9 @@ class Intake:
 
     @property
     def is_busy(self) -> bool:
-        """Whether messages stream in: a batch of some size was kept a moment ago."""
-        return asyncio.get_running_loop().time() - self._crowded_at < BUSY_SECONDS
+        """Whether messages stream in, rather than one now and then."""
+        since = asyncio.get_running_loop().time() - self._batch_at
+        return since < STREAM_SECONDS and self._pause < STREAM_SECONDS
 
     async def start(self) -> None:
         """Begin to take messages; they go to the spool until `recover` has succeeded once."""
@@ -194,8 +195,8 @@ class Intake:
         return batch
 
     async def _keep_batch(self, batch: list[_Waiting]) -> None:
-        if len(batch) >= CROWD:
-            self._crowded_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        self._pause, self._batch_at = now - self._batch_at, now
         if self.direct:
             patience = batch[0].deadline - asyncio.get_running_loop().time()
             try:
@@ -203,8 +204,7 @@ class Intake:
             except Exception as error:  # noqa: BLE001 whatever it was, the spool takes the batch
                 self._open_breaker(error)
             else:
-                _wake_all(batch)
-                self._listener.on_kept(len(batch), in_spool=False)
+                self._finish(batch, in_spool=False)
                 return
         await self._spool_batch(batch)
 
@@ -220,8 +220,15 @@ class Intake:
                     waiting.kept.set_exception(NothingDurable(str(error)))
         else:
             self.spool_error = None
-            _wake_all(batch)
-            self._listener.on_kept(len(batch), in_spool=True)
+            self._finish(batch, in_spool=True)
+
+    def _finish(self, batch: list[_Waiting], *, in_spool: bool) -> None:
+        for waiting in batch:
+            if not waiting.kept.done():
+                waiting.kept.set_result(None)
+        arrived = batch[0].deadline - DEADLINE_SECONDS
+        seconds = asyncio.get_running_loop().time() - arrived
+        self._listener.on_kept(len(batch), in_spool=in_spool, seconds=seconds)
 
     async def _store(self, batch: Sequence[InboundMessage]) -> None:
         """Commit a batch; one that the data of a row spoils is halved down to that row."""
@@ -361,12 +368,6 @@ class Intake:
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """Run blocking file work in the one thread that touches the spool."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
-
-
-def _wake_all(batch: list[_Waiting]) -> None:
-    for waiting in batch:
-        if not waiting.kept.done():
-            waiting.kept.set_result(None)
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.provider.bodies import Pair, split_body, split_form
+from app.domain.forms import Pair, split_form
+from app.provider.bodies import split_body
 
 FORM = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=cut"

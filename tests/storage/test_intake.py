@@ -32,7 +32,7 @@ class Listener:
     def on_stored(self, rows: int) -> None:
         self.stored += rows
 
-    def on_kept(self, rows: int, *, in_spool: bool) -> None:
+    def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
         self.spooled += rows if in_spool else 0
 
     def on_adopted(self, spool_id: str) -> None:
