@@ -1,7 +1,9 @@
 """Runs the flows that loop: in a process of its own, or beside the web process's requests."""
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import Callable
 
 import structlog
 
@@ -28,23 +30,33 @@ async def work(runtime: Runtime) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await runtime.start(on_failure=stop.set)
-    runtime.spawn(run_flows(runtime))
+    pulse = runtime.data_dir.pulse
+    runtime.spawn(run_flows(runtime, on_turn=pulse.touch))
     log.info("working")
     await stop.wait()
     await runtime.close()
+    pulse.unlink(missing_ok=True)
     if runtime.failure is not None:
         raise SetupError(str(runtime.failure))
 
 
-async def run_flows(runtime: Runtime) -> None:
-    """Every flow's loop until cancelled; no failure of a step ends one."""
-    await runtime.prepared.wait()
-    await _run_handling(runtime)
+async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: None) -> None:
+    """Every flow's loop until cancelled; no failure of a step ends one.
+
+    `on_turn` is called at least every few seconds for as long as the loops turn.
+    """
+    while not runtime.prepared.is_set():
+        on_turn()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await runtime.prepared.wait()
+    await _run_handling(runtime, on_turn)
 
 
-async def _run_handling(runtime: Runtime) -> None:
+async def _run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     while True:
+        on_turn()
         busy = runtime.intake is not None and runtime.intake.is_busy
         began = loop.time()
         try:

@@ -82,12 +82,16 @@ def migrate() -> None:
 
 
 @app.command()
-def doctor(*, as_json: JsonOption = False) -> None:
+def doctor(
+    *,
+    as_json: JsonOption = False,
+    worker: Annotated[bool, typer.Option(help="Check only that the worker here lives.")] = False,
+) -> None:
     """Print every effective setting and check what the service needs."""
-    from app.cli.doctor import check_all  # noqa: PLC0415 as above
+    from app.cli.doctor import check_all, check_worker  # noqa: PLC0415 as above
 
     settings = load_settings()
-    findings = check_all(settings)
+    findings = [check_worker(settings)] if worker else check_all(settings)
     if as_json:
         typer.echo(
             json.dumps(
@@ -98,9 +102,8 @@ def doctor(*, as_json: JsonOption = False) -> None:
             )
         )
     else:
-        for name, value in settings.describe():
+        for name, value in () if worker else settings.describe():
             typer.echo(f"{name}={value}")
-        typer.echo()
         for finding in findings:
             typer.echo(f"{finding.state:4}  {finding.text}")
     if any(finding.state == "fail" for finding in findings):

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from app.storage.inspect import inspect_database
 from app.storage.spool import count_refused
 
 LOW_DISK_BYTES = 1024**3
+MAX_SILENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,18 @@ class Finding:
 
     state: Literal["ok", "warn", "fail"]
     text: str
+
+
+def check_worker(settings: Settings) -> Finding:
+    """Whether `letterbox work` runs on this machine; for a container's health check."""
+    pulse = DataDir(settings.data_dir).pulse
+    try:
+        silence = time.time() - pulse.stat().st_mtime
+    except FileNotFoundError:
+        return Finding("fail", "no worker runs here: start `letterbox work`")
+    if silence > MAX_SILENCE_SECONDS:
+        return Finding("fail", f"the worker has not moved for {silence:.0f} s: restart it")
+    return Finding("ok", "the worker is at work")
 
 
 def check_all(settings: Settings) -> list[Finding]:

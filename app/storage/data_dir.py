@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class DataDir:
     @property
     def auth_cache(self) -> Path:
         return self.path / "auths.json"
+
+    @property
+    def pulse(self) -> Path:
+        """What this machine's (or container's) worker touches while it lives."""
+        return self.path / f"worker-{socket.gethostname()}.pulse"
 
     def load_secret(self, name: str) -> str:
         """The generated secret of that name, made on first use. Raises SetupError."""

@@ -1,6 +1,7 @@
 """The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
 
 import asyncio
+import contextlib
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -24,6 +25,7 @@ T = TypeVar("T")
 READ_THREADS = 4
 POOL_SIZE = 8
 BUSY_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
 
 # A worker that hangs must not hold its rows, nor a dead machine its locks for two hours.
 SESSION_SETTINGS = {
@@ -159,7 +161,10 @@ class PostgresDatabase(Database):
             raise Unavailable("the connection to the database broke; try again") from None
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        # A server that hangs never answers a goodbye, and nothing may hold up the end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._engine.dispose()
 
 
 def open_database(url: str, sqlite_path: Path, *, busy_timeout_seconds: float = 0.9) -> Database:

@@ -1,0 +1,31 @@
+FROM python:3.13-slim AS build
+COPY requirements.lock /build/
+RUN python -m venv /opt/letterbox \
+ && /opt/letterbox/bin/pip install --quiet --no-cache-dir --disable-pip-version-check \
+      --require-hashes -r /build/requirements.lock
+COPY app /opt/letterbox/src/app
+COPY migrations /opt/letterbox/src/migrations
+RUN printf '#!/opt/letterbox/bin/python\nfrom app.cli import main\n\nmain()\n' > /opt/letterbox/bin/letterbox \
+ && chmod 755 /opt/letterbox/bin/letterbox \
+ && PYTHONPATH=/opt/letterbox/src /opt/letterbox/bin/python -m compileall -q /opt/letterbox/src
+
+FROM python:3.13-slim
+# A fixed number, so that a volume's owner stays the same from image to image.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin letterbox \
+ && install -d -o letterbox -g letterbox -m 0700 /data
+COPY --from=build /opt/letterbox /opt/letterbox
+ENV PATH=/opt/letterbox/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/letterbox/src \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LETTERBOX_DATA_DIR=/data \
+    LETTERBOX_HOST=0.0.0.0 \
+    LETTERBOX_PORT=8000 \
+    LETTERBOX_LOG_FORMAT=json
+USER letterbox
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+ENTRYPOINT ["letterbox"]
+CMD ["serve"]

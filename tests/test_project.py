@@ -1,0 +1,90 @@
+"""The project's own promises: settings that are documented, locks without addresses, one schema."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from app.settings import PREFIX, Settings
+from app.storage.database import Connection, Database
+from app.storage.tables import metadata
+
+ROOT = Path(__file__).parents[1]
+
+
+def list_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def describe_defaults() -> dict[str, str]:
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    return {
+        name: value.lower() if value in {"True", "False"} else value
+        for name, value in settings.describe()
+    }
+
+
+@pytest.fixture(autouse=True)
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in describe_defaults():
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_table_of_settings_is_true() -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    rows = re.findall(rf"^\| `({PREFIX}\w+)` \| (?:`(.*?)`)? ?\| \S", text, re.MULTILINE)
+    assert dict(rows) == describe_defaults()
+
+
+def test_the_example_of_an_environment_is_true() -> None:
+    text = (ROOT / ".env.example").read_text()
+    lines = re.findall(rf"^#({PREFIX}\w+)=(.*)$", text, re.MULTILINE)
+    shown = dict(lines)
+    shown[f"{PREFIX}DATA_DIR"] = str(Path(shown[f"{PREFIX}DATA_DIR"]))
+    assert shown == describe_defaults()
+
+
+@pytest.mark.parametrize("pattern", ["*.lock", "Makefile", "pyproject.toml", "Dockerfile", "run"])
+def test_what_installs_things_names_no_address(pattern: str) -> None:
+    files = [file for file in list_files() if file.match(pattern)]
+    assert files
+    for file in files:
+        assert "://" not in file.read_text().replace("://127.0.0.1", ""), file
+
+
+def test_no_file_holds_a_path_of_somebodys_machine() -> None:
+    needles = [f"{ROOT}/".encode(), f"{Path.home()}/".encode()]
+    for file in list_files():
+        data = file.read_bytes()
+        assert not any(needle in data for needle in needles), file
+
+
+def find_differences(conn: Connection) -> list[object]:
+    def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or not (name or "").startswith("message_search")
+
+    context = MigrationContext.configure(conn, opts={"include_name": is_ours})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_the_migrations_make_the_tables_that_the_code_sees(database: Database) -> None:
+    assert await database.read(find_differences) == []
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
+    printed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert set(re.findall(r"make (\w+)", printed)) == targets
