@@ -2,16 +2,16 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import ParamTypes
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.api.errors import InvalidParameters
 from app.domain.access import Scope, digest_secret
@@ -83,11 +83,7 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
 
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
-            known = {
-                parameter.alias
-                for parameter in get_flat_params(self.dependant)
-                if getattr(parameter.field_info, "in_", None) is ParamTypes.query
-            }
+            known = set(_list_parameters(self.dependant))
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
@@ -99,6 +95,17 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
             return handle_strictly
 
     return APIRouter(prefix=PREFIX + path, tags=[path.strip("/")], route_class=StrictRoute)
+
+
+def _list_parameters(dependant: Dependant) -> Iterator[str]:
+    """The names of the query's parameters, those of a model taken apart."""
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields = model.model_fields.items()
+            yield from (field.alias or name for name, field in fields)
+        else:
+            yield parameter.alias
 
 
 def _read_bearer(request: Request) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from app import __version__
 from app.api.access_log import AccessLog
 from app.api.alerts import make_alerts_router
 from app.api.conversations import make_conversations_router
@@ -48,7 +48,7 @@ def build_rest(
 
     app = FastAPI(
         title="Letterbox",
-        version=version("letterbox"),
+        version=__version__,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -1,0 +1,22 @@
+"""The running application, for every test of the REST interface."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.running import Running, running
+
+
+@pytest.fixture
+async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """The application on either database."""
+    async with running(database_url, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def lone_api(tmp_path: Path) -> AsyncIterator[Running]:
+    """The application on SQLite, for what does not depend on the database."""
+    async with running("", tmp_path) as started:
+        yield started

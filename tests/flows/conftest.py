@@ -1,0 +1,69 @@
+"""The whole web application in process, on both databases, with its flows run by hand."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from app.flows.handle import handle_batch
+from app.main import build_app
+from app.runtime import Runtime, open_runtime
+from app.settings import Settings
+from tests.support.service import API_KEY, AUTH, make_forward
+
+
+@dataclass
+class Kit:
+    """The application, with a client that holds the full key."""
+
+    client: httpx2.AsyncClient
+    runtime: Runtime
+
+    async def forward(self, message_id: str = "1", **changes: str) -> httpx2.Response:
+        return await self.client.get(f"/inbound?{make_forward(message_id, **changes)}")
+
+    async def handle(self) -> None:
+        while await self.runtime.database.write(handle_batch, self.runtime.now()):
+            pass
+
+    async def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON of a request that succeeds."""
+        answer = await self.client.get(f"/api/v1{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def find(self, **parameters: Any) -> list[str]:
+        """The provider's ids of the messages that a list holds, by all its pages."""
+        found: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.get("/messages", **parameters, **cursor)
+            found += [item["provider_id"] for item in page["items"]]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+
+@pytest.fixture
+async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        inbound_auth=SecretStr(AUTH),
+        api_key=SecretStr(API_KEY),
+        run_workers=False,
+    )
+    runtime = open_runtime(settings, "web")
+    await runtime.start(on_failure=lambda: None)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(build_app(runtime)),
+        base_url="http://letterbox.test",
+        headers={"Authorization": f"Bearer {API_KEY}"},
+    ) as client:
+        yield Kit(client, runtime)
+    await runtime.close()
