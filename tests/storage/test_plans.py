@@ -1,0 +1,148 @@
+"""No list query looks through a whole table: the plans of both databases, for every filter."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from app.domain.queries import MessageFilter
+from app.flows.handle import handle_batch
+from app.storage import alerts, conversations, events, keys, numbers, refusals, search, stats
+from app.storage.database import Connection, Database
+from app.storage.inbound import make_inserter
+from tests.conftest import NOW
+from tests.support.messages import make_message
+
+LARGE = ("messages", "message_index", "conversations", "refusals", "alerts", "events", "api_keys")
+
+Query = Callable[[Connection], Any]
+
+
+def list_by(**conditions: Any) -> Query:
+    wanted = MessageFilter(**conditions)
+    return lambda conn: search.list_messages(conn, wanted, before=900, limit=50)
+
+
+def feed_by(**conditions: Any) -> Query:
+    wanted = MessageFilter(**conditions)
+    return lambda conn: search.feed_messages(conn, wanted, after=100, limit=50)
+
+
+def list_conversations(**conditions: Any) -> Query:
+    return lambda conn: conversations.list_conversations(
+        conn, before=(NOW, 5), limit=50, **conditions
+    )
+
+
+SENDER, NUMBER = "447700900001", "447700900100"
+QUERIES: dict[str, Query] = {
+    "newest": lambda conn: search.list_messages(conn, MessageFilter(), before=None, limit=50),
+    "deep": list_by(),
+    "source": list_by(source=SENDER),
+    "dest": list_by(dest=NUMBER),
+    "conversation": list_by(source=SENDER, dest=NUMBER),
+    "unread": list_by(unread=True),
+    "read": list_by(unread=False),
+    "problem": list_by(problem="time"),
+    "via": list_by(via="spool"),
+    "since": list_by(since=NOW - timedelta(days=1)),
+    "until": list_by(until=NOW),
+    "dest and since": list_by(dest=NUMBER, since=NOW - timedelta(days=1)),
+    "merge field": list_by(merge_fields={"name": "Anna"}),
+    "words": list_by(words=("text", "never")),
+    "short words": list_by(words=("te",)),
+    "feed": feed_by(),
+    "feed of a source": feed_by(source=SENDER),
+    "feed since": feed_by(since=NOW - timedelta(days=1)),
+    "one": lambda conn: search.get_message(conn, 1),
+    "conversations": list_conversations(),
+    "conversations of a number": list_conversations(dest=NUMBER),
+    "conversations of a sender": list_conversations(source=SENDER),
+    "unread conversations": list_conversations(unread=True),
+    "unread conversations of a number": list_conversations(unread=True, dest=NUMBER),
+    "one conversation": lambda conn: conversations.get_conversation(conn, 1),
+    "refusals": lambda conn: refusals.list_refusals(conn, before=900, limit=50),
+    "alerts": lambda conn: alerts.list_alerts(conn, before=900, limit=50),
+    "keys": lambda conn: keys.list_keys(conn, before=900, limit=50),
+    "a key": lambda conn: keys.find_key(conn, b"digest"),
+    "numbers": lambda conn: numbers.list_numbers(conn, before=900, limit=50),
+    "events": lambda conn: events.read_events(conn, after=5, limit=50),
+    "bounds of events": events.read_event_bounds,
+    "counts": lambda conn: stats.count_days(conn, since="2026-01-01", until=None, number=None),
+    "backlog": lambda conn: stats.count_backlog(conn, at_most=1000),
+}
+
+
+def explain(conn: Connection, query: Query) -> list[tuple[str, str]]:
+    """Each statement of a query with its plan, by an index wherever one can serve."""
+    ran: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        ran.append((statement, parameters))
+
+    event.listen(conn, "before_cursor_execute", note)
+    query(conn)
+    event.remove(conn, "before_cursor_execute", note)
+    selects = [(sql, given) for sql, given in ran if sql.lstrip().startswith("SELECT")]
+    if conn.dialect.name == "sqlite":
+        return [
+            (
+                sql,
+                "\n".join(
+                    row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
+                ),
+            )
+            for sql, given in selects
+        ]
+    for setting in ("enable_seqscan", "enable_sort"):
+        conn.exec_driver_sql(f"SET LOCAL {setting} = off")
+    return [
+        (sql, "\n".join(row[0] for row in conn.exec_driver_sql(f"EXPLAIN {sql}", given)))
+        for sql, given in selects
+    ]
+
+
+def find_scans(plan: str) -> list[str]:
+    """The lines of a plan that walk a large table from end to end."""
+    return [
+        line
+        for line in plan.splitlines()
+        for table in LARGE
+        if line.strip().removeprefix("->").strip().startswith(f"Seq Scan on {table} ")
+        or line.strip() == f"SCAN {table}"
+    ]
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    inserter = make_inserter(database)
+    batch = [
+        replace(make_message(number), source=f"4477009000{number % 50:02}")
+        for number in range(1, 301)
+    ]
+    await inserter.insert(batch, NOW)
+    inserter.abandon()
+    while await database.write(handle_batch, NOW):
+        pass
+    return database
+
+
+async def test_no_list_walks_a_whole_table(filled: Database) -> None:
+    found = {}
+    for name, query in QUERIES.items():
+        plans = await filled.read(explain, query)
+        assert plans, name
+        scans = [(sql, plan) for sql, plan in plans if find_scans(plan)]
+        if scans:
+            found[name] = scans
+    assert found == {}
+
+
+async def test_the_guard_sees_a_scan(filled: Database) -> None:
+    plans = await filled.read(
+        explain, lambda conn: conn.exec_driver_sql("SELECT id FROM messages WHERE body = 'x'")
+    )
+    assert find_scans(plans[0][1])
