@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from app.api.addresses import CallerFinder, Network
+from app.api.protocol import CUT_QUERY
 from app.domain.errors import Unavailable
 from app.flows.notices import Notices
 from app.flows.receive import Receipt, Receiver
@@ -57,7 +58,7 @@ class InboundEndpoint:
         address = self._callers.find(scope)
         try:
             query = scope["query_string"]
-            if len(query) > MAX_BYTES:
+            if CUT_QUERY in scope or len(query) > MAX_BYTES:
                 raise _TooLargeError
             content_type, body = b"", b""
             if method == "POST":

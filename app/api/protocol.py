@@ -7,6 +7,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 80 * 1024
 HEAD_TIMEOUT_SECONDS = 10.0
 
+INBOUND = b"/inbound"
+# What httptools takes of an address, without the path: 64 KiB but for ten bytes.
+MAX_QUERY_BYTES = 0xFFFF - len(b"/inbound?")
+# In the scope where the query was over the limit and is gone.
+CUT_QUERY = "letterbox.cut_query"
+
 
 class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers are too long or too slow.
@@ -44,6 +50,11 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_bytes = 0
+        path, _, query = self.url.partition(b"?")
+        if path == INBOUND and len(query) > MAX_QUERY_BYTES:
+            # The parser takes no address as long as that; the endpoint answers and counts it.
+            self.url = path
+            self.scope[CUT_QUERY] = True  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def _check_head(self) -> None:
@@ -51,4 +62,4 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
         if self._in_head and self.loop.time() - self._head_since >= HEAD_TIMEOUT_SECONDS:
             self.transport.close()
         else:
-            self._timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self._check_head)
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS / 2, self._check_head)

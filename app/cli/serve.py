@@ -1,5 +1,6 @@
 """Starts the web processes: the socket, uvicorn, and what a newcomer is told."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -123,7 +124,9 @@ def _serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> N
     # that would kill us, and an orderly end would look like a failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    server.run(sockets=[listener])
+    # A start that fails ends so; what it was, is said below.
+    with contextlib.suppress(SystemExit):
+        server.run(sockets=[listener])
     if runtime.failure is not None:
         raise runtime.failure
     if not server.started:

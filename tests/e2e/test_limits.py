@@ -1,0 +1,106 @@
+"""What callers cannot do: bounds on heads, bodies and time, and who is believed."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.service import AUTH, Service, make_forward, running, wait_until
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("limits") / "data"
+    with running(folder, forwarders="127.0.0.1,192.0.2.0/24") as running_service:
+        yield running_service
+
+
+def connect(service: Service) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", service.port), timeout=15)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    received = b""
+    try:
+        while data := connection.recv(65536):
+            received += data
+    except ConnectionError:
+        pass
+    return received
+
+
+@pytest.mark.parametrize("start", [b"GET /inbound?msg=", b"GET / HTTP/1.1\r\nX: "])
+def test_a_head_without_end_is_cut_off(service: Service, start: bytes) -> None:
+    with connect(service) as connection:
+        connection.sendall(start)
+        try:
+            for _ in range(100):
+                connection.sendall(b"x" * 8192)
+                time.sleep(0.001)
+        except ConnectionError:
+            pass
+        assert b" 200 " not in read_all(connection)
+    assert service.forward("after").status == 200
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(service: Service) -> None:
+    with connect(service) as connection:
+        connection.sendall(b"GET /inbound?msg=x HTT")
+        began = time.monotonic()
+        read_all(connection)
+        assert time.monotonic() - began < 21
+
+
+def test_a_body_that_does_not_come_is_answered_408(service: Service) -> None:
+    with connect(service) as connection:
+        head = f"POST /inbound?auth={AUTH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nmsg="
+        connection.sendall(head.encode())
+        began = time.monotonic()
+        assert read_all(connection).startswith(b"HTTP/1.1 408")
+        assert 8 < time.monotonic() - began < 14
+
+
+def test_over_64_kib_is_413_and_alerted(service: Service) -> None:
+    long = "x" * (64 * 1024 + 1)
+    assert service.forward("long", msg=long).status == 413
+    answer = service.ask(f"/inbound?auth={AUTH}", method="POST", body=long.encode())
+    assert answer.status == 413
+    wait_until(lambda: bool(service.get("/alerts?open=true")["items"]))
+    [alert] = service.get("/alerts?open=true")["items"]
+    assert alert["kind"] == "too-large"
+
+
+def test_requests_in_one_go_are_each_answered(service: Service) -> None:
+    with connect(service) as connection:
+        requests = [
+            f"GET /inbound?{make_forward(f'pipe{number}')} HTTP/1.1\r\nHost: x\r\n"
+            for number in range(3)
+        ]
+        connection.sendall(("\r\n".join(requests) + "Connection: close\r\n\r\n").encode())
+        assert read_all(connection).count(b"HTTP/1.1 200") == 3
+
+
+def test_who_hangs_up_in_a_body_leaves_nothing(service: Service) -> None:
+    before = len(service.get("/messages?limit=500")["items"])
+    with connect(service) as connection:
+        head = (
+            f"POST /inbound?auth={AUTH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nmsg=half"
+        )
+        connection.sendall(head.encode())
+    time.sleep(0.3)
+    assert len(service.get("/messages?limit=500")["items"]) == before
+    assert "Traceback" not in service.read_log()
+
+
+def test_a_forwarded_address_is_believed_from_a_trusted_proxy_alone(service: Service) -> None:
+    def ask(address: str) -> int:
+        return service.ask(
+            f"/inbound?{make_forward('proxied')}", headers={"X-Forwarded-For": address}
+        ).status
+
+    assert ask("192.0.2.7") == 200
+    assert ask("198.51.100.1") == 403
+    assert ask("192.0.2.7, 198.51.100.1") == 403
+    assert ask("198.51.100.1, 192.0.2.7") == 200
+    assert ask("nonsense") == 403
