@@ -1,7 +1,8 @@
 FROM python:3.13-slim AS build
 COPY requirements.lock /build/
-RUN python -m venv /opt/letterbox \
- && /opt/letterbox/bin/pip install --quiet --no-cache-dir --disable-pip-version-check \
+RUN python -m venv --without-pip /opt/letterbox \
+ && pip --python /opt/letterbox/bin/python install --quiet --no-cache-dir \
+      --disable-pip-version-check --root-user-action=ignore \
       --require-hashes -r /build/requirements.lock
 COPY app /opt/letterbox/src/app
 COPY migrations /opt/letterbox/src/migrations
@@ -25,7 +26,8 @@ USER letterbox
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
+# Without the site's packages (-I -S) it starts in a tenth of the time.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+  CMD ["python", "-I", "-S", "-c", "import http.client, os, sys; web = http.client.HTTPConnection('127.0.0.1', int(os.environ['LETTERBOX_PORT']), timeout=4); web.request('GET', '/readyz'); sys.exit(web.getresponse().status != 200)"]
 ENTRYPOINT ["letterbox"]
 CMD ["serve"]

@@ -2,13 +2,14 @@
 
 import contextlib
 import http.client
+import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -91,8 +92,8 @@ def running_server(
             stderr=log,
         )
     try:
-        path = "/readyz" if contender.kind == "letterbox" else "/"
-        _wait_until_ready(process, running.port, path, log_path)
+        is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
+        _wait_until_ready(process, lambda: is_ready(running.port), log_path)
         yield replace(running, pid=process.pid)
     finally:
         stop_process(process)
@@ -142,27 +143,36 @@ def _make_environment(contender: Contender, running: Running, folder: Path) -> d
 
 
 def _wait_until_ready(
-    process: subprocess.Popen[bytes], port: int, path: str, log_path: Path
+    process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log_path: Path
 ) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(port, path):
+    while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
             ending = log_path.read_bytes()[-2000:].decode(errors="replace")
             raise DidNotStartError(f"{log_path.stem} did not start:\n{ending}")
         time.sleep(0.05)
 
 
-def _answers(port: int, path: str) -> bool:
-    """Whether it answers at all; Letterbox's /readyz must say 200, the others have no such page."""
+def _answers(port: int) -> bool:
+    """Whether it answers, be it with a 404."""
+    return _get(port, "/") is not None
+
+
+def _keeps_messages(port: int) -> bool:
+    """Whether Letterbox has found its database: it takes messages, into its spool, before that."""
+    answer = _get(port, "/readyz")
+    return answer is not None and json.loads(answer)["database"]["status"] == "ok"
+
+
+def _get(port: int, path: str) -> bytes | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        status = connection.getresponse().status
+        return connection.getresponse().read()
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
-    return status == 200 or path == "/"
 
 
 def _free_port() -> int:

@@ -23,6 +23,10 @@ SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS defini
 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 WHERE NOT indisunique AND relname = ANY($1) AND relnamespace = 'public'::regnamespace
 """
+# The rows brought their ids along, the sequence knows nothing of them.
+POSTGRES_NEXT_ID = (
+    "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+)
 SQLITE_INDEXES = "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index' AND sql > ''"
 # So many pages at a time, as often as there are segments that are alike: what the service has done
 # by the time it holds as many texts.
@@ -95,6 +99,8 @@ async def _fill_postgres(database_url: str, archive: Archive) -> None:
                 await connection.copy_records_to_table(table, records=rows, columns=COLUMNS[table])
         for _, definition in indexes:
             await connection.execute(definition)
+        for table in ("messages", "conversations"):
+            await connection.execute(POSTGRES_NEXT_ID.format(table=table))
         # As autovacuum does in its own time.
         await connection.execute("VACUUM ANALYZE")
     finally:

@@ -9,6 +9,7 @@ import pytest
 
 from app.storage.database import Database, open_database
 from app.storage.migrate import migrate
+from tests.support.kit import Kit, open_kit
 from tests.support.postgres import PostgresServer, running_postgres
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -45,3 +46,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await migrate(opened)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+    """The whole web application in process, on either database."""
+    async with open_kit(database_url, tmp_path / "data") as opened:
+        yield opened

@@ -128,7 +128,8 @@ def _open(database_url: str, folder: Path, clock: Clock, settings: dict[str, Any
         "inbound_auth": AUTH,
         "run_workers": False,
     }
-    return open_runtime(Settings(_env_file=None, **{**options, **settings}), "web", now=clock)
+    chosen: dict[str, Any] = {"_env_file": None, **options, **settings}
+    return open_runtime(Settings(**chosen), "web", now=clock)
 
 
 @asynccontextmanager

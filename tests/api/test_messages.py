@@ -99,9 +99,7 @@ async def test_each_filter_narrows_the_list(api: Running) -> None:
         ("mm.3", "x"): "3",
         ("mm.email", "x"): "",
     }
-    found = {
-        case: "".join(list_ids(await api.read("/messages", params=[case]))) for case in cases
-    }
+    found = {case: "".join(list_ids(await api.read("/messages", params=[case]))) for case in cases}
     assert found == cases
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.flows.handle import handle_batch
-from tests.flows.conftest import Kit
+from tests.support.kit import Kit
 
 
 @pytest.mark.parametrize("handled", [True, False])

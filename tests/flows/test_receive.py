@@ -7,7 +7,7 @@ import pytest
 
 from app.flows.admit import Gate
 from app.flows.configure import add_number, rotate_auth
-from tests.flows.conftest import Kit
+from tests.support.kit import Kit
 from tests.support.service import AUTH
 
 FIELDS = {

@@ -58,7 +58,7 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: self._is_ready(), seconds=START_SECONDS, what=self.log)
+        wait_until(self._is_ready, seconds=START_SECONDS, what=self.log)
 
     def ask(
         self,

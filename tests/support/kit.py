@@ -1,12 +1,12 @@
 """The whole web application in process, on both databases, with its flows run by hand."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from pydantic import SecretStr
 
 from app.flows.handle import handle_batch
@@ -48,12 +48,13 @@ class Kit:
             cursor = {"cursor": page["next"]}
 
 
-@pytest.fixture
-async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+@asynccontextmanager
+async def open_kit(database_url: str, data_dir: Path) -> AsyncIterator[Kit]:
+    """The application over an empty database."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=database_url,
-        data_dir=tmp_path / "data",
+        data_dir=data_dir,
         inbound_auth=SecretStr(AUTH),
         api_key=SecretStr(API_KEY),
         run_workers=False,

@@ -1,0 +1,112 @@
+"""Who may do what, and how errors are told."""
+
+import pytest
+
+from tests.support.kit import Kit
+
+EVERY_LIST = ["/messages", "/conversations", "/numbers", "/keys", "/refusals", "/alerts", "/stats"]
+
+
+async def make_key(kit: Kit, *scopes: str) -> dict[str, str]:
+    answer = await kit.client.request(
+        "POST", "/api/v1/keys", json={"name": "test", "scopes": list(scopes)}
+    )
+    assert answer.status_code == 201, answer.text
+    return {"Authorization": f"Bearer {answer.json()['key']}"}
+
+
+@pytest.mark.parametrize("path", [*EVERY_LIST, "/events", "/messages/msg_1"])
+async def test_nothing_is_shown_without_a_key(kit: Kit, path: str) -> None:
+    for header in ("", "Bearer wrong", "Basic YTpi"):
+        answer = await kit.client.request(
+            "GET", "/api/v1" + path, headers={"Authorization": header}
+        )
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_key_opens_what_its_scopes_name(kit: Kit) -> None:
+    reader = await make_key(kit, "messages:read")
+    for path in ("/messages", "/conversations", "/stats"):
+        assert (
+            await kit.client.request("GET", "/api/v1" + path, headers=reader)
+        ).status_code == 200
+    for path in ("/numbers", "/keys", "/refusals", "/alerts"):
+        answer = await kit.client.request("GET", "/api/v1" + path, headers=reader)
+        assert answer.status_code == 403
+        assert answer.json()["status"] == 403
+
+
+async def test_a_revoked_key_opens_nothing_from_then_on(kit: Kit) -> None:
+    key = await make_key(kit, "messages:read")
+    assert (await kit.client.request("GET", "/api/v1/messages", headers=key)).status_code == 200
+    [listed] = (await kit.get("/keys"))["items"]
+    assert listed["last_used_at"] is not None
+    assert "key" not in listed
+    assert (await kit.client.request("DELETE", f"/api/v1/keys/{listed['id']}")).status_code == 204
+    assert (await kit.client.request("GET", "/api/v1/messages", headers=key)).status_code == 401
+
+
+@pytest.mark.parametrize("path", EVERY_LIST)
+async def test_every_unknown_parameter_is_named(kit: Kit, path: str) -> None:
+    answer = await kit.client.request(
+        "GET", "/api/v1" + path, params={"colour": "red", "Limit": "5"}
+    )
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"colour", "Limit"}
+
+
+async def test_every_unknown_field_is_named(kit: Kit) -> None:
+    answer = await kit.client.request(
+        "POST", "/api/v1/numbers", json={"number": "447700900456", "colour": "red"}
+    )
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["colour"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"limit": "0"},
+        {"limit": "501"},
+        {"since": "yesterday"},
+        {"since": "2026-06-01T12:00:00"},
+        {"unread": "maybe"},
+        {"problem": "none"},
+        {"via": "pigeon"},
+        {"mm.6": "x"},
+        {"cursor": "damaged"},
+        {"order": "sideways"},
+    ],
+)
+async def test_a_bad_parameter_is_named(kit: Kit, parameters: dict[str, str]) -> None:
+    answer = await kit.client.request("GET", "/api/v1/messages", params=parameters)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == next(iter(parameters))
+
+
+@pytest.mark.parametrize("path", ["/messages/msg_999", "/messages/x", "/conversations/1", "/nope"])
+async def test_what_does_not_exist_is_a_problem_404(kit: Kit, path: str) -> None:
+    answer = await kit.client.request("GET", "/api/v1" + path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"].startswith("/problems/")
+
+
+async def test_a_wrong_method_is_a_problem_405(kit: Kit) -> None:
+    answer = await kit.client.request("DELETE", "/api/v1/messages")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["allow"]
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_cursor_of_another_query_is_refused(kit: Kit) -> None:
+    for number in range(3):
+        await kit.forward(str(number))
+    page = await kit.get("/messages", limit=1)
+    answer = await kit.client.request(
+        "GET", "/api/v1/messages", params={"cursor": page["next"], "source": "447700900123"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/invalid-cursor"

@@ -1,0 +1,90 @@
+"""Health, figures and the description of the interface."""
+
+import contextlib
+import json
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from tests.support.kit import Kit
+
+
+async def test_health_needs_no_key_and_names_every_part(kit: Kit) -> None:
+    answer = await kit.client.get("/livez", headers={"Authorization": ""})
+    assert answer.json() == {"status": "ok"}
+    answer = await kit.client.get("/readyz", headers={"Authorization": ""})
+    assert answer.status_code == 200
+    assert {"database", "disk", "spool", "workers"} <= answer.json().keys()
+
+
+async def test_figures_count_what_came(kit: Kit) -> None:
+    await kit.forward("1")
+    await kit.forward("1")
+    await kit.forward(auth="wrong")
+    text = (await kit.client.get("/metrics")).text
+    assert 'letterbox_messages_acknowledged_total{kept_in="database"} 2.0' in text
+    assert "letterbox_messages_stored_total 1.0" in text
+    assert 'letterbox_forwards_refused_total{reason="wrong-auth"} 1.0' in text
+
+
+async def test_the_interface_is_described_completely(kit: Kit) -> None:
+    document = (await kit.client.get("/openapi.json")).json()
+    paths = document["paths"]
+    assert {"get", "post"} <= paths["/inbound"].keys()
+    for path in ("messages", "conversations", "numbers", "keys", "refusals", "alerts", "stats"):
+        assert "get" in paths[f"/api/v1/{path}"]
+    assert "/api/v1/events" in paths
+    text = json.dumps(document)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= document["components"]["schemas"].keys()
+    page = await kit.client.get("/docs")
+    assert page.status_code == 200
+    assert "/api/v1/messages" in page.text
+
+
+async def test_answers_are_as_described(kit: Kit) -> None:
+    await kit.forward("1")
+    await kit.handle()
+    document = (await kit.client.get("/openapi.json")).json()
+    schema = schemathesis.openapi.from_dict(document)
+    checked = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()  # type: ignore[union-attr]  # an Err would raise here
+        if operation.path in {"/api/v1/events", "/inbound"}:
+            continue
+        described = operation.definition.raw["responses"]
+        for case in draw_cases(operation):
+            checked += 1
+            answer = await kit.client.request(
+                case.method,
+                case.formatted_path,
+                params=case.query or None,
+                json=case.body if isinstance(case.body, dict | list) else None,
+            )
+            told = (case.method, case.formatted_path, case.query, case.body, answer.text)
+            assert answer.status_code < 500, told
+            assert str(answer.status_code) in described, told
+    assert checked > 100
+
+
+def draw_cases(operation: Any) -> list[Any]:
+    """Some calls, as the description allows them and as it does not."""
+    cases: list[Any] = []
+    for mode in schemathesis.GenerationMode:
+
+        @settings(
+            max_examples=6,
+            database=None,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(operation.as_strategy(generation_mode=mode))
+        def draw(case: Any) -> None:
+            cases.append(case)
+
+        with contextlib.suppress(Unsatisfiable):
+            draw()
+    return cases
