@@ -67,6 +67,8 @@ class Runtime:
     now: Callable[[], datetime] = utc_now
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     failure: SetupError | None = None
+    database_error: str = "it does not answer"
+    _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -95,11 +97,17 @@ class Runtime:
         if self.intake is not None:
             await self.intake.start()
         preparing = self.spawn(self._prepare_until_done())
-        # SQLite is a file of ours: what keeps it from opening is no outage to wait out in spool.
+        trying = asyncio.create_task(self._tried.wait())
+        # SQLite's file is opened, and migrated, however long that takes, or cannot be used.
         patience = FIRST_CONNECT_SECONDS if self.settings.is_postgres else None
-        await asyncio.wait({preparing}, timeout=patience)
+        await asyncio.wait({preparing, trying}, timeout=patience, return_when="FIRST_COMPLETED")
+        trying.cancel()
         if not preparing.done():
-            log.warning("database_away", messages="go to the spool until it comes back")
+            log.warning(
+                "database_away",
+                error=self.database_error,
+                messages="go to the spool until it comes back",
+            )
             preparing.add_done_callback(lambda _: on_failure() if self.failure else None)
         elif self.failure is not None:
             await self.close()
@@ -134,7 +142,9 @@ class Runtime:
                 self.failure = error
                 return
             except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
-                log.debug("database_away", error=_describe(error))
+                self.database_error = _describe(error)
+                self._tried.set()
+                log.debug("database_away", error=self.database_error)
                 await asyncio.sleep(CONNECT_SECONDS)
             else:
                 return

@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,10 @@ EVERYWHERE: tuple[Network, ...] = (
     ipaddress.ip_network("0.0.0.0/0"),
     ipaddress.ip_network("::/0"),
 )
+
+
+# A `/` in a password ends the place where a host is looked for, and a half of it is no port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]+)?")
 
 
 class Settings(BaseSettings):
@@ -72,6 +77,12 @@ class Settings(BaseSettings):
     def _check_database_url(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("write sqlite:///path or postgresql://user:password@host/name")
+        hosts = urlsplit(value).netloc.rpartition("@")[2].split(",")
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            raise ValueError(
+                "write postgresql://user:password@host:5432/name, with the password's special"
+                " characters as %2F (/), %3F (?), %23 (#) and %40 (@)"
+            )
         return value
 
     @field_validator("public_url")
@@ -144,6 +155,8 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_describe_first(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{ENV_FILE.resolve()} cannot be read ({error})") from None
 
 
 def find_unknown_variables() -> list[tuple[str, str]]:

@@ -40,6 +40,21 @@ SESSION_SETTINGS = {
 }
 
 
+# SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
+# database's name, the server's resources, an end by its operator, the disk.
+_AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+
+
 class Database(ABC):
     """Runs plain synchronous functions over a Connection, each in a transaction of its own.
 
@@ -85,8 +100,13 @@ class SqliteDatabase(Database):
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def run() -> T:
-            with self._read_engine.begin() as connection:
-                return fn(connection, *args, **kwargs)
+            try:
+                with self._read_engine.begin() as connection:
+                    return fn(connection, *args, **kwargs)
+            except OperationalError as error:
+                if not is_passing(error):
+                    raise
+                raise Unavailable(_describe_loss(error)) from None
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -102,8 +122,10 @@ class SqliteDatabase(Database):
             try:
                 return await self.writer.submit(run)
             except OperationalError as error:
-                if not _is_busy(error):
+                if not is_passing(error):
                     raise
+                if not _is_busy(error):
+                    raise Unavailable(_describe_loss(error)) from None
                 if asyncio.get_running_loop().time() > deadline:
                     raise Unavailable(
                         "another program keeps the SQLite file locked; end it and try again"
@@ -158,7 +180,7 @@ class PostgresDatabase(Database):
         except DBAPIError as error:
             if not is_connection_loss(error):
                 raise
-            raise Unavailable("the connection to the database broke; try again") from None
+            raise Unavailable(_describe_loss(error)) from None
 
     async def close(self) -> None:
         # A server that hangs never answers a goodbye, and nothing may hold up the end.
@@ -222,9 +244,19 @@ def make_sqlite_engine(
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server went, rather than the statement being wrong."""
     state = str(getattr(error.orig, "sqlstate", "") or "")
-    return error.connection_invalidated or state[:2] in {"08", "57"} or state == "25006"
+    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state == "25006"
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether SQLite may do it later: the file is locked, or the disk is full or failing."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
 def _is_busy(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", 0)
     return bool(code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+def _describe_loss(error: DBAPIError) -> str:
+    # The first line names no secret; PostgreSQL's further ones (DETAIL) may quote rows.
+    return f"the database cannot be used now: {str(error.orig).partition(chr(10))[0]}"

@@ -9,9 +9,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
-from app.storage.database import Database, SqliteDatabase
+from app.storage.database import Database, SqliteDatabase, is_passing
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 MIGRATION_LOCK = 0x4C455454_4D494752
@@ -23,7 +24,7 @@ async def migrate(database: Database) -> str | None:
     On SQLite a copy of the file is kept first; on PostgreSQL one process migrates and the others
     wait for it. Raises SetupError where the schema is newer than this release.
     """
-    current, head = await database.read(_read_revisions)
+    current, head = await _look(database)
     if current == head:
         return None
     if isinstance(database, SqliteDatabase) and current is not None:
@@ -33,8 +34,21 @@ async def migrate(database: Database) -> str | None:
 
 async def is_current(database: Database) -> bool:
     """Whether the schema is this release's. Raises SetupError where it is newer."""
-    current, head = await database.read(_read_revisions)
+    current, head = await _look(database)
     return current == head
+
+
+async def _look(database: Database) -> tuple[str | None, str]:
+    """Raises SetupError for a SQLite file that no waiting will make usable."""
+    try:
+        return await database.read(_read_revisions)
+    except DatabaseError as error:
+        if not isinstance(database, SqliteDatabase) or is_passing(error):
+            raise
+        raise SetupError(
+            f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} cannot be used"
+            f" ({error.orig}); name another one, or put back a copy of it"
+        ) from None
 
 
 def _read_revisions(conn: Connection) -> tuple[str | None, str]:
