@@ -84,7 +84,7 @@ def make_health_router(
         found = await _ask_database(runtime)
         total, _, free = measure_disk(str(runtime.data_dir.path))
         parts = {
-            "database": _judge_database(found if runtime.prepared.is_set() else None),
+            "database": _judge_database(found),
             "disk": judge_disk(total, free),
             "spool": _judge_spool(runtime),
             "workers": judge_workers(
