@@ -11,11 +11,10 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
-from benchmarks.contenders import CONTENDERS, DidNotStartError
+from benchmarks.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.cores import Cores, claim_cores
 from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
 from benchmarks.receiving import (
-    ENGINES,
     is_sound,
     list_findings,
     tabulate_absolutes,
@@ -55,7 +54,11 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=5_000_000, help="of lists' large archive")
     parser.add_argument(
-        "--databases", nargs="+", choices=ENGINES, default=ENGINES, help="whose lists are asked"
+        "--databases",
+        nargs="+",
+        choices=ENGINE_NAMES,
+        default=list(ENGINE_NAMES),
+        help="whose lists are asked",
     )
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
     parser.add_argument("--absolute", action="store_true", help="this machine's figures besides")

@@ -26,10 +26,11 @@ COMMON, MEDIUM = "please", "parcel"
 ALIKE, ABSENT = "presence", "pleasence"
 WORDS_EVERY = ((COMMON, 5), (ALIKE, 21), (MEDIUM, 1_000))
 RARE, RARE_TIMES = "quixotic", 5
+# Each often enough to fill a page of the small archive, too.
 PROBLEM, PROBLEM_EVERY = "charset", 100
-RARE_PROBLEM, RARE_PROBLEM_EVERY = "time", 2_000
+RARE_PROBLEM, RARE_PROBLEM_EVERY = "time", 500
 UNREAD_EVERY = 500
-REPORTED_EVERY = 1_000
+REPORTED_EVERY = 500
 
 TEXTS_OF_A_SENDER = 50
 SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ha", "ke", "li", "mo", "nu", "pa", "re", "si", "zen")

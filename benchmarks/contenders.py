@@ -21,6 +21,7 @@ from benchmarks.cores import Cores, stop_process
 Kind = Literal["constant", "obvious", "letterbox"]
 Engine = Literal["", "sqlite", "postgresql"]
 
+ENGINE_NAMES: dict[Engine, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 START_SECONDS = 60.0
 PROJECT = Path(__file__).resolve().parent.parent
 LETTERBOX = str(Path(sys.executable).parent / "letterbox")

@@ -10,7 +10,7 @@ from statistics import median
 from urllib.parse import urlencode
 
 from benchmarks.client import Client
-from benchmarks.contenders import Contender, Engine, migrate_database, running_server
+from benchmarks.contenders import ENGINE_NAMES, Contender, Engine, migrate_database, running_server
 from benchmarks.cores import Cores
 from benchmarks.fill import fill_database
 from benchmarks.questions import Question, make_questions
@@ -36,7 +36,7 @@ class Cost:
 
 
 # By database, in the order of the questions.
-Costs = dict[str, list[Cost]]
+Costs = dict[Engine, list[Cost]]
 
 
 def measure_lists(engines: Sequence[Engine], small: int, large: int, cores: Cores) -> Costs:
@@ -134,7 +134,7 @@ def tabulate_lists(costs: Costs, small: int, large: int) -> Table:
         for of_question in zip(*costs.values(), strict=True)
     ]
     title = f"Lists: a request's time with {large:,} rows / with {small:,}; q: its milliseconds"
-    return Table(title, ("", *costs, "target"), rows)
+    return Table(title, ("", *(ENGINE_NAMES[engine] for engine in costs), "target"), rows)
 
 
 def tabulate_list_times(costs: Costs, small: int, large: int) -> Table:
@@ -146,7 +146,7 @@ def tabulate_list_times(costs: Costs, small: int, large: int) -> Table:
         )
         for of_question in zip(*costs.values(), strict=True)
     ]
-    columns = [f"{engine}, {count:,}" for engine in costs for count in (small, large)]
+    columns = [f"{ENGINE_NAMES[engine]}, {count:,}" for engine in costs for count in (small, large)]
     return Table("Milliseconds of a request on this machine", ("", *columns), rows)
 
 

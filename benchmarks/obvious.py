@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, Form, HTTPException, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import JSON, Engine, create_engine, event
@@ -54,7 +54,7 @@ class Message(Base):
 
 
 def build_app(database_url: str, auth: str) -> FastAPI:
-    """The same endpoint twice over, for each database does it in its own obvious way."""
+    """The endpoint in the way that is obvious for that database: with threads, or with async."""
     if database_url.startswith("postgresql"):
         return _build_postgres_app(database_url, auth)
     return _build_sqlite_app(database_url, auth)
@@ -77,6 +77,12 @@ def _build_sqlite_app(database_url: str, auth: str) -> FastAPI:
         session.add(_make_message(forward))
         session.commit()
         return PlainTextResponse("OK")
+
+    @app.post("/inbound")
+    def receive_form(
+        forward: Annotated[Forward, Form()], session: Annotated[Session, Depends(open_session)]
+    ) -> PlainTextResponse:
+        return receive(forward, session)
 
     return app
 
@@ -117,6 +123,13 @@ def _build_postgres_app(database_url: str, auth: str) -> FastAPI:
         session.add(_make_message(forward))
         await session.commit()
         return PlainTextResponse("OK")
+
+    @app.post("/inbound")
+    async def receive_form(
+        forward: Annotated[Forward, Form()],
+        session: Annotated[AsyncSession, Depends(open_session)],
+    ) -> PlainTextResponse:
+        return await receive(forward, session)
 
     return app
 

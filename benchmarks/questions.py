@@ -43,7 +43,7 @@ def _ask_messages(client: Client, rows: int) -> list[Question]:
         Question("dest", _make_path(dest=sender.dest)),
         Question("source and dest", _make_path(source=sender.source, dest=sender.dest)),
         Question("problem, 1 in 100", _make_path(problem=archive.PROBLEM)),
-        Question("problem, 1 in 2,000", _make_path(problem=archive.RARE_PROBLEM)),
+        Question("problem, 1 in 500", _make_path(problem=archive.RARE_PROBLEM)),
         Question("unread", _make_path(unread="true")),
         Question("via", _make_path(via="report")),
         Question("mm.name that nobody has", f"{MESSAGES}?mm.name=nobody"),

@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 from benchmarks.compare import CROWD, Turn, Turns
+from benchmarks.contenders import ENGINE_NAMES
 from benchmarks.report import Figure, Table, Target, show_targets
 
-ENGINES = ("sqlite", "postgresql")
-
-OF_CONSTANT = dict.fromkeys(ENGINES, Target(0.5, at_least=True))
+OF_CONSTANT = dict.fromkeys(ENGINE_NAMES, Target(0.5, at_least=True))
 OF_OBVIOUS = {"sqlite": Target(25, at_least=True), "postgresql": Target(20, at_least=True)}
-TAIL = dict.fromkeys(ENGINES, Target(3))
-LONE = dict.fromkeys(ENGINES, Target(0.25))
-MEMORY = dict.fromkeys(ENGINES, Target(120))
+TAIL = dict.fromkeys(ENGINE_NAMES, Target(3))
+LONE = dict.fromkeys(ENGINE_NAMES, Target(0.25))
+MEMORY = dict.fromkeys(ENGINE_NAMES, Target(120))
 NONE: Mapping[str, Target] = {}
 
 Measure = Callable[[Turn], float]
@@ -69,13 +68,13 @@ def tabulate_receiving(turns: Turns) -> Table:
         _row("obvious: p99 / p50", alone(obvious, get_tail), NONE),
     ]
     title = f"Receiving: {CROWD} connections, unique messages, every answer durable"
-    return Table(title, ("", "SQLite", "PostgreSQL", "target"), rows)
+    return Table(title, ("", *ENGINE_NAMES.values(), "target"), rows)
 
 
 def _row(
     name: str, get_values: Callable[[str], list[float]], targets: Mapping[str, Target]
 ) -> tuple[str, ...]:
-    cells = [str(Figure(get_values(engine), targets.get(engine))) for engine in ENGINES]
+    cells = [str(Figure(get_values(engine), targets.get(engine))) for engine in ENGINE_NAMES]
     return (name, *cells, show_targets(*targets.values()))
 
 

@@ -1,14 +1,21 @@
 """The project's own promises: settings that are documented, locks without addresses, one schema."""
 
 import re
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from typer import Typer
+from typer.testing import CliRunner
 
+from app.cli.commands import app
+from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
+from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database
 from app.storage.tables import metadata
 
@@ -54,6 +61,19 @@ def test_the_example_of_an_environment_is_true() -> None:
     assert shown == describe_defaults()
 
 
+def test_the_example_shows_every_variable_that_compose_reads() -> None:
+    wanted = set(re.findall(r"(?<!\$)\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    shown = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert "POSTGRES_PASSWORD" in wanted
+    assert wanted <= shown
+
+
+def test_compose_looks_for_the_pulse_that_the_worker_gives() -> None:
+    pulse = str(DataDir(Path("/data")).pulse).replace(socket.gethostname(), "$$HOSTNAME")
+    check = f"find {pulse} -newermt '-{MAX_SILENCE_SECONDS} seconds' | grep -q ."
+    assert check in (ROOT / "docker-compose.yml").read_text()
+
+
 @pytest.mark.parametrize("pattern", ["*.lock", "Makefile", "pyproject.toml", "Dockerfile", "run"])
 def test_what_installs_things_names_no_address(pattern: str) -> None:
     files = [file for file in list_files() if file.match(pattern)]
@@ -88,3 +108,22 @@ def test_make_help_lists_every_target() -> None:
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert set(re.findall(r"make (\w+)", printed)) == targets
+
+
+def list_commands(group: Typer, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield (*path, command.name or command.callback.__name__)
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from list_commands(inner.typer_instance, *path, str(inner.name))
+
+
+@pytest.mark.parametrize("command", list(list_commands(app)), ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"], prog_name="letterbox")
+    assert result.exit_code == 0
+    usage, _, explanation = result.output.strip().partition("\n")
+    assert " ".join(("Usage: letterbox", *command)) in usage
+    assert re.search(r"[a-z] [a-z].*\.", explanation.partition("Options")[0])
