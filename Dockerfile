@@ -17,11 +17,13 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin letterbox \
 COPY --from=build /opt/letterbox /opt/letterbox
 ENV PATH=/opt/letterbox/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/letterbox/src \
-    PYTHONDONTWRITEBYTECODE=1 \
     LETTERBOX_DATA_DIR=/data \
     LETTERBOX_HOST=0.0.0.0 \
     LETTERBOX_PORT=8000 \
     LETTERBOX_LOG_FORMAT=json
+# The base image has no compiled modules and the user below cannot write any: each start, and each
+# health check, would compile them anew.
+RUN python -c "import app.cli.serve, app.worker, http.client, multiprocessing.popen_spawn_posix"
 USER letterbox
 WORKDIR /data
 VOLUME /data

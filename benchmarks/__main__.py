@@ -32,9 +32,12 @@ def main() -> int:
     # So that the blocks that end servers and remove folders are left in order.
     signal.signal(signal.SIGTERM, _stop)
     cores = claim_cores()
+    # Asked before anything of ours runs.
+    others = psutil.cpu_percent(interval=1.0)
     runs = {"receive": run_receive, "lists": run_lists}
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
-    print(f"Two cores at most: {cores.describe()}; data on {find_filesystem()}.")
+    print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
+    print(f"Other programs took {others:.0f} % of this machine when it began.")
     return 0 if all(outcomes) else 1
 
 

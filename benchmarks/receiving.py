@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 from benchmarks.compare import CROWD, Turn, Turns
-from benchmarks.contenders import ENGINE_NAMES
+from benchmarks.contenders import ENGINE_NAMES, Engine
 from benchmarks.report import Figure, Table, Target, show_targets
 
 OF_CONSTANT = dict.fromkeys(ENGINE_NAMES, Target(0.5, at_least=True))
-OF_OBVIOUS = {"sqlite": Target(25, at_least=True), "postgresql": Target(20, at_least=True)}
+OF_OBVIOUS: Mapping[Engine, Target] = {
+    "sqlite": Target(25, at_least=True),
+    "postgresql": Target(20, at_least=True),
+}
 TAIL = dict.fromkeys(ENGINE_NAMES, Target(3))
 LONE = dict.fromkeys(ENGINE_NAMES, Target(0.25))
 MEMORY = dict.fromkeys(ENGINE_NAMES, Target(120))
-NONE: Mapping[str, Target] = {}
+NONE: Mapping[Engine, Target] = {}
 
 Measure = Callable[[Turn], float]
 
@@ -72,7 +75,7 @@ def tabulate_receiving(turns: Turns) -> Table:
 
 
 def _row(
-    name: str, get_values: Callable[[str], list[float]], targets: Mapping[str, Target]
+    name: str, get_values: Callable[[str], list[float]], targets: Mapping[Engine, Target]
 ) -> tuple[str, ...]:
     cells = [str(Figure(get_values(engine), targets.get(engine))) for engine in ENGINE_NAMES]
     return (name, *cells, show_targets(*targets.values()))

@@ -126,4 +126,4 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert result.exit_code == 0
     usage, _, explanation = result.output.strip().partition("\n")
     assert " ".join(("Usage: letterbox", *command)) in usage
-    assert re.search(r"[a-z] [a-z].*\.", explanation.partition("Options")[0])
+    assert re.search(r"\w+ \w+.*\.", explanation.partition("Options")[0], re.DOTALL)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
 
 from app.api.errors import InvalidParameters
 from app.domain.access import Scope, digest_secret
@@ -22,6 +25,8 @@ from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
 
 PREFIX = "/api/v1"
 SECURITY_SCHEME = "key"
+# Every body that this interface takes is small.
+MAX_BODY_BYTES = 256 * 1024
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -90,7 +95,7 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
                 caller.check(scope)
                 keyring.check_prepared()
                 _check_parameters(request, known)
-                return await handle(request)
+                return await handle(Request(request.scope, _limit_body(request.receive)))
 
             return handle_strictly
 
@@ -114,6 +119,21 @@ def _read_bearer(request: Request) -> str:
     if scheme.lower() != "bearer" or not secret.strip():
         raise UnknownKey("send a key in one header: Authorization: Bearer <key>")
     return secret.strip()
+
+
+def _limit_body(receive: Receive) -> Receive:
+    """The same body, as far as it is of a size that this interface takes."""
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_limited
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:

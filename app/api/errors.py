@@ -56,6 +56,7 @@ UNAVAILABLE = Kind(
 METHOD_NOT_ALLOWED = Kind(
     HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "The path has other methods"
 )
+TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large")
 INTERNAL = Kind(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Letterbox failed; its log says how"
 )
@@ -75,13 +76,14 @@ FRAMEWORK_KINDS: dict[int, Kind] = {
     400: Kind(HTTPStatus.BAD_REQUEST, "unreadable", "The request cannot be read"),
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
-    413: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large"),
+    413: TOO_LARGE,
 }
 
-PROBLEMS = (*KINDS.values(), FRAMEWORK_KINDS[400], FRAMEWORK_KINDS[413], INTERNAL)
+PROBLEMS = (*KINDS.values(), FRAMEWORK_KINDS[400], TOO_LARGE, INTERNAL)
 DETAILS = {
     NOT_FOUND.slug: "nothing is at this path; /docs lists every path",
     METHOD_NOT_ALLOWED.slug: "the header Allow lists the methods of this path",
+    TOO_LARGE.slug: "no body of this interface is as large as that",
 }
 
 

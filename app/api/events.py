@@ -26,6 +26,7 @@ RECHECK_SECONDS = 30.0
 SEND_TIMEOUT_SECONDS = 30.0
 # Between the server's wish to end and the connection being cut.
 GRACE_SECONDS = 2.0
+LINE_END = "\n"
 
 EXAMPLE = """id: evt_2k
 event: message
@@ -85,7 +86,7 @@ def make_events_router(
         return EventStream(
             _write_events(follower, after),
             ping=KEEP_ALIVE_SECONDS,
-            sep="\n",
+            sep=LINE_END,
             send_timeout=SEND_TIMEOUT_SECONDS,
             shutdown_event=closing,
             shutdown_grace_period=GRACE_SECONDS,
@@ -115,8 +116,8 @@ async def _write_events(follower: Follower, after: int | None) -> AsyncIterator[
 def _make_event(change: Change) -> ServerSentEvent:
     place = encode_id("evt", change.id)
     if change.kind == PLACE:
-        return ServerSentEvent(id=place)
-    return ServerSentEvent(change.text, event=change.kind, id=place)
+        return ServerSentEvent(id=place, sep=LINE_END)
+    return ServerSentEvent(change.text, event=change.kind, id=place, sep=LINE_END)
 
 
 async def _watch(

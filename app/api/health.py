@@ -1,6 +1,5 @@
 """What watches a service asks of it: is it alive, can it take messages, what are its figures."""
 
-import asyncio
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from app.storage.database import Connection
 from app.storage.processes import GONE_AFTER, Process, list_processes
 from app.storage.stats import find_oldest_unhandled
 
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck.
 MAX_LAG = timedelta(seconds=60)
 MIN_FREE_SHARE = 0.05
@@ -110,9 +109,8 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
     if not runtime.prepared.is_set():
         return None
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await runtime.database.read(_find)
-    except (Unavailable, TimeoutError):
+        return await runtime.database.read_within(PATIENCE_SECONDS, _find)
+    except Unavailable:
         return None
 
 

@@ -25,9 +25,6 @@ from app.runtime import Runtime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-# Every body that this interface takes is small.
-MAX_BODY_BYTES = 256 * 1024
-
 
 def build_rest(
     runtime: Runtime, *, lifespan: Lifespan, recheck_seconds: float = RECHECK_SECONDS
@@ -52,7 +49,6 @@ def build_rest(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         generate_unique_id_function=lambda route: route.name,
         lifespan=run,

@@ -62,13 +62,16 @@ def _read_bytes(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _refuse_nul(text: str) -> str:
+def _check_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("it holds a NUL character, which no text can")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it holds half a character (a lone surrogate)")
     return text
 
 
-Text = Annotated[str, AfterValidator(_refuse_nul)]
+# What a database can store.
+Text = Annotated[str, AfterValidator(_check_text)]
 
 
 class Shown(BaseModel):

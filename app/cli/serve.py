@@ -5,15 +5,19 @@ import os
 import shutil
 import signal
 import socket
+import threading
+import time
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from app.api.protocol import BoundedHttpToolsProtocol
 from app.cli.logs import configure_logging
 from app.domain.errors import SetupError
-from app.flows.metrics import MULTIPROCESS_VARIABLE
+from app.flows.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.main import build_app
 from app.runtime import SharedSecrets, find_secrets, open_runtime
 from app.settings import Settings, load_settings
@@ -23,6 +27,8 @@ from app.storage.data_dir import DataDir
 GRACEFUL_SECONDS = 8
 KEEP_ALIVE_SECONDS = 30
 A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
+
+log = structlog.get_logger("letterbox")
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
@@ -47,7 +53,15 @@ def make_app() -> ASGIApp:
     """What each of several web processes serves; the supervisor imports it by name."""
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    return build_app(open_runtime(settings, "web"), on_failure=_end_all)
+    supervisor = os.getppid()
+    threading.Thread(target=_end_with_parent, args=(supervisor,), daemon=True).start()
+    runtime = open_runtime(settings, "web")
+
+    def end_all() -> None:
+        log.error("ending", error=str(runtime.failure))
+        os.kill(supervisor, signal.SIGUSR1)
+
+    return build_app(runtime, on_failure=end_all)
 
 
 def describe_start(
@@ -112,6 +126,34 @@ class _Server(uvicorn.Server):
             print(self._welcome, flush=True)
 
 
+class _Supervisor(Multiprocess):
+    """Ends all where one could not start, or found that none should run (SIGUSR1)."""
+
+    failed = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that died.
+
+        uvicorn's own asks each for a sign of life first, and as long as one starts or has just died
+        that holds up everything here, SIGTERM too.
+        """
+        for index, process in enumerate(self.processes):
+            if process.process.is_alive():
+                continue
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                self.handle_usr1()
+                return
+            log.warning("process_died", pid=process.pid, exit_code=process.exitcode)
+            forget_process(process.pid or 0)
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def handle_usr1(self) -> None:
+        self.failed = True
+        self.should_exit.set()
+
+
 def _serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> None:
     runtime = open_runtime(settings, "web")
     server: _Server
@@ -140,7 +182,10 @@ def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> No
     os.environ[MULTIPROCESS_VARIABLE] = str(figures)
     config = _configure("app.cli.serve:make_app", workers=settings.processes)
     print(welcome, flush=True)
-    Multiprocess(config, sockets=[listener]).run()
+    supervisor = _Supervisor(config, sockets=[listener])
+    supervisor.run()
+    if supervisor.failed:
+        raise SetupError("the service could not run; the lines above say why")
 
 
 def _configure(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
@@ -162,6 +207,8 @@ def _configure(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
     )
 
 
-def _end_all() -> None:
-    """One of several processes found that none should run."""
-    os.kill(os.getppid(), signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """Without its supervisor nobody could end this process, and it would keep the port."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -22,15 +22,23 @@ def read_number(text: str, region: str) -> str:
     """
     import phonenumbers  # noqa: PLC0415 its tables are large, and only this needs them
 
-    compact = normalise_number(text)
-    is_full = compact.isdigit() and not compact.startswith("0")
-    written = f"+{compact}" if is_full else text
-    number = None
-    if _WRITTEN.fullmatch(written):
+    def parse(written: str) -> phonenumbers.PhoneNumber | None:
+        if not _WRITTEN.fullmatch(written):
+            return None
         with contextlib.suppress(phonenumbers.NumberParseException):
             number = phonenumbers.parse(written, region)
-    reason = number and phonenumbers.is_possible_number_with_reason(number)
-    if number is None or reason != phonenumbers.ValidationResult.IS_POSSIBLE:
+            reason = phonenumbers.is_possible_number_with_reason(number)
+            if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
+                return number
+        return None
+
+    number = parse(text)
+    # In some regions a national number looks like an international one without its +.
+    if number is None or not phonenumbers.is_valid_number(number):
+        compact = normalise_number(text)
+        is_full = compact.isdigit() and not compact.startswith("0")
+        number = parse(f"+{compact}") if is_full else number
+    if number is None:
         raise InvalidInput(
             "no full phone number; write it like 447700900123 or +44 7700 900123", field="number"
         )

@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from app.domain.access import Admission, AuthValue, digest_secret
-from app.domain.errors import Unavailable
 from app.storage.database import Database
+from app.storage.durable import write_file
 from app.storage.numbers import read_admission, read_revision
 
 READ_TIMEOUT_SECONDS = 1.0
 # However many wrong values come in, the database is asked no more often than this.
 MIN_PAUSE_SECONDS = 0.05
+
+log = structlog.get_logger("letterbox.admit")
 
 
 class Gate:
@@ -37,6 +42,7 @@ class Gate:
         digest = digest_secret(shared_secret)
         self._shared = AuthValue(None, None, digest, None)
         self._admission = self._with_shared(_read_cache(cache))
+        self._cached_revision = -1
         self._reading = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._read_at = 0.0
@@ -61,7 +67,8 @@ class Gate:
 
     async def refresh(self) -> None:
         """Read the values again where they have changed. Raises Unavailable."""
-        if await self._database.read(read_revision) != self._admission.revision:
+        revision = await self._database.read(read_revision)
+        if not revision == self._admission.revision == self._cached_revision:
             await self._read()
 
     def _join_read(self) -> asyncio.Task[None]:
@@ -79,14 +86,16 @@ class Gate:
             await self._read()
 
     async def _read(self) -> None:
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
-                found = await self._database.read(read_admission)
-        except TimeoutError:
-            raise Unavailable("the database does not answer") from None
-        if found.revision != self._admission.revision:
-            await asyncio.to_thread(_write_cache, self._cache, found)
+        found = await self._database.read_within(READ_TIMEOUT_SECONDS, read_admission)
         self._admission = self._with_shared(found)
+        if found.revision != self._cached_revision:
+            try:
+                await asyncio.to_thread(_write_cache, self._cache, found)
+            except OSError as error:
+                # Only a start without the database would need it; the next tick tries again.
+                log.warning("auth_values_not_cached", error=error.strerror)
+            else:
+                self._cached_revision = found.revision
 
     def _with_shared(self, found: Admission) -> Admission:
         values = {**found.values, self._shared.digest: self._shared}
@@ -109,7 +118,7 @@ def _read_value(fields: dict[str, Any]) -> AuthValue:
 
 
 def _write_cache(path: Path, admission: Admission) -> None:
-    """Digests alone; a reader finds the old file or the new one."""
+    """Digests alone; a reader finds the old file or the new one, whoever else writes it."""
     stored = {
         "numbers": sorted(admission.numbers),
         "values": [
@@ -122,7 +131,4 @@ def _write_cache(path: Path, admission: Admission) -> None:
             for value in admission.values.values()
         ],
     }
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(json.dumps(stored))
-    temporary.chmod(0o600)
-    temporary.replace(path)
+    write_file(os, path, json.dumps(stored).encode())

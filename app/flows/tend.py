@@ -73,6 +73,9 @@ class Tender:
 
     async def tend(self) -> None:
         """One tick."""
+        if self._intake:
+            # Before all else: when the database is away, this is the figure that counts.
+            self._metrics.spool_depth.set(self._intake.depth)
         await self._gate.refresh()
         await self.write_notices()
         if self._is_due("heartbeat", HEARTBEAT):
@@ -81,8 +84,6 @@ class Tender:
             await self._intake.drain_abandoned()
         if self._is_due("tidying", TIDYING):
             await self._database.write(forget_old_events, self._now(), limit=TIDIED_ROWS)
-        if self._intake:
-            self._metrics.spool_depth.set(self._intake.depth)
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
 

@@ -75,6 +75,19 @@ class Database(ABC):
     ) -> T:
         """Run `fn` and commit before returning; keep it to about 100 rows."""
 
+    async def read_within(self, seconds: float, fn: Callable[[Connection], T], /) -> T:
+        """`read`, but Unavailable where that takes longer."""
+        reading = asyncio.create_task(self.read(fn))
+        try:
+            await asyncio.wait({reading}, timeout=seconds)
+            if reading.done():
+                return reading.result()
+        finally:
+            # To take leave of a server that hangs takes seconds more, and nobody waits for that.
+            reading.cancel()
+            reading.add_done_callback(_forget)
+        raise Unavailable("the database does not answer")
+
     async def write_at_length(self, fn: Callable[[Connection], T], /) -> T:
         """`write` for what may take minutes: a migration."""
         return await self.write(fn)
@@ -157,7 +170,14 @@ class PostgresDatabase(Database):
         )
 
     async def _connect(self) -> Any:
-        return await connect_postgres(self.dsn)
+        try:
+            return await connect_postgres(self.dsn)
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # a server that can only be read
+        ) as error:
+            raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
 
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -257,6 +277,15 @@ def _is_busy(error: OperationalError) -> bool:
     return bool(code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
+def _forget(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
 def _describe_loss(error: DBAPIError) -> str:
-    # The first line names no secret; PostgreSQL's further ones (DETAIL) may quote rows.
-    return f"the database cannot be used now: {str(error.orig).partition(chr(10))[0]}"
+    return f"the database cannot be used now: {_shorten(error.orig)}"
+
+
+def _shorten(error: BaseException | None) -> str:
+    """The first line: it names no secret, but PostgreSQL's further ones (DETAIL) quote rows."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

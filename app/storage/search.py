@@ -190,6 +190,8 @@ def _limited_time(conn: Connection) -> Any:
     nested = conn.begin_nested()
     if conn.dialect.name == "postgresql":
         conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
+        # A plan made for any word would not use the index for a rare one.
+        conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     return nested
 
 

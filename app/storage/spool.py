@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.storage.durable import (
@@ -39,6 +39,7 @@ _SEGMENT_NAME = re.compile(r"\d{10}\.segment")
 # Not `lost+found`, which stands in the root of a volume.
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CREATE_ATTEMPTS = 10
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +241,9 @@ class Adoption:
 def adopt(root: Path, *, files: Files = os) -> Adoption:
     """Takes over every folder below `root` whose process is gone, to drain it and `close` it.
 
-    A free lock is the proof. Every segment is read once to count what it holds, one in memory at a
-    time. One folder that cannot be opened does not keep the others from being drained.
+    A free lock is the proof. The oldest comes first, so that the messages of processes that died
+    one after another come in order. Every segment is read once to count what it holds, one in
+    memory at a time. One folder that cannot be opened does not keep the others from being drained.
     """
     found = Adoption([], [])
     for folder in _list_folders(root):
@@ -252,6 +254,7 @@ def adopt(root: Path, *, files: Files = os) -> Adoption:
             found.failures.append(error)
         else:
             found.spools.extend(() if spool is None else (spool,))
+    found.spools.sort(key=lambda spool: spool.oldest_at or _LONG_AGO)
     return found
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.domain.errors import Unavailable
 from app.flows import follow
 from app.storage.alerts import close_alert, raise_alert
 from app.storage.events import forget_old_events
@@ -39,6 +41,7 @@ async def test_an_alert_is_streamed_when_it_opens_and_when_it_closes(api: Runnin
         assert opened.name == "alert"
         assert json.loads(opened.data) == (await api.read("/alerts"))["items"][0]
         await write(close_alert, "low", "x", now=NOW)
+        api.runtime.wakeups.ring("events")
         assert json.loads((await stream.next()).data)["closed_at"] is not None
 
 
@@ -123,14 +126,11 @@ async def test_a_key_that_loses_the_scope_ends_the_stream(tmp_path: Path) -> Non
 async def test_the_end_of_the_service_ends_every_stream_at_once(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with running(database_url, tmp_path) as api:
-        async with asyncio.timeout(5):
-            stream = Stream()
-            opened = streaming(api)
-            stream = await opened.__aenter__()
+    async with AsyncExitStack() as stack:
+        async with running(database_url, tmp_path) as api:
+            stream = await stack.enter_async_context(streaming(api))
             await stream.next()
-    assert stream.ended.is_set()
-    await opened.__aexit__(None, None, None)
+        await stream.wait_until_ended()
 
 
 async def test_a_client_that_reads_too_slowly_is_let_go_and_misses_nothing(
@@ -149,6 +149,25 @@ async def test_a_client_that_reads_too_slowly_is_let_go_and_misses_nothing(
     async with streaming(lone_api, after=first.id) as stream:
         assert await read_bodies(stream, 40) == [f"text {number}" for number in range(1, 41)]
     assert seen == [f"text {number}" for number in range(1, 21)]
+
+
+async def test_a_database_that_goes_away_and_comes_back_leaves_no_gap(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.05)
+
+    async def fail(*_: object, **__: object) -> None:
+        raise Unavailable("the database cannot be reached")
+
+    async with streaming(api) as stream:
+        await stream.next()
+        await api.store(make_message(1))
+        assert await read_bodies(stream, 1) == ["text 1"]
+        with monkeypatch.context() as away:
+            away.setattr(api.runtime.database, "read", fail)
+            await api.store(make_message(2))
+            await asyncio.sleep(0.2)
+        assert await read_bodies(stream, 1) == ["text 2"]
 
 
 async def test_a_stream_needs_the_scope(lone_api: Running) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,21 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A file system of 24 MiB of its own."""
-    if os.geteuid() != 0 or sys.platform != "linux":
-        pytest.skip("only root on Linux can mount a small file system")
+    _skip_unless_mounting()
     with mounted(tmp_path / "small", mebibytes=24) as disk:
         yield disk
+
+
+@pytest.fixture
+def open_disk() -> Iterator[SmallDisk]:
+    """A small file system that every account comes through to, unlike what lies in tmp_path."""
+    _skip_unless_mounting()
+    with tempfile.TemporaryDirectory(prefix="letterbox-disk-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with mounted(Path(folder) / "small", mebibytes=24) as disk:
+            yield disk
+
+
+def _skip_unless_mounting() -> None:
+    if os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip("only root on Linux can mount a small file system")

@@ -1,0 +1,90 @@
+"""/conversations: the pairs, and one with its messages."""
+
+from datetime import timedelta
+from typing import Any
+
+from app.storage.events import KEPT
+from tests.api.running import BASE_URL, Running, list_ids
+from tests.conftest import NOW
+from tests.support.messages import make_message
+
+SHOP, DESK = "447700900100", "447700900101"
+SENDERS = [f"4477009001{number:02}" for number in range(10, 17)]
+
+
+async def store_pairs(api: Running) -> None:
+    """Seven senders text the shop, a minute apart; the first one texts the desk too."""
+    for number, source in enumerate(SENDERS, start=1):
+        arrived_at = NOW + timedelta(minutes=number)
+        await api.store(make_message(number, source=source, arrived_at=arrived_at))
+    await api.store(make_message(8, source=SENDERS[0], dest=DESK, arrived_at=NOW))
+
+
+async def walk(api: Running, **params: Any) -> list[str]:
+    """The last messages' ids of every conversation, page by page."""
+    found: list[str] = []
+    page: dict[str, Any] = {"next": None}
+    while not found or page["next"]:
+        cursor = {"cursor": page["next"]} if page["next"] else {}
+        page = await api.read("/conversations", params={**params, **cursor})
+        found += [item["last_message"]["provider_id"] for item in page["items"]]
+    return found
+
+
+async def test_a_conversation_is_the_object_of_the_contract(api: Running) -> None:
+    await api.store(make_message(1), make_message(2, merge_fields={}))
+    [shown] = (await api.read("/conversations"))["items"]
+    last = (await api.read("/messages"))["items"][0]
+    assert shown == {
+        "id": "cnv_1",
+        "dest": SHOP,
+        "source": "447700900001",
+        "name": "Anna",
+        "last_message": last,
+        "unread": 2,
+        "opted_out": False,
+        "updated_at": "2026-06-01T12:00:00.000000Z",
+    }
+
+
+async def test_the_newest_message_comes_first_and_pages_hold_each_pair_once(api: Running) -> None:
+    await store_pairs(api)
+    assert await walk(api, limit=3) == list("76543218")
+    await api.store(make_message(9, source=SENDERS[2], arrived_at=NOW + KEPT))
+    assert await walk(api, limit=3) == list("97654218")
+
+
+async def test_each_filter_narrows_the_list(api: Running) -> None:
+    await store_pairs(api)
+    for number in (1, 8):
+        await api.send("POST", f"/messages/msg_{number}/read")
+    assert await walk(api, dest=DESK) == ["8"]
+    assert await walk(api, source=f"+{SENDERS[0]}") == ["1", "8"]
+    assert await walk(api, unread="false") == ["1", "8"]
+    assert await walk(api, unread="true", limit=2) == list("765432")
+    assert await walk(api, unread="true", dest=SHOP) == list("765432")
+
+
+async def test_one_conversation_has_its_messages_page_by_page(api: Running) -> None:
+    await api.store(*(make_message(number) for number in range(1, 6)), make_message(6, dest=DESK))
+    listed = (await api.read("/conversations", params={"dest": SHOP}))["items"][0]
+    answer = await api.get(f"/conversations/{listed['id']}", params={"limit": 3})
+    shown = answer.json()
+    assert listed.items() <= shown.items()
+    assert list_ids(shown) == ["5", "4", "3"]
+    assert {item["direction"] for item in shown["items"]} == {"inbound"}
+    assert answer.headers["link"].startswith(f"<{BASE_URL}/api/v1/conversations/{listed['id']}?")
+    rest = await api.read(f"/conversations/{listed['id']}", params={"cursor": shown["next"]})
+    assert (list_ids(rest), rest["next"]) == (["2", "1"], None)
+
+
+async def test_a_cursor_belongs_to_its_conversation(api: Running) -> None:
+    await api.store(make_message(1), make_message(2), make_message(3, dest=DESK))
+    cursor = (await api.read("/conversations/cnv_1", params={"limit": 1}))["next"]
+    other = await api.get("/conversations/cnv_2", params={"cursor": cursor})
+    assert other.status_code == 422
+
+
+async def test_an_unknown_conversation_is_404(lone_api: Running) -> None:
+    assert (await lone_api.get("/conversations/cnv_1")).status_code == 404
+    assert (await lone_api.get("/conversations/msg_1")).status_code == 404

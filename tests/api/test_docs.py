@@ -1,0 +1,80 @@
+"""The description of the interface: complete, with fictitious numbers, and shown by ourselves."""
+
+import re
+from typing import Any
+
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app.api.rest import build_rest
+from tests.api.running import Running
+
+Operation = tuple[str, str]
+
+
+def list_operations(schema: dict[str, Any]) -> dict[Operation, dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+async def test_every_route_is_described_and_nothing_else(lone_api: Running) -> None:
+    rest = build_rest(lone_api.runtime, lifespan=lone_api.app)
+    routed = {
+        (method, str(route.path))
+        for route in iter_route_contexts(rest.routes)
+        if isinstance(route.original_route, APIRoute)
+        for method in route.methods or ()
+    }
+    described = list_operations((await lone_api.client.get("/openapi.json")).json())
+    inbound = {("GET", "/inbound"), ("POST", "/inbound")}
+    page = {("GET", "/docs"), ("GET", "/docs.css")}
+    assert set(described) == (routed | inbound) - page
+    names = [operation["operationId"] for operation in described.values()]
+    assert len(set(names)) == len(names)
+
+
+async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) -> None:
+    schema = (await lone_api.client.get("/openapi.json")).json()
+    scopes: dict[str, set[str]] = {}
+    for (_, path), operation in list_operations(schema).items():
+        if not path.startswith("/api/v1/"):
+            assert not operation.get("security")
+            continue
+        [[scope]] = [names for each in operation["security"] for names in each.values()]
+        scopes.setdefault(scope, set()).add(path.split("/")[3])
+        for status in ("401", "403", "422", "503"):
+            [[media_type, content]] = operation["responses"][status]["content"].items()
+            assert media_type == "application/problem+json"
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+        assert ("404" in operation["responses"]) == ("{" in path)
+    assert scopes == {
+        "messages:read": {"messages", "conversations", "events", "stats"},
+        "admin": {"numbers", "keys", "refusals", "alerts"},
+    }
+    assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+async def test_every_number_of_the_description_is_fiction(lone_api: Running) -> None:
+    text = (await lone_api.client.get("/openapi.json")).text
+    numbers = set(re.findall(r"\b\d{11,13}\b|\b07\d{3} ?\d{6}", text))
+    assert numbers
+    assert all(re.fullmatch("(447700|07700 )900[0-9]{3}", number) for number in numbers)
+
+
+async def test_the_page_lists_every_operation_and_asks_no_other_host(lone_api: Running) -> None:
+    answer = await lone_api.client.get("/docs")
+    described = list_operations((await lone_api.client.get("/openapi.json")).json())
+    for method, path in described:
+        assert f"<code>{method} {path}</code>" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    addresses = set(re.findall(r'(?:href|src)="([^"]*)"', answer.text))
+    assert {"docs.css", "openapi.json"} <= addresses
+    targets = {each.removeprefix("#") for each in addresses if each.startswith("#")}
+    assert targets <= set(re.findall(r'id="([^"]*)"', answer.text))
+    assert not [each for each in addresses if ":" in each or each.startswith("/")]
+    assert "<script" not in answer.text
+    style = await lone_api.client.get("/docs.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert "url(" not in style.text

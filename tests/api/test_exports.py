@@ -1,0 +1,147 @@
+"""GET /messages as CSV and as lines of JSON."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from app.api.exports import show_message
+from app.domain.errors import Unavailable
+from app.domain.queries import MessageFilter
+from app.flows import export
+from app.flows.export import read_pages, write_csv, write_jsonl
+from tests.api.running import Running
+from tests.support.messages import make_message
+
+CSV = {"Accept": "text/csv"}
+NDJSON = {"Accept": "application/x-ndjson"}
+
+
+async def test_an_export_holds_every_row_over_many_pages(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE_ROWS", 7)
+    await api.store(*(make_message(number) for number in range(1, 51)))
+    newest_first = [str(number) for number in range(50, 0, -1)]
+    lines = (await api.get("/messages", headers=NDJSON)).text.splitlines()
+    assert [json.loads(line)["provider_id"] for line in lines] == newest_first
+    rows = list(csv.DictReader(io.StringIO((await api.get("/messages", headers=CSV)).text)))
+    assert [row["provider_id"] for row in rows] == newest_first
+    feed = await api.get("/messages", params={"order": "asc"}, headers=NDJSON)
+    ids = [json.loads(line)["provider_id"] for line in feed.text.splitlines()]
+    assert ids == newest_first[::-1]
+
+
+async def test_an_export_is_a_chunk_a_page(api: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "PAGE_ROWS", 7)
+    await api.store(*(make_message(number) for number in range(1, 17)))
+    pages = read_pages(api.runtime.database, MessageFilter())
+    lines = [chunk.count(b"\n") async for chunk in write_jsonl(pages, show_message)]
+    assert lines == [7, 7, 2]
+    pages = read_pages(api.runtime.database, MessageFilter())
+    lines = [chunk.count(b"\r\n") async for chunk in write_csv(pages, show_message)]
+    assert lines == [1 + 7, 7, 2]
+
+
+async def test_a_line_of_json_is_the_object_of_the_list(api: Running) -> None:
+    await api.store(make_message(1, body="two\nlines", merge_fields={"name": "Anna", "2": "é"}))
+    answer = await api.get("/messages", headers=NDJSON)
+    assert answer.headers["content-type"] == "application/x-ndjson; charset=utf-8"
+    assert json.loads(answer.text) == (await api.read("/messages"))["items"][0]
+
+
+async def test_a_csv_has_a_heading_and_cells_that_are_no_formula(api: Running) -> None:
+    await api.store(
+        make_message(
+            1,
+            source="=cmd|' /C calc'!A0",
+            body='+1, "two"\nthree',
+            provider_id="@SUM(1)",
+            received_raw="\t=1",
+            merge_fields={"name": "-2", "1": "\r=3"},
+            extra={"=4": "=5"},
+            problems=("time", "no-dest"),
+        )
+    )
+    answer = await api.get("/messages", headers=CSV)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="messages-20260601T120000Z.csv"'
+    )
+    [row] = csv.DictReader(io.StringIO(answer.text, newline=""))
+    assert row == {
+        "id": "msg_1",
+        "provider_id": "'@SUM(1)",
+        "source": "'=cmd|' /C calc'!A0",
+        "dest": "447700900100",
+        "body": '\'+1, "two"\nthree',
+        "received_at": "2026-06-01T12:00:00.000000Z",
+        "received_raw": "'\t=1",
+        "arrived_at": "2026-06-01T12:00:00.000000Z",
+        "stored_at": "2026-06-01T12:00:00.000000Z",
+        "via": "forward",
+        "mm.name": "'-2",
+        "mm.email": "",
+        "mm.1": "'\r=3",
+        "mm.2": "",
+        "mm.3": "",
+        "mm.4": "",
+        "mm.5": "",
+        "extra": '{"=4": "=5"}',
+        "problems": "time no-dest",
+        "read_at": "",
+        "handled_at": "2026-06-01T12:00:00.000000Z",
+    }
+
+
+async def test_an_export_takes_the_filters_and_may_be_empty(api: Running) -> None:
+    await api.store(make_message(1, body="yes"), make_message(2, body="no"))
+    found = await api.get("/messages", params={"q": "yes"}, headers=NDJSON)
+    assert [json.loads(line)["body"] for line in found.text.splitlines()] == ["yes"]
+    assert (await api.get("/messages", params={"q": "maybe"}, headers=NDJSON)).text == ""
+    heading = (await api.get("/messages", params={"q": "maybe"}, headers=CSV)).text
+    assert heading.startswith("id,provider_id,source,dest,body,")
+    assert heading.count("\n") == 1
+
+
+async def test_an_export_takes_neither_limit_nor_cursor(lone_api: Running) -> None:
+    cursor = (await lone_api.read("/messages", params={"order": "asc"}))["next"]
+    params = {"limit": 5, "cursor": cursor, "order": "asc"}
+    answer = await lone_api.get("/messages", params=params, headers=CSV)
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["limit", "cursor"]
+
+
+async def test_the_accept_header_chooses_the_form(lone_api: Running) -> None:
+    cases = {
+        "": "application/json",
+        "*/*": "application/json",
+        "text/*": "application/json",
+        "text/csv": "text/csv",
+        "Text/CSV;header=present": "text/csv",
+        "text/csv, */*;q=0.1": "text/csv",
+        "text/csv, */*": "text/csv",
+        "application/json, text/csv;q=0.9": "application/json",
+        "application/json;q=0.5, text/csv;q=0.9": "text/csv",
+        "text/csv;q=0": "application/json",
+        "text/csv;q=none": "application/json",
+        "text/csv;q=0.2, application/x-ndjson;q=0.3": "application/x-ndjson",
+        "image/png": "application/json",
+    }
+    found = {}
+    for accept in cases:
+        answer = await lone_api.get("/messages", headers={"Accept": accept})
+        found[accept] = answer.headers["content-type"].partition(";")[0]
+    assert found == cases
+
+
+async def test_a_database_that_is_away_is_told_before_the_export_begins(
+    lone_api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise Unavailable("the database cannot be reached")
+
+    monkeypatch.setattr(lone_api.runtime.database, "read", fail)
+    for headers in (CSV, NDJSON):
+        assert (await lone_api.get("/messages", headers=headers)).status_code == 503

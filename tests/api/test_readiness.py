@@ -1,0 +1,77 @@
+"""/readyz: what is told of each part, and when messages cannot be taken."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.api.health import Findings, judge_disk, judge_workers
+from app.storage.processes import Process
+from tests.api.running import Running
+from tests.conftest import NOW
+from tests.support.messages import make_message
+
+GIB = 1024**3
+LONG_AGO = NOW - timedelta(minutes=5)
+
+
+def make_process(kind: str, **changes: Any) -> Process:
+    fields = {"started_at": NOW, "seen_at": NOW, "spool_depth": 0, **changes}
+    return Process(id="a", kind=kind, host="h", pid=1, **fields)
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "status"),
+    [
+        (100 * GIB, 6 * GIB, "ok"),
+        (100 * GIB, 4 * GIB, "degraded"),
+        (GIB, GIB // 2, "ok"),
+        (GIB, GIB // 10, "degraded"),
+    ],
+)
+def test_a_disk_that_fills_up_is_told(total: int, free: int, status: str) -> None:
+    assert judge_disk(total, free).status == status
+
+
+@pytest.mark.parametrize(
+    ("found", "runs_here", "status"),
+    [
+        (Findings([], None), True, "ok"),
+        (Findings([], None), False, "degraded"),
+        (Findings([make_process("web")], None), False, "degraded"),
+        (Findings([make_process("work")], None), False, "ok"),
+        (Findings([make_process("work", seen_at=LONG_AGO)], None), False, "degraded"),
+        (Findings([], NOW), True, "ok"),
+        (Findings([], LONG_AGO), True, "degraded"),
+        (None, True, "degraded"),
+    ],
+)
+def test_workers_are_well_where_one_runs_and_nothing_waits_long(
+    found: Findings | None, runs_here: bool, status: str
+) -> None:
+    assert judge_workers(found, runs_here=runs_here, now=NOW).status == status
+
+
+async def test_messages_that_wait_long_are_told(api: Running) -> None:
+    await api.store(make_message(1), handled=False)
+    api.clock.now += timedelta(minutes=2)
+    answer = await api.client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "degraded"
+    assert answer.json()["workers"]["status"] == "degraded"
+
+
+async def test_it_is_503_only_where_neither_database_nor_spool_takes_messages(
+    lone_api: Running,
+) -> None:
+    intake = lone_api.runtime.intake
+    assert intake is not None
+    intake.spool_error = "the disk is full"
+    answer = await lone_api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["spool"]["status"]) == (200, "degraded")
+    assert "full" not in answer.text
+    intake.direct = False
+    answer = await lone_api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    intake.direct, intake.spool_error = True, None
+    assert (await lone_api.client.get("/livez")).status_code == 200

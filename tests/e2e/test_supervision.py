@@ -1,0 +1,110 @@
+"""PROCESSES=2: one address, figures and an end in common, whatever happens to one of them."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from tests.e2e.load import sending
+from tests.e2e.small_disk import SmallDisk
+from tests.e2e.stores import PostgresStore, check_kept_once
+from tests.support.service import Service, run_command, running, wait_until
+
+
+def list_webs(service: Service) -> list[psutil.Process]:
+    """The web processes, without the supervisor and what Python starts beside them."""
+    return [each for each in service.list_processes() if "spawn_main" in " ".join(each.cmdline())]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_figures_are_summed_and_all_end_at_sigterm(
+    postgres_store: PostgresStore, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data", database_url=postgres_store.url, processes=2) as service:
+        with sending(service.port, senders=32) as load:
+            load.wait_for(400)
+        webs = list_webs(service)
+        assert len(webs) == 2
+        # Whichever process answers, it tells what all have done.
+        for _ in range(6):
+            kept = service.read_metrics()[
+                'letterbox_messages_acknowledged_total{kept_in="database"}'
+            ]
+            assert kept == load.count()
+        assert service.stop() == 0, service.read_log()
+        assert all(map(has_ended, webs))
+        assert list(service.folder.glob("spool/*/*")) == []
+        assert "Traceback" not in service.read_log()
+        check_kept_once(postgres_store, load.forwards)
+
+
+@pytest.mark.xdist_group("durable server")
+def test_a_process_that_dies_is_replaced_and_its_spool_stored(
+    durable_store: PostgresStore, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data", database_url=durable_store.url, processes=2) as service:
+        # Both are up once both have noted themselves.
+        wait_until(lambda: durable_store.fetch("SELECT count(*) FROM processes") == [(2,)])
+        with sending(service.port, senders=32) as load:
+            load.wait_for(100)
+            durable_store.server.stop("immediate")
+            load.wait_for(200)
+            wait_until(lambda: service.read_metrics()["letterbox_spool_depth"] > 0)
+            victim = list_webs(service)[0]
+            victim.kill()
+            wait_until(lambda: victim not in list_webs(service) and len(list_webs(service)) == 2)
+            load.wait_for(100)
+            durable_store.server.start()
+            load.wait_for(100)
+        wait_until(lambda: not list(service.folder.glob("spool/*/*.segment")), seconds=30)
+        # What the dead one had counted is not counted for ever.
+        wait_until(lambda: service.read_metrics()["letterbox_spool_depth"] == 0)
+        check_kept_once(durable_store, load.forwards)
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(
+    postgres_store: PostgresStore, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data", database_url=postgres_store.url, processes=2) as service:
+        webs = list_webs(service)
+        os.kill(service.process.pid, signal.SIGKILL)
+        service.process.wait()
+        wait_until(lambda: all(map(has_ended, webs)), seconds=15)
+    # Nobody holds the port, so the next start succeeds.
+    with running(tmp_path / "data", port=service.port, database_url=postgres_store.url) as after:
+        assert after.forward("1").status == 200
+
+
+def test_processes_that_cannot_start_end_all_of_them(
+    postgres_store: PostgresStore, tmp_path: Path
+) -> None:
+    own = {"inbound_auth": None, "database_url": postgres_store.url}
+    with running(tmp_path / "one", **own):
+        ended = run_command(tmp_path / "two", "serve", port=0, processes=2, **own)
+    assert ended.returncode == 1
+    assert "LETTERBOX_INBOUND_AUTH" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_full_disk_stops_no_process_while_the_database_is_well(
+    postgres_store: PostgresStore, small_disk: SmallDisk
+) -> None:
+    data = small_disk.path / "data"
+    with running(data, database_url=postgres_store.url, processes=2) as service:
+        webs = list_webs(service)
+        small_disk.fill()
+        with sending(service.port, senders=16) as load:
+            load.wait_for(300)
+        assert service.forward("wrong", auth="wrong").status == 403
+        assert service.ask("/metrics").status == 200
+        small_disk.empty()
+        assert load.count() == len(load.forwards)
+        assert list_webs(service) == webs

@@ -1,0 +1,95 @@
+"""Numbers with auth values, and keys: what is made, kept as a digest, and ends."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from app.domain.access import digest_secret
+from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.flows import configure
+from app.storage.database import Database
+from app.storage.keys import find_key, get_key
+from app.storage.numbers import get_number, read_admission
+from tests.conftest import NOW
+
+NUMBER = "447700900100"
+
+
+def make_secrets() -> Callable[[], str]:
+    """first, second, … in place of random ones."""
+    names = iter(("first", "second", "third", "fourth"))
+    return lambda: next(names)
+
+
+async def test_a_value_admits_forwards_to_its_number_and_is_kept_as_a_digest(
+    database: Database,
+) -> None:
+    before = await database.read(read_admission)
+    made = await configure.add_number(
+        database, "07700 900100", region="GB", now=NOW, make_secret=make_secrets()
+    )
+    assert (made.value, made.number.number) == ("first", NUMBER)
+    assert "first" not in repr(made)
+    admission = await database.read(read_admission)
+    assert admission.revision > before.revision
+    assert admission.find(b"first", NUMBER, NOW) is not None
+    assert set(admission.values) == {digest_secret("first")}
+
+
+async def test_of_two_who_add_a_number_at_once_one_is_told(database: Database) -> None:
+    adding = [configure.add_number(database, NUMBER, region="GB", now=NOW) for _ in range(2)]
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["Conflict", "NumberWithAuth"]
+    with pytest.raises(Conflict):
+        await configure.add_number(database, NUMBER, region="GB", now=NOW)
+
+
+async def test_a_rotated_value_is_good_until_its_overlap_ends(database: Database) -> None:
+    make_secret = make_secrets()
+    await configure.add_number(database, NUMBER, region="GB", now=NOW, make_secret=make_secret)
+    await configure.rotate_auth(
+        database, NUMBER, overlap=timedelta(hours=1), now=NOW, make_secret=make_secret
+    )
+    admission = await database.read(read_admission)
+    later = NOW + timedelta(hours=1)
+    assert admission.find(b"first", NUMBER, later - timedelta(seconds=1)) is not None
+    assert admission.find(b"first", NUMBER, later) is None
+    assert admission.find(b"second", NUMBER, later) is not None
+
+
+async def test_at_most_two_values_live_however_many_rotate_at_once(database: Database) -> None:
+    await configure.add_number(database, NUMBER, region="GB", now=NOW)
+    await asyncio.gather(*(configure.rotate_auth(database, NUMBER, now=NOW) for _ in range(4)))
+    found = await database.read(get_number, NUMBER)
+    assert [auth.expires_at for auth in found.auth] == [None, NOW + configure.OVERLAP]
+
+
+async def test_a_number_that_is_gone_is_told(database: Database) -> None:
+    await configure.add_number(database, NUMBER, region="GB", now=NOW)
+    await configure.remove_number(database, NUMBER)
+    assert not (await database.read(read_admission)).values
+    with pytest.raises(NotFound):
+        await configure.rotate_auth(database, NUMBER, now=NOW)
+    with pytest.raises(NotFound):
+        await configure.change_number(database, NUMBER, {"label": "x"})
+
+
+async def test_a_key_is_found_by_its_digest_until_it_is_revoked(database: Database) -> None:
+    made = await configure.create_key(
+        database, "shop", ["admin", "messages:read"], now=NOW, make_secret=make_secrets()
+    )
+    assert made.secret == "lbx_first"
+    assert "first" not in repr(made)
+    assert made.key.scopes == ("messages:read", "admin")
+    assert await database.read(find_key, digest_secret(made.secret)) == made.key
+    await configure.revoke_key(database, made.key.id)
+    assert await database.read(find_key, digest_secret(made.secret)) is None
+    with pytest.raises(NotFound):
+        await database.read(get_key, made.key.id)
+
+
+async def test_a_key_without_a_scope_is_refused(database: Database) -> None:
+    with pytest.raises(InvalidInput):
+        await configure.create_key(database, "shop", [], now=NOW)
