@@ -6,7 +6,9 @@ RUN python -m venv --without-pip /opt/letterbox \
       --require-hashes -r /build/requirements.lock
 COPY app /opt/letterbox/src/app
 COPY migrations /opt/letterbox/src/migrations
-RUN printf '#!/opt/letterbox/bin/python\nfrom app.cli import main\n\nmain()\n' > /opt/letterbox/bin/letterbox \
+# Guarded, for each of several web processes imports it again.
+RUN printf '%s\n' '#!/opt/letterbox/bin/python' 'from app.cli import main' '' \
+      'if __name__ == "__main__":' '    main()' > /opt/letterbox/bin/letterbox \
  && chmod 755 /opt/letterbox/bin/letterbox \
  && PYTHONPATH=/opt/letterbox/src /opt/letterbox/bin/python -m compileall -q /opt/letterbox/src
 

@@ -42,7 +42,8 @@ class Gate:
         digest = digest_secret(shared_secret)
         self._shared = AuthValue(None, None, digest, None)
         self._admission = self._with_shared(_read_cache(cache))
-        self._cached_revision = -1
+        # None after a write that failed.
+        self._cached_revision: int | None = -1
         self._reading = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._read_at = 0.0
@@ -93,7 +94,9 @@ class Gate:
                 await asyncio.to_thread(_write_cache, self._cache, found)
             except OSError as error:
                 # Only a start without the database would need it; the next tick tries again.
-                log.warning("auth_values_not_cached", error=error.strerror)
+                write = log.debug if self._cached_revision is None else log.warning
+                write("auth_values_not_cached", error=error.strerror)
+                self._cached_revision = None
             else:
                 self._cached_revision = found.revision
 

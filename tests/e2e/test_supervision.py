@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -15,7 +16,11 @@ from tests.support.service import Service, run_command, running, wait_until
 
 def list_webs(service: Service) -> list[psutil.Process]:
     """The web processes, without the supervisor and what Python starts beside them."""
-    return [each for each in service.list_processes() if "spawn_main" in " ".join(each.cmdline())]
+    return [
+        each
+        for each in service.list_processes()
+        if not has_ended(each) and "spawn_main" in " ".join(each.cmdline())
+    ]
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -86,7 +91,7 @@ def test_no_process_outlives_a_supervisor_that_is_killed(
 def test_processes_that_cannot_start_end_all_of_them(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
-    own = {"inbound_auth": None, "database_url": postgres_store.url}
+    own: dict[str, Any] = {"inbound_auth": None, "database_url": postgres_store.url}
     with running(tmp_path / "one", **own):
         ended = run_command(tmp_path / "two", "serve", port=0, processes=2, **own)
     assert ended.returncode == 1
@@ -99,12 +104,21 @@ def test_a_full_disk_stops_no_process_while_the_database_is_well(
 ) -> None:
     data = small_disk.path / "data"
     with running(data, database_url=postgres_store.url, processes=2) as service:
-        webs = list_webs(service)
+        wait_until(lambda: len(postgres_store.fetch("SELECT id FROM processes")) == 2)
+        first = set(postgres_store.fetch("SELECT id FROM processes"))
         small_disk.fill()
         with sending(service.port, senders=16) as load:
             load.wait_for(300)
+        assert load.count() == len(load.forwards)
         assert service.forward("wrong", auth="wrong").status == 403
         assert service.ask("/metrics").status == 200
+        # One that starts now lives, too.
+        list_webs(service)[0].kill()
+        wait_until(
+            lambda: bool(set(postgres_store.fetch("SELECT id FROM processes")) - first),
+            what=service.log,
+        )
+        with sending(service.port, senders=16, name="more") as load:
+            load.wait_for(300)
+        assert service.read_log().count("process_died") == 1, service.read_log()
         small_disk.empty()
-        assert load.count() == len(load.forwards)
-        assert list_webs(service) == webs
