@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from app.cli import export, keys, numbers
+from app.cli import export, keys, numbers, simulate
 from app.cli.logs import configure_logging
 from app.cli.offline import JsonOption
 from app.settings import Settings, find_unknown_variables, load_settings
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(keys.app, name="keys")
 app.add_typer(export.app, name="export")
+app.add_typer(simulate.app, name="simulate")
 
 
 @app.command()

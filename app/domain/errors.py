@@ -10,9 +10,31 @@ LetterboxError                 its text is one line that says what to do
 │   ├── UnknownKey             no key, or none that is valid
 │   └── MissingScope           a valid key without the scope that this needs
 ├── Conflict                   the thing exists already or is not in a state for this
-└── Unavailable                cannot be done now, later perhaps
-    └── NothingDurable         neither database nor spool can keep a message
+├── Unavailable                cannot be done now, later perhaps
+│   └── NothingDurable         neither database nor spool can keep a message
+└── ProviderError              a call to the provider failed; see its `error_class` and `fate`
+    ├── CodeError              it answered one of its error codes: see `code`
+    │   ├── AccountError       no credits, a wrong token, suspended, no licence
+    │   ├── MaintenanceError   it is down for maintenance
+    │   ├── DailyLimitError    too many messages to this number today
+    │   ├── RefusedNumberError the number is on the provider's blacklist
+    │   ├── PermanentError     anything that will not change by waiting
+    │   ├── AmbiguousError     it failed inside; the call may have been taken
+    │   └── PartlyTakenError   some numbers were taken, some not
+    ├── Unreachable            name, connection or TLS failed: nothing left here
+    ├── CallBroken             a timeout or a broken connection after the request left
+    └── UnreadableAnswer       what came back is no answer of its API
+        ├── StatusAnswer       another HTTP status than 200
+        ├── HtmlAnswer         a page, as proxies send it
+        ├── EmptyAnswer        nothing at all
+        ├── CountMismatch      another count of answers than was asked for
+        └── MissingColumns     a report without the columns that are needed
 """
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
 
 
 class LetterboxError(Exception):
@@ -69,3 +91,142 @@ class Unavailable(LetterboxError):
 
 class NothingDurable(Unavailable):
     """Neither the database nor the spool can keep a message: the provider must be told 503."""
+
+
+class ProviderError(LetterboxError):
+    """A call to the provider failed. `error_class` says what follows, `fate` whether it counts."""
+
+    error_class: ClassVar[ErrorClass] = ErrorClass.AMBIGUOUS
+
+    def __init__(self, text: str, *, fate: Fate | None = None) -> None:
+        super().__init__(text)
+        self.fate = fate or FATE_BY_CLASS[self.error_class]
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        """Blot secrets out of what the error quotes: a provider may echo what it was sent."""
+        self.args = tuple(hide(str(arg)) for arg in self.args)
+
+
+class CodeError(ProviderError):
+    """The provider answered one of its error codes.
+
+    `provider_text` is what it said itself, else its page's words; `details` are further lines.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: int,
+        provider_text: str,
+        details: tuple[str, ...] = (),
+        fate: Fate | None = None,
+    ) -> None:
+        super().__init__(text, fate=fate)
+        self.code = code
+        self.provider_text = provider_text
+        self.details = details
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        super().hide(hide)
+        self.provider_text = hide(self.provider_text)
+        self.details = tuple(map(hide, self.details))
+
+
+class AccountError(CodeError):
+    """The account cannot send: no credits, a wrong token, suspended, no licence."""
+
+    error_class = ErrorClass.ACCOUNT
+
+
+class MaintenanceError(CodeError):
+    """The provider is down for maintenance."""
+
+    error_class = ErrorClass.PASSING
+
+
+class DailyLimitError(CodeError):
+    """Too many messages to this number today."""
+
+    error_class = ErrorClass.DAILY_LIMIT
+
+
+class RefusedNumberError(CodeError):
+    """The number is on the provider's blacklist."""
+
+    error_class = ErrorClass.REFUSED_NUMBER
+
+
+class PermanentError(CodeError):
+    """Anything that does not change by waiting."""
+
+    error_class = ErrorClass.PERMANENT
+
+
+class AmbiguousError(CodeError):
+    """The provider failed inside: the call may have been taken."""
+
+    error_class = ErrorClass.AMBIGUOUS
+
+
+class PartlyTakenError(CodeError):
+    """Some numbers were taken, some not."""
+
+    error_class = ErrorClass.PARTLY_TAKEN
+
+
+class Unreachable(ProviderError):
+    """The name, the connection or TLS failed: nothing left here."""
+
+    error_class = ErrorClass.PASSING
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, fate=Fate.NOT_TAKEN)
+
+
+class CallBroken(ProviderError):
+    """A timeout or a broken connection after the request left."""
+
+
+class UnreadableAnswer(ProviderError):
+    """What came back is no answer of the provider's API."""
+
+
+class StatusAnswer(UnreadableAnswer):
+    """An HTTP status other than 200."""
+
+    def __init__(self, text: str, *, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class HtmlAnswer(UnreadableAnswer):
+    """A page, as proxies send it."""
+
+
+class EmptyAnswer(UnreadableAnswer):
+    """Nothing at all."""
+
+
+class CountMismatch(UnreadableAnswer):
+    """Another count of answers than was asked for; `answers` are the ids and codes that came."""
+
+    def __init__(self, text: str, *, answers: tuple[str, ...], fate: Fate | None = None) -> None:
+        super().__init__(text, fate=fate)
+        self.answers = answers
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        super().hide(hide)
+        self.answers = tuple(map(hide, self.answers))
+
+
+class MissingColumns(UnreadableAnswer):
+    """A report without the columns that are needed; `headings` are those that it has."""
+
+    def __init__(self, text: str, *, headings: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.headings = headings
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        super().hide(hide)
+        self.headings = tuple(map(hide, self.headings))

@@ -1,0 +1,156 @@
+"""What the provider's actions take and give, as types."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Generic, TypeVar
+
+from app.domain.errors import CodeError
+from app.domain.fates import Fate
+from app.domain.statuses import ProviderStatus
+
+LONGEST_VALIDITY_SECONDS = 86400
+
+Row = TypeVar("Row")
+
+
+class SourceTon(IntEnum):
+    """The type of number of a source address."""
+
+    INTERNATIONAL = 1
+    ALPHANUMERIC = 5
+
+
+class AccessLevel(StrEnum):
+    """What a child user may do."""
+
+    NORMAL = "Normal"
+    ADMIN = "Admin"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingText:
+    """A text to send, whoever receives it.
+
+    `schedule_at` is an aware time; None sends at once.
+    """
+
+    source: str
+    body: str
+    validity_seconds: int = LONGEST_VALIDITY_SECONDS
+    schedule_at: datetime | None = None
+    source_ton: SourceTon | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberAnswer:
+    """What became of one number in a call with many: ids, or the error of its code."""
+
+    number: str
+    ids: tuple[str, ...]
+    error: CodeError | None
+
+    @property
+    def fate(self) -> Fate:
+        return self.error.fate if self.error else Fate.TAKEN
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundSend:
+    """A send to a list or group that the provider took.
+
+    `ids` are the background sends to ask GetBGMessages about: empty where they were not asked
+    for, or where the provider answered no more than its plain `1`. `errors` are codes that stood
+    among the ids.
+    """
+
+    ids: tuple[str, ...]
+    errors: tuple[CodeError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundMessage:
+    """One message of a background send."""
+
+    message_id: str
+    destination: str
+    status: ProviderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A child user to create. `credits` are taken from the account.
+
+    `credit_reminder` is how many credits are left when the provider writes an email; `alert_days`
+    after how many days without activity it does.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    access_level: AccessLevel
+    first_name: str
+    last_name: str
+    email: str
+    credits: Decimal
+    telephone: str = ""
+    credit_reminder: int | None = None
+    alert_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewContact:
+    """A contact to import."""
+
+    name: str
+    number: str
+    email: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLine:
+    """What became of one contact, counted from 1.
+
+    `result` is the provider's word: Success, Partial, Failed, Duplicate Name, Duplicate Number, or
+    one never seen before. `detail` is its reason, "" where it gave none.
+    """
+
+    line: int
+    result: str
+    detail: str
+
+    @property
+    def is_success(self) -> bool:
+        return self.result.lower() == "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact of the address book.
+
+    The columns are the provider's secret: what its headings do not name is None (`groups`: empty),
+    and `fields` has the row as it came.
+    """
+
+    name: str | None
+    number: str | None
+    email: str | None
+    groups: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A contact group; `name` is None where no heading names it and the row has many fields."""
+
+    name: str | None
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressBook(Generic[Row]):
+    """Contacts or groups; `headings` is None where the provider sent none."""
+
+    headings: tuple[str, ...] | None
+    rows: tuple[Row, ...]

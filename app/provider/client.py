@@ -1,0 +1,291 @@
+"""The client of the provider's API: one method for each action of its page."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx2
+
+from app.domain.errors import CodeError, ProviderError, SettingsError
+from app.domain.gsm import measure_text
+from app.domain.statuses import ProviderStatus
+from app.provider import answers, calls, contacts, wire
+from app.provider.actions import (
+    AddressBook,
+    BackgroundMessage,
+    BackgroundSend,
+    Contact,
+    Group,
+    ImportedLine,
+    NewContact,
+    NewUser,
+    NumberAnswer,
+    OutgoingText,
+)
+from app.provider.codes import UNKNOWN_ACTION
+from app.provider.exchange import Exchange, Timeouts
+from app.provider.pace import Pace
+from app.provider.quoting import make_hider
+from app.provider.tables import Table, open_table
+from app.provider.wire import Form
+
+PROVIDER_URL = "https://my.fastsms.co.uk/api"
+
+# A plain answer is a line or, for many numbers, a line of ids; an address book may be long.
+_LONGEST_ANSWER = 1 << 20
+_LONGEST_BOOK = 1 << 26
+
+Answer = TypeVar("Answer")
+
+
+class ProviderClient:
+    """Calls the provider.
+
+    Every method raises InvalidInput, before anything leaves, for what the provider would refuse
+    for its form, and ProviderError for a call that failed: its `fate` says whether it was taken,
+    its `error_class` what to do. A method that returns was certainly taken. Nothing is retried
+    here.
+
+    `zone` is that of the provider's times. `concurrency` bounds the calls at once; `pace`, where
+    given, the messages a second. `tls` replaces the system's store of
+    certificates, `transport` the network. Leave with `aclose`, or use it
+    as a context manager. Raises SettingsError for a URL or token that cannot be used.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        url: str = PROVIDER_URL,
+        zone: ZoneInfo,
+        timeouts: Timeouts | None = None,
+        concurrency: int = 8,
+        pace: Pace | None = None,
+        tls: ssl.SSLContext | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._token = _check_token(token)
+        self._zone = zone
+        self._pace = pace
+        self._exchange = Exchange(
+            _check_url(url),
+            token,
+            timeouts=timeouts or Timeouts(),
+            concurrency=concurrency,
+            tls=tls,
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; calls under way break."""
+        await self._exchange.aclose()
+
+    # Messages
+
+    async def check_credits(self) -> Decimal:
+        """The balance in credits."""
+        return await self._ask(calls.form_balance(), wire.read_balance)
+
+    async def check_message_status(self, message_id: str) -> ProviderStatus:
+        """The status of one message, or of one part of it."""
+        return await self._ask(calls.form_status(message_id), wire.read_status_word)
+
+    async def send(
+        self, text: OutgoingText, number: str, *, all_ids: bool = False
+    ) -> tuple[str, ...]:
+        """Send to one number (digits alone); returns the message's id, or that of each part."""
+        form = calls.form_send(text, [number], self._zone, all_ids=all_ids)
+        await self._wait(1)
+        return await self._ask(form, lambda body: answers.read_sent(body, all_ids=all_ids))
+
+    async def send_many(
+        self, text: OutgoingText, numbers: Sequence[str], *, all_ids: bool = False
+    ) -> tuple[NumberAnswer, ...]:
+        """Send to several numbers in one call; returns their answers in the same order.
+
+        Raises CountMismatch, with the ids and codes that came, where the answers cannot be dealt
+        out to the numbers. A code for the whole call is raised.
+        """
+        if len(numbers) == 1:
+            return (await self._send_one(text, numbers[0], all_ids=all_ids),)
+        form = calls.form_send(text, numbers, self._zone, all_ids=all_ids)
+        parts = len(measure_text(text.body).parts)
+        await self._wait(len(numbers))
+        return await self._ask(
+            form, lambda body: answers.read_many_sent(body, numbers, parts, all_ids=all_ids)
+        )
+
+    async def _send_one(self, text: OutgoingText, number: str, *, all_ids: bool) -> NumberAnswer:
+        try:
+            return NumberAnswer(number, await self.send(text, number, all_ids=all_ids), None)
+        except CodeError as error:
+            return NumberAnswer(number, (), error)
+
+    async def send_to_list(
+        self, text: OutgoingText, name: str, *, background_ids: bool = False
+    ) -> BackgroundSend:
+        """Send to a distribution list; with `background_ids` its sends can be followed."""
+        form = calls.form_send_to_list(text, name, self._zone, background_ids=background_ids)
+        return await self._send_to_named(form, background_ids=background_ids)
+
+    async def send_to_group(
+        self, text: OutgoingText, name: str, *, background_ids: bool = False
+    ) -> BackgroundSend:
+        """Send to a contact group; with `background_ids` its sends can be followed."""
+        form = calls.form_send_to_group(text, name, self._zone, background_ids=background_ids)
+        return await self._send_to_named(form, background_ids=background_ids)
+
+    async def _send_to_named(self, form: Form, *, background_ids: bool) -> BackgroundSend:
+        await self._wait(1)
+        return await self._ask(
+            form, lambda body: answers.read_background_send(body, background_ids=background_ids)
+        )
+
+    async def cancel_message(self, message_id: str) -> None:
+        """Cancel a scheduled message; -503 says it is sent, not ours, or unknown."""
+        *first, last = calls.CANCEL_ACTIONS
+        for action in first:
+            try:
+                return await self._ask(calls.form_cancel(message_id, action), wire.read_done)
+            except CodeError as error:
+                if error.code != UNKNOWN_ACTION:
+                    raise
+        return await self._ask(calls.form_cancel(message_id, last), wire.read_done)
+
+    async def get_background_messages(self, background_id: str) -> tuple[BackgroundMessage, ...]:
+        """The messages of a send to a list or group; -522 says to ask again later."""
+        return await self._ask(
+            calls.form_background_messages(background_id),
+            answers.read_background_messages,
+            max_bytes=_LONGEST_BOOK,
+        )
+
+    # Reports
+
+    @asynccontextmanager
+    async def open_report(
+        self, report_type: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncIterator[Table]:
+        """Begin a report of any type that the account has, and read its rows as they come.
+
+        `since` and `until` are aware times; only Outbox does without. The window may be wider than
+        asked, see `format_window`. Errors come on entering, or between rows where it breaks off.
+        """
+        form = calls.form_report(report_type, since, until, self._zone)
+        try:
+            async with self._exchange.stream(form) as chunks, open_table(chunks) as table:
+                yield table
+        except ProviderError as error:
+            error.hide(self._make_hider(form))
+            raise
+
+    # Users
+
+    async def create_user(self, user: NewUser) -> None:
+        """Create a child user; the error's `details` say what is wrong with which field."""
+        await self._ask(calls.form_create_user(user), wire.read_done)
+
+    async def update_credits(self, username: str, quantity: Decimal) -> None:
+        """Give credits to a child user, or take them back where `quantity` is below 0."""
+        await self._ask(calls.form_update_credits(username, quantity), wire.read_done)
+
+    # Contacts and groups
+
+    async def import_contacts(
+        self,
+        new_contacts: Sequence[NewContact],
+        *,
+        ignore_duplicates: bool = False,
+        overwrite_duplicates: bool = False,
+    ) -> tuple[ImportedLine, ...]:
+        """Add contacts; returns one result for each, in their order.
+
+        Duplicates of a name or number are refused unless ignored. Overwriting wins over ignoring:
+        it replaces a known number, and adds a contact where a name is known under another number.
+        """
+        form = calls.form_import_contacts(
+            new_contacts,
+            ignore_duplicates=ignore_duplicates,
+            overwrite_duplicates=overwrite_duplicates,
+        )
+        count = len(new_contacts)
+        return await self._ask(
+            form, lambda body: answers.read_import(body, count), max_bytes=_LONGEST_BOOK
+        )
+
+    async def get_all_contacts(self) -> AddressBook[Contact]:
+        """Every contact of the address book."""
+        form = Form(calls.GET_CONTACTS_ACTION)
+        return await self._ask(form, contacts.read_contacts, max_bytes=_LONGEST_BOOK)
+
+    async def get_all_groups(self) -> AddressBook[Group]:
+        """Every contact group."""
+        form = Form(calls.GET_GROUPS_ACTION)
+        return await self._ask(form, contacts.read_groups, max_bytes=_LONGEST_BOOK)
+
+    async def delete_all_contacts(self) -> None:
+        """Delete every contact; there is no way back."""
+        await self._ask(Form("DeleteAllContacts"), wire.read_done)
+
+    async def delete_all_groups(self) -> None:
+        """Delete every group; there is no way back."""
+        await self._ask(Form("DeleteAllGroups"), wire.read_done)
+
+    async def empty_group(self, name: str) -> None:
+        """Remove all contacts from a group."""
+        await self._ask(calls.form_group("EmptyGroup", name), wire.read_done)
+
+    async def delete_group(self, name: str) -> None:
+        """Delete a group."""
+        await self._ask(calls.form_group("DeleteGroup", name), wire.read_done)
+
+    async def _wait(self, messages: int) -> None:
+        if self._pace is not None:
+            await self._pace.take(messages)
+
+    async def _ask(
+        self, form: Form, read: Callable[[str], Answer], *, max_bytes: int = _LONGEST_ANSWER
+    ) -> Answer:
+        body = await self._exchange.fetch(form, max_bytes=max_bytes)
+        try:
+            return read(wire.read_body(body))
+        except ProviderError as error:
+            error.hide(self._make_hider(form))
+            raise
+
+    def _make_hider(self, form: Form) -> Callable[[str], str]:
+        return make_hider((self._token, *form.secrets))
+
+
+def _check_token(token: str) -> str:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError(
+            "The provider's token is missing or mistyped: copy it from NetMessenger's settings"
+        )
+    return token
+
+
+def _check_url(text: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise SettingsError(f"The provider's URL {text!r} is no http or https address")
+    return url

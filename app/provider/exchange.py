@@ -1,0 +1,202 @@
+"""One HTTP exchange with the provider: its timeouts, and what its failure says of the call."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx2
+
+from app.domain.errors import CallBroken, ProviderError, StatusAnswer, Unreachable, UnreadableAnswer
+from app.provider.wire import Form, encode_form
+
+# Shorter than the 5 s after which common web servers close an idle connection: a call that meets
+# the closing has an unknown fate.
+KEEPALIVE_SECONDS = 3.0
+# Reports have places of their own, so that whoever reads one can make calls meanwhile.
+REPORTS_AT_ONCE = 2
+
+_OK = 200
+_BEFORE_LEAVING = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `total` is for a whole call, or for all the waiting that reading a report takes."""
+
+    connect: float = 10
+    write: float = 10
+    read: float = 30
+    total: float = 60
+    report_total: float = 900
+
+
+class _Departure:
+    """Whether the request's body, which holds the token and the message, began to leave."""
+
+    def __init__(self, *, left: bool) -> None:
+        self.left = left
+
+    async def __call__(self, event: str, _info: object) -> None:
+        if event.endswith(".send_request_body.started"):
+            self.left = True
+
+
+class Exchange:
+    """The connections to the provider.
+
+    The token stands in the body alone: no URL, log line or exception of the HTTP library has it.
+    Errors are raised outside the handlers, so that no exception that holds the request hangs on
+    them. TLS is verified against the system's store, unless `tls` brings
+    another.
+    """
+
+    def __init__(
+        self,
+        url: httpx2.URL,
+        token: str,
+        *,
+        timeouts: Timeouts,
+        concurrency: int,
+        tls: ssl.SSLContext | None,
+        transport: httpx2.AsyncBaseTransport | None,
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._timeouts = timeouts
+        self._calls = asyncio.Semaphore(concurrency)
+        self._reports = asyncio.Semaphore(REPORTS_AT_ONCE)
+        # Only the library's own transport tells when the body leaves; of any other one it has to
+        # be assumed.
+        self._is_traced = transport is None or isinstance(transport, httpx2.AsyncHTTPTransport)
+        # Connecting and the TLS handshake end by timeouts of their own before the total does: a
+        # handshake that is cancelled instead leaves its socket open.
+        connect = min(timeouts.connect, timeouts.total / 2)
+        self._client = httpx2.AsyncClient(
+            transport=transport,
+            verify=tls or True,
+            timeout=httpx2.Timeout(
+                connect=connect, write=timeouts.write, read=timeouts.read, pool=connect
+            ),
+            limits=httpx2.Limits(
+                max_connections=concurrency + REPORTS_AT_ONCE,
+                keepalive_expiry=KEEPALIVE_SECONDS,
+            ),
+            headers={
+                "User-Agent": "Letterbox",
+                # A packed chunk may unfold to a thousand times its size.
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            # A session cookie would make PHP answer calls one after the other.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def fetch(self, form: Form, *, max_bytes: int) -> bytes:
+        """Make one call and return the body of its answer.
+
+        Raises Unreachable, CallBroken, StatusAnswer, and UnreadableAnswer above `max_bytes`.
+        """
+        departure = _Departure(left=not self._is_traced)
+        failure: Exception
+        async with self._calls:
+            try:
+                async with asyncio.timeout(self._timeouts.total):
+                    return await self._fetch(form, departure, max_bytes)
+            except (httpx2.HTTPError, TimeoutError) as error:
+                failure = _explain(error, departure)
+        raise failure
+
+    async def _fetch(self, form: Form, departure: _Departure, max_bytes: int) -> bytes:
+        response = await self._client.send(self._build(form, departure), stream=True)
+        try:
+            _check_status(response)
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise UnreadableAnswer(f"The answer has more than {max_bytes} bytes")
+            return bytes(body)
+        finally:
+            await response.aclose()
+
+    @asynccontextmanager
+    async def stream(self, form: Form) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Make one call and give the body of its answer in chunks, as they come.
+
+        Raises what `fetch` raises, while entering or between chunks. Only the time spent waiting
+        for the provider counts, however slowly the chunks are consumed.
+        """
+        departure = _Departure(left=not self._is_traced)
+        failure: Exception | None = None
+        response: httpx2.Response | None = None
+        async with self._reports:
+            try:
+                async with asyncio.timeout(self._timeouts.total):
+                    request = self._build(form, departure)
+                    response = await self._client.send(request, stream=True)
+            except (httpx2.HTTPError, TimeoutError) as error:
+                failure = _explain(error, departure)
+            if failure or response is None:
+                raise failure or CallBroken("The provider gave no answer")
+            try:
+                _check_status(response)
+                async with aclosing(self._read_chunks(response, departure)) as chunks:
+                    yield chunks
+            finally:
+                await response.aclose()
+
+    async def _read_chunks(
+        self, response: httpx2.Response, departure: _Departure
+    ) -> AsyncGenerator[bytes]:
+        loop = asyncio.get_running_loop()
+        left_seconds = self._timeouts.report_total
+        chunks = response.aiter_bytes()
+        failure: ProviderError | None = None
+        while failure is None:
+            began = loop.time()
+            try:
+                async with asyncio.timeout(left_seconds):
+                    chunk = await anext(chunks, None)
+            except (httpx2.HTTPError, TimeoutError) as error:
+                failure = _explain(error, departure)
+                continue
+            if chunk is None:
+                return
+            left_seconds -= loop.time() - began
+            yield chunk
+        raise failure
+
+    def _build(self, form: Form, departure: _Departure) -> httpx2.Request:
+        content = encode_form(form, self._token)
+        return self._client.build_request(
+            "POST", self._url, content=content, extensions={"trace": departure}
+        )
+
+
+def _check_status(response: httpx2.Response) -> None:
+    if response.status_code != _OK:
+        raise StatusAnswer(
+            f"The provider answered with HTTP status {response.status_code} instead of 200",
+            status=response.status_code,
+        )
+
+
+def _explain(error: Exception, departure: _Departure) -> ProviderError:
+    kind = type(error).__name__
+    if isinstance(error, _BEFORE_LEAVING) or not departure.left:
+        reason = str(error) or "it took too long"
+        return Unreachable(f"The provider cannot be reached: {reason} ({kind})")
+    # The library's words are left out: from here on they may be about what was sent.
+    return CallBroken(f"The call broke after it had left, so its fate is unknown ({kind})")

@@ -1,0 +1,144 @@
+"""The provider's reports as typed rows, their columns found by heading."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from app.domain.statuses import ProviderStatus, read_status
+from app.provider.tables import Table, find_columns
+from app.provider.times import ReportTime, read_report_time
+
+MESSAGE_SYNONYMS = {
+    "message_id": ("messageid", "msgid", "id"),
+    "username": ("username", "user"),
+    "destination": (
+        "destination",
+        "destinationaddress",
+        "dest",
+        "to",
+        "number",
+        "recipient",
+        "msisdn",
+    ),
+    "source": ("source", "sourceaddress", "from", "sender", "originator"),
+    "status": ("status", "messagestatus", "state"),
+    "scheduled": ("scheduledate", "scheduleddate", "scheduled", "scheduletime", "scheduledtime"),
+    "sent": ("sentdate", "sent", "senttime", "datesent"),
+    "delivered": ("deliverydate", "delivereddate", "delivered", "deliverytime", "deliveredtime"),
+}
+INBOUND_SYNONYMS = {
+    "message_id": ("messageid", "msgid", "id"),
+    "source": ("from", "source", "sourceaddress", "sender", "originator"),
+    "dest": ("number", "to", "dest", "destination", "destinationaddress", "vmn", "msisdn"),
+    "body": ("message", "body", "msg", "text", "messagebody", "content"),
+    "received": ("receiveddate", "received", "receivedts", "receivedtime", "date", "timestamp"),
+    "status": ("status", "messagestatus", "state"),
+}
+USAGE_SYNONYMS = {
+    "status": ("status", "messagestatus", "state"),
+    "messages": ("messages", "count", "messagecount", "total", "quantity"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A text that we sent, from Messages, Outbox or FailedMessages.
+
+    Texts are "" where the row or the report has none; `source` is None where the report has no
+    such column (Outbox).
+    """
+
+    message_id: str
+    username: str
+    destination: str
+    source: str | None
+    status: ProviderStatus
+    scheduled: ReportTime
+    sent: ReportTime
+    delivered: ReportTime
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRow:
+    """A text that came in: `source` wrote `body` to our number `dest`."""
+
+    message_id: str
+    source: str
+    dest: str
+    body: str
+    received: ReportTime
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """How many messages have a status; `messages` is None where that is no number."""
+
+    status: ProviderStatus
+    messages: int | None
+
+
+async def read_messages(
+    table: Table,
+    zone: ZoneInfo,
+    *,
+    needed: Iterable[str] = ("message_id", "destination", "status"),
+) -> AsyncIterator[MessageRow]:
+    """The rows of Messages or Outbox; `needed` names the columns to insist on.
+
+    Raises MissingColumns before the first row.
+    """
+    places = find_columns(table.headings, MESSAGE_SYNONYMS, needed)
+    message_id, username, destination, source, status, scheduled, sent, delivered = (
+        _make_picker(places.get(column)) for column in MESSAGE_SYNONYMS
+    )
+    has_source = "source" in places
+    async for row in table:
+        yield MessageRow(
+            message_id(row).strip(),
+            username(row),
+            destination(row).strip(),
+            source(row).strip() if has_source else None,
+            read_status(status(row)),
+            read_report_time(scheduled(row), zone),
+            read_report_time(sent(row), zone),
+            read_report_time(delivered(row), zone),
+        )
+
+
+async def read_inbound(
+    table: Table,
+    zone: ZoneInfo,
+    *,
+    needed: Iterable[str] = ("message_id", "source", "dest", "body", "received"),
+) -> AsyncIterator[InboundRow]:
+    """The rows of InboundMessages. Raises MissingColumns before the first row."""
+    places = find_columns(table.headings, INBOUND_SYNONYMS, needed)
+    message_id, source, dest, body, received, status = (
+        _make_picker(places.get(column)) for column in INBOUND_SYNONYMS
+    )
+    async for row in table:
+        yield InboundRow(
+            message_id(row).strip(),
+            source(row).strip(),
+            dest(row).strip(),
+            body(row),
+            read_report_time(received(row), zone),
+            status(row),
+        )
+
+
+async def read_usage(table: Table) -> AsyncIterator[UsageRow]:
+    """The rows of Usage. Raises MissingColumns before the first row."""
+    places = find_columns(table.headings, USAGE_SYNONYMS, USAGE_SYNONYMS)
+    status, messages = (_make_picker(places.get(column)) for column in USAGE_SYNONYMS)
+    async for row in table:
+        count = messages(row).strip().replace(",", "")
+        is_count = count.isascii() and count.isdigit()
+        yield UsageRow(read_status(status(row)), int(count) if is_count else None)
+
+
+def _make_picker(place: int | None) -> Callable[[Sequence[str]], str]:
+    if place is None:
+        return lambda _row: ""
+    return lambda row: row[place]

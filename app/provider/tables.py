@@ -1,0 +1,193 @@
+"""The provider's CSV: a stream of bytes becomes rows beneath headings, in constant memory."""
+
+import csv
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, asynccontextmanager
+
+from app.domain.errors import MissingColumns, UnreadableAnswer
+from app.domain.forms import BYTE_ORDER_MARK
+from app.provider.wire import CODE, decode_answer, refuse_code, refuse_page
+
+# No field of the provider comes near: a longer line is no CSV, and would be held in memory.
+LONGEST_LINE = 1 << 20
+
+
+class _MoreNeeded(Exception):
+    """The lines at hand are used up, perhaps within a record."""
+
+
+class _Lines:
+    """Hands lines to the CSV reader, and takes those of an unfinished record back."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self.waiting:
+            raise _MoreNeeded
+        line = self.waiting.popleft()
+        self.taken.append(line)
+        return line
+
+
+class RowReader:
+    """Turns chunks of bytes, cut anywhere, into rows of fields.
+
+    Lines are decoded as they become whole: UTF-8, and Windows-1252 where the bytes are not.
+    Blank lines are passed over.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_first = True
+        self._lines = _Lines()
+
+    def feed(self, chunk: bytes) -> Iterator[list[str]]:
+        """The rows that this chunk completes. Raises UnreadableAnswer for what is no CSV."""
+        whole, newline, rest = (self._rest + chunk).rpartition(b"\n")
+        self._rest = rest
+        if len(rest) > LONGEST_LINE:
+            raise UnreadableAnswer(f"The CSV has a line of more than {LONGEST_LINE} bytes")
+        return self._read(whole + newline)
+
+    def finish(self) -> Iterator[list[str]]:
+        """The rows that the end completes. Raises UnreadableAnswer where it cuts a field."""
+        rest, self._rest = self._rest, b""
+        yield from self._read(rest + b"\n" if rest else b"")
+        if self._lines.waiting:
+            raise UnreadableAnswer("The CSV ends within a quoted field: it was cut short")
+
+    def _read(self, data: bytes) -> Iterator[list[str]]:
+        self._lines.waiting.extend(self._decode(data))
+        reader = csv.reader(self._lines)
+        while True:
+            try:
+                row = next(reader)
+            except _MoreNeeded:
+                break
+            except csv.Error as error:
+                message = f"The answer is no CSV: {error}"
+                raise UnreadableAnswer(message) from None
+            self._lines.taken.clear()
+            if row:
+                yield row
+        self._lines.waiting.extend(self._lines.taken)
+        self._lines.taken.clear()
+
+    def _decode(self, data: bytes) -> Iterable[str]:
+        if not data:
+            return []
+        if self._is_first:
+            self._is_first = False
+            data = data.removeprefix(BYTE_ORDER_MARK)
+        try:
+            text = data.decode("utf-8").replace("\0", "\ufffd")
+        except UnicodeDecodeError:
+            text = "\n".join(map(decode_answer, data.split(b"\n")))
+        # Not splitlines(): it also cuts at characters that may stand in a field.
+        return [line + "\n" for line in text.split("\n")[:-1]]
+
+
+class Table:
+    """Rows beneath headings, read once. Rows are as wide as the headings, or wider.
+
+    Short rows are filled up with "": the provider leaves empty fields away at the end.
+    """
+
+    def __init__(self, headings: tuple[str, ...], rows: AsyncIterator[list[str]]) -> None:
+        self.headings = headings
+        self._rows = rows
+
+    async def __aiter__(self) -> AsyncIterator[list[str]]:
+        width = len(self.headings)
+        async for row in self._rows:
+            if len(row) < width:
+                row.extend([""] * (width - len(row)))
+            yield row
+
+
+@asynccontextmanager
+async def open_table(chunks: AsyncIterator[bytes]) -> AsyncIterator[Table]:
+    """Read the headings of a CSV answer, and leave its rows to be read.
+
+    Raises EmptyAnswer, HtmlAnswer, CodeError, and while reading UnreadableAnswer.
+    """
+    head = await _read_head(chunks)
+    async with aclosing(_read_rows(head, chunks)) as rows:
+        yield Table(tuple(await anext(rows)), rows)
+
+
+async def _read_head(chunks: AsyncIterator[bytes]) -> bytes:
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if b"\n" in head.lstrip() or len(head) > LONGEST_LINE:
+            break
+    text = decode_answer(head).strip()
+    refuse_page(text)
+    if CODE.match(text):
+        async for chunk in chunks:
+            head += chunk
+            if len(head) > LONGEST_LINE:
+                break
+        refuse_code(decode_answer(head).strip())
+    return head
+
+
+async def _read_rows(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[str]]:
+    reader = RowReader()
+    for row in reader.feed(head):
+        yield row
+    async for chunk in chunks:
+        for row in reader.feed(chunk):
+            yield row
+    for row in reader.finish():
+        yield row
+
+
+def read_rows(data: bytes) -> list[list[str]]:
+    """The rows of a CSV that is at hand as a whole."""
+    reader = RowReader()
+    return [*reader.feed(data), *reader.finish()]
+
+
+def normalise_heading(heading: str) -> str:
+    """Letters and digits alone, without case: `Message ID` and `message_id` are one heading."""
+    return "".join(filter(str.isalnum, heading.casefold()))
+
+
+def find_columns(
+    headings: Sequence[str], synonyms: Mapping[str, Sequence[str]], needed: Iterable[str] = ()
+) -> dict[str, int]:
+    """Where each wanted column stands; one that is not there is left out.
+
+    `synonyms` are normalised headings, the likeliest first. Raises MissingColumns, which names the
+    headings that there are, where a needed column is not found.
+    """
+    places: dict[str, int] = {}
+    for place, heading in enumerate(map(normalise_heading, headings)):
+        places.setdefault(heading, place)
+    found = {}
+    for column, words in synonyms.items():
+        if known := [word for word in words if word in places]:
+            found[column] = places[known[0]]
+    missing = [column for column in needed if column not in found]
+    if missing:
+        raise MissingColumns(
+            f"The report has no column for {', '.join(missing)}; its headings are"
+            f" {', '.join(map(repr, headings))}",
+            headings=tuple(headings),
+        )
+    return found

@@ -1,0 +1,132 @@
+"""The simulator's page for people: a phone to text in with, and what came and went."""
+
+from collections.abc import Sequence
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.simulator.incoming import IncomingText
+from app.simulator.magic import list_magic_numbers
+from app.simulator.outgoing import OutgoingText
+from app.simulator.simulator import Simulator, UnknownNumberError
+from app.simulator.world import World
+
+_SHOWN = 25
+_WAIT_SECONDS = 2.0
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; font-size: 0.9rem }
+th, td { border-bottom: 1px solid #8886; padding: 0.3rem 0.5rem; text-align: left }
+td { overflow-wrap: anywhere }
+label { display: block; margin: 0.5rem 0 } input, select, textarea { font: inherit; width: 100% }
+.problem { color: #c22 }
+:root { color-scheme: light dark }
+"""
+
+
+class Page:
+    """The page over one simulator: works without scripts, reloads show how things go on."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def routes(self) -> list[Route]:
+        """The page and its form."""
+        return [
+            Route("/", self.show, methods=["GET"]),
+            Route("/", self.send_in, methods=["POST"]),
+        ]
+
+    async def show(self, _request: Request) -> Response:
+        """The form, the last texts both ways, and the magic numbers."""
+        return HTMLResponse(render_page(self._simulator.world))
+
+    async def send_in(self, request: Request) -> Response:
+        """Text a number, wait a moment for the forward, and show the page."""
+        async with request.form() as form:
+            source, dest, body = (str(form.get(name, "")) for name in ("source", "dest", "body"))
+        try:
+            await self._simulator.receive_text(source.strip(), dest, body, _WAIT_SECONDS)
+        except UnknownNumberError:
+            problem = f"There is no number {dest}."
+            return HTMLResponse(render_page(self._simulator.world, problem), 422)
+        return RedirectResponse("/", 303)
+
+
+def render_page(world: World, problem: str = "") -> str:
+    """The whole page as HTML; everything that came from outside is escaped."""
+    now = world.clock.now()
+    balances = ", ".join(f"{escape(one.username)}: {one.credits:.2f}" for one in world.accounts)
+    parts = [
+        "<!DOCTYPE html><html lang=en><meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width'><title>Provider simulator</title>",
+        f"<style>{_STYLE}</style><h1>Provider simulator</h1>",
+        f"<p>It is {now:%Y-%m-%d %H:%M:%S} UTC here, at {world.clock.speed:g} times the usual",
+        f" speed. Credits: {balances}. <a href='/'>Look again</a></p>",
+        f"<p class=problem>{escape(problem)}</p>" if problem else "",
+        _render_form(world),
+        _render_incoming(world.incoming.texts[-_SHOWN:]),
+        _render_outgoing(world.outgoing.texts[-_SHOWN:], world),
+        _render_magic(),
+    ]
+    return "".join(parts)
+
+
+def _render_form(world: World) -> str:
+    options = "".join(
+        f"<option value='{number.number}'>{number.number} to {escape(number.url or 'nowhere')}"
+        for number in world.incoming.numbers.values()
+    )
+    return (
+        "<h2>Text a number</h2><form method=post>"
+        "<label>From <input name=source value=447700900011 required></label>"
+        f"<label>To <select name=dest>{options}</select></label>"
+        "<label>Text <textarea name=body rows=3></textarea></label>"
+        "<button>Send it</button></form>"
+    )
+
+
+def _render_incoming(texts: Sequence[IncomingText]) -> str:
+    rows = [
+        (str(text.id), text.source, text.dest, text.body, _describe_forwards(text))
+        for text in reversed(texts)
+    ]
+    return "<h2>Came in</h2>" + _table(("Id", "From", "To", "Text", "Forwarded"), rows)
+
+
+def _describe_forwards(text: IncomingText) -> str:
+    outcomes = [
+        attempt.error or f"HTTP {attempt.answer} in {1000 * (attempt.seconds or 0):.0f} ms"
+        for attempt in text.attempts
+    ]
+    return "; ".join(outcomes) or "not yet"
+
+
+def _render_outgoing(texts: Sequence[OutgoingText], world: World) -> str:
+    now = world.clock.now()
+    rows = [
+        (
+            str(text.first_id),
+            text.source,
+            text.destination,
+            text.body,
+            text.status(now) or "",
+            str(text.parts),
+        )
+        for text in reversed(texts)
+    ]
+    return "<h2>Went out</h2>" + _table(("Id", "From", "To", "Text", "Status", "Parts"), rows)
+
+
+def _render_magic() -> str:
+    rows = [(magic.number, magic.meaning) for magic in list_magic_numbers()]
+    table = _table(("Number", "What a send to it does"), rows)
+    return f"<h2>Magic numbers</h2><details><summary>Show them</summary>{table}</details>"
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{escape(heading)}" for heading in headings)
+    body = "".join("<tr>" + "".join(f"<td>{escape(field)}" for field in row) for row in rows)
+    return f"<table><tr>{head}{body}</table>"

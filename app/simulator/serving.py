@@ -1,0 +1,78 @@
+"""Serves a simulator over real sockets: for good as a command, or for a while beside a test."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+
+from app.simulator.application import SimulatorApp
+from app.simulator.connection import ResettableProtocol
+
+DEFAULT_PORT = 8100
+_GRACE_SECONDS = 1
+
+
+class _Server(uvicorn.Server):
+    """A server that lets go of the calls a fault holds before it waits for them to end."""
+
+    def __init__(self, app: SimulatorApp, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.simulator.release()
+        await super().shutdown(sockets)
+
+
+class _GuestServer(_Server):
+    """A server that leaves the signals to the process it is a guest of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(app: SimulatorApp, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
+    """Serve until SIGINT or SIGTERM. Calls held by a fault are let go at the end."""
+    config = _configure(app)
+    config.host, config.port = host, port
+    _Server(app, config).run()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve in the running event loop while the block lasts; gives the base URL."""
+    with _listen(port) as listener:
+        server = _GuestServer(app, _configure(app))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            # The socket listens already: whoever connects before the server is up is queued.
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio sets TCP_NODELAY only where the protocol is named, which socket.create_server leaves
+    # out: every second answer on a connection would then wait 40 ms for the peer's delayed ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(1024)
+    return listener
+
+
+def _configure(app: SimulatorApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=ResettableProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        log_level="warning",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )

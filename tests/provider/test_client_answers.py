@@ -1,0 +1,363 @@
+"""What the client makes of the exact bodies that the provider answers."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import (
+    AmbiguousError,
+    CodeError,
+    CountMismatch,
+    EmptyAnswer,
+    PartlyTakenError,
+    PermanentError,
+    RefusedNumberError,
+    UnreadableAnswer,
+)
+from app.domain.fates import Fate
+from app.provider.actions import (
+    BackgroundSend,
+    Contact,
+    Group,
+    ImportedLine,
+    NewContact,
+    OutgoingText,
+)
+from app.provider.client import ProviderClient
+from tests.support.provider import calling
+from tests.support.wire_server import answer
+
+HELLO = OutgoingText("API", "Hello World")
+LONG = OutgoingText("API", "a" * 161)
+ONE, TWO, THREE = "447700900001", "447700900002", "447700900003"
+
+
+@pytest.mark.parametrize(
+    ("body", "balance"),
+    [
+        ("152", "152"),
+        ("152.50\n", "152.50"),
+        (" 1,234.5 ", "1234.5"),
+        ("1,234,567", "1234567"),
+        ("0", "0"),
+        ("-12.50", "-12.50"),
+    ],
+)
+async def test_balance_is_a_decimal_with_or_without_commas(body: str, balance: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        assert await client.check_credits() == Decimal(balance)
+
+
+@pytest.mark.parametrize("body", ["12,5", "1,23,456", "lots", "1 2", "NaN", "1e5", "١٢"])
+async def test_balance_that_is_no_plain_number_is_not_guessed_at(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(UnreadableAnswer, match="which is not a balance"):
+            await client.check_credits()
+
+
+async def test_status_word_is_kept_as_it_came() -> None:
+    async with calling(answer("Command_Rejected"), answer("Sent\n"), answer("Zapped")) as (c, _):
+        statuses = [await c.check_message_status("1") for _ in range(3)]
+
+    assert [(status.word, status.is_final) for status in statuses] == [
+        ("Command_Rejected", True),
+        ("Sent", False),
+        ("Zapped", False),
+    ]
+
+
+@pytest.mark.parametrize("body", ["3509592", "3509592\n", "\ufeff3509592\r\n", " 3509592 "])
+async def test_one_number_gives_one_id(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        assert await client.send(HELLO, ONE) == ("3509592",)
+
+
+async def test_one_number_gives_the_id_of_each_part_on_request() -> None:
+    async with calling(answer("35, 36"), answer("37")) as (client, _):
+        assert await client.send(LONG, ONE, all_ids=True) == ("35", "36")
+        assert await client.send(LONG, ONE, all_ids=True) == ("37",)
+
+
+async def test_more_ids_than_asked_for_are_kept_and_certainly_taken() -> None:
+    async with calling(answer("35,36")) as (client, _):
+        with pytest.raises(CountMismatch) as caught:
+            await client.send(LONG, ONE)
+
+    assert caught.value.answers == ("35", "36")
+    assert caught.value.fate is Fate.TAKEN
+
+
+async def test_ids_and_codes_for_one_number_are_kept_and_of_unknown_fate() -> None:
+    async with calling(answer("35,-300")) as (client, _):
+        with pytest.raises(CountMismatch) as caught:
+            await client.send(LONG, ONE, all_ids=True)
+
+    assert caught.value.answers == ("35", "-300")
+    assert caught.value.fate is Fate.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["OK", "0", "-1", "12a", "1.5", "12\n13", "12,", ",12", "ID: 12", "\uff11\uff12", "-1000"],
+)
+async def test_what_is_no_id_is_never_taken_for_one(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(UnreadableAnswer) as caught:
+            await client.send(HELLO, ONE)
+
+    assert caught.value.fate is Fate.UNKNOWN
+
+
+async def test_many_numbers_get_their_own_answers_in_order() -> None:
+    async with calling(answer("11,-412,13")) as (client, _):
+        first, second, third = await client.send_many(HELLO, [ONE, TWO, THREE])
+
+    assert (first.number, first.ids, first.error, first.fate) == (ONE, ("11",), None, Fate.TAKEN)
+    assert isinstance(second.error, RefusedNumberError)
+    assert (second.number, second.ids, second.fate) == (TWO, (), Fate.REFUSED)
+    assert (third.number, third.ids, third.fate) == (THREE, ("13",), Fate.TAKEN)
+
+
+async def test_ambiguous_code_among_many_leaves_only_its_number_unknown() -> None:
+    async with calling(answer("-301,12")) as (client, _):
+        answers = await client.send_many(HELLO, [ONE, TWO])
+
+    assert [a.fate for a in answers] == [Fate.UNKNOWN, Fate.TAKEN]
+
+
+async def test_ids_of_parts_are_dealt_out_to_many_numbers() -> None:
+    async with calling(answer("11,12,-401,31,32")) as (client, _):
+        answers = await client.send_many(LONG, [ONE, TWO, THREE], all_ids=True)
+
+    assert [a.ids for a in answers] == [("11", "12"), (), ("31", "32")]
+
+
+async def test_one_id_for_each_of_many_is_taken_though_all_were_asked_for() -> None:
+    async with calling(answer("11,21")) as (client, _):
+        answers = await client.send_many(LONG, [ONE, TWO], all_ids=True)
+
+    assert [a.ids for a in answers] == [("11",), ("21",)]
+
+
+@pytest.mark.parametrize("body", ["11", "11,12,13", "11,12,13,14,15", "11,-412,12,13"])
+@pytest.mark.parametrize("all_ids", [False, True])
+async def test_another_count_of_answers_than_numbers_is_an_error(body: str, all_ids: bool) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(CountMismatch) as caught:
+            await client.send_many(LONG, [ONE, TWO], all_ids=all_ids)
+
+    assert caught.value.answers == tuple(body.split(","))
+    assert caught.value.fate is Fate.UNKNOWN
+
+
+async def test_parts_that_run_across_a_code_are_not_dealt_out() -> None:
+    async with calling(answer("11,-412,12,13,14")) as (client, _):
+        with pytest.raises(CountMismatch):
+            await client.send_many(LONG, [ONE, TWO, THREE], all_ids=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "fate"),
+    [
+        ("-401", PermanentError, Fate.REFUSED),
+        ("-300", AmbiguousError, Fate.UNKNOWN),
+        ("-400", PartlyTakenError, Fate.TAKEN),
+    ],
+)
+async def test_lone_code_is_about_the_whole_call(
+    body: str, error: type[CodeError], fate: Fate
+) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(error) as caught:
+            await client.send_many(HELLO, [ONE, TWO])
+
+    assert caught.value.fate is fate
+
+
+async def test_many_of_one_number_answers_like_many() -> None:
+    async with calling(answer("11"), answer("-412\nNumber is blacklisted")) as (client, _):
+        (taken,) = await client.send_many(HELLO, [ONE])
+        (refused,) = await client.send_many(HELLO, [ONE])
+
+    assert taken.ids == ("11",)
+    assert isinstance(refused.error, RefusedNumberError)
+
+
+async def test_partly_taken_of_one_number_is_of_unknown_fate() -> None:
+    async with calling(answer("-400")) as (client, _):
+        with pytest.raises(PartlyTakenError) as caught:
+            await client.send(HELLO, ONE)
+
+    assert caught.value.fate is Fate.UNKNOWN
+
+
+async def test_list_answers_its_background_sends() -> None:
+    async with calling(answer("1"), answer("1"), answer("77, 78"), answer("77,-300")) as (c, _):
+        assert await c.send_to_list(HELLO, "L") == BackgroundSend(())
+        assert await c.send_to_list(HELLO, "L", background_ids=True) == BackgroundSend(())
+        assert await c.send_to_list(HELLO, "L", background_ids=True) == BackgroundSend(("77", "78"))
+        partly = await c.send_to_list(HELLO, "L", background_ids=True)
+
+    assert partly.ids == ("77",)
+    assert [error.code for error in partly.errors] == [-300]
+
+
+async def test_group_that_answers_an_id_nobody_asked_for_is_not_guessed_at() -> None:
+    async with calling(answer("77")) as (client, _):
+        with pytest.raises(UnreadableAnswer, match="not the 1 of success"):
+            await client.send_to_group(HELLO, "Staff")
+
+
+async def test_list_taken_in_part_is_certainly_taken() -> None:
+    async with calling(answer("-400\nSome numbers in list failed")) as (client, _):
+        with pytest.raises(PartlyTakenError) as caught:
+            await client.send_to_list(HELLO, "L")
+
+    assert caught.value.fate is Fate.TAKEN
+
+
+async def test_background_messages_are_a_json_array() -> None:
+    body = (
+        '[{"MessageID":"3509592","Destination":"447700900001","Status":"Sent"},'
+        '{"messageid":3509593,"Number":"447700900002","status":"Delivered"}]'
+    )
+    async with calling(answer(body), answer("[]")) as (client, _):
+        messages = await client.get_background_messages("77")
+        assert await client.get_background_messages("77") == ()
+
+    assert [(m.message_id, m.destination, m.status.word) for m in messages] == [
+        ("3509592", ONE, "Sent"),
+        ("3509593", TWO, "Delivered"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error":"-521","message":"Unknown Background SendID"}',
+        '{"error":-521}',
+        "-521\nUnknown Background SendID",
+        "-521",
+    ],
+)
+async def test_background_errors_come_as_json_or_plain(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(PermanentError, match=r"-521: Unknown Background Send ?ID") as caught:
+            await client.get_background_messages("77")
+
+    assert caught.value.code == -521
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[{\u201cMessageID\u201d:\u201d1\u2033}]",
+        "{}",
+        '{"error":"x"}',
+        "[1]",
+        "[{}]",
+        '[{"MessageID":null,"Destination":"1","Status":"Sent"}]',
+        "1",
+        '"Sent"',
+        "[" * 100_000,
+        '[{"MessageID":"1"',
+    ],
+)
+async def test_other_json_is_not_guessed_at(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(UnreadableAnswer):
+            await client.get_background_messages("77")
+
+
+async def test_import_gives_a_result_for_each_line_with_its_detail() -> None:
+    body = (
+        "1 : Success\n2 : Partial\n3 : Failed\n4 : Duplicate Name\n5 : Failed\n6 : Queued\n\n\n"
+        "2 : No such group (x)\n3 : No name\n5 : Invalid number (mynumber)\n5 : No name\nreally\n"
+    )
+    async with calling(answer(body)) as (client, _):
+        lines = await client.import_contacts([NewContact("A", ONE)] * 6)
+
+    assert lines == (
+        ImportedLine(1, "Success", ""),
+        ImportedLine(2, "Partial", "No such group (x)"),
+        ImportedLine(3, "Failed", "No name"),
+        ImportedLine(4, "Duplicate Name", ""),
+        ImportedLine(5, "Failed", "Invalid number (mynumber); No name; really"),
+        ImportedLine(6, "Queued", ""),
+    )
+    assert [line.is_success for line in lines] == [True] + [False] * 5
+
+
+@pytest.mark.parametrize("body", ["1 : Success", "1 : Success\n1 : Success", "2 : A\n3 : B"])
+async def test_import_with_a_line_missing_is_an_error(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(CountMismatch, match="for 2 contacts"):
+            await client.import_contacts([NewContact("A", ONE), NewContact("B", TWO)])
+
+
+async def test_import_that_answers_something_else_is_not_guessed_at() -> None:
+    async with calling(answer("Success")) as (client, _):
+        with pytest.raises(UnreadableAnswer, match="not a result for each contact"):
+            await client.import_contacts([NewContact("A", ONE)])
+
+
+async def test_user_errors_keep_every_line() -> None:
+    async with calling(answer("-508\nUsername is taken\nEmail is invalid\n")) as (client, _):
+        with pytest.raises(PermanentError) as caught:
+            await client.update_credits("anna", Decimal(1))
+
+    assert caught.value.details == ("Username is taken", "Email is invalid")
+    assert str(caught.value) == "The provider answered -508: Username is taken"
+
+
+async def test_contacts_are_read_by_heading_in_any_order() -> None:
+    body = (
+        '"Number","Full Name","Group 1","Group2","Notes"\n'
+        f'"{ONE}","Li, Bo","staff","","a\nb"\n"{TWO}","Anna"\n'
+    )
+    async with calling(answer(body)) as (client, _):
+        book = await client.get_all_contacts()
+
+    assert book.headings == ("Number", "Full Name", "Group 1", "Group2", "Notes")
+    assert book.rows == (
+        Contact("Li, Bo", ONE, None, ("staff",), (ONE, "Li, Bo", "staff", "", "a\nb")),
+        Contact("Anna", TWO, None, (), (TWO, "Anna")),
+    )
+
+
+async def test_contacts_without_headings_keep_their_fields_unnamed() -> None:
+    async with calling(answer(f"Anna,{ONE},,staff\n")) as (client, _):
+        book = await client.get_all_contacts()
+
+    assert book.headings is None
+    assert book.rows == (Contact(None, None, None, (), ("Anna", ONE, "", "staff")),)
+
+
+@pytest.mark.parametrize(
+    ("body", "groups"),
+    [
+        ('"ID","Group Name"\n"1","staff"\n', [Group("staff", ("1", "staff"))]),
+        ("staff\nboard\n", [Group("staff", ("staff",)), Group("board", ("board",))]),
+        ("1,staff\n", [Group(None, ("1", "staff"))]),
+    ],
+)
+async def test_groups_are_named_by_heading_or_stand_alone(body: str, groups: list[Group]) -> None:
+    async with calling(answer(body)) as (client, _):
+        assert list((await client.get_all_groups()).rows) == groups
+
+
+@pytest.mark.parametrize("call", [ProviderClient.get_all_contacts, ProviderClient.get_all_groups])
+async def test_address_book_raises_codes_and_emptiness(call: object) -> None:
+    assert callable(call)
+    async with calling(answer("-501"), answer("")) as (client, _):
+        with pytest.raises(CodeError, match="-501"):
+            await call(client)
+        with pytest.raises(EmptyAnswer):
+            await call(client)
+
+
+@pytest.mark.parametrize("body", ["0", "2", "true", "1,1", "1\n1"])
+async def test_success_is_exactly_1(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(UnreadableAnswer, match="not the 1 of success"):
+            await client.delete_all_contacts()
