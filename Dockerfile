@@ -6,9 +6,14 @@ RUN python -m venv --without-pip /opt/letterbox \
       --require-hashes -r /build/requirements.lock
 COPY app /opt/letterbox/src/app
 COPY migrations /opt/letterbox/src/migrations
-# Guarded, for each of several web processes imports it again.
-RUN printf '%s\n' '#!/opt/letterbox/bin/python' 'from app.cli import main' '' \
-      'if __name__ == "__main__":' '    main()' > /opt/letterbox/bin/letterbox \
+# Guarded, for each of several web processes imports it again. The first process of a container gets
+# no signal that it does not handle, so one that comes while it still starts is handled here.
+RUN printf '%s\n' '#!/opt/letterbox/bin/python' \
+      'if __name__ == "__main__":' \
+      '    import signal, sys' \
+      '    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))' \
+      '    from app.cli import main' \
+      '    main()' > /opt/letterbox/bin/letterbox \
  && chmod 755 /opt/letterbox/bin/letterbox \
  && PYTHONPATH=/opt/letterbox/src /opt/letterbox/bin/python -m compileall -q /opt/letterbox/src
 
