@@ -1,12 +1,13 @@
 """Starts the web processes: the socket, uvicorn, and what a newcomer is told."""
 
 import contextlib
+import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import tempfile
 import threading
-import time
 
 import structlog
 import uvicorn
@@ -26,6 +27,7 @@ from app.storage.data_dir import DataDir
 # Docker kills after 10 s: requests get 8, and the intake's last batch the rest.
 GRACEFUL_SECONDS = 8
 KEEP_ALIVE_SECONDS = 30
+BACKLOG = 2048
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700
 A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
 
@@ -54,13 +56,12 @@ def make_app() -> ASGIApp:
     """What each of several web processes serves; the supervisor imports it by name."""
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    supervisor = os.getppid()
-    threading.Thread(target=_end_with_parent, args=(supervisor,), daemon=True).start()
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
     runtime = open_runtime(settings, "web")
 
     def end_all() -> None:
         log.error("ending", error=str(runtime.failure))
-        os.kill(supervisor, signal.SIGUSR1)
+        os.kill(os.getppid(), signal.SIGUSR1)
 
     return build_app(runtime, on_failure=end_all)
 
@@ -104,6 +105,9 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # Two that start at once may both bind, but one alone listens. And whoever calls while this
+        # one starts waits a moment instead of being refused.
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise SetupError(
@@ -202,14 +206,17 @@ def _configure(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        backlog=2048,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_supervisor() -> None:
     """Without its supervisor nobody could end this process, and it would keep the port."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    # Not by comparing getppid(), which tells nothing where the supervisor went before this began.
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        shutil.rmtree(os.environ[MULTIPROCESS_VARIABLE], ignore_errors=True)
+        os.kill(os.getpid(), signal.SIGTERM)

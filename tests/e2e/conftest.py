@@ -74,7 +74,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A file system of 24 MiB of its own."""
+    """A file system of 24 MiB of its own: itself the DATA_DIR, so that the log lies elsewhere."""
     _skip_unless_mounting()
     with mounted(tmp_path / "small", mebibytes=24) as disk:
         yield disk

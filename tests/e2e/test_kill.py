@@ -18,7 +18,7 @@ def test_kills_under_load_lose_and_double_nothing(
 ) -> None:
     port = find_free_port()
     moments = random.Random()
-    rounds = scale.pick(3, 60)
+    rounds = scale.pick(2, 60)
     with sending(port) as load:
         for _ in range(rounds):
             with running(tmp_path / "data", port=port, wait=False, database_url=store.url) as it:

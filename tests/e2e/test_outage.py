@@ -88,7 +88,7 @@ def test_where_nothing_durable_is_left_the_answer_is_503(
     durable_store: PostgresStore, small_disk: SmallDisk, tmp_path: Path
 ) -> None:
     server = durable_store.server
-    data = small_disk.path / "data"
+    data = small_disk.path
     with running(data, database_url=durable_store.url) as service:
         assert service.forward("1").status == 200
         small_disk.fill()
@@ -107,7 +107,7 @@ def test_where_nothing_durable_is_left_the_answer_is_503(
 def test_a_full_disk_under_sqlite_refuses_and_recovers(
     small_disk: SmallDisk, tmp_path: Path
 ) -> None:
-    data = small_disk.path / "data"
+    data = small_disk.path
     with running(data) as service:
         with sending(service.port, senders=4) as load:
             load.wait_for(50)

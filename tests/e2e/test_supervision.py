@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_figures_are_summed_and_all_end_at_sigterm(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
@@ -40,10 +50,9 @@ def test_figures_are_summed_and_all_end_at_sigterm(
         assert len(webs) == 2
         # Whichever process answers, it tells what all have done.
         for _ in range(6):
-            kept = service.read_metrics()[
-                'letterbox_messages_acknowledged_total{kept_in="database"}'
-            ]
-            assert kept == load.count()
+            figures = service.read_metrics()
+            names = [name for name in figures if "messages_acknowledged_total" in name]
+            assert sum(figures[name] for name in names) == load.count(), service.read_log()
         assert service.stop() == 0, service.read_log()
         assert all(map(has_ended, webs))
         assert list(service.folder.glob("spool/*/*")) == []
@@ -83,26 +92,27 @@ def test_no_process_outlives_a_supervisor_that_is_killed(
         os.kill(service.process.pid, signal.SIGKILL)
         service.process.wait()
         wait_until(lambda: all(map(has_ended, webs)), seconds=15)
-    # Nobody holds the port, so the next start succeeds.
-    with running(tmp_path / "data", port=service.port, database_url=postgres_store.url) as after:
-        assert after.forward("1").status == 200
+        wait_until(lambda: is_free(service.port), seconds=2)
 
 
 def test_processes_that_cannot_start_end_all_of_them(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
-    own: dict[str, Any] = {"inbound_auth": None, "database_url": postgres_store.url}
-    with running(tmp_path / "one", **own):
-        ended = run_command(tmp_path / "two", "serve", port=0, processes=2, **own)
+    postgres_store.server.execute(
+        "CREATE TABLE alembic_version (version_num text);INSERT INTO alembic_version VALUES ('99')",
+        database=postgres_store.name,
+    )
+    settings: dict[str, Any] = {"port": 0, "processes": 2, "database_url": postgres_store.url}
+    ended = run_command(tmp_path / "data", "serve", **settings)
     assert ended.returncode == 1
-    assert "LETTERBOX_INBOUND_AUTH" in ended.stderr
+    assert "start the newer release of Letterbox" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_a_full_disk_stops_no_process_while_the_database_is_well(
     postgres_store: PostgresStore, small_disk: SmallDisk
 ) -> None:
-    data = small_disk.path / "data"
+    data = small_disk.path
     with running(data, database_url=postgres_store.url, processes=2) as service:
         wait_until(lambda: len(postgres_store.fetch("SELECT id FROM processes")) == 2)
         first = set(postgres_store.fetch("SELECT id FROM processes"))

@@ -134,7 +134,7 @@ def test_kills_while_the_database_is_away_lose_nothing(
             durable_store.server.kill()
             load.wait_for(50)
         # Each finds the spools of those before it, and adds one of its own.
-        for _ in range(scale.pick(2, 30)):
+        for _ in range(scale.pick(1, 30)):
             with running(folder, port=port, wait=False, database_url=durable_store.url) as service:
                 load.wait_for(50)
                 service.kill()
