@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from app.storage.tables import metadata
+import app.storage.outbound_tables
+import app.storage.tables  # noqa: F401 both register what they define
+from app.storage.columns import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:

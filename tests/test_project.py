@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from app.cli.commands import app
 from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
+from app.storage import outbound_tables, tables  # noqa: F401 both register what they define
+from app.storage.columns import metadata
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database
-from app.storage.tables import metadata
 
 ROOT = Path(__file__).parents[1]
 

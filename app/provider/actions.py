@@ -8,9 +8,8 @@ from typing import Generic, TypeVar
 
 from app.domain.errors import CodeError
 from app.domain.fates import Fate
+from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.domain.statuses import ProviderStatus
-
-LONGEST_VALIDITY_SECONDS = 86400
 
 Row = TypeVar("Row")
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from app.domain.errors import InvalidInput
 from app.domain.gsm import GSM_BASIC, GSM_EXTENSION, measure_text
+from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.provider.actions import (
-    LONGEST_VALIDITY_SECONDS,
     NewContact,
     NewUser,
     OutgoingText,

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from app.domain.errors import Unavailable
 from app.domain.messages import InboundMessage
+from app.storage.columns import to_microseconds
 from app.storage.database import Database, PostgresDatabase, SqliteDatabase, connect_postgres
-from app.storage.tables import to_microseconds
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
 # follows the ids misses none, and ends deadlocks between processes with the same redeliveries.

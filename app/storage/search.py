@@ -48,6 +48,9 @@ class Message:
     raw: bytes
     read_at: datetime | None
     handled_at: datetime | None
+    outcome: str | None
+    rule_id: int | None
+    duplicate_of: int | None
 
 
 @dataclass(frozen=True, slots=True)

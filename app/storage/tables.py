@@ -1,76 +1,26 @@
-"""The tables as the code sees them; `migrations/` is what makes them (a test compares the two)."""
-
-from datetime import UTC, datetime, timedelta
-from typing import Any
+"""The tables of what comes in, as the code sees them; `migrations/` makes them, a test compares."""
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
-    text,
 )
-from sqlalchemy.types import TypeEngine
 
-metadata = MetaData()
-
-# SQLite gives 64-bit row ids to INTEGER alone.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970 UTC: how SQLite keeps a time."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware UTC time: timestamptz on PostgreSQL, whole microseconds on SQLite."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(DateTime(timezone=True))
-        return dialect.type_descriptor(BigInteger())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return to_microseconds(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return _EPOCH + timedelta(microseconds=value)
-
-
-def _id() -> Column[int]:
-    return Column("id", BigId, Identity(always=False), primary_key=True)
-
+from app.storage.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
 # The hot table: only what the acknowledgement needs. What people search by is in message_index,
 # which the handle flow feeds. Ids are in commit order (see storage/inbound.py).
 messages = Table(
     "messages",
     metadata,
-    _id(),
+    make_id(),
     Column("dedupe_key", LargeBinary, nullable=False, unique=True),
     Column("provider_id", Text),
     Column("source", Text, nullable=False),
@@ -87,14 +37,12 @@ messages = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("read_at", UtcTime),
     Column("handled_at", UtcTime),
+    Column("outcome", Text, comment="why it was or was not answered by itself"),
+    Column("rule_id", BigId, comment="the rule that the outcome speaks of; it may be gone"),
+    Column("duplicate_of", BigId, comment="the message from the report that this one repeats"),
     sqlite_autoincrement=True,
 )
-Index(
-    "messages_unhandled_idx",
-    messages.c.id,
-    postgresql_where=text("handled_at IS NULL"),
-    sqlite_where=text("handled_at IS NULL"),
-)
+add_partial_index("messages_unhandled_idx", messages, ["id"], "handled_at IS NULL")
 
 # What people find messages by. Keys are digests or cut to a length: PostgreSQL refuses an index
 # entry of 2.7 KB, and a message that can never be indexed would block the queue.
@@ -116,12 +64,7 @@ message_index = Table(
     Index("message_index_via_idx", "via", "message_id"),
 )
 for _name in ("unread", "has_problems"):
-    Index(
-        f"message_index_{_name}_idx",
-        message_index.c.message_id,
-        postgresql_where=text(_name),
-        sqlite_where=text(_name),
-    )
+    add_partial_index(f"message_index_{_name}_idx", message_index, ["message_id"], _name)
 
 # For each 1024 ids the span of received_at, so that since/until need not walk the whole table.
 message_blocks = Table(
@@ -135,7 +78,7 @@ message_blocks = Table(
 conversations = Table(
     "conversations",
     metadata,
-    _id(),
+    make_id(),
     Column("pair_key", LargeBinary, nullable=False, unique=True),
     Column("dest_key", LargeBinary, nullable=False),
     Column("source_key", LargeBinary, nullable=False),
@@ -151,21 +94,18 @@ conversations = Table(
     Index("conversations_source_idx", "source_key", "updated_at", "id"),
     sqlite_autoincrement=True,
 )
-for _name, _columns in {
-    "conversations_unread_idx": ("updated_at", "id"),
-    "conversations_dest_unread_idx": ("dest_key", "updated_at", "id"),
-}.items():
-    Index(
-        _name,
-        *(conversations.c[_column] for _column in _columns),
-        postgresql_where=text("unread > 0"),
-        sqlite_where=text("unread > 0"),
-    )
+add_partial_index("conversations_unread_idx", conversations, ["updated_at", "id"], "unread > 0")
+add_partial_index(
+    "conversations_dest_unread_idx",
+    conversations,
+    ["dest_key", "updated_at", "id"],
+    "unread > 0",
+)
 
 numbers = Table(
     "numbers",
     metadata,
-    _id(),
+    make_id(),
     Column("number", Text, nullable=False, unique=True),
     Column("label", Text, nullable=False),
     Column("merge_field_names", JSON, nullable=False),
@@ -177,7 +117,7 @@ numbers = Table(
 number_auths = Table(
     "number_auths",
     metadata,
-    _id(),
+    make_id(),
     Column("number_id", BigId, ForeignKey("numbers.id", ondelete="CASCADE"), nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("created_at", UtcTime, nullable=False),
@@ -190,7 +130,7 @@ number_auths = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    _id(),
+    make_id(),
     Column("name", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("scopes", Text, nullable=False, comment="with a space between"),
@@ -218,7 +158,7 @@ revisions = Table(
 refusals = Table(
     "refusals",
     metadata,
-    _id(),
+    make_id(),
     Column("refused_at", UtcTime, nullable=False),
     Column("address", Text, nullable=False),
     Column("dest", Text, nullable=False),
@@ -230,7 +170,7 @@ refusals = Table(
 alerts = Table(
     "alerts",
     metadata,
-    _id(),
+    make_id(),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -241,20 +181,13 @@ alerts = Table(
     Column("closed_at", UtcTime),
     sqlite_autoincrement=True,
 )
-Index(
-    "alerts_open_idx",
-    alerts.c.kind,
-    alerts.c.subject,
-    unique=True,
-    postgresql_where=text("closed_at IS NULL"),
-    sqlite_where=text("closed_at IS NULL"),
-)
+add_partial_index("alerts_open_idx", alerts, ["kind", "subject"], "closed_at IS NULL", unique=True)
 
 # What GET /events streams, in commit order; rows older than seven days go.
 events = Table(
     "events",
     metadata,
-    _id(),
+    make_id(),
     Column("kind", Text, nullable=False),
     Column("subject_id", BigId, nullable=False),
     Column("created_at", UtcTime, nullable=False),

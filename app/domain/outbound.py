@@ -1,0 +1,39 @@
+"""A text that goes out: the states it passes through, and which of them are its end."""
+
+from enum import StrEnum
+from typing import Literal
+
+# Provider's page, Send: ValidityPeriod.
+LONGEST_VALIDITY_SECONDS = 86400
+
+# Who wrote it: a person or program, a rule, or the confirmation of an opt-out.
+Origin = Literal["person", "rule", "opt-out"]
+
+
+class OutboundStatus(StrEnum):
+    """What became of a text, as far as is known."""
+
+    QUEUED = "queued"
+    """Waits for its turn, its schedule or its next try."""
+    HELD = "held"
+    """Waits for the account or for the next day; `held_reason` says which."""
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    """The call's fate is unknown: it is settled by the provider's report or by a person."""
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATUSES = frozenset(
+    {
+        OutboundStatus.DELIVERED,
+        OutboundStatus.UNDELIVERED,
+        OutboundStatus.FAILED,
+        OutboundStatus.EXPIRED,
+        OutboundStatus.CANCELLED,
+    }
+)

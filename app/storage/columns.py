@@ -1,0 +1,75 @@
+"""What all tables are made of: their registry, ids, times and partial indexes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+# SQLite gives 64-bit row ids to INTEGER alone.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since 1970 UTC: how SQLite keeps a time."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time: timestamptz on PostgreSQL, whole microseconds on SQLite."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return to_microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return _EPOCH + timedelta(microseconds=value)
+
+
+def make_id() -> Column[int]:
+    """The primary key of a table whose ids the database counts."""
+    return Column("id", BigId, Identity(always=False), primary_key=True)
+
+
+def add_partial_index(
+    name: str, table: Table, columns: Sequence[str], where: str, *, unique: bool = False
+) -> None:
+    """An index of the rows that hold `where`, which is SQL that both databases read alike."""
+    Index(
+        name,
+        *(table.c[column] for column in columns),
+        unique=unique,
+        postgresql_where=text(where),
+        sqlite_where=text(where),
+    )

@@ -1,0 +1,234 @@
+"""The tables of what goes out: rules, opt-outs, the outbox, and who did what with it."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from app.storage.columns import BigId, UtcTime, add_partial_index, make_id, metadata
+
+# Who answers what by itself. Times of day are "HH:MM" in the rule's zone.
+rules = Table(
+    "rules",
+    metadata,
+    make_id(),
+    Column("name", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("dest", Text),
+    Column("keyword", Text),
+    Column("contains", Text),
+    Column("pattern", Text),
+    Column("source_prefix", Text),
+    Column("days", JSON),
+    Column("from_time", Text),
+    Column("to_time", Text),
+    Column("timezone", Text, nullable=False),
+    Column("valid_from", UtcTime),
+    Column("valid_until", UtcTime),
+    Column("cooldown_seconds", Integer, nullable=False),
+    Column("source", Text),
+    Column("reply", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("rules_position_idx", "position", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Each number's last word on whether it wants texts from any of our numbers. Who came back stays,
+# so that an older STOP that is handled later undoes nothing.
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    make_id(),
+    Column("number_key", LargeBinary, nullable=False, unique=True),
+    Column("number", Text, nullable=False),
+    Column("is_out", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, comment="keyword, provider or person"),
+    Column("text", Text, nullable=False),
+    Column("message_id", BigId),
+    Column("created_at", UtcTime, nullable=False, comment="when the number said so"),
+    sqlite_autoincrement=True,
+)
+add_partial_index("opt_outs_out_idx", opt_outs, ["id"], "is_out")
+
+# The outbox, which is the queue as well. `pair_key` is that of source and recipient, whichever
+# conversation the text belongs to; both are null for a list or group.
+outbound = Table(
+    "outbound",
+    metadata,
+    make_id(),
+    Column("to_number", Text),
+    Column("to_key", LargeBinary),
+    Column("list_name", Text),
+    Column("group_name", Text),
+    Column("source", Text, nullable=False),
+    Column("source_ton", Integer),
+    Column("pair_key", LargeBinary),
+    Column("conversation_id", BigId),
+    Column("body", Text, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("origin", Text, nullable=False, comment="person, rule or opt-out"),
+    Column("in_reply_to", BigId),
+    Column("rule_id", BigId),
+    Column("forced", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("held_reason", Text),
+    Column("provider_status", Text),
+    Column("error_code", Text),
+    Column("error_text", Text),
+    Column("background_ids", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False, comment="also the fence of the attempt under way"),
+    Column("schedule_at", UtcTime),
+    Column("schedule_by", Text, comment="letterbox or provider, where it is scheduled"),
+    Column("validity_seconds", Integer, nullable=False),
+    Column("send_before", UtcTime),
+    Column("due_at", UtcTime, nullable=False),
+    Column("lease_until", UtcTime),
+    Column("check_at", UtcTime, comment="when to ask again what became of it; null: settled"),
+    Column("absent_since", UtcTime, comment="when the report first proved an uncertain one absent"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("sent_at", UtcTime),
+    Column("settled_at", UtcTime),
+    Column("settled_reason", Text),
+    Index("outbound_status_idx", "status", "id"),
+    Index("outbound_to_idx", "to_key", "id"),
+    Index("outbound_pair_idx", "pair_key", "id"),
+    Index("outbound_conversation_idx", "conversation_id", "id"),
+    Index("outbound_in_reply_to_idx", "in_reply_to"),
+    sqlite_autoincrement=True,
+)
+add_partial_index("outbound_due_idx", outbound, ["due_at", "id"], "status IN ('queued', 'held')")
+add_partial_index("outbound_lease_idx", outbound, ["lease_until"], "status = 'sending'")
+add_partial_index("outbound_check_idx", outbound, ["check_at", "id"], "check_at IS NOT NULL")
+# Two texts to one number under way at once may look alike in the provider's report.
+add_partial_index(
+    "outbound_under_way_idx",
+    outbound,
+    ["pair_key"],
+    "status IN ('sending', 'uncertain')",
+    unique=True,
+)
+add_partial_index(
+    "outbound_reply_idx", outbound, ["in_reply_to"], "origin <> 'person'", unique=True
+)
+
+# The provider's own messages: one for each part, or for each recipient of a list or group.
+provider_messages = Table(
+    "provider_messages",
+    metadata,
+    Column("provider_id", Text, primary_key=True),
+    Column("outbound_id", BigId, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("status", Text, comment="the provider's word as it came; null: none yet"),
+    Column("is_final", Boolean, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("provider_messages_outbound_idx", "outbound_id", "provider_id"),
+)
+
+# One row for each call that was made, or nearly made, for a text.
+send_attempts = Table(
+    "send_attempts",
+    metadata,
+    Column("outbound_id", BigId, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True),
+    Column("began_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("fate", Text),
+    Column("error_class", Text),
+    Column("code", Text),
+    Column("answer", Text),
+)
+
+# Every change of an outbound's status, and who or what told it.
+status_changes = Table(
+    "status_changes",
+    metadata,
+    make_id(),
+    Column("outbound_id", BigId, nullable=False),
+    Column("provider_id", Text),
+    Column("status", Text, nullable=False),
+    Column("provider_status", Text),
+    Column("told_by", Text, nullable=False, comment="send, check, report, background or a name"),
+    Column("changed_at", UtcTime, nullable=False),
+    Index("status_changes_outbound_idx", "outbound_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+# One row (id 1) that a claim locks: pace, pause and probe of all processes.
+sender = Table(
+    "sender",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False, comment="running, paused (a person), stopped (account)"),
+    Column("reason", Text),
+    Column("changed_by", Text),
+    Column("changed_at", UtcTime),
+    Column("probe_at", UtcTime, comment="when one message may try again after an account error"),
+    Column("pace_at", UtcTime, comment="up to when the pace is used up"),
+    Column("credits", Text),
+    Column("credits_at", UtcTime),
+)
+
+# The answers that an Idempotency-Key gives again; `answer` is null while the first is in flight.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Text, primary_key=True, comment="the API key's id, or what stands for it"),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("answer", JSON),
+    Column("created_at", UtcTime, nullable=False),
+    Index("idempotency_keys_created_idx", "created_at"),
+)
+
+# What only one process does at a time, by whom, and since when it is known to have worked.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("succeeded_at", UtcTime, comment="when the last run that succeeded began"),
+    Column("note", Text),
+)
+
+# Who did what.
+audit = Table(
+    "audit",
+    metadata,
+    make_id(),
+    Column("done_at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What /stats adds up beside the counts of arrivals.
+daily_figures = Table(
+    "daily_figures",
+    metadata,
+    Column("day", Text, primary_key=True, comment="YYYY-MM-DD in UTC"),
+    Column("number_key", LargeBinary, primary_key=True),
+    Column("figure", Text, primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+# When each of our numbers was last texted, for the alarm of silence.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("dest_key", LargeBinary, primary_key=True),
+    Column("dest", Text, nullable=False),
+    Column("last_arrived_at", UtcTime, nullable=False),
+)

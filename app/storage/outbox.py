@@ -1,0 +1,70 @@
+"""The outbox: texts that are to go out, each a row that is its own place in the queue."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.domain.gsm import measure_text
+from app.domain.messages import make_number_key, make_pair_key
+from app.domain.outbound import LONGEST_VALIDITY_SECONDS, Origin, OutboundStatus
+from app.storage.outbound_tables import outbound
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutbound:
+    """A text to queue for a number, a list or a group: exactly one of the three is given.
+
+    `conversation_id` is the conversation that shows it. An automatic one (`origin` other than
+    person) answers `in_reply_to` and goes out before `send_before` or not at all.
+    """
+
+    source: str
+    body: str
+    origin: Origin
+    to: str | None = None
+    list_name: str | None = None
+    group_name: str | None = None
+    conversation_id: int | None = None
+    source_ton: int | None = None
+    in_reply_to: int | None = None
+    rule_id: int | None = None
+    forced: bool = False
+    schedule_at: datetime | None = None
+    schedule_by: Literal["letterbox", "provider"] | None = None
+    validity_seconds: int = LONGEST_VALIDITY_SECONDS
+    send_before: datetime | None = None
+
+
+def add_outbound(conn: Connection, new: NewOutbound, now: datetime) -> int | None:
+    """Queue a text; returns its id, or None where the message has its automatic reply already."""
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    row = dialect.insert(outbound).values(
+        to_number=new.to,
+        to_key=None if new.to is None else make_number_key(new.to),
+        list_name=new.list_name,
+        group_name=new.group_name,
+        source=new.source,
+        source_ton=new.source_ton,
+        pair_key=None if new.to is None else make_pair_key(new.source, new.to),
+        conversation_id=new.conversation_id,
+        body=new.body,
+        parts=len(measure_text(new.body).parts),
+        origin=new.origin,
+        in_reply_to=new.in_reply_to,
+        rule_id=new.rule_id,
+        forced=new.forced,
+        status=OutboundStatus.QUEUED,
+        background_ids=[],
+        attempts=0,
+        schedule_at=new.schedule_at,
+        schedule_by=new.schedule_by,
+        validity_seconds=new.validity_seconds,
+        send_before=new.send_before,
+        due_at=new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
+        created_at=now,
+    )
+    added: int | None = conn.execute(row.on_conflict_do_nothing().returning(outbound.c.id)).scalar()
+    return added
