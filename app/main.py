@@ -16,7 +16,9 @@ from app.worker import run_flows
 GC_THRESHOLD = 50_000
 
 
-def build_app(runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None) -> ASGIApp:
+def build_app(
+    runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None
+) -> "WebApplication":
     """The ASGI application of a web process; its lifespan starts and closes the runtime.
 
     `on_failure` is called when the process must end though it has started (`runtime.failure`).
@@ -37,16 +39,27 @@ def build_app(runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None
 
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
+    return WebApplication(runtime, inbound, rest)
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+
+class WebApplication:
+    """Looks at the path before the framework does, whose stack costs more than all the work.
+
+    `inbound` is open to the server's protocol, which can hand over forwards without ASGI.
+    """
+
+    def __init__(self, runtime: Runtime, inbound: InboundEndpoint, rest: ASGIApp) -> None:
+        self.inbound = inbound
+        self._runtime = runtime
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
-            await inbound(scope, receive, send)
+            await self.inbound(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await _run_lifespan(rest, runtime, scope, receive, send)
+            await _run_lifespan(self._rest, self._runtime, scope, receive, send)
         else:
-            await rest(scope, receive, send)
-
-    return dispatch
+            await self._rest(scope, receive, send)
 
 
 async def _run_lifespan(

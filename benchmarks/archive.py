@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.domain.forms import join_form
 from app.domain.messages import (
     RawForward,
     fold_text,
@@ -213,7 +214,7 @@ def make_sender(number: int) -> Sender:
         make_number_key(source),
         make_number_key(dest),
         make_pair_key(dest, source),
-        RawForward("GET", "", None, pairs).to_bytes(),
+        RawForward("GET", "", None, join_form(pairs)).to_bytes(),
     )
 
 

@@ -1,10 +1,11 @@
 """Finds the address of whoever calls, through the proxies that are trusted and no others."""
 
 import ipaddress
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 MAX_KNOWN = 1_000
 
@@ -16,18 +17,17 @@ class CallerFinder:
         self._trusted = trusted
         self._known: dict[str, bool] = {}
 
-    def find(self, scope: Mapping[str, Any]) -> str:
+    def find(self, client: tuple[str, int] | None, headers: Headers) -> str:
         """The caller's address, "" where the transport tells none.
 
         X-Forwarded-For is read from right to left for as long as the one who wrote the entry is a
         trusted proxy: whatever stands further left anybody could have written.
         """
-        client = scope.get("client")
-        address: str = client[0] if client else ""
+        address = client[0] if client else ""
         entries: list[str] | None = None
         while self._is_trusted(address):
             if entries is None:
-                entries = _read_entries(scope)
+                entries = _read_entries(headers)
             if not entries:
                 break
             address = entries.pop()
@@ -51,8 +51,8 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
-def _read_entries(scope: Mapping[str, Any]) -> list[str]:
-    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+def _read_entries(headers: Headers) -> list[str]:
+    values = [value for name, value in headers if name == b"x-forwarded-for"]
     if not values:
         return []
     entries = b",".join(values).decode("latin-1").split(",")

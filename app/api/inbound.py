@@ -1,17 +1,16 @@
-"""The forwarding target: one ASGI callable ahead of the framework, whose stack costs more than
-all the work."""
+"""The forwarding target: what a forward is answered, over uvicorn's protocol or over ASGI."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from app.api.addresses import CallerFinder, Network
-from app.api.protocol import CUT_QUERY
-from app.domain.errors import Unavailable
+from app.api.addresses import CallerFinder, Headers, Network
+from app.domain.errors import AccessDenied, LetterboxError
 from app.flows.notices import Notices
-from app.flows.receive import Receipt, Receiver
+from app.flows.receive import Receiver
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,8 +20,40 @@ PATH = "/inbound"
 MAX_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 30
+# In the scope where the query was over the limit and is gone.
+CUT_QUERY = "letterbox.cut_query"
 
 log = structlog.get_logger("letterbox.inbound")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answer:
+    """A whole response; after one with `closes` the connection ends."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    closes: bool = False
+
+
+def _make_answer(
+    status: int, text: bytes, *headers: tuple[bytes, bytes], closes: bool = False
+) -> Answer:
+    """`closes` where the request was not read to its end."""
+    usual = (
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+    )
+    closing = ((b"connection", b"close"),) if closes else ()
+    return Answer(status, (*usual, *headers, *closing), text, closes)
+
+
+OK = _make_answer(200, b"OK")
+TURNED_AWAY = _make_answer(403, b"Forbidden: check the auth value in the provider's settings\n")
+WRONG_METHOD = _make_answer(405, b"Use GET or POST\n", (b"allow", b"GET, POST"), closes=True)
+TIMED_OUT = _make_answer(408, b"The body did not arrive in time\n", closes=True)
+TOO_LARGE = _make_answer(413, b"At most 64 KiB\n", closes=True)
+UNAVAILABLE = _make_answer(503, b"Try again later\n", (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
 
 
 class _TooLargeError(Exception):
@@ -34,7 +65,11 @@ class _Gone(Exception):
 
 
 class InboundEndpoint:
-    """Answers 200 `OK` once the message is durable; the other answers are in the contract."""
+    """Answers 200 `OK` once the message is durable; the other answers are in the contract.
+
+    `take` serves uvicorn's protocol (api/protocol.py) without a task or a scope; called as an ASGI
+    application it serves what that leaves aside, and any other server.
+    """
 
     def __init__(
         self, receiver: Receiver, notices: Notices, trusted_proxies: Sequence[Network]
@@ -43,89 +78,95 @@ class InboundEndpoint:
         self._notices = notices
         self._callers = CallerFinder(trusted_proxies)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        try:
-            start, body = await self._answer(scope, receive)
-        except _Gone:
-            start, body = _TIMED_OUT
-        await send(start)
-        await send(body)
+    def take(
+        self,
+        method: str,
+        query: bytes,
+        headers: Headers,
+        client: tuple[str, int] | None,
+        body: bytes,
+        reply: Callable[[Answer], None],
+    ) -> None:
+        """Take a request whose size is within the limits; `reply` is called once, now or later.
 
-    async def _answer(self, scope: Message, receive: Receive) -> tuple[Message, Message]:
-        method = scope["method"]
+        The names of `headers` are in lower case.
+        """
+        address = self._callers.find(client, headers)
+
+        def answer(error: LetterboxError | None) -> None:
+            reply(OK if error is None else self._answer_failure(error, address))
+
+        content_type = b"" if method == "GET" else find_header(headers, b"content-type")
+        self._receiver.take(method, query, content_type, body, address, answer)
+
+    def refuse_too_large(self, headers: Headers, client: tuple[str, int] | None) -> Answer:
+        """The answer to what is over the limit: the sole content ever refused, so it is counted."""
+        self._notices.on_too_large(self._callers.find(client, headers))
+        return TOO_LARGE
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        answer = await self._answer(scope, receive)
+        headers = list(answer.headers)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        method, query, headers = scope["method"], scope["query_string"], scope["headers"]
         if method not in {"GET", "POST"}:
-            return _WRONG_METHOD
-        address = self._callers.find(scope)
+            return WRONG_METHOD
         try:
-            query = scope["query_string"]
             if CUT_QUERY in scope or len(query) > MAX_BYTES:
                 raise _TooLargeError
-            content_type, body = b"", b""
-            if method == "POST":
-                content_type = _find_content_type(scope)
-                body = await _read_body(scope, receive)
-            receipt = await self._receiver.receive(method, query, content_type, body, address)
+            body = await _read_body(headers, receive) if method == "POST" else b""
         except _TooLargeError:
-            self._notices.on_too_large(address)
-            return _TOO_LARGE
-        except Unavailable as error:
-            self._notices.on_turned_away(address, "", "unavailable")
-            log.error("not_acknowledged", error=str(error))
-            return _UNAVAILABLE
-        return _OK if receipt is Receipt.KEPT else _TURNED_AWAY
+            return self.refuse_too_large(headers, scope.get("client"))
+        except _Gone:
+            return TIMED_OUT
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def reply(answer: Answer) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        self.take(method, query, headers, scope.get("client"), body, reply)
+        return await answered
+
+    def _answer_failure(self, error: LetterboxError, address: str) -> Answer:
+        if isinstance(error, AccessDenied):
+            return TURNED_AWAY
+        self._notices.on_turned_away(address, "", "unavailable")
+        log.error("not_acknowledged", error=str(error))
+        return UNAVAILABLE
 
 
-def _find_content_type(scope: Message) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            return bytes(value)
+def find_header(headers: Headers, wanted: bytes) -> bytes:
+    """The first value of a header, b"" where there is none."""
+    for name, value in headers:
+        if name == wanted:
+            return value
     return b""
 
 
-async def _read_body(scope: Message, receive: Receive) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BYTES:
-            raise _TooLargeError
-    chunks: list[bytes] = []
-    size = 0
+def announces_too_much(headers: Headers) -> bool:
+    """Whether the body's announced length is over the limit."""
+    length = find_header(headers, b"content-length")
+    return length.isdigit() and int(length) > MAX_BYTES
+
+
+async def _read_body(headers: Headers, receive: Receive) -> bytes:
+    if announces_too_much(headers):
+        raise _TooLargeError
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise _Gone
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > MAX_BYTES:
+                body += message.get("body", b"")
+                if len(body) > MAX_BYTES:
                     raise _TooLargeError
-                chunks.append(chunk)
                 if not message.get("more_body", False):
-                    return b"".join(chunks)
+                    return bytes(body)
     except TimeoutError:
         raise _Gone from None
-
-
-def _make_answer(
-    status: int, text: bytes, *headers: tuple[bytes, bytes]
-) -> tuple[Message, Message]:
-    start: Message = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-            *headers,
-        ],
-    }
-    return start, {"type": "http.response.body", "body": text}
-
-
-_CLOSE = (b"connection", b"close")
-_OK = _make_answer(200, b"OK")
-_TURNED_AWAY = _make_answer(403, b"Forbidden: check the auth value in the provider's settings\n")
-_WRONG_METHOD = _make_answer(405, b"Use GET or POST\n", (b"allow", b"GET, POST"), _CLOSE)
-_TIMED_OUT = _make_answer(408, b"The body did not arrive in time\n", _CLOSE)
-_TOO_LARGE = _make_answer(413, b"At most 64 KiB\n", _CLOSE)
-_UNAVAILABLE = _make_answer(
-    503, b"Try again later\n", (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-)

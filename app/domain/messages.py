@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
-from app.domain.forms import Pair, join_form, split_form
+from app.domain.forms import Pair, split_form
 
 Via = Literal["forward", "spool", "report"]
 
@@ -46,31 +46,31 @@ def _encode_head(method: str, content_type: str, charset: str | None) -> bytes:
 class RawForward:
     """What came over the wire, without the secret: enough to parse it again.
 
-    `pairs` are the decoded name/value bytes in order of arrival, query before body, every `auth`
-    (whatever its case) cut out. `charset` is the one that the request declared for them; None
-    where it declared none, or where they were brought to UTF-8 on the way (JSON, multipart).
+    `form` is the urlencoded form of all parameters in order of arrival, query before body, every
+    `auth` (whatever its case) cut out; as it came, where the request came as one form. `charset`
+    is the one that the request declared; None where it declared none, or where the values were
+    brought to UTF-8 on the way (JSON, multipart).
     """
 
     method: str
     content_type: str
     charset: str | None
-    pairs: tuple[Pair, ...]
-    form: bytes | None = field(default=None, compare=False, repr=False)
+    form: bytes
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The decoded name/value bytes."""
+        return split_form(self.form)
 
     def to_bytes(self) -> bytes:
-        """A line of JSON (method, content type, charset), then the pairs as an urlencoded form.
-
-        That form is `form` where the request came as one: writing it anew would cost more than
-        all the parsing.
-        """
-        form = join_form(self.pairs) if self.form is None else self.form
-        return _encode_head(self.method, self.content_type, self.charset) + form
+        """A line of JSON (method, content type, charset), then the form."""
+        return _encode_head(self.method, self.content_type, self.charset) + self.form
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "RawForward":
         head, _, form = data.partition(b"\n")
         method, content_type, charset = json.loads(head)
-        return cls(method, content_type, charset, tuple(split_form(form)), form)
+        return cls(method, content_type, charset, form)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """How the provider's local times become instants."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # Well inside what `datetime` can hold: such a time moves to any zone without an overflow.
@@ -28,12 +29,12 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
         return None, "time"
     if local.tzinfo is not None:
         return local.astimezone(UTC), None
-    before = _read_offset(local, zone)
+    steady = _find_steady_offset(local.date(), zone)
+    before = _read_offset(local, zone) if steady is None else steady
     utc = local - before
     # `combine` costs a quarter of `replace(tzinfo=UTC)`, and each forward comes through here.
     moment = datetime.combine(utc, utc.time(), UTC)
-    # No zone changes its offset twice within two days, and asking with `fold` costs far more.
-    if _read_offset(local - _DAY, zone) == _read_offset(local + _DAY, zone):
+    if steady is not None:
         return moment, None
     after = _read_offset(local.replace(fold=1), zone)
     if before == after:
@@ -50,6 +51,15 @@ def _parse_iso(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=64)
+def _find_steady_offset(day: date, zone: ZoneInfo) -> timedelta | None:
+    """The offset that holds all that day and the days around it; None where there is a change."""
+    # No zone changes its offset twice within so few days.
+    midnight = datetime.combine(day, time())
+    first, last = (_read_offset(midnight + days * _DAY, zone) for days in (-1, 2))
+    return first if first == last else None
 
 
 def _read_offset(local: datetime, zone: ZoneInfo) -> timedelta:

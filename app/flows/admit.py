@@ -52,19 +52,17 @@ class Gate:
     def admission(self) -> Admission:
         return self._admission
 
-    def find(self, secret: bytes | None, dest: str) -> AuthValue | None:
+    def find(self, secret: bytes, dest: str, now: datetime) -> AuthValue | None:
         """The value in memory that admits a forward to `dest`."""
-        return self._admission.find(secret, dest, self._now()) if secret else None
+        return self._admission.find(secret, dest, now)
 
-    async def look_up(self, secret: bytes | None, dest: str) -> AuthValue | None:
-        """`find` after a new look at the database; None where the value is wrong or missing.
+    async def look_up(self, secret: bytes, dest: str) -> AuthValue | None:
+        """`find` after a new look at the database; None where the value is wrong.
 
         Raises Unavailable where the database cannot be asked.
         """
-        if not secret:
-            return None
         await asyncio.shield(self._join_read())
-        return self.find(secret, dest)
+        return self.find(secret, dest, self._now())
 
     async def refresh(self) -> None:
         """Read the values again where they have changed. Raises Unavailable."""

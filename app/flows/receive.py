@@ -1,12 +1,13 @@
 """Receives one forward: read it, check who sends it, and have it on disk before the answer."""
 
+import asyncio
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from enum import Enum
 from zoneinfo import ZoneInfo
 
+from app.domain.access import AuthValue
+from app.domain.errors import AccessDenied, LetterboxError, Unavailable
 from app.domain.messages import InboundMessage, sort_problems
 from app.flows.admit import Gate
 from app.flows.notices import Notices
@@ -15,16 +16,16 @@ from app.storage.intake import Intake
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-
-class Receipt(Enum):
-    """What became of a forward: durable, or turned away because of who sent it."""
-
-    KEPT = "kept"
-    TURNED_AWAY = "turned-away"
+# Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
+# not forward; with Unavailable where that cannot be told or nothing can be written.
+Done = Callable[[LetterboxError | None], None]
 
 
 class Receiver:
-    """The receive flow, with all that it needs held ready."""
+    """The receive flow, with all that it needs held ready.
+
+    It runs on callbacks: a task and a future for each forward would cost as much as reading it.
+    """
 
     def __init__(
         self,
@@ -45,44 +46,64 @@ class Receiver:
         self._notices = notices
         self._now = now
         self._make_nonce = make_nonce
+        self._looking_up: set[asyncio.Task[None]] = set()
 
-    async def receive(
-        self, method: str, query: bytes, content_type: bytes, body: bytes, address: str
-    ) -> Receipt:
-        """Returns KEPT only once the message is on disk.
-
-        Raises Unavailable where an unknown `auth` cannot be looked up, NothingDurable where nothing
-        can be written.
-        """
+    def take(
+        self,
+        method: str,
+        query: bytes,
+        content_type: bytes,
+        body: bytes,
+        address: str,
+        done: Done,
+    ) -> None:
+        """Take a forward whose last byte has come, and call `done` when its fate is known."""
         request = read_request(method, query, content_type, body)
+        now = self._now()
         message = parse(
-            request.raw, zone=self._zone, arrived_at=self._now(), nonce=self._make_nonce()
+            request.raw,
+            request.fields,
+            zone=self._zone,
+            arrived_at=now,
+            nonce=self._make_nonce(),
         )
-        if not self._is_forwarder(address):
-            self._notices.on_turned_away(address, message.dest, "forwarder")
-            return Receipt.TURNED_AWAY
-        value = self._gate.find(request.auth, message.dest)
+        if self._forwarders is not None and not self._is_forwarder(address):
+            self._turn_away(address, message.dest, "forwarder", done)
+        elif not request.auth:
+            self._turn_away(address, message.dest, "missing-auth", done)
+        elif value := self._gate.find(request.auth, message.dest, now):
+            self._keep(message, value, done)
+        else:
+            looking_up = asyncio.create_task(self._look_up(request.auth, message, address, done))
+            self._looking_up.add(looking_up)
+            looking_up.add_done_callback(self._looking_up.discard)
+
+    async def _look_up(
+        self, auth: bytes, message: InboundMessage, address: str, done: Done
+    ) -> None:
+        try:
+            value = await self._gate.look_up(auth, message.dest)
+        except Unavailable as error:
+            done(error)
+            return
         if value is None:
-            value = await self._gate.look_up(request.auth, message.dest)
-        if value is None:
-            reason = "wrong-auth" if request.auth else "missing-auth"
-            self._notices.on_turned_away(address, message.dest, reason)
-            return Receipt.TURNED_AWAY
+            self._turn_away(address, message.dest, "wrong-auth", done)
+        else:
+            self._keep(message, value, done)
+
+    def _keep(self, message: InboundMessage, value: AuthValue, done: Done) -> None:
         if self._gate.admission.is_unknown_number(message.dest):
-            message = _add_problem(message, "unknown-number")
-        await self._intake.keep(message)
+            message.problems = sort_problems([*message.problems, "unknown-number"])
         self._notices.on_admitted(value.id)
-        return Receipt.KEPT
+        self._intake.put(message, done)
+
+    def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
+        self._notices.on_turned_away(address, dest, reason)
+        done(AccessDenied(reason))
 
     def _is_forwarder(self, address: str) -> bool:
-        if self._forwarders is None:
-            return True
         try:
             caller = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(caller in network for network in self._forwarders)
-
-
-def _add_problem(message: InboundMessage, code: str) -> InboundMessage:
-    return replace(message, problems=sort_problems([*message.problems, code]))
+        return any(caller in network for network in self._forwarders or ())

@@ -27,7 +27,7 @@ from app.storage.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Unhandled:
-    """A stored message that waits in the queue."""
+    """A stored message that waits in the queue; `pair_key` stands for its conversation."""
 
     id: int
     provider_id: str | None
@@ -40,14 +40,8 @@ class Unhandled:
     name: str
     problems: str
     unread: bool
-
-    @property
-    def pair_key(self) -> bytes:
-        return make_pair_key(self.dest, self.source)
-
-    @property
-    def identity_key(self) -> bytes:
-        return make_identity_key(self.dest, self.source, self.provider_id or "")
+    pair_key: bytes
+    identity_key: bytes
 
     @property
     def day(self) -> str:
@@ -81,6 +75,8 @@ def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
             name=row.merge_fields.get("name", ""),
             problems=row.problems,
             unread=row.read_at is None,
+            pair_key=make_pair_key(row.dest, row.source),
+            identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
         )
         for row in conn.execute(query)
     ]
@@ -113,7 +109,7 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
         }
         for key, message in sorted(newest.items())
     ]
-    statement, new = _make_upsert(conn, conversations, rows)
+    statement, new = _make_upsert(conn, conversations)
     old = conversations.c
     is_newer = or_(
         new.last_arrived_at > old.last_arrived_at,
@@ -133,7 +129,7 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
             "unread": old.unread + new.unread,
         },
     ).returning(old.id, old.pair_key)
-    return {row.pair_key: row.id for row in conn.execute(upsert)}
+    return {row.pair_key: row.id for row in conn.execute(upsert, rows)}
 
 
 def flag_reused_ids(conn: Connection, batch: Sequence[Unhandled]) -> list[Unhandled]:
@@ -202,7 +198,7 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
         }
         for day, dest in sorted(received, key=lambda key: (key[0], make_number_key(key[1])))
     ]
-    statement, new = _make_upsert(conn, daily_counts, rows)
+    statement, new = _make_upsert(conn, daily_counts)
     old = daily_counts.c
     conn.execute(
         statement.on_conflict_do_update(
@@ -211,7 +207,8 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
                 "received": old.received + new.received,
                 "with_problems": old.with_problems + new.with_problems,
             },
-        )
+        ),
+        rows,
     )
 
 
@@ -228,7 +225,7 @@ def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
         {"block": block, "first_received_at": min(times), "last_received_at": max(times)}
         for block, times in sorted(spans.items())
     ]
-    statement, new = _make_upsert(conn, message_blocks, rows)
+    statement, new = _make_upsert(conn, message_blocks)
     old = message_blocks.c
     first, last = new.first_received_at, new.last_received_at
     conn.execute(
@@ -242,12 +239,16 @@ def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
                     (last > old.last_received_at, last), else_=old.last_received_at
                 ),
             },
-        )
+        ),
+        rows,
     )
 
 
-def _make_upsert(conn: Connection, table: Any, rows: list[dict[str, Any]]) -> tuple[Any, Any]:
-    """An INSERT of the rows that can take an ON CONFLICT, and its `excluded` columns."""
+def _make_upsert(conn: Connection, table: Any) -> tuple[Any, Any]:
+    """An INSERT that can take an ON CONFLICT, and its `excluded` columns.
+
+    The rows go to `execute`: with them inside, the statement would be compiled anew each time.
+    """
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    statement: Insert = dialect.insert(table).values(rows)
+    statement: Insert = dialect.insert(table)
     return statement, statement.excluded  # type: ignore[attr-defined]

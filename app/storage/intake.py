@@ -5,10 +5,11 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from time import monotonic
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
@@ -45,10 +46,13 @@ class IntakeListener(Protocol):
     def on_damaged(self, path: Path) -> None: ...
 
 
-@dataclass(slots=True)
-class _Waiting:
+# Called once for a message: with None when it is on disk, with the error where no place takes it.
+Done = Callable[[NothingDurable | None], None]
+
+
+class _Waiting(NamedTuple):
     message: InboundMessage
-    kept: asyncio.Future[None]
+    done: Done
     deadline: float
 
 
@@ -107,7 +111,7 @@ class Intake:
     @property
     def is_busy(self) -> bool:
         """Whether messages stream in, rather than one now and then."""
-        since = asyncio.get_running_loop().time() - self._batch_at
+        since = monotonic() - self._batch_at
         return since < STREAM_SECONDS and self._pause < STREAM_SECONDS
 
     async def start(self) -> None:
@@ -115,13 +119,10 @@ class Intake:
         await self._open_spool()
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
 
-    async def keep(self, message: InboundMessage) -> None:
-        """Return once the message is on disk. Raises NothingDurable where no place takes it."""
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(message, loop.create_future(), loop.time() + DEADLINE_SECONDS)
-        self._queue.append(waiting)
+    def put(self, message: InboundMessage, done: Done) -> None:
+        """Queue a message; `done` is called on the event loop and must not block."""
+        self._queue.append(_Waiting(message, done, monotonic() + DEADLINE_SECONDS))
         self._wake.set()
-        await waiting.kept
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the spool."""
@@ -195,10 +196,10 @@ class Intake:
         return batch
 
     async def _keep_batch(self, batch: list[_Waiting]) -> None:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         self._pause, self._batch_at = now - self._batch_at, now
         if self.direct:
-            patience = batch[0].deadline - asyncio.get_running_loop().time()
+            patience = batch[0].deadline - monotonic()
             try:
                 await self._within(patience, self._store([waiting.message for waiting in batch]))
             except Exception as error:  # noqa: BLE001 whatever it was, the spool takes the batch
@@ -215,19 +216,14 @@ class Intake:
         except Exception as error:  # noqa: BLE001 the writer must go on whatever the disk does
             self.spool_error = str(error)
             log.error("nothing_durable", error=str(error), messages=len(batch))
-            for waiting in batch:
-                if not waiting.kept.done():
-                    waiting.kept.set_exception(NothingDurable(str(error)))
+            _tell(batch, NothingDurable(str(error)))
         else:
             self.spool_error = None
             self._finish(batch, in_spool=True)
 
     def _finish(self, batch: list[_Waiting], *, in_spool: bool) -> None:
-        for waiting in batch:
-            if not waiting.kept.done():
-                waiting.kept.set_result(None)
-        arrived = batch[0].deadline - DEADLINE_SECONDS
-        seconds = asyncio.get_running_loop().time() - arrived
+        _tell(batch, None)
+        seconds = monotonic() - batch[0].deadline + DEADLINE_SECONDS
         self._listener.on_kept(len(batch), in_spool=in_spool, seconds=seconds)
 
     async def _store(self, batch: Sequence[InboundMessage]) -> None:
@@ -368,6 +364,15 @@ class Intake:
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """Run blocking file work in the one thread that touches the spool."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+def _tell(batch: Sequence[_Waiting], error: NothingDurable | None) -> None:
+    for waiting in batch:
+        try:
+            waiting.done(error)
+        except Exception:
+            # Whatever ails one who waits, the writer goes on and the others hear of theirs.
+            log.exception("not_told")
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from app.domain.forms import join_form
 from app.domain.messages import RawForward
 from tests.api.running import AUTH, BASE_URL, Running, list_ids
 from tests.conftest import NOW
@@ -216,7 +217,7 @@ async def test_one_message_shows_what_came_and_never_the_secret(api: Running) ->
 
 
 async def test_raw_bytes_of_any_kind_are_shown(api: Running) -> None:
-    raw = RawForward("GET", "", "utf-8", ((b"a\x00", bytes(range(256))),))
+    raw = RawForward("GET", "", "utf-8", join_form([(b"a\x00", bytes(range(256)))]))
     await api.store(make_message(1, raw=raw.to_bytes()))
     shown = (await api.read("/messages/msg_1"))["raw"]["parameters"]
     assert shown[0][0] == "a\x00"

@@ -158,5 +158,5 @@ async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     gate = Gate(
         kit.runtime.database, kit.runtime.data_dir.auth_cache, "another", now=kit.runtime.now
     )
-    assert gate.find(made.value.encode(), "447700900456") is not None
-    assert gate.find(b"unknown", "447700900456") is None
+    assert gate.find(made.value.encode(), "447700900456", kit.runtime.now()) is not None
+    assert gate.find(b"unknown", "447700900456", kit.runtime.now()) is None

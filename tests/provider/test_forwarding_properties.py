@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,7 +45,7 @@ params = st.lists(st.tuples(names, wild), max_size=8)
 
 
 def read(request: ForwardRequest, nonce: bytes = b"arrival") -> InboundMessage:
-    return parse(request.raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=nonce)
+    return parse(request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=nonce)
 
 
 def list_texts(message: InboundMessage) -> Iterator[str]:
@@ -95,6 +95,40 @@ def test_parsing_depends_on_nothing_but_the_raw_forward(
     assert stored == request.raw
     assert read(ForwardRequest(stored, None), nonce) == message
     assert InboundMessage.from_record(message.to_record()) == replace(message, via="spool")
+
+
+@often
+@given(
+    values=st.dictionaries(
+        st.sampled_from(["source", "dest", "msg", "id", "receivedts", "MMName", "MM1", "MSG", "x"]),
+        wild | st.text(max_size=20).map(str.encode) | st.just(b"2026-10-25 01:30:00"),
+    ),
+    safe=st.sampled_from(["", ":", " :", "%"]),
+    in_body=st.booleans(),
+)
+def test_the_short_way_of_an_ordinary_forward_ends_where_the_long_one_does(
+    values: dict[str, bytes], safe: str, in_body: bool
+) -> None:
+    form = "&".join(
+        f"{name}={quote_from_bytes(value, safe).replace(' ', '+')}"
+        for name, value in {**values, "auth": SECRET}.items()
+    ).encode()
+    if in_body:
+        request = read_request("POST", b"", b"application/x-www-form-urlencoded", form)
+    else:
+        request = read_request("GET", form, b"", b"")
+    assert request.auth == SECRET
+    assert read(request) == read(ForwardRequest(request.raw, None))
+    assert request.raw.pairs == [
+        (name.encode(), unquote_to_bytes(quote_from_bytes(value, safe)))
+        for name, value in values.items()
+    ]
+
+
+def test_an_ordinary_forward_goes_the_short_way() -> None:
+    form = b"source=447700900123&dest=447700900456&msg=Hi+%C2%A3&id=17&auth=x&receivedts=2026"
+    assert read_request("GET", form, b"", b"").fields is not None
+    assert read_request("GET", form + b"&AUTH=y", b"", b"").fields is None
 
 
 @often

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import NothingDurable
+from app.domain.messages import InboundMessage
 from app.domain.queries import MessageFilter
 from app.storage.database import Connection, Database, open_database
 from app.storage.inbound import make_inserter
@@ -45,6 +46,14 @@ class Listener:
         self.damaged.append(path)
 
 
+async def keep(intake: Intake, message: InboundMessage) -> None:
+    """Return once the message is on disk. Raises NothingDurable."""
+    told: asyncio.Future[NothingDurable | None] = asyncio.get_running_loop().create_future()
+    intake.put(message, told.set_result)
+    if error := await told:
+        raise error
+
+
 @dataclass
 class Kit:
     """An intake with what stands around it."""
@@ -56,7 +65,7 @@ class Kit:
 
     async def keep(self, *numbers: int) -> None:
         async with asyncio.timeout(5):
-            await asyncio.gather(*(self.intake.keep(make_message(number)) for number in numbers))
+            await asyncio.gather(*(keep(self.intake, make_message(number)) for number in numbers))
 
     async def stored(self) -> list[str | None]:
         """The ids in the database, oldest stored first."""
@@ -132,9 +141,9 @@ async def test_one_row_that_can_never_be_stored_spoils_no_other(kit: Kit) -> Non
     bad = make_message(5, body="\ud800\x00", raw=b"what came")
     async with asyncio.timeout(5):
         await asyncio.gather(
-            *(kit.intake.keep(make_message(number)) for number in range(1, 5)),
-            kit.intake.keep(bad),
-            *(kit.intake.keep(make_message(number)) for number in range(6, 9)),
+            *(keep(kit.intake, make_message(number)) for number in range(1, 5)),
+            keep(kit.intake, bad),
+            *(keep(kit.intake, make_message(number)) for number in range(6, 9)),
         )
     page = await kit.database.read(list_messages, MessageFilter(), before=None, limit=50)
     assert len(page.messages) == 8
@@ -187,7 +196,7 @@ async def test_where_nothing_can_be_written_the_caller_is_told(
 
 async def test_closing_finishes_what_was_accepted(kit: Kit) -> None:
     await kit.intake.recover()
-    pending = [asyncio.create_task(kit.intake.keep(make_message(n))) for n in range(1, 50)]
+    pending = [asyncio.create_task(keep(kit.intake, make_message(n))) for n in range(1, 50)]
     await asyncio.sleep(0)
     await kit.intake.close()
     await asyncio.gather(*pending)

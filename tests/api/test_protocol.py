@@ -1,0 +1,172 @@
+"""A forward's short way through uvicorn's protocol, beside requests that go the long one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from app.api.protocol import BoundedHttpToolsProtocol
+from app.main import build_app
+from tests.support.kit import Kit, open_kit
+from tests.support.service import make_forward
+
+HOST = b"Host: letterbox.test\r\n"
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    """On SQLite alone: what is behind the protocol makes no difference to it."""
+    async with open_kit("", tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serving(kit: Kit, keep_alive: int = 30) -> AsyncIterator[int]:
+    """uvicorn with our protocol over the kit's runtime; gives the port."""
+    config = uvicorn.Config(
+        build_app(kit.runtime),
+        port=0,
+        http=BoundedHttpToolsProtocol,
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    await server.on_tick(0)  # which brings the date
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        await server.shutdown()
+
+
+async def talk(port: int, *pieces: bytes) -> bytes:
+    """Send the pieces, each after a moment, and read to the end of the connection."""
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+
+def write_get(message_id: str, *, close: bool = False) -> bytes:
+    head = f"GET /inbound?{make_forward(message_id)} HTTP/1.1\r\n".encode() + HOST
+    return head + (b"Connection: close\r\n" if close else b"") + b"\r\n"
+
+
+def write_post(message_id: str, *headers: bytes) -> bytes:
+    body = make_forward(message_id).encode()
+    lines = [
+        b"POST /inbound HTTP/1.1",
+        b"Host: letterbox.test",
+        b"Content-Type: application/x-www-form-urlencoded",
+        b"Content-Length: %d" % len(body),
+        *headers,
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def test_requests_behind_each_other_are_answered_in_their_order(kit: Kit) -> None:
+    other = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
+    async with serving(kit) as port:
+        pieces = [write_get("1"), other, write_post("2"), other, write_get("3", close=True)]
+        answer = await talk(port, b"".join(pieces))
+    texts = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [text == b"OK" for text in texts] == [True, False, True, False, True]
+    assert sorted(await kit.find()) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_a_forward_may_come_in_pieces(kit: Kit, size: int) -> None:
+    whole = write_post("1", b"Connection: close")
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    async with serving(kit) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await kit.find() == ["1"]
+
+
+async def test_a_body_in_chunks_is_read_to_its_end(kit: Kit) -> None:
+    body = make_forward("1").encode()
+    head = b"POST /inbound HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:10], body[10:])]
+    async with serving(kit) as port:
+        answer = await talk(port, head + HOST + b"\r\n", *chunks, b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert await kit.find() == ["1"]
+
+
+async def test_chunks_beyond_the_limit_are_413(kit: Kit) -> None:
+    head = b"POST /inbound HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"\r\n"
+    chunk = b"%x\r\n%s\r\n" % (40_000, b"x" * 40_000)
+    async with serving(kit) as port:
+        answer = await talk(port, head, chunk, chunk)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer
+
+
+async def test_who_waits_for_100_continue_gets_it(kit: Kit) -> None:
+    whole = write_post("1", b"Expect: 100-continue", b"Connection: close")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    async with serving(kit) as port:
+        answer = await talk(port, head + b"\r\n\r\n", body)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert await kit.find() == ["1"]
+
+
+async def test_http_1_0_is_answered_and_closed(kit: Kit) -> None:
+    async with serving(kit) as port:
+        answer = await talk(port, write_get("1").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("auth", ["", "&auth=wrong"])
+async def test_a_refusal_leaves_the_connection_open(kit: Kit, auth: str) -> None:
+    wrong = f"GET /inbound?msg=x{auth} HTTP/1.1\r\n".encode() + HOST + b"\r\n"
+    async with serving(kit) as port:
+        answer = await talk(port, wrong, write_get("1", close=True))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert answer.endswith(b"OK")
+
+
+async def test_an_idle_connection_is_closed(kit: Kit) -> None:
+    async with serving(kit, keep_alive=1) as port:
+        answer = await talk(port, write_get("1"))
+    assert answer.endswith(b"OK")
+
+
+async def test_every_answer_has_the_date_of_its_second(kit: Kit) -> None:
+    async with serving(kit) as port:
+        answer = await talk(port, write_get("1"), write_get("2", close=True))
+    assert answer.count(b"date: ") == 2
+
+
+async def test_a_message_is_kept_though_the_caller_has_gone(kit: Kit) -> None:
+    async with serving(kit) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(write_get("1"))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        # Shutting down waits until it is answered.
+    assert await kit.find() == ["1"]
