@@ -1,6 +1,6 @@
 """Answers with all messages that match, as CSV or as lines of JSON, streamed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,13 +19,15 @@ CSV: ExportType = "text/csv"
 NDJSON: ExportType = "application/x-ndjson"
 
 
-def choose_type(request: Request) -> ExportType | None:
-    """The export that `Accept` names and prefers; None for the ordinary JSON."""
+def choose_type(
+    request: Request, offered: Sequence[ExportType] = (CSV, NDJSON)
+) -> ExportType | None:
+    """The export on offer that `Accept` names and prefers; None for the ordinary JSON."""
     weights: dict[str, float] = {}
     for part in ",".join(request.headers.getlist("accept")).split(","):
         name, *parameters = (each.strip().lower() for each in part.split(";"))
         weights[name] = max(weights.get(name, 0.0), _read_weight(parameters))
-    best = max((CSV, NDJSON), key=lambda name: weights.get(name, 0.0))
+    best = max(offered, key=lambda name: weights.get(name, 0.0))
     weight = weights.get(best, 0.0)
     is_preferred = weight > weights.get("application/json", 0.0)
     return best if is_preferred and weight >= weights.get("*/*", 0.0) else None

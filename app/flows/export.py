@@ -69,9 +69,9 @@ async def write_csv(
     pages: AsyncIterator[Sequence[Message]], render: Render
 ) -> AsyncIterator[bytes]:
     """UTF-8 with a heading, a chunk a page; safe to open in a spreadsheet."""
-    heading = _write_rows([COLUMNS])
+    heading = write_rows([COLUMNS])
     async for page in pages:
-        yield heading + _write_rows([_make_row(render(message)) for message in page])
+        yield heading + write_rows([_make_row(render(message)) for message in page])
         heading = b""
     if heading:
         yield heading
@@ -89,21 +89,23 @@ async def write_jsonl(
 def _make_row(shown: Mapping[str, Any]) -> list[str]:
     extra = json.dumps(shown["extra"], ensure_ascii=False) if shown["extra"] else ""
     return [
-        *(_make_cell(shown[name]) for name in _PLAIN_COLUMNS),
-        *(_make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
+        *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
+        *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
         extra,
         " ".join(shown["problems"]),
-        _make_cell(shown["read_at"]),
-        _make_cell(shown["handled_at"]),
+        make_cell(shown["read_at"]),
+        make_cell(shown["handled_at"]),
     ]
 
 
-def _make_cell(value: str | None) -> str:
+def make_cell(value: str | None) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     text = value or ""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def _write_rows(rows: Sequence[Sequence[str]]) -> bytes:
+def write_rows(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows as UTF-8 CSV."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue().encode()
