@@ -2,16 +2,15 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from app.api.errors import InvalidParameters
-from app.api.schemas import Message
+from app.api.schemas import show_message
 from app.domain.queries import MessageFilter
 from app.flows.export import Order, read_pages, write_csv, write_jsonl
-from app.storage import search
 from app.storage.database import Database
 
 ExportType = Literal["text/csv", "application/x-ndjson"]
@@ -31,11 +30,6 @@ def choose_type(
     weight = weights.get(best, 0.0)
     is_preferred = weight > weights.get("application/json", 0.0)
     return best if is_preferred and weight >= weights.get("*/*", 0.0) else None
-
-
-def show_message(message: search.Message) -> dict[str, Any]:
-    """A message as programs see it, ready for JSON: the line of an export."""
-    return Message.model_validate(message).model_dump(mode="json")
 
 
 async def answer_export(

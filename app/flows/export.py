@@ -1,13 +1,12 @@
 """Exports messages as CSV or lines of JSON, page by page, in constant memory."""
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from app.domain.messages import MERGE_FIELDS
 from app.domain.queries import MessageFilter
+from app.domain.sheets import make_cell, write_rows
 from app.storage.database import Database
 from app.storage.search import Message, feed_messages, list_messages
 
@@ -37,9 +36,6 @@ COLUMNS = (
     "read_at",
     "handled_at",
 )
-
-# A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def read_pages(
@@ -96,16 +92,3 @@ def _make_row(shown: Mapping[str, Any]) -> list[str]:
         make_cell(shown["read_at"]),
         make_cell(shown["handled_at"]),
     ]
-
-
-def make_cell(value: str | None) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = value or ""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def write_rows(rows: Sequence[Sequence[str]]) -> bytes:
-    """Rows as UTF-8 CSV."""
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 from app.domain.errors import InvalidInput
-from app.flows.export import make_cell, write_rows
+from app.domain.sheets import make_cell, write_rows
 from app.provider.calls import DATELESS_REPORT
 from app.provider.client import ProviderClient
 from app.provider.tables import Table
