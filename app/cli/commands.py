@@ -52,6 +52,19 @@ def serve(
 
 
 @app.command()
+def demo(
+    *,
+    text_every: Annotated[
+        float, typer.Option(min=1, help="Seconds between the texts that come in.")
+    ] = 10.0,
+) -> None:
+    """Serve with a simulated provider behind it, and a few people who text; nothing of it stays."""
+    from app.cli.demo import demo as run  # noqa: PLC0415 see above
+
+    run(text_every=text_every)
+
+
+@app.command()
 def work() -> None:
     """Do the work alone, beside web processes that run with RUN_WORKERS=false."""
     from app.runtime import open_runtime  # noqa: PLC0415 see above

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from app.simulator.application import SimulatorApp
 from app.simulator.connection import ResettableProtocol
@@ -45,7 +47,8 @@ def serve(app: SimulatorApp, host: str = "127.0.0.1", port: int = DEFAULT_PORT) 
 async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
     """Serve in the running event loop while the block lasts; gives the base URL."""
     with _listen(port) as listener:
-        server = _GuestServer(app, _configure(app))
+        # The process it is a guest of has set up its log already.
+        server = _GuestServer(app, _configure(app, log_config=None))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             # The socket listens already: whoever connects before the server is up is queued.
@@ -65,7 +68,9 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _configure(app: SimulatorApp) -> uvicorn.Config:
+def _configure(
+    app: SimulatorApp, log_config: dict[str, Any] | None = LOGGING_CONFIG
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=ResettableProtocol,
@@ -73,6 +78,7 @@ def _configure(app: SimulatorApp) -> uvicorn.Config:
         lifespan="on",
         access_log=False,
         proxy_headers=False,
+        log_config=log_config,
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
