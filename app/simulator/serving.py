@@ -14,6 +14,7 @@ from app.simulator.connection import ResettableProtocol
 
 DEFAULT_PORT = 8100
 _GRACE_SECONDS = 1
+_TICK_SECONDS = 1
 
 
 class _Server(uvicorn.Server):
@@ -29,7 +30,22 @@ class _Server(uvicorn.Server):
 
 
 class _GuestServer(_Server):
-    """A server that leaves the signals to the process it is a guest of."""
+    """A server that leaves the signals to the process it is a guest of, and ends at once."""
+
+    def __init__(self, app: SimulatorApp, config: uvicorn.Config) -> None:
+        super().__init__(app, config)
+        self._ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._ended.wait()
+
+    def end(self) -> None:
+        """Have it end without waiting for its next tick: tests begin and end many servers."""
+        self.should_exit = True
+        self._ended.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,7 +70,7 @@ async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
             # The socket listens already: whoever connects before the server is up is queued.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end()
             await task
 
 

@@ -92,12 +92,21 @@ def build_provider(
 
 @asynccontextmanager
 async def simulated_over_sockets(
-    config: SimulatorConfig | None = None, *, timeouts: Timeouts | None = None
+    config: SimulatorConfig | None = None,
+    *,
+    timeouts: Timeouts | None = None,
+    zone: ZoneInfo = LONDON,
+    **switches: object,
 ) -> AsyncIterator[Simulated]:
     """The client and the provider, with real connections between them."""
     app, stopwatch = build_provider(config)
-    async with serving(app) as url, make_client(f"{url}/api", timeouts=timeouts) as client:
-        yield Simulated(app, client, stopwatch)
+    async with (
+        serving(app) as url,
+        make_client(f"{url}/api", timeouts=timeouts, zone=zone) as client,
+    ):
+        simulated = Simulated(app, client, stopwatch)
+        simulated.throw(**switches)
+        yield simulated
 
 
 @asynccontextmanager
@@ -112,4 +121,5 @@ async def simulated_in_process(config: SimulatorConfig | None = None) -> AsyncIt
 def make_client(url: str, **options: Any) -> ProviderClient:
     # Loading the system's certificates takes longer than most tests, and none is needed here.
     options.setdefault("tls", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    return ProviderClient(TOKEN, url=url, zone=LONDON, **options)
+    options.setdefault("zone", LONDON)
+    return ProviderClient(TOKEN, url=url, **options)
