@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench soak lock
+.PHONY: help install run demo test check bench soak lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ install: .venv/.installed ## make .venv with the command `letterbox`, from the l
 
 run: install ## start everything in one process at http://127.0.0.1:8000
 	@$(BIN)/letterbox serve --show-secrets
+
+demo: install ## run with a simulated provider behind it, and people who text
+	@$(BIN)/letterbox demo
 
 test: install ## run every test: SQLite, a real PostgreSQL, real processes
 	$(BIN)/pytest -n 2 --dist loadgroup

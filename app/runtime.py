@@ -13,12 +13,14 @@ from typing import Any, Literal
 
 import structlog
 
-from app.domain.errors import SetupError
+from app.account import open_provider
+from app.domain.errors import NoProvider, SetupError
 from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 from app.flows.tend import Tender
+from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database, open_database
@@ -64,6 +66,7 @@ class Runtime:
     gate: Gate
     tender: Tender
     intake: Intake | None
+    provider: ProviderClient | None
     now: Callable[[], datetime] = utc_now
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     failure: SetupError | None = None
@@ -86,6 +89,12 @@ class Runtime:
             now=self.now,
             make_nonce=_make_nonces(secrets.token_bytes(16)),
         )
+
+    def get_provider(self) -> ProviderClient:
+        """The client of the provider's API. Raises NoProvider where no token is set."""
+        if self.provider is None:
+            raise NoProvider
+        return self.provider
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
@@ -125,6 +134,8 @@ class Runtime:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(2):
                     await self.tender.say_goodbye()
+        if self.provider is not None:
+            await self.provider.aclose()
         await self.wakeups.close()
         await self.database.close()
 
@@ -172,11 +183,16 @@ class Runtime:
 
 
 def open_runtime(
-    settings: Settings, kind: Kind, *, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    kind: Kind,
+    *,
+    provider: ProviderClient | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> Runtime:
     """Wire everything together; nothing is connected and no task runs yet.
 
-    Raises SetupError where DATA_DIR cannot be used.
+    `provider` replaces the client that the settings name. Raises SetupError where DATA_DIR cannot
+    be used.
     """
     data_dir = DataDir.open(settings.data_dir)
     database = open_database(settings.database_url, settings.sqlite_path)
@@ -197,8 +213,21 @@ def open_runtime(
         )
     process = Process(process_id, kind, socket.gethostname(), os.getpid(), now(), now(), 0)
     tender = Tender(database, gate, intake, notices, metrics, process, now=now)
+    if provider is None and settings.provider_token:
+        provider = open_provider(settings)
     return Runtime(
-        settings, shared, data_dir, database, metrics, notices, wakeups, gate, tender, intake, now
+        settings,
+        shared,
+        data_dir,
+        database,
+        metrics,
+        notices,
+        wakeups,
+        gate,
+        tender,
+        intake,
+        provider,
+        now,
     )
 
 

@@ -28,6 +28,9 @@ EVERYWHERE: tuple[Network, ...] = (
 )
 
 
+# What a mistake in these may repeat to nobody.
+SECRETIVE = frozenset({"api_key", "inbound_auth", "database_url", "provider_token", "provider_url"})
+
 # A `/` in a password ends the place where a host is looked for, and a half of it is no port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]+)?")
 
@@ -53,9 +56,13 @@ class Settings(BaseSettings):
     forwarders: Networks = EVERYWHERE
     trusted_proxies: Networks = (ipaddress.ip_network("127.0.0.1/32"),)
     api_key: SecretStr | None = None
+    provider_url: str = "https://my.fastsms.co.uk/api"
+    provider_token: SecretStr | None = None
     provider_timezone: str = "Europe/London"
     default_region: str = Field("GB", pattern="^[A-Z]{2}$")
     run_workers: bool = True
+    send_per_second: float = Field(10, gt=0, le=1000)
+    send_concurrency: int = Field(8, ge=1, le=64)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -92,6 +99,22 @@ class Settings(BaseSettings):
         if value and (parts.scheme not in {"http", "https"} or not parts.netloc):
             raise ValueError("write it like https://texts.example.com")
         return value.rstrip("/")
+
+    @field_validator("provider_url")
+    @classmethod
+    def _check_provider_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("write it like https://provider.example.com/api")
+        return value
+
+    @field_validator("provider_token")
+    @classmethod
+    def _check_provider_token(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value is not None else "none"
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("is mistyped: copy it from NetMessenger's settings")
+        return value
 
     @field_validator("provider_timezone")
     @classmethod
@@ -177,7 +200,7 @@ def _describe_first(error: ValidationError) -> str:
     if not problem["loc"]:
         return PREFIX + text
     name = str(problem["loc"][0])
-    if name in {"api_key", "inbound_auth", "database_url"}:
+    if name in SECRETIVE:
         return f"{PREFIX}{name.upper()}: {text}"
     return f"{PREFIX}{name.upper()}: {text} (it is {problem['input']!r})"
 
@@ -191,4 +214,6 @@ def _show(name: str, value: object) -> str:
         return f"{scheme}://{user}:********@{rest.rpartition('@')[2]}"
     if isinstance(value, tuple):
         return "all" if value == EVERYWHERE else ",".join(str(network) for network in value)
+    if isinstance(value, float):
+        return f"{value:g}"
     return "" if value is None else str(value)

@@ -3,13 +3,16 @@
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from typer import Typer
+from typer._click.core import Command, Context
+from typer.core import TyperGroup
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from app.cli.commands import app
@@ -111,20 +114,38 @@ def test_make_help_lists_every_target() -> None:
     assert set(re.findall(r"make (\w+)", printed)) == targets
 
 
-def list_commands(group: Typer, *path: str) -> Iterator[tuple[str, ...]]:
+def list_commands(command: Command, *path: str) -> Iterator[tuple[str, ...]]:
     yield path
-    for command in group.registered_commands:
-        assert command.callback is not None
-        yield (*path, command.name or command.callback.__name__)
-    for inner in group.registered_groups:
-        assert inner.typer_instance is not None
-        yield from list_commands(inner.typer_instance, *path, str(inner.name))
+    if isinstance(command, TyperGroup):
+        context = Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from list_commands(inner, *path, name)
 
 
-@pytest.mark.parametrize("command", list(list_commands(app)), ids=" ".join)
+@pytest.mark.parametrize("command", list(list_commands(get_group(app))), ids=" ".join)
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="letterbox")
     assert result.exit_code == 0
     usage, _, explanation = result.output.strip().partition("\n")
     assert " ".join(("Usage: letterbox", *command)) in usage
     assert re.search(r"\w+ \w+.*\.", explanation.partition("Options")[0], re.DOTALL)
+
+
+@pytest.mark.parametrize("name", get_group(app).list_commands(Context(get_group(app))))
+def test_the_list_of_commands_says_what_each_says_itself(name: str) -> None:
+    group = get_group(app)
+    listed = group.get_command(Context(group), name)
+    assert listed is not None
+    asked = listed.make_context(name, [], resilient_parsing=True).command
+    assert (listed.help or "").splitlines()[0] == (asked.help or "").splitlines()[0]
+
+
+def test_the_list_of_commands_needs_nothing_that_is_slow() -> None:
+    code = "import sys, app.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    slow = {"fastapi", "sqlalchemy", "alembic", "pydantic", "uvicorn", "httpx2", "app.simulator"}
+    assert slow & set(loaded) == set()

@@ -16,6 +16,7 @@ from app.domain import errors
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+PROVIDER_RETRY_SECONDS = 60
 REALM = 'Bearer realm="letterbox"'
 
 log = structlog.get_logger("letterbox.api")
@@ -57,6 +58,26 @@ METHOD_NOT_ALLOWED = Kind(
     HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "The path has other methods"
 )
 TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large")
+NO_PROVIDER = Kind(
+    HTTPStatus.SERVICE_UNAVAILABLE, "no-provider", "No account of the provider is set up"
+)
+PROVIDER_REFUSED = Kind(
+    HTTPStatus.UNPROCESSABLE_ENTITY, "provider-refused", "The provider refuses it"
+)
+PROVIDER_ACCOUNT = Kind(
+    HTTPStatus.SERVICE_UNAVAILABLE, "provider-account", "The provider's account is not in order"
+)
+PROVIDER_AWAY = Kind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "provider-unavailable",
+    "The provider cannot be asked now; nothing was done",
+    {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
+)
+PROVIDER_UNCLEAR = Kind(
+    HTTPStatus.BAD_GATEWAY,
+    "provider-unclear",
+    "The provider gave no clear answer, and may have done it",
+)
 INTERNAL = Kind(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Letterbox failed; its log says how"
 )
@@ -70,6 +91,25 @@ KINDS: dict[type[Exception], Kind] = {
     errors.Conflict: CONFLICT,
     errors.Unavailable: UNAVAILABLE,
 }
+
+# What a call to the provider may end in; codes that say nothing else are a refusal.
+PROVIDER_KINDS: dict[type[Exception], Kind] = {
+    errors.NoProvider: NO_PROVIDER,
+    errors.CodeError: PROVIDER_REFUSED,
+    errors.AccountError: PROVIDER_ACCOUNT,
+    errors.MaintenanceError: PROVIDER_AWAY,
+    errors.Unreachable: PROVIDER_AWAY,
+    errors.AmbiguousError: PROVIDER_UNCLEAR,
+    errors.PartlyTakenError: PROVIDER_UNCLEAR,
+    errors.ProviderError: PROVIDER_UNCLEAR,
+}
+PROVIDER_PROBLEMS = (
+    NO_PROVIDER,
+    PROVIDER_REFUSED,
+    PROVIDER_ACCOUNT,
+    PROVIDER_AWAY,
+    PROVIDER_UNCLEAR,
+)
 
 # What the framework raises by itself.
 FRAMEWORK_KINDS: dict[int, Kind] = {
@@ -117,7 +157,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def make_problem_for(error: Exception) -> Response:
     """The answer to an error; one that nobody foresaw is logged and tells nothing."""
-    kind = next((KINDS[each] for each in type(error).__mro__ if each in KINDS), None)
+    known = KINDS | PROVIDER_KINDS
+    kind = next((known[each] for each in type(error).__mro__ if each in known), None)
     if kind is None:
         log.error("request_failed", exc_info=error)
         return make_problem(INTERNAL, "An unforeseen error; it has been logged.")
@@ -125,7 +166,10 @@ def make_problem_for(error: Exception) -> Response:
     if isinstance(error, errors.MissingScope):
         challenge = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
         headers["WWW-Authenticate"] = challenge
-    return make_problem(kind, str(error), found=_list_fields(error), headers=headers)
+    members = _describe_code(error) if isinstance(error, errors.CodeError) else {}
+    return make_problem(
+        kind, str(error), found=_list_fields(error), headers=headers, members=members
+    )
 
 
 def make_problem(
@@ -134,13 +178,18 @@ def make_problem(
     *,
     found: Sequence[tuple[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """An RFC 9457 answer; `found` are the pairs of field and detail that become `errors`."""
+    """An RFC 9457 answer; `found` are the pairs of field and detail that become `errors`.
+
+    `members` are what this kind of problem has besides.
+    """
     problem: dict[str, Any] = {
         "type": kind.type,
         "title": kind.title,
         "status": int(kind.status),
         "detail": detail,
+        **(members or {}),
     }
     if found is not None:
         problem["errors"] = [{"field": name, "detail": text} for name, text in found]
@@ -158,6 +207,10 @@ def _list_fields(error: Exception) -> Sequence[tuple[str, str]] | None:
     if isinstance(error, errors.InvalidInput):
         return [(error.field or "", str(error))]
     return None
+
+
+def _describe_code(error: errors.CodeError) -> dict[str, Any]:
+    return {"code": error.code, "text": error.provider_text, "details": list(error.details)}
 
 
 def _describe(error: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,17 +1,16 @@
 """Answers with all messages that match, as CSV or as lines of JSON, streamed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from app.api.errors import InvalidParameters
-from app.api.schemas import Message
+from app.api.schemas import show_message
 from app.domain.queries import MessageFilter
 from app.flows.export import Order, read_pages, write_csv, write_jsonl
-from app.storage import search
 from app.storage.database import Database
 
 ExportType = Literal["text/csv", "application/x-ndjson"]
@@ -19,21 +18,18 @@ CSV: ExportType = "text/csv"
 NDJSON: ExportType = "application/x-ndjson"
 
 
-def choose_type(request: Request) -> ExportType | None:
-    """The export that `Accept` names and prefers; None for the ordinary JSON."""
+def choose_type(
+    request: Request, offered: Sequence[ExportType] = (CSV, NDJSON)
+) -> ExportType | None:
+    """The export on offer that `Accept` names and prefers; None for the ordinary JSON."""
     weights: dict[str, float] = {}
     for part in ",".join(request.headers.getlist("accept")).split(","):
         name, *parameters = (each.strip().lower() for each in part.split(";"))
         weights[name] = max(weights.get(name, 0.0), _read_weight(parameters))
-    best = max((CSV, NDJSON), key=lambda name: weights.get(name, 0.0))
+    best = max(offered, key=lambda name: weights.get(name, 0.0))
     weight = weights.get(best, 0.0)
     is_preferred = weight > weights.get("application/json", 0.0)
     return best if is_preferred and weight >= weights.get("*/*", 0.0) else None
-
-
-def show_message(message: search.Message) -> dict[str, Any]:
-    """A message as programs see it, ready for JSON: the line of an export."""
-    return Message.model_validate(message).model_dump(mode="json")
 
 
 async def answer_export(

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.dependencies import PREFIX, SECURITY_SCHEME
-from app.api.errors import MEDIA_TYPE, PROBLEMS, Kind
+from app.api.errors import MEDIA_TYPE, PROBLEMS, PROVIDER_PROBLEMS, Kind
 from app.api.inbound import MAX_BYTES, PATH
 from app.api.schemas import A_SENDER, OUR_NUMBER
 
@@ -32,6 +32,13 @@ _PROBLEM: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "code": {"type": "integer", "description": "the provider's error code"},
+        "text": {"type": "string", "description": "what the provider says of its code"},
+        "details": {
+            "type": "array",
+            "description": "every line that the provider wrote beneath its code",
+            "items": {"type": "string"},
+        },
         "errors": {
             "type": "array",
             "description": "with 422: each field that is off",
@@ -60,6 +67,8 @@ _FORWARD: dict[str, tuple[str, str]] = {
 
 # Operations that can meet what exists already.
 _CONFLICTING = frozenset({"add_number"})
+# What asks the provider.
+_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -100,7 +109,8 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
     }
     by_status: dict[int, list[Kind]] = {}
-    for kind in PROBLEMS:
+    asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
+    for kind in (*PROBLEMS, *asked):
         if not excluded.get(kind.status, False):
             by_status.setdefault(int(kind.status), []).append(kind)
     for status, alike in sorted(by_status.items()):

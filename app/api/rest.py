@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api.access_log import AccessLog
+from app.api.account import make_credits_router, make_users_router
+from app.api.address_book import make_contacts_router, make_groups_router
 from app.api.alerts import make_alerts_router
 from app.api.conversations import make_conversations_router
 from app.api.dependencies import Keyring
@@ -19,6 +21,7 @@ from app.api.messages import make_messages_router
 from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
 from app.api.refusals import make_refusals_router
+from app.api.reports import make_reports_router
 from app.api.stats import make_stats_router
 from app.flows.follow import EventTail
 from app.runtime import Runtime
@@ -66,6 +69,11 @@ def build_rest(
         make_keys_router(runtime, keyring),
         make_refusals_router(runtime, keyring),
         make_alerts_router(runtime, keyring),
+        make_credits_router(runtime, keyring),
+        make_reports_router(runtime, keyring),
+        make_contacts_router(runtime, keyring),
+        make_groups_router(runtime, keyring),
+        make_users_router(runtime, keyring),
         make_health_router(runtime),
         make_docs_router(app),
     ):

@@ -127,6 +127,11 @@ class Message(Shown):
     outcome: Outcome | None = Field(None, description="null where no rule has looked at it")
 
 
+def show_message(stored: object) -> dict[str, Any]:
+    """A stored message as programs see it, ready for JSON: the line of an export."""
+    return Message.model_validate(stored).model_dump(mode="json")
+
+
 class RawRequest(Shown):
     """What came over the wire, without the secret."""
 

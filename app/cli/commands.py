@@ -1,19 +1,19 @@
-"""The commands that run the service."""
+"""The command's commands. Each imports what it needs when it runs: most are over in a moment."""
 
 import asyncio
 import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
-from app.cli import export, keys, numbers, simulate
-from app.cli.logs import configure_logging
-from app.cli.offline import JsonOption
-from app.settings import Settings, find_unknown_variables, load_settings
+from app.cli.lazy import add_all_lazily
+from app.cli.output import JsonOption
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 app = typer.Typer(
     name="letterbox",
@@ -24,10 +24,18 @@ app = typer.Typer(
 )
 
 
-app.add_typer(numbers.app, name="numbers")
-app.add_typer(keys.app, name="keys")
-app.add_typer(export.app, name="export")
-app.add_typer(simulate.app, name="simulate")
+add_all_lazily(
+    app,
+    {
+        "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
+        "keys": ("app.cli.keys", "The keys that open the REST interface."),
+        "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
+        "groups": ("app.cli.groups", "The groups of the provider's address book."),
+        "users": ("app.cli.users", "The child users of the provider's account."),
+        "export": ("app.cli.export", "Write what is stored to a file or pipe."),
+        "simulate": ("app.cli.simulate", "Play the provider: a whole NetMessenger on one port."),
+    },
+)
 
 
 @app.command()
@@ -38,17 +46,30 @@ def serve(
     ] = sys.stdout.isatty(),
 ) -> None:
     """Take forwards, serve the interface and, unless RUN_WORKERS is false, do the work."""
-    from app.cli import serve as server  # noqa: PLC0415 the other commands start faster without
+    from app.cli import serve as server  # noqa: PLC0415 see above
 
     server.serve(_begin(), show_secrets=show_secrets)
 
 
 @app.command()
+def demo(
+    *,
+    text_every: Annotated[
+        float, typer.Option(min=1, help="Seconds between the texts that come in.")
+    ] = 10.0,
+) -> None:
+    """Serve with a simulated provider behind it, and a few people who text; nothing of it stays."""
+    from app.cli.demo import demo as run  # noqa: PLC0415 see above
+
+    run(text_every=text_every)
+
+
+@app.command()
 def work() -> None:
     """Do the work alone, beside web processes that run with RUN_WORKERS=false."""
-    from app.runtime import open_runtime  # noqa: PLC0415 as above
-    from app.storage.data_dir import DataDir  # noqa: PLC0415 as above
-    from app.worker import work as run  # noqa: PLC0415 as above
+    from app.runtime import open_runtime  # noqa: PLC0415 see above
+    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
+    from app.worker import work as run  # noqa: PLC0415 see above
 
     settings = _begin()
     lock = None if settings.is_postgres else DataDir.open(settings.data_dir).lock()
@@ -62,9 +83,9 @@ def work() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema to this release's."""
-    from app.storage.data_dir import DataDir  # noqa: PLC0415 as above
-    from app.storage.database import open_database  # noqa: PLC0415 as above
-    from app.storage.migrate import migrate as run  # noqa: PLC0415 as above
+    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
+    from app.storage.database import open_database  # noqa: PLC0415 see above
+    from app.storage.migrate import migrate as run  # noqa: PLC0415 see above
 
     settings = _begin()
     lock = None if settings.is_postgres else DataDir.open(settings.data_dir).lock()
@@ -89,7 +110,8 @@ def doctor(
     worker: Annotated[bool, typer.Option(help="Check only that the worker here lives.")] = False,
 ) -> None:
     """Print every effective setting and check what the service needs."""
-    from app.cli.doctor import check_all, check_worker  # noqa: PLC0415 as above
+    from app.cli.doctor import check_all, check_worker  # noqa: PLC0415 see above
+    from app.settings import load_settings  # noqa: PLC0415 see above
 
     settings = load_settings()
     findings = [check_worker(settings)] if worker else check_all(settings)
@@ -111,8 +133,42 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _begin() -> Settings:
+@app.command("credits")
+def show_credits(*, as_json: JsonOption = False) -> None:
+    """Print the balance of the provider's account."""
+    from app.cli.account import print_credits  # noqa: PLC0415 see above
+
+    print_credits(as_json=as_json)
+
+
+@app.command()
+def report(
+    report_type: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE", help="Messages, Outbox, Usage, InboundMessages, FailedMessages, …"
+        ),
+    ],
+    *,
+    since: Annotated[
+        str | None, typer.Option("--from", help="A day or a time, in the provider's zone.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Likewise; a day begins it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a report of the provider as CSV, whatever its length."""
+    from app.cli.account import print_report  # noqa: PLC0415 see above
+
+    print_report(report_type, since, until, as_json=as_json)
+
+
+def _begin() -> "Settings":
     """The settings of a long-running process, its log set up, odd variables pointed out."""
+    import structlog  # noqa: PLC0415 see above
+
+    from app.cli.logs import configure_logging  # noqa: PLC0415 see above
+    from app.settings import find_unknown_variables, load_settings  # noqa: PLC0415 see above
+
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     log = structlog.get_logger("letterbox")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from app.domain.errors import LetterboxError
+from app.account import open_provider
+from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables
 from app.storage.data_dir import DataDir
 from app.storage.database import open_database
@@ -18,6 +19,7 @@ from app.storage.spool import count_refused
 
 LOW_DISK_BYTES = 1024**3
 MAX_SILENCE_SECONDS = 60
+PROVIDER_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ def check_worker(settings: Settings) -> Finding:
 def check_all(settings: Settings) -> list[Finding]:
     """Everything that can be checked without starting the service."""
     findings = [*_check_variables(), *_check_public_url(settings), *_check_data_dir(settings)]
-    return findings + asyncio.run(_check_database(settings))
+    return findings + asyncio.run(_check_connections(settings))
+
+
+async def _check_connections(settings: Settings) -> list[Finding]:
+    return [*await _check_database(settings), await _check_provider(settings)]
 
 
 def _check_variables() -> Iterator[Finding]:
@@ -98,3 +104,17 @@ async def _check_database(settings: Settings) -> list[Finding]:
     finally:
         await database.close()
     return findings
+
+
+async def _check_provider(settings: Settings) -> Finding:
+    """Whether the account answers; without a token nobody is asked."""
+    if settings.provider_token is None:
+        return Finding("warn", "LETTERBOX_PROVIDER_TOKEN is not set: texts come in, none goes out")
+    try:
+        async with asyncio.timeout(PROVIDER_SECONDS), open_provider(settings) as provider:
+            credit = await provider.check_credits()
+    except TimeoutError:
+        return Finding("fail", f"LETTERBOX_PROVIDER_URL: no answer in {PROVIDER_SECONDS} s")
+    except ProviderError as error:
+        return Finding("fail", str(error))
+    return Finding("ok", f"the provider's account has {credit} credits")

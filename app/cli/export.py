@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.api.exports import show_message
+from app.api.schemas import show_message
 from app.cli.offline import run_on_database
 from app.domain.messages import normalise_number
 from app.domain.queries import MessageFilter

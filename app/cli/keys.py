@@ -8,7 +8,8 @@ import typer
 
 from app.api.ids import decode_id, encode_id
 from app.api.schemas import Key
-from app.cli.offline import JsonOption, print_json, print_table, run_on_database
+from app.cli.offline import run_on_database
+from app.cli.output import JsonOption, print_json, print_table
 from app.domain.access import SCOPES, Scope
 from app.domain.errors import InvalidInput
 from app.flows import configure

@@ -7,7 +7,7 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_QUIET = ("uvicorn.access", "asyncio", "alembic", "sse_starlette")
+_QUIET = ("uvicorn.access", "asyncio", "alembic", "sse_starlette", "httpx2", "httpcore2")
 
 
 def configure_logging(

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from app.api.schemas import Number
-from app.cli.offline import JsonOption, print_json, print_table, run_on_database
+from app.cli.offline import run_on_database
+from app.cli.output import JsonOption, print_json, print_table
 from app.domain.messages import normalise_number
 from app.flows import configure
 from app.flows.configure import NumberWithAuth

@@ -1,13 +1,8 @@
 """How a command reaches the database beside a running service: short transactions of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypeVar
-
-import typer
-from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from app.domain.errors import SetupError
 from app.settings import Settings, load_settings
@@ -17,8 +12,6 @@ from app.storage.migrate import is_current
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print what a program may read.")]
 
 
 def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
@@ -45,20 +38,3 @@ def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
             await database.close()
 
     return asyncio.run(run())
-
-
-def print_json(shown: BaseModel | Sequence[BaseModel]) -> None:
-    """An object, or a list's objects one a line."""
-    for each in [shown] if isinstance(shown, BaseModel) else shown:
-        typer.echo(each.model_dump_json())
-
-
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table for people; a pipe gets it without colours, wide enough for every cell."""
-    table = Table(*headings, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
-    console.print(table)

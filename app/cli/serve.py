@@ -39,12 +39,12 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
     data_dir = DataDir.open(settings.data_dir)
     lock = None if settings.is_postgres else data_dir.lock()
     shared = find_secrets(settings, data_dir)
-    listener = _listen(settings)
+    listener = listen(settings)
     port = listener.getsockname()[1]
     welcome = describe_start(settings, shared, port, show_secrets=show_secrets)
     try:
         if settings.processes == 1:
-            _serve_alone(settings, listener, welcome)
+            serve_alone(settings, listener, welcome)
         else:
             _serve_many(settings, listener, welcome)
     finally:
@@ -99,7 +99,8 @@ def describe_start(
 """
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """The socket of HOST and PORT. Raises SetupError where it cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -159,7 +160,8 @@ class _Supervisor(Multiprocess):
         self.should_exit.set()
 
 
-def _serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> None:
+def serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> None:
+    """Serve in this process until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
     runtime = open_runtime(settings, "web")
     server: _Server
 

@@ -43,6 +43,10 @@ def run(
     auth: Annotated[str, typer.Option(help="The auth value it passes along.")] = "",
     method: Annotated[Literal["GET", "POST"], typer.Option(help="How it forwards.")] = "POST",
     speed: Annotated[float, typer.Option(min=0, help="How fast its clock runs.")] = 1.0,
+    text_every: Annotated[
+        float | None,
+        typer.Option(min=1, help="Let the number's list text it every so many seconds."),
+    ] = None,
 ) -> None:
     """Serve a provider until Ctrl+C."""
     beginning = _read_beginning(config, forward_to, auth, method)
@@ -51,7 +55,8 @@ def run(
     typer.echo(f"Page      http://{host}:{port}/", err=True)
     for number in beginning.numbers:
         typer.echo(f"Number    {number.number} forwards to {number.url or 'nowhere'}", err=True)
-    serve(build_simulator(beginning, start_clock(speed)), host, port)
+    app = build_simulator(beginning, start_clock(speed), texting_seconds=text_every)
+    serve(app, host, port)
 
 
 @app.command()

@@ -10,6 +10,7 @@ LetterboxError                 its text is one line that says what to do
 │   ├── UnknownKey             no key, or none that is valid
 │   └── MissingScope           a valid key without the scope that this needs
 ├── Conflict                   the thing exists already or is not in a state for this
+├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, later perhaps
 │   └── NothingDurable         neither database nor spool can keep a message
 └── ProviderError              a call to the provider failed; see its `error_class` and `fate`
@@ -83,6 +84,13 @@ class MissingScope(AccessDenied):
 
 class Conflict(LetterboxError):
     """The thing exists already, or is not in a state for this."""
+
+
+class NoProvider(LetterboxError):
+    """No account of the provider is set up, so nothing can be asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__("no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN")
 
 
 class Unavailable(LetterboxError):

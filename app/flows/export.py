@@ -1,13 +1,12 @@
 """Exports messages as CSV or lines of JSON, page by page, in constant memory."""
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from app.domain.messages import MERGE_FIELDS
 from app.domain.queries import MessageFilter
+from app.domain.sheets import make_cell, write_rows
 from app.storage.database import Database
 from app.storage.search import Message, feed_messages, list_messages
 
@@ -38,9 +37,6 @@ COLUMNS = (
     "handled_at",
 )
 
-# A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
 
 async def read_pages(
     database: Database, wanted: MessageFilter, *, order: Order = "desc"
@@ -69,9 +65,9 @@ async def write_csv(
     pages: AsyncIterator[Sequence[Message]], render: Render
 ) -> AsyncIterator[bytes]:
     """UTF-8 with a heading, a chunk a page; safe to open in a spreadsheet."""
-    heading = _write_rows([COLUMNS])
+    heading = write_rows([COLUMNS])
     async for page in pages:
-        yield heading + _write_rows([_make_row(render(message)) for message in page])
+        yield heading + write_rows([_make_row(render(message)) for message in page])
         heading = b""
     if heading:
         yield heading
@@ -89,21 +85,10 @@ async def write_jsonl(
 def _make_row(shown: Mapping[str, Any]) -> list[str]:
     extra = json.dumps(shown["extra"], ensure_ascii=False) if shown["extra"] else ""
     return [
-        *(_make_cell(shown[name]) for name in _PLAIN_COLUMNS),
-        *(_make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
+        *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
+        *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
         extra,
         " ".join(shown["problems"]),
-        _make_cell(shown["read_at"]),
-        _make_cell(shown["handled_at"]),
+        make_cell(shown["read_at"]),
+        make_cell(shown["handled_at"]),
     ]
-
-
-def _make_cell(value: str | None) -> str:
-    text = value or ""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _write_rows(rows: Sequence[Sequence[str]]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()

@@ -34,8 +34,6 @@ from app.provider.quoting import make_hider
 from app.provider.tables import Table, open_table
 from app.provider.wire import Form
 
-PROVIDER_URL = "https://my.fastsms.co.uk/api"
-
 # A plain answer is a line or, for many numbers, a line of ids; an address book may be long.
 _LONGEST_ANSWER = 1 << 20
 _LONGEST_BOOK = 1 << 26
@@ -61,7 +59,7 @@ class ProviderClient:
         self,
         token: str,
         *,
-        url: str = PROVIDER_URL,
+        url: str,
         zone: ZoneInfo,
         timeouts: Timeouts | None = None,
         concurrency: int = 8,

@@ -29,9 +29,26 @@ MESSAGE_SYNONYMS = {
 INBOUND_SYNONYMS = {
     "message_id": ("messageid", "msgid", "id"),
     "source": ("from", "source", "sourceaddress", "sender", "originator"),
-    "dest": ("number", "to", "dest", "destination", "destinationaddress", "vmn", "msisdn"),
+    "dest": (
+        "number",
+        "to",
+        "dest",
+        "destination",
+        "destinationaddress",
+        "recipient",
+        "vmn",
+        "msisdn",
+    ),
     "body": ("message", "body", "msg", "text", "messagebody", "content"),
-    "received": ("receiveddate", "received", "receivedts", "receivedtime", "date", "timestamp"),
+    "received": (
+        "receiveddate",
+        "received",
+        "receivedts",
+        "receivedtime",
+        "datereceived",
+        "date",
+        "timestamp",
+    ),
     "status": ("status", "messagestatus", "state"),
 }
 USAGE_SYNONYMS = {

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from app.simulator.application import SimulatorApp
 from app.simulator.connection import ResettableProtocol
 
 DEFAULT_PORT = 8100
 _GRACE_SECONDS = 1
+_TICK_SECONDS = 1
 
 
 class _Server(uvicorn.Server):
@@ -27,7 +30,22 @@ class _Server(uvicorn.Server):
 
 
 class _GuestServer(_Server):
-    """A server that leaves the signals to the process it is a guest of."""
+    """A server that leaves the signals to the process it is a guest of, and ends at once."""
+
+    def __init__(self, app: SimulatorApp, config: uvicorn.Config) -> None:
+        super().__init__(app, config)
+        self._ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._ended.wait()
+
+    def end(self) -> None:
+        """Have it end without waiting for its next tick: tests begin and end many servers."""
+        self.should_exit = True
+        self._ended.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -45,13 +63,14 @@ def serve(app: SimulatorApp, host: str = "127.0.0.1", port: int = DEFAULT_PORT) 
 async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
     """Serve in the running event loop while the block lasts; gives the base URL."""
     with _listen(port) as listener:
-        server = _GuestServer(app, _configure(app))
+        # The process it is a guest of has set up its log already.
+        server = _GuestServer(app, _configure(app, log_config=None))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             # The socket listens already: whoever connects before the server is up is queued.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end()
             await task
 
 
@@ -65,7 +84,9 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _configure(app: SimulatorApp) -> uvicorn.Config:
+def _configure(
+    app: SimulatorApp, log_config: dict[str, Any] | None = LOGGING_CONFIG
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=ResettableProtocol,
@@ -73,6 +94,7 @@ def _configure(app: SimulatorApp) -> uvicorn.Config:
         lifespan="on",
         access_log=False,
         proxy_headers=False,
+        log_config=log_config,
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

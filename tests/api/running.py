@@ -15,6 +15,7 @@ from app.api.rest import build_rest
 from app.domain.messages import InboundMessage
 from app.flows.handle import handle_batch
 from app.main import build_app
+from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.storage.inbound import make_inserter
@@ -92,10 +93,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(database_url: str, folder: Path, **settings: Any) -> AsyncIterator[Running]:
+async def running(
+    database_url: str, folder: Path, provider: ProviderClient | None = None, **settings: Any
+) -> AsyncIterator[Running]:
     """The whole application on that database, with a clock that stands still and no worker."""
     clock = Clock()
-    runtime = _open(database_url, folder, clock, settings)
+    runtime = _open(database_url, folder, clock, settings, provider)
     async with _started(build_app(runtime)) as app, _connected(app) as client:
         yield Running(runtime, app, client, clock)
 
@@ -119,7 +122,13 @@ async def running_rest(
         yield Running(runtime, app, client, clock)
 
 
-def _open(database_url: str, folder: Path, clock: Clock, settings: dict[str, Any]) -> Runtime:
+def _open(
+    database_url: str,
+    folder: Path,
+    clock: Clock,
+    settings: dict[str, Any],
+    provider: ProviderClient | None = None,
+) -> Runtime:
     options = {
         "database_url": database_url,
         "data_dir": folder / "data",
@@ -129,7 +138,7 @@ def _open(database_url: str, folder: Path, clock: Clock, settings: dict[str, Any
         "run_workers": False,
     }
     chosen: dict[str, Any] = {"_env_file": None, **options, **settings}
-    return open_runtime(Settings(**chosen), "web", now=clock)
+    return open_runtime(Settings(**chosen), "web", provider=provider, now=clock)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.api.exports import show_message
+from app.api.schemas import show_message
 from app.domain.errors import Unavailable
 from app.domain.queries import MessageFilter
 from app.flows import export

@@ -331,6 +331,6 @@ def test_url_that_is_no_address_is_refused_at_once(url: str) -> None:
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "tök"])
 def test_token_that_cannot_be_one_is_refused_at_once_and_not_repeated(token: str) -> None:
     with pytest.raises(SettingsError, match="token is missing or mistyped") as caught:
-        ProviderClient(token, zone=LONDON)
+        ProviderClient(token, url="https://provider.example.com/api", zone=LONDON)
 
     assert not token or token not in str(caught.value)

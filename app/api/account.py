@@ -1,0 +1,88 @@
+"""/credits and /users: the provider's account, and the child users below it."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.dependencies import Keyring, make_router
+from app.api.schemas import Sent, Shown, Text
+from app.provider.actions import AccessLevel
+from app.provider.actions import NewUser as ProviderUser
+from app.runtime import Runtime
+
+Word = Annotated[Text, Field(min_length=1, max_length=200)]
+# JSON has no decimals: a text is exact, and a number is taken as it is written.
+Amount = Annotated[
+    Decimal, Field(strict=False, max_digits=18, decimal_places=6, examples=["12.50"])
+]
+
+
+class Balance(Shown):
+    """What the account has left."""
+
+    credits: str = Field(description="a decimal", examples=["1234.50"])
+
+
+class NewUser(Sent):
+    """A child user to create."""
+
+    username: Word = Field(examples=["front-desk"])
+    password: Word
+    access_level: Literal["Normal", "Admin"] = "Normal"
+    first_name: Word = Field(examples=["Ada"])
+    last_name: Word = Field(examples=["Lovelace"])
+    email: Word = Field(examples=["ada@example.com"])
+    telephone: Annotated[Text, Field(max_length=40)] = ""
+    credits: Annotated[Amount, Field(ge=0, description="taken from the account")] = Decimal(0)
+    credit_reminder: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="at how many credits the provider writes an email"
+    )
+    alert_days: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="after how many days without activity it does"
+    )
+
+
+class CreatedUser(Shown):
+    """The child user that was created."""
+
+    username: str
+
+
+class CreditMove(Sent):
+    """Credits to move."""
+
+    quantity: Annotated[
+        Amount, Field(description="given to the user; below 0: taken back from the user")
+    ]
+
+
+def make_credits_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/credits", "admin")
+
+    @router.get("")
+    async def get_credits() -> Balance:
+        """Get the balance of the provider's account."""
+        return Balance(credits=f"{await runtime.get_provider().check_credits():f}")
+
+    return router
+
+
+def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/users", "admin")
+
+    @router.post("", status_code=201)
+    async def create_user(body: NewUser) -> CreatedUser:
+        """Create a child user; only an admin account may."""
+        given = body.model_dump()
+        given["access_level"] = AccessLevel(body.access_level)
+        await runtime.get_provider().create_user(ProviderUser(**given))
+        return CreatedUser(username=body.username)
+
+    @router.post("/{name}/credits", status_code=204)
+    async def move_credits(name: str, body: CreditMove) -> None:
+        """Give credits to a child user, or take them back."""
+        await runtime.get_provider().update_credits(name, body.quantity)
+
+    return router

@@ -1,0 +1,163 @@
+"""/contacts and /groups: the address book that the provider keeps."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from app.api.dependencies import Keyring, make_router
+from app.api.filters import BoolFilter
+from app.api.schemas import A_SENDER, Shown
+from app.domain.errors import InvalidInput
+from app.flows.import_contacts import import_contacts as run_import
+from app.flows.import_contacts import read_contacts
+from app.runtime import Runtime
+
+CSV_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "name,number,email,group1,group2,… a line, in UTF-8 and without headings",
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": f"Ada Lovelace,{A_SENDER},ada@example.com,customers\n",
+            }
+        },
+    }
+}
+
+Headings = Annotated[
+    list[str] | None, Field(description="the provider's headings; null where it sent none")
+]
+Fields = Annotated[list[str], Field(description="the row as it came")]
+Confirmation = Annotated[
+    Literal["all"], Query(description="says that all of them are meant; there is no way back")
+]
+
+
+class Contact(Shown):
+    """A contact of the provider's address book; null is what no heading names."""
+
+    name: str | None = Field(examples=["Ada Lovelace"])
+    number: str | None = Field(examples=[A_SENDER])
+    email: str | None = Field(examples=["ada@example.com"])
+    groups: list[str] = Field(examples=[["customers"]])
+    fields: Fields
+
+
+class Contacts(Shown):
+    """Every contact."""
+
+    headings: Headings
+    items: list[Contact]
+
+
+class Group(Shown):
+    """A group of contacts; `name` is null where it cannot be told."""
+
+    name: str | None = Field(examples=["customers"])
+    fields: Fields
+
+
+class Groups(Shown):
+    """Every group."""
+
+    headings: Headings
+    items: list[Group]
+
+
+class ImportQuery(BaseModel):
+    """What becomes of a name or number that is known already; else it is refused."""
+
+    ignore_duplicates: Annotated[BoolFilter, Field(description="add it all the same")] = None
+    overwrite_duplicates: Annotated[
+        BoolFilter,
+        Field(
+            description="replace the contact with the number, and add one where only the name is"
+            " known; wins over ignore_duplicates"
+        ),
+    ] = None
+
+
+class ImportedLine(Shown):
+    """What became of a line."""
+
+    line: int = Field(description="of the CSV, counted from 1")
+    result: str = Field(
+        description="Success, Partial, Failed, Duplicate Name, Duplicate Number, or the"
+        " provider's newer word",
+        examples=["Success"],
+    )
+    detail: str = Field(description='the provider\'s reason; "" where it gave none')
+
+
+class Imported(Shown):
+    """What became of every line, in the order of the CSV."""
+
+    items: list[ImportedLine]
+
+
+def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/contacts", "admin")
+
+    @router.get("")
+    async def list_contacts() -> Contacts:
+        """List every contact of the provider's address book."""
+        book = await runtime.get_provider().get_all_contacts()
+        return Contacts(
+            headings=None if book.headings is None else list(book.headings),
+            items=[Contact.model_validate(row) for row in book.rows],
+        )
+
+    @router.post("", openapi_extra=CSV_BODY)
+    async def import_contacts(request: Request, query: Annotated[ImportQuery, Query()]) -> Imported:
+        """Add contacts from a CSV; each line gets its own result."""
+        provider = runtime.get_provider()
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "text/csv":
+            raise InvalidInput("send a CSV with Content-Type: text/csv")
+        results = await run_import(
+            provider,
+            read_contacts(await request.body()),
+            ignore_duplicates=bool(query.ignore_duplicates),
+            overwrite_duplicates=bool(query.overwrite_duplicates),
+        )
+        return Imported(items=[ImportedLine.model_validate(each) for each in results])
+
+    @router.delete("", status_code=204)
+    async def delete_contacts(confirm: Confirmation) -> None:  # noqa: ARG001 that it is there counts
+        """Delete every contact of the provider's address book."""
+        await runtime.get_provider().delete_all_contacts()
+
+    return router
+
+
+def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/groups", "admin")
+
+    @router.get("")
+    async def list_groups() -> Groups:
+        """List every group of the provider's address book."""
+        book = await runtime.get_provider().get_all_groups()
+        return Groups(
+            headings=None if book.headings is None else list(book.headings),
+            items=[Group.model_validate(row) for row in book.rows],
+        )
+
+    @router.delete("", status_code=204)
+    async def delete_groups(confirm: Confirmation) -> None:  # noqa: ARG001 as above
+        """Delete every group; the contacts stay."""
+        await runtime.get_provider().delete_all_groups()
+
+    # A group's name is the people's own and may hold a slash.
+    @router.delete("/{name:path}", status_code=204)
+    async def delete_group(name: str) -> None:
+        """Delete a group; its contacts stay."""
+        await runtime.get_provider().delete_group(name)
+
+    @router.post("/{name:path}/empty", status_code=204)
+    async def empty_group(name: str) -> None:
+        """Take all contacts out of a group; they and the group stay."""
+        await runtime.get_provider().empty_group(name)
+
+    return router

@@ -1,0 +1,56 @@
+"""`letterbox credits` and `letterbox report`: what the provider says of the account."""
+
+import json
+import sys
+from contextlib import aclosing
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import typer
+
+from app.cli.online import run_on_provider
+from app.flows.fetch_report import fetch_report, write_csv, write_json
+from app.provider.client import ProviderClient
+from app.settings import load_settings
+
+
+def print_credits(*, as_json: bool) -> None:
+    """The balance, as a decimal."""
+
+    async def ask(client: ProviderClient) -> Decimal:
+        return await client.check_credits()
+
+    balance = f"{run_on_provider(ask):f}"
+    typer.echo(json.dumps({"credits": balance}) if as_json else balance)
+
+
+def print_report(report_type: str, since: str | None, until: str | None, *, as_json: bool) -> None:
+    """A report to stdout as it comes, in constant memory."""
+    zone = load_settings().zone
+    begin, end = read_time(since, zone, "--from"), read_time(until, zone, "--to")
+    write = write_json if as_json else write_csv
+
+    async def copy(client: ProviderClient) -> None:
+        chunks = fetch_report(client, report_type, since=begin, until=end, write=write)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.write(b"\n" if as_json else b"")
+        sys.stdout.buffer.flush()
+
+    run_on_provider(copy)
+
+
+def read_time(text: str | None, zone: ZoneInfo, option: str) -> datetime | None:
+    """A day, or a time; in the provider's zone unless it has an offset of its own."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time: write 2026-06-01, 2026-06-01T12:00 or 2026-06-01T12:00:00Z",
+            param_hint=option,
+        ) from None
+    return time.replace(tzinfo=zone) if time.tzinfo is None else time

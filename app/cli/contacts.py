@@ -1,0 +1,111 @@
+"""`letterbox contacts`: the contacts of the provider's address book."""
+
+import csv
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from app.cli.online import run_on_provider
+from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.domain.errors import ProviderError
+from app.flows.import_contacts import FileContact, import_contacts, read_contacts
+from app.provider.actions import AddressBook, Contact, ImportedLine
+from app.provider.client import ProviderClient
+
+BATCH_LINES = 100
+
+app = typer.Typer(help="The contacts of the provider's address book.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[
+        typer.FileBinaryRead,
+        typer.Argument(help="Lines of name,number,email,group1,group2,… in UTF-8; - is stdin."),
+    ],
+    *,
+    ignore_duplicates: Annotated[
+        bool, typer.Option("--ignore-duplicates", help="Add names and numbers that are known.")
+    ] = False,
+    overwrite_duplicates: Annotated[
+        bool, typer.Option("--overwrite-duplicates", help="Replace the contacts of known numbers.")
+    ] = False,
+) -> None:
+    """Add contacts, and print what became of each line as CSV; exit 1 if any was not added."""
+    contacts = read_contacts(file.read())
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(("line", "result", "detail"))
+    done = failed = 0
+
+    async def run(client: ProviderClient) -> None:
+        nonlocal done, failed
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            bar = progress.add_task("Importing", total=len(contacts))
+            batches = _import_batches(
+                client, contacts, ignore=ignore_duplicates, overwrite=overwrite_duplicates
+            )
+            async with aclosing(batches):
+                async for results in batches:
+                    out.writerows((each.line, each.result, each.detail) for each in results)
+                    failed += sum(not each.is_success for each in results)
+                    done += len(results)
+                    progress.update(bar, completed=done)
+
+    try:
+        run_on_provider(run)
+    except ProviderError:
+        typer.echo(f"No answer came for the contacts from line {contacts[done].line} on", err=True)
+        raise
+    if failed:
+        typer.echo(f"letterbox: {failed} of {len(contacts)} contacts were not added", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_contacts(*, as_json: JsonOption = False) -> None:
+    """List every contact."""
+
+    async def ask(client: ProviderClient) -> AddressBook[Contact]:
+        return await client.get_all_contacts()
+
+    print_book(run_on_provider(ask), as_json=as_json)
+
+
+@app.command()
+def clear(*, yes: YesOption = False) -> None:
+    """Delete every contact; there is no way back."""
+    confirm("Delete every contact of the provider's address book?", yes=yes)
+
+    async def delete(client: ProviderClient) -> None:
+        await client.delete_all_contacts()
+
+    run_on_provider(delete)
+    typer.echo("deleted every contact")
+
+
+def print_book(book: AddressBook[Contact], *, as_json: bool) -> None:
+    """Contacts by name and number, or as they came where the provider names no column."""
+    if as_json:
+        print_rows(book.rows)
+    elif book.headings is None:
+        print_table((), [row.fields for row in book.rows])
+    else:
+        rows = [(row.name, row.number, row.email, ", ".join(row.groups)) for row in book.rows]
+        print_table(("name", "number", "email", "groups"), rows)
+
+
+async def _import_batches(
+    client: ProviderClient, contacts: Sequence[FileContact], *, ignore: bool, overwrite: bool
+) -> AsyncGenerator[list[ImportedLine]]:
+    for start in range(0, len(contacts), BATCH_LINES):
+        yield await import_contacts(
+            client,
+            contacts[start : start + BATCH_LINES],
+            ignore_duplicates=ignore,
+            overwrite_duplicates=overwrite,
+        )

@@ -1,0 +1,112 @@
+"""`letterbox demo`: the service with a simulated provider behind it, and people who text it."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+from pydantic import SecretStr
+
+from app.cli.logs import configure_logging
+from app.cli.serve import listen, serve_alone
+from app.runtime import SharedSecrets, find_secrets
+from app.settings import EVERYWHERE, Settings, load_settings
+from app.simulator.application import SimulatorApp, build_simulator
+from app.simulator.clock import start_clock
+from app.simulator.config import demo_config
+from app.simulator.serving import serving
+from app.storage.data_dir import DataDir
+
+END_SECONDS = 10
+
+
+def demo(*, text_every: float) -> None:
+    """Play until SIGTERM or SIGINT; nothing of it stays. Raises SetupError, SettingsError."""
+    with tempfile.TemporaryDirectory(prefix="letterbox-demo-") as folder:
+        settings = make_settings(Path(folder))
+        configure_logging(settings.log_format, settings.log_level)
+        shared = find_secrets(settings, DataDir.open(settings.data_dir))
+        listener = listen(settings)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = demo_config(f"{url}/inbound", shared.inbound_auth)
+        token, number = config.accounts[0].token, config.numbers[0].number
+        app = build_simulator(config, start_clock(), texting_seconds=text_every)
+        with playing(app) as provider:
+            settings = settings.model_copy(
+                update={"provider_url": f"{provider}/api", "provider_token": SecretStr(token)}
+            )
+            serve_alone(settings, listener, describe_demo(url, provider, token, number, shared))
+
+
+def make_settings(folder: Path) -> Settings:
+    """PORT and the log's settings as they are; all else the demo's own, whatever is set."""
+    return load_settings(
+        data_dir=folder,
+        database_url="",
+        host="127.0.0.1",
+        public_url="",
+        processes=1,
+        run_workers=True,
+        forwarders=EVERYWHERE,
+        inbound_auth=None,
+        api_key=None,
+        provider_timezone="Europe/London",
+    )
+
+
+@contextmanager
+def playing(app: SimulatorApp) -> Iterator[str]:
+    """The provider on a free port, in a thread with a loop of its own; gives its address."""
+    started: Future[str] = Future()
+    stop: Future[None] = Future()
+
+    async def play() -> None:
+        async with serving(app) as url:
+            started.set_result(url)
+            await asyncio.wrap_future(stop)
+
+    def run() -> None:
+        try:
+            asyncio.run(play())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = Thread(target=run, name="provider", daemon=True)
+    thread.start()
+    try:
+        yield started.result()
+    finally:
+        stop.set_result(None)
+        thread.join(END_SECONDS)
+
+
+def describe_demo(url: str, provider: str, token: str, number: str, shared: SharedSecrets) -> str:
+    """What a newcomer may look at; the secrets in it end with the demo."""
+    bearer = f'-H "Authorization: Bearer {shared.api_key}"'
+    account = f"LETTERBOX_PROVIDER_URL={provider}/api LETTERBOX_PROVIDER_TOKEN={token}"
+    return f"""Letterbox is running at {url}, with a simulated provider behind it
+
+  A few people text {number} now and then. Watch their texts come in:
+    curl -N {bearer} {url}/api/v1/events
+
+  Read what has come in, by sender:
+    curl {bearer} {url}/api/v1/conversations
+
+  Text the number yourself, as anybody you like: {provider}/
+    letterbox simulate text --url {provider} --from 447700900020 "Is anybody there?"
+
+  Ask the provider, through Letterbox or directly:
+    curl {bearer} {url}/api/v1/credits
+    {account} letterbox credits
+
+  Let it be slow, or fail:
+    letterbox simulate fault slow --url {provider} --seconds 5
+
+  The interface is described at {url}/docs, the provider in docs/simulator.md
+  End it with Ctrl+C, and all of it is forgotten.
+"""

@@ -1,0 +1,65 @@
+"""`letterbox groups`: the groups of the provider's address book."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.online import run_on_provider
+from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.provider.actions import AddressBook, Group
+from app.provider.client import ProviderClient
+
+app = typer.Typer(help="The groups of the provider's address book.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_groups(*, as_json: JsonOption = False) -> None:
+    """List every group, as the provider describes it."""
+
+    async def ask(client: ProviderClient) -> AddressBook[Group]:
+        return await client.get_all_groups()
+
+    book = run_on_provider(ask)
+    if as_json:
+        print_rows(book.rows)
+    else:
+        print_table(book.headings or (), [row.fields for row in book.rows])
+
+
+@app.command()
+def empty(
+    name: Annotated[str, typer.Argument(help="As `groups list` shows it.")],
+    *,
+    yes: YesOption = False,
+) -> None:
+    """Take all contacts out of a group; they and the group stay."""
+    confirm(f"Take all contacts out of the group {name}?", yes=yes)
+
+    async def run(client: ProviderClient) -> None:
+        await client.empty_group(name)
+
+    run_on_provider(run)
+    typer.echo(f"emptied {name}")
+
+
+@app.command()
+def delete(
+    name: Annotated[str | None, typer.Argument(help="As `groups list` shows it.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Delete every group.")] = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete a group, or every one; the contacts stay, and there is no way back."""
+    if (name is not None) == every:
+        raise typer.BadParameter("name one group, or say --all")
+    what = "every group" if name is None else f"the group {name}"
+    confirm(f"Delete {what} of the provider's address book?", yes=yes)
+
+    async def run(client: ProviderClient) -> None:
+        if name is None:
+            await client.delete_all_groups()
+        else:
+            await client.delete_group(name)
+
+    run_on_provider(run)
+    typer.echo(f"deleted {what}")

@@ -1,0 +1,48 @@
+"""How commands print: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print what a program may read.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def print_json(shown: "BaseModel | Sequence[BaseModel]") -> None:
+    """An object, or a list's objects one a line."""
+    for each in shown if isinstance(shown, Sequence) else [shown]:
+        typer.echo(each.model_dump_json())
+
+
+def print_rows(rows: Sequence[Any]) -> None:
+    """Plain objects (dataclasses), as JSON one a line."""
+    for row in rows:
+        typer.echo(json.dumps(asdict(row), ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people, perhaps without headings.
+
+    A pipe gets it without colours, wide enough for every cell.
+    """
+    table = Table(*headings, box=None, pad_edge=False, show_header=bool(headings))
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=1000)
+    console.print(table)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on stderr, unless `yes`; ends the command where the answer is no."""
+    if not yes:
+        typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,92 @@
+"""`letterbox users`: the child users of the provider's account."""
+
+import sys
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from app.cli.online import run_on_provider
+from app.provider.actions import AccessLevel, NewUser
+from app.provider.client import ProviderClient
+
+app = typer.Typer(help="The child users of the provider's account.", no_args_is_help=True)
+
+
+def read_amount(text: str | Decimal) -> Decimal:
+    """A decimal. Raises BadParameter."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise typer.BadParameter(f"{text} is no amount of credits")
+    return amount
+
+
+@app.command()
+def create(
+    username: str,
+    *,
+    first_name: Annotated[str, typer.Option()],
+    last_name: Annotated[str, typer.Option()],
+    email: Annotated[str, typer.Option()],
+    credit: Annotated[
+        Decimal, typer.Option("--credits", parser=read_amount, help="Taken from the account.")
+    ] = Decimal(0),
+    access_level: Annotated[AccessLevel, typer.Option()] = AccessLevel.NORMAL,
+    telephone: Annotated[str, typer.Option()] = "",
+    credit_reminder: Annotated[
+        int | None, typer.Option(min=0, help="At how many credits an email warns the user.")
+    ] = None,
+    alert_days: Annotated[
+        int | None, typer.Option(min=0, help="After how many idle days an email does.")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+) -> None:
+    """Create a child user; the password is asked for, so that no list of processes shows it."""
+    user = NewUser(
+        username=username,
+        password=_read_password(from_stdin=password_stdin),
+        access_level=access_level,
+        first_name=first_name,
+        last_name=last_name,
+        email=email,
+        credits=credit,
+        telephone=telephone,
+        credit_reminder=credit_reminder,
+        alert_days=alert_days,
+    )
+
+    async def run(client: ProviderClient) -> None:
+        await client.create_user(user)
+
+    run_on_provider(run)
+    typer.echo(f"created {username}")
+
+
+# So that an amount below 0 is not taken for an option.
+@app.command(context_settings={"ignore_unknown_options": True})
+def credit(
+    username: str,
+    quantity: Annotated[
+        Decimal, typer.Argument(parser=read_amount, help="How many; below 0: taken back.")
+    ],
+) -> None:
+    """Give credits to a child user, or take them back."""
+
+    async def run(client: ProviderClient) -> None:
+        await client.update_credits(username, quantity)
+
+    run_on_provider(run)
+    given = f"gave {quantity} credits to" if quantity > 0 else f"took {-quantity} credits back from"
+    typer.echo(f"{given} {username}")
+
+
+def _read_password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password

@@ -1,0 +1,75 @@
+"""Imports contacts into the provider's address book from a CSV file, line by line."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from app.domain.errors import InvalidInput
+from app.provider.actions import ImportedLine, NewContact
+from app.provider.client import ProviderClient
+
+_FIXED_COLUMNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FileContact:
+    """A contact and the line of the file on which it ends, counted from 1."""
+
+    line: int
+    contact: NewContact
+
+
+def read_contacts(data: bytes) -> list[FileContact]:
+    """The contacts of a CSV as the provider's page has it: name,number,email,group1,group2,…
+
+    There is no heading; blank lines are passed over. What the provider can judge by itself (a
+    missing name, a number that is none) is left to it. Raises InvalidInput for what is no such
+    CSV, or holds no contact.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(f"line {line} is not UTF-8: save the file as UTF-8") from None
+    if "\0" in text:
+        raise InvalidInput("the CSV holds a NUL character, which no text can")
+    # Not splitlines(): it also cuts at characters that may stand in a name.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        contacts = [FileContact(reader.line_num, _read_row(row)) for row in reader if row]
+    except csv.Error as error:
+        raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
+    for each in contacts:
+        _check(each)
+    if not contacts:
+        raise InvalidInput("there is no contact to import: write name,number,email,group,…")
+    return contacts
+
+
+async def import_contacts(
+    client: ProviderClient,
+    contacts: Sequence[FileContact],
+    *,
+    ignore_duplicates: bool,
+    overwrite_duplicates: bool,
+) -> list[ImportedLine]:
+    """Import them in one call; the results carry the lines of the file. Raises ProviderError."""
+    results = await client.import_contacts(
+        [each.contact for each in contacts],
+        ignore_duplicates=ignore_duplicates,
+        overwrite_duplicates=overwrite_duplicates,
+    )
+    return [replace(result, line=each.line) for each, result in zip(contacts, results, strict=True)]
+
+
+def _read_row(row: list[str]) -> NewContact:
+    name, number, email, *groups = [cell.strip() for cell in row] + [""] * _FIXED_COLUMNS
+    return NewContact(name, number, email, tuple(filter(None, groups)))
+
+
+def _check(each: FileContact) -> None:
+    contact = each.contact
+    cells = (contact.name, contact.number, contact.email, *contact.groups)
+    if any("\n" in cell or "\r" in cell for cell in cells):
+        raise InvalidInput(f"line {each.line} ends a cell with a line break in it")

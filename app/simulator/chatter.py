@@ -1,0 +1,48 @@
+"""People who text a number now and then, so that whoever watches a demo sees something come in."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+
+# Far below what anybody would call load; `load` is for that.
+FASTEST_SECONDS = 1.0
+_FIRST_SECONDS = 2.0
+
+# Two parts: more than 160 characters.
+LONG_BODY = (
+    "Could I come an hour later tomorrow? I am stuck on a train, and the next one leaves at"
+    " ten past five. If that is too late for you I can also come on Thursday morning."
+)
+BODIES = (
+    "Hello, are you open on Sunday?",
+    "HOURS",
+    "Is order {field} ready yet?",
+    "Thanks, that was quick 🙂",
+    LONG_BODY,
+    "YES",
+    "Café or home delivery: which is cheaper?",
+)
+
+Text = tuple[str, str]
+
+
+def make_text(turn: int, people: Sequence[tuple[str, str]]) -> Text:
+    """Who sends what at a turn; `people` are numbers, each with what it calls its order."""
+    number, field = people[turn % len(people)]
+    return number, BODIES[turn % len(BODIES)].replace("{field}", field)
+
+
+async def keep_texting(
+    receive: Callable[[str, str], Awaitable[object]],
+    people: Sequence[tuple[str, str]],
+    every_seconds: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Have a text come in every so many seconds until cancelled, the first one soon.
+
+    One after the other: where forwards are slow, fewer come in.
+    """
+    await sleep(min(_FIRST_SECONDS, every_seconds))
+    for turn in count():
+        await receive(*make_text(turn, people))
+        await sleep(max(every_seconds, FASTEST_SECONDS))

@@ -1,0 +1,269 @@
+"""What programs ask of the provider through this interface, with the simulated one behind it."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.provider.actions import OutgoingText
+from app.simulator.codes import ERROR_TEXTS
+from app.simulator.faults import Fault
+from tests.api.running import Running, running
+from tests.support.simulated import (
+    ADA,
+    GRACE,
+    OUR_NUMBER,
+    TOKEN,
+    Simulated,
+    simulated_in_process,
+)
+
+CSV = {"Content-Type": "text/csv"}
+SPAN = {"from": "2026-06-01T00:00:00Z", "to": "2026-06-02T00:00:00Z"}
+HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
+
+
+@dataclass
+class Both:
+    """The application and the provider behind it."""
+
+    api: Running
+    provider: Simulated
+
+    async def ask(self, method: str, path: str, status: int, **options: Any) -> Any:
+        answer = await self.api.call(method, path, **options)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    async def import_csv(self, text: str, **parameters: str) -> list[tuple[int, str, str]]:
+        shown = await self.ask(
+            "POST", "/contacts", 200, content=text.encode(), headers=CSV, params=parameters
+        )
+        return [(each["line"], each["result"], each["detail"]) for each in shown["items"]]
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    async with (
+        simulated_in_process() as provider,
+        running("", tmp_path, provider=provider.client) as api,
+    ):
+        yield Both(api, provider)
+
+
+async def test_credits_are_a_decimal_text(both: Both) -> None:
+    assert await both.ask("GET", "/credits", 200) == {"credits": "1000.00"}
+
+
+async def test_a_report_is_json_under_its_own_headings(both: Both) -> None:
+    sent = await both.provider.client.send(HELLO, ADA)
+    [row] = (await both.ask("GET", "/reports/Messages", 200, params=SPAN))["items"]
+    assert (row["MessageID"], row["Destination"], row["Status"]) == (sent[0], ADA, "Pending")
+
+
+async def test_a_report_is_csv_where_that_is_asked_for(both: Both) -> None:
+    simulator = both.provider.app.simulator
+    await simulator.receive_text(ADA, OUR_NUMBER, '=1+1, "quoted"\nand on')
+    answer = await both.api.get(
+        "/reports/InboundMessages", params=SPAN, headers={"Accept": "text/csv"}
+    )
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert 'filename="InboundMessages-2026-06-01.csv"' in answer.headers["content-disposition"]
+    headings, row = csv.reader(io.StringIO(answer.text, newline=""))
+    assert headings == ["MessageID", "From", "Number", "Message", "Received Date", "Status"]
+    assert row[1:4] == [ADA, OUR_NUMBER, '\'=1+1, "quoted"\nand on']
+
+
+async def test_the_outbox_needs_no_dates(both: Both) -> None:
+    assert await both.ask("GET", "/reports/outbox", 200) == {"items": []}
+
+
+async def test_a_type_that_the_page_does_not_list_passes_through(both: Both) -> None:
+    shown = await both.ask("GET", "/reports/MessagesWithBodies", 200, params=SPAN)
+    assert shown == {"items": []}
+    problem = await both.ask("GET", "/reports/NoSuch", 422, params=SPAN)
+    assert (problem["code"], problem["text"]) == (-601, "Unknown Report Type")
+
+
+async def test_a_long_report_comes_whole(both: Both) -> None:
+    both.provider.throw(filler_rows=1000)
+    shown = await both.ask("GET", "/reports/Messages", 200, params=SPAN)
+    assert len(shown["items"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "field"),
+    [
+        ("/reports/Messages", {}, "from"),
+        ("/reports/Messages", {"from": "2026-06-01T00:00:00Z"}, "to"),
+        ("/reports/Outbox", {"to": "2026-06-01T00:00:00Z"}, "from"),
+        ("/reports/Messages", {"from": SPAN["to"], "to": SPAN["from"]}, "to"),
+        ("/reports/Messages", {**SPAN, "from": "yesterday"}, "from"),
+        ("/reports/Messages", {**SPAN, "colour": "red"}, "colour"),
+        ("/reports/a%20b", SPAN, "type"),
+    ],
+)
+async def test_what_is_off_about_a_report_is_named(
+    both: Both, path: str, parameters: dict[str, str], field: str
+) -> None:
+    problem = await both.ask("GET", path, 422, params=parameters)
+    assert [each["field"] for each in problem["errors"]] == [field]
+
+
+async def test_contacts_are_imported_line_by_line_and_listed(both: Both) -> None:
+    text = f"\ufeffAda,{ADA},ada@example.com,friends,people\r\n\r\n,{GRACE},\r\nTim,mine,,friends"
+    assert await both.import_csv(text) == [
+        (1, "Success", ""),
+        (3, "Failed", "No name"),
+        (4, "Failed", "Invalid number (mine)"),
+    ]
+    shown = await both.ask("GET", "/contacts", 200)
+    assert shown["headings"] == ["Name", "Number", "Email", "Groups"]
+    [contact] = shown["items"]
+    assert (contact["name"], contact["number"], contact["email"]) == ("Ada", ADA, "ada@example.com")
+    groups = await both.ask("GET", "/groups", 200)
+    assert [each["name"] for each in groups["items"]] == ["friends", "people"]
+
+
+async def test_duplicates_are_refused_ignored_or_overwritten(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},")
+    assert await both.import_csv(f"Ada,{GRACE},\nEve,{ADA},") == [
+        (1, "Duplicate Name", ""),
+        (2, "Duplicate Number", ""),
+    ]
+    await both.import_csv(f"Eve,{ADA},", overwrite_duplicates="true")
+    await both.import_csv(f"Eve,{GRACE},", ignore_duplicates="true")
+    shown = await both.ask("GET", "/contacts", 200)
+    assert [(each["name"], each["number"]) for each in shown["items"]] == [
+        ("Eve", ADA),
+        ("Eve", GRACE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "hint"),
+    [
+        (b"", CSV, "there is no contact"),
+        (b"Ada,1,\nZo\xeb,2,", CSV, "line 2 is not UTF-8"),
+        (b'Ada,"1', CSV, "line 1 is no CSV"),
+        (b'"A\nda",1,', CSV, "line 2 ends a cell with a line break"),
+        (b"A\0da,1,", CSV, "NUL"),
+        (b"{}", {"Content-Type": "application/json"}, "Content-Type: text/csv"),
+    ],
+)
+async def test_a_csv_that_is_none_is_refused_before_any_call(
+    both: Both, content: bytes, headers: dict[str, str], hint: str
+) -> None:
+    problem = await both.ask("POST", "/contacts", 422, content=content, headers=headers)
+    assert hint in problem["detail"]
+    assert both.provider.app.simulator.world.calls.counts == {}
+
+
+async def test_everything_is_deleted_only_with_a_word_for_it(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,friends")
+    for path in ("/contacts", "/groups"):
+        for parameters in ({}, {"confirm": "yes"}):
+            problem = await both.ask("DELETE", path, 422, params=parameters)
+            assert [each["field"] for each in problem["errors"]] == ["confirm"]
+        assert (await both.ask("GET", path, 200))["items"] != []
+    for path in ("/groups", "/contacts"):
+        await both.ask("DELETE", path, 204, params={"confirm": "all"})
+        assert (await both.ask("GET", path, 200))["items"] == []
+
+
+async def test_a_group_is_emptied_and_deleted_whatever_its_name(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,old/new friends")
+    await both.ask("POST", "/groups/old%2Fnew%20friends/empty", 204)
+    [group] = (await both.ask("GET", "/groups", 200))["items"]
+    assert group["fields"] == ["old/new friends", "0"]
+    await both.ask("DELETE", "/groups/old%2Fnew%20friends", 204)
+    problem = await both.ask("DELETE", "/groups/old%2Fnew%20friends", 422)
+    assert (problem["type"], problem["code"]) == ("/problems/provider-refused", -520)
+
+
+async def test_a_user_is_created_and_given_credits(both: Both) -> None:
+    user = {"username": "desk", "password": "s3cret-word", "first_name": "A", "last_name": "B"}
+    user |= {"email": "desk@example.com", "credits": "12.50"}
+    assert await both.ask("POST", "/users", 201, json=user) == {"username": "desk"}
+    await both.ask("POST", "/users/desk/credits", 204, json={"quantity": "-2.25"})
+    assert await both.ask("GET", "/credits", 200) == {"credits": "989.75"}
+    problem = await both.ask("POST", "/users", 422, json=user | {"email": "nowhere"})
+    assert problem["code"] == -508
+    assert "Username is already in use" in problem["details"]
+    assert "s3cret-word" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/users", {"username": "desk"}, "password"),
+        ("/users/child/credits", {"quantity": "many"}, "quantity"),
+        ("/users/child/credits", {"quantity": "NaN"}, "quantity"),
+        ("/users/child/credits", {"quantity": 0}, "quantity"),
+        ("/users/child/credits", {"quantity": 1, "colour": "red"}, "colour"),
+    ],
+)
+async def test_what_is_off_about_a_user_is_named(
+    both: Both, path: str, body: dict[str, Any], field: str
+) -> None:
+    problem = await both.ask("POST", path, 422, json=body)
+    assert field in [each["field"] for each in problem["errors"]]
+
+
+def expect(code: int) -> tuple[int, str]:
+    """Which status and kind of problem a code of the provider becomes."""
+    if code in {-100, -501, -512, -513, -514, -515}:
+        return 503, "provider-account"
+    if code == -511:
+        return 503, "provider-unavailable"
+    if code in {-300, -301, -302, -400}:
+        return 502, "provider-unclear"
+    return 422, "provider-refused"
+
+
+async def test_every_code_of_the_provider_is_a_problem_with_code_and_text(both: Both) -> None:
+    for code, text in ERROR_TEXTS.items():
+        answer = await both.api.call("DELETE", f"/groups/447700900{-code}")
+        problem = answer.json()
+        slug = problem["type"].removeprefix("/problems/")
+        assert (answer.status_code, slug) == expect(code), code
+        assert (problem["code"], problem["text"]) == (code, text)
+        assert problem["status"] == answer.status_code
+        assert ("retry-after" in answer.headers) == (code == -511)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", status=500),
+        Fault(kind="html", status=200),
+        Fault(kind="empty"),
+        Fault(kind="reset"),
+    ],
+    ids=lambda fault: fault.kind,
+)
+async def test_an_answer_that_is_none_is_unclear(both: Both, fault: Fault) -> None:
+    both.provider.app.simulator.world.faults.add(fault)
+    for path in ("/credits", "/reports/Outbox", "/contacts"):
+        problem = await both.ask("GET", path, 502)
+        assert problem["type"] == "/problems/provider-unclear"
+        assert TOKEN not in str(problem)
+
+
+async def test_without_a_token_everything_says_which_setting_is_missing(lone_api: Running) -> None:
+    calls = [("GET", "/credits"), ("GET", "/reports/Outbox"), ("GET", "/contacts")]
+    calls += [("GET", "/groups"), ("DELETE", "/groups?confirm=all"), ("DELETE", "/groups/friends")]
+    for method, path in calls:
+        answer = await lone_api.call(method, path)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/no-provider"), path
+        assert answer.json()["detail"] == "no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN"
+
+
+async def test_the_account_is_for_admins_alone(both: Both) -> None:
+    key = (await both.api.make_key("messages:read", "messages:send", "rules:write"))["key"]
+    for path in ("/credits", "/reports/Outbox", "/contacts", "/groups"):
+        assert (await both.ask("GET", path, 403, key=key))["type"] == "/problems/forbidden"

@@ -1,0 +1,38 @@
+"""One simulated provider on a real socket for the commands, which run in this process."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli.commands import app
+from app.domain.errors import LetterboxError
+from tests.simulator.conftest import live_client, live_url, wire
+from tests.simulator.play import Wire
+
+__all__ = ["live_client", "live_url", "wire"]
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command against the provider; where it fails, stderr ends as the program's does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LETTERBOX_PROVIDER_URL", f"{wire.url}/api")
+    monkeypatch.setenv("LETTERBOX_PROVIDER_TOKEN", "demo-token")
+
+    def invoke(*arguments: str, typed: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(app, arguments, input=typed)
+        if not isinstance(result.exception, SystemExit | LetterboxError | None):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+def read_lines(result: Result) -> list[dict[str, object]]:
+    """The objects that a command printed, one a line."""
+    return [json.loads(line) for line in result.stdout.splitlines()]

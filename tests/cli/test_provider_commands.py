@@ -1,0 +1,195 @@
+"""The commands that ask the provider: what they print, and how they fail."""
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import CodeError, InvalidInput, NoProvider, Unreachable
+from tests.cli.conftest import Run, read_lines
+from tests.simulator.play import ADA, GRACE, VMN, Wire
+from tests.support.service import LETTERBOX, make_environment
+
+PEOPLE = f"Ada,{ADA},ada@example.com,friends\nGrace,{GRACE},,friends,people\n"
+SPAN = ("--from", "2026-03-01", "--to", "2026-03-03T00:00:00Z")
+
+
+def test_credits_are_printed_as_a_decimal(run: Run) -> None:
+    assert run("credits").stdout == "1000.00\n"
+    assert json.loads(run("credits", "--json").stdout) == {"credits": "1000.00"}
+
+
+def test_a_report_is_csv_or_json(run: Run, wire: Wire) -> None:
+    message_id = wire.send(ADA).text
+    headings, row = csv.reader(io.StringIO(run("report", "Messages", *SPAN).stdout))
+    assert (headings[0], row[0], row[2]) == ("MessageID", message_id, ADA)
+    shown = json.loads(run("report", "messages", *SPAN, "--json").stdout)
+    assert [each["Destination"] for each in shown["items"]] == [ADA]
+    assert run("report", "Outbox").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (["report", "Messages"], InvalidInput, "needs from and to"),
+        (["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"], InvalidInput, "to"),
+        (["report", "NoSuch", *SPAN], CodeError, "-601: Unknown Report Type"),
+        (["groups", "empty", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
+        (["groups", "delete", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
+        (["users", "credit", "nobody", "5"], CodeError, "-509: Unknown/Invalid User"),
+        (["users", "credit", "child", "-5000"], CodeError, "-510"),
+        (["users", "credit", "child", "0"], InvalidInput, "nothing would move"),
+    ],
+)
+def test_a_refusal_is_one_line(
+    run: Run, arguments: list[str], error: type[Exception], said: str
+) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, error)
+    assert said in str(result.exception)
+    assert len(str(result.exception).splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "Messages", "--from", "yesterday"], "is no time"),
+        (["users", "credit", "child", "many"], "is no amount"),
+        (["users", "credit", "child", "nan"], "is no amount"),
+        (["groups", "delete", "--yes"], "say --all"),
+        (["groups", "delete", "friends", "--all", "--yes"], "say --all"),
+        (["contacts", "import", "no-such-file.csv"], "No such file"),
+    ],
+)
+def test_wrong_usage_is_said(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_contacts_are_imported_and_listed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    result = run("contacts", "import", "people.csv")
+    assert result.exit_code == 0
+    assert result.stdout == "line,result,detail\n1,Success,\n2,Success,\n"
+    listed = run("contacts", "list").stdout.splitlines()
+    assert listed[0].split() == ["name", "number", "email", "groups"]
+    assert listed[1].split() == ["Ada", ADA, "ada@example.com", "friends"]
+    assert [each["number"] for each in read_lines(run("contacts", "list", "--json"))] == [
+        ADA,
+        GRACE,
+    ]
+    assert run("groups", "list").stdout.splitlines()[1].split() == ["friends", "2"]
+    assert [each["name"] for each in read_lines(run("groups", "list", "--json"))] == [
+        "friends",
+        "people",
+    ]
+
+
+def test_an_import_that_is_not_whole_fails_after_its_results(run: Run) -> None:
+    result = run("contacts", "import", "-", typed=f"{PEOPLE}\nEve,mine,\n,{ADA},\n")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[3:] == ["4,Failed,Invalid number (mine)", "5,Failed,No name"]
+    assert "letterbox: 2 of 4 contacts were not added" in result.stderr
+
+
+def test_duplicates_are_refused_unless_told_otherwise(run: Run) -> None:
+    run("contacts", "import", "-", typed=PEOPLE)
+    assert run("contacts", "import", "-", typed=PEOPLE).exit_code == 1
+    assert run("contacts", "import", "-", "--overwrite-duplicates", typed=PEOPLE).exit_code == 0
+    assert len(read_lines(run("contacts", "list", "--json"))) == 2
+    assert run("contacts", "import", "-", "--ignore-duplicates", typed=PEOPLE).exit_code == 0
+    assert len(read_lines(run("contacts", "list", "--json"))) == 4
+
+
+def test_a_long_import_that_breaks_tells_where(run: Run, wire: Wire) -> None:
+    order = {"kind": "empty", "action": "ImportContactsCSV", "skip": 1}
+    wire.order("POST", "faults", [order]).raise_for_status()
+    people = "".join(f"Person {n},447700900{n % 95:03d},\n" for n in range(150))
+    result = run("contacts", "import", "-", "--ignore-duplicates", typed=people)
+    assert len(result.stdout.splitlines()) == 101
+    assert "No answer came for the contacts from line 101 on" in result.stderr
+    assert str(result.exception) == "The provider answered nothing at all"
+
+
+def test_contacts_without_headings_are_shown_as_they_came(run: Run, wire: Wire) -> None:
+    run("contacts", "import", "-", typed=PEOPLE)
+    wire.order("PATCH", "switches", {"contacts_header": False}).raise_for_status()
+    assert run("contacts", "list").stdout.splitlines()[0].split()[:2] == ["Ada", ADA]
+    assert run("groups", "list").stdout.splitlines()[0].split() == ["friends", "2"]
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        (["contacts", "clear"], ["0 contacts", "2 groups"]),
+        (["groups", "empty", "friends"], ["2 contacts", "2 groups"]),
+        (["groups", "delete", "friends"], ["2 contacts", "1 groups"]),
+        (["groups", "delete", "--all"], ["2 contacts", "0 groups"]),
+    ],
+)
+def test_what_cannot_be_undone_asks_first(run: Run, command: list[str], left: list[str]) -> None:
+    def count() -> list[str]:
+        return [
+            f"{len(read_lines(run(kind, 'list', '--json')))} {kind}"
+            for kind in ("contacts", "groups")
+        ]
+
+    run("contacts", "import", "-", typed=PEOPLE)
+    refused = run(*command, typed="n\n")
+    assert refused.exit_code == 1
+    assert count() == ["2 contacts", "2 groups"]
+    assert run(*command, typed="y\n").exit_code == 0
+    assert count() == left
+
+
+def test_a_user_is_created_and_given_credits(run: Run) -> None:
+    names = ("--first-name", "A", "--last-name", "B", "--email", "desk@example.com")
+    command = ("users", "create", "desk", *names, "--credits", "10.5")
+    typed = run(*command, typed="s3cret\ns3cret\n")
+    assert typed.stdout.splitlines()[-1] == "created desk"
+    piped = run("users", "create", "bell", *names, "--password-stdin", typed="s3cret\n")
+    assert piped.stdout == "created bell\n"
+    assert run("users", "credit", "desk", "-0.5").stdout == "took 0.5 credits back from desk\n"
+    assert run("users", "credit", "bell", "2").stdout == "gave 2 credits to bell\n"
+    assert run("credits").stdout == "988.00\n"
+
+
+def test_without_a_token_the_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LETTERBOX_PROVIDER_TOKEN")
+    result = run("credits")
+    assert isinstance(result.exception, NoProvider)
+    assert str(result.exception) == "no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN"
+
+
+def test_a_provider_that_is_away_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERBOX_PROVIDER_URL", "http://127.0.0.1:1/api")
+    assert isinstance(run("credits").exception, Unreachable)
+
+
+def test_the_doctor_asks_for_the_credits_and_masks_the_token(run: Run, wire: Wire) -> None:
+    result = run("doctor")
+    assert "ok    the provider's account has 1000.00 credits" in result.stdout
+    assert "LETTERBOX_PROVIDER_TOKEN=********" in result.stdout
+    assert "demo-token" not in result.stdout
+    wire.order("PATCH", "switches", {"maintenance": True}).raise_for_status()
+    assert "fail  The provider answered -511" in run("doctor").stdout
+
+
+def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
+    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
+    ended = subprocess.run(
+        [LETTERBOX, "credits"], env=settings, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("letterbox: The provider answered -501: Unknown Username/Password")
+    assert "a-wrong-token" not in line
+
+
+def test_the_number_of_the_demo_is_no_magic_one(wire: Wire) -> None:
+    assert wire.send(VMN).text.isdigit()
