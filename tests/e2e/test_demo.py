@@ -14,7 +14,7 @@ def read_texts(service: Service, key: str) -> list[dict[str, str]]:
 
 def test_the_demo_shows_texts_and_an_account_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with running(folder, "demo", "--text-every", "1") as demo:
+    with running(folder, "demo", "--text-every", "1", log_level="debug") as demo:
         wait_until(lambda: "Ctrl+C" in demo.read_log())
         said = demo.read_log()
         [key] = set(re.findall(r"Bearer ([^\"]+)\"", said))
