@@ -19,6 +19,7 @@ from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
+from app.flows.reconcile import Reconciler, Reconciliation
 from app.flows.tend import Tender
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
@@ -95,6 +96,25 @@ class Runtime:
         if self.provider is None:
             raise NoProvider
         return self.provider
+
+    def make_reconciler(self) -> Reconciler:
+        """The reconcile flow. Raises NoProvider where no token is set."""
+        return Reconciler(
+            self.database,
+            self.get_provider(),
+            zone=self.settings.zone,
+            holder=secrets.token_hex(8),
+            now=self.now,
+        )
+
+    def note_reconciliation(self, result: Reconciliation) -> None:
+        """Count what a run found, and wake whoever handles it."""
+        self.metrics.reported.inc(result.reported)
+        self.metrics.missing.inc(result.missing)
+        self.metrics.reconciled_at.set(self.now().timestamp())
+        if result.missing:
+            log.warning("messages_missing", count=result.missing, since=result.since.isoformat())
+            self.wakeups.ring("messages")
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     run_workers: bool = True
     send_per_second: float = Field(10, gt=0, le=1000)
     send_concurrency: int = Field(8, ge=1, le=64)
+    reconcile_seconds: int = Field(300, ge=0, description="0: never")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

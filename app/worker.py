@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from app.domain.errors import SetupError, Unavailable
+from app.domain.errors import LetterboxError, SetupError, Unavailable
 from app.flows.handle import BATCH_ROWS, handle_batch
 from app.runtime import Runtime
 from app.storage.text_search import merge_index
@@ -57,7 +57,10 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await runtime.prepared.wait()
-    await _run_handling(runtime, on_turn)
+    async with asyncio.TaskGroup() as flows:
+        flows.create_task(_run_handling(runtime, on_turn))
+        if runtime.provider is not None and runtime.settings.reconcile_seconds:
+            flows.create_task(_run_reconciling(runtime))
 
 
 async def _run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
@@ -78,6 +81,21 @@ async def _run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
             await asyncio.sleep(POLL_SECONDS)
         if busy:
             await asyncio.sleep(GIVE_WAY * (loop.time() - began))
+
+
+async def _run_reconciling(runtime: Runtime) -> None:
+    reconciler = runtime.make_reconciler()
+    while True:
+        try:
+            result = await reconciler.run()
+        except LetterboxError as error:
+            log.warning("reconciliation_failed", error=str(error))
+        except Exception:
+            log.exception("reconciliation_failed")
+        else:
+            if result is not None:
+                runtime.note_reconciliation(result)
+        await asyncio.sleep(runtime.settings.reconcile_seconds)
 
 
 async def _handle(runtime: Runtime, rows: int) -> bool:

@@ -20,6 +20,7 @@ from app.api.keys import make_keys_router
 from app.api.messages import make_messages_router
 from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
+from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
 from app.api.reports import make_reports_router
 from app.api.stats import make_stats_router
@@ -71,6 +72,7 @@ def build_rest(
         make_alerts_router(runtime, keyring),
         make_credits_router(runtime, keyring),
         make_reports_router(runtime, keyring),
+        make_reconcile_router(runtime, keyring),
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),
         make_users_router(runtime, keyring),

@@ -10,9 +10,11 @@ from app.api.dependencies import Keyring, make_router
 from app.api.filters import NumberFilter, TimeFilter
 from app.api.schemas import OUR_NUMBER, Shown, Time
 from app.runtime import Runtime
+from app.storage.stats import DayCount as StoredCount
 from app.storage.stats import count_days
 
 DEFAULT_PERIOD = timedelta(days=28)
+ENDS = ("delivered", "undelivered", "failed", "expired")
 _DAY = timedelta(days=1)
 
 
@@ -29,12 +31,25 @@ class StatsQuery(BaseModel):
 
 
 class DayCount(Shown):
-    """How many texts one number got on one day."""
+    """What came to one number and went out from it on one day."""
 
-    day: str = Field(description="a day of arrival in UTC", examples=["2026-06-01"])
+    day: str = Field(description="a day in UTC", examples=["2026-06-01"])
     number: str = Field(examples=[OUR_NUMBER])
-    received: int
+    received: int = Field(description="texts that arrived, from the report as well")
     with_problems: int
+    reported: int = Field(description="texts that the provider's report has")
+    missing: int = Field(description="of them, those that were never forwarded")
+    sent: int = Field(description="texts that the provider took")
+    delivered: int
+    undelivered: int
+    failed: int
+    expired: int
+    delivery_rate: float | None = Field(
+        description="delivered of those whose end is known; null where none is", examples=[0.98]
+    )
+    reply_seconds: float | None = Field(
+        description="from a text's arrival to its answer's being taken, on average"
+    )
 
 
 class Stats(Shown):
@@ -42,7 +57,7 @@ class Stats(Shown):
 
     since: Time
     until: Time | None
-    items: list[DayCount] = Field(description="newest day first; days without a text are left out")
+    items: list[DayCount] = Field(description="newest day first; days without any are left out")
 
 
 def make_stats_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -59,10 +74,25 @@ def make_stats_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             until=None if until is None else until.date().isoformat(),
             number=query.number,
         )
-        items = [DayCount.model_validate(each) for each in counts]
+        items = [_show_day(each) for each in counts]
         return Stats(since=since, until=until, items=items)
 
     return router
+
+
+def _show_day(counted: StoredCount) -> DayCount:
+    figures = counted.figures
+    ended = sum(figures.get(end, 0) for end in ENDS)
+    replied = figures.get("replied", 0)
+    return DayCount(
+        day=counted.day,
+        number=counted.number,
+        received=counted.received,
+        with_problems=counted.with_problems,
+        **{name: figures.get(name, 0) for name in ("reported", "missing", "sent", *ENDS)},
+        delivery_rate=figures.get("delivered", 0) / ended if ended else None,
+        reply_seconds=figures.get("reply_seconds", 0) / replied if replied else None,
+    )
 
 
 def _begin_day(moment: datetime) -> datetime:

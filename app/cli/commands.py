@@ -162,6 +162,21 @@ def report(
     print_report(report_type, since, until, as_json=as_json)
 
 
+@app.command()
+def reconcile(
+    *,
+    since: Annotated[str, typer.Option("--from", help="A day or a time, in the provider's zone.")],
+    until: Annotated[
+        str | None, typer.Option("--to", help="Likewise; a day begins it. Now where absent.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the messages with the provider's report, and store what is missing."""
+    from app.cli.reconcile import reconcile as run  # noqa: PLC0415 see above
+
+    run(since, until, as_json=as_json)
+
+
 def _begin() -> "Settings":
     """The settings of a long-running process, its log set up, odd variables pointed out."""
     import structlog  # noqa: PLC0415 see above

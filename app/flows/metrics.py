@@ -64,6 +64,22 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
+        self.reported = Counter(
+            "letterbox_messages_reported_total",
+            "Rows of the provider's InboundMessages report that runs have compared.",
+            registry=self.registry,
+        )
+        self.missing = Counter(
+            "letterbox_messages_missing_total",
+            "Messages that were never forwarded and were stored from the report.",
+            registry=self.registry,
+        )
+        self.reconciled_at = Gauge(
+            "letterbox_reconciled_timestamp_seconds",
+            "When the last reconciliation that succeeded ended, in Unix time.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")
 

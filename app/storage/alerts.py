@@ -68,6 +68,13 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
         add_event(conn, "alert", alert_id, now)
 
 
+def close_quiet_alerts(conn: Connection, kind: str, *, before: datetime, now: datetime) -> None:
+    """End the open alerts of a kind that have not come again since `before`."""
+    quiet = (alerts.c.kind == kind) & alerts.c.closed_at.is_(None) & (alerts.c.updated_at < before)
+    for subject in conn.execute(select(alerts.c.subject).where(quiet)).scalars().all():
+        close_alert(conn, kind, subject, now=now)
+
+
 def list_alerts(
     conn: Connection, *, before: int | None, limit: int, is_open: bool | None = None
 ) -> list[Alert]:

@@ -196,8 +196,8 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Column("first_at", UtcTime, nullable=False, comment="when somebody first held it"),
     Column("succeeded_at", UtcTime, comment="when the last run that succeeded began"),
-    Column("note", Text),
 )
 
 # Who did what.

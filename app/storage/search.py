@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, text
@@ -19,6 +20,7 @@ WALK_ROWS = 5_000
 # A common word is found among the newest few; only a rarer one is worth the search index.
 RECENT_ROWS = 1_000
 INDEX_PATIENCE_MILLISECONDS = 60
+WINDOW_IDS = 1 << 18
 BLOCK_ROWS = 1024
 LAST_ID = 2**63 - 1
 
@@ -85,7 +87,7 @@ def list_messages(
     found = _Found(limit + 1)
     end = _find_handled_end(conn)
     top = LAST_ID if before is None else before
-    low, high = _find_span(conn, wanted)
+    low, high = find_span(conn, wanted.since, wanted.until)
     low = min(low, end)
     # What the handle flow has not indexed yet is looked at one by one; it is a handful.
     reached = found.walk(conn, _all_messages, wanted, top, end, WALK_ROWS)
@@ -102,7 +104,7 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
 
     Ids are committed in their order, so nothing can appear below one that has been seen.
     """
-    low, _ = _find_span(conn, wanted)
+    low, _ = find_span(conn, wanted.since, wanted.until)
     start, looked_at = max(after, min(low, _find_handled_end(conn)) - 1), 0
     ids: list[int] = []
     while len(ids) < limit and looked_at < WALK_ROWS:
@@ -177,6 +179,8 @@ def _walk_indexed(
     if found.full or reached <= low:
         return reached
     candidates = _make_text_driver(conn, wanted.words)
+    if conn.dialect.name == "sqlite":
+        return _walk_by_windows(conn, found, candidates, wanted, reached, low)
     kept = len(found.ids)
     try:
         with _limited_time(conn):
@@ -189,12 +193,24 @@ def _walk_indexed(
     return found.walk(conn, driver, wanted, reached, low, WALK_ROWS - RECENT_ROWS)
 
 
+def _walk_by_windows(
+    conn: Connection, found: _Found, candidates: Driver, wanted: MessageFilter, top: int, low: int
+) -> int:
+    """SQLite has no time limit: it is asked about so many ids at a time until the time is up."""
+    deadline = monotonic() + INDEX_PATIENCE_MILLISECONDS / 1000
+    while top > low and not found.full and monotonic() < deadline:
+        bottom = max(low, top - WINDOW_IDS)
+        top = found.walk(conn, candidates, wanted, top, bottom, RECENT_ROWS)
+        if top > bottom:
+            break
+    return top
+
+
 def _limited_time(conn: Connection) -> Any:
     nested = conn.begin_nested()
-    if conn.dialect.name == "postgresql":
-        conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
-        # A plan made for any word would not use the index for a rare one.
-        conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
+    # A plan made for any word would not use the index for a rare one.
+    conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     return nested
 
 
@@ -266,15 +282,15 @@ def _find_handled_end(conn: Connection) -> int:
     return (last or 0) + 1
 
 
-def _find_span(conn: Connection, wanted: MessageFilter) -> tuple[int, int]:
-    """Bounds of the ids, among the indexed ones, that since and until allow."""
-    if wanted.since is None and wanted.until is None:
+def find_span(conn: Connection, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """Bounds of the ids, among the indexed ones, of what may have been received in that time."""
+    if since is None and until is None:
         return 0, LAST_ID
     query = select(func.min(message_blocks.c.block), func.max(message_blocks.c.block))
-    if wanted.since is not None:
-        query = query.where(message_blocks.c.last_received_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(message_blocks.c.first_received_at < wanted.until)
+    if since is not None:
+        query = query.where(message_blocks.c.last_received_at >= since)
+    if until is not None:
+        query = query.where(message_blocks.c.first_received_at < until)
     first, last = conn.execute(query).one()
     if first is None:
         return LAST_ID, 0

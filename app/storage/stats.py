@@ -1,38 +1,68 @@
 """Counts by day and number, kept up by the handle flow, so that no request counts rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, Select, func, select
 
 from app.domain.messages import make_number_key
+from app.storage.outbound_tables import daily_figures
 from app.storage.tables import daily_counts, messages
 
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """`day` is the UTC day of arrival, `number` the virtual number that was texted."""
+    """`day` is a day in UTC, `number` one of ours; `figures` are those of storage/figures.py."""
 
     day: str
     number: str
-    received: int
-    with_problems: int
+    received: int = 0
+    with_problems: int = 0
+    figures: Mapping[str, int] = field(default_factory=dict)
 
 
 def count_days(
     conn: Connection, *, since: str | None, until: str | None, number: str | None
 ) -> list[DayCount]:
     """Newest day first; `since` is inclusive and `until` exclusive, both YYYY-MM-DD."""
-    table = daily_counts.c
-    query = select(table.day, table.dest, table.received, table.with_problems)
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    figures: dict[tuple[str, str], dict[str, int]] = {}
+    arrived = daily_counts.c
+    query = select(arrived.day, arrived.dest, arrived.received, arrived.with_problems)
+    for day, dest, received, odd in conn.execute(
+        _within(query, arrived.day, arrived.dest_key, since, until, number)
+    ):
+        counts[day, dest] = received, odd
+    added = daily_figures.c
+    query = select(added.day, added.number, added.figure, added.value)
+    for day, ours, figure, value in conn.execute(
+        _within(query, added.day, added.number_key, since, until, number)
+    ):
+        figures.setdefault((day, ours), {})[figure] = value
+    days = sorted({*counts, *figures}, key=lambda key: key[1])
+    return [
+        DayCount(*key, *counts.get(key, (0, 0)), figures.get(key, {}))
+        for key in sorted(days, key=lambda key: key[0], reverse=True)
+    ]
+
+
+def _within(
+    query: Select[Any],
+    day: Column[str],
+    number_key: Column[bytes],
+    since: str | None,
+    until: str | None,
+    number: str | None,
+) -> Select[Any]:
     if since is not None:
-        query = query.where(table.day >= since)
+        query = query.where(day >= since)
     if until is not None:
-        query = query.where(table.day < until)
+        query = query.where(day < until)
     if number is not None:
-        query = query.where(table.dest_key == make_number_key(number))
-    rows = conn.execute(query.order_by(table.day.desc(), table.dest))
-    return [DayCount(*row) for row in rows]
+        query = query.where(number_key == make_number_key(number))
+    return query
 
 
 def count_backlog(conn: Connection, *, at_most: int) -> int:

@@ -228,8 +228,8 @@ def _create_records() -> None:
         sa.Column("name", sa.Text(), primary_key=True),
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("until", TIME, nullable=False),
+        sa.Column("first_at", TIME, nullable=False, comment="when somebody first held it"),
         sa.Column("succeeded_at", TIME, comment="when the last run that succeeded began"),
-        sa.Column("note", sa.Text()),
     )
     op.create_table(
         "audit",

@@ -53,7 +53,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         assert ("404" in operation["responses"]) == ("{" in path)
     assert scopes == {
         "messages:read": {"messages", "conversations", "events", "stats"},
-        "admin": {"numbers", "keys", "refusals", "alerts"} | ASKING,
+        "admin": {"numbers", "keys", "refusals", "alerts", "reconcile"} | ASKING,
     }
     assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 

@@ -78,7 +78,7 @@ async def test_counts_are_by_day_and_number(api: Running) -> None:
 
     async def count(**params: str) -> list[tuple[str, str, int, int]]:
         items = (await api.read("/stats", params=params))["items"]
-        return [tuple(item.values()) for item in items]
+        return [tuple(item.values())[:4] for item in items]
 
     today = [("2026-06-01", "447700900100", 2, 1), ("2026-06-01", "447700900101", 1, 0)]
     before = [("2026-05-31", "447700900100", 1, 0)]

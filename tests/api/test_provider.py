@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.simulated import (
     ADA,
     GRACE,
     OUR_NUMBER,
+    START,
     TOKEN,
     Simulated,
     simulated_in_process,
@@ -267,3 +269,23 @@ async def test_the_account_is_for_admins_alone(both: Both) -> None:
     key = (await both.api.make_key("messages:read", "messages:send", "rules:write"))["key"]
     for path in ("/credits", "/reports/Outbox", "/contacts", "/groups"):
         assert (await both.ask("GET", path, 403, key=key))["type"] == "/problems/forbidden"
+
+
+async def test_a_text_that_was_never_forwarded_is_found_by_hand(both: Both) -> None:
+    await both.provider.app.simulator.receive_text(ADA, OUR_NUMBER, "lost", 0)
+    both.provider.pass_seconds(1200)
+    both.api.clock.now = START + timedelta(seconds=1200)
+    found = await both.ask("POST", "/reconcile", 200, json=SPAN)
+    assert {name: found[name] for name in ("reported", "missing", "unreadable")} == {
+        "reported": 1,
+        "missing": 1,
+        "unreadable": 0,
+    }
+    assert (await both.ask("POST", "/reconcile", 200))["missing"] == 0
+    [message] = (await both.api.read("/messages"))["items"]
+    assert (message["body"], message["via"]) == ("lost", "report")
+    [counted] = (await both.api.read("/stats"))["items"]
+    assert (counted["missing"], counted["delivery_rate"]) == (1, None)
+    both.api.clock.now += timedelta(days=1)
+    for odd in ({"from": "2025-01-01T00:00:00Z"}, {"from": "yesterday"}, {"since": "x"}):
+        await both.ask("POST", "/reconcile", 422, json=odd)

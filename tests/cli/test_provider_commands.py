@@ -193,3 +193,16 @@ def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path)
 
 def test_the_number_of_the_demo_is_no_magic_one(wire: Wire) -> None:
     assert wire.send(VMN).text.isdigit()
+
+
+def test_reconcile_wants_a_database_first(run: Run) -> None:
+    result = run("reconcile", "--from", "2026-03-01")
+    assert "there is no database" in str(result.exception)
+
+
+def test_reconcile_compares_beside_the_service(run: Run, wire: Wire) -> None:
+    assert run("migrate").exit_code == 0
+    assert run("reconcile", *SPAN).stdout == "0 texts in the report, 0 of them were missing here\n"
+    shown = json.loads(run("reconcile", *SPAN, "--json").stdout)
+    assert (shown["reported"], shown["missing"]) == (0, 0)
+    assert run("reconcile", "--from", "2026-03-02", "--to", "2026-03-01").exit_code == 2

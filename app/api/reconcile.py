@@ -1,0 +1,56 @@
+"""/reconcile: compare what arrived with the provider's report now."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from app.api.dependencies import Keyring, make_router
+from app.api.filters import TimeFilter
+from app.api.schemas import Sent, Shown, Time
+from app.domain.errors import InvalidInput
+from app.runtime import Runtime
+
+DEFAULT_PERIOD = timedelta(hours=24)
+LONGEST_PERIOD = timedelta(days=31)
+
+
+class Period(Sent):
+    """Which part of time to look at."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: TimeFilter = Field(None, alias="from", description="a day before `to` where absent")
+    until: TimeFilter = Field(None, alias="to", description="now where absent")
+
+
+class Reconciliation(Shown):
+    """What a comparison found; texts of the last ten minutes are left alone."""
+
+    since: Time = Field(serialization_alias="from")
+    until: Time = Field(serialization_alias="to")
+    reported: int = Field(description="rows of the report")
+    missing: int = Field(description="of them, texts that were unknown here and now are stored")
+    unreadable: int = Field(description="of them, rows without a time or an id that we know")
+
+
+def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/reconcile", "admin")
+
+    @router.post("")
+    async def reconcile(body: Period | None = None) -> Reconciliation:
+        """Compare the messages with the provider's InboundMessages report, and store what is
+        missing.
+
+        This runs by itself every RECONCILE_SECONDS; 409 where it does at the moment.
+        """
+        asked = body or Period.model_validate({})
+        until = asked.until or runtime.now()
+        since = asked.since or until - DEFAULT_PERIOD
+        if not since <= until <= since + LONGEST_PERIOD:
+            raise InvalidInput("write a period of at most 31 days", field="from")
+        found = await runtime.make_reconciler().run_window(since, until)
+        runtime.note_reconciliation(found)
+        return Reconciliation.model_validate(found)
+
+    return router

@@ -1,0 +1,56 @@
+"""`letterbox reconcile`: compare a part of time with the provider's report, by hand."""
+
+import json
+import secrets
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from app.account import open_provider
+from app.cli.account import read_time
+from app.cli.offline import run_on_database
+from app.flows.reconcile import Reconciler, Reconciliation
+from app.settings import Settings, load_settings
+from app.storage.database import Database
+from app.storage.wakeups import ring_once
+
+
+def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
+    """Store what the report has and we have not; the counts go to stdout."""
+    zone = load_settings().zone
+    now = datetime.now(UTC)
+    begin = read_time(since, zone, "--from") or now - timedelta(days=1)
+    end = read_time(until, zone, "--to") or now
+    if end < begin:
+        raise typer.BadParameter("it lies before --from", param_hint="--to")
+    result = run_on_database(lambda database, settings: _run(database, settings, begin, end))
+    if as_json:
+        typer.echo(json.dumps(asdict(result), default=datetime.isoformat))
+        return
+    typer.echo(f"{result.reported} texts in the report, {result.missing} of them were missing here")
+    if result.unreadable:
+        typer.echo(f"{result.unreadable} rows could not be dated and were left out", err=True)
+
+
+async def _run(
+    database: Database, settings: Settings, since: datetime, until: datetime
+) -> Reconciliation:
+    async with open_provider(settings) as client:
+        reconciler = Reconciler(
+            database,
+            client,
+            zone=settings.zone,
+            holder=secrets.token_hex(8),
+            now=lambda: datetime.now(UTC),
+        )
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            bar = progress.add_task("Comparing", total=1.0)
+            result = await reconciler.run_window(
+                since, until, lambda share: progress.update(bar, completed=share)
+            )
+    if result.missing:
+        await ring_once(database, "messages")
+    return result

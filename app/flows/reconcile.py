@@ -1,0 +1,291 @@
+"""Reconciles what arrived with the provider's report: no text that it has is missing here."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain.errors import Conflict, ProviderError
+from app.domain.forms import join_form
+from app.domain.messages import InboundMessage, RawForward, digest_texts, normalise_number
+from app.domain.reconciling import AMBIGUITY, TOLERANCE, ReportedText, match_by_id, match_by_text
+from app.provider.client import ProviderClient
+from app.provider.forwarding import parse
+from app.provider.reports import InboundRow, read_inbound
+from app.storage.alerts import close_alert, close_quiet_alerts, raise_alert
+from app.storage.database import Connection, Database
+from app.storage.figures import Figures
+from app.storage.leases import find_first_taken, find_last_success, return_lease, take_lease
+from app.storage.processes import GONE_AFTER
+from app.storage.reconciling import find_by_id, find_hindrance, find_near, store_reported
+
+REPORT = "InboundMessages"
+LEASE = "reconcile"
+LEASE_SECONDS = 120.0
+# A forward may come later than the report's row, and a row later than its time says.
+UNTOUCHED = timedelta(minutes=10)
+OVERLAP = timedelta(hours=2)
+# What is compared at once lies in memory: a few hours of texts at a time.
+SLICE = timedelta(hours=6)
+BATCH_ROWS = 100
+# Around the times of the rows.
+SEARCHED = AMBIGUITY + 2 * TOLERANCE
+# Where nothing more is missing for so long, the alert ends.
+QUIET = timedelta(hours=24)
+
+MISSING = "messages-missing"
+FAILED = "reconcile-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of time a run looks at; rows from `count_from` on are counted in the figures."""
+
+    since: datetime
+    until: datetime
+    count_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """`reported` rows stood in the report; `missing` of them were stored from it.
+
+    `unreadable` ones have no time that can be read and no id that we know: whether they are missing
+    cannot be told.
+    """
+
+    since: datetime
+    until: datetime
+    reported: int
+    missing: int
+    unreadable: int
+
+
+class Reconciler:
+    """One run at a time, whoever asks: the lease is a row that all processes share."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: ProviderClient,
+        *,
+        zone: ZoneInfo,
+        holder: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`holder` names whoever runs it in the lease; `zone` is that of the provider's times."""
+        self._database = database
+        self._client = client
+        self._zone = zone
+        self._holder = holder
+        self._now = now
+
+    async def run(self) -> Reconciliation | None:
+        """Look at what came since the last run; None where another runs or nothing is due.
+
+        Raises ProviderError, after an alert, and Unavailable.
+        """
+        began_at = self._now()
+        if not await self._take():
+            return None
+        done_at = None
+        try:
+            window = await self._database.read(_choose_window, began_at)
+            if await self._find_hindrance(window.until):
+                return None
+            try:
+                result = await self._compare(window, lambda _: None)
+            except ProviderError as error:
+                await self._database.write(_note_failure, str(error), self._now())
+                raise
+            done_at = began_at
+            await self._database.write(_note_result, result, self._now())
+            return result
+        finally:
+            await self._database.write(
+                return_lease, LEASE, self._holder, now=self._now(), began_at=done_at
+            )
+
+    async def run_window(
+        self,
+        since: datetime,
+        until: datetime,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> Reconciliation:
+        """Look at a part of time that somebody names; `on_progress` gets the share that is done.
+
+        Texts of the last ten minutes are left alone. Raises Conflict where another run goes on or
+        where messages of that time are on their way, and ProviderError.
+        """
+        until = min(until, self._now() - UNTOUCHED)
+        if not await self._take():
+            raise Conflict("a reconciliation is going on: try again in a moment")
+        try:
+            hindrance = await self._find_hindrance(until)
+            if hindrance:
+                raise Conflict(f"{hindrance}: try again when they are stored")
+            # Those that the runs by themselves have counted are not counted again.
+            window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
+            return await self._compare(window, on_progress)
+        finally:
+            await self._database.write(
+                return_lease, LEASE, self._holder, now=self._now(), began_at=None
+            )
+
+    async def _take(self) -> bool:
+        return await self._database.write(
+            take_lease, LEASE, self._holder, seconds=LEASE_SECONDS, now=self._now()
+        )
+
+    async def _find_hindrance(self, until: datetime) -> str | None:
+        alive_since = self._now() - GONE_AFTER
+        return await self._database.read(find_hindrance, until, alive_since=alive_since)
+
+    async def _compare(
+        self, window: Window, on_progress: Callable[[float], None]
+    ) -> Reconciliation:
+        reported = missing = unreadable = 0
+        taken: set[int] = set()
+        start = window.since
+        while start < window.until:
+            end = min(start + SLICE, window.until)
+            rows = [row async for row in self._read(start, end, is_last=end == window.until)]
+            absent = await self._find_absent(rows, taken)
+            dated = [place for place in absent if rows[place].received_at is not None]
+            missing += await self._store(rows, dated, window.count_from)
+            unreadable += len(absent) - len(dated)
+            reported += len(rows)
+            start = end
+            on_progress((start - window.since) / (window.until - window.since))
+            if not await self._take():
+                raise Conflict("another reconciliation has begun meanwhile")
+        return Reconciliation(window.since, window.until, reported, missing, unreadable)
+
+    async def _read(
+        self, since: datetime, until: datetime, *, is_last: bool
+    ) -> AsyncIterator[ReportedText]:
+        """The rows of [since, until); of the last slice with its end."""
+        async with self._client.open_report(REPORT, since=since, until=until) as table:
+            async for row in read_inbound(table, self._zone):
+                text = _read_row(row)
+                at = text.received_at
+                if at is None or since <= at < until or (is_last and at == until):
+                    yield text
+
+    async def _find_absent(self, rows: Sequence[ReportedText], taken: set[int]) -> list[int]:
+        """The places of the rows that are no message of ours; adds to `taken` those that are."""
+        found: dict[int, int] = {}
+        for first in range(0, len(rows), BATCH_ROWS):
+            batch = rows[first : first + BATCH_ROWS]
+            stored = await self._database.read(find_by_id, batch)
+            matched = match_by_id(batch, stored)
+            found |= {first + place: message_id for place, message_id in matched.items()}
+        taken.update(found.values())
+        by_pair: dict[tuple[str, str], dict[int, ReportedText]] = {}
+        for place, row in enumerate(rows):
+            if place not in found and row.received_at is not None:
+                by_pair.setdefault(row.pair, {})[place] = row
+        for pair, left in by_pair.items():
+            times = [row.received_at for row in left.values() if row.received_at is not None]
+            since, until = min(times) - SEARCHED, max(times) + SEARCHED
+            near = await self._database.read(find_near, pair, since, until)
+            matched = match_by_text(left, [text for text in near if text.id not in taken])
+            found |= matched
+            taken.update(matched.values())
+        return [place for place in range(len(rows)) if place not in found]
+
+    async def _store(
+        self, rows: Sequence[ReportedText], absent: Sequence[int], count_from: datetime
+    ) -> int:
+        now = self._now()
+        missing = [_make_message(rows[place], self._zone, now) for place in absent]
+        stored = 0
+        counted = [row for row in rows if row.received_at and row.received_at > count_from]
+        for first in range(0, max(len(missing), 1), BATCH_ROWS):
+            batch = missing[first : first + BATCH_ROWS]
+            stored += await self._database.write(_store_batch, batch, () if first else counted, now)
+        return stored
+
+
+def _choose_window(conn: Connection, now: datetime) -> Window:
+    first_at = find_first_taken(conn, LEASE) or now
+    last = find_last_success(conn, LEASE)
+    since = first_at if last is None else max(last - OVERLAP, first_at)
+    count_from = first_at if last is None else last - UNTOUCHED
+    return Window(since, max(since, now - UNTOUCHED), count_from)
+
+
+def _read_row(row: InboundRow) -> ReportedText:
+    return ReportedText(
+        row.message_id,
+        normalise_number(row.source),
+        normalise_number(row.dest),
+        row.body,
+        row.received.at,
+        row.received.ambiguous,
+    )
+
+
+def _make_message(row: ReportedText, zone: ZoneInfo, now: datetime) -> InboundMessage:
+    """As if it had been forwarded, but under a key of its own: a late forward has more to tell."""
+    pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
+    if row.received_at is not None:
+        pairs["receivedts"] = row.received_at.isoformat()
+    form = join_form((name.encode(), value.encode()) for name, value in pairs.items())
+    raw = RawForward("REPORT", "", None, form)
+    received = str(row.received_at)
+    return replace(
+        parse(raw, zone=zone, arrived_at=now, nonce=b"", via="report"),
+        dedupe_key=digest_texts(
+            "report", row.dest, row.source, row.provider_id, row.body, received
+        ),
+    )
+
+
+def _store_batch(
+    conn: Connection,
+    missing: Sequence[InboundMessage],
+    counted: Sequence[ReportedText],
+    now: datetime,
+) -> int:
+    new = store_reported(conn, missing, now)
+    figures = Figures()
+    for row in counted:
+        figures.add("reported", row.dest, row.received_at or now)
+    for message in new:
+        figures.add("missing", message.dest, message.received_at)
+    figures.write(conn)
+    for dest, count in sorted(Counter(message.dest for message in new).items()):
+        raise_alert(
+            conn,
+            MISSING,
+            dest,
+            text=f"Texts to {dest} stood in the provider's report and had never been forwarded;"
+            " they were stored from it, some time late.",
+            action="Look at the number's forwarding URL on the provider's page and at /refusals:"
+            " the provider could not reach it, or with another auth value.",
+            now=now,
+            count=count,
+        )
+    return len(new)
+
+
+def _note_failure(conn: Connection, reason: str, now: datetime) -> None:
+    raise_alert(
+        conn,
+        FAILED,
+        REPORT,
+        text=f"The provider's {REPORT} report cannot be compared: {reason}",
+        action="Run `letterbox report InboundMessages --from … --to …` and see what comes. Until"
+        " it works, nobody notices a text that was never forwarded.",
+        now=now,
+    )
+
+
+def _note_result(conn: Connection, result: Reconciliation, now: datetime) -> None:
+    close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
+    if result.unreadable:
+        _note_failure(conn, f"{result.unreadable} rows have no time that can be read", now)
+    else:
+        close_alert(conn, FAILED, REPORT, now=now)

@@ -1,0 +1,56 @@
+"""Which rows of a report are texts that we have."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain.reconciling import ReportedText, StoredText, match_by_id, match_by_text
+
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+SENDER, OURS = "447700900123", "447700900100"
+
+
+def row(
+    provider_id: str, body: str = "yes", minutes: float = 0, *, is_ambiguous: bool = False
+) -> ReportedText:
+    at = NOON + timedelta(minutes=minutes)
+    return ReportedText(provider_id, SENDER, OURS, body, at, is_ambiguous)
+
+
+def stored(number: int, body: str = "yes", minutes: float = 0) -> StoredText:
+    return StoredText(number, f"f{number}", body, NOON + timedelta(minutes=minutes))
+
+
+def test_the_same_id_numbers_and_text_are_the_same_message() -> None:
+    rows = [row("1"), row("2", "no"), row("3")]
+    known = {(OURS, SENDER, "1"): [stored(7)], (OURS, SENDER, "2"): [stored(8, "another text")]}
+    assert match_by_id(rows, known) == {0: 7}
+
+
+def test_a_row_that_comes_twice_is_matched_once() -> None:
+    assert match_by_id([row("1"), row("1")], {(OURS, SENDER, "1"): [stored(7)]}) == {0: 7}
+
+
+@pytest.mark.parametrize("body", [" yes ", "yes\r\n", "yes"])
+def test_a_report_may_trim_a_text(body: str) -> None:
+    assert match_by_text({0: row("1", body)}, [stored(7)]) == {0: 7}
+
+
+def test_the_nearest_go_together_and_each_once() -> None:
+    rows = {0: row("1", minutes=0), 1: row("2", minutes=4), 2: row("3", minutes=5)}
+    assert match_by_text(rows, [stored(7, minutes=4.1), stored(8, minutes=-1)]) == {1: 7, 0: 8}
+
+
+@pytest.mark.parametrize(("minutes", "is_same"), [(10, True), (10.1, False), (60, False)])
+def test_a_time_too_far_off_is_another_text(minutes: float, is_same: bool) -> None:
+    found = match_by_text({0: row("1", minutes=minutes)}, [stored(7)])
+    assert found == ({0: 7} if is_same else {})
+
+
+@pytest.mark.parametrize("minutes", [-60, 0, 60, 65])
+def test_in_the_hour_that_comes_twice_a_time_may_be_an_hour_off(minutes: float) -> None:
+    assert match_by_text({0: row("1", minutes=minutes, is_ambiguous=True)}, [stored(7)]) == {0: 7}
+
+
+def test_another_text_is_no_match() -> None:
+    assert match_by_text({0: row("1", "no")}, [stored(7)]) == {}
