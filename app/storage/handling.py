@@ -37,9 +37,13 @@ class Unhandled:
     received_at: datetime
     arrived_at: datetime
     via: str
-    name: str
+    merge_fields: dict[str, str]
     problems: str
     unread: bool
+
+    @property
+    def name(self) -> str:
+        return self.merge_fields.get("name", "")
 
     @property
     def pair_key(self) -> bytes:
@@ -75,15 +79,7 @@ def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [
-        Unhandled(
-            *row[:8],
-            name=row.merge_fields.get("name", ""),
-            problems=row.problems,
-            unread=row.read_at is None,
-        )
-        for row in conn.execute(query)
-    ]
+    return [Unhandled(*row[:10], unread=row.read_at is None) for row in conn.execute(query)]
 
 
 def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
@@ -187,6 +183,8 @@ def index_messages(
 
 def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
     """Add to the counts by day and number."""
+    if not batch:
+        return
     received: Counter[tuple[str, str]] = Counter()
     with_problems: Counter[tuple[str, str]] = Counter()
     for message in batch:
@@ -213,11 +211,6 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
             },
         )
     )
-
-
-def finish_handling(conn: Connection, ids: Sequence[int], now: datetime) -> None:
-    """Take the messages off the queue."""
-    conn.execute(update(messages).where(messages.c.id.in_(ids)).values(handled_at=now))
 
 
 def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
