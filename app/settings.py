@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.answering import ReplyLimits
 from app.domain.errors import SettingsError
 
 PREFIX = "LETTERBOX_"
@@ -64,6 +66,9 @@ class Settings(BaseSettings):
     send_per_second: float = Field(10, gt=0, le=1000)
     send_concurrency: int = Field(8, ge=1, le=64)
     reconcile_seconds: int = Field(300, ge=0, description="0: never")
+    reply_within_seconds: int = Field(900, ge=1, le=86400)
+    replies_per_hour: int = Field(5, ge=0, le=1000)
+    replies_per_day: int = Field(20, ge=0, le=10000)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -162,6 +167,14 @@ class Settings(BaseSettings):
             return self.public_url
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 compared
         return f"http://{host}:{self.port}"
+
+    @property
+    def reply_limits(self) -> ReplyLimits:
+        return ReplyLimits(
+            timedelta(seconds=self.reply_within_seconds),
+            self.replies_per_hour,
+            self.replies_per_day,
+        )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -100,9 +100,15 @@ async def _run_reconciling(runtime: Runtime) -> None:
 
 async def _handle(runtime: Runtime, rows: int) -> bool:
     """Do a step; returns whether there may be more to do at once."""
-    handled = await runtime.database.write(handle_batch, runtime.now(), limit=rows)
+    handled = await runtime.database.write(
+        handle_batch, runtime.now(), limit=rows, limits=runtime.settings.reply_limits
+    )
     if handled:
-        runtime.metrics.handled.inc(handled)
+        runtime.metrics.handled.inc(handled.messages)
+        for outcome, count in handled.outcomes.items():
+            runtime.metrics.outcomes.labels(outcome).inc(count)
         runtime.wakeups.ring("events")
+    if handled.queued:
+        runtime.wakeups.ring("outbound")
     merging = runtime.database.dialect == "sqlite" and await runtime.database.write(merge_index)
     return bool(handled or merging)

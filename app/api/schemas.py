@@ -98,8 +98,18 @@ class Page(Shown, Generic[Item]):
 class Outcome(Shown):
     """Which rule answered, or why none did."""
 
-    code: str
-    rule_id: str | None
+    code: Literal[
+        "replied",
+        "no-rule",
+        "cooldown",
+        "opted-out",
+        "opt-out",
+        "opt-in",
+        "budget",
+        "too-old",
+        "unanswerable",
+    ]
+    rule_id: Annotated[str | None, _read_id("rul")]
 
 
 class Message(Shown):
@@ -124,7 +134,11 @@ class Message(Shown):
     handled_at: Time | None = Field(
         description="null for a moment, until its conversation shows it"
     )
-    outcome: Outcome | None = Field(None, description="null where no rule has looked at it")
+    outcome: Outcome | None = Field(
+        None,
+        description="null until it is handled, and where nothing is ever answered: a text that"
+        " the report had brought before, another text under a known id",
+    )
 
 
 def show_message(stored: object) -> dict[str, Any]:
@@ -160,7 +174,7 @@ class Conversation(Shown):
     )
     last_message: Message
     unread: int
-    opted_out: bool = False
+    opted_out: bool = Field(description="whether they refuse texts from all our numbers")
     updated_at: Time = Field(description="when the newest message arrived")
 
 

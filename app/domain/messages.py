@@ -185,14 +185,15 @@ def normalise_number(text: str) -> str:
     A full number is one in international form: 8 to 15 digits that do not begin with 0 once the
     prefix is gone. Alphanumeric senders, short codes and national forms stay as they are.
     """
-    if _is_full_number(text):  # as the provider writes them
+    if is_full_number(text):  # as the provider writes them
         return text
     compact = text.strip().translate(_NUMBER_PUNCTUATION)
     digits = compact.removeprefix("00" if compact.startswith("00") else "+")
-    return digits if _is_full_number(digits) else text
+    return digits if is_full_number(digits) else text
 
 
-def _is_full_number(text: str) -> bool:
+def is_full_number(text: str) -> bool:
+    """Whether it is a number as `normalise_number` leaves it: only such a one can be answered."""
     return text.isdigit() and 8 <= len(text) <= 15 and text.isascii() and text[0] != "0"
 
 

@@ -1,13 +1,26 @@
-"""Handles stored messages, a moment behind the acknowledgement: conversations, search, counts."""
+"""Handles stored messages, a moment behind the acknowledgement: what people see, what answers."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.answering import DEFAULT_LIMITS, ReplyLimits
+from app.domain.repeats import Sighting, match_repeats
+from app.flows.answer import answer_messages, raise_faults
+from app.storage.answers import (
+    count_repeats_as_read,
+    find_forwarded,
+    find_reported,
+    note_outcomes,
+    note_repeats,
+)
+from app.storage.arrivals import note_arrivals
 from app.storage.database import Connection
 from app.storage.events import add_events
 from app.storage.handling import (
+    Unhandled,
     claim_unhandled,
     count_messages,
-    finish_handling,
     flag_reused_ids,
     index_messages,
     upsert_conversations,
@@ -17,21 +30,93 @@ from app.storage.text_search import add_bodies
 BATCH_ROWS = 100
 
 
-def handle_batch(conn: Connection, now: datetime, *, limit: int = BATCH_ROWS) -> int:
-    """Handle the oldest messages of the queue in this one transaction; returns how many.
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How many messages were handled, and by outcome; `queued` texts wait to go out. False: none"""
 
-    The conversations' rows are locked before anything of a pair is looked at, and the events come
-    last, for they take the lock that orders them.
+    messages: int = 0
+    queued: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.messages > 0
+
+
+def handle_batch(
+    conn: Connection,
+    now: datetime,
+    *,
+    limit: int = BATCH_ROWS,
+    limits: ReplyLimits = DEFAULT_LIMITS,
+) -> Handled:
+    """Handle the oldest messages of the queue in this one transaction.
+
+    The conversations' rows are locked before anything of a pair is looked at or counted, and the
+    events come last, for they take the lock that orders them.
     """
     batch = claim_unhandled(conn, limit=limit)
     if not batch:
-        return 0
+        return Handled()
     conversation_ids = upsert_conversations(conn, batch)
     batch = flag_reused_ids(conn, batch)
     index_messages(conn, batch, conversation_ids)
     add_bodies(conn, [(message.id, message.body) for message in batch])
-    count_messages(conn, batch)
-    ids = [message.id for message in batch]
-    finish_handling(conn, ids, now)
-    add_events(conn, "message", ids, now)
-    return len(batch)
+    repeats = _find_repeats(conn, batch, conversation_ids, now)
+    fresh = [message for message in batch if message.id not in repeats]
+    count_messages(conn, fresh)
+    note_arrivals(conn, [(message.dest, message.arrived_at) for message in fresh])
+    answers = answer_messages(conn, fresh, conversation_ids, now, limits=limits)
+    for message_id in sorted(repeats):
+        answers.note_outcome(message_id, None, None)
+    note_outcomes(conn, answers.outcomes, now)
+    add_events(conn, "message", [message.id for message in batch], now)
+    add_events(conn, "outbound", sorted(answers.changed), now)
+    raise_faults(conn, answers, now)
+    return Handled(len(batch), len(answers.queued), _count(answers.outcomes))
+
+
+def _find_repeats(
+    conn: Connection,
+    batch: Sequence[Unhandled],
+    conversation_ids: Mapping[bytes, int],
+    now: datetime,
+) -> set[int]:
+    """The messages of the batch that only repeat one which came by the other way, and are noted so.
+
+    Such a one gets no answer and does not count again. Mostly it is a late forward; but of two
+    workers the one with the forward may have been first, and then it is the report's.
+    """
+    sightings = [
+        (message.via, Sighting(message.id, pair, message.body, message.received_at))
+        for message in batch
+        for pair in (conversation_ids[message.pair_key],)
+    ]
+    forwards = [seen for via, seen in sightings if via != "report"]
+    reports = [seen for via, seen in sightings if via == "report"]
+    late: dict[int, int] = {}
+    if reports:
+        pairs = {seen.pair for seen in reports}
+        handled = find_forwarded(conn, pairs, min(seen.id for seen in reports))
+        late = match_repeats(reports, handled)
+        _note(conn, late, {seen.id: seen.pair for seen in handled}, now)
+    repeats: dict[int, int] = {}
+    if forwards:
+        since = min(seen.received_at for seen in forwards)
+        reported = find_reported(conn, {seen.pair for seen in forwards}, since)
+        repeats = match_repeats(reported, forwards)
+        _note(conn, repeats, {seen.id: seen.pair for seen in forwards}, now)
+    return {*repeats, *late.values()}
+
+
+def _note(
+    conn: Connection, repeats: Mapping[int, int], pairs: Mapping[int, int], now: datetime
+) -> None:
+    note_repeats(conn, repeats)
+    count_repeats_as_read(conn, {forward_id: pairs[forward_id] for forward_id in repeats}, now)
+
+
+def _count(outcomes: Mapping[tuple[str | None, int | None], Sequence[int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (outcome, _), ids in outcomes.items():
+        counts[outcome or "none"] = counts.get(outcome or "none", 0) + len(ids)
+    return counts

@@ -46,6 +46,12 @@ class Metrics:
             "Messages that the handle flow has finished.",
             registry=self.registry,
         )
+        self.outcomes = Counter(
+            "letterbox_messages_outcomes_total",
+            "Handled messages by what came of their being answered automatically.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.backlog = Gauge(
             "letterbox_messages_unhandled",
             "Messages that wait to be handled, counted up to 100,000.",

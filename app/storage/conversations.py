@@ -1,5 +1,6 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, or_, select, update
 from app.domain.errors import NotFound
 from app.domain.messages import make_number_key
 from app.domain.queries import MessageFilter
+from app.storage.opt_outs import find_opted_out
 from app.storage.search import Message, Page, get_message, get_messages, list_messages
 from app.storage.tables import conversations, message_index, messages
 
@@ -24,6 +26,7 @@ class Conversation:
     last_message: Message
     unread: int
     updated_at: datetime
+    opted_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def list_conversations(
     rows = conn.execute(_start_below(query, before).limit(limit + 1)).all()
     page = rows[:limit]
     stored = get_messages(conn, [row.last_message_id for row in page])
+    out = find_opted_out(conn, [row.source for row in page])
     rest = (page[-1].updated_at, page[-1].id) if len(rows) > limit else None
-    return ConversationPage([_make_conversation(row, stored) for row in page], rest)
+    return ConversationPage([_make_conversation(row, stored, out) for row in page], rest)
 
 
 def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
@@ -64,7 +68,8 @@ def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
     row = conn.execute(select(conversations).where(conversations.c.id == conversation_id)).first()
     if row is None:
         raise NotFound("no such conversation")
-    return _make_conversation(row, get_messages(conn, [row.last_message_id]))
+    stored = get_messages(conn, [row.last_message_id])
+    return _make_conversation(row, stored, find_opted_out(conn, [row.source]))
 
 
 def list_thread(
@@ -105,7 +110,9 @@ def _start_below(query: Select[Any], before: tuple[datetime, int] | None) -> Sel
     )
 
 
-def _make_conversation(row: Row[Any], stored: dict[int, Message]) -> Conversation:
+def _make_conversation(
+    row: Row[Any], stored: dict[int, Message], out: Container[str]
+) -> Conversation:
     return Conversation(
         row.id,
         row.dest,
@@ -114,4 +121,5 @@ def _make_conversation(row: Row[Any], stored: dict[int, Message]) -> Conversatio
         stored[row.last_message_id],
         row.unread,
         row.updated_at,
+        row.source in out,
     )

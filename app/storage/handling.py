@@ -37,11 +37,15 @@ class Unhandled:
     received_at: datetime
     arrived_at: datetime
     via: str
-    name: str
+    merge_fields: dict[str, str]
     problems: str
     unread: bool
     pair_key: bytes
     identity_key: bytes
+
+    @property
+    def name(self) -> str:
+        return self.merge_fields.get("name", "")
 
     @property
     def day(self) -> str:
@@ -71,9 +75,7 @@ def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
     )
     return [
         Unhandled(
-            *row[:8],
-            name=row.merge_fields.get("name", ""),
-            problems=row.problems,
+            *row[:10],
             unread=row.read_at is None,
             pair_key=make_pair_key(row.dest, row.source),
             identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
@@ -183,6 +185,8 @@ def index_messages(
 
 def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
     """Add to the counts by day and number."""
+    if not batch:
+        return
     received: Counter[tuple[str, str]] = Counter()
     with_problems: Counter[tuple[str, str]] = Counter()
     for message in batch:
@@ -210,11 +214,6 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
         ),
         rows,
     )
-
-
-def finish_handling(conn: Connection, ids: Sequence[int], now: datetime) -> None:
-    """Take the messages off the queue."""
-    conn.execute(update(messages).where(messages.c.id.in_(ids)).values(handled_at=now))
 
 
 def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:

@@ -119,6 +119,10 @@ add_partial_index(
 add_partial_index(
     "outbound_reply_idx", outbound, ["in_reply_to"], "origin <> 'person'", unique=True
 )
+# What has answered a conversation by itself of late: budgets and cooldowns are counted from it.
+add_partial_index(
+    "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
+)
 
 # The provider's own messages: one for each part, or for each recipient of a list or group.
 provider_messages = Table(

@@ -31,6 +31,14 @@ Driver = Callable[[int, int, int], Select[tuple[int]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a message was or was not answered by itself; the rule may be gone."""
+
+    code: str
+    rule_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A stored message; `problems` are codes with a space between."""
 
@@ -50,9 +58,13 @@ class Message:
     raw: bytes
     read_at: datetime | None
     handled_at: datetime | None
-    outcome: str | None
+    outcome_code: str | None
     rule_id: int | None
     duplicate_of: int | None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return None if self.outcome_code is None else Outcome(self.outcome_code, self.rule_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ messages = Table(
     sqlite_autoincrement=True,
 )
 add_partial_index("messages_unhandled_idx", messages, ["id"], "handled_at IS NULL")
+# A text from the report is repeated by one forward at most.
+add_partial_index(
+    "messages_duplicate_idx", messages, ["duplicate_of"], "duplicate_of IS NOT NULL", unique=True
+)
 
 # What people find messages by. Keys are digests or cut to a length: PostgreSQL refuses an index
 # entry of 2.7 KB, and a message that can never be indexed would block the queue.
@@ -65,6 +69,12 @@ message_index = Table(
 )
 for _name in ("unread", "has_problems"):
     add_partial_index(f"message_index_{_name}_idx", message_index, ["message_id"], _name)
+add_partial_index(
+    "message_index_reported_idx",
+    message_index,
+    ["conversation_id", "message_id"],
+    "via = 'report'",
+)
 
 # For each 1024 ids the span of received_at, so that since/until need not walk the whole table.
 message_blocks = Table(

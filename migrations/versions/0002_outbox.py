@@ -29,6 +29,19 @@ def upgrade() -> None:
             "duplicate_of", BIG_ID, comment="the message from the report that this one repeats"
         ),
     )
+    op.create_index(
+        "messages_duplicate_idx",
+        "messages",
+        ["duplicate_of"],
+        unique=True,
+        **_where("duplicate_of IS NOT NULL"),
+    )
+    op.create_index(
+        "message_index_reported_idx",
+        "message_index",
+        ["conversation_id", "message_id"],
+        **_where("via = 'report'"),
+    )
     _create_rules()
     _create_outbox()
     _create_records()
@@ -121,6 +134,12 @@ def _create_outbox() -> None:
         sa.Column("settled_at", TIME),
         sa.Column("settled_reason", sa.Text()),
         sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "outbound_automatic_idx",
+        "outbound",
+        ["conversation_id", "created_at"],
+        **_where("origin <> 'person'"),
     )
     op.create_index(
         "outbound_check_idx", "outbound", ["check_at", "id"], **_where("check_at IS NOT NULL")

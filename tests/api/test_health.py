@@ -2,13 +2,17 @@
 
 import contextlib
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from tests.support.kit import Kit
+from tests.support.kit import Kit, open_kit
+from tests.support.simulated import simulated_in_process
 
 
 async def test_health_needs_no_key_and_names_every_part(kit: Kit) -> None:
@@ -44,7 +48,18 @@ async def test_the_interface_is_described_completely(kit: Kit) -> None:
     assert "/api/v1/messages" in page.text
 
 
-async def test_answers_are_as_described(kit: Kit) -> None:
+@pytest.fixture
+async def whole_kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
+    """The application with a simulated provider behind it."""
+    async with (
+        simulated_in_process() as provider,
+        open_kit(database_url, tmp_path / "data", provider.client) as opened,
+    ):
+        yield opened
+
+
+async def test_answers_are_as_described(whole_kit: Kit) -> None:
+    kit = whole_kit
     await kit.forward("1")
     await kit.handle()
     document = (await kit.client.get("/openapi.json")).json()

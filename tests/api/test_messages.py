@@ -54,7 +54,7 @@ async def test_a_message_is_the_object_of_the_contract(api: Running) -> None:
         "problems": ["time", "no-id"],
         "read_at": None,
         "handled_at": "2026-06-01T12:00:00.000000Z",
-        "outcome": None,
+        "outcome": {"code": "no-rule", "rule_id": None},
     }
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from app.flows.handle import handle_batch
 from app.main import build_app
+from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from tests.support.service import API_KEY, AUTH, make_forward
@@ -49,8 +50,10 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(database_url: str, data_dir: Path) -> AsyncIterator[Kit]:
-    """The application over an empty database."""
+async def open_kit(
+    database_url: str, data_dir: Path, provider: ProviderClient | None = None
+) -> AsyncIterator[Kit]:
+    """The application over an empty database, perhaps with an account of a provider."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=database_url,
@@ -59,7 +62,7 @@ async def open_kit(database_url: str, data_dir: Path) -> AsyncIterator[Kit]:
         api_key=SecretStr(API_KEY),
         run_workers=False,
     )
-    runtime = open_runtime(settings, "web")
+    runtime = open_runtime(settings, "web", provider=provider)
     await runtime.start(on_failure=lambda: None)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(build_app(runtime)),

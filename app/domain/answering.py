@@ -1,0 +1,245 @@
+"""Decides what answers a text by itself: guards before any rule, then the first rule that holds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from app.domain.messages import is_full_number, make_pair_key
+from app.domain.optout import LastWord, find_wish, read_opt_word
+from app.domain.outbound import Origin
+from app.domain.replies import fill_template, list_values
+from app.domain.rules import Rule, find_rule, list_keywords, sort_rules
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+class Outcome(StrEnum):
+    """What became of a text, as its message keeps it."""
+
+    REPLIED = "replied"
+    NO_RULE = "no-rule"
+    COOLDOWN = "cooldown"
+    """The rule has answered this sender a moment ago."""
+    OPTED_OUT = "opted-out"
+    OPT_OUT = "opt-out"
+    OPT_IN = "opt-in"
+    BUDGET = "budget"
+    TOO_OLD = "too-old"
+    UNANSWERABLE = "unanswerable"
+    """The sender is a name, a short code or one of our own numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """How late and how often automatic replies go out to one sender from one number."""
+
+    within: timedelta = timedelta(seconds=900)
+    per_hour: int = 5
+    per_day: int = 20
+
+
+DEFAULT_LIMITS = ReplyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class OurNumber:
+    """What answering needs to know of one of our numbers."""
+
+    number: str
+    merge_field_names: Mapping[str, str]
+    opt_out_reply: str | None
+
+
+class Incoming(Protocol):
+    """A message as far as its answer depends on it; `problems` are codes with a space between."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def dest(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def arrived_at(self) -> datetime: ...
+    @property
+    def via(self) -> str: ...
+    @property
+    def merge_fields(self) -> Mapping[str, str]: ...
+    @property
+    def problems(self) -> str: ...
+
+
+@dataclass(slots=True)
+class History:
+    """The automatic replies to one pair: the times of the last day's, and each rule's last one."""
+
+    times: list[datetime] = field(default_factory=list)
+    by_rule: dict[int, datetime] = field(default_factory=dict)
+
+    def note(self, rule_id: int | None, now: datetime) -> None:
+        self.times.append(now)
+        if rule_id is not None:
+            self.by_rule[rule_id] = max(now, self.by_rule.get(rule_id, now))
+
+    def has_room(self, limits: ReplyLimits, now: datetime) -> bool:
+        within_day = [time for time in self.times if time > now - _DAY]
+        within_hour = [time for time in within_day if time > now - _HOUR]
+        return len(within_hour) < limits.per_hour and len(within_day) < limits.per_day
+
+    def is_cooling(self, rule: Rule, now: datetime) -> bool:
+        last = self.by_rule.get(rule.id)
+        return last is not None and now < last + timedelta(seconds=rule.cooldown_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text that answers; it goes out before `send_before` or not at all."""
+
+    source: str
+    body: str
+    origin: Origin
+    send_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`outcome` is None where no rule was asked (an id that came again with another text).
+
+    `word` is what the sender says about our texts, where that is news.
+    """
+
+    outcome: Outcome | None
+    rule: Rule | None = None
+    reply: Reply | None = None
+    word: LastWord | None = None
+
+
+def find_said_at(text: Incoming) -> datetime:
+    """When a text was said: our own stamp, but the provider's for what only its report brought."""
+    return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
+
+
+class Answering:
+    """Answers texts one after another, and remembers what that changes for the next one.
+
+    `words` (by number) and `histories` (by the pair's key) are what is known beforehand.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        numbers: Mapping[str, OurNumber],
+        *,
+        words: Mapping[str, LastWord] | None = None,
+        histories: Mapping[bytes, History] | None = None,
+        limits: ReplyLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
+        self._numbers = numbers
+        self._words = dict(words or {})
+        self._histories = dict(histories or {})
+        self._limits = limits
+
+    def is_answerable(self, text: Incoming) -> bool:
+        """Whether an answer would reach somebody who is not us."""
+        return is_full_number(text.source) and bool(text.dest) and not self.is_ours(text.source)
+
+    def is_ours(self, number: str) -> bool:
+        return number in self._numbers
+
+    def answer(self, text: Incoming, now: datetime) -> Decision:
+        """Decide, taking this text's reply and word as done from here on."""
+        decision = self._decide(text, now)
+        if decision.word is not None:
+            self._words[text.source] = decision.word
+        if decision.reply is not None:
+            rule_id = decision.rule.id if decision.rule else None
+            self._find_history(text).note(rule_id, now)
+        return decision
+
+    def _decide(self, text: Incoming, now: datetime) -> Decision:
+        if not self.is_answerable(text):
+            return Decision(Outcome.UNANSWERABLE)
+        last = self._words.get(text.source)
+        wish = self._find_wish(text, last)
+        word = None if wish is None else LastWord(wish, "keyword", find_said_at(text), text.id)
+        if word is not None and last is not None and word.is_older_than(last):
+            word = None
+        is_out = last is not None and last.is_out
+        if wish is True:
+            confirms = word is not None and not is_out
+            reply = self._make_confirmation(text, now) if confirms else None
+            return Decision(Outcome.OPT_OUT, None, reply, word)
+        if wish is False and is_out and word is not None:
+            return self._welcome_back(text, word, now)
+        decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
+        return Decision(decided.outcome, decided.rule, decided.reply, word)
+
+    def _find_wish(self, text: Incoming, last: LastWord | None) -> bool | None:
+        if read_opt_word(text.body) is None:  # nearly every text
+            return None
+        owned = list_keywords(self.rules, text.dest, text.arrived_at)
+        return find_wish(text.body, said_at=find_said_at(text), owned=owned, last=last)
+
+    def _welcome_back(self, text: Incoming, word: LastWord, now: datetime) -> Decision:
+        """The word of a rule gets the rule's answer as well."""
+        asked = self._ask_rules(text, now)
+        if asked.rule is None or asked.rule.keyword is None:
+            return Decision(Outcome.OPT_IN, word=word)
+        return Decision(asked.outcome, asked.rule, asked.reply, word)
+
+    def _ask_rules(self, text: Incoming, now: datetime) -> Decision:
+        if "id-reused" in text.problems:
+            return Decision(None)
+        if self._is_too_old(text, now):
+            return Decision(Outcome.TOO_OLD)
+        if not self._find_history(text).has_room(self._limits, now):
+            return Decision(Outcome.BUDGET)
+        rule = find_rule(self.rules, text)
+        if rule is None:
+            return Decision(Outcome.NO_RULE)
+        if self._find_history(text).is_cooling(rule, now):
+            return Decision(Outcome.COOLDOWN, rule)
+        body = fill_reply(rule, text, self._numbers)
+        reply = self._make_reply(text, rule.source or text.dest, body, "rule")
+        return Decision(Outcome.REPLIED, rule, reply)
+
+    def _make_confirmation(self, text: Incoming, now: datetime) -> Reply | None:
+        ours = self._numbers.get(text.dest)
+        silenced = (
+            "id-reused" in text.problems
+            or self._is_too_old(text, now)
+            or not self._find_history(text).has_room(self._limits, now)
+        )
+        if ours is None or not ours.opt_out_reply or silenced:
+            return None
+        return self._make_reply(text, text.dest, ours.opt_out_reply, "opt-out")
+
+    def _make_reply(self, text: Incoming, source: str, body: str, origin: Origin) -> Reply:
+        return Reply(source, body, origin, find_said_at(text) + self._limits.within)
+
+    def _is_too_old(self, text: Incoming, now: datetime) -> bool:
+        return now - find_said_at(text) > self._limits.within
+
+    def _find_history(self, text: Incoming) -> History:
+        return self._histories.setdefault(make_pair_key(text.dest, text.source), History())
+
+
+def fill_reply(rule: Rule, text: Incoming, numbers: Mapping[str, OurNumber]) -> str:
+    """The rule's reply to this text."""
+    ours = numbers.get(text.dest)
+    values = list_values(
+        source=text.source,
+        dest=text.dest,
+        body=text.body,
+        merge_fields=text.merge_fields,
+        merge_field_names=ours.merge_field_names if ours else {},
+    )
+    return fill_template(rule.reply, values)

@@ -1,0 +1,136 @@
+"""What answering a batch of messages reads beforehand and writes: histories, outcomes, repeats."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+
+from app.domain.answering import History, OurNumber
+from app.domain.outbound import OutboundStatus
+from app.domain.repeats import TOLERANCE, Sighting
+from app.domain.rules import Rule
+from app.storage.outbound_tables import outbound, status_changes
+from app.storage.tables import conversations, message_index, messages, numbers
+
+_DAY = timedelta(days=1)
+
+Outcomes = Mapping[tuple[str | None, int | None], Sequence[int]]
+
+
+def read_our_numbers(conn: Connection) -> dict[str, OurNumber]:
+    """Every number that is configured."""
+    query = select(numbers.c.number, numbers.c.merge_field_names, numbers.c.opt_out_reply)
+    return {row.number: OurNumber(*row) for row in conn.execute(query)}
+
+
+def read_histories(
+    conn: Connection, pairs: Mapping[bytes, int], rules: Iterable[Rule], now: datetime
+) -> dict[bytes, History]:
+    """The automatic replies of late to conversations (ids by pair key).
+
+    Their rows must be locked, so that no other worker adds a reply that is not counted.
+    """
+    histories = {key: History() for key in pairs}
+    by_id = {conversation_id: histories[key] for key, conversation_id in pairs.items()}
+    table = outbound.c
+    automatic = (table.conversation_id.in_(list(by_id)), table.origin != "person")
+    query = select(table.conversation_id, table.rule_id, table.created_at)
+    for row in conn.execute(query.where(*automatic, table.created_at > now - _DAY)):
+        by_id[row.conversation_id].note(row.rule_id, row.created_at)
+    slow = {rule.id: rule.cooldown_seconds for rule in rules if rule.cooldown_seconds > 86400}
+    if slow:
+        newest = func.max(table.created_at, type_=table.created_at.type).label("created_at")
+        since = now - timedelta(seconds=max(slow.values()))
+        found = (
+            select(table.conversation_id, table.rule_id, newest)
+            .where(*automatic, table.created_at > since, table.rule_id.in_(slow))
+            .group_by(table.conversation_id, table.rule_id)
+        )
+        for row in conn.execute(found):
+            by_id[row.conversation_id].by_rule[row.rule_id] = row.created_at
+    return histories
+
+
+def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -> None:
+    """Settle a reply that cannot go out, before anybody tries."""
+    conn.execute(
+        update(outbound)
+        .where(outbound.c.id == outbound_id)
+        .values(
+            status=OutboundStatus.FAILED,
+            error_text=reason,
+            settled_at=now,
+            settled_reason=reason,
+        )
+    )
+    conn.execute(
+        insert(status_changes).values(
+            outbound_id=outbound_id, status=OutboundStatus.FAILED, told_by="rule", changed_at=now
+        )
+    )
+
+
+def note_outcomes(conn: Connection, outcomes: Outcomes, now: datetime) -> None:
+    """Take messages off the queue, each group with its outcome and rule."""
+    for (outcome, rule_id), ids in outcomes.items():
+        values: dict[str, Any] = {"handled_at": now}
+        if outcome is not None:
+            values |= {"outcome": outcome, "rule_id": rule_id}
+        conn.execute(update(messages).where(messages.c.id.in_(ids)).values(values))
+
+
+def find_reported(
+    conn: Connection, conversation_ids: Iterable[int], since: datetime
+) -> list[Sighting]:
+    """Texts of these conversations that the report brought and that no forward has repeated."""
+    repeat = messages.alias()
+    query = _select_sightings(conversation_ids).where(
+        message_index.c.via == "report",
+        messages.c.received_at >= since - TOLERANCE,
+        ~exists().where(repeat.c.duplicate_of == messages.c.id),
+    )
+    return [Sighting(*row) for row in conn.execute(query)]
+
+
+def find_forwarded(conn: Connection, conversation_ids: Iterable[int], after: int) -> list[Sighting]:
+    """Forwards that were handled before a text of the report that was stored before them."""
+    query = _select_sightings(conversation_ids).where(
+        message_index.c.message_id > after,
+        message_index.c.via != "report",
+        messages.c.handled_at.is_not(None),
+        messages.c.duplicate_of.is_(None),
+    )
+    return [Sighting(*row) for row in conn.execute(query)]
+
+
+def note_repeats(conn: Connection, repeats: Mapping[int, int]) -> None:
+    """Say of forwards (ids) which message each one repeats."""
+    for forward_id, report_id in sorted(repeats.items()):
+        conn.execute(
+            update(messages).where(messages.c.id == forward_id).values(duplicate_of=report_id)
+        )
+
+
+def count_repeats_as_read(conn: Connection, repeats: Mapping[int, int], now: datetime) -> None:
+    """Let forwards that repeat a text not count a second time as unread."""
+    for forward_id, conversation_id in sorted(repeats.items()):
+        unread = (message_index.c.message_id == forward_id, message_index.c.unread)
+        if conn.execute(update(message_index).where(*unread).values(unread=False)).rowcount:
+            conn.execute(
+                update(conversations)
+                .where(conversations.c.id == conversation_id, conversations.c.unread > 0)
+                .values(unread=conversations.c.unread - 1)
+            )
+            conn.execute(update(messages).where(messages.c.id == forward_id).values(read_at=now))
+
+
+def _select_sightings(conversation_ids: Iterable[int]) -> Any:
+    joined: ColumnElement[bool] = messages.c.id == message_index.c.message_id
+    return (
+        select(
+            messages.c.id, message_index.c.conversation_id, messages.c.body, messages.c.received_at
+        )
+        .join(message_index, joined)
+        .where(message_index.c.conversation_id.in_(sorted(conversation_ids)))
+    )
