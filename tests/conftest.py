@@ -1,5 +1,7 @@
 """What many tests stand on: both databases, migrated, and a clock that stands still."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,28 +24,57 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """A migrated database to copy: migrating each test's anew would take longer than most tests."""
+    name = "migrated"
+    asyncio.run(_migrate(postgres_server.create_database(name), Path()))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    path = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
+    asyncio.run(_migrate("", path))
+    return path
+
+
+async def _migrate(url: str, path: Path) -> None:
+    opened = open_database(url, path)
+    try:
+        await migrate(opened)
+    finally:
+        await opened.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """An empty database."""
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A migrated database without a row."""
     name = f"test_{uuid4().hex}"
-    yield postgres_server.create_database(name)
+    yield postgres_server.create_database(name, postgres_template)
     postgres_server.drop_database(name)
 
 
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A migrated file without a row."""
+    path = tmp_path / "letterbox.sqlite3"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of either kind, as DATABASE_URL names it."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/letterbox.sqlite3"
-    return str(request.getfixturevalue("postgres_url"))
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of either kind, as DATABASE_URL names it."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(name))
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database of either kind."""
-    path = Path(database_url.removeprefix("sqlite:///"))
-    opened = open_database(database_url, path)
-    await migrate(opened)
+    opened = open_database(database_url, Path(database_url.removeprefix("sqlite:///")))
     yield opened
     await opened.close()
 

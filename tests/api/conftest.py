@@ -16,7 +16,7 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-async def lone_api(tmp_path: Path) -> AsyncIterator[Running]:
+async def lone_api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
     """The application on SQLite, for what does not depend on the database."""
-    async with running("", tmp_path) as started:
+    async with running(sqlite_url, tmp_path) as started:
         yield started

@@ -114,8 +114,8 @@ async def test_a_revoked_key_ends_the_stream(database_url: str, tmp_path: Path) 
             await stream.wait_until_ended()
 
 
-async def test_a_key_that_loses_the_scope_ends_the_stream(tmp_path: Path) -> None:
-    async with running_rest("", tmp_path, recheck_seconds=0.05) as api:
+async def test_a_key_that_loses_the_scope_ends_the_stream(tmp_path: Path, sqlite_url: str) -> None:
+    async with running_rest(sqlite_url, tmp_path, recheck_seconds=0.05) as api:
         key = await api.make_key("messages:read")
         async with streaming(api, key=key["key"]) as stream:
             await stream.next()

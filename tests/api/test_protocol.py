@@ -17,9 +17,9 @@ HOST = b"Host: letterbox.test\r\n"
 
 
 @pytest.fixture
-async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+async def kit(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Kit]:
     """On SQLite alone: what is behind the protocol makes no difference to it."""
-    async with open_kit("", tmp_path) as opened:
+    async with open_kit(sqlite_url, tmp_path) as opened:
         yield opened
 
 

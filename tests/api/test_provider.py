@@ -49,10 +49,10 @@ class Both:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[Both]:
+async def both(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Both]:
     async with (
         simulated_in_process() as provider,
-        running("", tmp_path, provider=provider.client) as api,
+        running(sqlite_url, tmp_path, provider=provider.client) as api,
     ):
         yield Both(api, provider)
 

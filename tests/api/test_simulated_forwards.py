@@ -16,8 +16,8 @@ BODY = "Zoë & Co: 100% “yes”, €5 + tax?"
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running("", tmp_path) as started:
+async def api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
+    async with running(sqlite_url, tmp_path) as started:
         yield started
 
 
