@@ -4,6 +4,9 @@ from app.domain.errors import NoProvider
 from app.provider.client import ProviderClient
 from app.settings import Settings
 
+# Calls at once to the provider beside those that send.
+OTHER_CALLS = 8
+
 
 def open_provider(settings: Settings) -> ProviderClient:
     """The client of the account; nothing is connected yet.
@@ -18,5 +21,6 @@ def open_provider(settings: Settings) -> ProviderClient:
         token,
         url=settings.provider_url,
         zone=settings.zone,
-        concurrency=settings.send_concurrency,
+        # What asks for statuses must not keep a text waiting whose lease runs already.
+        concurrency=settings.send_concurrency + OTHER_CALLS,
     )

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -63,8 +64,10 @@ class Settings(BaseSettings):
     provider_timezone: str = "Europe/London"
     default_region: str = Field("GB", pattern="^[A-Z]{2}$")
     run_workers: bool = True
-    send_per_second: float = Field(10, gt=0, le=1000)
-    send_concurrency: int = Field(8, ge=1, le=64)
+    send_per_second: float = Field(10, gt=0, le=10_000)
+    send_concurrency: int = Field(8, ge=1, le=256)
+    low_credits: Decimal = Field(Decimal(50), ge=0)
+    uncertain_proof_seconds: int = Field(600, ge=0, description="0: only a person decides")
     reconcile_seconds: int = Field(300, ge=0, description="0: never")
     reply_within_seconds: int = Field(900, ge=1, le=86400)
     replies_per_hour: int = Field(5, ge=0, le=1000)

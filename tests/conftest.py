@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,10 +10,10 @@ import pytest
 
 from app.storage.database import Database, open_database
 from app.storage.migrate import migrate
+from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
+from tests.support.outbox import Outbox, open_outbox
 from tests.support.postgres import PostgresServer, running_postgres
-
-NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -83,4 +82,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
     """The whole web application in process, on either database."""
     async with open_kit(database_url, tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def outbox(database: Database) -> AsyncIterator[Outbox]:
+    """The outbox on either database, with a simulated provider in process."""
+    async with open_outbox(database) as opened:
         yield opened

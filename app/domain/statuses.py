@@ -1,7 +1,11 @@
 """The provider's status words: which are known, and which are its last word on a message."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from app.domain.outbound import OutboundStatus
+from app.domain.transitions import OutboundEvent
 
 
 class KnownStatus(StrEnum):
@@ -51,3 +55,61 @@ class ProviderStatus:
 def read_status(word: str) -> ProviderStatus:
     """Recognise a word without case, as the provider's own clients differ in it."""
     return ProviderStatus(word, _BY_LOWER_CASE.get(word.strip().lower()))
+
+
+_STATUSES = {
+    KnownStatus.DELIVERED: OutboundStatus.DELIVERED,
+    KnownStatus.UNDELIVERABLE: OutboundStatus.UNDELIVERED,
+    KnownStatus.EXPIRED: OutboundStatus.EXPIRED,
+    KnownStatus.FAILED: OutboundStatus.FAILED,
+    KnownStatus.COMMAND_REJECTED: OutboundStatus.FAILED,
+    KnownStatus.COMMAND_FAILED: OutboundStatus.FAILED,
+}
+_EVENTS = {
+    OutboundStatus.DELIVERED: OutboundEvent.REPORTED_DELIVERED,
+    OutboundStatus.UNDELIVERED: OutboundEvent.REPORTED_UNDELIVERED,
+    OutboundStatus.EXPIRED: OutboundEvent.REPORTED_EXPIRED,
+    OutboundStatus.FAILED: OutboundEvent.REPORTED_FAILED,
+    OutboundStatus.SENT: OutboundEvent.REPORTED_SENT,
+}
+# The end of a text whose parts ended differently is that of its worst one.
+_WORST_FIRST = (
+    OutboundStatus.FAILED,
+    OutboundStatus.UNDELIVERED,
+    OutboundStatus.EXPIRED,
+    OutboundStatus.DELIVERED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the words of all parts say together; `word` is the one that decides, as it came."""
+
+    event: OutboundEvent
+    word: str | None
+
+
+def read_outcome(word: str | None) -> OutboundStatus:
+    """What the provider's word on one message means; `sent` where it is not its last one."""
+    known = None if word is None else read_status(word).known
+    return OutboundStatus.SENT if known is None else _STATUSES.get(known, OutboundStatus.SENT)
+
+
+def judge_parts(words: Sequence[str | None]) -> Verdict:
+    """A text is settled when all its parts are. `words` are at least one, None for no word yet."""
+    outcomes = [read_outcome(word) for word in words]
+    if OutboundStatus.SENT in outcomes:
+        waiting = [w for w, o in zip(words, outcomes, strict=True) if o is OutboundStatus.SENT]
+        return Verdict(OutboundEvent.REPORTED_SENT, next(filter(None, waiting), None))
+    worst = min(outcomes, key=_WORST_FIRST.index)
+    return Verdict(_EVENTS[worst], words[outcomes.index(worst)])
+
+
+def judge_recipients(words: Sequence[str | None]) -> Verdict | None:
+    """The same for a list or group; None where its recipients ended differently: they then stand
+    for themselves.
+    """
+    verdict = judge_parts(words)
+    if verdict.event is OutboundEvent.REPORTED_SENT or len(set(map(read_outcome, words))) == 1:
+        return verdict
+    return None

@@ -86,6 +86,30 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
+        self.sends = Counter(
+            "letterbox_sends_total",
+            "Calls that sent a text, by what came of it: taken, held, refused, unclear, …",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.calls = Counter(
+            "letterbox_provider_calls_total",
+            "Calls to the provider, by what they were for.",
+            ["purpose"],
+            registry=self.registry,
+        )
+        self.outbox_depth = Gauge(
+            "letterbox_outbox_waiting",
+            "Texts that wait to be sent, counted up to 100,000.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.uncertain = Gauge(
+            "letterbox_outbox_uncertain",
+            "Texts of which nobody knows whether they went out.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")
 

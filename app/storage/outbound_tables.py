@@ -70,6 +70,7 @@ outbound = Table(
     Column("list_name", Text),
     Column("group_name", Text),
     Column("source", Text, nullable=False),
+    Column("source_key", LargeBinary, nullable=False),
     Column("source_ton", Integer),
     Column("pair_key", LargeBinary),
     Column("conversation_id", BigId),
@@ -92,7 +93,7 @@ outbound = Table(
     Column("send_before", UtcTime),
     Column("due_at", UtcTime, nullable=False),
     Column("lease_until", UtcTime),
-    Column("check_at", UtcTime, comment="when to ask again what became of it; null: settled"),
+    Column("check_at", UtcTime, comment="when to ask again what became of it; null: never"),
     Column("absent_since", UtcTime, comment="when the report first proved an uncertain one absent"),
     Column("created_at", UtcTime, nullable=False),
     Column("sent_at", UtcTime),
@@ -100,12 +101,20 @@ outbound = Table(
     Column("settled_reason", Text),
     Index("outbound_status_idx", "status", "id"),
     Index("outbound_to_idx", "to_key", "id"),
+    Index("outbound_source_idx", "source_key", "id"),
+    Index("outbound_created_idx", "created_at", "id"),
     Index("outbound_pair_idx", "pair_key", "id"),
     Index("outbound_conversation_idx", "conversation_id", "id"),
     Index("outbound_in_reply_to_idx", "in_reply_to"),
     sqlite_autoincrement=True,
 )
 add_partial_index("outbound_due_idx", outbound, ["due_at", "id"], "status IN ('queued', 'held')")
+add_partial_index(
+    "outbound_send_before_idx",
+    outbound,
+    ["send_before"],
+    "send_before IS NOT NULL AND status IN ('queued', 'held')",
+)
 add_partial_index("outbound_lease_idx", outbound, ["lease_until"], "status = 'sending'")
 add_partial_index("outbound_check_idx", outbound, ["check_at", "id"], "check_at IS NOT NULL")
 # Two texts to one number under way at once may look alike in the provider's report.
@@ -128,13 +137,15 @@ add_partial_index(
 provider_messages = Table(
     "provider_messages",
     metadata,
-    Column("provider_id", Text, primary_key=True),
+    make_id(),
+    Column("provider_id", Text, nullable=False, unique=True),
     Column("outbound_id", BigId, nullable=False),
     Column("destination", Text, nullable=False),
     Column("status", Text, comment="the provider's word as it came; null: none yet"),
     Column("is_final", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
-    Index("provider_messages_outbound_idx", "outbound_id", "provider_id"),
+    Index("provider_messages_outbound_idx", "outbound_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 # One row for each call that was made, or nearly made, for a text.
@@ -151,7 +162,8 @@ send_attempts = Table(
     Column("answer", Text),
 )
 
-# Every change of an outbound's status, and who or what told it.
+# Every change of an outbound's status, and who or what told it; that it was being sent for a moment
+# stands in its attempts.
 status_changes = Table(
     "status_changes",
     metadata,

@@ -47,6 +47,7 @@ def add_outbound(conn: Connection, new: NewOutbound, now: datetime) -> int | Non
         list_name=new.list_name,
         group_name=new.group_name,
         source=new.source,
+        source_key=make_number_key(new.source),
         source_ton=new.source_ton,
         pair_key=None if new.to is None else make_pair_key(new.source, new.to),
         conversation_id=new.conversation_id,

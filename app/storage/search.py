@@ -19,7 +19,9 @@ from app.storage.text_search import has_index_for, select_candidates
 WALK_ROWS = 5_000
 # A common word is found among the newest few; only a rarer one is worth the search index.
 RECENT_ROWS = 1_000
-INDEX_PATIENCE_MILLISECONDS = 60
+INDEX_PATIENCE_MILLISECONDS = 40
+# What is still looked at when the index was asked in vain.
+UNAIDED_ROWS = 1_500
 WINDOW_IDS = 1 << 18
 BLOCK_ROWS = 1024
 LAST_ID = 2**63 - 1
@@ -202,7 +204,7 @@ def _walk_indexed(
             raise
     # So many messages have its parts that the index is no short cut: go on one by one.
     del found.ids[kept:]
-    return found.walk(conn, driver, wanted, reached, low, WALK_ROWS - RECENT_ROWS)
+    return found.walk(conn, driver, wanted, reached, low, UNAIDED_ROWS)
 
 
 def _walk_by_windows(

@@ -98,6 +98,7 @@ def _create_outbox() -> None:
         sa.Column("list_name", sa.Text()),
         sa.Column("group_name", sa.Text()),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_key", sa.LargeBinary(), nullable=False),
         sa.Column("source_ton", sa.Integer()),
         sa.Column("pair_key", sa.LargeBinary()),
         sa.Column("conversation_id", BIG_ID),
@@ -125,7 +126,7 @@ def _create_outbox() -> None:
         sa.Column("send_before", TIME),
         sa.Column("due_at", TIME, nullable=False),
         sa.Column("lease_until", TIME),
-        sa.Column("check_at", TIME, comment="when to ask again what became of it; null: settled"),
+        sa.Column("check_at", TIME, comment="when to ask again what became of it; null: never"),
         sa.Column(
             "absent_since", TIME, comment="when the report first proved an uncertain one absent"
         ),
@@ -145,6 +146,7 @@ def _create_outbox() -> None:
         "outbound_check_idx", "outbound", ["check_at", "id"], **_where("check_at IS NOT NULL")
     )
     op.create_index("outbound_conversation_idx", "outbound", ["conversation_id", "id"])
+    op.create_index("outbound_created_idx", "outbound", ["created_at", "id"])
     op.create_index(
         "outbound_due_idx", "outbound", ["due_at", "id"], **_where("status IN ('queued', 'held')")
     )
@@ -160,6 +162,13 @@ def _create_outbox() -> None:
         unique=True,
         **_where("origin <> 'person'"),
     )
+    op.create_index(
+        "outbound_send_before_idx",
+        "outbound",
+        ["send_before"],
+        **_where("send_before IS NOT NULL AND status IN ('queued', 'held')"),
+    )
+    op.create_index("outbound_source_idx", "outbound", ["source_key", "id"])
     op.create_index("outbound_status_idx", "outbound", ["status", "id"])
     op.create_index("outbound_to_idx", "outbound", ["to_key", "id"])
     op.create_index(
@@ -171,16 +180,16 @@ def _create_outbox() -> None:
     )
     op.create_table(
         "provider_messages",
-        sa.Column("provider_id", sa.Text(), primary_key=True),
+        sa.Column("id", BIG_ID, sa.Identity(always=False), primary_key=True),
+        sa.Column("provider_id", sa.Text(), unique=True, nullable=False),
         sa.Column("outbound_id", BIG_ID, nullable=False),
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), comment="the provider's word as it came; null: none yet"),
         sa.Column("is_final", sa.Boolean(), nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
+        sqlite_autoincrement=True,
     )
-    op.create_index(
-        "provider_messages_outbound_idx", "provider_messages", ["outbound_id", "provider_id"]
-    )
+    op.create_index("provider_messages_outbound_idx", "provider_messages", ["outbound_id", "id"])
     op.create_table(
         "send_attempts",
         sa.Column("outbound_id", BIG_ID, primary_key=True, autoincrement=False),

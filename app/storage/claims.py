@@ -1,0 +1,258 @@
+"""Claims: which texts go out next, taken from the queue by one process for one call each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from app.domain.outbound import OutboundStatus
+from app.domain.transitions import OutboundEvent, move_on
+from app.storage.clock import read_clock
+from app.storage.history import StatusChange, note_changes
+from app.storage.opted_out import find_opted_out
+from app.storage.outbound_tables import outbound, send_attempts
+from app.storage.sender import (
+    compute_wait,
+    count_tokens,
+    lock_sender,
+    plan_probe,
+    spend_tokens,
+)
+
+# A claim looks at so many of the texts that are due: some of them may have to wait.
+WINDOW = 100
+# Where most of a window waits for other texts of its pairs, it makes room for those behind it.
+STEP_BACK = {
+    OutboundStatus.SENDING: timedelta(seconds=2),
+    OutboundStatus.UNCERTAIN: timedelta(seconds=30),
+}
+CROWDED_WAIT_SECONDS = 0.02
+
+_WAITING = (OutboundStatus.QUEUED, OutboundStatus.HELD)
+_UNDER_WAY = (OutboundStatus.SENDING, OutboundStatus.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedText:
+    """A text for one call. `attempt` is the fence of what is recorded about it.
+
+    `schedule_at` is given where the provider is to keep the schedule. `lease_until` is by the
+    database's clock. `is_probe`: whether the account works again is seen by it.
+    """
+
+    id: int
+    attempt: int
+    to: str | None
+    list_name: str | None
+    group_name: str | None
+    source: str
+    source_ton: int | None
+    body: str
+    parts: int
+    schedule_at: datetime | None
+    validity_seconds: int
+    valid_until: datetime
+    in_reply_to: int | None
+    claimed_at: datetime
+    lease_until: datetime
+    is_probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`wait_seconds` is when another claim may find more; None: when something new comes.
+
+    `changed` says that texts expired or were cancelled. `asks_credits`: the account is to be tried
+    again, and no text is there to try it with.
+    """
+
+    texts: list[ClaimedText]
+    wait_seconds: float | None
+    changed: bool = False
+    asks_credits: bool = False
+
+
+def claim_texts(
+    conn: Connection,
+    *,
+    limit: int,
+    per_second: float,
+    lease_seconds: float,
+    now: datetime | None = None,
+) -> Claim:
+    """Take up to `limit` texts that are due, as the pace, a pause and their pairs allow.
+
+    On the way texts that are too late expire, and those to numbers that opted out are cancelled.
+    `now` is the database's where it is None.
+    """
+    now = now or read_clock(conn)
+    state = lock_sender(conn)
+    if state.state == "paused":
+        return Claim([], None)
+    is_probe = state.state == "stopped"
+    if is_probe and state.probe_at is not None and state.probe_at > now:
+        return Claim([], (state.probe_at - now).total_seconds())
+    allowed = min(1 if is_probe else limit, count_tokens(state, per_second, now))
+    if allowed < 1:
+        return Claim([], compute_wait(state, per_second, now))
+    due = _list_due(conn, now)
+    changed = _put_aside(conn, due, now)
+    chosen, crowded = _choose(conn, [row for row in due if row.id not in changed], allowed, now)
+    texts = _take(conn, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
+    if texts:
+        state = spend_tokens(conn, state, len(texts), per_second, now)
+    if is_probe:
+        plan_probe(conn, now)
+    note_changes(conn, list(changed.values()), now)
+    more = crowded or len(due) > len(texts) + len(changed) or len(due) == WINDOW
+    wait = CROWDED_WAIT_SECONDS if crowded else None
+    if more and texts:
+        wait = compute_wait(state, per_second, now)
+    return Claim(texts, wait, bool(changed), asks_credits=is_probe and not texts)
+
+
+def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
+    others = outbound.alias()
+    # At most one text of a pair is under way: a partial unique index says so.
+    blocked_by = (
+        select(others.c.status)
+        .where(others.c.pair_key == outbound.c.pair_key, others.c.status.in_(_UNDER_WAY))
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(outbound, blocked_by.label("blocked_by"))
+        .where(outbound.c.status.in_(_WAITING), outbound.c.due_at <= now)
+        .order_by(outbound.c.due_at, outbound.c.id)
+        .limit(WINDOW)
+    )
+    return conn.execute(query).all()
+
+
+def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict[int, StatusChange]:
+    """End what is too late, and what goes to numbers that opted out since it was queued."""
+    bound = [row for row in due if row.to_number and not row.forced and row.origin != "opt-out"]
+    opted_out = find_opted_out(conn, [row.to_number for row in bound])
+    late = [row.id for row in due if row.send_before is not None and row.send_before <= now]
+    unwanted = [row.id for row in bound if row.to_number in opted_out and row.id not in late]
+    return {
+        change.outbound_id: change
+        for change in (
+            *end_waiting(conn, late, OutboundEvent.OVERDUE, "it could not go out in time", now),
+            *end_waiting(conn, unwanted, OutboundEvent.CANCELLED, "the number opted out", now),
+        )
+    }
+
+
+def end_waiting(
+    conn: Connection, ids: Sequence[int], event: OutboundEvent, reason: str, now: datetime
+) -> list[StatusChange]:
+    """Settle texts that still wait; returns the changes, which are yet to be noted."""
+    status = move_on(OutboundStatus.QUEUED, event)
+    if not ids or status is None:
+        return []
+    ended = (
+        update(outbound)
+        .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+        .values(status=status, held_reason=None, settled_at=now, settled_reason=reason)
+        .returning(outbound.c.id)
+    )
+    found = conn.execute(ended).scalars().all()
+    return [StatusChange(each, status, "send", now) for each in sorted(found)]
+
+
+def _choose(
+    conn: Connection, due: Sequence[Row[Any]], allowed: int, now: datetime
+) -> tuple[list[int], bool]:
+    """The ids to take, one of each pair; and whether the whole window had to wait for its pairs."""
+    chosen: list[int] = []
+    waiting: dict[OutboundStatus, list[int]] = {each: [] for each in _UNDER_WAY}
+    pairs: set[bytes] = set()
+    for row in due:
+        if row.blocked_by or row.pair_key in pairs:
+            waiting[OutboundStatus(row.blocked_by or OutboundStatus.SENDING)].append(row.id)
+        elif len(chosen) < allowed:
+            chosen.append(row.id)
+            if row.pair_key is not None:
+                pairs.add(row.pair_key)
+    crowded = sum(map(len, waiting.values())) > WINDOW // 2
+    for status, ids in waiting.items() if crowded else ():
+        conn.execute(
+            update(outbound)
+            .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+            .values(due_at=now + STEP_BACK[status])
+        )
+    return chosen, crowded
+
+
+def _take(
+    conn: Connection, ids: Sequence[int], now: datetime, *, lease_seconds: float, is_probe: bool
+) -> list[ClaimedText]:
+    if not ids:
+        return []
+    lease_until = now + timedelta(seconds=lease_seconds)
+    taken = (
+        update(outbound)
+        .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+        .values(
+            status=OutboundStatus.SENDING,
+            attempts=outbound.c.attempts + 1,
+            held_reason=None,
+            lease_until=lease_until,
+        )
+        .returning(outbound)
+    )
+    rows = sorted(conn.execute(taken).all(), key=lambda row: ids.index(row.id))
+    if not rows:
+        return []
+    conn.execute(
+        insert(send_attempts),
+        [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in rows],
+    )
+    return [_make_text(row, now, lease_until, is_probe=is_probe) for row in rows]
+
+
+def _make_text(
+    row: Row[Any], now: datetime, lease_until: datetime, *, is_probe: bool
+) -> ClaimedText:
+    by_provider = row.schedule_at if row.schedule_by == "provider" else None
+    begins = row.schedule_at or row.created_at
+    return ClaimedText(
+        id=row.id,
+        attempt=row.attempts,
+        to=row.to_number,
+        list_name=row.list_name,
+        group_name=row.group_name,
+        source=row.source,
+        source_ton=row.source_ton,
+        body=row.body,
+        parts=row.parts,
+        # A schedule that has passed while the text waited would be refused.
+        schedule_at=by_provider if by_provider and by_provider > now else None,
+        validity_seconds=row.validity_seconds,
+        valid_until=begins + timedelta(seconds=row.validity_seconds),
+        in_reply_to=row.in_reply_to,
+        claimed_at=now,
+        lease_until=lease_until,
+        is_probe=is_probe,
+    )
+
+
+def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
+    """End automatic replies whose time is over, also while sending is paused; returns how many."""
+    query = (
+        select(outbound.c.id)
+        .where(
+            outbound.c.send_before.is_not(None),
+            outbound.c.send_before <= now,
+            outbound.c.status.in_(_WAITING),
+        )
+        .order_by(outbound.c.send_before)
+        .limit(limit)
+    )
+    ids = conn.execute(query).scalars().all()
+    changes = end_waiting(conn, ids, OutboundEvent.OVERDUE, "it could not go out in time", now)
+    note_changes(conn, changes, now)
+    return len(changes)

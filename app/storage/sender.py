@@ -1,0 +1,145 @@
+"""The sender's one row, which every claim locks: pace, pause and probe of all processes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select, update
+
+from app.storage.alerts import close_alert, raise_alert
+from app.storage.outbound_tables import sender
+
+State = Literal["running", "paused", "stopped"]
+
+# After an account error one message, or a look at the credits, tries again so much later.
+PROBE_AFTER = timedelta(seconds=60)
+# So much of the pace may be used at once: a claim then takes several messages at a high pace.
+BURST_SECONDS = 0.1
+
+STOPPED_ALERT = "sender-stopped"
+LOW_CREDITS_ALERT = "low-credits"
+ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderState:
+    """`paused` was done by a person, `stopped` by an error about the account.
+
+    `credits` is the balance when it was last looked at, as a decimal number.
+    """
+
+    state: State
+    reason: str | None
+    changed_by: str | None
+    changed_at: datetime | None
+    probe_at: datetime | None
+    pace_at: datetime | None
+    credits: str | None
+    credits_at: datetime | None
+
+
+def get_sender(conn: Connection) -> SenderState:
+    return _read(conn, select(sender).where(sender.c.id == 1))
+
+
+def lock_sender(conn: Connection) -> SenderState:
+    """The row, held until the commit: claims come one after the other, whoever makes them."""
+    return _read(conn, select(sender).where(sender.c.id == 1).with_for_update())
+
+
+def count_tokens(state: SenderState, per_second: float, now: datetime) -> int:
+    """How many messages the pace allows now; evenly, up to a tenth of a second's at once."""
+    interval = 1 / per_second
+    slack = max(0.0, BURST_SECONDS - interval)
+    used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
+    return 0 if used > slack else int((slack - max(used, 0.0)) / interval + 1e-9) + 1
+
+
+def compute_wait(state: SenderState, per_second: float, now: datetime) -> float:
+    """Seconds until the pace allows another message."""
+    slack = max(0.0, BURST_SECONDS - 1 / per_second)
+    used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
+    return max(0.0, used - slack)
+
+
+def spend_tokens(
+    conn: Connection, state: SenderState, count: int, per_second: float, now: datetime
+) -> SenderState:
+    """Use up the pace of so many messages; the row must be locked."""
+    start = now if state.pace_at is None else max(state.pace_at, now)
+    return _write(conn, pace_at=start + count * timedelta(seconds=1 / per_second))
+
+
+def plan_probe(conn: Connection, now: datetime, *, after: timedelta = PROBE_AFTER) -> None:
+    """The next try after an account error comes so much later."""
+    _write(conn, probe_at=now + after)
+
+
+def stop_sender(conn: Connection, reason: str, now: datetime) -> None:
+    """The account cannot send: pause everything, with one alert, until a probe succeeds."""
+    state = lock_sender(conn)
+    if state.state != "paused":
+        is_new = state.state == "running"
+        _write(
+            conn,
+            state="stopped",
+            reason=reason,
+            changed_by="sender",
+            probe_at=now + PROBE_AFTER,
+            **({"changed_at": now} if is_new else {}),
+        )
+    raise_alert(
+        conn,
+        STOPPED_ALERT,
+        ACCOUNT,
+        text=f"Sending has stopped: {reason}",
+        action="Put the account right. One message tries again every minute, and sending goes on"
+        " by itself where that succeeds.",
+        count=0,
+        now=now,
+    )
+
+
+def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bool = False) -> bool:
+    """Send again; with `only_stopped` a person's pause stays. Returns whether anything changed."""
+    state = lock_sender(conn)
+    if state.state == "running" or (only_stopped and state.state == "paused"):
+        return False
+    _write(conn, state="running", reason=None, changed_by=who, changed_at=now, probe_at=None)
+    close_alert(conn, STOPPED_ALERT, ACCOUNT, now=now)
+    return True
+
+
+def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
+    """Nothing is sent until a person resumes it."""
+    lock_sender(conn)
+    _write(conn, state="paused", reason=reason, changed_by=who, changed_at=now, probe_at=None)
+
+
+def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now: datetime) -> None:
+    """Keep the balance; an alert is open while it lies below `low_below`."""
+    _write(conn, credits=f"{balance:f}", credits_at=now)
+    if balance >= low_below:
+        close_alert(conn, LOW_CREDITS_ALERT, ACCOUNT, now=now)
+        return
+    raise_alert(
+        conn,
+        LOW_CREDITS_ALERT,
+        ACCOUNT,
+        text=f"The provider's account has {balance:f} credits left.",
+        action="Buy credits in NetMessenger, or set LETTERBOX_LOW_CREDITS to another number.",
+        count=0,
+        now=now,
+    )
+
+
+def _read(conn: Connection, query: Any) -> SenderState:
+    row = conn.execute(query).one()
+    return SenderState(*row[1:])
+
+
+def _write(conn: Connection, **values: Any) -> SenderState:
+    columns = sender.c[1:]
+    changed = update(sender).where(sender.c.id == 1).values(**values).returning(*columns)
+    return SenderState(*conn.execute(changed).one())

@@ -1,0 +1,164 @@
+"""The checks: what the provider tells of a text, how seldom it is asked, and when that ends."""
+
+from datetime import timedelta
+
+from app.simulator.magic import ENDING_NUMBERS
+from tests.support.outbox import ADA, GRACE, Outbox
+
+NUMBERS = {ending: number for number, ending in ENDING_NUMBERS.items()}
+
+
+async def check_after(outbox: Outbox, *seconds: float) -> None:
+    for each in seconds:
+        outbox.pass_seconds(each)
+        await outbox.check()
+
+
+async def test_a_text_is_followed_to_its_delivery(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    await outbox.send()
+    await check_after(outbox, 1)
+    assert outbox.world.calls.counts["CheckMessageStatus"] == 0  # not yet
+    await check_after(outbox, 4, 5, 5)
+    row = await outbox.row(number)
+    assert (row.status, row.provider_status, row.check_at) == ("delivered", "Delivered", None)
+    assert await outbox.history(number) == [
+        ("sent", "send", None),
+        ("sent", "check", "Sent"),
+        ("delivered", "check", "Delivered"),
+    ]
+    asked = outbox.world.calls.counts["CheckMessageStatus"]
+    await check_after(outbox, 3600, 86400)
+    assert outbox.world.calls.counts["CheckMessageStatus"] == asked
+
+
+async def test_each_last_word_has_its_status(outbox: Outbox) -> None:
+    wanted = {
+        "Failed": "failed",
+        "Undeliverable": "undelivered",
+        "Command_Rejected": "failed",
+        "Command_Failed": "failed",
+        "Expired": "expired",
+        "stays-sent": "sent",
+        "stays-unknown": "sent",
+        "unheard-of-word": "delivered",
+        "sent-after-delivered": "delivered",
+        "failed-then-delivered": "failed",
+        "unknown-then-delivered": "delivered",
+    }
+    texts = {ending: await outbox.queue(NUMBERS[ending]) for ending in wanted}
+    await outbox.send()
+    await check_after(outbox, *[5] * 6, *[60] * 4, *[3600] * 24)
+    assert {ending: await outbox.status(each) for ending, each in texts.items()} == wanted
+    words = [word for _, _, word in await outbox.history(texts["unheard-of-word"])]
+    assert set(words) - {None, "Sent", "Delivered"}, words  # kept as it came
+    figures = await outbox.fetch(
+        "SELECT figure, value FROM daily_figures WHERE figure IN ('failed', 'delivered')"
+        " ORDER BY figure"
+    )
+    assert [tuple(row) for row in figures] == [("delivered", 3), ("failed", 4)]
+
+
+async def test_a_long_text_settles_when_all_its_parts_do(outbox: Outbox) -> None:
+    number = await outbox.queue(body="x" * 200)
+    await outbox.send()
+    first, _second = await outbox.ids(number)
+
+    def settle_first(conn: object) -> None:
+        conn.exec_driver_sql(  # type: ignore[attr-defined]
+            "UPDATE provider_messages SET status = 'Failed', is_final = '1'"
+            f" WHERE provider_id = '{first}'"
+        )
+
+    await outbox.database.write(settle_first)
+    await check_after(outbox, 5)
+    assert await outbox.status(number) == "sent"
+    await check_after(outbox, 5, 5)
+    assert await outbox.status(number) == "failed"
+
+
+async def test_checks_grow_rare_and_stop_after_validity_and_grace(outbox: Outbox) -> None:
+    number = await outbox.queue(NUMBERS["stays-sent"])
+    await outbox.send()
+    for _ in range(31 * 6):
+        await check_after(outbox, 600)
+    row = await outbox.row(number)
+    assert (row.status, row.check_at) == ("sent", None)
+    assert row.settled_at is not None
+    assert "no final word" in row.settled_reason
+    assert outbox.world.calls.counts["CheckMessageStatus"] < 60
+
+
+async def test_many_outstanding_texts_cost_one_report(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(f"4477009000{turn:02}") for turn in range(40)]
+    await outbox.send()
+    await check_after(outbox, 5)
+    counts = outbox.world.calls.counts
+    assert (counts["Report"], counts["CheckMessageStatus"]) == (1, 0)
+    await check_after(outbox, 5)
+    assert (counts["Report"], counts["CheckMessageStatus"]) == (2, 0)
+    assert {await outbox.status(each) for each in numbers} == {"delivered"}
+    assert (await outbox.history(numbers[0]))[-1] == ("delivered", "report", "Delivered")
+
+
+async def test_a_report_that_fails_leaves_the_texts_for_later(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(f"4477009000{turn:02}") for turn in range(40)]
+    await outbox.send()
+    outbox.strike("html", action="Report")
+    await check_after(outbox, 5)
+    assert outbox.world.calls.counts["CheckMessageStatus"] == 10
+    await check_after(outbox, 5)
+    assert {await outbox.status(each) for each in numbers} == {"delivered"}
+
+
+async def test_messages_that_the_report_leaves_out_are_asked_for_singly(outbox: Outbox) -> None:
+    outbox.world.switches = outbox.world.switches.changed({"report_lag_seconds": 3600})
+    numbers = [await outbox.queue(f"4477009000{turn:02}") for turn in range(15)]
+    await outbox.send()
+    await check_after(outbox, 10, 5, 5)
+    assert {await outbox.status(each) for each in numbers} == {"delivered"}
+
+
+async def test_a_check_that_fails_is_made_again(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    await outbox.send()
+    outbox.strike("status", action="CheckMessageStatus")
+    await check_after(outbox, 10)
+    assert await outbox.status(number) == "sent"
+    await check_after(outbox, 5)
+    assert await outbox.status(number) == "delivered"
+
+
+async def test_a_list_is_followed_by_its_recipients(outbox: Outbox) -> None:
+    number = await outbox.queue(None, list_name="people")
+    await outbox.send()
+    await check_after(outbox, 5, 5)
+    row = await outbox.row(number)
+    assert (row.status, row.settled_reason) == ("delivered", None)
+    rows = await outbox.fetch("SELECT destination, status FROM provider_messages ORDER BY id")
+    assert [tuple(each) for each in rows] == [(ADA, "Delivered"), (GRACE, "Delivered")]
+
+
+async def test_a_list_whose_recipients_end_differently_says_so(outbox: Outbox) -> None:
+    outbox.world.switches = outbox.world.switches.changed({"background_threshold": 1})
+    number = await outbox.queue(None, list_name="people")
+    await outbox.send()
+    await check_after(outbox, 5)  # the background send has finished by now
+    text = outbox.world.outgoing.texts[0]
+    text.steps = (text.steps[0], text.steps[1]._replace(status="Failed"))
+    await check_after(outbox, 5)
+    row = await outbox.row(number)
+    assert row.status == "sent"
+    assert "ended differently" in row.settled_reason
+
+
+async def test_a_text_scheduled_at_the_provider_is_asked_about_when_it_is_due(
+    outbox: Outbox,
+) -> None:
+    later = outbox.now() + timedelta(hours=1)
+    number = await outbox.queue(schedule_at=later, schedule_by="provider")
+    await outbox.send()
+    await check_after(outbox, 1800)
+    assert outbox.world.calls.counts["CheckMessageStatus"] == 0
+    await check_after(outbox, 1800 + 10)
+    assert await outbox.status(number) == "delivered"

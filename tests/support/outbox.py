@@ -1,0 +1,176 @@
+"""The outbox with a simulated provider in process: real client, real database, no socket."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+from sqlalchemy import text
+
+from app.flows.metrics import Metrics
+from app.flows.send import Sender, SendPolicy
+from app.flows.settle import Settler
+from app.flows.sync import Checker
+from app.provider.client import ProviderClient
+from app.simulator.application import SimulatorApp, build_simulator
+from app.simulator.clock import SimulatorClock
+from app.simulator.config import AccountConfig, ListConfig, ListEntry, SimulatorConfig
+from app.simulator.faults import Fault
+from app.storage.alerts import list_alerts
+from app.storage.database import Database
+from app.storage.history import list_changes
+from app.storage.outbox import NewOutbound, add_outbound
+from tests.support.clock import NOW
+
+LONDON = ZoneInfo("Europe/London")
+OURS = "447700900001"
+ADA = "447700900011"
+GRACE = "447700900012"
+TOKEN = "demo-token"
+RUNNING = SendPolicy(per_second=1000, concurrency=8, zone=LONDON)
+
+Row = Any
+
+
+@dataclass
+class Outbox:
+    """Its clock stands until a test moves it, the provider's with it."""
+
+    database: Database
+    simulator: SimulatorApp
+    client: ProviderClient
+    seconds: list[float]
+    changes: list[str] = field(default_factory=list)
+    policy: SendPolicy = RUNNING
+
+    @property
+    def world(self) -> Any:
+        return self.simulator.simulator.world
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds[0])
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.seconds[0] += seconds
+
+    def strike(self, kind: str, **how: Any) -> None:
+        """The next Send goes wrong so."""
+        fault = {"kind": kind, "action": "Send", "times": 1} | how
+        self.world.faults.add(Fault.model_validate(fault))
+
+    def make_sender(self, **changes: Any) -> Sender:
+        return Sender(
+            self.database,
+            self.client,
+            replace(self.policy, **changes),
+            Metrics(),
+            on_change=lambda: self.changes.append("rung"),
+            draw=lambda: 1.0,
+            now=self.now,
+            seconds=lambda: self.seconds[0],
+        )
+
+    def make_checker(self) -> Checker:
+        return Checker(
+            self.database,
+            self.client,
+            LONDON,
+            Metrics(),
+            on_change=lambda: self.changes.append("rung"),
+            now=self.now,
+        )
+
+    async def check(self) -> int:
+        """Ask what became of all that is due; returns how many texts that were."""
+        return await self.make_checker().check_due()
+
+    async def settle(self, *, proof_seconds: int = 600) -> int:
+        """Look for proofs of all uncertain texts that are due; returns how many are settled."""
+        settler = Settler(
+            self.database,
+            self.client,
+            LONDON,
+            proof_seconds,
+            Metrics(),
+            on_change=lambda: self.changes.append("rung"),
+            now=self.now,
+        )
+        return await settler.settle_due()
+
+    async def queue(self, to: str | None = ADA, **changes: Any) -> int:
+        new = NewOutbound(source=OURS, body="Hello", origin="person", to=to)
+        added = await self.database.write(add_outbound, replace(new, **changes), self.now())
+        assert added is not None
+        return added
+
+    async def send(self, **changes: Any) -> int:
+        """Send all that is due; returns how many calls that took."""
+        return await self.make_sender(**changes).run_dry()
+
+    async def send_to(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+        """Send to a provider that answers so, whatever is asked."""
+        transport = httpx2.MockTransport(answer)
+        url = "http://provider.example.com/api"
+        async with ProviderClient(TOKEN, url=url, zone=LONDON, transport=transport) as client:
+            sender = self.make_sender()
+            sender.client = client
+            await sender.run_dry()
+
+    async def fetch(self, sql: str) -> Sequence[Row]:
+        return await self.database.read(lambda conn: conn.execute(text(sql)).all())
+
+    async def status(self, number: int) -> str:
+        return str((await self.fetch(f"SELECT status FROM outbound WHERE id = {number}"))[0][0])
+
+    async def row(self, number: int) -> Row:
+        return (await self.fetch(f"SELECT * FROM outbound WHERE id = {number}"))[0]
+
+    async def ids(self, number: int) -> list[str]:
+        rows = await self.fetch(
+            f"SELECT provider_id FROM provider_messages WHERE outbound_id = {number} ORDER BY id"
+        )
+        return [str(row[0]) for row in rows]
+
+    async def history(self, number: int) -> list[tuple[str, str, str | None]]:
+        """Each change of a status: the status, who told it, and the provider's word."""
+        changes = await self.database.read(list_changes, number)
+        return [(each.status, each.told_by, each.provider_status) for each in changes]
+
+    async def alerts(self) -> list[str]:
+        """The kinds of the open alerts."""
+        found = await self.database.read(list_alerts, before=None, limit=50, is_open=True)
+        return [alert.kind for alert in found]
+
+    def taken(self) -> list[tuple[str, str]]:
+        """The destination and body of every text that the provider took."""
+        return [(each.destination, each.body) for each in self.world.outgoing.texts]
+
+
+def make_config(**changes: Any) -> SimulatorConfig:
+    people = (ListEntry(number=ADA, name="Ada"), ListEntry(number=GRACE, name="Grace"))
+    lists = (
+        ListConfig(name="people", username="demo", entries=people),
+        ListConfig(name="mixed", username="demo", entries=(*people, ListEntry(number="nonsense"))),
+    )
+    accounts = (AccountConfig(username="demo", token=TOKEN, admin=True),)
+    return SimulatorConfig(accounts=accounts, lists=lists, **changes)
+
+
+@asynccontextmanager
+async def open_outbox(database: Database, **switches: Any) -> AsyncIterator[Outbox]:
+    seconds = [0.0]
+    clock = SimulatorClock(NOW, seconds=lambda: seconds[0])
+    app = build_simulator(make_config(), clock)
+    app.simulator.world.switches = app.simulator.world.switches.changed(switches)
+    client = ProviderClient(
+        TOKEN,
+        url="http://provider.test/api",
+        zone=LONDON,
+        concurrency=32,
+        transport=httpx2.ASGITransport(app),
+    )
+    async with client:
+        yield Outbox(database, app, client, seconds)
