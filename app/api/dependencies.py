@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -33,10 +33,16 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose request it is; `key_id` is None for LETTERBOX_API_KEY."""
+    """Whose request it is; `key_id` is None for LETTERBOX_API_KEY, `name` is the key's."""
 
     key_id: int | None
+    name: str
     scopes: frozenset[Scope]
+
+    @property
+    def actor(self) -> str:
+        """Who it is in the audit trail and in histories."""
+        return f"key:{self.name}"
 
     def check(self, scope: Scope) -> None:
         """Raises MissingScope."""
@@ -56,13 +62,13 @@ class Keyring:
         secret = _read_bearer(request)
         digest = digest_secret(secret)
         if hmac.compare_digest(digest, self._digest):
-            return Caller(None, frozenset({"admin"}))
+            return Caller(None, "LETTERBOX_API_KEY", frozenset({"admin"}))
         self.check_prepared()
         key = await self._runtime.database.read(find_key, digest)
         if key is None:
             raise UnknownKey("the key is unknown; it may have been revoked")
         await self._note_used(key, self._runtime.now())
-        return Caller(key.id, frozenset(key.scopes))
+        return Caller(key.id, key.name, frozenset(key.scopes))
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""
@@ -95,11 +101,22 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
                 caller.check(scope)
                 keyring.check_prepared()
                 _check_parameters(request, known)
+                request.state.caller = caller
                 return await handle(Request(request.scope, _limit_body(request.receive)))
 
             return handle_strictly
 
     return APIRouter(prefix=PREFIX + path, tags=[path.strip("/")], route_class=StrictRoute)
+
+
+def find_caller(request: Request) -> Caller:
+    """Whose request an endpoint answers; its router has found the key already."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+# An endpoint's parameter: whose request it is.
+By = Annotated[Caller, Depends(find_caller)]
 
 
 def _list_parameters(dependant: Dependant) -> Iterator[str]:
