@@ -137,6 +137,22 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert re.search(r"\w+ \w+.*\.", explanation.partition("Options")[0], re.DOTALL)
 
 
+def find_command(path: tuple[str, ...]) -> Command:
+    command: Command = get_group(app)
+    for name in path:
+        assert isinstance(command, TyperGroup)
+        inner = command.get_command(Context(command), name)
+        assert inner is not None
+        command = inner.make_context(name, [], resilient_parsing=True).command
+    return command
+
+
+@pytest.mark.parametrize("command", list(list_commands(get_group(app))), ids=" ".join)
+def test_every_argument_and_option_explains_itself(command: tuple[str, ...]) -> None:
+    parameters = find_command(command).params
+    assert [each.name for each in parameters if not getattr(each, "help", None)] == []
+
+
 @pytest.mark.parametrize("name", get_group(app).list_commands(Context(get_group(app))))
 def test_the_list_of_commands_says_what_each_says_itself(name: str) -> None:
     group = get_group(app)
