@@ -18,7 +18,11 @@ from typer.testing import CliRunner
 from app.cli.commands import app
 from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
-from app.storage import outbound_tables, tables  # noqa: F401 both register what they define
+from app.storage import (
+    outbound_tables,  # noqa: F401 all three register what they define
+    session_tables,  # noqa: F401
+    tables,  # noqa: F401
+)
 from app.storage.columns import metadata
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database

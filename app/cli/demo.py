@@ -1,6 +1,7 @@
 """`letterbox demo`: the service with a simulated provider behind it, and people who text it."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -39,7 +40,12 @@ def demo(*, text_every: float) -> None:
             settings = settings.model_copy(
                 update={"provider_url": f"{provider}/api", "provider_token": SecretStr(token)}
             )
-            serve_alone(settings, listener, describe_demo(url, provider, token, number, shared))
+
+            def welcome(sign_in: str) -> str:
+                shown = describe_demo(url, provider, token, number, shared)
+                return f"{shown}\n{describe_sign_in(settings, url, sign_in)}"
+
+            serve_alone(settings, listener, welcome, with_link=True)
 
 
 def make_settings(folder: Path) -> Settings:
@@ -54,6 +60,7 @@ def make_settings(folder: Path) -> Settings:
         forwarders=EVERYWHERE,
         inbound_auth=None,
         api_key=None,
+        admin_password=SecretStr(secrets.token_urlsafe(6)),
         provider_timezone="Europe/London",
     )
 
@@ -84,6 +91,15 @@ def playing(app: SimulatorApp) -> Iterator[str]:
     finally:
         stop.set_result(None)
         thread.join(END_SECONDS)
+
+
+def describe_sign_in(settings: Settings, url: str, link: str) -> str:
+    """The last lines, for they are the first that somebody needs."""
+    password = settings.admin_password
+    words = f', or at {url} with the password "{password.get_secret_value()}"' if password else ""
+    return f"""  Open the inbox, once and within 15 minutes{words}:
+    {link}
+"""
 
 
 def describe_demo(url: str, provider: str, token: str, number: str, shared: SharedSecrets) -> str:

@@ -1,1 +1,1 @@
-"""The pages: what people see and do in a browser."""
+"""The pages for people: server-rendered, working without JavaScript."""
