@@ -66,7 +66,7 @@ _FORWARD: dict[str, tuple[str, str]] = {
 }
 
 # Operations that can meet what exists already.
-_CONFLICTING = frozenset({"add_number"})
+_CONFLICTING = frozenset({"add_number", "create_rule"})
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
 
