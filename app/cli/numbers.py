@@ -70,7 +70,7 @@ def add(
 
 @app.command("rotate-auth")
 def rotate_auth(
-    number: str,
+    number: Annotated[str, typer.Argument(help="As `numbers list` shows it.")],
     *,
     overlap_seconds: Annotated[
         int,
@@ -97,7 +97,9 @@ def rotate_auth(
 
 
 @app.command()
-def remove(number: str) -> None:
+def remove(
+    number: Annotated[str, typer.Argument(help="As `numbers list` shows it.")],
+) -> None:
     """Remove a number and its auth values; its messages stay."""
 
     async def write(database: Database, _: Settings) -> None:
