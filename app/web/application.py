@@ -17,6 +17,7 @@ from app.web.keys import make_key_routes
 from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
 from app.web.notices import make_notice_routes
 from app.web.numbers import make_number_routes
+from app.web.opt_outs import make_opt_out_routes
 from app.web.overview import make_overview_routes
 from app.web.reports import make_report_routes
 from app.web.sign_in import make_sign_in_routes
@@ -37,6 +38,7 @@ class Pages:
             *make_inbox_routes(site),
             *make_overview_routes(site),
             *make_number_routes(site),
+            *make_opt_out_routes(site),
             *make_contact_routes(site),
             *make_report_routes(site),
             *make_notice_routes(site),

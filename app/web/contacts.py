@@ -19,6 +19,8 @@ PATH = "/contacts"
 SHOWN_CONTACTS = 200
 HEADINGS = ("name", "number", "email", "groups")
 MAX_FILE_BYTES = 1024 * 1024
+# Partial: the contact is there, but not in every group.
+GOOD_RESULTS = frozenset({"success", "partial"})
 DUPLICATES = (
     ("refuse", "Leave the known one, and say so"),
     ("overwrite", "Overwrite the contact that has the number"),
@@ -104,7 +106,13 @@ async def take_import(visit: Visit) -> Response:
 async def show_import(visit: Visit) -> Response:
     """How far an import is, and what became of each line."""
     found = await _find_import(visit)
-    return visit.render("contacts_progress.html", job=found, is_running=found.is_running(visit.now))
+    good = sum(each.result.lower() in GOOD_RESULTS for each in found.results)
+    return visit.render(
+        "contacts_progress.html",
+        job=found,
+        good=good,
+        is_running=found.is_running(visit.now),
+    )
 
 
 async def continue_import(visit: Visit) -> Response:

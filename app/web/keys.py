@@ -1,7 +1,5 @@
 """The pages of the API keys: made, shown once, revoked."""
 
-from typing import cast
-
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -51,7 +49,7 @@ async def create_key(visit: Visit) -> Response:
         return await _show_list(visit, form, status=422)
     try:
         made = await configure.create_key(
-            visit.database, name, cast("list[Scope]", scopes), who=visit.actor, now=visit.now
+            visit.database, name, scopes, who=visit.actor, now=visit.now
         )
     except InvalidInput as error:
         form.note(error)

@@ -14,6 +14,7 @@ SECTIONS = (
     Section("/", "Inbox"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
+    Section("/opt-outs", "Opt-outs"),
     Section("/contacts", "Contacts"),
     Section("/groups", "Groups"),
     Section("/reports", "Reports"),

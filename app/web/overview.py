@@ -27,6 +27,14 @@ RECONCILED_PERIOD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Of how many texts in the provider's report how many were only there."""
+
+    reported: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the database tells of how things are, as of one moment."""
 
@@ -38,6 +46,13 @@ class State:
     processes: list[Process]
     backlog: int
     reconciled_at: datetime | None
+
+    @property
+    def compared(self) -> Comparison:
+        def add(figure: str) -> int:
+            return sum(each.figures.get(figure, 0) for each in self.counts)
+
+        return Comparison(add("reported"), add("missing"))
 
     @property
     def spool_depth(self) -> int:
@@ -62,6 +77,7 @@ async def show_overview(visit: Visit) -> Response:
         credits=_foresee(state, today, settings.low_credits),
         low_credits=settings.low_credits,
         has_provider=visit.site.runtime.provider is not None,
+        days=DAYS,
         reconcile_seconds=settings.reconcile_seconds,
         max_backlog=MAX_BACKLOG,
         max_reason=MAX_REASON,

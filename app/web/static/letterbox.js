@@ -201,6 +201,17 @@ function goLive() {
   else listen();
 }
 
+// Parts that are asked for again every so many milliseconds, for as long as `data-poll` is in them.
+
+function poll() {
+  const marks = [...document.querySelectorAll("[data-poll]")];
+  if (!marks.length) return;
+  setTimeout(() => {
+    for (const mark of marks) waiting.add(mark.closest("[id]").id);
+    refresh().finally(poll);
+  }, Math.min(...marks.map((mark) => Number(mark.dataset.poll))));
+}
+
 // Filters that answer while somebody types: a form with `data-instant="results another"`.
 
 function searchInstantly(form) {
@@ -234,3 +245,4 @@ prepare();
 setInterval(showTimes, 30_000);
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
 if (document.querySelector("[data-live]")) goLive();
+poll();
