@@ -12,6 +12,7 @@ from threading import Thread
 from pydantic import SecretStr
 
 from app.cli.logs import configure_logging
+from app.cli.output import name_command
 from app.cli.serve import listen, serve_alone
 from app.runtime import SharedSecrets, find_secrets
 from app.settings import EVERYWHERE, Settings, load_settings
@@ -105,6 +106,7 @@ def describe_demo(url: str, provider: str, token: str, number: str, shared: Shar
     """What a newcomer may look at; the secrets in it end with the demo."""
     bearer = f'-H "Authorization: Bearer {shared.api_key}"'
     account = f"LETTERBOX_PROVIDER_URL={provider}/api LETTERBOX_PROVIDER_TOKEN={token}"
+    command = name_command()
     return f"""Letterbox is running at {url}, with a simulated provider behind it
 
   A few people text {number} now and then. Watch their texts come in:
@@ -114,14 +116,14 @@ def describe_demo(url: str, provider: str, token: str, number: str, shared: Shar
     curl {bearer} {url}/api/v1/conversations
 
   Text the number yourself, as anybody you like: {provider}/
-    letterbox simulate text --url {provider} --from 447700900020 "Is anybody there?"
+    {command} simulate text --url {provider} --from 447700900020 "Is anybody there?"
 
   Ask the provider, through Letterbox or directly:
     curl {bearer} {url}/api/v1/credits
-    {account} letterbox credits
+    {account} {command} credits
 
   Let it be slow, or fail:
-    letterbox simulate fault slow --url {provider} --seconds 5
+    {command} simulate fault slow --url {provider} --seconds 5
 
   The interface is described at {url}/docs, the provider in docs/simulator.md
   End it with Ctrl+C, and all of it is forgotten.

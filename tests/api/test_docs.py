@@ -58,6 +58,18 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
     assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
+async def test_every_parameter_is_explained(lone_api: Running) -> None:
+    schema = (await lone_api.client.get("/openapi.json")).json()
+    bare = [
+        (method, path, parameter["name"])
+        for (method, path), operation in list_operations(schema).items()
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert bare == []
+    assert all(operation["summary"] for operation in list_operations(schema).values())
+
+
 async def test_every_number_of_the_description_is_fiction(lone_api: Running) -> None:
     text = (await lone_api.client.get("/openapi.json")).text
     numbers = set(re.findall(r"\b\d{11,13}\b|\b07\d{3} ?\d{6}", text))

@@ -189,6 +189,15 @@ def test_the_doctor_asks_for_the_credits_and_masks_the_token(run: Run, wire: Wir
     assert "fail  The provider answered -511" in run("doctor").stdout
 
 
+def test_the_doctor_warns_of_a_token_in_the_clear(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "warn  LETTERBOX_PROVIDER_URL: the token travels in the clear; use https"
+    assert warning not in run("doctor").stdout
+    monkeypatch.setenv("LETTERBOX_PROVIDER_URL", "http://nowhere.invalid/api")
+    assert warning in run("doctor").stdout
+
+
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
     ended = subprocess.run(
