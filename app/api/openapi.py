@@ -72,7 +72,7 @@ _NAMED = {
     "name": "as a list gives it",
 }
 # Operations that can meet what exists already.
-_CONFLICTING = frozenset({"add_number"})
+_CONFLICTING = frozenset({"add_number", "create_rule"})
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
 
