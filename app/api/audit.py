@@ -20,8 +20,12 @@ _PREFIXES: dict[str, Prefix] = {"rule": "rul", "key": "key", "message": "msg"}
 class AuditQuery(ListQuery):
     """The filters of /audit."""
 
-    actor: Annotated[str | None, Field(max_length=300, examples=["key:reporting"])] = None
-    action: Annotated[str | None, Field(max_length=100, examples=["rule.change"])] = None
+    actor: Annotated[
+        str | None, Field(max_length=300, description="who did it", examples=["key:reporting"])
+    ] = None
+    action: Annotated[
+        str | None, Field(max_length=100, description="what was done", examples=["rule.change"])
+    ] = None
     since: Annotated[TimeFilter, Field(description="done then or later")] = None
     until: Annotated[TimeFilter, Field(description="done before then")] = None
 

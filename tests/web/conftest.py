@@ -1,4 +1,4 @@
-"""What the tests of the pages stand on: a served Letterbox, the simulator behind it, a browser."""
+"""Who looks at the pages: somebody in this process, and a real browser over a served Letterbox."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,10 +16,25 @@ from app.simulator.config import demo_config
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import AUTH, Service, find_free_port, running
 from tests.web.browser import Desk
+from tests.web.visiting import Visitor, visiting
 
 PASSWORD = "a-password-of-the-tests"
 NAME = "Grace"
 TOKEN = "demo-token"
+
+
+@pytest.fixture
+async def visitor(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
+    """Somebody who is signed in, on either database, for what needs no real browser."""
+    async with visiting(database_url, tmp_path) as signed_in:
+        yield signed_in
+
+
+@pytest.fixture
+async def lone_visitor(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
+    """On SQLite, for what does not depend on the database."""
+    async with visiting(sqlite_url, tmp_path) as signed_in:
+        yield signed_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ async def sign_in(browser: Browser, service: Service) -> Desk:
     await page.goto("/sign-in")
     await page.fill("[name=name]", NAME)
     await page.fill("[name=password]", PASSWORD)
-    await page.click("main button[type=submit]")
+    await page.click("main button.primary")
     await page.wait_for_url(lambda url: "/sign-in" not in url)
     state = await context.storage_state()
     await context.close()
