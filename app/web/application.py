@@ -25,7 +25,10 @@ from app.web.site import Site, harden
 
 
 class Pages:
-    """Everything that stands neither below /api nor beside it."""
+    """Everything that stands neither below /api nor beside it.
+
+    `paths` are those that a browser may ask for, with their parameters in braces.
+    """
 
     def __init__(self, runtime: Runtime, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         site = Site(runtime)
@@ -48,6 +51,7 @@ class Pages:
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),
         ]
+        self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
         handlers = {HTTPException: site.answer_unrouted, NotFound: site.answer_unrouted}
         self._app = Starlette(routes=routes, exception_handlers=handlers)
         self._app.router.redirect_slashes = False

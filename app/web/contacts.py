@@ -22,9 +22,9 @@ MAX_FILE_BYTES = 1024 * 1024
 # Partial: the contact is there, but not in every group.
 GOOD_RESULTS = frozenset({"success", "partial"})
 DUPLICATES = (
-    ("refuse", "Leave the known one, and say so"),
-    ("overwrite", "Overwrite the contact that has the number"),
-    ("ignore", "Add it all the same"),
+    ("refuse", "Refuse the line"),
+    ("overwrite", "Overwrite the contact"),
+    ("ignore", "Add it again"),
 )
 
 

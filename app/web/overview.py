@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.flows.reconcile import LEASE
+from app.flows.steer import pause_sending, resume_sending
 from app.storage.alerts import Alert, list_alerts
 from app.storage.database import Connection
 from app.storage.leases import find_last_success
@@ -16,13 +17,14 @@ from app.storage.processes import Process, list_processes
 from app.storage.sender import SenderState, get_sender
 from app.storage.stats import DayCount, count_backlog, count_days, measure_parts
 from app.web.figures import Credits, draw_plots, foresee_credits, list_days
+from app.web.forms import Form
 from app.web.site import Site, Visit
 
 PATH = "/overview"
 DAYS = 28
 MAX_BACKLOG = 1000
 MAX_ALERTS = 20
-MAX_REASON = 200
+MAX_REASON = 500
 RECONCILED_PERIOD = timedelta(hours=24)
 
 
@@ -62,6 +64,9 @@ class State:
 def make_overview_routes(site: Site) -> list[Route]:
     return [
         site.get(PATH, show_overview),
+        site.get(f"{PATH}/pause", ask_to_pause),
+        site.post(f"{PATH}/pause", pause),
+        site.post(f"{PATH}/resume", resume),
         site.post(f"{PATH}/reconcile", reconcile),
     ]
 
@@ -80,8 +85,31 @@ async def show_overview(visit: Visit) -> Response:
         days=DAYS,
         reconcile_seconds=settings.reconcile_seconds,
         max_backlog=MAX_BACKLOG,
-        max_reason=MAX_REASON,
     )
+
+
+async def ask_to_pause(visit: Visit) -> Response:
+    return visit.render("pause.html", form=Form())
+
+
+async def pause(visit: Visit) -> Response:
+    """Have nothing go out until somebody lets it go on."""
+    form = await visit.read_form()
+    reason = form.text("reason")
+    if len(reason) > MAX_REASON:
+        form.fail("reason", f"write at most {MAX_REASON} characters")
+        return visit.render("pause.html", status=422, form=form)
+    await visit.database.write(pause_sending, visit.actor, reason or None, visit.now)
+    visit.site.runtime.wakeups.ring("events")
+    return visit.redirect(PATH, "Sending is paused.")
+
+
+async def resume(visit: Visit) -> Response:
+    """Let sending go on, whoever or whatever stopped it."""
+    await visit.database.write(resume_sending, visit.actor, None, visit.now)
+    for bell in ("events", "outbound"):
+        visit.site.runtime.wakeups.ring(bell)
+    return visit.redirect(PATH, "Texts go out again.")
 
 
 async def reconcile(visit: Visit) -> Response:

@@ -1,9 +1,11 @@
 """Who looks at the pages: somebody in this process, and a real browser over a served Letterbox."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import pytest_asyncio
@@ -46,10 +48,30 @@ class Office:
 
     service: Service
     simulator: SimulatorApp
+    provider: str
 
     @property
     def world(self) -> Any:
         return self.simulator.simulator.world
+
+    def add_number(self, number: str, **fields: Any) -> None:
+        """Configure a number of ours, unless another test has."""
+        answer = self.service.call("/numbers", method="POST", body={"number": number, **fields})
+        assert answer.status in {201, 409}, answer
+
+    def receive(self, source: str, dest: str, body: str, auth: str = AUTH) -> None:
+        """Somebody texts a number of ours, which the provider forwards with that value."""
+        url = f"{self.service.url}/inbound"
+        number = {"number": dest, "username": "demo", "url": url, "auth": auth}
+        self.order("PUT", "numbers", number)
+        self.order("POST", "texts", {"source": source, "dest": dest, "body": body})
+
+    def order(self, method: str, path: str, order: Any = None) -> Any:
+        """Order something of the simulated provider."""
+        content = None if order is None else json.dumps(order).encode()
+        asked = Request(f"{self.provider}/_simulator/{path}", content, method=method)
+        with urlopen(asked, timeout=10) as answer:
+            return json.load(answer)
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +91,14 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             admin_password=PASSWORD,
         ) as service,
     ):
-        yield Office(service, simulator)
+        yield Office(service, simulator, provider)
 
 
 @pytest.fixture(scope="session")
 def bare_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service on its first day: nothing in it, and no account at the provider."""
     folder = tmp_path_factory.mktemp("bare") / "data"
-    with running(folder, admin_password=PASSWORD) as service:
+    with running(folder, admin_password=PASSWORD, inbound_auth=None) as service:
         yield service
 
 

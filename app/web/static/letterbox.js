@@ -166,11 +166,16 @@ function hear({ kind, numbers }) {
   if (waiting.size) timer ||= setTimeout(refresh, REFRESH_MILLISECONDS);
 }
 
+// A page that a form answered may stand at an address of the form's own.
+function findAddress() {
+  return document.querySelector("[data-address]")?.dataset.address ?? location.href;
+}
+
 async function refresh() {
   const selector = [...waiting].map((id) => `#${CSS.escape(id)}`).join();
   waiting.clear();
   try {
-    replaceParts(await fetchPage(location.href), selector);
+    replaceParts(await fetchPage(findAddress()), selector);
     document.dispatchEvent(new CustomEvent("letterbox:renewed"));
   } catch (error) {
     console.info(`not renewed: ${error.message}`);
