@@ -4,7 +4,16 @@ import pytest
 
 from tests.support.kit import Kit
 
-EVERY_LIST = ["/messages", "/conversations", "/numbers", "/keys", "/refusals", "/alerts", "/stats"]
+EVERY_LIST = [
+    "/messages",
+    "/conversations",
+    "/outbound",
+    "/numbers",
+    "/keys",
+    "/refusals",
+    "/alerts",
+    "/stats",
+]
 
 
 async def make_key(kit: Kit, *scopes: str) -> dict[str, str]:

@@ -52,7 +52,8 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert ("404" in operation["responses"]) == ("{" in path)
     assert scopes == {
-        "messages:read": {"messages", "conversations", "events", "stats"},
+        "messages:read": {"messages", "conversations", "outbound", "events", "stats"},
+        "messages:send": {"outbound"},
         "admin": {"numbers", "keys", "refusals", "alerts", "reconcile"} | ASKING,
     }
     assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
