@@ -24,7 +24,8 @@ run: install ## start everything in one process at http://127.0.0.1:8000
 demo: install ## run with a simulated provider behind it, and people who text
 	@$(BIN)/letterbox demo
 
-test: install ## run every test: SQLite, a real PostgreSQL, real processes
+test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
+	@$(BIN)/python -m tests.support.chromium
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: install ## format, lint, types and import contracts

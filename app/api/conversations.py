@@ -21,7 +21,7 @@ class ConversationQuery(ListQuery):
 
     source: Annotated[NumberFilter, Field(description="who texts")] = None
     dest: Annotated[NumberFilter, Field(description="which number is texted")] = None
-    unread: BoolFilter = None
+    unread: Annotated[BoolFilter, Field(description="with a text not read yet, or without")] = None
 
 
 def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:

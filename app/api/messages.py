@@ -59,7 +59,7 @@ class MessageQuery(ListQuery):
     ] = None
     problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
     via: Annotated[ViaName | None, Field(description="how it came")] = None
-    unread: BoolFilter = None
+    unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
     mm_name: MergeFilter = Field(None, alias="mm.name")
     mm_email: MergeFilter = Field(None, alias="mm.email")
     mm_1: MergeFilter = Field(None, alias="mm.1")

@@ -72,8 +72,16 @@ _FORWARD: dict[str, tuple[str, str]] = {
     ),
 }
 
+# What a path names where its endpoint says no more of it.
+_NAMED = {
+    "id": "as a list or an event gives it",
+    "number": "digits alone, or as people write it",
+    "name": "as a list gives it",
+}
 # Operations that can meet what exists already.
-_CONFLICTING = frozenset({"add_number", "send_text", "cancel_outbound", "resolve_outbound"})
+_CONFLICTING = frozenset(
+    {"add_number", "create_rule", "send_text", "cancel_outbound", "resolve_outbound"}
+)
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
 # What single operations can end in besides.
@@ -109,7 +117,14 @@ def _make_schema(app: FastAPI) -> dict[str, Any]:
         if path.startswith(PREFIX):
             for operation in operations.values():
                 _add_problems(operation, path)
+                _name_parameters(operation)
     return schema
+
+
+def _name_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"] in _NAMED:
+            parameter.setdefault("description", _NAMED[parameter["name"]])
 
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:

@@ -161,7 +161,7 @@ class Resolution(Sent):
 class OutboundQuery(ListQuery):
     """The filters of /outbound."""
 
-    status: StatusName | None = None
+    status: Annotated[StatusName | None, Field(description="what became of it")] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
     source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
     since: Annotated[TimeFilter, Field(description="created then or later")] = None

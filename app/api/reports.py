@@ -34,8 +34,8 @@ ReportType = Annotated[
 class ReportQuery(BaseModel):
     """Which part of time; only Outbox does without."""
 
-    since: TimeFilter = Field(None, alias="from")
-    until: TimeFilter = Field(None, alias="to")
+    since: TimeFilter = Field(None, alias="from", description="the first moment of the report")
+    until: TimeFilter = Field(None, alias="to", description="its last moment")
 
 
 class Report(Shown):

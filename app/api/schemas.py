@@ -343,6 +343,56 @@ class NewKey(Key):
     key: str
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Rule(Shown):
+    """One rule that answers by itself; null states no condition."""
+
+    id: Annotated[str, _read_id("rul")] = Field(examples=["rul_3"])
+    name: str
+    enabled: bool
+    position: int = Field(description="the first rule that holds answers, by position")
+    dest: str | None = Field(description="which number was texted", examples=[OUR_NUMBER])
+    keyword: str | None
+    contains: str | None
+    pattern: str | None
+    source_prefix: str | None
+    days: list[Day] | None
+    from_time: str | None = Field(serialization_alias="from")
+    to_time: str | None = Field(serialization_alias="to", description="exclusive")
+    timezone: str
+    valid_from: Time | None
+    valid_until: Time | None = Field(description="exclusive")
+    cooldown_seconds: int
+    source: str | None = Field(description="what it answers from; null: the number texted")
+    reply: str
+
+
+class OptOut(Shown):
+    """A number that wants no texts from any of ours."""
+
+    number: str = Field(examples=[A_SENDER])
+    reason: Literal["keyword", "provider", "person"] = Field(description="who or what said so")
+    text: str = Field(description="their words, the provider's answer, or a person's reason")
+    message_id: Annotated[str | None, _read_id("msg")] = Field(description="where they said so")
+    created_at: Time = Field(description="when it was said")
+
+
+class AuditEntry(Shown):
+    """What somebody did."""
+
+    id: Annotated[str, _read_id("aud")]
+    done_at: Time
+    actor: str = Field(
+        description="`key:` and the key's name, `session:` or `cli:` and who it was",
+        examples=["key:reporting"],
+    )
+    action: str = Field(description="stable for programs", examples=["rule.change"])
+    subject: str = Field(description="the id, number or name that it was done to")
+    detail: dict[str, Any]
+
+
 class Refusal(Shown):
     """Forwards that were turned away; their content is not kept."""
 

@@ -133,6 +133,19 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def login_link(
+    *,
+    name: Annotated[
+        str, typer.Option(help="Who signs in by it, as the audit trail will call them.")
+    ] = "admin",
+) -> None:
+    """Print a link that signs in to the pages once, within 15 minutes."""
+    from app.cli.login_link import print_login_link  # noqa: PLC0415 see above
+
+    print_login_link(name)
+
+
 @app.command("credits")
 def show_credits(*, as_json: JsonOption = False) -> None:
     """Print the balance of the provider's account."""

@@ -1,6 +1,7 @@
 """`letterbox demo`: the service with a simulated provider behind it, and people who text it."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from threading import Thread
 from pydantic import SecretStr
 
 from app.cli.logs import configure_logging
+from app.cli.output import name_command
 from app.cli.serve import listen, serve_alone
 from app.runtime import SharedSecrets, find_secrets
 from app.settings import EVERYWHERE, Settings, load_settings
@@ -38,7 +40,12 @@ def demo(*, text_every: float) -> None:
             settings = settings.model_copy(
                 update={"provider_url": f"{provider}/api", "provider_token": SecretStr(token)}
             )
-            serve_alone(settings, listener, describe_demo(url, provider, token, number, shared))
+
+            def welcome(sign_in: str) -> str:
+                shown = describe_demo(url, provider, token, number, shared)
+                return f"{shown}\n{describe_sign_in(settings, url, sign_in)}"
+
+            serve_alone(settings, listener, welcome, with_link=True)
 
 
 def make_settings(folder: Path) -> Settings:
@@ -53,6 +60,7 @@ def make_settings(folder: Path) -> Settings:
         forwarders=EVERYWHERE,
         inbound_auth=None,
         api_key=None,
+        admin_password=SecretStr(secrets.token_urlsafe(6)),
         provider_timezone="Europe/London",
     )
 
@@ -85,10 +93,20 @@ def playing(app: SimulatorApp) -> Iterator[str]:
         thread.join(END_SECONDS)
 
 
+def describe_sign_in(settings: Settings, url: str, link: str) -> str:
+    """The last lines, for they are the first that somebody needs."""
+    password = settings.admin_password
+    words = f', or at {url} with the password "{password.get_secret_value()}"' if password else ""
+    return f"""  Open the inbox, once and within 15 minutes{words}:
+    {link}
+"""
+
+
 def describe_demo(url: str, provider: str, token: str, number: str, shared: SharedSecrets) -> str:
     """What a newcomer may look at; the secrets in it end with the demo."""
     bearer = f'-H "Authorization: Bearer {shared.api_key}"'
     account = f"LETTERBOX_PROVIDER_URL={provider}/api LETTERBOX_PROVIDER_TOKEN={token}"
+    command = name_command()
     return f"""Letterbox is running at {url}, with a simulated provider behind it
 
   A few people text {number} now and then. Watch their texts come in:
@@ -98,14 +116,14 @@ def describe_demo(url: str, provider: str, token: str, number: str, shared: Shar
     curl {bearer} {url}/api/v1/conversations
 
   Text the number yourself, as anybody you like: {provider}/
-    letterbox simulate text --url {provider} --from 447700900020 "Is anybody there?"
+    {command} simulate text --url {provider} --from 447700900020 "Is anybody there?"
 
   Ask the provider, through Letterbox or directly:
     curl {bearer} {url}/api/v1/credits
-    {account} letterbox credits
+    {account} {command} credits
 
   Let it be slow, or fail:
-    letterbox simulate fault slow --url {provider} --seconds 5
+    {command} simulate fault slow --url {provider} --seconds 5
 
   The interface is described at {url}/docs, the provider in docs/simulator.md
   End it with Ctrl+C, and all of it is forgotten.

@@ -1,4 +1,4 @@
-"""The tables of what goes out: rules, opt-outs, the outbox, and who did what with it."""
+"""The tables of what goes out: rules, opt-outs, the outbox, contacts, and who did what."""
 
 from sqlalchemy import (
     JSON,
@@ -250,4 +250,24 @@ arrivals = Table(
     Column("dest_key", LargeBinary, primary_key=True),
     Column("dest", Text, nullable=False),
     Column("last_arrived_at", UtcTime, nullable=False),
+)
+
+# Contacts on their way to the provider's address book, a call for some lines at a time. `contacts`
+# is emptied with the last of them.
+contact_imports = Table(
+    "contact_imports",
+    metadata,
+    make_id(),
+    Column("actor", Text, nullable=False),
+    Column("ignore_duplicates", Boolean, nullable=False),
+    Column("overwrite_duplicates", Boolean, nullable=False),
+    Column("contacts", JSON, nullable=False, comment="[line, name, number, email, [group, ...]]"),
+    Column("total", Integer, nullable=False),
+    Column("results", JSON, nullable=False, comment="[line, result, detail]"),
+    Column("error", Text, comment="why it stopped"),
+    Column("lease_until", UtcTime, comment="while a process is at it"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Index("contact_imports_created_idx", "created_at"),
+    sqlite_autoincrement=True,
 )

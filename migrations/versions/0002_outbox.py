@@ -289,6 +289,27 @@ def _create_records() -> None:
         sa.Column("dest", sa.Text(), nullable=False),
         sa.Column("last_arrived_at", TIME, nullable=False),
     )
+    op.create_table(
+        "contact_imports",
+        sa.Column("id", BIG_ID, sa.Identity(always=False), primary_key=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("ignore_duplicates", sa.Boolean(), nullable=False),
+        sa.Column("overwrite_duplicates", sa.Boolean(), nullable=False),
+        sa.Column(
+            "contacts",
+            sa.JSON(),
+            nullable=False,
+            comment="[line, name, number, email, [group, ...]]",
+        ),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("results", sa.JSON(), nullable=False, comment="[line, result, detail]"),
+        sa.Column("error", sa.Text(), comment="why it stopped"),
+        sa.Column("lease_until", TIME, comment="while a process is at it"),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("finished_at", TIME),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("contact_imports_created_idx", "contact_imports", ["created_at"])
 
 
 def _where(condition: str) -> dict[str, Any]:

@@ -159,6 +159,15 @@ def test_a_user_is_created_and_given_credits(run: Run) -> None:
     assert run("credits").stdout == "988.00\n"
 
 
+def test_what_is_off_about_a_user_is_said(run: Run) -> None:
+    names = ("--first-name", "A", "--last-name", "B", "--email", "nowhere")
+    result = run("users", "create", "child", *names, "--password-stdin", typed="s3cret\n")
+    assert str(result.exception) == (
+        "The provider answered -508: Error Creating User; Username is already in use;"
+        " Email is not an email address"
+    )
+
+
 def test_without_a_token_the_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LETTERBOX_PROVIDER_TOKEN")
     result = run("credits")
@@ -180,6 +189,15 @@ def test_the_doctor_asks_for_the_credits_and_masks_the_token(run: Run, wire: Wir
     assert "fail  The provider answered -511" in run("doctor").stdout
 
 
+def test_the_doctor_warns_of_a_token_in_the_clear(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "warn  LETTERBOX_PROVIDER_URL: the token travels in the clear; use https"
+    assert warning not in run("doctor").stdout
+    monkeypatch.setenv("LETTERBOX_PROVIDER_URL", "http://nowhere.invalid/api")
+    assert warning in run("doctor").stdout
+
+
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
     ended = subprocess.run(
@@ -189,6 +207,22 @@ def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path)
     [line] = ended.stderr.splitlines()
     assert line.startswith("letterbox: The provider answered -501: Unknown Username/Password")
     assert "a-wrong-token" not in line
+
+
+def test_a_full_disk_behind_stdout_is_one_line(wire: Wire, tmp_path: Path) -> None:
+    wire.order("PATCH", "switches", {"filler_rows": 1000}).raise_for_status()
+    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")
+    for command in (["credits"], ["report", "Messages", *SPAN]):
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [LETTERBOX, *command],
+                env=settings,
+                cwd=tmp_path,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert (ended.returncode, ended.stderr) == (1, "letterbox: No space left on device\n")
 
 
 def test_the_number_of_the_demo_is_no_magic_one(wire: Wire) -> None:

@@ -1,0 +1,13 @@
+"""The sections of the pages, in the order in which the menu lists them."""
+
+from typing import NamedTuple
+
+
+class Section(NamedTuple):
+    """One entry of the menu; `path` begins the addresses of all its pages."""
+
+    path: str
+    label: str
+
+
+SECTIONS = (Section("/", "Inbox"),)
