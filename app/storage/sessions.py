@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from app.storage.session_tables import login_links, password_attempts, sessions
 
 # A session's last use is kept to five minutes: not every page should be a write.
 SEEN_STEP = timedelta(minutes=5)
+ATTEMPTS_LOCK = 0x4C455454_50415353
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,9 @@ def note_password_attempt(
     and from all.
     """
     since = now - window
+    if conn.dialect.name == "postgresql":
+        # Else those who try at once would not count each other.
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({ATTEMPTS_LOCK})"))
     conn.execute(delete(password_attempts).where(password_attempts.c.tried_at <= since))
     everybody = conn.execute(select(func.count()).select_from(password_attempts)).scalar_one()
     here = conn.execute(

@@ -186,7 +186,9 @@ class Site:
             session = await self.find_session(request)
         except LetterboxError:
             session = None
-        return harden(self._show_error(Visit(self, request, session), error))
+        response = self._show_error(Visit(self, request, session), error)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return harden(response)
 
     def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
         async def answer(request: Request) -> Response:
