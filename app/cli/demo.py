@@ -15,7 +15,7 @@ from app.cli.logs import configure_logging
 from app.cli.output import name_command
 from app.cli.serve import listen, serve_alone
 from app.runtime import SharedSecrets, find_secrets
-from app.settings import EVERYWHERE, Settings, load_settings
+from app.settings import Settings, load_settings
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.clock import start_clock
 from app.simulator.config import demo_config
@@ -23,6 +23,7 @@ from app.simulator.serving import serving
 from app.storage.data_dir import DataDir
 
 END_SECONDS = 10
+KEPT = frozenset({"port", "log_format", "log_level"})
 
 
 def demo(*, text_every: float) -> None:
@@ -49,20 +50,16 @@ def demo(*, text_every: float) -> None:
 
 
 def make_settings(folder: Path) -> Settings:
-    """PORT and the log's settings as they are; all else the demo's own, whatever is set."""
-    return load_settings(
-        data_dir=folder,
-        database_url="",
-        host="127.0.0.1",
-        public_url="",
-        processes=1,
-        run_workers=True,
-        forwarders=EVERYWHERE,
-        inbound_auth=None,
-        api_key=None,
-        admin_password=SecretStr(secrets.token_urlsafe(6)),
-        provider_timezone="Europe/London",
-    )
+    """What KEPT names as it is set; all else as by default, or as it suits a demo."""
+    defaults = {
+        name: field.get_default()
+        for name, field in Settings.model_fields.items()
+        if name not in KEPT
+    }
+    # People text more often than they do in earnest, and nobody should fall silent for that.
+    often = {"replies_per_hour": 500, "replies_per_day": 5000}
+    chosen = {"data_dir": folder, "admin_password": SecretStr(secrets.token_urlsafe(6)), **often}
+    return load_settings(**defaults | chosen)
 
 
 @contextmanager
