@@ -29,6 +29,7 @@ add_all_lazily(
     {
         "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
         "keys": ("app.cli.keys", "The keys that open the REST interface."),
+        "rules": ("app.cli.rules", "The rules that answer texts by themselves."),
         "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
         "groups": ("app.cli.groups", "The groups of the provider's address book."),
         "users": ("app.cli.users", "The child users of the provider's account."),
