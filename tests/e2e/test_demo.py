@@ -29,7 +29,11 @@ def follow_hint(said: str, words: str, folder: Path) -> str:
 def test_the_demo_shows_texts_replies_and_an_account_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     # What is set outside is for earnest: it must not silence the demo.
-    settings = {"log_level": "debug", "replies_per_hour": 0, "send_per_second": 0.001}
+    settings: dict[str, Any] = {
+        "log_level": "debug",
+        "replies_per_hour": 0,
+        "send_per_second": 0.001,
+    }
     with running(folder, "demo", "--text-every", "1", **settings) as demo:
         wait_until(lambda: "Ctrl+C" in demo.read_log())
         said = demo.read_log()
