@@ -25,8 +25,10 @@ from app.api.opt_outs import make_opt_outs_router
 from app.api.outbound import make_outbound_reading, make_outbound_sending
 from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
+from app.api.replays import make_replays_router
 from app.api.reports import make_reports_router
 from app.api.rules import make_rules_router
+from app.api.sender import make_sender_router
 from app.api.stats import make_stats_router
 from app.flows.follow import EventTail
 from app.runtime import Runtime
@@ -67,6 +69,7 @@ def build_rest(
     keyring = Keyring(runtime)
     for router in (
         make_messages_router(runtime, keyring),
+        make_replays_router(runtime, keyring),
         make_conversations_router(runtime, keyring),
         make_outbound_reading(runtime, keyring),
         make_outbound_sending(runtime, keyring),
@@ -81,6 +84,7 @@ def build_rest(
         make_audit_router(runtime, keyring),
         make_credits_router(runtime, keyring),
         make_reports_router(runtime, keyring),
+        make_sender_router(runtime, keyring),
         make_reconcile_router(runtime, keyring),
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),
