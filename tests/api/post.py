@@ -13,8 +13,8 @@ from sqlalchemy import select
 from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
 from app.flows.sync import Checker
-from app.storage.attempts import end_leases
 from app.storage.claims import claim_texts
+from app.storage.lapses import end_leases
 from app.storage.opt_outs import add_opt_out
 from app.storage.outbound_tables import audit
 from tests.api.running import Running, running
