@@ -70,7 +70,7 @@ def handle_batch(
         answers.note_outcome(message_id, None, None)
     note_outcomes(conn, answers.outcomes, now)
     add_events(conn, "message", [message.id for message in batch], now)
-    add_events(conn, "outbound", sorted(answers.changed), now)
+    answers.add_events(conn, now)
     raise_faults(conn, answers, now)
     return Handled(len(batch), len(answers.queued), _count(answers.outcomes))
 
