@@ -18,6 +18,7 @@ from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
 from app.web.notices import make_notice_routes
 from app.web.numbers import make_number_routes
 from app.web.opt_outs import make_opt_out_routes
+from app.web.outbox import make_outbox_routes
 from app.web.overview import make_overview_routes
 from app.web.reports import make_report_routes
 from app.web.sign_in import make_sign_in_routes
@@ -39,6 +40,7 @@ class Pages:
 
         routes = [
             *make_inbox_routes(site),
+            *make_outbox_routes(site),
             *make_overview_routes(site),
             *make_number_routes(site),
             *make_opt_out_routes(site),

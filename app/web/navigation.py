@@ -12,6 +12,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("/", "Inbox"),
+    Section("/outbox", "Outbox"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
     Section("/opt-outs", "Opt-outs"),
