@@ -88,6 +88,12 @@ def list_alerts(
     return [_make_alert(row) for row in conn.execute(query)]
 
 
+def list_open_subjects(conn: Connection, kind: str) -> set[str]:
+    """What the open alerts of a kind are about."""
+    query = select(alerts.c.subject).where(alerts.c.kind == kind, alerts.c.closed_at.is_(None))
+    return set(conn.execute(query).scalars())
+
+
 def get_alerts(conn: Connection, ids: list[int]) -> dict[int, Alert]:
     """By id; those that are gone are missing."""
     rows = conn.execute(select(alerts).where(alerts.c.id.in_(ids)))
