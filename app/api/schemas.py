@@ -288,10 +288,16 @@ class ThreadMessage(Message):
     direction: Literal["inbound"] = "inbound"
 
 
-class Thread(Conversation):
-    """A conversation and a page of its messages, newest first."""
+class ThreadOutbound(Outbound):
+    """A text of a conversation that goes, or went, out."""
 
-    items: list[ThreadMessage]
+    direction: Literal["outbound"] = "outbound"
+
+
+class Thread(Conversation):
+    """A conversation and a page of what both sides wrote, newest first."""
+
+    items: list[Annotated[ThreadMessage | ThreadOutbound, Field(discriminator="direction")]]
     next: str | None
 
 

@@ -59,7 +59,7 @@ def demo(
         float, typer.Option(min=1, help="Seconds between the texts that come in.")
     ] = 10.0,
 ) -> None:
-    """Serve with a simulated provider behind it, and a few people who text; nothing of it stays."""
+    """Serve with a simulated provider, people who text and rules that answer; nothing stays."""
     from app.cli.demo import demo as run  # noqa: PLC0415 see above
 
     run(text_every=text_every)

@@ -100,6 +100,15 @@ def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
     return lags[:limit]
 
 
+def find_last_arrival(conn: Connection, number: str) -> datetime | None:
+    """When a number was last texted, within STEP; None where it never was."""
+    query = select(arrivals.c.last_arrived_at)
+    found: datetime | None = conn.execute(
+        query.where(arrivals.c.dest_key == make_number_key(number))
+    ).scalar()
+    return found
+
+
 def _find_gaps(times: Iterable[datetime]) -> Iterable[tuple[str, timedelta]]:
     """The gaps worth keeping, each with the day on which it ended."""
     ordered = sorted(times)
