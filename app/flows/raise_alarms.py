@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.storage.alerts import close_alert, list_open_subjects, raise_alert
+from app.storage.alerts import close_alert, list_open_subjects, list_quiet_subjects, raise_alert
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
 
 SILENT = "number-silent"
 ZONE = "provider-timezone"
 SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
+
+# What happens at one moment has no end of its own: it is over when it has not come again so long.
+MOMENTARY = {"too-large": timedelta(days=1), "late-answer": timedelta(days=7)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Alarm:
 async def raise_alarms(database: Database, *, timezone: str, now: datetime) -> bool:
     """Look at every number's silence and at the newest forwards' lags; returns whether it told.
 
+    Alerts of what happened at one moment end here, too, once that has not come again for a while.
     `timezone` is PROVIDER_TIMEZONE. Raises Unavailable.
     """
     alarms = await database.read(_find_alarms, timezone, now)
@@ -36,7 +40,12 @@ async def raise_alarms(database: Database, *, timezone: str, now: datetime) -> b
 
 
 def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:
-    return [*_find_silences(conn, now), *_find_lag(conn, timezone)]
+    quiet = [
+        Alarm(kind, subject)
+        for kind, kept in MOMENTARY.items()
+        for subject in list_quiet_subjects(conn, kind, before=now - kept)
+    ]
+    return [*_find_silences(conn, now), *_find_lag(conn, timezone), *quiet]
 
 
 def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:

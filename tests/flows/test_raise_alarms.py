@@ -6,7 +6,7 @@ import pytest
 
 from app.flows.configure import remove_number
 from app.flows.raise_alarms import raise_alarms
-from app.storage.alerts import Alert, list_alerts
+from app.storage.alerts import Alert, list_alerts, raise_alert
 from app.storage.database import Database
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk
@@ -115,3 +115,14 @@ async def test_times_that_nobody_can_read_say_nothing_of_the_zone(way: Way) -> N
     assert await way.look() == []
     await way.receive(*["Hello"] * 12, **late, via="spool")
     assert len(await way.look()) == 1
+
+
+async def test_what_happened_at_one_moment_is_over_after_a_while(way: Way) -> None:
+    for kind in ("too-large", "late-answer", "spool-damaged"):
+        await way.database.write(
+            raise_alert, kind, "x", text="It happened.", action="Look.", now=way.now
+        )
+    way.wait(hours=25)
+    assert [alert.kind for alert in await way.look()] == ["spool-damaged", "late-answer"]
+    way.wait(days=7)
+    assert [alert.kind for alert in await way.look()] == ["spool-damaged"]
