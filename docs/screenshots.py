@@ -4,8 +4,8 @@ It runs `letterbox demo`, lets people text for a while, does what an office does
 and looks at the main pages as a browser shows them.
 """
 
+import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,21 +20,22 @@ from random import Random
 from typing import Any
 from urllib.request import Request, urlopen
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from app.api.ids import decode_id
+from app.domain.messages import make_number_key
 from app.storage.database import Connection, open_database
 from app.storage.figures import write_figures
-from app.storage.upserts import make_insert
 from app.storage.tables import daily_counts
-from app.domain.messages import make_number_key
+from app.storage.upserts import make_insert
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import LETTERBOX, find_free_port, make_environment, wait_until
 
 IMAGES = Path(__file__).parent / "images"
 NUMBER, HELPLINE = "447700900001", "447700900002"
 DAYS = 28
-DESK = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 780}
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 780}
 TEXTS = 24
 # Some texts that a page must be able to show, besides those of the demo's people.
 EXTRA = (
@@ -130,7 +131,6 @@ def count_texts(demo: Demo) -> int:
 
 def write_history(path: Path) -> None:
     """Four weeks of counts: they show how the plots look in earnest."""
-    import asyncio
 
     async def write() -> None:
         database = open_database("", path)
@@ -143,7 +143,8 @@ def write_history(path: Path) -> None:
 
 
 def _write_counts(conn: Connection) -> None:
-    random, figures = Random(7), {}
+    random = Random(7)
+    figures: dict[tuple[str, str, str], int] = {}
     today = datetime.now(UTC).date()
     for back in range(1, DAYS):
         day = (today - timedelta(days=back)).isoformat()
@@ -173,14 +174,13 @@ def _write_counts(conn: Connection) -> None:
 
 
 def take(browser: Browser, demo: Demo) -> None:
+    """Every picture, as somebody sees the pages who signed in by the demo's link."""
     context = browser.new_context(
         base_url=demo.url, viewport=DESK, color_scheme="light", timezone_id="Europe/London"
     )
     page = context.new_page()
     page.goto(demo.link)
     page.get_by_role("button", name="Sign in").click()
-    furnish(demo)
-    IMAGES.mkdir(exist_ok=True)
     person = find_conversation(demo, "447700900021")
     for name, path in (
         ("inbox", "/"),
@@ -199,8 +199,6 @@ def take(browser: Browser, demo: Demo) -> None:
 
 def find_conversation(demo: Demo, source: str) -> str:
     """The address of the page of somebody's conversation."""
-    from app.api.ids import decode_id
-
     found = demo.call("GET", "/conversations?limit=500")["items"]
     [one] = [each for each in found if each["source"] == source]
     return f"/conversations/{decode_id('cnv', one['id'])}"
@@ -221,14 +219,16 @@ def _ask(url: str, method: str, body: Any, headers: dict[str, str]) -> Any:
 
 
 def main() -> None:
-    with sync_playwright() as playwright:
-        found = find_chromium(Path(playwright.chromium.executable_path))
-        if found is None:
-            sys.exit(MISSING)
-        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS])
-        with run_demo() as demo:
+    IMAGES.mkdir(exist_ok=True)
+    with run_demo() as demo:
+        furnish(demo)
+        with sync_playwright() as playwright:
+            found = find_chromium(Path(playwright.chromium.executable_path))
+            if found is None:
+                sys.exit(MISSING)
+            browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS])
             take(browser, demo)
-        browser.close()
+            browser.close()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from app.domain.outbound import OutboundStatus
 from app.domain.sheets import make_cell, write_rows
 from app.storage import outbound_texts
 from app.storage.database import Connection
-from app.storage.history import StatusChange, list_changes
-from app.storage.outbound_texts import Attempt, OutboundFilter, OutboundText, Recipient
+from app.storage.outbound_lists import OutboundFilter, list_outbound
+from app.storage.outbound_texts import OutboundHistory, OutboundText, Recipient
 from app.storage.rules import get_rule
 from app.web.forms import Form
 from app.web.lists import (
@@ -76,8 +76,7 @@ class TextView:
     """One text with everything that was done for it."""
 
     text: OutboundText
-    attempts: list[Attempt]
-    history: list[StatusChange]
+    history: OutboundHistory
     recipients: list[Recipient]
     rule_name: str | None
 
@@ -104,7 +103,7 @@ async def list_texts(visit: Visit) -> Response:
     older = None
     if not query.errors:
         page = await visit.database.read(
-            outbound_texts.list_outbound,
+            list_outbound,
             wanted,
             before=_read_time_place(query.text("before")),
             limit=PAGE_ROWS,
@@ -134,9 +133,7 @@ async def export_texts(visit: Visit) -> Response:
         yield write_rows([HEADINGS])
         place: Place | None = None
         while True:
-            page = await visit.database.read(
-                outbound_texts.list_outbound, wanted, before=place, limit=EXPORT_ROWS
-            )
+            page = await visit.database.read(list_outbound, wanted, before=place, limit=EXPORT_ROWS)
             if page.texts:
                 yield write_rows([_write(each) for each in page.texts])
             if page.next is None:
@@ -171,8 +168,7 @@ def _read_view(conn: Connection, outbound_id: int, before: int | None) -> TextVi
     )
     return TextView(
         text,
-        outbound_texts.list_attempts(conn, outbound_id),
-        list_changes(conn, outbound_id),
+        outbound_texts.read_history(conn, outbound_id),
         recipients,
         _find_rule_name(conn, text.rule_id),
     )

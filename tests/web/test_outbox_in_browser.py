@@ -1,5 +1,6 @@
 """The outbox in a real browser: what goes out through the simulated provider, and its end."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,8 +59,8 @@ async def test_an_uncertain_text_is_settled_by_a_person(
 ) -> None:
     office.order("POST", "faults", [{"kind": "reset", "action": "Send", "times": 1}])
     address = send(office, f"44770090006{3 if scripts else 4}")
-    number = decode_status(office, address)
-    wait_until(lambda: number() == "uncertain")
+    status = follow_status(office, address)
+    wait_until(lambda: status() == "uncertain")
     async with desk.open(scripts=scripts) as tab:
         page = tab.page
         await page.goto(address)
@@ -70,14 +71,14 @@ async def test_an_uncertain_text_is_settled_by_a_person(
         await expect(page.locator("#text .badge").first).to_have_text("Failed")
 
 
-def decode_status(office: Office, address: str) -> Any:
+def follow_status(office: Office, address: str) -> Callable[[], str]:
     """Asks for the status of the text whose page has this address."""
     listed = office.service.get
     wanted = int(address.rpartition("/")[2])
 
     def ask() -> str:
         items = listed("/outbound?limit=100")["items"]
-        return next(each["status"] for each in items if decode_id("out", each["id"]) == wanted)
+        return {decode_id("out", each["id"]): str(each["status"]) for each in items}[wanted]
 
     return ask
 
@@ -86,7 +87,7 @@ async def test_a_failure_is_told_in_words_and_found_by_its_state(
     desk: Desk, office: Office
 ) -> None:
     address = send(office, "447700900101", body="To a number that is refused")
-    status = decode_status(office, address)
+    status = follow_status(office, address)
     wait_until(lambda: status() == "failed")
     async with desk.open() as tab:
         page = tab.page
