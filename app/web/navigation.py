@@ -10,4 +10,16 @@ class Section(NamedTuple):
     label: str
 
 
-SECTIONS = (Section("/", "Inbox"),)
+SECTIONS = (
+    Section("/", "Inbox"),
+    Section("/overview", "Overview"),
+    Section("/numbers", "Numbers"),
+    Section("/opt-outs", "Opt-outs"),
+    Section("/contacts", "Contacts"),
+    Section("/groups", "Groups"),
+    Section("/reports", "Reports"),
+    Section("/alerts", "Alerts"),
+    Section("/refusals", "Refusals"),
+    Section("/keys", "API keys"),
+    Section("/audit", "Audit trail"),
+)

@@ -38,6 +38,11 @@ def test_a_report_is_csv_or_json(run: Run, wire: Wire) -> None:
     [
         (["report", "Messages"], InvalidInput, "needs from and to"),
         (["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"], InvalidInput, "to"),
+        (
+            ["report", "Messages", "--from", "0001-01-01T00:00:00+05:00", "--to", "2026-03-01"],
+            InvalidInput,
+            "lies before 1970",
+        ),
         (["report", "NoSuch", *SPAN], CodeError, "-601: Unknown Report Type"),
         (["groups", "empty", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
         (["groups", "delete", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
