@@ -1,6 +1,6 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,15 @@ def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
         raise NotFound("no such conversation")
     stored = get_messages(conn, [row.last_message_id])
     return _make_conversation(row, stored, find_opted_out(conn, [row.source]))
+
+
+def get_conversations(conn: Connection, ids: Sequence[int]) -> list[Conversation]:
+    """In the order of the ids; those that do not exist are missing."""
+    rows = conn.execute(select(conversations).where(conversations.c.id.in_(ids))).all()
+    stored = get_messages(conn, [row.last_message_id for row in rows if row.last_message_id])
+    out = find_opted_out(conn, [row.source for row in rows])
+    found = {row.id: _make_conversation(row, stored, out) for row in rows}
+    return [found[each] for each in ids if each in found]
 
 
 def list_thread(

@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from app.domain.queries import MessageFilter
 from app.flows.handle import handle_batch
-from app.storage import alerts, conversations, events, keys, numbers, refusals, search, stats
+from app.storage import alerts, conversations, events, inbox, keys, numbers, refusals, search, stats
 from app.storage.database import Connection, Database
 from app.storage.inbound import make_inserter
 from tests.conftest import NOW
@@ -47,6 +47,7 @@ QUERIES: dict[str, Query] = {
     "unread": list_by(unread=True),
     "read": list_by(unread=False),
     "problem": list_by(problem="time"),
+    "any problem": list_by(has_problems=True),
     "via": list_by(via="spool"),
     "since": list_by(since=NOW - timedelta(days=1)),
     "until": list_by(until=NOW),
@@ -63,6 +64,12 @@ QUERIES: dict[str, Query] = {
     "conversations of a sender": list_conversations(source=SENDER),
     "unread conversations": list_conversations(unread=True),
     "unread conversations of a number": list_conversations(unread=True, dest=NUMBER),
+    "people by name": lambda conn: inbox.find_people(conn, "anna", digits="", dest=None, limit=20),
+    "people by number": lambda conn: inbox.find_people(
+        conn, SENDER, digits=SENDER, dest=NUMBER, limit=20
+    ),
+    "conversations of messages": lambda conn: inbox.find_conversations_of(conn, [1, 2, 3]),
+    "our numbers": inbox.list_our_numbers,
     "one conversation": lambda conn: conversations.get_conversation(conn, 1),
     "refusals": lambda conn: refusals.list_refusals(conn, before=900, limit=50),
     "alerts": lambda conn: alerts.list_alerts(conn, before=900, limit=50),
