@@ -1,6 +1,5 @@
 """/conversations: one for each pair of one of our numbers and a sender."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,9 +14,6 @@ from app.runtime import Runtime
 from app.storage import conversations
 from app.storage.database import Connection
 from app.storage.search import Page as MessagePage
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class ConversationQuery(ListQuery):
@@ -37,21 +33,16 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Conversation]:
         """List conversations, the one with the newest message first."""
         listing = Listing(request, query, runtime.settings.base_url)
-        place = listing.find_position(2)
         page = await runtime.database.read(
             conversations.list_conversations,
             dest=query.dest,
             source=query.source,
             unread=query.unread,
-            before=None if place is None else (_EPOCH + place[0] * _MICROSECOND, place[1]),
+            before=listing.find_time_position(),
             limit=query.limit,
         )
-        rest = None
-        if page.next is not None:
-            updated_at, number = page.next
-            rest = ((updated_at - _EPOCH) // _MICROSECOND, number)
         items = [Conversation.model_validate(each) for each in page.conversations]
-        return Page(items=items, next=listing.make_next(response, rest))
+        return Page(items=items, next=listing.make_time_next(response, page.next))
 
     @router.get("/{id}", responses=LINK_HEADER)
     async def get_conversation(

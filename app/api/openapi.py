@@ -7,12 +7,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.dependencies import PREFIX, SECURITY_SCHEME
-from app.api.errors import MEDIA_TYPE, PROBLEMS, PROVIDER_PROBLEMS, Kind
+from app.api.errors import (
+    IDEMPOTENCY_KINDS,
+    MEDIA_TYPE,
+    NO_PROVIDER,
+    PROBLEMS,
+    PROVIDER_PROBLEMS,
+    Kind,
+)
 from app.api.inbound import MAX_BYTES, PATH
 from app.api.schemas import A_SENDER, OUR_NUMBER
 
 DESCRIPTION = """
-Letterbox keeps the texts that an SMS provider forwards, and serves them.
+Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.
 
 Send `Authorization: Bearer <key>`. Errors are `application/problem+json` (RFC 9457) with a
 stable `type`. Unknown parameters and fields are refused. Ids and cursors are opaque; times are
@@ -72,9 +79,16 @@ _NAMED = {
     "name": "as a list gives it",
 }
 # Operations that can meet what exists already.
-_CONFLICTING = frozenset({"add_number", "create_rule"})
+_CONFLICTING = frozenset(
+    {"add_number", "create_rule", "send_text", "cancel_outbound", "resolve_outbound"}
+)
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
+# What single operations can end in besides.
+_SPECIAL: dict[str, tuple[Kind, ...]] = {
+    "send_text": (NO_PROVIDER, *IDEMPOTENCY_KINDS.values()),
+    "cancel_outbound": PROVIDER_PROBLEMS,
+}
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -123,7 +137,7 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
     }
     by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    for kind in (*PROBLEMS, *asked):
+    for kind in (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ())):
         if not excluded.get(kind.status, False):
             by_status.setdefault(int(kind.status), []).append(kind)
     for status, alike in sorted(by_status.items()):

@@ -22,6 +22,7 @@ from app.api.messages import make_messages_router
 from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
 from app.api.opt_outs import make_opt_outs_router
+from app.api.outbound import make_outbound_reading, make_outbound_sending
 from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
 from app.api.reports import make_reports_router
@@ -67,6 +68,8 @@ def build_rest(
     for router in (
         make_messages_router(runtime, keyring),
         make_conversations_router(runtime, keyring),
+        make_outbound_reading(runtime, keyring),
+        make_outbound_sending(runtime, keyring),
         make_events_router(keyring, tail, recheck_seconds=recheck_seconds),
         make_stats_router(runtime, keyring),
         make_rules_router(runtime, keyring),

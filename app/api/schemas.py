@@ -1,5 +1,6 @@
 """The objects that programs get and send; `model_validate` makes them from the stored ones."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -157,10 +158,109 @@ class RawRequest(Shown):
     )
 
 
+StatusName = Literal[
+    "queued",
+    "held",
+    "sending",
+    "uncertain",
+    "sent",
+    "delivered",
+    "undelivered",
+    "failed",
+    "expired",
+    "cancelled",
+]
+
+
+class OutboundError(Shown):
+    """Why a text did not, or not certainly, go out; or why it was settled without a last word."""
+
+    code: int | None = Field(description="the provider's, where it gave one", examples=[-401])
+    text: str = Field(examples=["Invalid Destination Address"])
+
+
+class Outbound(Shown):
+    """One text to a number, a list or a group."""
+
+    id: Annotated[str, _read_id("out")] = Field(examples=["out_1q"])
+    to: str | None = Field(examples=[A_SENDER])
+    list: str | None = Field(description="the provider's distribution list that it goes to")
+    group: str | None = Field(description="the group of the address book that it goes to")
+    recipients: dict[str, int] | None = Field(
+        description="how many of a list's or group's are in which status; null for a number",
+        examples=[{"delivered": 40, "sent": 2}],
+    )
+    source: str = Field(examples=[OUR_NUMBER])
+    body: str = Field(examples=["We are open from ten to four."])
+    parts: int
+    status: StatusName
+    held_reason: str | None
+    provider_status: str | None = Field(
+        description="the provider's last word, as it came", examples=["Delivered"]
+    )
+    provider_ids: Sequence[str] = Field(description="one for each part; none for a list or group")
+    background_ids: Sequence[str] = Field(description="those of a list's or group's sends")
+    error: OutboundError | None
+    in_reply_to: Annotated[str | None, _read_id("msg")]
+    rule_id: Annotated[str | None, _read_id("rul")] = Field(description="the rule that answered")
+    attempts: int = Field(description="calls that were made, or nearly made, for it")
+    schedule_at: Time | None
+    send_before: Time | None = Field(
+        description="an automatic reply that cannot go out by then expires"
+    )
+    created_at: Time
+    sent_at: Time | None = Field(description="when the provider took it")
+    settled_at: Time | None = Field(description="from then on nothing more is expected")
+
+
+class Attempt(Shown):
+    """One call for a text, or nearly one."""
+
+    attempt: int
+    began_at: Time
+    ended_at: Time | None
+    fate: (
+        Literal["certainly not taken", "certainly refused", "certainly taken", "unknown"] | None
+    ) = Field(description="whether the provider took it; null while the call is under way")
+    error_class: str | None
+    code: str | None = Field(description="the provider's error code")
+    answer: str | None = Field(description="what the provider, or the error, said")
+
+
+class StatusChange(Shown):
+    """One step in the life of a text."""
+
+    status: StatusName
+    told_by: str = Field(
+        description="send, check, report, background, lease, rule, opt-out, or who did it"
+    )
+    changed_at: Time
+    provider_id: str | None = Field(description="the part that the provider spoke of")
+    provider_status: str | None = Field(description="the provider's word")
+
+
+class OutboundDetail(Outbound):
+    """One text with what it went through."""
+
+    calls: Sequence[Attempt] = Field(description="oldest first")
+    history: Sequence[StatusChange] = Field(description="oldest first")
+
+
+class Recipient(Shown):
+    """One message of the provider: to a recipient of a list or group, or a part of a text."""
+
+    to: str = Field(examples=[A_SENDER])
+    status: StatusName
+    provider_id: str
+    provider_status: str | None
+    updated_at: Time
+
+
 class MessageDetail(Message):
-    """One inbound text with what it was made from."""
+    """One inbound text with what it was made from, and what was written in reply."""
 
     raw: Annotated[RawRequest, BeforeValidator(_read_raw)]
+    replies: Sequence[Outbound] = Field(description="automatic or by hand, oldest first")
 
 
 class Conversation(Shown):
@@ -172,10 +272,14 @@ class Conversation(Shown):
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         description="from the merge fields of their newest text that has one"
     )
-    last_message: Message
+    last_message: Message | None = Field(
+        description="the newest text that came in; null where only we have written"
+    )
     unread: int
     opted_out: bool = Field(description="whether they refuse texts from all our numbers")
-    updated_at: Time = Field(description="when the newest message arrived")
+    updated_at: Time = Field(
+        description="when the newest text arrived, or when somebody wrote by hand after it"
+    )
 
 
 class ThreadMessage(Message):

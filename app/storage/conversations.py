@@ -1,29 +1,34 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, or_, select, update
 
 from app.domain.errors import NotFound
-from app.domain.messages import make_number_key
+from app.domain.messages import make_number_key, make_pair_key
 from app.domain.queries import MessageFilter
 from app.storage.opt_outs import find_opted_out
 from app.storage.search import Message, Page, get_message, get_messages, list_messages
 from app.storage.tables import conversations, message_index, messages
+from app.storage.upserts import make_insert
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`updated_at` is when its newest message arrived; `unread` counts its unread messages."""
+    """`last_message` is the newest that came in, None where only we have written.
+
+    `updated_at` is when it arrived, or when somebody wrote by hand after it. `unread` counts its
+    unread messages.
+    """
 
     id: int
     dest: str
     source: str
     name: str
-    last_message: Message
+    last_message: Message | None
     unread: int
     updated_at: datetime
     opted_out: bool
@@ -46,7 +51,7 @@ def list_conversations(
     before: tuple[datetime, int] | None,
     limit: int,
 ) -> ConversationPage:
-    """Those with the newest message first."""
+    """Those of which something is newest first."""
     table = conversations.c
     query = select(conversations).order_by(table.updated_at.desc(), table.id.desc())
     if dest is not None:
@@ -57,7 +62,7 @@ def list_conversations(
         query = query.where(table.unread > 0 if unread else table.unread == 0)
     rows = conn.execute(_start_below(query, before).limit(limit + 1)).all()
     page = rows[:limit]
-    stored = get_messages(conn, [row.last_message_id for row in page])
+    stored = get_messages(conn, [row.last_message_id for row in page if row.last_message_id])
     out = find_opted_out(conn, [row.source for row in page])
     rest = (page[-1].updated_at, page[-1].id) if len(rows) > limit else None
     return ConversationPage([_make_conversation(row, stored, out) for row in page], rest)
@@ -68,7 +73,7 @@ def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
     row = conn.execute(select(conversations).where(conversations.c.id == conversation_id)).first()
     if row is None:
         raise NotFound("no such conversation")
-    stored = get_messages(conn, [row.last_message_id])
+    stored = get_messages(conn, [row.last_message_id] if row.last_message_id else [])
     return _make_conversation(row, stored, find_opted_out(conn, [row.source]))
 
 
@@ -79,6 +84,37 @@ def get_conversations(conn: Connection, ids: Sequence[int]) -> list[Conversation
     out = find_opted_out(conn, [row.source for row in rows])
     found = {row.id: _make_conversation(row, stored, out) for row in rows}
     return [found[each] for each in ids if each in found]
+
+
+def open_conversations(
+    conn: Connection, pairs: Iterable[tuple[str, str]], now: datetime
+) -> dict[bytes, int]:
+    """Lock the conversations of pairs (our number, whom it writes to), making those that are new.
+
+    Somebody writes by hand: they come to the top of the list. In one order for all, as the handle
+    flow locks them. Returns their ids by pair key.
+    """
+    rows = {
+        make_pair_key(dest, source): {
+            "dest_key": make_number_key(dest),
+            "source_key": make_number_key(source),
+            "dest": dest,
+            "source": source,
+            "name": "",
+            "unread": 0,
+            "updated_at": now,
+        }
+        for dest, source in pairs
+    }
+    statement = make_insert(conn, conversations)
+    old, new = conversations.c, statement.excluded
+    is_later = new.updated_at > old.updated_at
+    upsert = statement.on_conflict_do_update(
+        index_elements=["pair_key"],
+        set_={"updated_at": case((is_later, new.updated_at), else_=old.updated_at)},
+    ).returning(old.id, old.pair_key)
+    found = conn.execute(upsert, [{"pair_key": key, **row} for key, row in sorted(rows.items())])
+    return {row.pair_key: row.id for row in found}
 
 
 def list_thread(
@@ -127,7 +163,7 @@ def _make_conversation(
         row.dest,
         row.source,
         row.name,
-        stored[row.last_message_id],
+        stored.get(row.last_message_id),
         row.unread,
         row.updated_at,
         row.source in out,

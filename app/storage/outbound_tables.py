@@ -99,14 +99,17 @@ outbound = Table(
     Column("sent_at", UtcTime),
     Column("settled_at", UtcTime),
     Column("settled_reason", Text),
-    Index("outbound_status_idx", "status", "id"),
-    Index("outbound_to_idx", "to_key", "id"),
-    Index("outbound_source_idx", "source_key", "id"),
+    Index("outbound_status_idx", "status", "created_at", "id"),
+    Index("outbound_to_idx", "to_key", "created_at", "id"),
+    Index("outbound_source_idx", "source_key", "created_at", "id"),
     Index("outbound_created_idx", "created_at", "id"),
     Index("outbound_pair_idx", "pair_key", "id"),
     Index("outbound_conversation_idx", "conversation_id", "id"),
     Index("outbound_in_reply_to_idx", "in_reply_to"),
     sqlite_autoincrement=True,
+)
+add_partial_index(
+    "outbound_rule_idx", outbound, ["rule_id", "created_at", "id"], "rule_id IS NOT NULL"
 )
 add_partial_index("outbound_due_idx", outbound, ["due_at", "id"], "status IN ('queued', 'held')")
 add_partial_index(
@@ -193,14 +196,14 @@ sender = Table(
     Column("credits_at", UtcTime),
 )
 
-# The answers that an Idempotency-Key gives again; `answer` is null while the first is in flight.
+# The answers that an Idempotency-Key gives again, each written with what it did.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
     Column("owner", Text, primary_key=True, comment="the API key's id, or what stands for it"),
     Column("key", Text, primary_key=True),
     Column("request_digest", LargeBinary, nullable=False),
-    Column("answer", JSON),
+    Column("answer", JSON, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index("idempotency_keys_created_idx", "created_at"),
 )

@@ -163,14 +163,20 @@ def _create_outbox() -> None:
         **_where("origin <> 'person'"),
     )
     op.create_index(
+        "outbound_rule_idx",
+        "outbound",
+        ["rule_id", "created_at", "id"],
+        **_where("rule_id IS NOT NULL"),
+    )
+    op.create_index(
         "outbound_send_before_idx",
         "outbound",
         ["send_before"],
         **_where("send_before IS NOT NULL AND status IN ('queued', 'held')"),
     )
-    op.create_index("outbound_source_idx", "outbound", ["source_key", "id"])
-    op.create_index("outbound_status_idx", "outbound", ["status", "id"])
-    op.create_index("outbound_to_idx", "outbound", ["to_key", "id"])
+    op.create_index("outbound_source_idx", "outbound", ["source_key", "created_at", "id"])
+    op.create_index("outbound_status_idx", "outbound", ["status", "created_at", "id"])
+    op.create_index("outbound_to_idx", "outbound", ["to_key", "created_at", "id"])
     op.create_index(
         "outbound_under_way_idx",
         "outbound",
@@ -244,7 +250,7 @@ def _create_outbox() -> None:
         ),
         sa.Column("key", sa.Text(), primary_key=True),
         sa.Column("request_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("answer", sa.JSON()),
+        sa.Column("answer", sa.JSON(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
     )
     op.create_index("idempotency_keys_created_idx", "idempotency_keys", ["created_at"])

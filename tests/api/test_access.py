@@ -7,6 +7,7 @@ from tests.support.kit import Kit
 EVERY_LIST = [
     "/messages",
     "/conversations",
+    "/outbound",
     "/rules",
     "/opt-outs",
     "/numbers",

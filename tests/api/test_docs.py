@@ -52,8 +52,8 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert ("404" in operation["responses"]) == ("{" in path)
     assert scopes == {
-        "messages:read": {"messages", "conversations", "events", "stats", "opt-outs"},
-        "messages:send": {"opt-outs"},
+        "messages:read": {"messages", "conversations", "outbound", "events", "stats", "opt-outs"},
+        "messages:send": {"outbound", "opt-outs"},
         "rules:write": {"rules"},
         "admin": {"numbers", "keys", "refusals", "alerts", "audit", "reconcile"} | ASKING,
     }
