@@ -27,6 +27,7 @@ from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
 from app.api.reports import make_reports_router
 from app.api.rules import make_rules_router
+from app.api.sender import make_sender_router
 from app.api.stats import make_stats_router
 from app.flows.follow import EventTail
 from app.runtime import Runtime
@@ -81,6 +82,7 @@ def build_rest(
         make_audit_router(runtime, keyring),
         make_credits_router(runtime, keyring),
         make_reports_router(runtime, keyring),
+        make_sender_router(runtime, keyring),
         make_reconcile_router(runtime, keyring),
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),

@@ -11,6 +11,7 @@ from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
 from app.storage.alerts import close_alert, count_open_alerts, raise_alert
+from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
 from app.storage.intake import Intake
@@ -23,12 +24,14 @@ from app.storage.processes import (
     note_process,
 )
 from app.storage.refusals import add_refusals
+from app.storage.sender import get_sender
 from app.storage.stats import count_backlog
 
 TICK_SECONDS = 1.0
 HEARTBEAT = timedelta(seconds=10)
 ADOPTION = timedelta(seconds=30)
 TIDYING = timedelta(minutes=10)
+COUNTING = timedelta(seconds=5)
 TIDIED_ROWS = 1_000
 COUNTED_BACKLOG = 100_000
 
@@ -86,6 +89,8 @@ class Tender:
             await self._database.write(forget_old_events, self._now(), limit=TIDIED_ROWS)
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
+        if self._is_due("outbox", COUNTING):
+            await self._database.read(self._count_outbox)
 
     async def write_notices(self) -> None:
         """Have what was noticed in the database, or keep it for the next time."""
@@ -113,6 +118,13 @@ class Tender:
             return False
         self._due[name] = now + period
         return True
+
+    def _count_outbox(self, conn: Connection) -> None:
+        self._metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
+        self._metrics.uncertain.set(count_uncertain(conn))
+        balance = get_sender(conn).credits
+        if balance is not None:
+            self._metrics.credits.set(float(balance))
 
     def _beat(self, conn: Connection, now: datetime) -> None:
         depth = self._intake.depth if self._intake else 0

@@ -1,17 +1,26 @@
 """The tables of what goes out: rules, opt-outs, the outbox, contacts, and who did what."""
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
     Table,
     Text,
+    literal_column,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
+from app.domain.outbound import WAITING, OutboundStatus
 from app.storage.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
 # Who answers what by itself. Times of day are "HH:MM" in the rule's zone.
@@ -119,7 +128,9 @@ add_partial_index(
     "send_before IS NOT NULL AND status IN ('queued', 'held')",
 )
 add_partial_index("outbound_lease_idx", outbound, ["lease_until"], "status = 'sending'")
-add_partial_index("outbound_check_idx", outbound, ["check_at", "id"], "check_at IS NOT NULL")
+add_partial_index(
+    "outbound_check_idx", outbound, ["status", "check_at", "id"], "check_at IS NOT NULL"
+)
 # Two texts to one number under way at once may look alike in the provider's report.
 add_partial_index(
     "outbound_under_way_idx",
@@ -135,6 +146,43 @@ add_partial_index(
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
+
+
+def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bool]:
+    """Whether a row of the outbox, or of an alias of it, has one of these.
+
+    They are written out, in the words of the partial indexes: no such index serves a parameter.
+    """
+    written: list[ColumnElement[str]] = [literal_column(f"'{status}'") for status in statuses]
+    one = len(written) == 1
+    return table.c.status == written[0] if one else table.c.status.in_(written)
+
+
+def is_waiting(table: FromClause) -> ColumnElement[bool]:
+    """Whether a row may go out when its turn comes; found by the partial indexes of such rows."""
+    return _Likely(has_status(table, *WAITING))
+
+
+class _Likely(FunctionElement[bool]):
+    """Tells SQLite that most rows are so: else it takes the index of all statuses, and sorts."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def self_group(self, against: object = None) -> Any:  # noqa: ARG002 SQLAlchemy's signature
+        """As it is: compared with a 1, it would be no condition of an index any more."""
+        return self
+
+
+@compiles(_Likely)
+def _write_plainly(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Likely, "sqlite")
+def _write_for_sqlite(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return f"likely({compiler.process(element.clauses, **options)})"
+
 
 # The provider's own messages: one for each part, or for each recipient of a list or group.
 provider_messages = Table(

@@ -143,7 +143,10 @@ def _create_outbox() -> None:
         **_where("origin <> 'person'"),
     )
     op.create_index(
-        "outbound_check_idx", "outbound", ["check_at", "id"], **_where("check_at IS NOT NULL")
+        "outbound_check_idx",
+        "outbound",
+        ["status", "check_at", "id"],
+        **_where("check_at IS NOT NULL"),
     )
     op.create_index("outbound_conversation_idx", "outbound", ["conversation_id", "id"])
     op.create_index("outbound_created_idx", "outbound", ["created_at", "id"])

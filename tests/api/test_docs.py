@@ -55,7 +55,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         "messages:read": {"messages", "conversations", "outbound", "events", "stats", "opt-outs"},
         "messages:send": {"outbound", "opt-outs"},
         "rules:write": {"rules"},
-        "admin": {"numbers", "keys", "refusals", "alerts", "audit", "reconcile"} | ASKING,
+        "admin": {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"} | ASKING,
     }
     assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
