@@ -2,18 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from app.domain.messages import fold_text, make_number_key
 from app.storage.conversations import Conversation, get_conversations
-from app.storage.outbound_tables import arrivals
+from app.storage.outbound_tables import arrivals, outbound
 from app.storage.tables import conversations, message_index, numbers
 
 # Names are looked for among so many conversations, the newest: no index carries a part of a name.
 PEOPLE_ROWS = 5_000
 # As many of our own numbers as a menu can still offer.
 OUR_NUMBERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LastSent:
+    """The newest text that went out, or is to, in a conversation."""
+
+    body: str
+    origin: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,7 @@ class OurNumber:
 def list_our_numbers(conn: Connection) -> list[OurNumber]:
     """Those that are configured in the order of their labels, then others that were texted."""
     query = select(numbers.c.number, numbers.c.label).order_by(numbers.c.id).limit(OUR_NUMBERS)
-    configured = {number: label for number, label in conn.execute(query)}
+    configured = dict(conn.execute(query).all())
     texted = conn.execute(select(arrivals.c.dest).limit(OUR_NUMBERS)).scalars()
     known = sorted(configured.items(), key=lambda each: (each[1].casefold(), each[0]))
     others = sorted(number for number in texted if number and number not in configured)
@@ -67,4 +77,24 @@ def find_conversations_of(conn: Connection, message_ids: Sequence[int]) -> dict[
     index = message_index.c
     query = select(index.message_id, index.conversation_id)
     rows = conn.execute(query.where(index.message_id.in_(message_ids)))
-    return {message_id: conversation_id for message_id, conversation_id in rows}
+    return dict(rows.all())
+
+
+def find_last_sent(conn: Connection, conversation_ids: Sequence[int]) -> dict[int, LastSent]:
+    """Of each conversation in which we have written."""
+    newest = (
+        select(func.max(outbound.c.id))
+        .where(outbound.c.conversation_id == conversations.c.id)
+        .scalar_subquery()
+    )
+    ids = conn.execute(select(newest).where(conversations.c.id.in_(conversation_ids))).scalars()
+    query = select(
+        outbound.c.conversation_id, outbound.c.body, outbound.c.origin, outbound.c.created_at
+    ).where(outbound.c.id.in_([each for each in ids if each is not None]))
+    return {row[0]: LastSent(*row[1:]) for row in conn.execute(query)}
+
+
+def find_conversation(conn: Connection, pair_key: bytes) -> int | None:
+    """The conversation of a pair, where there is one."""
+    query = select(conversations.c.id).where(conversations.c.pair_key == pair_key)
+    return conn.execute(query).scalar()

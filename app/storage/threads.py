@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from app.storage.conversations import Conversation, list_thread
-from app.storage.outbound_tables import status_changes
+from app.storage.outbound_tables import outbound, status_changes
 from app.storage.outbound_texts import OutboundText, list_sent_in
-from app.storage.search import LAST_ID, Message
+from app.storage.search import LAST_ID, Message, get_message
 from app.storage.tables import conversations, message_index, messages
 
 Entry = Message | OutboundText
@@ -46,6 +46,18 @@ def read_thread(
     return ThreadPage(entries, (message_id, outbound_id) if len(merged) > limit else None)
 
 
+def find_place(conn: Connection, conversation: Conversation, message_id: int) -> Place:
+    """Where a page begins whose newest text that came in is that message. Raises NotFound."""
+    arrived_at = get_message(conn, message_id).arrived_at
+    later = (
+        select(outbound.c.id)
+        .where(outbound.c.conversation_id == conversation.id, outbound.c.created_at > arrived_at)
+        .order_by(outbound.c.id)
+        .limit(1)
+    )
+    return message_id + 1, conn.execute(later).scalar() or LAST_ID
+
+
 def get_time(entry: Entry) -> datetime:
     """When it arrived here, or was written."""
     return entry.arrived_at if isinstance(entry, Message) else entry.created_at
@@ -59,7 +71,7 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
         .where(table.outbound_id.in_(outbound_ids), table.status == "queued")
         .order_by(table.id.desc())
     )
-    return dict(conn.execute(query).tuples().all()) if outbound_ids else {}
+    return dict(conn.execute(query).all()) if outbound_ids else {}
 
 
 def mark_conversation_read(
@@ -73,9 +85,7 @@ def mark_conversation_read(
     )
     unread = (
         select(index.message_id)
-        .where(
-            index.conversation_id == conversation_id, index.message_id <= up_to, index.unread
-        )
+        .where(index.conversation_id == conversation_id, index.message_id <= up_to, index.unread)
         .order_by(index.message_id.desc())
         .limit(MOST_READ)
     )

@@ -10,10 +10,14 @@ from starlette.types import Receive, Scope, Send
 from app.domain.errors import NotFound
 from app.flows.follow import EventTail
 from app.runtime import Runtime
+from app.web.compose import make_compose_routes
+from app.web.conversation import make_conversation_routes
 from app.web.inbox import make_inbox_routes
 from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
 from app.web.sign_in import make_sign_in_routes
 from app.web.site import Site, harden
+from app.web.texts import make_text_routes
+from app.web.writing import make_writing_routes
 
 
 class Pages:
@@ -28,6 +32,10 @@ class Pages:
 
         routes = [
             *make_inbox_routes(site),
+            *make_compose_routes(site),
+            *make_conversation_routes(site),
+            *make_text_routes(site),
+            *make_writing_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),

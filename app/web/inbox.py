@@ -1,7 +1,7 @@
 """The inbox: conversations, the one with the newest text first, and what is looked for in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -18,6 +18,7 @@ from app.storage.database import Connection
 from app.storage.search import Message, list_messages
 from app.web.forms import Form
 from app.web.site import Site, Visit
+from app.web.wording import explain_problem
 
 PAGE = 50
 # How many people a search lists above the texts that it finds.
@@ -55,12 +56,14 @@ class Wanted:
 class Rows:
     """What a page of the inbox shows; `older` is where the next one begins, None at the end.
 
-    `places` are the conversations that the texts stand in, by the texts' ids.
+    `places` are the conversations that the texts stand in, by the texts' ids; `sent` is what we
+    wrote last in a conversation, where that is its newest text.
     """
 
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
+    sent: dict[int, inbox.LastSent] = field(default_factory=dict)
     older: str | None = None
 
 
@@ -83,6 +86,7 @@ async def show_inbox(visit: Visit) -> Response:
         labels={each.number: each.label for each in numbers},
         is_newest=not before,
         people_rows=inbox.PEOPLE_ROWS,
+        explain_problem=explain_problem,
     )
 
 
@@ -103,7 +107,17 @@ def _read_rows(
         rows = _read_texts(conn, wanted, before)
     else:
         rows = _read_conversations(conn, wanted, before)
-    return rows, inbox.list_our_numbers(conn)
+    return replace(rows, sent=_find_sent(conn, rows)), inbox.list_our_numbers(conn)
+
+
+def _find_sent(conn: Connection, rows: Rows) -> dict[int, inbox.LastSent]:
+    sent = inbox.find_last_sent(conn, [each.id for each in rows.conversations])
+    return {
+        each.id: sent[each.id]
+        for each in rows.conversations
+        if each.id in sent
+        and (each.last_message is None or each.last_message.arrived_at < sent[each.id].created_at)
+    }
 
 
 def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
@@ -124,7 +138,7 @@ def _search(conn: Connection, wanted: Wanted, before: str, region: str) -> Rows:
         return rows
     digits = find_digits(wanted.q, region)
     people = inbox.find_people(conn, wanted.q, digits=digits, dest=wanted.number, limit=PEOPLE)
-    return Rows(people, rows.texts, rows.places, rows.older)
+    return replace(rows, conversations=people)
 
 
 def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
@@ -136,7 +150,7 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
             unread=True if wanted.view == "unread" else None,
             has_problems=True if wanted.view == "problems" else None,
         ),
-        before=int(before) if before.isascii() and before.isdecimal() else None,
+        before=Form([("before", before)]).number("before"),
         limit=PAGE,
     )
     places = inbox.find_conversations_of(conn, [each.id for each in page.messages])

@@ -10,4 +10,7 @@ class Section(NamedTuple):
     label: str
 
 
-SECTIONS = (Section("/", "Inbox"),)
+SECTIONS = (
+    Section("/", "Inbox"),
+    Section("/new", "New message"),
+)

@@ -36,7 +36,12 @@ class Renderer:
         )
         environment.globals["asset"] = self._assets.make_path
         environment.filters.update(
-            iso=write_iso, utc=write_utc, number=write_number, summary=write_summary
+            iso=write_iso,
+            utc=write_utc,
+            number=write_number,
+            summary=write_summary,
+            who=write_who,
+            sentence=write_sentence,
         )
         return environment
 
@@ -59,3 +64,18 @@ def write_summary(text: str) -> str:
     """The beginning of a text on one line."""
     line = " ".join(text[: 2 * SUMMARY].split())
     return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
+
+
+def write_who(actor: str) -> str:
+    """Who did something, from how the audit trail names them: `session:Ada` is Ada."""
+    kind, _, name = actor.partition(":")
+    return {
+        "session": name,
+        "key": f"a program ({name})",
+        "cli": f"{name} on the command line",
+    }.get(kind, actor)
+
+
+def write_sentence(text: str) -> str:
+    """An error's text as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"

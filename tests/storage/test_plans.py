@@ -10,13 +10,33 @@ from sqlalchemy import event
 
 from app.domain.queries import MessageFilter
 from app.flows.handle import handle_batch
-from app.storage import alerts, conversations, events, inbox, keys, numbers, refusals, search, stats
+from app.storage import (
+    alerts,
+    conversations,
+    events,
+    inbox,
+    keys,
+    numbers,
+    refusals,
+    search,
+    stats,
+    threads,
+)
 from app.storage.database import Connection, Database
 from app.storage.inbound import make_inserter
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
-LARGE = ("messages", "message_index", "conversations", "refusals", "alerts", "events", "api_keys")
+LARGE = (
+    "outbound",
+    "messages",
+    "message_index",
+    "conversations",
+    "refusals",
+    "alerts",
+    "events",
+    "api_keys",
+)
 
 Query = Callable[[Connection], Any]
 
@@ -69,6 +89,10 @@ QUERIES: dict[str, Query] = {
         conn, SENDER, digits=SENDER, dest=NUMBER, limit=20
     ),
     "conversations of messages": lambda conn: inbox.find_conversations_of(conn, [1, 2, 3]),
+    "what we wrote last": lambda conn: inbox.find_last_sent(conn, [1, 2, 3]),
+    "a thread": lambda conn: threads.read_thread(
+        conn, conversations.get_conversation(conn, 1), before=(900, 900), limit=50
+    ),
     "our numbers": inbox.list_our_numbers,
     "one conversation": lambda conn: conversations.get_conversation(conn, 1),
     "refusals": lambda conn: refusals.list_refusals(conn, before=900, limit=50),

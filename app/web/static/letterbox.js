@@ -4,6 +4,7 @@ const LIVE = "/live";
 const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
+const COUNT_MILLISECONDS = 120;
 
 const within = (root, selector) => [
   ...(root.matches?.(selector) ? [root] : []),
@@ -62,7 +63,8 @@ async function copy(button) {
 // Children of a `[data-keyed]` list stay where they are known by their `data-key`.
 
 async function fetchPage(address) {
-  const answer = await fetch(address, { headers: { "X-Letterbox-Part": "1" } });
+  const seen = document.hidden ? "unseen" : "seen";
+  const answer = await fetch(address, { headers: { "X-Letterbox-Part": seen } });
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
     location.assign(answer.url);
     throw new Error("signed out");
@@ -88,7 +90,8 @@ function busyField() {
 function renew(old, fresh) {
   prepare(fresh);
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
-  const anchor = findAnchor(old);
+  const isAtEnd = "toEnd" in old.dataset && isNearEnd(old);
+  const anchor = isAtEnd ? null : findAnchor(old);
   const top = anchor?.getBoundingClientRect().top;
   for (const list of old.querySelectorAll("[data-keyed][id]")) {
     const freshList = fresh.querySelector(`#${CSS.escape(list.id)}`);
@@ -99,6 +102,7 @@ function renew(old, fresh) {
   for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
   old.replaceChildren(...fresh.childNodes);
   if (focused?.isConnected) focused.focus({ preventScroll: true });
+  if (isAtEnd) old.lastElementChild?.scrollIntoView({ block: "nearest", behavior: "instant" });
   if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
@@ -123,6 +127,12 @@ function refill(old, child) {
   const hasFocus = old.contains(document.activeElement);
   old.replaceChildren(...child.childNodes);
   if (hasFocus) old.querySelector("a, button")?.focus({ preventScroll: true });
+}
+
+// Whether somebody reads the newest of a part that grows at its end.
+function isNearEnd(part) {
+  const { bottom } = part.getBoundingClientRect();
+  return bottom > 0 && bottom < innerHeight + 40;
 }
 
 function findAnchor(part) {
@@ -213,6 +223,39 @@ function searchInstantly(form) {
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(delay); search(); });
 }
 
+// What is written is counted by the server, which knows the alphabets.
+
+function countWhileTyping(field) {
+  const place = document.getElementById(field.dataset.measured);
+  let delay = 0;
+  let count = 0;
+  const show = async () => {
+    const mine = ++count;
+    const body = new URLSearchParams({ body: field.value, to: field.form.elements.to?.value ?? "" });
+    try {
+      const answer = await fetch("/measure", { method: "POST", body });
+      if (answer.ok && mine === count) place.innerHTML = await answer.text();
+    } catch (error) {
+      console.info(`not counted: ${error.message}`);
+    }
+  };
+  field.form.addEventListener("input", (event) => {
+    if (event.target !== field && event.target.name !== "to") return;
+    clearTimeout(delay);
+    delay = setTimeout(show, COUNT_MILLISECONDS);
+  });
+  if (field.value && !place.textContent.trim()) show();
+}
+
+// Fields that only one choice needs: `data-for-kind="list"` belongs to the field `kind`.
+
+function showChosen(form) {
+  for (const part of form.querySelectorAll("[data-for-kind], [data-for-source]")) {
+    const [name, value] = part.dataset.forKind ? ["kind", part.dataset.forKind] : ["source", part.dataset.forSource];
+    part.hidden = form.elements[name].value !== value;
+  }
+}
+
 // Keys for those who read many texts: / j k Enter r ?
 
 const KEYS_OFF = "letterbox-keys-off";
@@ -284,4 +327,12 @@ offerKeys();
 if (location.hash === "#reply") document.querySelector('[data-hotkey="r"]')?.focus();
 setInterval(showTimes, 30_000);
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
+document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
+for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
+  showChosen(form);
+  form.addEventListener("change", () => showChosen(form));
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) hear({ kind: "ready", numbers: [] });
+});
 if (document.querySelector("[data-live]")) goLive();
