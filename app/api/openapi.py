@@ -80,7 +80,14 @@ _NAMED = {
 }
 # Operations that can meet what exists already.
 _CONFLICTING = frozenset(
-    {"add_number", "create_rule", "send_text", "cancel_outbound", "resolve_outbound"}
+    {
+        "add_number",
+        "create_rule",
+        "replay_message",
+        "send_text",
+        "cancel_outbound",
+        "resolve_outbound",
+    }
 )
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})

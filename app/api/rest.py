@@ -25,6 +25,7 @@ from app.api.opt_outs import make_opt_outs_router
 from app.api.outbound import make_outbound_reading, make_outbound_sending
 from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
+from app.api.replays import make_replays_router
 from app.api.reports import make_reports_router
 from app.api.rules import make_rules_router
 from app.api.sender import make_sender_router
@@ -68,6 +69,7 @@ def build_rest(
     keyring = Keyring(runtime)
     for router in (
         make_messages_router(runtime, keyring),
+        make_replays_router(runtime, keyring),
         make_conversations_router(runtime, keyring),
         make_outbound_reading(runtime, keyring),
         make_outbound_sending(runtime, keyring),

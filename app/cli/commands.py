@@ -29,6 +29,7 @@ add_all_lazily(
     {
         "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
         "keys": ("app.cli.keys", "The keys that open the REST interface."),
+        "rules": ("app.cli.rules", "The rules that answer texts by themselves."),
         "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
         "groups": ("app.cli.groups", "The groups of the provider's address book."),
         "users": ("app.cli.users", "The child users of the provider's account."),
@@ -58,7 +59,7 @@ def demo(
         float, typer.Option(min=1, help="Seconds between the texts that come in.")
     ] = 10.0,
 ) -> None:
-    """Serve with a simulated provider behind it, and a few people who text; nothing of it stays."""
+    """Serve with a simulated provider, people who text and rules that answer; nothing stays."""
     from app.cli.demo import demo as run  # noqa: PLC0415 see above
 
     run(text_every=text_every)

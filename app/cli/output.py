@@ -22,7 +22,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def print_json(shown: "BaseModel | Sequence[BaseModel]") -> None:
     """An object, or a list's objects one a line."""
     for each in shown if isinstance(shown, Sequence) else [shown]:
-        typer.echo(each.model_dump_json())
+        typer.echo(each.model_dump_json(by_alias=True))
 
 
 def print_rows(rows: Sequence[Any]) -> None:

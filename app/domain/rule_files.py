@@ -132,8 +132,10 @@ def _parse(text: str) -> list[Any]:
         raise InvalidInput(f"no YAML: {str(error).splitlines()[0]}") from None
     if found is None:
         return []
+    if isinstance(found, dict):  # a lone rule
+        return [found]
     if not isinstance(found, list):
-        raise InvalidInput("write a list of rules: each begins with a hyphen, - name: …")
+        raise InvalidInput("write a list of rules: each begins with a hyphen, like - name: Hours")
     if len(found) > MOST_RULES:
         raise InvalidInput(f"at most {MOST_RULES} rules")
     return found

@@ -14,6 +14,7 @@ from app.storage.alerts import close_alert, count_open_alerts, raise_alert
 from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
+from app.storage.idempotency import forget_old_answers
 from app.storage.intake import Intake
 from app.storage.numbers import note_auths_seen
 from app.storage.processes import (
@@ -86,7 +87,7 @@ class Tender:
         if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
             await self._intake.drain_abandoned()
         if self._is_due("tidying", TIDYING):
-            await self._database.write(forget_old_events, self._now(), limit=TIDIED_ROWS)
+            await self._tidy()
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
         if self._is_due("outbox", COUNTING):
@@ -105,6 +106,13 @@ class Tender:
         except BaseException:
             self._notices.put_back(batch)
             raise
+
+    async def _tidy(self) -> None:
+        """Forget what is too old, in steps between which others can write."""
+        for forget in (forget_old_events, forget_old_answers):
+            gone = TIDIED_ROWS
+            while gone == TIDIED_ROWS:
+                gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
 
     async def say_goodbye(self) -> None:
         """Write the last notices; forget this process unless its spool still holds messages."""

@@ -1,5 +1,6 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
+from collections import deque
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from app.domain.errors import NotFound
 from app.domain.messages import make_number_key, make_pair_key
 from app.domain.queries import MessageFilter
 from app.storage.opt_outs import find_opted_out
+from app.storage.outbound_texts import OutboundText, list_sent_in
 from app.storage.search import Message, Page, get_message, get_messages, list_messages
 from app.storage.tables import conversations, message_index, messages
 from app.storage.upserts import make_insert
@@ -40,6 +42,14 @@ class ConversationPage:
 
     conversations: list[Conversation]
     next: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPage:
+    """`next` is what the next page's `before` is, an id for each side; None at the end."""
+
+    items: list[Message | OutboundText]
+    next: tuple[int, int] | None
 
 
 def list_conversations(
@@ -118,11 +128,26 @@ def open_conversations(
 
 
 def list_thread(
-    conn: Connection, conversation: Conversation, *, before: int | None, limit: int
-) -> Page:
-    """The messages of a conversation, newest stored first."""
+    conn: Connection, conversation: Conversation, *, before: tuple[int, int] | None, limit: int
+) -> ThreadPage:
+    """What was said in a conversation by either side, newest first.
+
+    Each side goes by its own ids, and of the next two the one that came later is taken: so every
+    text is on one page, whatever comes in meanwhile.
+    """
+    top_message, top_text = before or (None, None)
     wanted = MessageFilter(source=conversation.source, dest=conversation.dest)
-    return list_messages(conn, wanted, before=before, limit=limit)
+    page = list_messages(conn, wanted, before=top_message, limit=limit)
+    texts = list_sent_in(conn, conversation.id, before=top_text, limit=limit + 1)
+    items = _merge(page, texts, limit)
+    if page.next is None and len(items) == len(page.messages) + len(texts):
+        return ThreadPage(items, None)
+    shown = [item.id for item in items if isinstance(item, Message)]
+    place = _find_place([each.id for each in page.messages], shown, top_message)
+    if page.next is not None and len(shown) == len(page.messages):
+        place = page.next  # down to there messages have been looked for
+    sent = [item.id for item in items if isinstance(item, OutboundText)]
+    return ThreadPage(items, (place, _find_place([each.id for each in texts], sent, top_text)))
 
 
 def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
@@ -142,6 +167,30 @@ def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
             .values(unread=conversations.c.unread - 1)
         )
     return get_message(conn, message_id)
+
+
+def _merge(page: Page, texts: Sequence[OutboundText], limit: int) -> list[Message | OutboundText]:
+    """The newest of both, as far as it is known which they are."""
+    items: list[Message | OutboundText] = []
+    messages_left, texts_left = deque(page.messages), deque(texts)
+    while len(items) < limit and (messages_left or texts_left):
+        if not messages_left and page.next is not None:
+            break  # what comes next may be a message
+        # Of the same moment, the answer is the later one.
+        if texts_left and (
+            not messages_left or texts_left[0].created_at >= messages_left[0].arrived_at
+        ):
+            items.append(texts_left.popleft())
+        else:
+            items.append(messages_left.popleft())
+    return items
+
+
+def _find_place(found: Sequence[int], shown: Sequence[int], top: int | None) -> int:
+    """The id below which nothing has been shown; what is new since then stays out."""
+    if shown:
+        return shown[-1]
+    return found[0] + 1 if found else top or 0
 
 
 def _start_below(query: Select[Any], before: tuple[datetime, int] | None) -> Select[Any]:

@@ -184,7 +184,7 @@ def index_messages(
         for message in batch
     ]
     conn.execute(insert(message_index), rows)
-    _widen_blocks(conn, batch)
+    widen_blocks(conn, batch)
 
 
 def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
@@ -220,7 +220,8 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
     )
 
 
-def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+def widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+    """Let the blocks' spans hold when these messages were received."""
     spans: dict[int, list[datetime]] = {}
     for message in batch:
         spans.setdefault(message.id // BLOCK_ROWS, []).append(message.received_at)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select, text, tuple_
 
 from app.domain.errors import InFlight, ReusedKey
 from app.domain.messages import digest_texts
@@ -84,8 +84,5 @@ def forget_old_answers(conn: Connection, now: datetime, *, limit: int) -> int:
         .order_by(table.created_at)
         .limit(limit)
     )
-    found = conn.execute(old).all()
-    for row in found:
-        same = (table.owner == row.owner, table.key == row.key)
-        conn.execute(delete(idempotency_keys).where(*same))
-    return len(found)
+    gone = delete(idempotency_keys).where(tuple_(table.owner, table.key).in_(old))
+    return conn.execute(gone).rowcount

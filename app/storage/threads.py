@@ -1,53 +1,21 @@
-"""A conversation as one thread: the texts that came in and those that go out, merged by time."""
+"""What people see and do in a thread besides its texts: places, authors, what is read."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app.storage.conversations import Conversation, list_thread
+from app.storage.conversations import Conversation
 from app.storage.outbound_tables import outbound, status_changes
-from app.storage.outbound_texts import OutboundText, list_sent_in
-from app.storage.search import LAST_ID, Message, get_message
+from app.storage.search import LAST_ID, get_message
 from app.storage.tables import conversations, message_index, messages
 
-Entry = Message | OutboundText
-# Below the ids of both kinds: what is above was shown already.
-Place = tuple[int, int]
-
-NEWEST: Place = (LAST_ID, LAST_ID)
 # As many texts as an opened conversation marks as read at once; the others when it is next opened.
 MOST_READ = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadPage:
-    """`next` is what the next page's `before` is; None at the end."""
-
-    entries: list[Entry]
-    next: Place | None
-
-
-def read_thread(
-    conn: Connection, conversation: Conversation, *, before: Place = NEWEST, limit: int
-) -> ThreadPage:
-    """Newest first: each direction in the order of its ids, one between the other by time."""
-    came = list_thread(conn, conversation, before=before[0], limit=limit + 1).messages
-    went = list_sent_in(conn, conversation.id, before=before[1], limit=limit + 1)
-    merged = list(_merge(came, went))
-    entries = merged[:limit]
-    message_id, outbound_id = before
-    for entry in entries:
-        if isinstance(entry, Message):
-            message_id = entry.id
-        else:
-            outbound_id = entry.id
-    return ThreadPage(entries, (message_id, outbound_id) if len(merged) > limit else None)
-
-
-def find_place(conn: Connection, conversation: Conversation, message_id: int) -> Place:
-    """Where a page begins whose newest text that came in is that message. Raises NotFound."""
+def find_place(conn: Connection, conversation: Conversation, message_id: int) -> tuple[int, int]:
+    """The `before` of a page whose newest text that came in is that message. Raises NotFound."""
     arrived_at = get_message(conn, message_id).arrived_at
     later = (
         select(outbound.c.id)
@@ -56,11 +24,6 @@ def find_place(conn: Connection, conversation: Conversation, message_id: int) ->
         .limit(1)
     )
     return message_id + 1, conn.execute(later).scalar() or LAST_ID
-
-
-def get_time(entry: Entry) -> datetime:
-    """When it arrived here, or was written."""
-    return entry.arrived_at if isinstance(entry, Message) else entry.created_at
 
 
 def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str]:
@@ -105,11 +68,3 @@ def mark_conversation_read(
         .values(unread=left)
     )
     return marked
-
-
-def _merge(came: Sequence[Message], went: Sequence[OutboundText]) -> Iterator[Entry]:
-    left, right = list(reversed(came)), list(reversed(went))
-    while left and right:
-        yield left.pop() if get_time(left[-1]) > get_time(right[-1]) else right.pop()
-    yield from reversed(left)
-    yield from reversed(right)

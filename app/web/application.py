@@ -10,10 +10,18 @@ from starlette.types import Receive, Scope, Send
 from app.domain.errors import NotFound
 from app.flows.follow import EventTail
 from app.runtime import Runtime
+from app.web.audit import make_audit_routes
 from app.web.compose import make_compose_routes
+from app.web.contacts import make_contact_routes
 from app.web.conversation import make_conversation_routes
 from app.web.inbox import make_inbox_routes
+from app.web.keys import make_key_routes
 from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
+from app.web.notices import make_notice_routes
+from app.web.numbers import make_number_routes
+from app.web.opt_outs import make_opt_out_routes
+from app.web.overview import make_overview_routes
+from app.web.reports import make_report_routes
 from app.web.sign_in import make_sign_in_routes
 from app.web.site import Site, harden
 from app.web.texts import make_text_routes
@@ -21,7 +29,10 @@ from app.web.writing import make_writing_routes
 
 
 class Pages:
-    """Everything that stands neither below /api nor beside it."""
+    """Everything that stands neither below /api nor beside it.
+
+    `paths` are those that a browser may ask for, with their parameters in braces.
+    """
 
     def __init__(self, runtime: Runtime, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         site = Site(runtime)
@@ -36,10 +47,19 @@ class Pages:
             *make_conversation_routes(site),
             *make_text_routes(site),
             *make_writing_routes(site),
+            *make_overview_routes(site),
+            *make_number_routes(site),
+            *make_opt_out_routes(site),
+            *make_contact_routes(site),
+            *make_report_routes(site),
+            *make_notice_routes(site),
+            *make_key_routes(site),
+            *make_audit_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),
         ]
+        self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
         handlers = {HTTPException: site.answer_unrouted, NotFound: site.answer_unrouted}
         self._app = Starlette(routes=routes, exception_handlers=handlers)
         self._app.router.redirect_slashes = False

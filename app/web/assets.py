@@ -12,6 +12,7 @@ from app.domain.errors import NotFound
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
     "letterbox.css": "text/css",
+    "panels.css": "text/css",
     "letterbox.js": "text/javascript",
     "letterbox.svg": "image/svg+xml",
 }

@@ -8,7 +8,8 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.messages import make_pair_key
-from app.flows.compose import Look, WantedText, look_at_text
+from app.flows.compose import Look, look_at_text
+from app.flows.draft import WantedText
 from app.storage.database import Connection
 from app.storage.inbox import OurNumber, find_conversation, list_our_numbers
 from app.storage.sender import get_sender

@@ -1,6 +1,6 @@
 """A conversation: both directions as one thread, who it is with, and the reply."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -8,28 +8,23 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.messages import MERGE_FIELDS, is_full_number
-from app.flows.compose import WantedText
+from app.flows.draft import WantedText
 from app.flows.opt_out import opt_in, opt_out
-from app.storage.conversations import Conversation, get_conversation
+from app.storage.conversations import Conversation, get_conversation, list_thread
 from app.storage.database import Connection
 from app.storage.numbers import Number, get_number
 from app.storage.opt_outs import OptOut, get_opt_out
 from app.storage.outbound_texts import OutboundText
 from app.storage.rules import read_rules
 from app.storage.search import Message
-from app.storage.threads import (
-    NEWEST,
-    Place,
-    ThreadPage,
-    find_place,
-    list_authors,
-    mark_conversation_read,
-    read_thread,
-)
+from app.storage.threads import find_place, list_authors, mark_conversation_read
 from app.web.forms import WHOLE, Form
 from app.web.site import PART, Site, Visit
 from app.web.wording import explain_outcome, explain_problem, explain_status
 from app.web.writing import make_nonce, measure, note_faults, read_moment, send_once
+
+# A page of a thread begins below the ids of a text of either direction; None: at the newest.
+Place = tuple[int, int] | None
 
 PAGE = 50
 REPLY_FIELDS = ("body", "schedule_at", "force")
@@ -43,7 +38,8 @@ class Opened:
     """
 
     conversation: Conversation
-    thread: ThreadPage
+    entries: Sequence[Message | OutboundText]
+    older: Place
     fields: Mapping[str, str]
     label: str
     opt_out: OptOut | None
@@ -57,7 +53,7 @@ class Opened:
 
     @property
     def newest_message_id(self) -> int:
-        ids = [entry.id for entry in self.thread.entries if isinstance(entry, Message)]
+        ids = [entry.id for entry in self.entries if isinstance(entry, Message)]
         return max(ids, default=0)
 
 
@@ -88,7 +84,7 @@ async def show_conversation(visit: Visit) -> Response:
 async def reply(visit: Visit) -> Response:
     """Queue a reply, or show what it is made of (`preview`) before it goes."""
     form = await visit.read_form()
-    opened = await visit.database.read(_open, visit.path_id, NEWEST, None)
+    opened = await visit.database.read(_open, visit.path_id, None, None)
     if form.has("preview"):
         return _show(visit, opened, form)
     try:
@@ -128,22 +124,23 @@ async def switch_opt_out(visit: Visit) -> Response:
 
 def _open(conn: Connection, conversation_id: int, before: Place, at: int | None) -> Opened:
     conversation = get_conversation(conn, conversation_id)
-    thread = read_thread(conn, conversation, before=before, limit=PAGE)
-    shown = {entry.id for entry in thread.entries if isinstance(entry, Message)}
-    if at is not None and at not in shown and before == NEWEST:
+    thread = list_thread(conn, conversation, before=before, limit=PAGE)
+    shown = {entry.id for entry in thread.items if isinstance(entry, Message)}
+    if at is not None and at not in shown and before is None:
         before = find_place(conn, conversation, at)
-        thread = read_thread(conn, conversation, before=before, limit=PAGE)
-    sent = [entry for entry in thread.entries if isinstance(entry, OutboundText)]
+        thread = list_thread(conn, conversation, before=before, limit=PAGE)
+    sent = [entry for entry in thread.items if isinstance(entry, OutboundText)]
     ours = _find_our_number(conn, conversation.dest)
     return Opened(
         conversation,
-        ThreadPage(thread.entries[::-1], thread.next),
+        thread.items[::-1],
+        thread.next,
         _name_fields(conversation, ours.merge_field_names if ours else {}),
         ours.label if ours else "",
         get_opt_out(conn, conversation.source) if conversation.opted_out else None,
         {rule.id: rule.name for rule in read_rules(conn)},
         list_authors(conn, [each.id for each in sent if each.origin == "person"]),
-        before == NEWEST,
+        before is None,
     )
 
 
@@ -214,8 +211,6 @@ def _is_seen(visit: Visit) -> bool:
 
 def _read_place(text: str) -> Place:
     """The newest page for whatever no link of ours says."""
-    message_id, _, outbound_id = text.partition("-")
-    try:
-        return min(int(message_id), NEWEST[0]), min(int(outbound_id), NEWEST[1])
-    except ValueError:
-        return NEWEST
+    places = Form(zip(("message", "outbound"), text.split("-", 1), strict=False))
+    message_id, outbound_id = places.number("message"), places.number("outbound")
+    return None if message_id is None or outbound_id is None else (message_id, outbound_id)

@@ -26,6 +26,11 @@ INTERNAL = Trouble(
     "Letterbox failed",
     "Its log says how. Texts are still received: this page alone could not be made.",
 )
+AWAY = Trouble(
+    HTTPStatus.BAD_GATEWAY,
+    "The provider cannot be reached now",
+    "Receiving goes on, and texts that are to go out keep their places. Try again in a minute.",
+)
 
 TROUBLES: Mapping[type[Exception], Trouble] = {
     errors.NotFound: NOT_FOUND,
@@ -41,6 +46,13 @@ TROUBLES: Mapping[type[Exception], Trouble] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
         "No provider's account is set up",
         "The token stands in NetMessenger's settings.",
+    ),
+    errors.Unreachable: AWAY,
+    errors.MaintenanceError: AWAY,
+    errors.AccountError: Trouble(
+        HTTPStatus.BAD_GATEWAY,
+        "The provider's account is not in order",
+        "Put it right in NetMessenger; receiving goes on meanwhile.",
     ),
     errors.ProviderError: Trouble(
         HTTPStatus.BAD_GATEWAY,

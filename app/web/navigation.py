@@ -13,4 +13,14 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("/", "Inbox"),
     Section("/new", "New message"),
+    Section("/overview", "Overview"),
+    Section("/numbers", "Numbers"),
+    Section("/opt-outs", "Opt-outs"),
+    Section("/contacts", "Contacts"),
+    Section("/groups", "Groups"),
+    Section("/reports", "Reports"),
+    Section("/alerts", "Alerts"),
+    Section("/refusals", "Refusals"),
+    Section("/keys", "API keys"),
+    Section("/audit", "Audit trail"),
 )

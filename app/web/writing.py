@@ -18,7 +18,8 @@ from app.domain.gsm import SmsText, measure_text
 from app.domain.numbers import read_number
 from app.domain.replies import LONGEST_BODY
 from app.domain.times import read_local
-from app.flows.compose import Composed, Queued, WantedText, compose_once
+from app.flows.compose import Composed, Queued, compose_once
+from app.flows.draft import WantedText
 from app.storage.idempotency import Once
 from app.web.forms import WHOLE, Form
 from app.web.site import Site, Visit

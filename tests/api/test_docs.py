@@ -53,7 +53,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         assert ("404" in operation["responses"]) == ("{" in path)
     assert scopes == {
         "messages:read": {"messages", "conversations", "outbound", "events", "stats", "opt-outs"},
-        "messages:send": {"outbound", "opt-outs"},
+        "messages:send": {"messages", "outbound", "opt-outs"},
         "rules:write": {"rules"},
         "admin": {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"} | ASKING,
     }

@@ -1,114 +1,15 @@
-"""/outbound: what is queued, refused and warned of; and what a program then sees of it."""
+"""POST /outbound: what is queued, refused and warned of."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from sqlalchemy import select
 
-from app.flows.metrics import Metrics
-from app.flows.send import Sender, SendPolicy
-from app.flows.sync import Checker
-from app.storage.opt_outs import add_opt_out
-from app.storage.outbound_tables import audit
 from app.storage.sender import note_credits, pause_sender
-from tests.api.running import Running, running
+from tests.api.post import ABROAD, SHOP, Post
+from tests.api.running import Running
 from tests.conftest import NOW
-from tests.support.simulated import ADA, GRACE, LONDON, Simulated, simulated_in_process
-
-SHOP = "447700900100"
-ABROAD = "12015550123"
-
-
-@dataclass
-class Post:
-    """The application, with the provider behind it and senders run by hand."""
-
-    api: Running
-    provider: Simulated
-
-    async def send(self, to: Any = ADA, *, key: str | None = None, **fields: Any) -> Any:
-        """What POST /outbound answers to a text that is queued."""
-        answer = await self.try_to_send(to, key=key, **fields)
-        assert answer.status_code == 202, answer.text
-        return answer.json()
-
-    async def try_to_send(
-        self, to: Any = ADA, *, key: str | None = None, **fields: Any
-    ) -> httpx2.Response:
-        body = {"source": SHOP, "body": "Hello", **({"to": to} if to is not None else {}), **fields}
-        headers = {"Idempotency-Key": key} if key else {}
-        return await self.api.call("POST", "/outbound", json=body, headers=headers)
-
-    async def find(self, **params: Any) -> list[str]:
-        return [each["id"] for each in (await self.api.read("/outbound", params=params))["items"]]
-
-    async def deliver(self) -> None:
-        """Send all that is due to the provider."""
-        runtime = self.api.runtime
-        sender = Sender(
-            runtime.database,
-            self.provider.client,
-            SendPolicy(per_second=1000, concurrency=8, zone=LONDON),
-            Metrics(),
-            on_change=runtime.announce_texts,
-            draw=lambda: 1.0,
-            now=self.api.clock,
-            seconds=lambda: 0.0,
-        )
-        await sender.run_dry()
-
-    async def check(self) -> None:
-        """Ask the provider what became of it all."""
-        runtime = self.api.runtime
-        checker = Checker(
-            runtime.database,
-            self.provider.client,
-            LONDON,
-            Metrics(),
-            on_change=runtime.announce_texts,
-            now=self.api.clock,
-        )
-        await checker.check_due()
-
-    async def list_deeds(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """What the audit holds: who did what, and its details."""
-        query = select(audit.c.actor, audit.c.action, audit.c.detail).order_by(audit.c.id)
-        read = self.api.runtime.database.read
-        return await read(lambda conn: [tuple(row) for row in conn.execute(query)])
-
-    def wait(self, **time: float) -> None:
-        self.api.clock.now += timedelta(**time)
-        self.provider.stopwatch.seconds += timedelta(**time).total_seconds()
-
-    async def opt_out(self, number: str) -> None:
-        await self.api.runtime.database.write(
-            add_opt_out, number, reason="person", text="by phone", now=NOW
-        )
-
-
-@pytest.fixture
-async def post(database_url: str, tmp_path: Path) -> AsyncIterator[Post]:
-    async with (
-        simulated_in_process() as provider,
-        running(database_url, tmp_path, provider=provider.client) as api,
-    ):
-        yield Post(api, provider)
-
-
-@pytest.fixture
-async def lone_post(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Post]:
-    """On SQLite, for what does not depend on the database."""
-    async with (
-        simulated_in_process() as provider,
-        running(sqlite_url, tmp_path, provider=provider.client) as api,
-    ):
-        yield Post(api, provider)
+from tests.support.simulated import ADA, GRACE
 
 
 async def test_a_queued_text_is_the_object_of_the_contract(post: Post) -> None:
@@ -145,22 +46,6 @@ async def test_a_queued_text_is_the_object_of_the_contract(post: Post) -> None:
         "warnings": [],
     }
     assert (await post.api.read("/outbound"))["items"] == answer["items"]
-
-
-async def test_a_text_is_followed_from_the_call_to_its_delivery(post: Post) -> None:
-    [queued] = (await post.send(ADA))["items"]
-    await post.deliver()
-    sent = await post.api.read(f"/outbound/{queued['id']}")
-    assert (sent["status"], sent["attempts"], len(sent["provider_ids"])) == ("sent", 1, 1)
-    [call] = sent["calls"]
-    assert (call["fate"], call["code"]) == ("certainly taken", None)
-    post.wait(minutes=5)
-    await post.check()
-    done = await post.api.read(f"/outbound/{queued['id']}")
-    assert (done["status"], done["provider_status"]) == ("delivered", "Delivered")
-    steps = [(each["status"], each["told_by"]) for each in done["history"]]
-    assert steps == [("queued", "key:LETTERBOX_API_KEY"), ("sent", "send"), ("delivered", "check")]
-    assert post.provider.list_taken() == [ADA]
 
 
 async def test_many_numbers_become_a_text_each_in_their_order(post: Post) -> None:
@@ -280,3 +165,29 @@ async def test_without_an_account_nothing_is_queued(lone_api: Running) -> None:
     answer = await lone_api.call("POST", "/outbound", json=body)
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/no-provider")
     assert (await lone_api.read("/outbound"))["items"] == []
+
+
+async def test_lists_and_groups_say_what_nobody_can_check(lone_post: Post) -> None:
+    for field in ("list", "group"):
+        answer = await lone_post.send(None, **{field: "people"})
+        assert (answer["parts"], answer["estimated_credits"]) == (1, None)
+        [warning] = answer["warnings"]
+        assert f"numbers of a {field}" in warning
+        assert "opt-outs" in warning
+
+
+async def test_a_key_sends_only_with_the_scope_to_send(lone_post: Post) -> None:
+    reader = (await lone_post.api.make_key("messages:read"))["key"]
+    sender = (await lone_post.api.make_key("messages:send"))["key"]
+    body = {"to": ADA, "source": SHOP, "body": "Hello"}
+    call = lone_post.api.call
+    for path, sent in (
+        ("/outbound", body),
+        ("/outbound/out_1/cancel", None),
+        ("/outbound/out_1/resolve", {"outcome": "sent"}),
+    ):
+        assert (await call("POST", path, key=reader, json=sent)).status_code == 403
+    assert (await call("POST", "/outbound", key=sender, json=body)).status_code == 202
+    for path in ("/outbound", "/outbound/out_1", "/outbound/out_1/recipients"):
+        assert (await call("GET", path, key=reader)).status_code == 200
+        assert (await call("GET", path, key=sender)).status_code == 403

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -36,6 +38,11 @@ def test_a_report_is_csv_or_json(run: Run, wire: Wire) -> None:
     [
         (["report", "Messages"], InvalidInput, "needs from and to"),
         (["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"], InvalidInput, "to"),
+        (
+            ["report", "Messages", "--from", "0001-01-01T00:00:00+05:00", "--to", "2026-03-01"],
+            InvalidInput,
+            "lies before 1970",
+        ),
         (["report", "NoSuch", *SPAN], CodeError, "-601: Unknown Report Type"),
         (["groups", "empty", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
         (["groups", "delete", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
@@ -223,6 +230,28 @@ def test_a_full_disk_behind_stdout_is_one_line(wire: Wire, tmp_path: Path) -> No
                 text=True,
             )
         assert (ended.returncode, ended.stderr) == (1, "letterbox: No space left on device\n")
+
+
+def test_an_import_shows_a_person_how_far_it_is(wire: Wire, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")
+    ours, theirs = pty.openpty()
+    try:
+        ended = subprocess.run(
+            [LETTERBOX, "contacts", "import", "people.csv"],
+            env=settings | {"TERM": "xterm"},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+        )
+    finally:
+        os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "line,result,detail")
+    assert b"Importing" in shown
+    assert b"100%" in shown
 
 
 def test_the_number_of_the_demo_is_no_magic_one(wire: Wire) -> None:

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from app.domain.messages import InboundMessage
-from app.flows.compose import WantedText, compose_text
+from app.flows.compose import compose_text
+from app.flows.draft import WantedText
 from app.storage.database import Connection
 from app.storage.outbound_tables import audit, outbound
 from app.storage.tables import conversations

@@ -163,11 +163,16 @@ function hear({ kind, numbers }) {
   if (waiting.size) timer ||= setTimeout(refresh, REFRESH_MILLISECONDS);
 }
 
+// A page that a form answered may stand at an address of the form's own.
+function findAddress() {
+  return document.querySelector("[data-address]")?.dataset.address ?? location.href;
+}
+
 async function refresh() {
   const selector = [...waiting].map((id) => `#${CSS.escape(id)}`).join();
   waiting.clear();
   try {
-    replaceParts(await fetchPage(location.href), selector);
+    replaceParts(await fetchPage(findAddress()), selector);
     document.dispatchEvent(new CustomEvent("letterbox:renewed"));
   } catch (error) {
     console.info(`not renewed: ${error.message}`);
@@ -196,6 +201,17 @@ function goLive() {
   channel.onmessage = (event) => hear(event.data);
   if (navigator.locks) navigator.locks.request("letterbox-live", () => { listen(); return new Promise(() => {}); });
   else listen();
+}
+
+// Parts that are asked for again every so many milliseconds, for as long as `data-poll` is in them.
+
+function poll() {
+  const marks = [...document.querySelectorAll("[data-poll]")];
+  if (!marks.length) return;
+  setTimeout(() => {
+    for (const mark of marks) waiting.add(mark.closest("[id]").id);
+    refresh().finally(poll);
+  }, Math.min(...marks.map((mark) => Number(mark.dataset.poll))));
 }
 
 // Filters that answer while somebody types: a form with `data-instant="results another"`.
@@ -336,3 +352,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) hear({ kind: "ready", numbers: [] });
 });
 if (document.querySelector("[data-live]")) goLive();
+poll();
