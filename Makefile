@@ -21,10 +21,11 @@ install: .venv/.installed ## make .venv with the command `letterbox`, from the l
 run: install ## start everything in one process at http://127.0.0.1:8000
 	@$(BIN)/letterbox serve --show-secrets
 
-demo: install ## run with a simulated provider behind it, and people who text
+demo: install ## run with a simulated provider behind it, people who text, and replies
 	@$(BIN)/letterbox demo
 
-test: install ## run every test: SQLite, a real PostgreSQL, real processes
+test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
+	@$(BIN)/python -m tests.support.chromium
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: install ## format, lint, types and import contracts

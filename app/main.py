@@ -1,4 +1,4 @@
-"""The web process: /inbound ahead of the framework, everything else behind it."""
+"""The web process: /inbound ahead of the framework, then the REST interface and the pages."""
 
 import gc
 from collections.abc import AsyncIterator, Callable
@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.access_log import AccessLog
 from app.api.inbound import PATH, InboundEndpoint
 from app.api.rest import build_rest
 from app.runtime import Runtime
+from app.web.application import Pages
 from app.worker import run_flows
 
 # The collector's walks over what the start made would cost a tenth of the throughput.
 GC_THRESHOLD = 50_000
+# What the REST interface answers by the first part of the path; all other paths are pages.
+REST_PARTS = frozenset({"api", "docs", "docs.css", "openapi.json", "livez", "readyz", "metrics"})
 
 
 def build_app(
@@ -35,11 +39,13 @@ def build_app(
         try:
             yield
         finally:
+            await pages.close()
             await runtime.close()
 
+    pages = Pages(runtime)
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
-    return WebApplication(runtime, inbound, rest)
+    return WebApplication(runtime, inbound, rest, AccessLog(pages))
 
 
 class WebApplication:
@@ -48,18 +54,23 @@ class WebApplication:
     `inbound` is open to the server's protocol, which can hand over forwards without ASGI.
     """
 
-    def __init__(self, runtime: Runtime, inbound: InboundEndpoint, rest: ASGIApp) -> None:
+    def __init__(
+        self, runtime: Runtime, inbound: InboundEndpoint, rest: ASGIApp, pages: ASGIApp
+    ) -> None:
         self.inbound = inbound
         self._runtime = runtime
         self._rest = rest
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
             await self.inbound(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _run_lifespan(self._rest, self._runtime, scope, receive, send)
-        else:
+        elif scope["path"].partition("/")[2].partition("/")[0] in REST_PARTS:
             await self._rest(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
 
 
 async def _run_lifespan(

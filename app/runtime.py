@@ -116,6 +116,11 @@ class Runtime:
             log.warning("messages_missing", count=result.missing, since=result.since.isoformat())
             self.wakeups.ring("messages")
 
+    def announce_texts(self) -> None:
+        """Texts were queued or have changed: wake whoever sends or shows them."""
+        self.wakeups.ring("outbound")
+        self.wakeups.ring("events")
+
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
 

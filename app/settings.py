@@ -32,7 +32,16 @@ EVERYWHERE: tuple[Network, ...] = (
 
 
 # What a mistake in these may repeat to nobody.
-SECRETIVE = frozenset({"api_key", "inbound_auth", "database_url", "provider_token", "provider_url"})
+SECRETIVE = frozenset(
+    {
+        "admin_password",
+        "api_key",
+        "database_url",
+        "inbound_auth",
+        "provider_token",
+        "provider_url",
+    }
+)
 
 # A `/` in a password ends the place where a host is looked for, and a half of it is no port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]+)?")
@@ -59,6 +68,7 @@ class Settings(BaseSettings):
     forwarders: Networks = EVERYWHERE
     trusted_proxies: Networks = (ipaddress.ip_network("127.0.0.1/32"),)
     api_key: SecretStr | None = None
+    admin_password: SecretStr | None = None
     provider_url: str = "https://my.fastsms.co.uk/api"
     provider_token: SecretStr | None = None
     provider_timezone: str = "Europe/London"
@@ -145,6 +155,13 @@ class Settings(BaseSettings):
     def _check_inbound_auth(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 8:
             raise ValueError("needs at least 8 characters, for whoever knows it can send texts in")
+        return value
+
+    @field_validator("admin_password")
+    @classmethod
+    def _check_admin_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 8:
+            raise ValueError("needs at least 8 characters, for it opens the pages")
         return value
 
     @model_validator(mode="after")

@@ -3,20 +3,24 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import structlog
 
-from app.domain.errors import LetterboxError, SetupError, Unavailable
-from app.flows.handle import BATCH_ROWS, handle_batch
+from app.domain.errors import SetupError
+from app.loops import (
+    POLL_SECONDS,
+    run_alarms,
+    run_checking,
+    run_ending,
+    run_handling,
+    run_reconciling,
+    run_sending,
+    run_settling,
+    run_watching,
+)
 from app.runtime import Runtime
-from app.storage.text_search import merge_index
-
-POLL_SECONDS = 1.0
-# While messages stream in, the flows beside them take short turns, so many times their length
-# apart: about a tenth of the process's time.
-BUSY_BATCH_ROWS = 20
-GIVE_WAY = 8
 
 log = structlog.get_logger("letterbox.worker")
 
@@ -58,57 +62,20 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             async with asyncio.timeout(POLL_SECONDS):
                 await runtime.prepared.wait()
     async with asyncio.TaskGroup() as flows:
-        flows.create_task(_run_handling(runtime, on_turn))
-        if runtime.provider is not None and runtime.settings.reconcile_seconds:
-            flows.create_task(_run_reconciling(runtime))
+        flows.create_task(run_handling(runtime, on_turn))
+        flows.create_task(run_ending(runtime))
+        flows.create_task(run_alarms(runtime))
+        if runtime.provider is not None:
+            for loop in _list_provider_loops(runtime):
+                flows.create_task(loop)
 
 
-async def _run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        on_turn()
-        busy = runtime.intake is not None and runtime.intake.is_busy
-        began = loop.time()
-        try:
-            if not await _handle(runtime, BUSY_BATCH_ROWS if busy else BATCH_ROWS):
-                await runtime.wakeups.wait("messages", POLL_SECONDS)
-                continue
-        except Unavailable as error:
-            log.debug("handling_later", error=str(error))
-            await asyncio.sleep(POLL_SECONDS)
-        except Exception:
-            log.exception("handling_failed")
-            await asyncio.sleep(POLL_SECONDS)
-        if busy:
-            await asyncio.sleep(GIVE_WAY * (loop.time() - began))
-
-
-async def _run_reconciling(runtime: Runtime) -> None:
-    reconciler = runtime.make_reconciler()
-    while True:
-        try:
-            result = await reconciler.run()
-        except LetterboxError as error:
-            log.warning("reconciliation_failed", error=str(error))
-        except Exception:
-            log.exception("reconciliation_failed")
-        else:
-            if result is not None:
-                runtime.note_reconciliation(result)
-        await asyncio.sleep(runtime.settings.reconcile_seconds)
-
-
-async def _handle(runtime: Runtime, rows: int) -> bool:
-    """Do a step; returns whether there may be more to do at once."""
-    handled = await runtime.database.write(
-        handle_batch, runtime.now(), limit=rows, limits=runtime.settings.reply_limits
-    )
-    if handled:
-        runtime.metrics.handled.inc(handled.messages)
-        for outcome, count in handled.outcomes.items():
-            runtime.metrics.outcomes.labels(outcome).inc(count)
-        runtime.wakeups.ring("events")
-    if handled.queued:
-        runtime.wakeups.ring("outbound")
-    merging = runtime.database.dialect == "sqlite" and await runtime.database.write(merge_index)
-    return bool(handled or merging)
+def _list_provider_loops(runtime: Runtime) -> Iterator[Coroutine[Any, Any, None]]:
+    """What nobody can do without the provider's account."""
+    asks_credits = asyncio.Event()
+    yield run_sending(runtime, asks_credits)
+    yield run_watching(runtime, asks_credits)
+    yield run_checking(runtime)
+    yield run_settling(runtime)
+    if runtime.settings.reconcile_seconds:
+        yield run_reconciling(runtime)

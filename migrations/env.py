@@ -3,7 +3,8 @@
 from alembic import context
 
 import app.storage.outbound_tables
-import app.storage.tables  # noqa: F401 both register what they define
+import app.storage.session_tables
+import app.storage.tables  # noqa: F401 all register what they define
 from app.storage.columns import metadata
 
 connection = context.config.attributes.get("connection")

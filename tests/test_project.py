@@ -18,7 +18,11 @@ from typer.testing import CliRunner
 from app.cli.commands import app
 from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
-from app.storage import outbound_tables, tables  # noqa: F401 both register what they define
+from app.storage import (
+    outbound_tables,  # noqa: F401 all three register what they define
+    session_tables,  # noqa: F401
+    tables,  # noqa: F401
+)
 from app.storage.columns import metadata
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database
@@ -131,6 +135,22 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     usage, _, explanation = result.output.strip().partition("\n")
     assert " ".join(("Usage: letterbox", *command)) in usage
     assert re.search(r"\w+ \w+.*\.", explanation.partition("Options")[0], re.DOTALL)
+
+
+def find_command(path: tuple[str, ...]) -> Command:
+    command: Command = get_group(app)
+    for name in path:
+        assert isinstance(command, TyperGroup)
+        inner = command.get_command(Context(command), name)
+        assert inner is not None
+        command = inner.make_context(name, [], resilient_parsing=True).command
+    return command
+
+
+@pytest.mark.parametrize("command", list(list_commands(get_group(app))), ids=" ".join)
+def test_every_argument_and_option_explains_itself(command: tuple[str, ...]) -> None:
+    parameters = find_command(command).params
+    assert [each.name for each in parameters if not getattr(each, "help", None)] == []
 
 
 @pytest.mark.parametrize("name", get_group(app).list_commands(Context(get_group(app))))

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.schemas import Sent, Shown, Text
+from app.api.schemas import A_SENDER, Sent, Shown, Text
 from app.provider.actions import AccessLevel
 from app.provider.actions import NewUser as ProviderUser
 from app.runtime import Runtime
@@ -29,12 +29,14 @@ class NewUser(Sent):
     """A child user to create."""
 
     username: Word = Field(examples=["front-desk"])
-    password: Word
-    access_level: Literal["Normal", "Admin"] = "Normal"
+    password: Word = Field(description="to log in with; nothing here keeps it")
+    access_level: Literal["Normal", "Admin"] = Field(
+        "Normal", description="an Admin may create users of its own"
+    )
     first_name: Word = Field(examples=["Ada"])
     last_name: Word = Field(examples=["Lovelace"])
     email: Word = Field(examples=["ada@example.com"])
-    telephone: Annotated[Text, Field(max_length=40)] = ""
+    telephone: Annotated[Text, Field(max_length=40, examples=[A_SENDER])] = ""
     credits: Annotated[Amount, Field(ge=0, description="taken from the account")] = Decimal(0)
     credit_reminder: Annotated[int, Field(ge=0)] | None = Field(
         None, description="at how many credits the provider writes an email"
@@ -47,7 +49,7 @@ class NewUser(Sent):
 class CreatedUser(Shown):
     """The child user that was created."""
 
-    username: str
+    username: str = Field(examples=["front-desk"])
 
 
 class CreditMove(Sent):

@@ -1,6 +1,5 @@
 """/conversations: one for each pair of one of our numbers and a sender."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,14 +9,14 @@ from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter, NumberFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Conversation, Page, Thread
+from app.api.outbound_schemas import Thread, ThreadMessage, ThreadOutbound
+from app.api.schemas import Conversation, Page
 from app.runtime import Runtime
 from app.storage import conversations
+from app.storage.conversations import ThreadPage
 from app.storage.database import Connection
-from app.storage.search import Page as MessagePage
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from app.storage.outbound_texts import OutboundText
+from app.storage.search import Message
 
 
 class ConversationQuery(ListQuery):
@@ -25,7 +24,7 @@ class ConversationQuery(ListQuery):
 
     source: Annotated[NumberFilter, Field(description="who texts")] = None
     dest: Annotated[NumberFilter, Field(description="which number is texted")] = None
-    unread: BoolFilter = None
+    unread: Annotated[BoolFilter, Field(description="with a text not read yet, or without")] = None
 
 
 def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -37,21 +36,16 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Conversation]:
         """List conversations, the one with the newest message first."""
         listing = Listing(request, query, runtime.settings.base_url)
-        place = listing.find_position(2)
         page = await runtime.database.read(
             conversations.list_conversations,
             dest=query.dest,
             source=query.source,
             unread=query.unread,
-            before=None if place is None else (_EPOCH + place[0] * _MICROSECOND, place[1]),
+            before=listing.find_time_position(),
             limit=query.limit,
         )
-        rest = None
-        if page.next is not None:
-            updated_at, number = page.next
-            rest = ((updated_at - _EPOCH) // _MICROSECOND, number)
         items = [Conversation.model_validate(each) for each in page.conversations]
-        return Page(items=items, next=listing.make_next(response, rest))
+        return Page(items=items, next=listing.make_time_next(response, page.next))
 
     @router.get("/{id}", responses=LINK_HEADER)
     async def get_conversation(
@@ -60,20 +54,30 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         response: Response,
         query: Annotated[ListQuery, Query()],
     ) -> Thread:
-        """Get a conversation with a page of its messages, newest stored first."""
+        """Get a conversation with a page of what both sides wrote, newest first."""
         listing = Listing(request, query, runtime.settings.base_url)
+        place = listing.find_position(2)
         found, page = await runtime.database.read(
-            _read_thread, decode_id("cnv", id), before=listing.position, limit=query.limit
+            _read_thread,
+            decode_id("cnv", id),
+            before=None if place is None else (place[0], place[1]),
+            limit=query.limit,
         )
-        rest = listing.make_next(response, None if page.next is None else (page.next,))
         shown = Conversation.model_validate(found).model_dump()
-        return Thread(**shown, items=page.messages, next=rest)  # type: ignore[arg-type]  # read by attributes
+        items = [_show_item(each) for each in page.items]
+        return Thread(**shown, items=items, next=listing.make_next(response, page.next))
 
     return router
 
 
+def _show_item(item: Message | OutboundText) -> ThreadMessage | ThreadOutbound:
+    if isinstance(item, Message):
+        return ThreadMessage.model_validate(item)
+    return ThreadOutbound.model_validate(item)
+
+
 def _read_thread(
-    conn: Connection, number: int, *, before: int | None, limit: int
-) -> tuple[conversations.Conversation, MessagePage]:
+    conn: Connection, number: int, *, before: tuple[int, int] | None, limit: int
+) -> tuple[conversations.Conversation, ThreadPage]:
     found = conversations.get_conversation(conn, number)
     return found, conversations.list_thread(conn, found, before=before, limit=limit)

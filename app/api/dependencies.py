@@ -16,9 +16,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from app.api.errors import InvalidParameters
 from app.domain.access import Scope, digest_secret
-from app.domain.errors import MissingScope, NotFound, Unavailable, UnknownKey
+from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
 from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
@@ -154,7 +153,7 @@ def _limit_body(receive: Receive) -> Receive:
 
 
 def _check_parameters(request: Request, known: set[str]) -> None:
-    """Raises InvalidParameters that name all that are unknown, repeated or hold a NUL."""
+    """Raises InvalidFields that name all that are unknown, repeated or hold a NUL."""
     if any("\0" in str(value) for value in request.path_params.values()):
         raise NotFound("no path holds a NUL character")
     counts = Counter(name for name, _ in request.query_params.multi_items())
@@ -167,7 +166,7 @@ def _check_parameters(request: Request, known: set[str]) -> None:
         elif "\0" in request.query_params[name]:
             found.append((name, "it holds a NUL character, which no text can"))
     if found:
-        raise InvalidParameters(found)
+        raise InvalidFields(found)
 
 
 def _describe_unknown(name: str, known: set[str]) -> str:

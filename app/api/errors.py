@@ -48,6 +48,17 @@ UNAUTHORIZED = Kind(
 FORBIDDEN = Kind(HTTPStatus.FORBIDDEN, "forbidden", "The key lacks a scope")
 NOT_FOUND = Kind(HTTPStatus.NOT_FOUND, "not-found", "There is no such thing")
 CONFLICT = Kind(HTTPStatus.CONFLICT, "conflict", "The state of things forbids it")
+REUSED_KEY = Kind(
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency-key-reused",
+    "The Idempotency-Key came with another request before",
+)
+IN_FLIGHT = Kind(
+    HTTPStatus.CONFLICT,
+    "in-flight",
+    "The first request with this Idempotency-Key is not done yet",
+    {"Retry-After": "1"},
+)
 UNAVAILABLE = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable",
@@ -111,6 +122,12 @@ PROVIDER_PROBLEMS = (
     PROVIDER_UNCLEAR,
 )
 
+# What an Idempotency-Key may end in.
+IDEMPOTENCY_KINDS: dict[type[Exception], Kind] = {
+    errors.ReusedKey: REUSED_KEY,
+    errors.InFlight: IN_FLIGHT,
+}
+
 # What the framework raises by itself.
 FRAMEWORK_KINDS: dict[int, Kind] = {
     400: Kind(HTTPStatus.BAD_REQUEST, "unreadable", "The request cannot be read"),
@@ -127,14 +144,6 @@ DETAILS = {
 }
 
 
-class InvalidParameters(errors.InvalidInput):
-    """Several parameters that are off, each with what is wrong with it."""
-
-    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in found))
-        self.found = found
-
-
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application as a problem."""
 
@@ -144,7 +153,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def answer_invalid(_: Request, error: RequestValidationError) -> Response:
-        return make_problem_for(InvalidParameters([_describe(each) for each in error.errors()]))
+        return make_problem_for(errors.InvalidFields([_describe(each) for each in error.errors()]))
 
     @app.exception_handler(HTTPException)
     async def answer_framework(request: Request, error: HTTPException) -> Response:
@@ -157,7 +166,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def make_problem_for(error: Exception) -> Response:
     """The answer to an error; one that nobody foresaw is logged and tells nothing."""
-    known = KINDS | PROVIDER_KINDS
+    known = KINDS | PROVIDER_KINDS | IDEMPOTENCY_KINDS
     kind = next((known[each] for each in type(error).__mro__ if each in known), None)
     if kind is None:
         log.error("request_failed", exc_info=error)
@@ -202,7 +211,7 @@ def make_problem(
 
 
 def _list_fields(error: Exception) -> Sequence[tuple[str, str]] | None:
-    if isinstance(error, InvalidParameters):
+    if isinstance(error, errors.InvalidFields):
         return error.found
     if isinstance(error, errors.InvalidInput):
         return [(error.field or "", str(error))]

@@ -14,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.dependencies import Keyring, make_router
 from app.api.ids import decode_id, encode_id
-from app.api.schemas import Alert, Message
+from app.api.outbound_schemas import Outbound
+from app.api.schemas import Alert, Message, Shown
 from app.domain.access import Scope as KeyScope
 from app.domain.errors import AccessDenied, NotFound, Unavailable
-from app.flows.follow import PLACE, Change, EventTail, Follower
+from app.flows.follow import PLACE, Change, EventTail, Follower, Subject
 from app.storage import alerts, search
+from app.storage.outbound_texts import OutboundText
 
 SCOPE: KeyScope = "messages:read"
 KEEP_ALIVE_SECONDS = 15
@@ -51,10 +53,16 @@ class EventStream(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-def render_subject(subject: search.Message | alerts.Alert) -> str:
-    """The REST object of a message or an alert, as JSON."""
-    shown = Message if isinstance(subject, search.Message) else Alert
-    return shown.model_validate(subject).model_dump_json()
+SHOWN: dict[type[Subject], type[Shown]] = {
+    search.Message: Message,
+    OutboundText: Outbound,
+    alerts.Alert: Alert,
+}
+
+
+def render_subject(subject: Subject) -> str:
+    """The REST object of a message, a text that goes out or an alert, as JSON."""
+    return SHOWN[type(subject)].model_validate(subject).model_dump_json()
 
 
 def make_events_router(
@@ -69,7 +77,10 @@ def make_events_router(
             str | None, Header(description="the last `id` that was seen; resumes for 7 days")
         ] = None,
     ) -> EventStream:
-        """Stream events: `message` and `alert`, whose data is the object as its list shows it.
+        """Stream events, whose data is the object as its list shows it.
+
+        `message`: a text came in. `outbound`: one is to go out. `status`: what became of it has
+        changed. `alert`: one was opened or closed.
 
         Without `Last-Event-ID` it begins now. Where events after that id are gone, an event
         `reset` says so, and the stream goes on from now: read the lists again. Every stream

@@ -7,8 +7,8 @@ from typing import Literal
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from app.api.errors import InvalidParameters
 from app.api.schemas import show_message
+from app.domain.errors import InvalidFields
 from app.domain.queries import MessageFilter
 from app.flows.export import Order, read_pages, write_csv, write_jsonl
 from app.storage.database import Database
@@ -41,10 +41,10 @@ async def answer_export(
     order: Order,
     now: datetime,
 ) -> StreamingResponse:
-    """Raises InvalidParameters, and Unavailable before anything is sent."""
+    """Raises InvalidFields, and Unavailable before anything is sent."""
     paging = [name for name in ("limit", "cursor") if name in request.query_params]
     if paging:
-        raise InvalidParameters([(name, "an export holds everything") for name in paging])
+        raise InvalidFields([(name, "an export holds everything") for name in paging])
     write = write_csv if media_type == CSV else write_jsonl
     chunks = write(read_pages(database, wanted, order=order), show_message)
     first = await anext(chunks, b"")

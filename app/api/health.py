@@ -11,12 +11,15 @@ from pydantic import BaseModel
 
 from app.domain.errors import Unavailable
 from app.runtime import Runtime
+from app.storage.backlog import find_oldest_due
 from app.storage.database import Connection
 from app.storage.processes import GONE_AFTER, Process, list_processes
+from app.storage.sender import SenderState, get_sender
 from app.storage.stats import find_oldest_unhandled
 
 PATIENCE_SECONDS = 0.5
-# Handling runs a moment behind the acknowledgement; so far behind it is stuck.
+# Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where
+# a text could go out and none does.
 MAX_LAG = timedelta(seconds=60)
 MIN_FREE_SHARE = 0.05
 MIN_FREE_BYTES = 200 * 1024**2
@@ -55,13 +58,19 @@ class Readiness(BaseModel):
     disk: Part
     spool: Part
     workers: Part
+    sender: Part
 
 
 class Findings(NamedTuple):
-    """What the database tells about the workers."""
+    """What the database tells about the workers and the sender.
+
+    `oldest_due` is since when a text could have gone out.
+    """
 
     processes: Sequence[Process]
     oldest_unhandled: datetime | None
+    sender: SenderState | None = None
+    oldest_due: datetime | None = None
 
 
 def make_health_router(
@@ -89,6 +98,9 @@ def make_health_router(
             "workers": judge_workers(
                 found, runs_here=runtime.settings.run_workers, now=runtime.now()
             ),
+            "sender": judge_sender(
+                found, has_account=runtime.provider is not None, now=runtime.now()
+            ),
         }
         can = runtime.intake is not None and runtime.intake.can_acknowledge
         is_well = can and all(part.status == "ok" for part in parts.values())
@@ -109,13 +121,19 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
     if not runtime.prepared.is_set():
         return None
     try:
-        return await runtime.database.read_within(PATIENCE_SECONDS, _find)
+        now = runtime.now()
+        return await runtime.database.read_within(PATIENCE_SECONDS, lambda conn: _find(conn, now))
     except Unavailable:
         return None
 
 
-def _find(conn: Connection) -> Findings:
-    return Findings(list_processes(conn), find_oldest_unhandled(conn))
+def _find(conn: Connection, now: datetime) -> Findings:
+    return Findings(
+        list_processes(conn),
+        find_oldest_unhandled(conn),
+        get_sender(conn),
+        find_oldest_due(conn, now),
+    )
 
 
 def _judge_database(found: Findings | None) -> Part:
@@ -150,4 +168,21 @@ def judge_workers(found: Findings | None, *, runs_here: bool, now: datetime) -> 
     if found.oldest_unhandled is not None and now - found.oldest_unhandled > MAX_LAG:
         seconds = round((now - found.oldest_unhandled).total_seconds())
         return Part(status="degraded", detail=f"a message has waited for {seconds} seconds")
+    return Part()
+
+
+def judge_sender(found: Findings | None, *, has_account: bool, now: datetime) -> Part:
+    """Whether texts go out; the pace's mark in the sender's row is as late as the last one."""
+    if found is None or found.sender is None:
+        return Part(status="degraded", detail="unknown while the database does not answer")
+    state = found.sender
+    if state.state != "running":
+        reason = f": {state.reason}" if state.reason else ""
+        return Part(status="degraded", detail=f"sending is {state.state}{reason}")
+    if not has_account:
+        return Part(detail="no PROVIDER_TOKEN is set: nothing is sent")
+    since = max(filter(None, (found.oldest_due, state.pace_at)), default=None)
+    if found.oldest_due is not None and since is not None and now - since > MAX_LAG:
+        seconds = round((now - since).total_seconds())
+        return Part(status="degraded", detail=f"no text has gone out for {seconds} seconds")
     return Part()

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from app.api.addresses import CallerFinder, Headers, Network
+from app.domain.addresses import CallerFinder, Headers, Network
 from app.domain.errors import AccessDenied, LetterboxError
 from app.flows.notices import Notices
 from app.flows.receive import Receiver

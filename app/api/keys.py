@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.api.dependencies import PREFIX, Keyring, make_router
+from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import Key, NewKey, Page, Sent, Text
@@ -48,9 +48,11 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return listing.make_page(response, rows, Key.model_validate)
 
     @router.post("", status_code=201)
-    async def create_key(body: WantedKey, response: Response) -> NewKey:
+    async def create_key(body: WantedKey, response: Response, by: By) -> NewKey:
         """Create a key; the key itself is shown in this answer alone."""
-        made = await configure.create_key(database, body.name, body.scopes, now=runtime.now())
+        made = await configure.create_key(
+            database, body.name, body.scopes, who=by.actor, now=runtime.now()
+        )
         shown = Key.model_validate(made.key)
         response.headers["Location"] = f"{runtime.settings.base_url}{PREFIX}/keys/{shown.id}"
         return NewKey(**shown.model_dump(), key=made.secret)
@@ -61,15 +63,17 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Key.model_validate(await database.read(keys.get_key, decode_id("key", id)))
 
     @router.patch("/{id}")
-    async def change_key(id: str, body: KeyChanges) -> Key:  # noqa: A002 the path's name
+    async def change_key(id: str, body: KeyChanges, by: By) -> Key:  # noqa: A002 the path's name
         """Change a key's name or scopes; the key itself stays the same."""
         changes = body.model_dump(exclude_unset=True)
-        changed = await configure.change_key(database, decode_id("key", id), **changes)
+        changed = await configure.change_key(
+            database, decode_id("key", id), **changes, who=by.actor, now=runtime.now()
+        )
         return Key.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def revoke_key(id: str) -> None:  # noqa: A002 the path's name
+    async def revoke_key(id: str, by: By) -> None:  # noqa: A002 the path's name
         """Revoke a key: from now on it opens nothing."""
-        await configure.revoke_key(database, decode_id("key", id))
+        await configure.revoke_key(database, decode_id("key", id), who=by.actor, now=runtime.now())
 
     return router

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -10,6 +11,9 @@ from pydantic import BaseModel, Field
 
 from app.api.cursors import decode_cursor, encode_cursor
 from app.api.schemas import Item, Page
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
@@ -90,6 +94,20 @@ class Listing:
         address = f"{self.base_url}{quote(path)}?{urlencode([*sent, ('cursor', cursor)])}"
         response.headers["Link"] = f'<{address}>; rel="next"'
         return cursor
+
+    def find_time_position(self) -> tuple[datetime, int] | None:
+        """Where the list goes on, for lists in the order of a time and an id."""
+        found = self.find_position(2)
+        return None if found is None else (_EPOCH + found[0] * _MICROSECOND, found[1])
+
+    def make_time_next(
+        self, response: Response, position: tuple[datetime, int] | None
+    ) -> str | None:
+        """`make_next` for lists in the order of a time and an id."""
+        if position is None:
+            return None
+        time, number = position
+        return self.make_next(response, ((time - _EPOCH) // _MICROSECOND, number))
 
     def make_page(
         self, response: Response, rows: Sequence[Row], show: Callable[[Row], Item]

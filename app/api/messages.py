@@ -10,12 +10,15 @@ from app.api.exports import answer_export, choose_type
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Message, MessageDetail, Page, ViaName
+from app.api.outbound_schemas import MessageDetail
+from app.api.schemas import Message, Page, ViaName
 from app.domain.queries import MessageFilter, split_words
 from app.flows.export import Order
 from app.runtime import Runtime
 from app.storage import search
 from app.storage.conversations import mark_read
+from app.storage.database import Connection
+from app.storage.outbound_texts import list_replies
 
 ProblemName = Literal[
     "charset",
@@ -57,7 +60,7 @@ class MessageQuery(ListQuery):
     ] = None
     problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
     via: Annotated[ViaName | None, Field(description="how it came")] = None
-    unread: BoolFilter = None
+    unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
     mm_name: MergeFilter = Field(None, alias="mm.name")
     mm_email: MergeFilter = Field(None, alias="mm.email")
     mm_1: MergeFilter = Field(None, alias="mm.1")
@@ -120,9 +123,8 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.get("/{id}")
     async def get_message(id: str) -> MessageDetail:  # noqa: A002 the path's name
-        """Get one message, with the raw parameters that it came as."""
-        found = await database.read(search.get_message, decode_id("msg", id))
-        return MessageDetail.model_validate(found)
+        """Get one message, with the raw parameters that it came as and what was replied."""
+        return await database.read(_read_detail, decode_id("msg", id))
 
     @router.post("/{id}/read")
     async def read_message(id: str) -> Message:  # noqa: A002 the path's name
@@ -131,3 +133,10 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Message.model_validate(found)
 
     return router
+
+
+def _read_detail(conn: Connection, number: int) -> MessageDetail:
+    found = search.get_message(conn, number)
+    shown = Message.model_validate(found).model_dump()
+    replies = list_replies(conn, number)
+    return MessageDetail.model_validate({**shown, "raw": found.raw, "replies": replies})

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.api.dependencies import PREFIX, Keyring, make_router
+from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import OUR_NUMBER, NewAuth, Number, NumberWithAuth, Page, Sent, Text
 from app.domain.messages import normalise_number
@@ -89,7 +89,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return listing.make_page(response, rows, show)
 
     @router.post("", status_code=201)
-    async def add_number(body: NewNumber, response: Response) -> NumberWithAuth:
+    async def add_number(body: NewNumber, response: Response, by: By) -> NumberWithAuth:
         """Configure a number; its auth value is shown in this answer alone."""
         added = await configure.add_number(
             database,
@@ -98,6 +98,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             label=body.label,
             merge_field_names=body.merge_field_names,
             opt_out_reply=body.opt_out_reply,
+            who=by.actor,
             now=runtime.now(),
         )
         response.headers["Location"] = (
@@ -112,23 +113,31 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return show(found)
 
     @router.patch("/{number}")
-    async def change_number(number: str, body: NumberChanges) -> Number:
+    async def change_number(number: str, body: NumberChanges, by: By) -> Number:
         """Change a number's label, merge field names or reply to an opt-out."""
         changes = body.model_dump(exclude_unset=True)
-        changed = await configure.change_number(database, normalise_number(number), changes)
+        changed = await configure.change_number(
+            database, normalise_number(number), changes, who=by.actor, now=runtime.now()
+        )
         return show(changed)
 
     @router.delete("/{number}", status_code=204)
-    async def remove_number(number: str) -> None:
+    async def remove_number(number: str, by: By) -> None:
         """Remove a number with its auth values; its messages stay."""
-        await configure.remove_number(database, normalise_number(number))
+        await configure.remove_number(
+            database, normalise_number(number), who=by.actor, now=runtime.now()
+        )
 
     @router.post("/{number}/rotate-auth")
-    async def rotate_auth(number: str, body: Rotation | None = None) -> NumberWithAuth:
+    async def rotate_auth(number: str, by: By, body: Rotation | None = None) -> NumberWithAuth:
         """Make a new auth value, shown in this answer alone; the one before it stays a while."""
         overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
         rotated = await configure.rotate_auth(
-            database, normalise_number(number), overlap=overlap, now=runtime.now()
+            database,
+            normalise_number(number),
+            overlap=overlap,
+            who=by.actor,
+            now=runtime.now(),
         )
         return _show_with_auth(rotated, runtime.now())
 

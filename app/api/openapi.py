@@ -7,12 +7,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.dependencies import PREFIX, SECURITY_SCHEME
-from app.api.errors import MEDIA_TYPE, PROBLEMS, PROVIDER_PROBLEMS, Kind
+from app.api.errors import (
+    IDEMPOTENCY_KINDS,
+    MEDIA_TYPE,
+    NO_PROVIDER,
+    PROBLEMS,
+    PROVIDER_PROBLEMS,
+    Kind,
+)
 from app.api.inbound import MAX_BYTES, PATH
 from app.api.schemas import A_SENDER, OUR_NUMBER
 
 DESCRIPTION = """
-Letterbox keeps the texts that an SMS provider forwards, and serves them.
+Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.
 
 Send `Authorization: Bearer <key>`. Errors are `application/problem+json` (RFC 9457) with a
 stable `type`. Unknown parameters and fields are refused. Ids and cursors are opaque; times are
@@ -65,10 +72,30 @@ _FORWARD: dict[str, tuple[str, str]] = {
     ),
 }
 
+# What a path names where its endpoint says no more of it.
+_NAMED = {
+    "id": "as a list or an event gives it",
+    "number": "digits alone, or as people write it",
+    "name": "as a list gives it",
+}
 # Operations that can meet what exists already.
-_CONFLICTING = frozenset({"add_number"})
+_CONFLICTING = frozenset(
+    {
+        "add_number",
+        "create_rule",
+        "replay_message",
+        "send_text",
+        "cancel_outbound",
+        "resolve_outbound",
+    }
+)
 # What asks the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
+# What single operations can end in besides.
+_SPECIAL: dict[str, tuple[Kind, ...]] = {
+    "send_text": (NO_PROVIDER, *IDEMPOTENCY_KINDS.values()),
+    "cancel_outbound": PROVIDER_PROBLEMS,
+}
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -97,7 +124,14 @@ def _make_schema(app: FastAPI) -> dict[str, Any]:
         if path.startswith(PREFIX):
             for operation in operations.values():
                 _add_problems(operation, path)
+                _name_parameters(operation)
     return schema
+
+
+def _name_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"] in _NAMED:
+            parameter.setdefault("description", _NAMED[parameter["name"]])
 
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:
@@ -110,7 +144,7 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
     }
     by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    for kind in (*PROBLEMS, *asked):
+    for kind in (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ())):
         if not excluded.get(kind.status, False):
             by_status.setdefault(int(kind.status), []).append(kind)
     for status, alike in sorted(by_status.items()):

@@ -16,6 +16,8 @@ from app.flows.fetch_report import fetch_report, write_csv, write_json
 from app.runtime import Runtime
 
 JSON = "application/json"
+# What the client's arguments are called in this interface.
+FIELDS = {"report_type": "type", "since": "from", "until": "to"}
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {CSV: {"schema": {"type": "string", "examples": ["Status,Messages\r\n"]}}}}
@@ -34,8 +36,8 @@ ReportType = Annotated[
 class ReportQuery(BaseModel):
     """Which part of time; only Outbox does without."""
 
-    since: TimeFilter = Field(None, alias="from")
-    until: TimeFilter = Field(None, alias="to")
+    since: TimeFilter = Field(None, alias="from", description="the first moment of the report")
+    until: TimeFilter = Field(None, alias="to", description="its last moment")
 
 
 class Report(Shown):
@@ -84,5 +86,4 @@ async def _begin(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     try:
         return await begin(chunks)
     except InvalidInput as error:
-        field = "type" if error.field == "report_type" else error.field
-        raise InvalidInput(str(error), field=field) from None
+        raise InvalidInput(str(error), field=FIELDS.get(error.field or "", error.field)) from None

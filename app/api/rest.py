@@ -10,6 +10,7 @@ from app.api.access_log import AccessLog
 from app.api.account import make_credits_router, make_users_router
 from app.api.address_book import make_contacts_router, make_groups_router
 from app.api.alerts import make_alerts_router
+from app.api.audit import make_audit_router
 from app.api.conversations import make_conversations_router
 from app.api.dependencies import Keyring
 from app.api.docs import make_docs_router
@@ -20,9 +21,14 @@ from app.api.keys import make_keys_router
 from app.api.messages import make_messages_router
 from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
+from app.api.opt_outs import make_opt_outs_router
+from app.api.outbound import make_outbound_reading, make_outbound_sending
 from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
+from app.api.replays import make_replays_router
 from app.api.reports import make_reports_router
+from app.api.rules import make_rules_router
+from app.api.sender import make_sender_router
 from app.api.stats import make_stats_router
 from app.flows.follow import EventTail
 from app.runtime import Runtime
@@ -63,15 +69,22 @@ def build_rest(
     keyring = Keyring(runtime)
     for router in (
         make_messages_router(runtime, keyring),
+        make_replays_router(runtime, keyring),
         make_conversations_router(runtime, keyring),
+        make_outbound_reading(runtime, keyring),
+        make_outbound_sending(runtime, keyring),
         make_events_router(keyring, tail, recheck_seconds=recheck_seconds),
         make_stats_router(runtime, keyring),
+        make_rules_router(runtime, keyring),
+        make_opt_outs_router(runtime, keyring),
         make_numbers_router(runtime, keyring),
         make_keys_router(runtime, keyring),
         make_refusals_router(runtime, keyring),
         make_alerts_router(runtime, keyring),
+        make_audit_router(runtime, keyring),
         make_credits_router(runtime, keyring),
         make_reports_router(runtime, keyring),
+        make_sender_router(runtime, keyring),
         make_reconcile_router(runtime, keyring),
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),

@@ -15,7 +15,6 @@ from pydantic import (
 
 from app.api.ids import Prefix, encode_id
 from app.domain.access import Scope
-from app.domain.messages import RawForward
 
 Item = TypeVar("Item")
 ViaName = Literal["forward", "spool", "report"]
@@ -38,7 +37,8 @@ Time = Annotated[
 ]
 
 
-def _read_id(prefix: Prefix) -> BeforeValidator:
+def read_id(prefix: Prefix) -> BeforeValidator:
+    """Takes a stored row's number and makes it the id that programs see."""
     return BeforeValidator(
         lambda value: encode_id(prefix, value) if isinstance(value, int) else value
     )
@@ -46,20 +46,6 @@ def _read_id(prefix: Prefix) -> BeforeValidator:
 
 def _split(value: str | list[str]) -> list[str]:
     return value.split() if isinstance(value, str) else value
-
-
-def _read_raw(data: bytes) -> dict[str, Any]:
-    raw = RawForward.from_bytes(data)
-    return {
-        "method": raw.method,
-        "content_type": raw.content_type,
-        "charset": raw.charset,
-        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
-    }
-
-
-def _read_bytes(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 def _check_text(text: str) -> str:
@@ -109,13 +95,13 @@ class Outcome(Shown):
         "too-old",
         "unanswerable",
     ]
-    rule_id: Annotated[str | None, _read_id("rul")]
+    rule_id: Annotated[str | None, read_id("rul")]
 
 
 class Message(Shown):
     """One inbound text."""
 
-    id: Annotated[str, _read_id("msg")] = Field(examples=["msg_1q"])
+    id: Annotated[str, read_id("msg")] = Field(examples=["msg_1q"])
     provider_id: str | None = Field(description="the provider's id; null where none came")
     source: str = Field(description='who sent it; "" where that did not come', examples=[A_SENDER])
     dest: str = Field(description="which number was texted", examples=[OUR_NUMBER])
@@ -146,55 +132,29 @@ def show_message(stored: object) -> dict[str, Any]:
     return Message.model_validate(stored).model_dump(mode="json")
 
 
-class RawRequest(Shown):
-    """What came over the wire, without the secret."""
-
-    method: str
-    content_type: str
-    charset: str | None = Field(description="as the request declared it")
-    parameters: list[tuple[str, str]] = Field(
-        description="names and values in order, read as UTF-8; other bytes are shown as \\xNN"
-    )
-
-
-class MessageDetail(Message):
-    """One inbound text with what it was made from."""
-
-    raw: Annotated[RawRequest, BeforeValidator(_read_raw)]
-
-
 class Conversation(Shown):
     """One of our numbers and one sender."""
 
-    id: Annotated[str, _read_id("cnv")] = Field(examples=["cnv_7"])
+    id: Annotated[str, read_id("cnv")] = Field(examples=["cnv_7"])
     dest: str = Field(examples=[OUR_NUMBER])
     source: str = Field(examples=[A_SENDER])
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         description="from the merge fields of their newest text that has one"
     )
-    last_message: Message
+    last_message: Message | None = Field(
+        description="the newest text that came in; null where only we have written"
+    )
     unread: int
     opted_out: bool = Field(description="whether they refuse texts from all our numbers")
-    updated_at: Time = Field(description="when the newest message arrived")
-
-
-class ThreadMessage(Message):
-    """A message of a conversation."""
-
-    direction: Literal["inbound"] = "inbound"
-
-
-class Thread(Conversation):
-    """A conversation and a page of its messages, newest first."""
-
-    items: list[ThreadMessage]
-    next: str | None
+    updated_at: Time = Field(
+        description="when the newest text arrived, or when somebody wrote by hand after it"
+    )
 
 
 class Auth(Shown):
     """An auth value of a number; the value itself is not kept."""
 
-    id: Annotated[str, _read_id("aut")]
+    id: Annotated[str, read_id("aut")]
     created_at: Time
     last_seen_at: Time | None
     expires_at: Time | None
@@ -226,7 +186,7 @@ class NumberWithAuth(Number):
 class Key(Shown):
     """A key of this interface."""
 
-    id: Annotated[str, _read_id("key")]
+    id: Annotated[str, read_id("key")]
     name: str
     scopes: list[Scope]
     created_at: Time
@@ -239,10 +199,60 @@ class NewKey(Key):
     key: str
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Rule(Shown):
+    """One rule that answers by itself; null states no condition."""
+
+    id: Annotated[str, read_id("rul")] = Field(examples=["rul_3"])
+    name: str
+    enabled: bool
+    position: int = Field(description="the first rule that holds answers, by position")
+    dest: str | None = Field(description="which number was texted", examples=[OUR_NUMBER])
+    keyword: str | None
+    contains: str | None
+    pattern: str | None
+    source_prefix: str | None
+    days: list[Day] | None
+    from_time: str | None = Field(serialization_alias="from")
+    to_time: str | None = Field(serialization_alias="to", description="exclusive")
+    timezone: str
+    valid_from: Time | None
+    valid_until: Time | None = Field(description="exclusive")
+    cooldown_seconds: int
+    source: str | None = Field(description="what it answers from; null: the number texted")
+    reply: str
+
+
+class OptOut(Shown):
+    """A number that wants no texts from any of ours."""
+
+    number: str = Field(examples=[A_SENDER])
+    reason: Literal["keyword", "provider", "person"] = Field(description="who or what said so")
+    text: str = Field(description="their words, the provider's answer, or a person's reason")
+    message_id: Annotated[str | None, read_id("msg")] = Field(description="where they said so")
+    created_at: Time = Field(description="when it was said")
+
+
+class AuditEntry(Shown):
+    """What somebody did."""
+
+    id: Annotated[str, read_id("aud")]
+    done_at: Time
+    actor: str = Field(
+        description="`key:` and the key's name, `session:` or `cli:` and who it was",
+        examples=["key:reporting"],
+    )
+    action: str = Field(description="stable for programs", examples=["rule.change"])
+    subject: str = Field(description="the id, number or name that it was done to")
+    detail: dict[str, Any]
+
+
 class Refusal(Shown):
     """Forwards that were turned away; their content is not kept."""
 
-    id: Annotated[str, _read_id("ref")]
+    id: Annotated[str, read_id("ref")]
     refused_at: Time
     address: str = Field(examples=["192.0.2.7"])
     dest: str = Field(examples=[OUR_NUMBER])
@@ -253,7 +263,7 @@ class Refusal(Shown):
 class Alert(Shown):
     """Something that needs a person."""
 
-    id: Annotated[str, _read_id("alr")]
+    id: Annotated[str, read_id("alr")]
     kind: str = Field(description="stable for programs", examples=["process-vanished"])
     subject: str = Field(description="which one")
     text: str

@@ -29,6 +29,7 @@ add_all_lazily(
     {
         "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
         "keys": ("app.cli.keys", "The keys that open the REST interface."),
+        "rules": ("app.cli.rules", "The rules that answer texts by themselves."),
         "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
         "groups": ("app.cli.groups", "The groups of the provider's address book."),
         "users": ("app.cli.users", "The child users of the provider's account."),
@@ -58,7 +59,7 @@ def demo(
         float, typer.Option(min=1, help="Seconds between the texts that come in.")
     ] = 10.0,
 ) -> None:
-    """Serve with a simulated provider behind it, and a few people who text; nothing of it stays."""
+    """Serve with a simulated provider, people who text and rules that answer; nothing stays."""
     from app.cli.demo import demo as run  # noqa: PLC0415 see above
 
     run(text_every=text_every)
@@ -131,6 +132,19 @@ def doctor(
             typer.echo(f"{finding.state:4}  {finding.text}")
     if any(finding.state == "fail" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def login_link(
+    *,
+    name: Annotated[
+        str, typer.Option(help="Who signs in by it, as the audit trail will call them.")
+    ] = "admin",
+) -> None:
+    """Print a link that signs in to the pages once, within 15 minutes."""
+    from app.cli.login_link import print_login_link  # noqa: PLC0415 see above
+
+    print_login_link(name)
 
 
 @app.command("credits")

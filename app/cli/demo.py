@@ -1,6 +1,7 @@
 """`letterbox demo`: the service with a simulated provider behind it, and people who text it."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -10,10 +11,12 @@ from threading import Thread
 
 from pydantic import SecretStr
 
+from app.cli.demo_shop import open_shop
 from app.cli.logs import configure_logging
+from app.cli.output import name_command
 from app.cli.serve import listen, serve_alone
 from app.runtime import SharedSecrets, find_secrets
-from app.settings import EVERYWHERE, Settings, load_settings
+from app.settings import Settings, load_settings
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.clock import start_clock
 from app.simulator.config import demo_config
@@ -21,6 +24,7 @@ from app.simulator.serving import serving
 from app.storage.data_dir import DataDir
 
 END_SECONDS = 10
+KEPT = frozenset({"port", "log_format", "log_level"})
 
 
 def demo(*, text_every: float) -> None:
@@ -33,28 +37,31 @@ def demo(*, text_every: float) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = demo_config(f"{url}/inbound", shared.inbound_auth)
         token, number = config.accounts[0].token, config.numbers[0].number
+        open_shop(settings, number)
         app = build_simulator(config, start_clock(), texting_seconds=text_every)
         with playing(app) as provider:
             settings = settings.model_copy(
                 update={"provider_url": f"{provider}/api", "provider_token": SecretStr(token)}
             )
-            serve_alone(settings, listener, describe_demo(url, provider, token, number, shared))
+
+            def welcome(sign_in: str) -> str:
+                shown = describe_demo(url, provider, token, number, shared, settings.data_dir)
+                return f"{shown}\n{describe_sign_in(settings, url, sign_in)}"
+
+            serve_alone(settings, listener, welcome, with_link=True)
 
 
 def make_settings(folder: Path) -> Settings:
-    """PORT and the log's settings as they are; all else the demo's own, whatever is set."""
-    return load_settings(
-        data_dir=folder,
-        database_url="",
-        host="127.0.0.1",
-        public_url="",
-        processes=1,
-        run_workers=True,
-        forwarders=EVERYWHERE,
-        inbound_auth=None,
-        api_key=None,
-        provider_timezone="Europe/London",
-    )
+    """What KEPT names as it is set; all else as by default, or as it suits a demo."""
+    defaults = {
+        name: field.get_default()
+        for name, field in Settings.model_fields.items()
+        if name not in KEPT
+    }
+    # People text more often than they do in earnest, and nobody should fall silent for that.
+    often = {"replies_per_hour": 500, "replies_per_day": 5000}
+    chosen = {"data_dir": folder, "admin_password": SecretStr(secrets.token_urlsafe(6)), **often}
+    return load_settings(**defaults | chosen)
 
 
 @contextmanager
@@ -85,27 +92,41 @@ def playing(app: SimulatorApp) -> Iterator[str]:
         thread.join(END_SECONDS)
 
 
-def describe_demo(url: str, provider: str, token: str, number: str, shared: SharedSecrets) -> str:
+def describe_sign_in(settings: Settings, url: str, link: str) -> str:
+    """The last lines, for they are the first that somebody needs."""
+    password = settings.admin_password
+    words = f', or at {url} with the password "{password.get_secret_value()}"' if password else ""
+    return f"""  Open the inbox, once and within 15 minutes{words}:
+    {link}
+"""
+
+
+def describe_demo(
+    url: str, provider: str, token: str, number: str, shared: SharedSecrets, folder: Path
+) -> str:
     """What a newcomer may look at; the secrets in it end with the demo."""
     bearer = f'-H "Authorization: Bearer {shared.api_key}"'
     account = f"LETTERBOX_PROVIDER_URL={provider}/api LETTERBOX_PROVIDER_TOKEN={token}"
+    command = name_command()
     return f"""Letterbox is running at {url}, with a simulated provider behind it
 
-  A few people text {number} now and then. Watch their texts come in:
+  A few people text {number} now and then, and rules answer them. Watch the texts come in,
+  the replies go out and their statuses turn:
     curl -N {bearer} {url}/api/v1/events
 
-  Read what has come in, by sender:
-    curl {bearer} {url}/api/v1/conversations
+  Read what was answered, and see the rules that do it:
+    curl {bearer} {url}/api/v1/outbound
+    LETTERBOX_DATA_DIR={folder} {command} rules export
 
   Text the number yourself, as anybody you like: {provider}/
-    letterbox simulate text --url {provider} --from 447700900020 "Is anybody there?"
+    {command} simulate text --url {provider} --from 447700900020 "Are you open?"
 
   Ask the provider, through Letterbox or directly:
     curl {bearer} {url}/api/v1/credits
-    {account} letterbox credits
+    {account} {command} credits
 
-  Let it be slow, or fail:
-    letterbox simulate fault slow --url {provider} --seconds 5
+  Let sending be slow, or fail (--clear ends it):
+    {command} simulate fault slow --action Send --seconds 5 --url {provider}
 
   The interface is described at {url}/docs, the provider in docs/simulator.md
   End it with Ctrl+C, and all of it is forgotten.

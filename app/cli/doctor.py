@@ -49,7 +49,8 @@ def check_all(settings: Settings) -> list[Finding]:
 
 
 async def _check_connections(settings: Settings) -> list[Finding]:
-    return [*await _check_database(settings), await _check_provider(settings)]
+    in_the_clear = _check_provider_url(settings)
+    return [*await _check_database(settings), *in_the_clear, await _check_provider(settings)]
 
 
 def _check_variables() -> Iterator[Finding]:
@@ -59,12 +60,7 @@ def _check_variables() -> Iterator[Finding]:
 
 
 def _check_public_url(settings: Settings) -> Iterator[Finding]:
-    host = urlsplit(settings.base_url).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if loopback:
+    if _is_loopback(urlsplit(settings.base_url).hostname or ""):
         yield Finding(
             "warn",
             f"the provider cannot reach {settings.base_url}: set LETTERBOX_PUBLIC_URL to the"
@@ -72,6 +68,13 @@ def _check_public_url(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"the provider's page gets {settings.base_url}/inbound")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_data_dir(settings: Settings) -> Iterator[Finding]:
@@ -104,6 +107,12 @@ async def _check_database(settings: Settings) -> list[Finding]:
     finally:
         await database.close()
     return findings
+
+
+def _check_provider_url(settings: Settings) -> Iterator[Finding]:
+    address = urlsplit(settings.provider_url)
+    if address.scheme == "http" and not _is_loopback(address.hostname or ""):
+        yield Finding("warn", "LETTERBOX_PROVIDER_URL: the token travels in the clear; use https")
 
 
 async def _check_provider(settings: Settings) -> Finding:

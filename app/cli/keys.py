@@ -8,7 +8,7 @@ import typer
 
 from app.api.ids import decode_id, encode_id
 from app.api.schemas import Key
-from app.cli.offline import run_on_database
+from app.cli.offline import find_actor, run_on_database
 from app.cli.output import JsonOption, print_json, print_table
 from app.domain.access import SCOPES, Scope
 from app.domain.errors import InvalidInput
@@ -36,7 +36,9 @@ def create(
     wanted = _read_scopes(scope)
 
     async def write(database: Database, _: Settings) -> KeyWithSecret:
-        return await configure.create_key(database, name, wanted, now=datetime.now(UTC))
+        return await configure.create_key(
+            database, name, wanted, who=find_actor(), now=datetime.now(UTC)
+        )
 
     made = run_on_database(write)
     if as_json:
@@ -77,7 +79,9 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it."
     """End a key: no request with it is answered from now on."""
 
     async def write(database: Database, _: Settings) -> None:
-        await configure.revoke_key(database, decode_id("key", key_id))
+        await configure.revoke_key(
+            database, decode_id("key", key_id), who=find_actor(), now=datetime.now(UTC)
+        )
 
     run_on_database(write)
     typer.echo(f"revoked {key_id}")

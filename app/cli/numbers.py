@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.api.schemas import Number
-from app.cli.offline import run_on_database
+from app.cli.offline import find_actor, run_on_database
 from app.cli.output import JsonOption, print_json, print_table
 from app.domain.messages import normalise_number
 from app.flows import configure
@@ -57,7 +57,12 @@ def add(
 
     async def write(database: Database, settings: Settings) -> NumberWithAuth:
         return await configure.add_number(
-            database, number, region=settings.default_region, label=label, now=datetime.now(UTC)
+            database,
+            number,
+            region=settings.default_region,
+            label=label,
+            who=find_actor(),
+            now=datetime.now(UTC),
         )
 
     _print_auth(run_on_database(write), as_json=as_json)
@@ -65,7 +70,7 @@ def add(
 
 @app.command("rotate-auth")
 def rotate_auth(
-    number: str,
+    number: Annotated[str, typer.Argument(help="As `numbers list` shows it.")],
     *,
     overlap_seconds: Annotated[
         int,
@@ -84,6 +89,7 @@ def rotate_auth(
             database,
             normalise_number(number),
             overlap=timedelta(seconds=overlap_seconds),
+            who=find_actor(),
             now=datetime.now(UTC),
         )
 
@@ -91,11 +97,15 @@ def rotate_auth(
 
 
 @app.command()
-def remove(number: str) -> None:
+def remove(
+    number: Annotated[str, typer.Argument(help="As `numbers list` shows it.")],
+) -> None:
     """Remove a number and its auth values; its messages stay."""
 
     async def write(database: Database, _: Settings) -> None:
-        await configure.remove_number(database, normalise_number(number))
+        await configure.remove_number(
+            database, normalise_number(number), who=find_actor(), now=datetime.now(UTC)
+        )
 
     run_on_database(write)
     typer.echo(f"removed {normalise_number(number)}")

@@ -1,6 +1,7 @@
 """How a command reaches the database beside a running service: short transactions of its own."""
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -12,6 +13,14 @@ from app.storage.migrate import is_current
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+
+
+def find_actor() -> str:
+    """Who runs the command, as the audit names them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # a container's user may have no name
+        return "cli"
 
 
 def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:

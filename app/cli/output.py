@@ -1,8 +1,11 @@
 """How commands print: tables for people, JSON for programs."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +22,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def print_json(shown: "BaseModel | Sequence[BaseModel]") -> None:
     """An object, or a list's objects one a line."""
     for each in shown if isinstance(shown, Sequence) else [shown]:
-        typer.echo(each.model_dump_json())
+        typer.echo(each.model_dump_json(by_alias=True))
 
 
 def print_rows(rows: Sequence[Any]) -> None:
@@ -40,6 +43,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=1000)
     console.print(table)
+
+
+def name_command() -> str:
+    """How whoever reads a hint can run this command: by its name, or by the path it was run by."""
+    found = shutil.which("letterbox")
+    own = Path(sys.argv[0])
+    known = found is not None and own.exists() and own.samefile(found)
+    return "letterbox" if known or own.name != "letterbox" else str(own)
 
 
 def confirm(question: str, *, yes: bool) -> None:

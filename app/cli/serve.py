@@ -8,6 +8,8 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 import uvicorn
@@ -16,11 +18,13 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from app.api.protocol import BoundedHttpToolsProtocol
+from app.cli.login_link import write_link
 from app.cli.logs import configure_logging
-from app.domain.errors import SetupError
+from app.domain.errors import SetupError, Unavailable
 from app.flows.metrics import MULTIPROCESS_VARIABLE, forget_process
+from app.flows.sign_in import make_login_link
 from app.main import build_app
-from app.runtime import SharedSecrets, find_secrets, open_runtime
+from app.runtime import Runtime, SharedSecrets, find_secrets, open_runtime
 from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir
 
@@ -29,7 +33,13 @@ GRACEFUL_SECONDS = 8
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700
+# Where a link may not be printed or cannot be made yet.
+LINK_COMMAND = "letterbox login-link"
+LINK_NAME = "admin"
 A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
+
+# What a newcomer is told, given the link that signs in or the command that makes one.
+Welcome = Callable[[str], str]
 
 log = structlog.get_logger("letterbox")
 
@@ -40,13 +50,16 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
     lock = None if settings.is_postgres else data_dir.lock()
     shared = find_secrets(settings, data_dir)
     listener = listen(settings)
-    port = listener.getsockname()[1]
-    welcome = describe_start(settings, shared, port, show_secrets=show_secrets)
+    base = find_base(settings, listener)
+
+    def welcome(sign_in: str) -> str:
+        return describe_start(settings, shared, base, sign_in, show_secrets=show_secrets)
+
     try:
         if settings.processes == 1:
-            serve_alone(settings, listener, welcome)
+            serve_alone(settings, listener, welcome, with_link=show_secrets)
         else:
-            _serve_many(settings, listener, welcome)
+            _serve_many(settings, listener, welcome(LINK_COMMAND))
     finally:
         if lock is not None:
             os.close(lock)
@@ -66,14 +79,20 @@ def make_app() -> ASGIApp:
     return build_app(runtime, on_failure=end_all)
 
 
+def find_base(settings: Settings, listener: socket.socket) -> str:
+    """What the service calls itself, also where the system chose the port."""
+    if settings.public_url or settings.port:
+        return settings.base_url
+    return settings.model_copy(update={"port": listener.getsockname()[1]}).base_url
+
+
 def describe_start(
-    settings: Settings, shared: SharedSecrets, port: int, *, show_secrets: bool
+    settings: Settings, shared: SharedSecrets, base: str, sign_in: str, *, show_secrets: bool
 ) -> str:
     """What a newcomer needs next, the commands ready to be pasted into a shell.
 
     Secrets stand there as the files or variables that hold them unless they may be shown.
     """
-    base = settings.base_url if settings.port else f"http://{settings.host}:{port}"
     folder = settings.data_dir
     shown = {"inbound_auth": shared.inbound_auth, "api_key": shared.api_key}
     for name in shown:
@@ -83,6 +102,9 @@ def describe_start(
             shown[name] = f"$(cat {folder / name})"
     where = "PostgreSQL" if settings.is_postgres else settings.sqlite_path
     return f"""Letterbox is running at {base}
+
+  Sign in to the inbox, once and within 15 minutes:
+    {sign_in}
 
   Paste into the provider's page for your number ("manage VMN"):
     URL   {base}/inbound
@@ -122,14 +144,17 @@ def listen(settings: Settings) -> socket.socket:
 class _Server(uvicorn.Server):
     """Says where it listens once it does."""
 
-    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, welcome: Welcome, make_sign_in: Callable[[], Awaitable[str]]
+    ) -> None:
         super().__init__(config)
         self._welcome = welcome
+        self._make_sign_in = make_sign_in
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self._welcome, flush=True)
+            print(self._welcome(await self._make_sign_in()), flush=True)
 
 
 class _Supervisor(Multiprocess):
@@ -160,7 +185,9 @@ class _Supervisor(Multiprocess):
         self.should_exit.set()
 
 
-def serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> None:
+def serve_alone(
+    settings: Settings, listener: socket.socket, welcome: Welcome, *, with_link: bool
+) -> None:
     """Serve in this process until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
     runtime = open_runtime(settings, "web")
     server: _Server
@@ -168,7 +195,11 @@ def serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> No
     def end(*_: object) -> None:
         server.should_exit = True
 
-    server = _Server(_configure(build_app(runtime, on_failure=end)), welcome)
+    async def make_sign_in() -> str:
+        base = find_base(settings, listener)
+        return await _make_link(runtime, base) if with_link else LINK_COMMAND
+
+    server = _Server(_configure(build_app(runtime, on_failure=end)), welcome, make_sign_in)
     # Once all is done uvicorn raises the signal again for whoever handled it before: by default
     # that would kill us, and an orderly end would look like a failure.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -180,6 +211,17 @@ def serve_alone(settings: Settings, listener: socket.socket, welcome: str) -> No
         raise runtime.failure
     if not server.started:
         raise SetupError("the service could not start; the lines above say why")
+
+
+async def _make_link(runtime: Runtime, base: str) -> str:
+    """A link that signs in, or the command that makes one where the database is away."""
+    if not runtime.prepared.is_set():
+        return LINK_COMMAND
+    try:
+        token = await make_login_link(runtime.database, LINK_NAME, now=datetime.now(UTC))
+    except Unavailable:
+        return LINK_COMMAND
+    return write_link(base, token)
 
 
 def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> None:

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from app.simulator.application import build_simulator
 from app.simulator.clock import start_clock
 from app.simulator.config import SimulatorConfig, demo_config, describe_problem, read_config
-from app.simulator.serving import DEFAULT_PORT, serve
+from app.simulator.faults import Fault, FaultKind
+from app.simulator.serving import DEFAULT_PORT, listen, serve
 
 app = typer.Typer(
     help="Play the provider: a whole NetMessenger on one port.", no_args_is_help=False
@@ -50,13 +51,18 @@ def run(
 ) -> None:
     """Serve a provider until Ctrl+C."""
     beginning = _read_beginning(config, forward_to, auth, method)
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise _fail(
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host"
+        ) from error
     account = beginning.accounts[0]
     typer.echo(f"API       http://{host}:{port}/api with the token {account.token}", err=True)
     typer.echo(f"Page      http://{host}:{port}/", err=True)
     for number in beginning.numbers:
         typer.echo(f"Number    {number.number} forwards to {number.url or 'nowhere'}", err=True)
-    app = build_simulator(beginning, start_clock(speed), texting_seconds=text_every)
-    serve(app, host, port)
+    serve(build_simulator(beginning, start_clock(speed), texting_seconds=text_every), listener)
 
 
 @app.command()
@@ -122,21 +128,44 @@ def switch(
 
 @app.command()
 def fault(
-    kind: Annotated[str | None, typer.Argument(help="slow, silence, reset, cut, …")] = None,
+    kind: Annotated[
+        FaultKind | None, typer.Argument(help="How calls go wrong; see docs/simulator.md.")
+    ] = None,
     taken: Annotated[bool, typer.Option(help="Whether the call has its effect first.")] = True,
     action: Annotated[str | None, typer.Option(help="Only this action.")] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="How often.")] = None,
+    destination: Annotated[str | None, typer.Option(help="Only sends to this number.")] = None,
+    times: Annotated[int | None, typer.Option(min=1, help="How often; else always.")] = None,
+    skip: Annotated[int, typer.Option(min=0, help="So many calls pass first.")] = 0,
     probability: Annotated[float, typer.Option(min=0, max=1, help="How likely.")] = 1.0,
-    seconds: Annotated[float, typer.Option(min=0, help="How long waits take.")] = 5.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, max=3600, help="How long slow and silence last.")
+    ] = 5.0,
+    status: Annotated[
+        int, typer.Option(min=200, max=599, help="The HTTP status of status and html.")
+    ] = 500,
+    code: Annotated[int, typer.Option(max=-1, help="What code answers.")] = -300,
     clear: Annotated[bool, typer.Option("--clear", help="Forget every fault.")] = False,
     url: Url = _URL,
 ) -> None:
     """Show the faults, add one, or forget them all."""
     if clear:
         _call(url, "DELETE", "faults")
-    order: dict[str, object] = {"kind": kind, "taken": taken, "action": action, "times": times}
-    order |= {"probability": probability, "seconds": seconds}
-    _print(_call(url, "POST", "faults", [order]) if kind else _call(url, "GET", "faults"))
+    if kind is None:
+        _print(_call(url, "GET", "faults"))
+        return
+    added = Fault(
+        kind=kind,
+        taken=taken,
+        action=action,
+        destination=destination,
+        times=times,
+        skip=skip,
+        probability=probability,
+        seconds=seconds,
+        status=status,
+        code=code,
+    )
+    _print(_call(url, "POST", "faults", [added.model_dump()]))
 
 
 @app.command()

@@ -26,16 +26,18 @@ def read_amount(text: str | Decimal) -> Decimal:
 
 @app.command()
 def create(
-    username: str,
+    username: Annotated[str, typer.Argument(help="The name to log in with.")],
     *,
-    first_name: Annotated[str, typer.Option()],
-    last_name: Annotated[str, typer.Option()],
-    email: Annotated[str, typer.Option()],
+    first_name: Annotated[str, typer.Option(help="The person's first name.")],
+    last_name: Annotated[str, typer.Option(help="The person's last name.")],
+    email: Annotated[str, typer.Option(help="Where the provider writes to.")],
     credit: Annotated[
         Decimal, typer.Option("--credits", parser=read_amount, help="Taken from the account.")
     ] = Decimal(0),
-    access_level: Annotated[AccessLevel, typer.Option()] = AccessLevel.NORMAL,
-    telephone: Annotated[str, typer.Option()] = "",
+    access_level: Annotated[
+        AccessLevel, typer.Option(help="An Admin may create users of its own.")
+    ] = AccessLevel.NORMAL,
+    telephone: Annotated[str, typer.Option(help="The person's number.")] = "",
     credit_reminder: Annotated[
         int | None, typer.Option(min=0, help="At how many credits an email warns the user.")
     ] = None,
@@ -70,7 +72,7 @@ def create(
 # So that an amount below 0 is not taken for an option.
 @app.command(context_settings={"ignore_unknown_options": True})
 def credit(
-    username: str,
+    username: Annotated[str, typer.Argument(help="A child user of this account.")],
     quantity: Annotated[
         Decimal, typer.Argument(parser=read_amount, help="How many; below 0: taken back.")
     ],

@@ -4,12 +4,15 @@ LetterboxError                 its text is one line that says what to do
 ├── SettingsError              a setting is missing or wrong; stops the start
 ├── SetupError                 the machine, a folder or the database does not suit; stops the start
 ├── InvalidInput               the caller's words are off; `field` names which
-│   └── InvalidCursor          a cursor that is damaged or of another query
+│   ├── InvalidFields          several of them at once; see `found`
+│   ├── InvalidCursor          a cursor that is damaged or of another query
+│   └── ReusedKey              an Idempotency-Key that came with another request before
 ├── NotFound                   no such thing, or no longer
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
 │   └── MissingScope           a valid key without the scope that this needs
 ├── Conflict                   the thing exists already or is not in a state for this
+│   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, later perhaps
 │   └── NothingDurable         neither database nor spool can keep a message
@@ -32,7 +35,7 @@ LetterboxError                 its text is one line that says what to do
         └── MissingColumns     a report without the columns that are needed
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
@@ -58,8 +61,20 @@ class InvalidInput(LetterboxError):
         self.field = field
 
 
+class InvalidFields(InvalidInput):
+    """Several words that are off: `found` are pairs of a field and what is wrong with it."""
+
+    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in found))
+        self.found = found
+
+
 class InvalidCursor(InvalidInput):
     """A cursor that is damaged, or that another query gave."""
+
+
+class ReusedKey(InvalidInput):
+    """An Idempotency-Key that came with another request before."""
 
 
 class NotFound(LetterboxError):
@@ -84,6 +99,10 @@ class MissingScope(AccessDenied):
 
 class Conflict(LetterboxError):
     """The thing exists already, or is not in a state for this."""
+
+
+class InFlight(Conflict):
+    """The first request with this Idempotency-Key is not done yet."""
 
 
 class NoProvider(LetterboxError):

@@ -10,6 +10,8 @@ from app.domain.messages import MERGE_FIELDS, normalise_number
 # Placeholders of a reply that mean something else already.
 RESERVED_NAMES = frozenset({"name", "email", "source", "dest", "keyword", "rest", "body"})
 MAX_NAME = 32
+# Shorter ones are short codes, which nobody writes with a country's code.
+MIN_DIGITS = 8
 
 # The parser below would also find a number in the midst of a sentence.
 _WRITTEN = re.compile(r"\+?[0-9 ()./\-\u00a0]{3,40}")
@@ -43,6 +45,19 @@ def read_number(text: str, region: str) -> str:
             "no full phone number; write it like 447700900123 or +44 7700 900123", field="number"
         )
     return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+
+
+def write_number(number: str) -> str:
+    """A number as people read it, `+44 7700 900123`; what is no full number stays as it is."""
+    import phonenumbers  # noqa: PLC0415 see above
+
+    if len(number) < MIN_DIGITS or not (number.isascii() and number.isdecimal()):
+        return number
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def check_merge_field_names(names: Mapping[str, str]) -> None:

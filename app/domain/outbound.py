@@ -28,6 +28,10 @@ class OutboundStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+# What may go out when its turn comes.
+WAITING = (OutboundStatus.QUEUED, OutboundStatus.HELD)
+# What may be on its way without anybody knowing.
+UNDER_WAY = (OutboundStatus.SENDING, OutboundStatus.UNCERTAIN)
 FINAL_STATUSES = frozenset(
     {
         OutboundStatus.DELIVERED,

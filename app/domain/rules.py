@@ -78,7 +78,7 @@ class Rule:
             and (self.dest is None or text.dest == self.dest)
             and (self.source_prefix is None or text.source.startswith(self.source_prefix))
             and self._is_within_hours(text.arrived_at)
-            and self._fits(text.body)
+            and self.fits(text.body)
         )
 
     def is_valid_at(self, moment: datetime) -> bool:
@@ -97,7 +97,8 @@ class Rule:
             ends=self.to_time,
         )
 
-    def _fits(self, body: str) -> bool:
+    def fits(self, body: str) -> bool:
+        """Whether the conditions on the words of a text hold."""
         return (
             (self.keyword is None or read_keyword(body) == _fold_keyword(self.keyword))
             and (self.contains is None or fold_text(self.contains) in fold_text(body))

@@ -11,6 +11,7 @@ from app.domain.rules import Rule
 from app.storage.alerts import close_alert, raise_alert
 from app.storage.answers import fail_reply, read_histories, read_our_numbers
 from app.storage.database import Connection
+from app.storage.events import add_events
 from app.storage.handling import Unhandled
 from app.storage.opt_outs import NewWord, add_words, cancel_texts, read_last_words
 from app.storage.outbox import NewOutbound, add_outbound
@@ -23,19 +24,25 @@ TOO_LONG = "reply-too-long"
 class Answers:
     """What answering did, left for the end of the transaction to note.
 
-    `outcomes` are groups of message ids by outcome and rule; `queued` are new texts that may go
-    out; `changed` are all that are new or have another status; `faults` say of a rule (by id) why
-    its reply could not go out.
+    `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
+    of them that may go out; `cancelled` ones waited before; `faults` say of a rule (by id) why its
+    reply could not go out.
     """
 
     outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
+    added: list[int] = field(default_factory=list)
     queued: list[int] = field(default_factory=list)
-    changed: dict[int, None] = field(default_factory=dict)
+    cancelled: list[int] = field(default_factory=list)
     words: list[NewWord] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
 
     def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
         self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
+
+    def add_events(self, conn: Connection, now: datetime) -> None:
+        """Tell of every text that is new or changed: the transaction's last step."""
+        add_events(conn, "outbound", self.added, now)
+        add_events(conn, "status", self.cancelled, now)
 
 
 def answer_messages(
@@ -60,7 +67,7 @@ def answer_messages(
         if decision.word is not None:
             answers.words.append(NewWord(message.source, message.body, decision.word))
             if decision.word.is_out:
-                answers.changed |= dict.fromkeys(cancel_texts(conn, message.source, now))
+                answers.cancelled += cancel_texts(conn, message.source, now)
         if decision.reply is not None:
             key = make_pair_key(message.dest, message.source)
             _queue(conn, message, conversation_ids[key], decision, decision.reply, answers, now)
@@ -130,7 +137,7 @@ def _queue(
     )
     if outbound_id is None:  # it has been answered before
         return
-    answers.changed[outbound_id] = None
+    answers.added.append(outbound_id)
     fault = find_fault(reply.body)
     if fault is None:
         answers.queued.append(outbound_id)

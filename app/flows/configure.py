@@ -1,4 +1,7 @@
-"""Configures what the owner decides: numbers with their auth values, and API keys."""
+"""Configures what the owner decides: numbers with their auth values, and API keys.
+
+`who` is whoever does it, as the audit names them: every change is noted in its own transaction.
+"""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +13,8 @@ from app.domain.access import SCOPES, Scope, digest_secret
 from app.domain.errors import InvalidInput
 from app.domain.numbers import check_merge_field_names, read_number
 from app.storage import keys, numbers
-from app.storage.database import Database
+from app.storage.audit import Deed, add_audit, do_audited
+from app.storage.database import Connection, Database
 from app.storage.keys import ApiKey
 from app.storage.numbers import Number
 
@@ -52,6 +56,7 @@ async def add_number(
     label: str = "",
     merge_field_names: Mapping[str, str] | None = None,
     opt_out_reply: str | None = None,
+    who: str,
     now: datetime,
     make_secret: MakeSecret = make_secret,
 ) -> NumberWithAuth:
@@ -63,7 +68,11 @@ async def add_number(
     names = dict(merge_field_names or {})
     check_merge_field_names(names)
     value = make_secret()
+    fields = {"label": label, "merge_field_names": names, "opt_out_reply": opt_out_reply}
     added = await database.write(
+        do_audited,
+        Deed(who, "number.add", number, fields),
+        now,
         numbers.add_number,
         number,
         label=label,
@@ -75,13 +84,16 @@ async def add_number(
     return NumberWithAuth(added, value)
 
 
-async def change_number(database: Database, number: str, changes: Mapping[str, Any]) -> Number:
+async def change_number(
+    database: Database, number: str, changes: Mapping[str, Any], *, who: str, now: datetime
+) -> Number:
     """Set `label`, `merge_field_names` and `opt_out_reply` as far as they are named.
 
     Raises InvalidInput and NotFound.
     """
     check_merge_field_names(changes.get("merge_field_names", {}))
-    return await database.write(numbers.change_number, number, changes)
+    deed = Deed(who, "number.change", number, changes)
+    return await database.write(do_audited, deed, now, numbers.change_number, number, changes)
 
 
 async def rotate_auth(
@@ -89,24 +101,30 @@ async def rotate_auth(
     number: str,
     *,
     overlap: timedelta = OVERLAP,
+    who: str,
     now: datetime,
     make_secret: MakeSecret = make_secret,
 ) -> NumberWithAuth:
     """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
     value = make_secret()
+    expires_at = now + overlap
     rotated = await database.write(
+        do_audited,
+        Deed(who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()}),
+        now,
         numbers.rotate_auth,
         number,
         digest=digest_secret(value),
         now=now,
-        expires_at=now + overlap,
+        expires_at=expires_at,
     )
     return NumberWithAuth(rotated, value)
 
 
-async def remove_number(database: Database, number: str) -> None:
+async def remove_number(database: Database, number: str, *, who: str, now: datetime) -> None:
     """Its auth values go with it, its messages stay. Raises NotFound."""
-    await database.write(numbers.remove_number, number)
+    deed = Deed(who, "number.remove", number)
+    await database.write(do_audited, deed, now, numbers.remove_number, number)
 
 
 async def create_key(
@@ -114,15 +132,21 @@ async def create_key(
     name: str,
     scopes: Sequence[Scope],
     *,
+    who: str,
     now: datetime,
     make_secret: MakeSecret = make_secret,
 ) -> KeyWithSecret:
     """A key for the REST interface. Raises InvalidInput where it would open nothing."""
     secret = KEY_PREFIX + make_secret()
-    key = await database.write(
-        keys.add_key, name, digest=digest_secret(secret), scopes=_sort_scopes(scopes), now=now
-    )
-    return KeyWithSecret(key, secret)
+    wanted = _sort_scopes(scopes)
+
+    def add(conn: Connection) -> ApiKey:
+        key = keys.add_key(conn, name, digest=digest_secret(secret), scopes=wanted, now=now)
+        fields = {"name": name, "scopes": wanted}
+        add_audit(conn, who, "key.create", str(key.id), fields, now)
+        return key
+
+    return KeyWithSecret(await database.write(add), secret)
 
 
 async def change_key(
@@ -131,15 +155,28 @@ async def change_key(
     *,
     name: str | None = None,
     scopes: Sequence[Scope] | None = None,
+    who: str,
+    now: datetime,
 ) -> ApiKey:
     """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
     wanted = None if scopes is None else _sort_scopes(scopes)
-    return await database.write(keys.change_key, key_id, name=name, scopes=wanted)
+    changes = {"name": name, "scopes": wanted}
+    named = {field: value for field, value in changes.items() if value is not None}
+    deed = Deed(who, "key.change", str(key_id), named)
+    return await database.write(
+        do_audited, deed, now, keys.change_key, key_id, name=name, scopes=wanted
+    )
 
 
-async def revoke_key(database: Database, key_id: int) -> None:
+async def revoke_key(database: Database, key_id: int, *, who: str, now: datetime) -> None:
     """No request with it is answered from now on. Raises NotFound."""
-    await database.write(keys.remove_key, key_id)
+
+    def revoke(conn: Connection) -> None:
+        name = keys.get_key(conn, key_id).name
+        keys.remove_key(conn, key_id)
+        add_audit(conn, who, "key.revoke", str(key_id), {"name": name}, now)
+
+    await database.write(revoke)
 
 
 def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.errors import InvalidInput
@@ -14,6 +15,36 @@ from app.provider.tables import Table
 CHUNK_ROWS = 200
 
 Write = Callable[[Table], AsyncGenerator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """A report's first rows; `has_more` where others follow."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    has_more: bool
+
+
+async def read_head(
+    client: ProviderClient,
+    report_type: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> ReportHead:
+    """So many rows of a report, the rest left unread. Raises InvalidInput and ProviderError."""
+    rows: list[Sequence[str]] = []
+    async with (
+        client.open_report(report_type, since=since, until=until) as table,
+        aclosing(aiter(table)) as found,
+    ):
+        async for row in found:
+            if len(rows) == limit:
+                return ReportHead(table.headings, rows, has_more=True)
+            rows.append(row)
+    return ReportHead(table.headings, rows, has_more=False)
 
 
 async def fetch_report(

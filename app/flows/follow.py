@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +11,7 @@ from app.domain.errors import Unavailable
 from app.storage.alerts import Alert, get_alerts
 from app.storage.database import Connection, Database
 from app.storage.events import Event, read_event_bounds, read_events
+from app.storage.outbound_texts import OutboundText, get_outbounds
 from app.storage.search import Message, get_messages
 from app.storage.wakeups import Wakeups
 
@@ -24,15 +25,16 @@ PLACE = ""
 # Events between the client's place and this one are gone: it must look at the lists.
 RESET = "reset"
 
-# What an event's subject becomes: the text that is sent.
-Render = Callable[[Message | Alert], str]
+# What an event speaks of, and what that becomes: the text that is sent.
+Subject = Message | OutboundText | Alert
+Render = Callable[[Subject], str]
 
 log = structlog.get_logger("letterbox.follow")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`id` is the event's; `kind` is `message`, `alert`, RESET or PLACE."""
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or PLACE."""
 
     id: int
     kind: str
@@ -196,15 +198,21 @@ def _read_page(conn: Connection, place: int, render: Render) -> _Page:
     return _Page(changes, last, is_last=len(found) < PAGE_EVENTS)
 
 
-def _read_subjects(
-    conn: Connection, found: Iterable[Event]
-) -> dict[tuple[str, int], Message | Alert]:
-    ids: dict[str, list[int]] = {"message": [], "alert": []}
+def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
+    """What the events speak of, as it is now, by kind and id."""
+    ids: dict[str, set[int]] = {kind: set() for kind in ("message", "outbound", "status", "alert")}
     for event in found:
-        ids.setdefault(event.kind, []).append(event.subject_id)
-    subjects: dict[tuple[str, int], Message | Alert] = {}
-    for number, message in get_messages(conn, ids["message"]).items():
-        subjects["message", number] = message
-    for number, alert in get_alerts(conn, ids["alert"]).items():
-        subjects["alert", number] = alert
-    return subjects
+        ids.setdefault(event.kind, set()).add(event.subject_id)
+    texts = get_outbounds(conn, sorted(ids["outbound"] | ids["status"]))
+    read: dict[str, Mapping[int, Subject]] = {
+        "message": get_messages(conn, sorted(ids["message"])) if ids["message"] else {},
+        "outbound": texts,
+        "status": texts,
+        "alert": get_alerts(conn, sorted(ids["alert"])) if ids["alert"] else {},
+    }
+    return {
+        (kind, number): subjects[number]
+        for kind, subjects in read.items()
+        for number in ids[kind]
+        if number in subjects
+    }

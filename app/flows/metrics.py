@@ -110,6 +110,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
+        self.credits = Gauge(
+            "letterbox_credits",
+            "What the provider's account had left when it was last looked at.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")
 

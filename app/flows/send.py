@@ -1,10 +1,12 @@
 """Sends what waits in the outbox: claims, calls the provider, and records what came of it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,9 +24,10 @@ from app.flows.metrics import Metrics
 from app.provider.actions import OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
-from app.storage.attempts import SendResult, record_results
+from app.storage.attempts import SendResult, record_results, tell_results
 from app.storage.claims import Claim, ClaimedText, claim_texts
 from app.storage.database import Connection, Database
+from app.storage.sender import lock_sender
 
 POLL_SECONDS = 1.0
 # The client ends a call after 60 s by itself, and then knows whether it left; this is for the rest.
@@ -33,7 +36,7 @@ CALL_SECONDS = 70.0
 LEASE_SECONDS = 100.0
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
-RECORD_TRIES = 3
+CUT_OFF_SECONDS = 1.0
 
 log = structlog.get_logger("letterbox.send")
 
@@ -81,6 +84,9 @@ class Sender:
     seconds: Callable[[], float] = read_boot_seconds
     calls: set[asyncio.Task[SendResult]] = field(default_factory=set)
     finished: list[SendResult] = field(default_factory=list)
+    # Those that spoil a turn's transaction: they are recorded one by one, again and again.
+    troubled: list[SendResult] = field(default_factory=list)
+    _turn: asyncio.Task[Claim] | None = None
 
     @property
     def free(self) -> int:
@@ -88,8 +94,16 @@ class Sender:
         return self.policy.concurrency - len(self.calls)
 
     async def turn(self) -> Claim:
-        """Record what came back, claim what is due and begin its calls. Raises Unavailable."""
+        """Record what came back, claim what is due and begin its calls. Raises Unavailable.
+
+        Whoever is cancelled in it leaves it to go on: what it claims is to be called for.
+        """
+        self._turn = asyncio.create_task(self._take_turn())
+        return await asyncio.shield(self._turn)
+
+    async def _take_turn(self) -> Claim:
         began = self.seconds()
+        await self._record_singly()
         results, limit = tuple(self.finished), self.free
         try:
             claim, changed = await self.database.write(self._record_and_claim, results, limit)
@@ -97,7 +111,8 @@ class Sender:
             raise
         except Exception:
             log.exception("recording_failed", texts=len(results))
-            await self._record_singly(results)
+            del self.finished[: len(results)]
+            self.troubled += results
             return Claim([], POLL_SECONDS)
         del self.finished[: len(results)]
         for text in claim.texts:
@@ -119,54 +134,61 @@ class Sender:
 
     async def drain(self) -> None:
         """Let the calls under way finish for a moment, and record what came of them."""
+        if self._turn is not None:
+            await asyncio.wait({self._turn})
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=DRAIN_SECONDS)
         for call in self.calls:
             call.cancel()
-        results = tuple(self.finished)
-        if results:
-            await self.database.write(record_results, results, self._read_now())
-            self.finished.clear()
-            self.on_change()
+        if self.calls:
+            await asyncio.wait(set(self.calls), timeout=CUT_OFF_SECONDS)
+        self.troubled += self.finished
+        self.finished.clear()
+        with contextlib.suppress(Unavailable):
+            await self._record_singly()
+        for result in self.troubled:
+            # It becomes uncertain when its lease ends, and then the report has its id.
+            log.error("result_lost", **_describe(result))
 
     def _record_and_claim(
         self, conn: Connection, results: tuple[SendResult, ...], limit: int
-    ) -> tuple[Claim, bool]:
-        """One transaction for both: the commit is the dearest part of sending."""
-        now = self._read_now()
-        changes = record_results(conn, results, now)
-        if limit < 1:
-            return Claim([], None), bool(changes)
-        claim = claim_texts(
-            conn,
-            limit=limit,
-            per_second=self.policy.per_second,
-            lease_seconds=self.policy.lease_seconds,
-            now=now,
-        )
-        return claim, bool(changes) or claim.changed
+    ) -> tuple[Claim, int]:
+        """One transaction for both, for the commit is the dearest part of sending.
 
-    async def _record_singly(self, results: tuple[SendResult, ...]) -> None:
-        """One result that cannot be recorded must not keep the others from it."""
-        for result in results:
-            for _ in range(RECORD_TRIES):
-                try:
-                    await self.database.write(record_results, [result], self._read_now())
-                except Unavailable:
-                    return
-                except Exception:
-                    log.exception(
-                        "result_not_recorded",
-                        outbound=result.text.id,
-                        attempt=result.text.attempt,
-                        fate=result.fate,
-                        ids=result.provider_ids + result.background_ids,
-                    )
-                else:
-                    break
-            # Given up, it becomes uncertain when its lease ends: the report has its id.
-            self.finished.remove(result)
-        self.on_change()
+        Locks are taken in the order sender, texts, events, by whoever takes them.
+        """
+        if limit > 0:
+            lock_sender(conn)
+        now = self._read_now()
+        records = record_results(conn, results, now)
+        claim = Claim([], None)
+        if limit > 0:
+            claim = claim_texts(
+                conn,
+                limit=limit,
+                per_second=self.policy.per_second,
+                lease_seconds=self.policy.lease_seconds,
+                now=now,
+            )
+        return claim, tell_results(conn, records, now, others=claim.ended)
+
+    def _record(self, conn: Connection, result: SendResult) -> int:
+        now = self._read_now()
+        return tell_results(conn, record_results(conn, [result], now), now)
+
+    async def _record_singly(self) -> None:
+        """One result that cannot be recorded keeps no other from it, and is never given up."""
+        for result in tuple(self.troubled):
+            try:
+                changed = await self.database.write(self._record, result)
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("result_not_recorded", **_describe(result))
+                continue
+            self.troubled.remove(result)
+            if changed:
+                self.on_change()
 
     def _read_now(self) -> datetime | None:
         return None if self.now is None else self.now()
@@ -207,6 +229,8 @@ class Sender:
         try:
             async with asyncio.timeout(self.policy.call_seconds):
                 return await self._ask(text)
+        except asyncio.CancelledError:  # by `drain` alone
+            return _Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the process ended meanwhile")
         except InvalidInput as error:
             return _Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
         except ProviderError as error:
@@ -246,6 +270,15 @@ class Sender:
             zone=self.policy.zone,
             draw=self.draw(),
         )
+
+
+def _describe(result: SendResult) -> dict[str, Any]:
+    return {
+        "outbound": result.text.id,
+        "attempt": result.text.attempt,
+        "fate": result.fate,
+        "ids": result.provider_ids + result.background_ids,
+    }
 
 
 def _read_error(error: ProviderError) -> _Answer:

@@ -11,8 +11,10 @@ from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
 from app.storage.alerts import close_alert, count_open_alerts, raise_alert
+from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
+from app.storage.idempotency import forget_old_answers
 from app.storage.intake import Intake
 from app.storage.numbers import note_auths_seen
 from app.storage.processes import (
@@ -23,12 +25,14 @@ from app.storage.processes import (
     note_process,
 )
 from app.storage.refusals import add_refusals
+from app.storage.sender import get_sender
 from app.storage.stats import count_backlog
 
 TICK_SECONDS = 1.0
 HEARTBEAT = timedelta(seconds=10)
 ADOPTION = timedelta(seconds=30)
 TIDYING = timedelta(minutes=10)
+COUNTING = timedelta(seconds=5)
 TIDIED_ROWS = 1_000
 COUNTED_BACKLOG = 100_000
 
@@ -83,9 +87,11 @@ class Tender:
         if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
             await self._intake.drain_abandoned()
         if self._is_due("tidying", TIDYING):
-            await self._database.write(forget_old_events, self._now(), limit=TIDIED_ROWS)
+            await self._tidy()
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
+        if self._is_due("outbox", COUNTING):
+            await self._database.read(self._count_outbox)
 
     async def write_notices(self) -> None:
         """Have what was noticed in the database, or keep it for the next time."""
@@ -101,6 +107,13 @@ class Tender:
             self._notices.put_back(batch)
             raise
 
+    async def _tidy(self) -> None:
+        """Forget what is too old, in steps between which others can write."""
+        for forget in (forget_old_events, forget_old_answers):
+            gone = TIDIED_ROWS
+            while gone == TIDIED_ROWS:
+                gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
+
     async def say_goodbye(self) -> None:
         """Write the last notices; forget this process unless its spool still holds messages."""
         await self.write_notices()
@@ -113,6 +126,13 @@ class Tender:
             return False
         self._due[name] = now + period
         return True
+
+    def _count_outbox(self, conn: Connection) -> None:
+        self._metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
+        self._metrics.uncertain.set(count_uncertain(conn))
+        balance = get_sender(conn).credits
+        if balance is not None:
+            self._metrics.credits.set(float(balance))
 
     def _beat(self, conn: Connection, now: datetime) -> None:
         depth = self._intake.depth if self._intake else 0

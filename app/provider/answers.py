@@ -12,6 +12,7 @@ from app.provider.codes import make_code_error
 from app.provider.wire import CODE, DONE, ID, make_unreadable, refuse_code
 
 _IMPORT_LINE = re.compile(r"([0-9]{1,9})\s*:\s*(.*)")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
@@ -108,7 +109,8 @@ def read_import(text: str, count: int) -> tuple[ImportedLine, ...]:
     Raises CodeError, UnreadableAnswer, and CountMismatch where a line has no result or two.
     """
     refuse_code(text)
-    head, _, tail = text.replace("\r\n", "\n").replace("\r", "\n").partition("\n\n")
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    head, *tail = _BLANK_LINE.split(plain, maxsplit=1)
     results: dict[int, str] = {}
     rows = head.split("\n")
     for row in rows:
@@ -120,7 +122,7 @@ def read_import(text: str, count: int) -> tuple[ImportedLine, ...]:
         raise CountMismatch(
             f"The provider gave {len(rows)} results for {count} contacts", answers=tuple(rows)
         )
-    details = _read_details(tail)
+    details = _read_details("".join(tail))
     return tuple(
         ImportedLine(line, results[line], details.get(line, "")) for line in range(1, count + 1)
     )

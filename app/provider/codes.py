@@ -82,6 +82,8 @@ _ERRORS: dict[int, type[CodeError]] = {
 }
 
 _LONGEST_LINE = 200
+# CreateUser writes a line about each field that is off; nothing writes more.
+_SAID_LINES = 12
 
 _ADVICE = {
     -100: "buy credits in NetMessenger",
@@ -98,7 +100,7 @@ def make_code_error(code: int, lines: Sequence[str] = (), *, fate: Fate | None =
     """
     words = [clip(line.strip(), _LONGEST_LINE) for line in lines if line.strip()]
     provider_text = words[0] if words else CODE_TEXTS.get(code, "a code its page does not list")
-    text = f"The provider answered {code}: {provider_text}"
+    text = f"The provider answered {code}: {'; '.join(words[:_SAID_LINES]) or provider_text}"
     if code in _ADVICE:
         text += f" ({_ADVICE[code]})"
     error = _ERRORS.get(code, PermanentError)

@@ -19,6 +19,7 @@ KEEPALIVE_SECONDS = 3.0
 REPORTS_AT_ONCE = 2
 
 _OK = 200
+_ELSEWHERE = frozenset({301, 302, 303, 307, 308, 404, 405})
 _BEFORE_LEAVING = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -186,10 +187,12 @@ class Exchange:
 
 
 def _check_status(response: httpx2.Response) -> None:
-    if response.status_code != _OK:
+    status = response.status_code
+    if status != _OK:
+        # Its API answers 200 whatever happens: these come from elsewhere.
+        hint = ": is its URL right?" if status in _ELSEWHERE else ""
         raise StatusAnswer(
-            f"The provider answered with HTTP status {response.status_code} instead of 200",
-            status=response.status_code,
+            f"The provider answered with HTTP status {status} instead of 200{hint}", status=status
         )
 
 

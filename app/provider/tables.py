@@ -110,7 +110,7 @@ class Table:
         self.headings = headings
         self._rows = rows
 
-    async def __aiter__(self) -> AsyncIterator[list[str]]:
+    async def __aiter__(self) -> AsyncGenerator[list[str]]:
         width = len(self.headings)
         async for row in self._rows:
             if len(row) < width:

@@ -7,6 +7,10 @@ from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
 
+# Beyond these a time has no form of 14 digits, or none at all in another zone.
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
 
@@ -59,10 +63,9 @@ def format_schedule(at: datetime, zone: ZoneInfo) -> str:
 
     Raises InvalidInput for a time that the provider could read as another one: `at` without a
     zone, in the hour that spring skips in its own zone, or in the one that autumn repeats in the
-    provider's.
+    provider's; or as none.
     """
-    if at.tzinfo is None:
-        raise InvalidInput("schedule_at needs a zone or an offset", field="schedule_at")
+    _check_time(at, "schedule_at")
     if at.astimezone(UTC).astimezone(at.tzinfo).replace(tzinfo=None) != at.replace(tzinfo=None):
         raise InvalidInput(
             f"{at:%Y-%m-%d %H:%M} does not exist there: the clocks skip that hour",
@@ -83,11 +86,10 @@ def format_window(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[str
 
     It begins or ends up to two hours further out where a bound lies in the hour that autumn
     repeats, and up to a second where a bound has fractions. Raises InvalidInput for times without
-    a zone, or in the wrong order.
+    a zone, in the wrong order, or before 1970 or after 9998.
     """
-    for field, bound in (("since", since), ("until", until)):
-        if bound.tzinfo is None:
-            raise InvalidInput(f"{field} needs a zone or an offset", field=field)
+    _check_time(since, "since")
+    _check_time(until, "until")
     if until < since:
         raise InvalidInput("until lies before since", field="until")
     begin = since.astimezone(UTC).replace(microsecond=0)
@@ -102,6 +104,13 @@ def format_window(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[str
         f"{begin.astimezone(zone):%Y%m%d%H%M%S}",
         f"{end.astimezone(zone):%Y%m%d%H%M%S}",
     )
+
+
+def _check_time(at: datetime, field: str) -> None:
+    if at.tzinfo is None:
+        raise InvalidInput(f"{field} needs a zone or an offset", field=field)
+    if not _FIRST <= at < _END:
+        raise InvalidInput(f"{at.isoformat()} lies before 1970 or after 9998", field=field)
 
 
 def _is_ambiguous(local: datetime) -> bool:

@@ -13,14 +13,19 @@ LONG_BODY = (
     "Could I come an hour later tomorrow? I am stuck on a train, and the next one leaves at"
     " ten past five. If that is too late for you I can also come on Thursday morning."
 )
+# STOP and START are five apart: among the demo's five people it is the same one who says both.
 BODIES = (
     "Hello, are you open on Sunday?",
     "HOURS",
     "Is order {field} ready yet?",
+    "STOP",
     "Thanks, that was quick 🙂",
     LONG_BODY,
-    "YES",
+    "ORDER {field}",
     "Café or home delivery: which is cheaper?",
+    "START",
+    "YES",
+    "Are you there?",
 )
 
 Text = tuple[str, str]

@@ -64,6 +64,7 @@ def _table(call: Call, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]
     content = io.StringIO()
     writer = csv.writer(content, quoting=csv.QUOTE_ALL, lineterminator="\n")
     if call.switches.contacts_header:
-        writer.writerow(headings)
+        rename = call.switches.rename_headings
+        writer.writerow([rename.get(heading, heading) for heading in headings])
     writer.writerows(rows)
     return Answer(content.getvalue(), one_line=False)

@@ -10,6 +10,7 @@ import httpx2
 from app.simulator.config import ListEntry, NumberConfig
 from app.simulator.forwards import build_request, list_parameters
 from app.simulator.incoming import ForwardAttempt, IncomingText
+from app.simulator.switches import Wanted
 from app.simulator.world import World
 
 _AT_ONCE = 64
@@ -104,6 +105,7 @@ class Forwarder:
                 async with asyncio.timeout(world.switches.forward_timeout_seconds):
                     response = await self._open_client().send(request)
                 attempt.answer = response.status_code
+                attempt.accepted = _is_accepted(response, world.switches.forward_wants)
             except TimeoutError:
                 attempt.error = "no answer in time"
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -118,6 +120,13 @@ class Forwarder:
                 transport=self._transport, limits=limits, timeout=None, trust_env=False
             )
         return self._client
+
+
+def _is_accepted(response: httpx2.Response, wanted: Wanted) -> bool:
+    if wanted == "2xx":
+        return response.is_success
+    is_ok = response.status_code == httpx2.codes.OK
+    return is_ok and (wanted == "200" or response.text.strip().upper() == "OK")
 
 
 def _find_entries(world: World, number: NumberConfig) -> tuple[ListEntry, ...] | None:

@@ -9,17 +9,16 @@ from app.simulator.config import ListEntry, NumberConfig
 
 @dataclass(slots=True)
 class ForwardAttempt:
-    """One call to the owner's URL: `answer` is the HTTP status, `error` what broke instead."""
+    """One call to the owner's URL: `answer` is the HTTP status, `error` what broke instead.
+
+    `accepted` says whether the owner took it, as far as the provider can tell.
+    """
 
     at: datetime
     answer: int | None = None
     error: str | None = None
     seconds: float | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the owner took it."""
-        return self.answer is not None and 200 <= self.answer < 300
+    accepted: bool = False
 
 
 @dataclass(slots=True)
@@ -67,13 +66,21 @@ class Incoming:
         self._first_id = first_id
 
     def add(
-        self, number: NumberConfig, source: str, body: str, received_at: datetime, other_ids: bool
+        self,
+        number: NumberConfig,
+        source: str,
+        body: str,
+        received_at: datetime,
+        *,
+        other_ids: bool,
+        ids: int | None,
     ) -> IncomingText:
-        """Keep a text under a new id."""
+        """Keep a text under a new id, or where `ids` are so few under one that comes again."""
         offset = len(self.texts)
+        own_id = self._first_id + (offset if ids is None else offset % ids)
         text = IncomingText(
-            id=self._first_id + offset,
-            report_id=offset + 1 if other_ids else self._first_id + offset,
+            id=own_id,
+            report_id=offset + 1 if other_ids else own_id,
             username=number.username,
             source=source,
             dest=number.number,

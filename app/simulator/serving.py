@@ -52,17 +52,15 @@ class _GuestServer(_Server):
         yield
 
 
-def serve(app: SimulatorApp, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
+def serve(app: SimulatorApp, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM. Calls held by a fault are let go at the end."""
-    config = _configure(app)
-    config.host, config.port = host, port
-    _Server(app, config).run()
+    _Server(app, _configure(app)).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
 async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
     """Serve in the running event loop while the block lasts; gives the base URL."""
-    with _listen(port) as listener:
+    with listen("127.0.0.1", port) as listener:
         # The process it is a guest of has set up its log already.
         server = _GuestServer(app, _configure(app, log_config=None))
         task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -74,13 +72,19 @@ async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
             await task
 
 
-def _listen(port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already. Raises OSError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only where the protocol is named, which socket.create_server leaves
     # out: every second answer on a connection would then wait 40 ms for the peer's delayed ACK.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(1024)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

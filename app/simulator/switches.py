@@ -39,6 +39,7 @@ Charset = Annotated[str, AfterValidator(_check_charset)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Wanted = Literal["2xx", "200", "OK"]
 
 
 class CallSwitches(BaseModel):
@@ -159,7 +160,8 @@ class ReportSwitches(BaseModel):
         default="usual", description="the headings seen, or likely synonyms"
     )
     rename_headings: dict[str, str] = Field(
-        default={}, description='single headings in other words, as {"MessageID": "Ref"}'
+        default={},
+        description='single headings in other words, as {"MessageID": "Ref"}, contacts\' too',
     )
     report_dates: Literal["dmy", "ymd", "compact"] = Field(
         default="dmy", description="DD/MM/YYYY HH:MM:SS, YYYY-MM-DD HH:MM:SS or YYYYMMDDHHMMSS"
@@ -207,11 +209,18 @@ class ForwardSwitches(BaseModel):
     forward_unlisted_fields: bool = Field(
         default=True, description="senders who are not on the list come with empty MM fields"
     )
+    forward_id_count: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="after so many texts their ids come again; null: never"
+    )
+    forward_wants: Wanted = Field(
+        default="2xx",
+        description="the answer it takes for a yes: any 2xx, a 200, or a 200 that says OK",
+    )
     forward_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="how long a forward waits for its answer (real seconds)"
     )
     forward_retries: Annotated[int, Field(ge=0, le=100)] = Field(
-        default=0, description="further tries after anything but a 2xx; 0: never tried again"
+        default=0, description="further tries after anything but a yes; 0: never tried again"
     )
     forward_retry_seconds: Seconds = Field(default=60.0, description="between two tries")
     forward_copies: Annotated[int, Field(ge=1, le=100)] = Field(

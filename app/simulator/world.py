@@ -86,4 +86,9 @@ class World:
             if owner is not None:
                 owner.blacklist.add(source)
         now, other = self.clock.now(), switches.inbound_ids == "other"
-        return [self.incoming.add(number, source, one, now, other) for one in bodies]
+        return [
+            self.incoming.add(
+                number, source, one, now, other_ids=other, ids=switches.forward_id_count
+            )
+            for one in bodies
+        ]

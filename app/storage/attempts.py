@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from app.domain.checks import SOONEST
-from app.domain.fates import Fate
+from app.domain.fates import ErrorClass, Fate
 from app.domain.outbound import FINAL_STATUSES, OutboundStatus
 from app.domain.retries import Step
 from app.domain.transitions import OutboundEvent, move_on
@@ -19,7 +19,14 @@ from app.storage.figures import Figures
 from app.storage.history import StatusChange, note_changes
 from app.storage.opted_out import note_refused_number
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
-from app.storage.sender import lock_sender, plan_probe, resume_sender, stop_sender
+from app.storage.sender import (
+    lock_sender,
+    plan_probe,
+    resume_sender,
+    stop_sender,
+    tell_stopped,
+    tell_works,
+)
 from app.storage.tables import messages
 from app.storage.upserts import make_insert
 
@@ -28,8 +35,6 @@ UNCERTAIN_ALERT = "uncertain"
 # What a provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
 NEXT_PROBE = timedelta(seconds=1)
-
-_LEASE_ENDED = "nobody told what came of the call before its lease ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +54,8 @@ class SendResult:
     background_ids: tuple[str, ...] = ()
 
 
-def record_results(
-    conn: Connection, results: Sequence[SendResult], now: datetime | None = None
-) -> list[StatusChange]:
-    """Write down what calls came to; returns the changes of statuses, which are noted.
-
-    A text whose attempt is not this one's any more, or that somebody settled meanwhile, stays as it
-    is; its ids are kept and an alert says so.
-    """
-    if not results:
-        return []
-    now = now or read_clock(conn)
-    results = sorted(results, key=lambda each: each.text.id)
-    if any(each.step.stops_sender or each.text.is_probe for each in results):
-        lock_sender(conn)  # first, as every claim does
-    figures = Figures()
-    records = [_record(conn, result, now, figures) for result in results]
-    for result in results:
-        if result.step.opts_out and result.text.to is not None:
-            note_refused_number(conn, result.text.to, result.answer or "", now)
-    figures.write(conn)
-    # Alerts and changes are events, whose lock is taken last of all.
-    _steer_sender(conn, results, now)
-    for record in records:
-        if record.is_late:
-            _warn_of_late_answer(conn, record.row, record.result, now)
-        if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
-            close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
-    changes = [record.change for record in records if record.change is not None]
-    note_changes(conn, changes, now)
-    return changes
-
-
 @dataclass(frozen=True, slots=True)
-class _Record:
+class Record:
     """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it."""
 
     row: Row[Any]
@@ -91,11 +64,68 @@ class _Record:
     is_late: bool
 
 
-def _record(conn: Connection, result: SendResult, now: datetime, figures: Figures) -> _Record:
+def record_results(
+    conn: Connection, results: Sequence[SendResult], now: datetime | None = None
+) -> list[Record]:
+    """Write down what calls came to; `tell_results` is to follow at the transaction's end.
+
+    A text whose attempt is not this one's any more, or that somebody settled meanwhile, stays as it
+    is; its ids are kept. A result that is recorded already, by a commit whose answer was lost,
+    changes nothing.
+    """
+    if not results:
+        return []
+    now = now or read_clock(conn)
+    results = sorted(results, key=lambda each: each.text.id)
+    if any(each.step.stops_sender or each.text.is_probe for each in results):
+        lock_sender(conn)  # first, as every claim does
+    figures = Figures()
+    found = (_record(conn, result, now, figures) for result in results)
+    records = [record for record in found if record is not None]
+    for record in records:
+        result = record.result
+        if result.step.opts_out and result.text.to is not None:
+            note_refused_number(conn, result.text.to, result.answer or "", now)
+    figures.write(conn)
+    _steer_sender(conn, [record.result for record in records], now)
+    return records
+
+
+def tell_results(
+    conn: Connection,
+    records: Sequence[Record],
+    now: datetime | None = None,
+    *,
+    others: Sequence[StatusChange] = (),
+) -> int:
+    """Tell of what was recorded, and of other changes; returns how many statuses changed.
+
+    These are events, whose lock is taken last of all: nothing may follow in the transaction.
+    """
+    if not records and not others:
+        return 0
+    now = now or read_clock(conn)
+    _tell_of_sender(conn, [record.result for record in records], now)
+    for record in records:
+        if record.is_late:
+            _warn_of_late_answer(conn, record.row, record.result, now)
+        if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
+            close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
+    changes = [record.change for record in records if record.change is not None]
+    note_changes(conn, [*changes, *others], now)
+    return len(changes) + len(others)
+
+
+def _record(conn: Connection, result: SendResult, now: datetime, figures: Figures) -> Record | None:
     text = result.text
-    conn.execute(
+    open_attempt = or_(send_attempts.c.fate.is_(None), send_attempts.c.fate == Fate.UNKNOWN)
+    noted = conn.execute(
         update(send_attempts)
-        .where(send_attempts.c.outbound_id == text.id, send_attempts.c.attempt == text.attempt)
+        .where(
+            send_attempts.c.outbound_id == text.id,
+            send_attempts.c.attempt == text.attempt,
+            open_attempt,
+        )
         .values(
             ended_at=now,
             fate=result.fate,
@@ -104,6 +134,8 @@ def _record(conn: Connection, result: SendResult, now: datetime, figures: Figure
             answer=(result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
         )
     )
+    if not noted.rowcount:
+        return None
     row = conn.execute(select(outbound).where(outbound.c.id == text.id).with_for_update()).one()
     is_new = keep_ids(conn, text.id, text.to or "", result.provider_ids, now)
     status = OutboundStatus(row.status)
@@ -113,7 +145,7 @@ def _record(conn: Connection, result: SendResult, now: datetime, figures: Figure
     if target is None:
         if is_new:
             _follow_late_ids(conn, row, now)
-        return _Record(row, result, None, is_late)
+        return Record(row, result, None, is_late)
     conn.execute(
         update(outbound)
         .where(outbound.c.id == text.id)
@@ -124,7 +156,7 @@ def _record(conn: Connection, result: SendResult, now: datetime, figures: Figure
     elif target is OutboundStatus.FAILED:
         figures.add("failed", row.source, now)
     change = None if target is status else StatusChange(text.id, target, "send", now)
-    return _Record(row, result, change, is_late)
+    return Record(row, result, change, is_late)
 
 
 def _make_values(
@@ -235,41 +267,25 @@ def _count_sent(conn: Connection, row: Row[Any], now: datetime, figures: Figures
 def _steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
     for result in results:
         if result.step.stops_sender:
-            stop_sender(conn, result.answer or "the account cannot send", now)
+            stop_sender(conn, _say_why(result), now)
         elif result.text.is_probe and result.fate is Fate.TAKEN:
             resume_sender(conn, "sender", now, only_stopped=True)
-        elif result.text.is_probe and result.fate is Fate.REFUSED:
-            plan_probe(conn, now, after=NEXT_PROBE)  # it told nothing about the account
+        elif result.text.is_probe and _tells_nothing(result):
+            plan_probe(conn, now, after=NEXT_PROBE)
 
 
-def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 100) -> int:
-    """Texts whose caller has not come back are uncertain, never sent again; returns how many."""
-    now = now or read_clock(conn)
-    query = (
-        select(outbound.c.id, outbound.c.attempts)
-        .where(outbound.c.status == OutboundStatus.SENDING, outbound.c.lease_until <= now)
-        .order_by(outbound.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = conn.execute(query).all()
-    for row in rows:
-        conn.execute(
-            update(outbound)
-            .where(outbound.c.id == row.id)
-            .values(
-                status=OutboundStatus.UNCERTAIN,
-                lease_until=None,
-                error_text=_LEASE_ENDED,
-                check_at=now + SOONEST,
-                absent_since=None,
-            )
-        )
-        conn.execute(
-            update(send_attempts)
-            .where(send_attempts.c.outbound_id == row.id, send_attempts.c.attempt == row.attempts)
-            .values(ended_at=now, fate=Fate.UNKNOWN, answer=_LEASE_ENDED)
-        )
-    changes = [StatusChange(row.id, OutboundStatus.UNCERTAIN, "lease", now) for row in rows]
-    note_changes(conn, changes, now)
-    return len(changes)
+def _tells_nothing(result: SendResult) -> bool:
+    """A text that was refused for itself says nothing of the account: let another one try."""
+    return result.fate is Fate.REFUSED and result.error_class != ErrorClass.PASSING
+
+
+def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
+    for result in results:
+        if result.step.stops_sender:
+            tell_stopped(conn, _say_why(result), now)
+        elif result.text.is_probe and result.fate is Fate.TAKEN:
+            tell_works(conn, now)
+
+
+def _say_why(result: SendResult) -> str:
+    return result.answer or "the account cannot send"

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from app.domain.outbound import OutboundStatus
+from app.domain.outbound import UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent, move_on
 from app.storage.clock import read_clock
-from app.storage.history import StatusChange, note_changes
+from app.storage.history import StatusChange
 from app.storage.opted_out import find_opted_out
-from app.storage.outbound_tables import outbound, send_attempts
+from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
 from app.storage.sender import (
     compute_wait,
     count_tokens,
@@ -29,9 +29,6 @@ STEP_BACK = {
     OutboundStatus.UNCERTAIN: timedelta(seconds=30),
 }
 CROWDED_WAIT_SECONDS = 0.02
-
-_WAITING = (OutboundStatus.QUEUED, OutboundStatus.HELD)
-_UNDER_WAY = (OutboundStatus.SENDING, OutboundStatus.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,13 @@ class ClaimedText:
 class Claim:
     """`wait_seconds` is when another claim may find more; None: when something new comes.
 
-    `changed` says that texts expired or were cancelled. `asks_credits`: the account is to be tried
-    again, and no text is there to try it with.
+    `ended` are texts that expired or were cancelled on the way; they are yet to be noted.
+    `asks_credits`: the account is to be tried again, and no text is there to try it with.
     """
 
     texts: list[ClaimedText]
     wait_seconds: float | None
-    changed: bool = False
+    ended: Sequence[StatusChange] = ()
     asks_credits: bool = False
 
 
@@ -84,11 +81,11 @@ def claim_texts(
 ) -> Claim:
     """Take up to `limit` texts that are due, as the pace, a pause and their pairs allow.
 
-    On the way texts that are too late expire, and those to numbers that opted out are cancelled.
-    `now` is the database's where it is None.
+    On the way texts that are too late expire, and those to numbers that opted out are cancelled:
+    the events of that are left for the transaction's end. `now` is the database's where it is None.
     """
-    now = now or read_clock(conn)
     state = lock_sender(conn)
+    now = now or read_clock(conn)  # the lock may have been waited for
     if state.state == "paused":
         return Claim([], None)
     is_probe = state.state == "stopped"
@@ -98,19 +95,18 @@ def claim_texts(
     if allowed < 1:
         return Claim([], compute_wait(state, per_second, now))
     due = _list_due(conn, now)
-    changed = _put_aside(conn, due, now)
-    chosen, crowded = _choose(conn, [row for row in due if row.id not in changed], allowed, now)
+    ended = _put_aside(conn, due, now)
+    chosen, crowded = _choose(conn, [row for row in due if row.id not in ended], allowed, now)
     texts = _take(conn, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
     if texts:
         state = spend_tokens(conn, state, len(texts), per_second, now)
     if is_probe:
         plan_probe(conn, now)
-    note_changes(conn, list(changed.values()), now)
-    more = crowded or len(due) > len(texts) + len(changed) or len(due) == WINDOW
+    more = crowded or len(due) > len(texts) + len(ended) or len(due) == WINDOW
     wait = CROWDED_WAIT_SECONDS if crowded else None
     if more and texts:
         wait = compute_wait(state, per_second, now)
-    return Claim(texts, wait, bool(changed), asks_credits=is_probe and not texts)
+    return Claim(texts, wait, tuple(ended.values()), asks_credits=is_probe and not texts)
 
 
 def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
@@ -118,13 +114,13 @@ def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
     # At most one text of a pair is under way: a partial unique index says so.
     blocked_by = (
         select(others.c.status)
-        .where(others.c.pair_key == outbound.c.pair_key, others.c.status.in_(_UNDER_WAY))
+        .where(others.c.pair_key == outbound.c.pair_key, has_status(others, *UNDER_WAY))
         .limit(1)
         .scalar_subquery()
     )
     query = (
         select(outbound, blocked_by.label("blocked_by"))
-        .where(outbound.c.status.in_(_WAITING), outbound.c.due_at <= now)
+        .where(is_waiting(outbound), outbound.c.due_at <= now)
         .order_by(outbound.c.due_at, outbound.c.id)
         .limit(WINDOW)
     )
@@ -155,7 +151,7 @@ def end_waiting(
         return []
     ended = (
         update(outbound)
-        .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+        .where(outbound.c.id.in_(ids), is_waiting(outbound))
         .values(status=status, held_reason=None, settled_at=now, settled_reason=reason)
         .returning(outbound.c.id)
     )
@@ -168,7 +164,7 @@ def _choose(
 ) -> tuple[list[int], bool]:
     """The ids to take, one of each pair; and whether the whole window had to wait for its pairs."""
     chosen: list[int] = []
-    waiting: dict[OutboundStatus, list[int]] = {each: [] for each in _UNDER_WAY}
+    waiting: dict[OutboundStatus, list[int]] = {each: [] for each in UNDER_WAY}
     pairs: set[bytes] = set()
     for row in due:
         if row.blocked_by or row.pair_key in pairs:
@@ -181,7 +177,7 @@ def _choose(
     for status, ids in waiting.items() if crowded else ():
         conn.execute(
             update(outbound)
-            .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+            .where(outbound.c.id.in_(ids), is_waiting(outbound))
             .values(due_at=now + STEP_BACK[status])
         )
     return chosen, crowded
@@ -195,7 +191,7 @@ def _take(
     lease_until = now + timedelta(seconds=lease_seconds)
     taken = (
         update(outbound)
-        .where(outbound.c.id.in_(ids), outbound.c.status.in_(_WAITING))
+        .where(outbound.c.id.in_(ids), is_waiting(outbound))
         .values(
             status=OutboundStatus.SENDING,
             attempts=outbound.c.attempts + 1,
@@ -238,21 +234,3 @@ def _make_text(
         lease_until=lease_until,
         is_probe=is_probe,
     )
-
-
-def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
-    """End automatic replies whose time is over, also while sending is paused; returns how many."""
-    query = (
-        select(outbound.c.id)
-        .where(
-            outbound.c.send_before.is_not(None),
-            outbound.c.send_before <= now,
-            outbound.c.status.in_(_WAITING),
-        )
-        .order_by(outbound.c.send_before)
-        .limit(limit)
-    )
-    ids = conn.execute(query).scalars().all()
-    changes = end_waiting(conn, ids, OutboundEvent.OVERDUE, "it could not go out in time", now)
-    note_changes(conn, changes, now)
-    return len(changes)

@@ -14,7 +14,7 @@ from app.domain.transitions import move_on
 from app.storage.events import add_events
 from app.storage.figures import Figure, Figures
 from app.storage.history import StatusChange, note_changes
-from app.storage.outbound_tables import outbound, provider_messages
+from app.storage.outbound_tables import has_status, outbound, provider_messages
 
 _FIGURES: dict[OutboundStatus, Figure] = {
     OutboundStatus.DELIVERED: "delivered",
@@ -55,7 +55,7 @@ def list_unsettled(conn: Connection, now: datetime, *, limit: int) -> list[Unset
         .where(
             outbound.c.check_at.is_not(None),
             outbound.c.check_at <= now,
-            outbound.c.status == OutboundStatus.SENT,
+            has_status(outbound, OutboundStatus.SENT),
         )
         .order_by(outbound.c.check_at, outbound.c.id)
         .limit(limit)

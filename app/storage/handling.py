@@ -87,7 +87,8 @@ def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
 def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
     """Bring the pairs' rows up to date and lock them, in one order for all; ids by pair key.
 
-    The last message is the newest by (arrived_at, id), not the last that was handled.
+    The last message is the newest by (arrived_at, id), not the last that was handled. A pair that
+    only we wrote to has none yet.
     """
     newest: dict[bytes, Unhandled] = {}
     names: dict[bytes, str] = {}
@@ -114,6 +115,7 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
     statement, new = _make_upsert(conn, conversations)
     old = conversations.c
     is_newer = or_(
+        old.last_arrived_at.is_(None),
         new.last_arrived_at > old.last_arrived_at,
         and_(new.last_arrived_at == old.last_arrived_at, new.last_message_id > old.last_message_id),
     )
@@ -127,7 +129,9 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
             ),
             "last_message_id": case((is_newer, new.last_message_id), else_=old.last_message_id),
             "last_arrived_at": case((is_newer, new.last_arrived_at), else_=old.last_arrived_at),
-            "updated_at": case((is_newer, new.updated_at), else_=old.updated_at),
+            "updated_at": case(
+                (new.updated_at > old.updated_at, new.updated_at), else_=old.updated_at
+            ),
             "unread": old.unread + new.unread,
         },
     ).returning(old.id, old.pair_key)
@@ -180,7 +184,7 @@ def index_messages(
         for message in batch
     ]
     conn.execute(insert(message_index), rows)
-    _widen_blocks(conn, batch)
+    widen_blocks(conn, batch)
 
 
 def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
@@ -216,7 +220,8 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
     )
 
 
-def _widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+def widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+    """Let the blocks' spans hold when these messages were received."""
     spans: dict[int, list[datetime]] = {}
     for message in batch:
         spans.setdefault(message.id // BLOCK_ROWS, []).append(message.received_at)

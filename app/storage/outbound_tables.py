@@ -1,17 +1,26 @@
-"""The tables of what goes out: rules, opt-outs, the outbox, and who did what with it."""
+"""The tables of what goes out: rules, opt-outs, the outbox, contacts, and who did what."""
+
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
     Table,
     Text,
+    literal_column,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
+from app.domain.outbound import WAITING, OutboundStatus
 from app.storage.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
 # Who answers what by itself. Times of day are "HH:MM" in the rule's zone.
@@ -99,14 +108,17 @@ outbound = Table(
     Column("sent_at", UtcTime),
     Column("settled_at", UtcTime),
     Column("settled_reason", Text),
-    Index("outbound_status_idx", "status", "id"),
-    Index("outbound_to_idx", "to_key", "id"),
-    Index("outbound_source_idx", "source_key", "id"),
+    Index("outbound_status_idx", "status", "created_at", "id"),
+    Index("outbound_to_idx", "to_key", "created_at", "id"),
+    Index("outbound_source_idx", "source_key", "created_at", "id"),
     Index("outbound_created_idx", "created_at", "id"),
     Index("outbound_pair_idx", "pair_key", "id"),
     Index("outbound_conversation_idx", "conversation_id", "id"),
     Index("outbound_in_reply_to_idx", "in_reply_to"),
     sqlite_autoincrement=True,
+)
+add_partial_index(
+    "outbound_rule_idx", outbound, ["rule_id", "created_at", "id"], "rule_id IS NOT NULL"
 )
 add_partial_index("outbound_due_idx", outbound, ["due_at", "id"], "status IN ('queued', 'held')")
 add_partial_index(
@@ -116,7 +128,9 @@ add_partial_index(
     "send_before IS NOT NULL AND status IN ('queued', 'held')",
 )
 add_partial_index("outbound_lease_idx", outbound, ["lease_until"], "status = 'sending'")
-add_partial_index("outbound_check_idx", outbound, ["check_at", "id"], "check_at IS NOT NULL")
+add_partial_index(
+    "outbound_check_idx", outbound, ["status", "check_at", "id"], "check_at IS NOT NULL"
+)
 # Two texts to one number under way at once may look alike in the provider's report.
 add_partial_index(
     "outbound_under_way_idx",
@@ -132,6 +146,43 @@ add_partial_index(
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
+
+
+def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bool]:
+    """Whether a row of the outbox, or of an alias of it, has one of these.
+
+    They are written out, in the words of the partial indexes: no such index serves a parameter.
+    """
+    written: list[ColumnElement[str]] = [literal_column(f"'{status}'") for status in statuses]
+    one = len(written) == 1
+    return table.c.status == written[0] if one else table.c.status.in_(written)
+
+
+def is_waiting(table: FromClause) -> ColumnElement[bool]:
+    """Whether a row may go out when its turn comes; found by the partial indexes of such rows."""
+    return _Likely(has_status(table, *WAITING))
+
+
+class _Likely(FunctionElement[bool]):
+    """Tells SQLite that most rows are so: else it takes the index of all statuses, and sorts."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def self_group(self, against: object = None) -> Any:  # noqa: ARG002 SQLAlchemy's signature
+        """As it is: compared with a 1, it would be no condition of an index any more."""
+        return self
+
+
+@compiles(_Likely)
+def _write_plainly(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Likely, "sqlite")
+def _write_for_sqlite(element: _Likely, compiler: SQLCompiler, **options: Any) -> str:
+    return f"likely({compiler.process(element.clauses, **options)})"
+
 
 # The provider's own messages: one for each part, or for each recipient of a list or group.
 provider_messages = Table(
@@ -193,14 +244,14 @@ sender = Table(
     Column("credits_at", UtcTime),
 )
 
-# The answers that an Idempotency-Key gives again; `answer` is null while the first is in flight.
+# The answers that an Idempotency-Key gives again, each written with what it did.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
     Column("owner", Text, primary_key=True, comment="the API key's id, or what stands for it"),
     Column("key", Text, primary_key=True),
     Column("request_digest", LargeBinary, nullable=False),
-    Column("answer", JSON),
+    Column("answer", JSON, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index("idempotency_keys_created_idx", "created_at"),
 )
@@ -247,4 +298,24 @@ arrivals = Table(
     Column("dest_key", LargeBinary, primary_key=True),
     Column("dest", Text, nullable=False),
     Column("last_arrived_at", UtcTime, nullable=False),
+)
+
+# Contacts on their way to the provider's address book, a call for some lines at a time. `contacts`
+# is emptied with the last of them.
+contact_imports = Table(
+    "contact_imports",
+    metadata,
+    make_id(),
+    Column("actor", Text, nullable=False),
+    Column("ignore_duplicates", Boolean, nullable=False),
+    Column("overwrite_duplicates", Boolean, nullable=False),
+    Column("contacts", JSON, nullable=False, comment="[line, name, number, email, [group, ...]]"),
+    Column("total", Integer, nullable=False),
+    Column("results", JSON, nullable=False, comment="[line, result, detail]"),
+    Column("error", Text, comment="why it stopped"),
+    Column("lease_until", UtcTime, comment="while a process is at it"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Index("contact_imports_created_idx", "created_at"),
+    sqlite_autoincrement=True,
 )

@@ -1,16 +1,17 @@
 """The outbox: texts that are to go out, each a row that is its own place in the queue."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert
 
 from app.domain.gsm import measure_text
 from app.domain.messages import make_number_key, make_pair_key
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS, Origin, OutboundStatus
-from app.storage.outbound_tables import outbound
+from app.storage.outbound_tables import outbound, status_changes
+from app.storage.upserts import make_insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +41,51 @@ class NewOutbound:
 
 def add_outbound(conn: Connection, new: NewOutbound, now: datetime) -> int | None:
     """Queue a text; returns its id, or None where the message has its automatic reply already."""
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    row = dialect.insert(outbound).values(
-        to_number=new.to,
-        to_key=None if new.to is None else make_number_key(new.to),
-        list_name=new.list_name,
-        group_name=new.group_name,
-        source=new.source,
-        source_key=make_number_key(new.source),
-        source_ton=new.source_ton,
-        pair_key=None if new.to is None else make_pair_key(new.source, new.to),
-        conversation_id=new.conversation_id,
-        body=new.body,
-        parts=len(measure_text(new.body).parts),
-        origin=new.origin,
-        in_reply_to=new.in_reply_to,
-        rule_id=new.rule_id,
-        forced=new.forced,
-        status=OutboundStatus.QUEUED,
-        background_ids=[],
-        attempts=0,
-        schedule_at=new.schedule_at,
-        schedule_by=new.schedule_by,
-        validity_seconds=new.validity_seconds,
-        send_before=new.send_before,
-        due_at=new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
-        created_at=now,
-    )
-    added: int | None = conn.execute(row.on_conflict_do_nothing().returning(outbound.c.id)).scalar()
+    statement = make_insert(conn, outbound).values(_make_row(new, now))
+    added: int | None = conn.execute(
+        statement.on_conflict_do_nothing().returning(outbound.c.id)
+    ).scalar()
     return added
+
+
+def queue_texts(
+    conn: Connection, texts: Sequence[NewOutbound], who: str, now: datetime
+) -> list[int]:
+    """Queue what a person or program wrote; returns the ids in the texts' order.
+
+    Whose they are is the first line of their history. Events are the caller's to add.
+    """
+    statement = insert(outbound).returning(outbound.c.id, sort_by_parameter_order=True)
+    ids = conn.execute(statement, [_make_row(new, now) for new in texts]).scalars().all()
+    queued = {"status": OutboundStatus.QUEUED, "told_by": who, "changed_at": now}
+    conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])
+    return list(ids)
+
+
+def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
+    return {
+        "to_number": new.to,
+        "to_key": None if new.to is None else make_number_key(new.to),
+        "list_name": new.list_name,
+        "group_name": new.group_name,
+        "source": new.source,
+        "source_key": make_number_key(new.source),
+        "source_ton": new.source_ton,
+        "pair_key": None if new.to is None else make_pair_key(new.source, new.to),
+        "conversation_id": new.conversation_id,
+        "body": new.body,
+        "parts": len(measure_text(new.body).parts),
+        "origin": new.origin,
+        "in_reply_to": new.in_reply_to,
+        "rule_id": new.rule_id,
+        "forced": new.forced,
+        "status": OutboundStatus.QUEUED,
+        "background_ids": [],
+        "attempts": 0,
+        "schedule_at": new.schedule_at,
+        "schedule_by": new.schedule_by,
+        "validity_seconds": new.validity_seconds,
+        "send_before": new.send_before,
+        "due_at": new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
+        "created_at": now,
+    }

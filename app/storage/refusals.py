@@ -48,9 +48,13 @@ def add_refusals(conn: Connection, refused: Sequence[NewRefusal]) -> None:
     conn.execute(delete(refusals).where(refusals.c.id <= newest - KEPT_ROWS))
 
 
-def list_refusals(conn: Connection, *, before: int | None, limit: int) -> list[Refusal]:
-    """Newest first."""
+def list_refusals(
+    conn: Connection, *, dest: str | None = None, before: int | None, limit: int
+) -> list[Refusal]:
+    """Newest first; with `dest` those to one number, of the KEPT_ROWS that there are."""
     query = select(refusals).order_by(refusals.c.id.desc()).limit(limit)
+    if dest is not None:
+        query = query.where(refusals.c.dest == dest)
     if before is not None:
         query = query.where(refusals.c.id < before)
     return [Refusal(*row) for row in conn.execute(query)]

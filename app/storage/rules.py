@@ -1,15 +1,17 @@
 """The rules as they are kept."""
 
-from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from app.domain.errors import NotFound
 from app.domain.rules import Rule
 from app.storage.outbound_tables import rules
+
+# Whoever changes the order of the rules holds it, so that no two get one position.
+RULES_LOCK = 0x4C455454_52554C45
 
 _FIELDS = tuple(field.name for field in fields(Rule))
 _COLUMNS = [rules.c[name] for name in _FIELDS]
@@ -37,6 +39,32 @@ def get_rule(conn: Connection, rule_id: int) -> Rule:
     return _make_rule(row)
 
 
+def lock_rules(conn: Connection) -> None:
+    """Let no other transaction change rules until this one ends."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({RULES_LOCK})"))
+
+
+def count_rules(conn: Connection) -> int:
+    return conn.execute(select(func.count()).select_from(rules)).scalar_one()
+
+
+def make_room(conn: Connection, position: int, *, besides: int | None = None) -> None:
+    """Push down the rule at that position, and those that this pushes in turn.
+
+    `besides` is the id of the rule that is to stand there. The rules must be locked.
+    """
+    query = select(rules.c.id, rules.c.position).where(rules.c.position >= position)
+    taken = position
+    for row in conn.execute(query.order_by(rules.c.position, rules.c.id)).all():
+        if row.id == besides:
+            continue
+        if row.position > taken:
+            break
+        taken += 1
+        conn.execute(update(rules).where(rules.c.id == row.id).values(position=taken))
+
+
 def find_last_position(conn: Connection) -> int:
     """The highest position of all; 0 where there is no rule."""
     return conn.execute(select(func.max(rules.c.position))).scalar() or 0
@@ -61,10 +89,6 @@ def remove_rule(conn: Connection, rule_id: int) -> Rule:
     found = get_rule(conn, rule_id)
     conn.execute(delete(rules).where(rules.c.id == rule_id))
     return found
-
-
-def remove_rules(conn: Connection, ids: Iterable[int]) -> None:
-    conn.execute(delete(rules).where(rules.c.id.in_(list(ids))))
 
 
 def _list_values(rule: Rule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ PROBE_AFTER = timedelta(seconds=60)
 BURST_SECONDS = 0.1
 
 STOPPED_ALERT = "sender-stopped"
+PAUSED_ALERT = "sender-paused"
 LOW_CREDITS_ALERT = "low-credits"
 ACCOUNT = "account"
 
@@ -77,18 +78,23 @@ def plan_probe(conn: Connection, now: datetime, *, after: timedelta = PROBE_AFTE
 
 
 def stop_sender(conn: Connection, reason: str, now: datetime) -> None:
-    """The account cannot send: pause everything, with one alert, until a probe succeeds."""
+    """The account cannot send: nothing goes out until a probe succeeds. See `tell_stopped`."""
     state = lock_sender(conn)
-    if state.state != "paused":
-        is_new = state.state == "running"
-        _write(
-            conn,
-            state="stopped",
-            reason=reason,
-            changed_by="sender",
-            probe_at=now + PROBE_AFTER,
-            **({"changed_at": now} if is_new else {}),
-        )
+    if state.state == "paused":
+        return
+    is_new = state.state == "running"
+    _write(
+        conn,
+        state="stopped",
+        reason=reason,
+        changed_by="sender",
+        probe_at=now + PROBE_AFTER,
+        **({"changed_at": now} if is_new else {}),
+    )
+
+
+def tell_stopped(conn: Connection, reason: str, now: datetime) -> None:
+    """Have one alert say so. It may add an event: the transaction's last step."""
     raise_alert(
         conn,
         STOPPED_ALERT,
@@ -102,19 +108,45 @@ def stop_sender(conn: Connection, reason: str, now: datetime) -> None:
 
 
 def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bool = False) -> bool:
-    """Send again; with `only_stopped` a person's pause stays. Returns whether anything changed."""
+    """Send again; with `only_stopped` a person's pause stays. Returns whether anything changed.
+
+    `tell_works` or `tell_resumed` is to follow at the transaction's end.
+    """
     state = lock_sender(conn)
     if state.state == "running" or (only_stopped and state.state == "paused"):
         return False
     _write(conn, state="running", reason=None, changed_by=who, changed_at=now, probe_at=None)
-    close_alert(conn, STOPPED_ALERT, ACCOUNT, now=now)
     return True
 
 
+def tell_works(conn: Connection, now: datetime) -> None:
+    """The account works again: end the alert. It may add an event: the transaction's last step."""
+    close_alert(conn, STOPPED_ALERT, ACCOUNT, now=now)
+
+
+def tell_resumed(conn: Connection, now: datetime) -> None:
+    """A person had sending go on: end its alerts. The transaction's last step, as above."""
+    tell_works(conn, now)
+    close_alert(conn, PAUSED_ALERT, ACCOUNT, now=now)
+
+
 def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
-    """Nothing is sent until a person resumes it."""
+    """Nothing is sent until a person resumes it; an alert keeps that from being forgotten.
+
+    It may add an event: the transaction's last step.
+    """
     lock_sender(conn)
     _write(conn, state="paused", reason=reason, changed_by=who, changed_at=now, probe_at=None)
+    raise_alert(
+        conn,
+        PAUSED_ALERT,
+        ACCOUNT,
+        text=f"Sending was paused by {who}" + (f": {reason}" if reason else "."),
+        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Automatic'
+        " replies whose time is over meanwhile expire.",
+        count=0,
+        now=now,
+    )
 
 
 def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now: datetime) -> None:

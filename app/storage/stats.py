@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, func, select
 
 from app.domain.messages import make_number_key
-from app.storage.outbound_tables import daily_figures
+from app.storage.outbound_tables import daily_figures, outbound
 from app.storage.tables import daily_counts, messages
 
 
@@ -63,6 +63,19 @@ def _within(
     if number is not None:
         query = query.where(number_key == make_number_key(number))
     return query
+
+
+def measure_parts(conn: Connection, *, newest: int = 1000) -> float:
+    """How many parts a text to a number has on average, of those that were written last."""
+    written = (
+        select(outbound.c.parts)
+        .where(outbound.c.to_key.is_not(None))
+        .order_by(outbound.c.id.desc())
+        .limit(newest)
+        .subquery()
+    )
+    found = conn.execute(select(func.avg(written.c.parts))).scalar()
+    return 1.0 if found is None else float(found)
 
 
 def count_backlog(conn: Connection, *, at_most: int) -> int:

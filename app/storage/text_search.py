@@ -7,7 +7,7 @@ candidates only; whoever asks looks at the bodies themselves.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, column, insert, select, table, text
+from sqlalchemy import BigInteger, Connection, Select, column, delete, insert, select, table, text
 
 from app.domain.messages import fold_text
 
@@ -55,6 +55,21 @@ def add_bodies(conn: Connection, bodies: Sequence[tuple[int, str]]) -> None:
         )
     else:
         conn.execute(text("INSERT INTO message_search (rowid, folded) VALUES (:id, :folded)"), rows)
+
+
+def replace_body(conn: Connection, message_id: int, old: str, new: str) -> None:
+    """Index another body for a message; a contentless index has to be told what it held."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(delete(_POSTGRES).where(_POSTGRES.c.message_id == message_id))
+    else:
+        conn.execute(
+            text(
+                "INSERT INTO message_search (message_search, rowid, folded)"
+                " VALUES ('delete', :id, :folded)"
+            ),
+            {"id": message_id, "folded": fold_text(old)},
+        )
+    add_bodies(conn, [(message_id, new)])
 
 
 def merge_index(conn: Connection) -> bool:

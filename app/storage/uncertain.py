@@ -17,7 +17,7 @@ from app.storage.alerts import close_alert, raise_alert
 from app.storage.attempts import UNCERTAIN_ALERT, keep_ids
 from app.storage.figures import Figures
 from app.storage.history import StatusChange, note_changes
-from app.storage.outbound_tables import outbound, provider_messages, send_attempts
+from app.storage.outbound_tables import has_status, outbound, provider_messages, send_attempts
 
 # So many texts sent later are looked for in the report, next to the uncertain one and at the end.
 EVIDENCE_TEXTS = 200
@@ -58,7 +58,7 @@ def _select_due(now: datetime, limit: int) -> Select[Any]:
         .where(
             outbound.c.check_at.is_not(None),
             outbound.c.check_at <= now,
-            outbound.c.status == OutboundStatus.UNCERTAIN,
+            has_status(outbound, OutboundStatus.UNCERTAIN),
         )
         .order_by(outbound.c.check_at, outbound.c.id)
         .limit(limit)

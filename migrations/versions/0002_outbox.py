@@ -143,7 +143,10 @@ def _create_outbox() -> None:
         **_where("origin <> 'person'"),
     )
     op.create_index(
-        "outbound_check_idx", "outbound", ["check_at", "id"], **_where("check_at IS NOT NULL")
+        "outbound_check_idx",
+        "outbound",
+        ["status", "check_at", "id"],
+        **_where("check_at IS NOT NULL"),
     )
     op.create_index("outbound_conversation_idx", "outbound", ["conversation_id", "id"])
     op.create_index("outbound_created_idx", "outbound", ["created_at", "id"])
@@ -163,14 +166,20 @@ def _create_outbox() -> None:
         **_where("origin <> 'person'"),
     )
     op.create_index(
+        "outbound_rule_idx",
+        "outbound",
+        ["rule_id", "created_at", "id"],
+        **_where("rule_id IS NOT NULL"),
+    )
+    op.create_index(
         "outbound_send_before_idx",
         "outbound",
         ["send_before"],
         **_where("send_before IS NOT NULL AND status IN ('queued', 'held')"),
     )
-    op.create_index("outbound_source_idx", "outbound", ["source_key", "id"])
-    op.create_index("outbound_status_idx", "outbound", ["status", "id"])
-    op.create_index("outbound_to_idx", "outbound", ["to_key", "id"])
+    op.create_index("outbound_source_idx", "outbound", ["source_key", "created_at", "id"])
+    op.create_index("outbound_status_idx", "outbound", ["status", "created_at", "id"])
+    op.create_index("outbound_to_idx", "outbound", ["to_key", "created_at", "id"])
     op.create_index(
         "outbound_under_way_idx",
         "outbound",
@@ -244,7 +253,7 @@ def _create_outbox() -> None:
         ),
         sa.Column("key", sa.Text(), primary_key=True),
         sa.Column("request_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("answer", sa.JSON()),
+        sa.Column("answer", sa.JSON(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
     )
     op.create_index("idempotency_keys_created_idx", "idempotency_keys", ["created_at"])
@@ -283,6 +292,27 @@ def _create_records() -> None:
         sa.Column("dest", sa.Text(), nullable=False),
         sa.Column("last_arrived_at", TIME, nullable=False),
     )
+    op.create_table(
+        "contact_imports",
+        sa.Column("id", BIG_ID, sa.Identity(always=False), primary_key=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("ignore_duplicates", sa.Boolean(), nullable=False),
+        sa.Column("overwrite_duplicates", sa.Boolean(), nullable=False),
+        sa.Column(
+            "contacts",
+            sa.JSON(),
+            nullable=False,
+            comment="[line, name, number, email, [group, ...]]",
+        ),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("results", sa.JSON(), nullable=False, comment="[line, result, detail]"),
+        sa.Column("error", sa.Text(), comment="why it stopped"),
+        sa.Column("lease_until", TIME, comment="while a process is at it"),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("finished_at", TIME),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("contact_imports_created_idx", "contact_imports", ["created_at"])
 
 
 def _where(condition: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.post import Post, open_post
 from tests.api.running import Running, running
 
 
@@ -13,6 +14,20 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
     """The application on either database."""
     async with running(database_url, tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+async def post(database_url: str, tmp_path: Path) -> AsyncIterator[Post]:
+    """The application on either database, with a provider behind it."""
+    async with open_post(database_url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def lone_post(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Post]:
+    """The same on SQLite, for what does not depend on the database."""
+    async with open_post(sqlite_url, tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -4,7 +4,19 @@ import pytest
 
 from tests.support.kit import Kit
 
-EVERY_LIST = ["/messages", "/conversations", "/numbers", "/keys", "/refusals", "/alerts", "/stats"]
+EVERY_LIST = [
+    "/messages",
+    "/conversations",
+    "/outbound",
+    "/rules",
+    "/opt-outs",
+    "/numbers",
+    "/keys",
+    "/refusals",
+    "/alerts",
+    "/audit",
+    "/stats",
+]
 
 
 async def make_key(kit: Kit, *scopes: str) -> dict[str, str]:
@@ -28,11 +40,11 @@ async def test_nothing_is_shown_without_a_key(kit: Kit, path: str) -> None:
 
 async def test_a_key_opens_what_its_scopes_name(kit: Kit) -> None:
     reader = await make_key(kit, "messages:read")
-    for path in ("/messages", "/conversations", "/stats"):
+    for path in ("/messages", "/conversations", "/opt-outs", "/stats"):
         assert (
             await kit.client.request("GET", "/api/v1" + path, headers=reader)
         ).status_code == 200
-    for path in ("/numbers", "/keys", "/refusals", "/alerts"):
+    for path in ("/rules", "/numbers", "/keys", "/refusals", "/alerts", "/audit"):
         answer = await kit.client.request("GET", "/api/v1" + path, headers=reader)
         assert answer.status_code == 403
         assert answer.json()["status"] == 403

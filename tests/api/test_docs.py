@@ -52,10 +52,24 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert ("404" in operation["responses"]) == ("{" in path)
     assert scopes == {
-        "messages:read": {"messages", "conversations", "events", "stats"},
-        "admin": {"numbers", "keys", "refusals", "alerts", "reconcile"} | ASKING,
+        "messages:read": {"messages", "conversations", "outbound", "events", "stats", "opt-outs"},
+        "messages:send": {"messages", "outbound", "opt-outs"},
+        "rules:write": {"rules"},
+        "admin": {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"} | ASKING,
     }
     assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+async def test_every_parameter_is_explained(lone_api: Running) -> None:
+    schema = (await lone_api.client.get("/openapi.json")).json()
+    bare = [
+        (method, path, parameter["name"])
+        for (method, path), operation in list_operations(schema).items()
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert bare == []
+    assert all(operation["summary"] for operation in list_operations(schema).values())
 
 
 async def test_every_number_of_the_description_is_fiction(lone_api: Running) -> None:

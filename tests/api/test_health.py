@@ -20,7 +20,7 @@ async def test_health_needs_no_key_and_names_every_part(kit: Kit) -> None:
     assert answer.json() == {"status": "ok"}
     answer = await kit.client.get("/readyz", headers={"Authorization": ""})
     assert answer.status_code == 200
-    assert {"database", "disk", "spool", "workers"} <= answer.json().keys()
+    assert {"database", "disk", "spool", "workers", "sender"} <= answer.json().keys()
 
 
 async def test_figures_count_what_came(kit: Kit) -> None:

@@ -105,6 +105,8 @@ async def test_a_long_report_comes_whole(both: Both) -> None:
         ("/reports/Outbox", {"to": "2026-06-01T00:00:00Z"}, "from"),
         ("/reports/Messages", {"from": SPAN["to"], "to": SPAN["from"]}, "to"),
         ("/reports/Messages", {**SPAN, "from": "yesterday"}, "from"),
+        ("/reports/Messages", {**SPAN, "from": "0001-01-01T00:00:00Z"}, "from"),
+        ("/reports/Messages", {**SPAN, "to": "9999-12-31T23:59:59.5Z"}, "to"),
         ("/reports/Messages", {**SPAN, "colour": "red"}, "colour"),
         ("/reports/a%20b", SPAN, "type"),
     ],

@@ -1,12 +1,14 @@
 """/readyz: what is told of each part, and when messages cannot be taken."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app.api.health import Findings, judge_disk, judge_workers
+from app.api.health import Findings, judge_disk, judge_sender, judge_workers
 from app.storage.processes import Process
+from app.storage.sender import SenderState
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -50,6 +52,34 @@ def test_workers_are_well_where_one_runs_and_nothing_waits_long(
     found: Findings | None, runs_here: bool, status: str
 ) -> None:
     assert judge_workers(found, runs_here=runs_here, now=NOW).status == status
+
+
+def make_sender(state: str = "running", **changes: Any) -> Findings:
+    fields: dict[str, Any] = dict.fromkeys(each.name for each in dataclasses.fields(SenderState))
+    fields |= {"state": state, **changes}
+    due = fields.pop("oldest_due", None)
+    return Findings([], None, SenderState(**fields), due)
+
+
+@pytest.mark.parametrize(
+    ("found", "has_account", "status", "detail"),
+    [
+        (make_sender(), True, "ok", ""),
+        (make_sender(), False, "ok", "no PROVIDER_TOKEN"),
+        (make_sender("paused", reason="holiday"), True, "degraded", "paused: holiday"),
+        (make_sender("stopped", reason="no credits"), True, "degraded", "stopped: no credits"),
+        (make_sender(oldest_due=NOW), True, "ok", ""),
+        (make_sender(oldest_due=LONG_AGO), True, "degraded", "300 seconds"),
+        (make_sender(oldest_due=LONG_AGO, pace_at=NOW), True, "ok", ""),
+        (None, True, "degraded", "unknown"),
+    ],
+)
+def test_the_sender_is_well_where_it_runs_and_texts_go_out(
+    found: Findings | None, has_account: bool, status: str, detail: str
+) -> None:
+    part = judge_sender(found, has_account=has_account, now=NOW)
+    assert part.status == status
+    assert detail in part.detail
 
 
 async def test_messages_that_wait_long_are_told(api: Running) -> None:

@@ -59,6 +59,8 @@ async def read_all(api: Running) -> list[dict[str, Any]]:
         {"forward_copies": 3},
         {"forward_copies": 3, "forward_copies_at_once": True},
         {"forward_twice_share": 1.0},
+        {"forward_wants": "200"},
+        {"forward_wants": "OK", "forward_retries": 3},
     ],
     ids=str,
 )
@@ -68,6 +70,9 @@ async def test_a_text_is_one_message_however_it_is_forwarded(
     provider = make_provider(api, **switches)
     [text] = await provider.simulator.receive_text(ADA, OUR_NUMBER, BODY)
     assert all(attempt.accepted for attempt in text.attempts)
+    assert len(text.attempts) == switches.get("forward_copies", 1) + (
+        "forward_twice_share" in switches
+    )
     [message] = await read_all(api)
     assert (message["source"], message["dest"], message["body"]) == (ADA, OUR_NUMBER, BODY)
     assert message["provider_id"] == str(text.id)
@@ -96,6 +101,30 @@ async def test_a_long_text_may_come_in_parts(api: Running) -> None:
     messages = await read_all(api)
     assert [len(message["body"]) for message in messages] == [153, 47]
     assert len(set(list_ids({"items": messages}))) == 2
+    await provider.simulator.close()
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "UTC"])
+async def test_the_time_of_a_text_is_read_in_the_zone_that_was_set(
+    tmp_path: Path, sqlite_url: str, zone: str
+) -> None:
+    async with running(sqlite_url, tmp_path, provider_timezone=zone) as api:
+        provider = make_provider(api, forward_zone=zone)
+        await provider.simulator.receive_text(ADA, OUR_NUMBER, "Hello")
+        [message] = await read_all(api)
+        assert message["received_at"] == "2026-06-01T12:00:00.000000Z"
+        assert message["received_raw"][11:13] == ("12" if zone == "UTC" else "13")
+        await provider.simulator.close()
+
+
+@pytest.mark.parametrize("count", [None, 1])
+async def test_texts_whose_ids_come_again_are_all_kept(api: Running, count: int | None) -> None:
+    provider = make_provider(api, forward_id_count=count)
+    for body in ("first", "second"):
+        await provider.simulator.receive_text(ADA, OUR_NUMBER, body)
+    messages = await read_all(api)
+    assert [message["body"] for message in messages] == ["first", "second"]
+    assert [message["problems"] for message in messages] == [[], ["id-reused"] if count else []]
     await provider.simulator.close()
 
 

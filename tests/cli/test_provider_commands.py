@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -36,6 +38,11 @@ def test_a_report_is_csv_or_json(run: Run, wire: Wire) -> None:
     [
         (["report", "Messages"], InvalidInput, "needs from and to"),
         (["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"], InvalidInput, "to"),
+        (
+            ["report", "Messages", "--from", "0001-01-01T00:00:00+05:00", "--to", "2026-03-01"],
+            InvalidInput,
+            "lies before 1970",
+        ),
         (["report", "NoSuch", *SPAN], CodeError, "-601: Unknown Report Type"),
         (["groups", "empty", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
         (["groups", "delete", "nobody", "--yes"], CodeError, "-520: Unknown Group"),
@@ -159,6 +166,15 @@ def test_a_user_is_created_and_given_credits(run: Run) -> None:
     assert run("credits").stdout == "988.00\n"
 
 
+def test_what_is_off_about_a_user_is_said(run: Run) -> None:
+    names = ("--first-name", "A", "--last-name", "B", "--email", "nowhere")
+    result = run("users", "create", "child", *names, "--password-stdin", typed="s3cret\n")
+    assert str(result.exception) == (
+        "The provider answered -508: Error Creating User; Username is already in use;"
+        " Email is not an email address"
+    )
+
+
 def test_without_a_token_the_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LETTERBOX_PROVIDER_TOKEN")
     result = run("credits")
@@ -180,6 +196,15 @@ def test_the_doctor_asks_for_the_credits_and_masks_the_token(run: Run, wire: Wir
     assert "fail  The provider answered -511" in run("doctor").stdout
 
 
+def test_the_doctor_warns_of_a_token_in_the_clear(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "warn  LETTERBOX_PROVIDER_URL: the token travels in the clear; use https"
+    assert warning not in run("doctor").stdout
+    monkeypatch.setenv("LETTERBOX_PROVIDER_URL", "http://nowhere.invalid/api")
+    assert warning in run("doctor").stdout
+
+
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
     ended = subprocess.run(
@@ -189,6 +214,44 @@ def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path)
     [line] = ended.stderr.splitlines()
     assert line.startswith("letterbox: The provider answered -501: Unknown Username/Password")
     assert "a-wrong-token" not in line
+
+
+def test_a_full_disk_behind_stdout_is_one_line(wire: Wire, tmp_path: Path) -> None:
+    wire.order("PATCH", "switches", {"filler_rows": 1000}).raise_for_status()
+    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")
+    for command in (["credits"], ["report", "Messages", *SPAN]):
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [LETTERBOX, *command],
+                env=settings,
+                cwd=tmp_path,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        assert (ended.returncode, ended.stderr) == (1, "letterbox: No space left on device\n")
+
+
+def test_an_import_shows_a_person_how_far_it_is(wire: Wire, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")
+    ours, theirs = pty.openpty()
+    try:
+        ended = subprocess.run(
+            [LETTERBOX, "contacts", "import", "people.csv"],
+            env=settings | {"TERM": "xterm"},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+        )
+    finally:
+        os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "line,result,detail")
+    assert b"Importing" in shown
+    assert b"100%" in shown
 
 
 def test_the_number_of_the_demo_is_no_magic_one(wire: Wire) -> None:

@@ -22,6 +22,10 @@ class Store(ABC):
         """Run a query on a connection of its own."""
 
     @abstractmethod
+    def execute(self, sql: str) -> None:
+        """Change something behind the service's back."""
+
+    @abstractmethod
     def list_tables(self) -> list[str]:
         """The names of all tables."""
 
@@ -46,6 +50,10 @@ class SqliteStore(Store):
         with closing(sqlite3.connect(self.path, timeout=10)) as connection:
             return connection.execute(sql).fetchall()
 
+    def execute(self, sql: str) -> None:
+        with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as connection:
+            connection.execute(sql)
+
     def list_tables(self) -> list[str]:
         rows = self.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
         return [str(row[0]) for row in rows]
@@ -61,6 +69,9 @@ class PostgresStore(Store):
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         return self.server.fetch(sql, database=self.name)
+
+    def execute(self, sql: str) -> None:
+        self.server.execute(sql, database=self.name)
 
     def list_tables(self) -> list[str]:
         rows = self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

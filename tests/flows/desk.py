@@ -39,7 +39,9 @@ class Desk:
         return await self.database.write(add_rule, rule, now=self.now)
 
     async def add_number(self, number: str = SHOP, **fields: Any) -> None:
-        await configure.add_number(self.database, number, region="GB", now=self.now, **fields)
+        await configure.add_number(
+            self.database, number, region="GB", who="cli:test", now=self.now, **fields
+        )
 
     async def receive(self, *bodies: str, **fields: Any) -> list[int]:
         """Texts that arrive now; returns their ids."""

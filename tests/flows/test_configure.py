@@ -15,6 +15,7 @@ from app.storage.numbers import get_number, read_admission
 from tests.conftest import NOW
 
 NUMBER = "447700900100"
+WHO = "cli:test"
 
 
 def make_secrets() -> Callable[[], str]:
@@ -28,7 +29,7 @@ async def test_a_value_admits_forwards_to_its_number_and_is_kept_as_a_digest(
 ) -> None:
     before = await database.read(read_admission)
     made = await configure.add_number(
-        database, "07700 900100", region="GB", now=NOW, make_secret=make_secrets()
+        database, "07700 900100", region="GB", who=WHO, now=NOW, make_secret=make_secrets()
     )
     assert (made.value, made.number.number) == ("first", NUMBER)
     assert "first" not in repr(made)
@@ -39,18 +40,22 @@ async def test_a_value_admits_forwards_to_its_number_and_is_kept_as_a_digest(
 
 
 async def test_of_two_who_add_a_number_at_once_one_is_told(database: Database) -> None:
-    adding = [configure.add_number(database, NUMBER, region="GB", now=NOW) for _ in range(2)]
+    adding = [
+        configure.add_number(database, NUMBER, region="GB", who=WHO, now=NOW) for _ in range(2)
+    ]
     outcomes = await asyncio.gather(*adding, return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["Conflict", "NumberWithAuth"]
     with pytest.raises(Conflict):
-        await configure.add_number(database, NUMBER, region="GB", now=NOW)
+        await configure.add_number(database, NUMBER, region="GB", who=WHO, now=NOW)
 
 
 async def test_a_rotated_value_is_good_until_its_overlap_ends(database: Database) -> None:
     make_secret = make_secrets()
-    await configure.add_number(database, NUMBER, region="GB", now=NOW, make_secret=make_secret)
+    await configure.add_number(
+        database, NUMBER, region="GB", who=WHO, now=NOW, make_secret=make_secret
+    )
     await configure.rotate_auth(
-        database, NUMBER, overlap=timedelta(hours=1), now=NOW, make_secret=make_secret
+        database, NUMBER, overlap=timedelta(hours=1), who=WHO, now=NOW, make_secret=make_secret
     )
     admission = await database.read(read_admission)
     later = NOW + timedelta(hours=1)
@@ -60,31 +65,33 @@ async def test_a_rotated_value_is_good_until_its_overlap_ends(database: Database
 
 
 async def test_at_most_two_values_live_however_many_rotate_at_once(database: Database) -> None:
-    await configure.add_number(database, NUMBER, region="GB", now=NOW)
-    await asyncio.gather(*(configure.rotate_auth(database, NUMBER, now=NOW) for _ in range(4)))
+    await configure.add_number(database, NUMBER, region="GB", who=WHO, now=NOW)
+    await asyncio.gather(
+        *(configure.rotate_auth(database, NUMBER, who=WHO, now=NOW) for _ in range(4))
+    )
     found = await database.read(get_number, NUMBER)
     assert [auth.expires_at for auth in found.auth] == [None, NOW + configure.OVERLAP]
 
 
 async def test_a_number_that_is_gone_is_told(database: Database) -> None:
-    await configure.add_number(database, NUMBER, region="GB", now=NOW)
-    await configure.remove_number(database, NUMBER)
+    await configure.add_number(database, NUMBER, region="GB", who=WHO, now=NOW)
+    await configure.remove_number(database, NUMBER, who=WHO, now=NOW)
     assert not (await database.read(read_admission)).values
     with pytest.raises(NotFound):
-        await configure.rotate_auth(database, NUMBER, now=NOW)
+        await configure.rotate_auth(database, NUMBER, who=WHO, now=NOW)
     with pytest.raises(NotFound):
-        await configure.change_number(database, NUMBER, {"label": "x"})
+        await configure.change_number(database, NUMBER, {"label": "x"}, who=WHO, now=NOW)
 
 
 async def test_a_key_is_found_by_its_digest_until_it_is_revoked(database: Database) -> None:
     made = await configure.create_key(
-        database, "shop", ["admin", "messages:read"], now=NOW, make_secret=make_secrets()
+        database, "shop", ["admin", "messages:read"], who=WHO, now=NOW, make_secret=make_secrets()
     )
     assert made.secret == "lbx_first"
     assert "first" not in repr(made)
     assert made.key.scopes == ("messages:read", "admin")
     assert await database.read(find_key, digest_secret(made.secret)) == made.key
-    await configure.revoke_key(database, made.key.id)
+    await configure.revoke_key(database, made.key.id, who=WHO, now=NOW)
     assert await database.read(find_key, digest_secret(made.secret)) is None
     with pytest.raises(NotFound):
         await database.read(get_key, made.key.id)
@@ -92,4 +99,4 @@ async def test_a_key_is_found_by_its_digest_until_it_is_revoked(database: Databa
 
 async def test_a_key_without_a_scope_is_refused(database: Database) -> None:
     with pytest.raises(InvalidInput):
-        await configure.create_key(database, "shop", [], now=NOW)
+        await configure.create_key(database, "shop", [], who=WHO, now=NOW)

@@ -122,7 +122,7 @@ async def test_just_64_kib_is_kept(kit: Kit) -> None:
 
 async def test_a_number_added_elsewhere_opens_at_once(kit: Kit) -> None:
     made = await add_number(
-        kit.runtime.database, "447700900456", region="GB", now=kit.runtime.now()
+        kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
     )
     assert (await kit.forward(auth=made.value)).status_code == 200
     assert (await kit.forward("2", dest="447700900789", auth=AUTH)).status_code == 200
@@ -132,16 +132,18 @@ async def test_a_number_added_elsewhere_opens_at_once(kit: Kit) -> None:
 
 async def test_a_numbers_own_auth_does_not_open_another_number(kit: Kit) -> None:
     database, now = kit.runtime.database, kit.runtime.now()
-    made = await add_number(database, "447700900456", region="GB", now=now)
-    await add_number(database, "447700900457", region="GB", now=now)
+    made = await add_number(database, "447700900456", region="GB", who="cli:test", now=now)
+    await add_number(database, "447700900457", region="GB", who="cli:test", now=now)
     assert (await kit.forward(dest="447700900457", auth=made.value)).status_code == 403
     assert (await kit.forward(dest="", auth=made.value)).status_code == 200
 
 
 async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: Kit) -> None:
     database = kit.runtime.database
-    old = await add_number(database, "447700900456", region="GB", now=kit.runtime.now())
-    new = await rotate_auth(database, "447700900456", now=kit.runtime.now())
+    old = await add_number(
+        database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
+    )
+    new = await rotate_auth(database, "447700900456", who="cli:test", now=kit.runtime.now())
     for value in (old.value, new.value):
         assert (await kit.forward(auth=value)).status_code == 200
     await kit.runtime.tender.write_notices()
@@ -152,7 +154,7 @@ async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: K
 async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     # A gate made anew from the file that the first one wrote, over a database that is closed.
     made = await add_number(
-        kit.runtime.database, "447700900456", region="GB", now=kit.runtime.now()
+        kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
     )
     await kit.runtime.gate.refresh()
     gate = Gate(

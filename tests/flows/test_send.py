@@ -6,9 +6,10 @@ from typing import Any
 import httpx2
 
 from app.flows.send import LEASE_SECONDS
-from app.storage.attempts import end_leases, record_results
-from app.storage.claims import claim_texts, expire_overdue
+from app.storage.attempts import record_results
+from app.storage.claims import claim_texts
 from app.storage.database import Database
+from app.storage.lapses import end_leases, expire_overdue
 from app.storage.opted_out import find_opted_out, note_refused_number
 from app.storage.sender import get_sender, pause_sender, resume_sender
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
@@ -271,8 +272,10 @@ async def test_an_expired_lease_is_uncertain_not_sent_again(outbox: Outbox) -> N
 async def test_who_slept_over_the_lease_does_not_call(outbox: Outbox) -> None:
     number = await outbox.queue()
     sender = outbox.make_sender()
+    times = iter([0.0])
+    sender.seconds = lambda: next(times, 40.0)  # it slept while it claimed
     await sender.turn()
-    outbox.pass_seconds(40)  # before the call's task has run at all
+    sender.seconds = lambda: outbox.seconds[0]
     await sender.run_dry()
     row = await outbox.row(number)
     assert (row.status, row.attempts) == ("queued", 1)

@@ -288,6 +288,18 @@ async def test_import_gives_a_result_for_each_line_with_its_detail() -> None:
     assert [line.is_success for line in lines] == [True] + [False] * 5
 
 
+async def test_import_answers_the_example_of_the_page_as_it_stands_there() -> None:
+    body = (
+        "1 : Success\r\n2 : Success\r\n3 : Success\r\n4 : Failed\r\n5 : Failed\r\n \r\n\r\n"
+        "4 : No name\r\n5 : Invalid number (mynumber)\r\n"
+    )
+    async with calling(answer(body)) as (client, _):
+        lines = await client.import_contacts([NewContact("A", ONE)] * 5)
+
+    assert [line.result for line in lines] == ["Success"] * 3 + ["Failed"] * 2
+    assert [line.detail for line in lines[3:]] == ["No name", "Invalid number (mynumber)"]
+
+
 @pytest.mark.parametrize("body", ["1 : Success", "1 : Success\n1 : Success", "2 : A\n3 : B"])
 async def test_import_with_a_line_missing_is_an_error(body: str) -> None:
     async with calling(answer(body)) as (client, _):
@@ -307,7 +319,8 @@ async def test_user_errors_keep_every_line() -> None:
             await client.update_credits("anna", Decimal(1))
 
     assert caught.value.details == ("Username is taken", "Email is invalid")
-    assert str(caught.value) == "The provider answered -508: Username is taken"
+    assert caught.value.provider_text == "Username is taken"
+    assert str(caught.value) == "The provider answered -508: Username is taken; Email is invalid"
 
 
 async def test_contacts_are_read_by_heading_in_any_order() -> None:

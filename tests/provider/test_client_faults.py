@@ -217,6 +217,7 @@ async def test_other_status_than_200_is_an_error_of_its_own(status: int, call: C
             await call(client)
 
     assert caught.value.status == status
+    assert ("is its URL right?" in str(caught.value)) == (status in {301, 302, 404})
     _assert_unknown(caught.value)
     assert len(server.bodies) == 1
 

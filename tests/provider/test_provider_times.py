@@ -1,10 +1,11 @@
 """The provider's local times, in reports and in the windows that ask for them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from app.provider.times import format_window, read_report_time
+from app.domain.errors import InvalidInput
+from app.provider.times import format_schedule, format_window, read_report_time
 from tests.support.provider import LONDON
 
 
@@ -69,3 +70,21 @@ def test_window_holds_all_that_is_asked_for(
     since: datetime, until: datetime, window: tuple[str, str]
 ) -> None:
     assert format_window(since, until, LONDON) == window
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+        datetime(999, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 1, tzinfo=timezone(-timedelta(hours=5))),
+    ],
+)
+def test_time_that_has_no_form_for_the_provider_is_refused(at: datetime) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(InvalidInput, match="before 1970 or after 9998"):
+        format_schedule(at, LONDON)
+    for since, until in ((at, now), (now, at)):
+        with pytest.raises(InvalidInput) as caught:
+            format_window(since, until, LONDON)
+        assert caught.value.field == ("since" if since is at else "until")

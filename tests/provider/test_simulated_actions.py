@@ -1,9 +1,11 @@
 """Every action of the provider's page, between the real client and the simulator over sockets."""
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ from tests.support.simulated import (
 
 HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
 LONG = replace(HELLO, body="x" * 459)
+FILLER = ', with a comma, a "quote"\nand a line break'
 DAY = {"since": START - timedelta(hours=1), "until": START + timedelta(days=1)}
 
 
@@ -116,6 +119,26 @@ async def test_reports_have_what_happened(provider: Simulated) -> None:
     async with client.open_report("Usage", **DAY) as table:
         usage = {row.status.word: row.messages async for row in read_usage(table)}
     assert usage == {"Delivered": 1}
+
+
+def read_resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.soak
+async def test_a_report_of_any_length_is_read_in_constant_memory(provider: Simulated) -> None:
+    # Were they gathered, they would take more than 30 MB.
+    rows = 1_000_000 if os.environ.get("LETTERBOX_SOAK") == "1" else 60_000
+    provider.throw(filler_rows=rows)
+    before = most = read_resident_bytes()
+    count, last = 0, ""
+    async with provider.client.open_report("InboundMessages", **DAY) as table:
+        async for row in table:
+            count, last = count + 1, row[3]
+            if count % 5000 == 0:
+                most = max(most, read_resident_bytes())
+    assert (count, last) == (rows, f"Filler {rows - 1}{FILLER}")
+    assert most - before < 16_000_000
 
 
 async def test_the_outbox_has_what_is_still_to_go(provider: Simulated) -> None:

@@ -115,6 +115,24 @@ async def test_the_address_book_with_and_without_headings(header: bool) -> None:
         assert (await provider.client.get_all_groups()).rows[0].fields == ("friends", "1")
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "groups"),
+    [
+        ({"Name": "Full Name", "Number": "Mobile", "Groups": "Group 1"}, "Ada", ("friends",)),
+        ({"Number": "Whom"}, None, ()),
+    ],
+    ids=str,
+)
+async def test_the_address_book_in_other_words(
+    words: dict[str, str], name: str | None, groups: tuple[str, ...]
+) -> None:
+    async with simulated_over_sockets(rename_headings=words) as provider:
+        await provider.client.import_contacts([NewContact("Ada", ADA, "", ("friends",))])
+        contact = (await provider.client.get_all_contacts()).rows[-1]
+        assert (contact.name, contact.groups) == (name, groups)
+        assert contact.fields == ("Ada", ADA, "", "friends")
+
+
 @pytest.mark.parametrize("creates", [True, False])
 async def test_an_unknown_group_is_made_or_makes_the_line_partial(creates: bool) -> None:
     async with simulated_over_sockets(import_creates_groups=creates) as provider:

@@ -90,6 +90,7 @@ class Owner:
         self.begun: list[float] = []
         self.requests: list[tuple[str, str, str, bytes]] = []
         self.answers: list[int] = []
+        self.words: list[str] = []
         self.seconds = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +101,8 @@ class Owner:
         self.requests.append((request.method, str(request.url), content_type, body))
         await asyncio.sleep(self.seconds)
         status = self.answers.pop(0) if self.answers else 200
-        await PlainTextResponse("OK", status)(scope, receive, send)
+        word = self.words.pop(0) if self.words else "OK"
+        await PlainTextResponse(word, status)(scope, receive, send)
 
     def forms(self) -> list[dict[str, str]]:
         """What came, as parameters: those of the body, or of the query where there is none."""

@@ -27,6 +27,15 @@ def test_people_take_turns_and_name_their_own_order() -> None:
     assert len(LONG_BODY) > 160
 
 
+def test_whoever_wants_no_more_texts_wants_them_again() -> None:
+    [people] = demo_config().lists
+    numbers = [(entry.number, entry.fields[-1]) for entry in people.entries]
+    texts = [make_text(turn, numbers) for turn in range(5 * len(BODIES))]
+    stopped = [number for number, body in texts if body == "STOP"]
+    assert stopped == [number for number, body in texts if body == "START"]
+    assert set(stopped) == {number for number, _ in numbers}
+
+
 @pytest.mark.parametrize(("asked", "first", "then"), [(10, 2, 10), (1, 1, 1), (0, 0, 1)])
 async def test_texts_come_at_a_bounded_rate(asked: float, first: float, then: float) -> None:
     slept: list[float] = []

@@ -1,5 +1,6 @@
 """`letterbox simulate`: the served process, and the commands that order one about."""
 
+import inspect
 import json
 import re
 import signal
@@ -15,7 +16,8 @@ import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli.simulate import app
+from app.cli.simulate import app, fault
+from app.simulator.faults import Fault
 from tests.simulator.play import ADA, VMN, Wire
 
 COMMAND = [sys.executable, "-c", "from app.cli.simulate import app; app()"]
@@ -138,7 +140,15 @@ def test_switches_are_shown_and_thrown(wire: Wire) -> None:
 def test_faults_are_added_and_cleared(wire: Wire) -> None:
     added = json.loads(run(wire, "fault", "reset", "--times", "2", "--no-taken").stdout)
     assert (added[0]["kind"], added[0]["times"], added[0]["taken"]) == ("reset", 2, False)
+    only = ("--destination", ADA, "--skip", "1", "--status", "503")
+    added = json.loads(run(wire, "fault", "html", "--action", "Send", *only).stdout)[1]
+    names = ("kind", "action", "destination", "skip", "status", "code")
+    assert [added[name] for name in names] == ["html", "Send", ADA, 1, 503, -300]
     assert json.loads(run(wire, "fault", "--clear").stdout) == []
+
+
+def test_every_field_of_a_fault_has_an_option() -> None:
+    assert set(Fault.model_fields) <= set(inspect.signature(fault).parameters)
 
 
 def test_load_is_begun_shown_and_ended(wire: Wire) -> None:
@@ -157,7 +167,7 @@ def test_ledger_is_printed(wire: Wire) -> None:
     [
         (["switch", "nonsense"], 2, "NAME=VALUE"),
         (["switch", "nonsense=1"], 1, "The simulator refuses: nonsense"),
-        (["fault", "tea"], 1, "The simulator refuses: 0.kind"),
+        (["fault", "tea"], 2, "'tea' is not one of 'slow'"),
         (["text", "Hello"], 2, "--from"),
         (["text", "--from", ADA, "--to", "447700900999", "Hello"], 1, "no such number"),
         (["load", "--rate", "0"], 2, "rate"),
@@ -170,6 +180,14 @@ def test_wrong_usage_is_said_and_numbered(
     assert result.exit_code == status
     assert said in re.sub(r"\x1b\[[0-9;]*m", "", result.stderr)
     assert "Traceback" not in result.stderr
+
+
+def test_port_that_is_taken_is_one_clear_line(wire: Wire) -> None:
+    port = str(wire.http.base_url.port)
+    result = CliRunner().invoke(app, ["serve", "--port", port])
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"Cannot listen on 127.0.0.1:{port} (Address already in use)")
 
 
 def test_missing_simulator_is_one_clear_line() -> None:

@@ -67,6 +67,19 @@ def tries_at_once(played: Played) -> object:
     return tries(played)
 
 
+def tries_until_a_yes(played: Played) -> object:
+    """How often a text is forwarded to an owner who says 202, then 200, then 200 with a word."""
+    played.throw(forward_retries=5, forward_retry_seconds=0)
+    played.owner.answers = [202, 200]
+    played.owner.words = ["", "Thanks"]
+    played.receive("Hello")
+    return len(played.owner.requests)
+
+
+def ids_of_three(played: Played) -> object:
+    return [text.id for body in "abc" for text in played.receive(body)]
+
+
 def tries_without_time(played: Played) -> object:
     played.throw(forward_retries=1)
     played.owner.answers = [500]
@@ -134,6 +147,10 @@ PROOFS: dict[str, Proof] = {
     "forward_plus": Proof(True, parameter("source"), ADA, f"+{ADA}"),
     "forward_long_texts": Proof("parts", come(LONG), [LONG], ["x" * 153, "x" * 8]),
     "forward_unlisted_fields": Proof(False, parameter("MM1", "447700900077"), "", None),
+    "forward_id_count": Proof(
+        2, ids_of_three, [8200001, 8200002, 8200003], [8200001, 8200002, 8200001]
+    ),
+    "forward_wants": Proof("OK", tries_until_a_yes, 1, 3),
     "forward_timeout_seconds": Proof(0.01, timed_out, (200, None), (None, "no answer in time")),
     "forward_retries": Proof(2, tries_at_once, 1, 3),
     "forward_retry_seconds": Proof(0, tries_without_time, 1, 2),
@@ -154,6 +171,10 @@ def test_every_switch_of_forwards_is_proved() -> None:
 @pytest.mark.parametrize("name", PROOFS)
 def test_forward_switch_at_rest_shows_the_likeliest_way(name: str) -> None:
     assert PROOFS[name].look(Played()) == PROOFS[name].usual
+
+
+def test_an_owner_may_have_to_say_200_and_no_more() -> None:
+    assert tries_until_a_yes(Played(forward_wants="200")) == 2
 
 
 @pytest.mark.parametrize("name", PROOFS)

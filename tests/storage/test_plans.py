@@ -10,13 +10,42 @@ from sqlalchemy import event
 
 from app.domain.queries import MessageFilter
 from app.flows.handle import handle_batch
-from app.storage import alerts, conversations, events, keys, numbers, refusals, search, stats
+from app.storage import (
+    alerts,
+    conversations,
+    events,
+    keys,
+    numbers,
+    outbound_lists,
+    outbound_texts,
+    refusals,
+    search,
+    stats,
+)
 from app.storage.database import Connection, Database
+from app.storage.idempotency import Once, find_answer
 from app.storage.inbound import make_inserter
+from app.storage.opt_outs import find_opted_out
+from app.storage.outbound_lists import OutboundFilter
+from app.storage.outbox import NewOutbound, queue_texts
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
-LARGE = ("messages", "message_index", "conversations", "refusals", "alerts", "events", "api_keys")
+LARGE = (
+    "messages",
+    "message_index",
+    "conversations",
+    "refusals",
+    "alerts",
+    "events",
+    "api_keys",
+    "outbound",
+    "provider_messages",
+    "send_attempts",
+    "status_changes",
+    "opt_outs",
+    "idempotency_keys",
+)
 
 Query = Callable[[Connection], Any]
 
@@ -37,7 +66,32 @@ def list_conversations(**conditions: Any) -> Query:
     )
 
 
+def list_outbound(**conditions: Any) -> Query:
+    wanted = OutboundFilter(**conditions)
+    return lambda conn: outbound_lists.list_outbound(conn, wanted, before=(NOW, 200), limit=50)
+
+
+def list_thread(conn: Connection) -> Any:
+    found = conversations.get_conversation(conn, 1)
+    return conversations.list_thread(conn, found, before=(900, 200), limit=50)
+
+
 SENDER, NUMBER = "447700900001", "447700900100"
+SPAN = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(days=1)}
+# Each in its index's own order: nothing is sorted, however much there is.
+OUTBOUND: dict[str, Query] = {
+    "newest": list_outbound(),
+    "of a time": list_outbound(**SPAN),
+    "in a status": list_outbound(status="queued"),
+    "in a status and of a time": list_outbound(status="queued", **SPAN),
+    "to a number": list_outbound(to=SENDER),
+    "to a number and of a time": list_outbound(to=SENDER, **SPAN),
+    "from a source": list_outbound(source=NUMBER),
+    "by a rule": list_outbound(rule_id=1),
+    "of a conversation": lambda conn: outbound_texts.list_sent_in(conn, 1, before=200, limit=50),
+    "recipients": lambda conn: outbound_texts.list_recipients(conn, 1, before=200, limit=50),
+    "history": lambda conn: outbound_texts.read_history(conn, 1),
+}
 QUERIES: dict[str, Query] = {
     "newest": lambda conn: search.list_messages(conn, MessageFilter(), before=None, limit=50),
     "deep": list_by(),
@@ -72,6 +126,15 @@ QUERIES: dict[str, Query] = {
     "events": lambda conn: events.read_events(conn, after=5, limit=50),
     "bounds of events": events.read_event_bounds,
     "counts": lambda conn: stats.count_days(conn, since="2026-01-01", until=None, number=None),
+    "outbound in reply": list_outbound(in_reply_to=1),
+    "outbound in a status to a number": list_outbound(to=SENDER, status="queued"),
+    "replies": lambda conn: outbound_texts.list_replies(conn, 1),
+    "one outbound": lambda conn: outbound_texts.get_outbound(conn, 1),
+    "a list": lambda conn: outbound_texts.get_outbound(conn, 301),
+    "a thread": list_thread,
+    "opted out": lambda conn: find_opted_out(conn, [SENDER, NUMBER]),
+    "an answer given before": lambda conn: find_answer(conn, Once("1", "key", b""), NOW),
+    **{f"outbound {name}": query for name, query in OUTBOUND.items()},
     "backlog": lambda conn: stats.count_backlog(conn, at_most=1000),
 }
 
@@ -127,7 +190,17 @@ async def filled(database: Database) -> Database:
     inserter.abandon()
     while await database.write(handle_batch, NOW):
         pass
+    await database.write(_fill_outbox)
     return database
+
+
+def _fill_outbox(conn: Connection) -> None:
+    texts = [
+        NewOutbound(source=NUMBER, body="Hi", origin="person", to=f"4477009000{number % 50:02}")
+        for number in range(300)
+    ]
+    people = NewOutbound(source=NUMBER, body="Hi", origin="person", list_name="people")
+    queue_texts(conn, [*texts, people], "key:x", NOW)
 
 
 async def test_no_list_walks_a_whole_table(filled: Database) -> None:
@@ -146,3 +219,10 @@ async def test_the_guard_sees_a_scan(filled: Database) -> None:
         explain, lambda conn: conn.exec_driver_sql("SELECT id FROM messages WHERE body = 'x'")
     )
     assert find_scans(plans[0][1])
+
+
+async def test_no_list_of_texts_that_go_out_is_sorted(filled: Database) -> None:
+    for name, query in OUTBOUND.items():
+        for _, plan in await filled.read(explain, query):
+            assert "TEMP B-TREE" not in plan, (name, plan)
+            assert "Sort" not in plan, (name, plan)

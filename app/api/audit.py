@@ -1,0 +1,72 @@
+"""/audit: who did what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.dependencies import Keyring, make_router
+from app.api.filters import TimeFilter
+from app.api.ids import Prefix, encode_id
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.schemas import AuditEntry, Page
+from app.runtime import Runtime
+from app.storage import audit
+
+# Whose subject is an id; that of any other action is a number or a name.
+_PREFIXES: dict[str, Prefix] = {
+    "rule.create": "rul",
+    "rule.change": "rul",
+    "rule.remove": "rul",
+    "key.create": "key",
+    "key.change": "key",
+    "key.revoke": "key",
+    "message.replay": "msg",
+    "outbound.cancel": "out",
+    "outbound.resolve": "out",
+}
+
+
+class AuditQuery(ListQuery):
+    """The filters of /audit."""
+
+    actor: Annotated[
+        str | None, Field(max_length=300, description="who did it", examples=["key:reporting"])
+    ] = None
+    action: Annotated[
+        str | None, Field(max_length=100, description="what was done", examples=["rule.change"])
+    ] = None
+    since: Annotated[TimeFilter, Field(description="done then or later")] = None
+    until: Annotated[TimeFilter, Field(description="done before then")] = None
+
+
+def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/audit", "admin")
+
+    @router.get("", responses=LINK_HEADER)
+    async def list_audit(
+        request: Request, response: Response, query: Annotated[AuditQuery, Query()]
+    ) -> Page[AuditEntry]:
+        """List who did what, newest first."""
+        listing = Listing(request, query, runtime.settings.base_url)
+        rows = await runtime.database.read(
+            audit.list_audit,
+            actor=query.actor,
+            action=query.action,
+            since=query.since,
+            until=query.until,
+            before=listing.position,
+            limit=listing.look_ahead,
+        )
+        return listing.make_page(response, rows, show_entry)
+
+    return router
+
+
+def show_entry(entry: audit.AuditEntry) -> AuditEntry:
+    """As programs see it: the subject by the id that they know."""
+    shown = AuditEntry.model_validate(entry)
+    prefix = _PREFIXES.get(entry.action)
+    if prefix is not None:
+        shown.subject = encode_id(prefix, int(entry.subject))
+    return shown

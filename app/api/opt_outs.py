@@ -1,0 +1,91 @@
+"""/opt-outs: who wants no texts from any of our numbers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.filters import NumberFilter
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.schemas import A_SENDER, OptOut, Page, Sent, Text
+from app.domain.messages import normalise_number
+from app.flows.opt_out import opt_in, opt_out
+from app.runtime import Runtime
+from app.storage import opt_outs
+
+
+class OptOutQuery(ListQuery):
+    """The filter of /opt-outs."""
+
+    number: Annotated[NumberFilter, Field(description="whether this one is out")] = None
+
+
+class NewOptOut(Sent):
+    """A number that is to get no texts."""
+
+    number: Annotated[
+        Text,
+        Field(
+            max_length=40,
+            description="a full number, or a national one of DEFAULT_REGION",
+            examples=[A_SENDER, "07700 900123"],
+        ),
+    ]
+    text: Annotated[
+        Text, Field(max_length=500, description="why", examples=["asked on the phone"])
+    ] = ""
+
+
+def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    reading = make_router(keyring, "/opt-outs", "messages:read")
+    writing = make_router(keyring, "/opt-outs", "messages:send")
+    settings = runtime.settings
+
+    @reading.get("", responses=LINK_HEADER)
+    async def list_opt_outs(
+        request: Request, response: Response, query: Annotated[OptOutQuery, Query()]
+    ) -> Page[OptOut]:
+        """List the numbers that are out, newest first, with when and why."""
+        listing = Listing(request, query, settings.base_url)
+        rows = await runtime.database.read(
+            opt_outs.list_opt_outs,
+            number=query.number,
+            before=listing.position,
+            limit=listing.look_ahead,
+        )
+        return listing.make_page(response, rows, OptOut.model_validate)
+
+    @writing.post("", status_code=201)
+    async def add_opt_out(body: NewOptOut, response: Response, by: By) -> OptOut:
+        """Refuse texts to a number from all of ours, and cancel those that wait.
+
+        A number that is out already keeps its reason.
+        """
+        found = await opt_out(
+            runtime.database,
+            body.number,
+            reason=body.text,
+            region=settings.default_region,
+            who=by.actor,
+            now=runtime.now(),
+        )
+        runtime.wakeups.ring("events")
+        response.headers["Location"] = f"{settings.base_url}{PREFIX}/opt-outs/{found.number}"
+        return OptOut.model_validate(found)
+
+    @reading.get("/{number}")
+    async def get_opt_out(number: str) -> OptOut:
+        """Get one number's opt-out; 404 where it is not out."""
+        found = await runtime.database.read(opt_outs.get_opt_out, normalise_number(number))
+        return OptOut.model_validate(found)
+
+    @writing.delete("/{number}", status_code=204)
+    async def remove_opt_out(number: str, by: By) -> None:
+        """Let a number be texted again."""
+        await opt_in(runtime.database, normalise_number(number), who=by.actor, now=runtime.now())
+
+    both = APIRouter()
+    both.include_router(reading)
+    both.include_router(writing)
+    return both

@@ -1,0 +1,190 @@
+"""/outbound: what goes out, written here and followed to its end."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.api.dependencies import By, Caller, Keyring, make_router
+from app.api.ids import decode_id
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.outbound_requests import NewText, OutboundQuery, Resolution
+from app.api.outbound_schemas import (
+    Outbound,
+    OutboundDetail,
+    QueuedTexts,
+    Recipient,
+    show_detail,
+    show_queued,
+)
+from app.api.schemas import Page
+from app.domain.errors import InvalidInput
+from app.flows.cancel import cancel_text
+from app.flows.compose import compose_once
+from app.flows.resolve import resolve_text
+from app.runtime import Runtime
+from app.storage import outbound_lists, outbound_texts
+from app.storage.database import Connection
+from app.storage.idempotency import Once
+
+QUEUED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "headers": {
+            "Idempotent-Replayed": {
+                "description": "`true` where this is the first answer again",
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+
+
+def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/outbound", "messages:read")
+    database = runtime.database
+
+    @router.get("", responses=LINK_HEADER)
+    async def list_outbound(
+        request: Request, response: Response, query: Annotated[OutboundQuery, Query()]
+    ) -> Page[Outbound]:
+        """List what goes out and went out, newest first.
+
+        With several filters a page may be short or empty while `next` is not null.
+        """
+        listing = Listing(request, query, runtime.settings.base_url)
+        wanted = query.make_filter()
+        place = listing.find_time_position()
+        if wanted is None:
+            return Page(items=[], next=None)
+        page = await database.read(
+            outbound_lists.list_outbound, wanted, before=place, limit=query.limit
+        )
+        items = [Outbound.model_validate(each) for each in page.texts]
+        return Page(items=items, next=listing.make_time_next(response, page.next))
+
+    @router.get("/{id}")
+    async def get_outbound(id: str) -> OutboundDetail:  # noqa: A002 the path's name
+        """Get one text, with every call that was made for it and every change of its status."""
+        return await database.read(_read_detail, decode_id("out", id))
+
+    @router.get("/{id}/recipients", responses=LINK_HEADER)
+    async def list_recipients(
+        id: str,  # noqa: A002 the path's name
+        request: Request,
+        response: Response,
+        query: Annotated[ListQuery, Query()],
+    ) -> Page[Recipient]:
+        """List the recipients of a list or group, as far as the provider has told of them.
+
+        For a text to a number these are its parts.
+        """
+        listing = Listing(request, query, runtime.settings.base_url)
+        rows = await database.read(
+            _read_recipients,
+            decode_id("out", id),
+            before=listing.position,
+            limit=listing.look_ahead,
+        )
+        return listing.make_page(response, rows, Recipient.model_validate)
+
+    return router
+
+
+def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/outbound", "messages:send")
+    settings = runtime.settings
+
+    @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
+    async def send_text(
+        body: NewText,
+        by: By,
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=200,
+                description="the same key and body get the first answer again, for 24 hours",
+            ),
+        ] = None,
+    ) -> Response:
+        """Queue a text for one number or up to 100, or for a list or group: all of it or nothing.
+
+        Where a number is off or has opted out, 422 names each such number and nothing is queued.
+        """
+        runtime.get_provider()
+        done = await compose_once(
+            runtime.database,
+            body.make_wanted(),
+            None if idempotency_key is None else _make_once(by, idempotency_key, body),
+            show_queued,
+            who=by.actor,
+            region=settings.default_region,
+            zone=settings.zone,
+            now=runtime.now(),
+        )
+        if done.is_replayed:
+            return JSONResponse(done.answer, 202, {"Idempotent-Replayed": "true"})
+        runtime.announce_texts()
+        return JSONResponse(done.answer, 202)
+
+    @router.post("/{id}/cancel")
+    async def cancel_outbound(id: str, by: By) -> Outbound:  # noqa: A002 the path's name
+        """Cancel a text that waits here, or that the provider keeps for later.
+
+        409 says why it cannot be cancelled any more; one that is cancelled already stays so.
+        """
+        found = await cancel_text(
+            runtime.database,
+            runtime.get_provider,
+            decode_id("out", id),
+            who=by.actor,
+            now=runtime.now(),
+        )
+        runtime.announce_texts()
+        return Outbound.model_validate(found)
+
+    @router.post("/{id}/resolve")
+    async def resolve_outbound(
+        id: str,  # noqa: A002 the path's name
+        body: Resolution,
+        by: By,
+    ) -> Outbound:
+        """Say what became of an uncertain text, as the provider's Messages report shows it.
+
+        `sent` ends the doubt, `resend` sends it again, `failed` gives it up.
+        """
+        found = await resolve_text(
+            runtime.database,
+            decode_id("out", id),
+            body.outcome,
+            provider_id=body.provider_id,
+            who=by.actor,
+            now=runtime.now(),
+        )
+        runtime.announce_texts()
+        return Outbound.model_validate(found)
+
+    return router
+
+
+def _make_once(by: Caller, key: str, body: NewText) -> Once:
+    if not key.isascii() or not key.isprintable():
+        raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
+    asked = json.dumps(body.model_dump(mode="json"), sort_keys=True)
+    owner = "setting" if by.key_id is None else str(by.key_id)
+    return Once(owner, key, hashlib.sha256(asked.encode()).digest())
+
+
+def _read_detail(conn: Connection, number: int) -> OutboundDetail:
+    found = outbound_texts.get_outbound(conn, number)
+    return show_detail(found, outbound_texts.read_history(conn, number))
+
+
+def _read_recipients(
+    conn: Connection, number: int, *, before: int | None, limit: int
+) -> Sequence[outbound_texts.Recipient]:
+    outbound_texts.get_outbound(conn, number)
+    return outbound_texts.list_recipients(conn, number, before=before, limit=limit)

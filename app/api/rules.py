@@ -1,0 +1,255 @@
+"""/rules: what answers texts by itself, and how a draft would have done."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator, Field
+
+from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.filters import TimeFilter
+from app.api.ids import decode_id, encode_id
+from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.schemas import A_SENDER, Day, Page, Rule, Sent, Shown, Text
+from app.domain import rules as domain
+from app.domain import trials
+from app.domain.errors import InvalidInput
+from app.domain.replies import LONGEST_TEMPLATE
+from app.domain.rule_files import LARGEST_COUNT
+from app.flows import edit_rules
+from app.flows.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
+from app.runtime import Runtime
+from app.storage import rules
+
+Name = Annotated[Text, Field(min_length=1, max_length=domain.LONGEST_CONDITION)]
+Reply = Annotated[
+    Text,
+    Field(
+        max_length=LONGEST_TEMPLATE,
+        description="with placeholders such as {name|there}; {{ for a brace",
+        examples=["Hello {name|there}, we are open until five."],
+    ),
+]
+Condition = Annotated[Text, Field(max_length=domain.LONGEST_PATTERN)] | None
+Position = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=LARGEST_COUNT,
+        description="the first rule that holds answers, by position; whatever stands there goes"
+        " down by one",
+    ),
+]
+
+
+class RuleConditions(Sent):
+    """What a rule may state; null, or left out, states nothing."""
+
+    enabled: bool = True
+    dest: Annotated[Condition, Field(description="which number was texted")] = None
+    keyword: Annotated[
+        Condition,
+        Field(description="the text's first word, case and punctuation aside", examples=["hours"]),
+    ] = None
+    contains: Annotated[Condition, Field(description="a part of the text, case aside")] = None
+    pattern: Annotated[
+        Condition, Field(description="an RE2 pattern that is found in the text, case aside")
+    ] = None
+    source_prefix: Annotated[
+        Condition, Field(description="how the sender's number begins", examples=["4477"])
+    ] = None
+    days: list[Day] | None = None
+    from_time: Annotated[
+        Condition, Field(alias="from", description="a time of day", examples=["09:00"])
+    ] = None
+    to_time: Annotated[
+        Condition,
+        Field(
+            alias="to",
+            description="exclusive; hours past midnight belong to the day on which they began",
+            examples=["17:30"],
+        ),
+    ] = None
+    valid_from: TimeFilter = None
+    valid_until: Annotated[TimeFilter, Field(description="exclusive")] = None
+    cooldown_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=domain.LONGEST_COOLDOWN_SECONDS,
+            description="how long it is silent to a sender whom it has answered",
+        ),
+    ] = 0
+    source: Annotated[
+        Condition,
+        Field(description="what it answers from; the number that was texted where absent"),
+    ] = None
+
+
+class NewRule(RuleConditions):
+    """A rule to add."""
+
+    name: Name
+    reply: Reply
+    position: Annotated[
+        Position | None, Field(description="behind all others where it is absent")
+    ] = None
+    timezone: Annotated[
+        Text | None,
+        Field(max_length=64, description="of days and hours; PROVIDER_TIMEZONE where absent"),
+    ] = None
+
+
+class RuleChanges(RuleConditions):
+    """What to change; what is left out stays, null takes a condition away."""
+
+    name: Name = Field(default_factory=str)
+    reply: Reply = Field(default_factory=str)
+    position: Position = Field(default_factory=int)
+    timezone: Annotated[Text, Field(max_length=64)] = Field(default_factory=str)
+
+
+class TriedRule(NewRule):
+    """A draft; with an `id` it takes the place of that rule."""
+
+    id: Text | None = None
+
+
+class WantedTrial(Sent):
+    """What to try."""
+
+    rule: TriedRule
+    limit: Annotated[
+        int, Field(ge=1, le=MOST_TEXTS, description="over so many of the newest texts")
+    ] = DEFAULT_TEXTS
+
+
+class TrialReply(Shown):
+    """What the draft would have answered a text."""
+
+    message_id: Annotated[str, BeforeValidator(lambda value: encode_id("msg", value))]
+    source: str = Field(description="who would have got it", examples=[A_SENDER])
+    body: str
+    parts: int
+    credits: int = Field(description="estimated: one a part in the UK, elsewhere two")
+
+
+class LoopRisk(Shown):
+    """A sign that a machine answers our answers."""
+
+    source: str | None = Field(description="whose texts show it; null where the rule itself does")
+    reason: trials.Risk
+    text: str
+
+
+class Trial(Shown):
+    """What the draft would have done, had it been enabled when the texts came."""
+
+    tried: int
+    matched: int = Field(
+        description="texts for which it is the first rule that holds: those answered, silenced and"
+        " too long add up to it"
+    )
+    replies: list[TrialReply]
+    silenced: dict[str, int] = Field(
+        description="texts that a guard kept unanswered, by its outcome's code; `blank` replies"
+        " once filled, and `id-reused` texts, get no answer either",
+        examples=[{"cooldown": 2}],
+    )
+    too_long: int = Field(description="replies over 459 characters once filled")
+    loop_risk: list[LoopRisk]
+
+
+def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/rules", "rules:write")
+    database, settings = runtime.database, runtime.settings
+    region = settings.default_region
+
+    def read_draft(body: NewRule) -> domain.Rule:
+        return domain.Rule(**{"timezone": settings.provider_timezone, **_list_stated(body)})
+
+    @router.get("", responses=LINK_HEADER)
+    async def list_rules(
+        request: Request, response: Response, query: Annotated[ListQuery, Query()]
+    ) -> Page[Rule]:
+        """List the rules, newest first; `position` says in which order they are asked."""
+        listing = Listing(request, query, settings.base_url)
+        rows = await database.read(
+            rules.list_rules, before=listing.position, limit=listing.look_ahead
+        )
+        return listing.make_page(response, rows, Rule.model_validate)
+
+    @router.post("", status_code=201)
+    async def create_rule(body: NewRule, response: Response, by: By) -> Rule:
+        """Add a rule; it takes effect at once, in every process."""
+        created = await edit_rules.create_rule(
+            database,
+            read_draft(body),
+            position=body.position,
+            region=region,
+            who=by.actor,
+            now=runtime.now(),
+        )
+        shown = Rule.model_validate(created)
+        response.headers["Location"] = f"{settings.base_url}{PREFIX}/rules/{shown.id}"
+        return shown
+
+    @router.post("/try", name="try_rule")
+    async def try_draft(body: WantedTrial) -> Trial:
+        """Try a draft over the newest texts; nothing is sent and nothing is kept.
+
+        The other rules apply. Replies before these texts are not known to it.
+        """
+        draft = read_draft(body.rule)
+        if body.rule.id is not None:
+            draft = replace(draft, id=decode_id("rul", body.rule.id))
+        try:
+            found = await try_rule(
+                database,
+                draft,
+                position=body.rule.position,
+                limit=body.limit,
+                limits=settings.reply_limits,
+                region=region,
+            )
+        except InvalidInput as error:
+            raise InvalidInput(str(error), field=f"rule.{error.field}") from None
+        return Trial.model_validate(found)
+
+    @router.get("/{id}")
+    async def get_rule(id: str) -> Rule:  # noqa: A002 the path's name
+        """Get one rule."""
+        return Rule.model_validate(await database.read(rules.get_rule, decode_id("rul", id)))
+
+    @router.patch("/{id}")
+    async def change_rule(id: str, body: RuleChanges, by: By) -> Rule:  # noqa: A002 the path's name
+        """Change a rule; it takes effect at once, in every process."""
+        changed = await edit_rules.change_rule(
+            database,
+            decode_id("rul", id),
+            _list_stated(body),
+            region=region,
+            who=by.actor,
+            now=runtime.now(),
+        )
+        return Rule.model_validate(changed)
+
+    @router.delete("/{id}", status_code=204)
+    async def remove_rule(id: str, by: By) -> None:  # noqa: A002 the path's name
+        """Remove a rule; what it answered stays."""
+        await edit_rules.remove_rule(
+            database, decode_id("rul", id), who=by.actor, now=runtime.now()
+        )
+
+    return router
+
+
+def _list_stated(body: RuleConditions) -> dict[str, Any]:
+    """The fields of the domain's rule that were named."""
+    stated = body.model_dump(exclude_unset=True, exclude={"id"})
+    for name in ("position", "timezone"):
+        if stated.get(name, "") is None:
+            del stated[name]
+    if stated.get("days") is not None:
+        stated["days"] = tuple(stated["days"])
+    return stated

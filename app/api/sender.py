@@ -1,0 +1,80 @@
+"""/sender: whether texts go out, and pausing them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.dependencies import By, Keyring, make_router
+from app.api.schemas import Sent, Shown, Text, Time
+from app.flows.steer import pause_sending, resume_sending
+from app.runtime import Runtime
+from app.storage.backlog import count_uncertain, count_waiting
+from app.storage.database import Connection
+from app.storage.sender import get_sender
+
+COUNTED_WAITING = 100_000
+
+
+class Sender(Shown):
+    """How sending is."""
+
+    state: Literal["running", "paused", "stopped"] = Field(
+        description="`paused` was done by somebody; `stopped` by an error about the account, and"
+        " ends by itself once a text or a look at the credits succeeds"
+    )
+    reason: str | None
+    changed_by: str | None = Field(description="a key, a session, the command line or `sender`")
+    changed_at: Time | None
+    probe_at: Time | None = Field(description="when a stopped one tries the account again")
+    credits: str | None = Field(description="a decimal, as it was when last looked at")
+    credits_at: Time | None
+    waiting: int = Field(description="texts that are queued or held, counted up to 100,000")
+    uncertain: int = Field(description="texts of which nobody knows whether they went out")
+
+
+class SenderChange(Sent):
+    """Whether texts are to go out."""
+
+    state: Literal["running", "paused"]
+    reason: Annotated[Text, Field(max_length=500)] | None = None
+
+
+def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/sender", "admin")
+
+    @router.get("")
+    async def get_sender_state() -> Sender:
+        """Get the state of sending, the credits and how much waits."""
+        return await runtime.database.read(_show)
+
+    @router.post("")
+    async def change_sender(body: SenderChange, by: By) -> Sender:
+        """Pause all sending, or have it go on, also where an error about the account stopped it.
+
+        While it is paused texts keep their places, calls under way end, and automatic replies
+        whose time is over expire.
+        """
+        now = runtime.now()
+        steer = pause_sending if body.state == "paused" else resume_sending
+        await runtime.database.write(steer, by.actor, body.reason, now)
+        runtime.wakeups.ring("events")
+        runtime.wakeups.ring("outbound")
+        return await runtime.database.read(_show)
+
+    return router
+
+
+def _show(conn: Connection) -> Sender:
+    state = get_sender(conn)
+    return Sender(
+        state=state.state,
+        reason=state.reason,
+        changed_by=state.changed_by,
+        changed_at=state.changed_at,
+        probe_at=state.probe_at,
+        credits=state.credits,
+        credits_at=state.credits_at,
+        waiting=count_waiting(conn, at_most=COUNTED_WAITING),
+        uncertain=count_uncertain(conn),
+    )

@@ -1,0 +1,25 @@
+"""`letterbox login-link`: how people come to the pages without a password."""
+
+from datetime import UTC, datetime
+
+import typer
+
+from app.cli.offline import run_on_database
+from app.flows.sign_in import make_login_link
+from app.settings import Settings
+from app.storage.database import Database
+
+
+def print_login_link(name: str) -> None:
+    """Make a link and print it. Raises InvalidInput for a name that cannot be."""
+
+    async def write(database: Database, settings: Settings) -> str:
+        token = await make_login_link(database, name, now=datetime.now(UTC))
+        return write_link(settings.base_url, token)
+
+    typer.echo(run_on_database(write))
+
+
+def write_link(base: str, token: str) -> str:
+    """The address that a token signs in at: below PUBLIC_URL, whatever a request calls us."""
+    return f"{base}/sign-in?link={token}"

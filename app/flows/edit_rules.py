@@ -1,0 +1,224 @@
+"""Edits the rules that answer by themselves: one by one, or all at once from a file.
+
+`who` is whoever does it, as the audit names them. A rule takes effect in every process with the
+next batch of texts, for each batch reads the rules anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from app.domain.answering import OurNumber
+from app.domain.errors import Conflict, InvalidInput
+from app.domain.replies import check_template
+from app.domain.rule_files import (
+    MOST_RULES,
+    list_changes,
+    list_fields,
+    name_rule,
+    read_rules,
+    write_rules,
+)
+from app.domain.rules import Rule, prepare_rule
+from app.flows.answer import close_fault
+from app.storage import rules
+from app.storage.answers import read_our_numbers
+from app.storage.audit import add_audit
+from app.storage.database import Connection, Database
+
+Direction = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """What an import does to a rule: `changes` are pairs of what a field was and what it is."""
+
+    kind: Literal["add", "change", "remove"]
+    rule: Rule
+    changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+async def create_rule(
+    database: Database,
+    draft: Rule,
+    *,
+    position: int | None,
+    region: str,
+    who: str,
+    now: datetime,
+) -> Rule:
+    """Add a rule at a position, whose rule goes down by one; behind all others where it is None.
+
+    Raises InvalidInput, which names the field, and Conflict where there are too many.
+    """
+
+    def create(conn: Connection) -> Rule:
+        rules.lock_rules(conn)
+        if rules.count_rules(conn) >= MOST_RULES:
+            raise Conflict(f"there are {MOST_RULES} rules already: remove one first")
+        rule = prepare(draft, read_our_numbers(conn), region)
+        if position is not None:
+            rules.make_room(conn, position)
+        place = rules.find_last_position(conn) + 1 if position is None else position
+        return _add(conn, replace(rule, position=place), who, now)
+
+    return await database.write(create)
+
+
+async def change_rule(
+    database: Database,
+    rule_id: int,
+    changes: Mapping[str, Any],
+    *,
+    region: str,
+    who: str,
+    now: datetime,
+) -> Rule:
+    """Set the fields of `Rule` that are named; a position as `create_rule` does.
+
+    Raises InvalidInput, which names the field, and NotFound.
+    """
+
+    def change(conn: Connection) -> Rule:
+        rules.lock_rules(conn)
+        old = rules.get_rule(conn, rule_id)
+        new = prepare(replace(old, **changes), read_our_numbers(conn), region)
+        if new.position != old.position:
+            rules.make_room(conn, new.position, besides=rule_id)
+        changed = _change(conn, old, new, who, now)
+        close_fault(conn, rule_id, now)
+        return changed
+
+    return await database.write(change)
+
+
+async def move_rule(
+    database: Database, rule_id: int, direction: Direction, *, who: str, now: datetime
+) -> Rule:
+    """Change places with the rule before or behind it; nothing at the end. Raises NotFound."""
+
+    def move(conn: Connection) -> Rule:
+        rules.lock_rules(conn)
+        rule = rules.get_rule(conn, rule_id)
+        ordered = rules.read_rules(conn)
+        place = [each.id for each in ordered].index(rule_id)
+        other = place + (-1 if direction == "up" else 1)
+        if not 0 <= other < len(ordered):
+            return rule
+        neighbour = ordered[other]
+        rules.change_rule(conn, replace(neighbour, position=rule.position), now=now)
+        return _change(conn, rule, replace(rule, position=neighbour.position), who, now)
+
+    return await database.write(move)
+
+
+async def remove_rule(database: Database, rule_id: int, *, who: str, now: datetime) -> None:
+    """What it answered stays. Raises NotFound."""
+
+    def remove(conn: Connection) -> None:
+        rules.lock_rules(conn)
+        _remove(conn, rules.get_rule(conn, rule_id), who, now)
+        close_fault(conn, rule_id, now)
+
+    await database.write(remove)
+
+
+async def export_rules(database: Database) -> str:
+    """All rules as YAML, in the order in which they are asked."""
+    return write_rules(await database.read(rules.read_rules))
+
+
+async def plan_import(
+    database: Database, text: str, *, timezone: str, region: str
+) -> list[RuleChange]:
+    """What `import_rules` would do, in the file's order, then what it would remove.
+
+    `timezone` is that of a rule which names none. Raises InvalidInput, which names the rule and its
+    field.
+    """
+    return await database.read(_plan, read_rules(text, timezone=timezone), region)
+
+
+async def import_rules(
+    database: Database, text: str, *, timezone: str, region: str, who: str, now: datetime
+) -> list[RuleChange]:
+    """Make the rules what the file says: all of it or, where anything is off, nothing.
+
+    A rule of the same name is changed and keeps its id; one that the file does not have goes.
+    Raises InvalidInput, which names the rule and its field.
+    """
+    drafts = read_rules(text, timezone=timezone)
+
+    def replace_all(conn: Connection) -> list[RuleChange]:
+        rules.lock_rules(conn)
+        plan = _plan(conn, drafts, region)
+        old = {rule.id: rule for rule in rules.read_rules(conn)}
+        for step in plan:
+            if step.kind == "add":
+                _add(conn, step.rule, who, now)
+            elif step.kind == "change":
+                _change(conn, old[step.rule.id], step.rule, who, now)
+            else:
+                _remove(conn, step.rule, who, now)
+        for step in plan:
+            close_fault(conn, step.rule.id, now)
+        return plan
+
+    return await database.write(replace_all)
+
+
+def prepare(draft: Rule, ours: Mapping[str, OurNumber], region: str) -> Rule:
+    """The rule as it is stored, its placeholders those that its number knows.
+
+    Raises InvalidInput, which names the field.
+    """
+    names = [name for number in ours.values() for name in number.merge_field_names.values()]
+    rule = prepare_rule(draft, region=region, own_names=names)
+    if rule.dest is not None:
+        number = ours.get(rule.dest)
+        check_template(rule.reply, number.merge_field_names.values() if number else ())
+    return rule
+
+
+def _plan(conn: Connection, drafts: Sequence[Rule], region: str) -> list[RuleChange]:
+    ours = read_our_numbers(conn)
+    left = rules.read_rules(conn)
+    plan = []
+    position = 0
+    for place, draft in enumerate(drafts, start=1):
+        try:
+            rule = prepare(draft, ours, region)
+        except InvalidInput as error:
+            raise name_rule(error, place, draft.name) from None
+        old = next((each for each in left if each.name == rule.name), None)
+        # Positions stay as far as the order allows, so that a plan shows what matters.
+        keeps = old is not None and old.position > position
+        position = old.position if old is not None and keeps else position + 1
+        if old is None:
+            plan.append(RuleChange("add", replace(rule, position=position)))
+            continue
+        left.remove(old)
+        rule = replace(rule, id=old.id, position=position)
+        changes = list_changes(old, rule)
+        if changes:
+            plan.append(RuleChange("change", rule, changes))
+    return plan + [RuleChange("remove", rule) for rule in left]
+
+
+def _add(conn: Connection, rule: Rule, who: str, now: datetime) -> Rule:
+    added = rules.add_rule(conn, rule, now=now)
+    add_audit(conn, who, "rule.create", str(added.id), list_fields(added), now)
+    return added
+
+
+def _change(conn: Connection, old: Rule, new: Rule, who: str, now: datetime) -> Rule:
+    changed = rules.change_rule(conn, new, now=now)
+    detail = {"name": old.name, "changes": list_changes(old, new)}
+    add_audit(conn, who, "rule.change", str(old.id), detail, now)
+    return changed
+
+
+def _remove(conn: Connection, rule: Rule, who: str, now: datetime) -> None:
+    rules.remove_rule(conn, rule.id)
+    add_audit(conn, who, "rule.remove", str(rule.id), list_fields(rule), now)

@@ -1,0 +1,90 @@
+"""Imports contacts some lines at a time, so that a person sees how far it is and can go on."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from app.domain.errors import LetterboxError
+from app.flows.import_contacts import FileContact, import_contacts, read_contacts
+from app.provider.actions import NewContact
+from app.provider.client import ProviderClient
+from app.storage import contact_imports
+from app.storage.audit import add_audit
+from app.storage.contact_imports import ContactImport, LineResult, WaitingContact
+from app.storage.database import Connection, Database
+
+STEP_LINES = 25
+# Longer than the slowest call; an import whose process died can go on after it.
+LEASE = timedelta(seconds=90)
+
+
+async def start_import(
+    database: Database,
+    data: bytes,
+    *,
+    ignore_duplicates: bool,
+    overwrite_duplicates: bool,
+    who: str,
+    now: datetime,
+) -> int:
+    """Keep the contacts of a CSV to import; returns the import's id. Raises InvalidInput."""
+    contacts = [_keep(each) for each in read_contacts(data)]
+
+    def start(conn: Connection) -> int:
+        import_id = contact_imports.add_import(
+            conn,
+            who,
+            contacts,
+            ignore_duplicates=ignore_duplicates,
+            overwrite_duplicates=overwrite_duplicates,
+            now=now,
+        )
+        add_audit(conn, who, "contacts.import", str(import_id), {"lines": len(contacts)}, now)
+        return import_id
+
+    return await database.write(start)
+
+
+async def claim_import(database: Database, import_id: int, *, now: datetime) -> ContactImport:
+    """Take an import to work at. Raises NotFound, and Conflict where there is nothing to do."""
+    return await database.write(contact_imports.claim_import, import_id, now=now, lease=LEASE)
+
+
+async def run_import(
+    database: Database,
+    client: ProviderClient,
+    claimed: ContactImport,
+    *,
+    now: Callable[[], datetime],
+) -> None:
+    """Tell the provider what waits, step by step, until all is said or a call fails.
+
+    After a failure the step's lines wait on: those that the provider took all the same then come
+    back as duplicates.
+    """
+    found = claimed
+    while found.waiting:
+        try:
+            results = await import_contacts(
+                client,
+                [_read(each) for each in found.waiting[:STEP_LINES]],
+                ignore_duplicates=found.ignore_duplicates,
+                overwrite_duplicates=found.overwrite_duplicates,
+            )
+        except LetterboxError as error:
+            await database.write(contact_imports.stop_import, found.id, str(error))
+            return
+        said = [LineResult(each.line, each.result, each.detail) for each in results]
+        found = await database.write(
+            contact_imports.add_results, found.id, said, now=now(), lease=LEASE
+        )
+
+
+def _keep(each: FileContact) -> WaitingContact:
+    contact = each.contact
+    return WaitingContact(each.line, contact.name, contact.number, contact.email, contact.groups)
+
+
+def _read(kept: WaitingContact) -> FileContact:
+    return FileContact(
+        kept.line, NewContact(kept.name, kept.number, kept.email, tuple(kept.groups))
+    )

@@ -1,0 +1,41 @@
+"""Takes numbers out of all texting by a person's word, and brings them back."""
+
+from datetime import datetime
+
+from app.domain.numbers import read_number
+from app.storage import opt_outs
+from app.storage.audit import add_audit
+from app.storage.database import Connection, Database
+from app.storage.events import add_events
+from app.storage.opt_outs import OptOut
+
+
+async def opt_out(
+    database: Database, text: str, *, reason: str, region: str, who: str, now: datetime
+) -> OptOut:
+    """Refuse texts to a number, written as people write numbers, and cancel those that wait.
+
+    `reason` is why, in a person's words. A number that is out already keeps its own. Raises
+    InvalidInput.
+    """
+    number = read_number(text, region)
+
+    def take_out(conn: Connection) -> OptOut:
+        cancelled = opt_outs.add_opt_out(conn, number, reason="person", text=reason, now=now)
+        detail = {"reason": reason, "cancelled": len(cancelled)}
+        add_audit(conn, who, "opt-out.add", number, detail, now)
+        found = opt_outs.get_opt_out(conn, number)
+        add_events(conn, "status", cancelled, now)
+        return found
+
+    return await database.write(take_out)
+
+
+async def opt_in(database: Database, number: str, *, who: str, now: datetime) -> None:
+    """Let a number be texted again. Raises NotFound where it is not out."""
+
+    def bring_back(conn: Connection) -> None:
+        was = opt_outs.remove_opt_out(conn, number, now=now)
+        add_audit(conn, who, "opt-out.remove", number, {"was": was.reason, "text": was.text}, now)
+
+    await database.write(bring_back)

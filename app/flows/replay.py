@@ -1,0 +1,133 @@
+"""Replays a stored message: parses its raw bytes again, and runs it through the rules again."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from app.domain.answering import ReplyLimits
+from app.domain.errors import Conflict
+from app.domain.messages import (
+    InboundMessage,
+    RawForward,
+    make_identity_key,
+    make_pair_key,
+    sort_problems,
+)
+from app.flows.answer import answer_messages, raise_faults
+from app.provider.forwarding import parse
+from app.storage.answers import note_outcomes, read_our_numbers
+from app.storage.audit import add_audit
+from app.storage.database import Connection, Database
+from app.storage.events import add_events
+from app.storage.handling import Unhandled, upsert_conversations
+from app.storage.replays import has_reply, leave_conversation, lock_message, rewrite_message
+from app.storage.search import Message, get_message
+
+_FIELDS = (
+    "provider_id",
+    "source",
+    "dest",
+    "body",
+    "received_at",
+    "received_raw",
+    "merge_fields",
+    "extra",
+    "problems",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The message as it is now; whether something was queued that answers it."""
+
+    message: Message
+    queued: bool
+
+
+async def replay_message(
+    database: Database,
+    message_id: int,
+    *,
+    zone: ZoneInfo,
+    limits: ReplyLimits,
+    who: str,
+    now: datetime,
+) -> Replay:
+    """Read the message anew and, where nothing has answered it yet, ask the guards and rules again.
+
+    Its fields become what this release reads in the raw bytes, its received_at by `zone`; when it
+    arrived, how it came and what it is known as to redeliveries stay. Raises NotFound, and Conflict
+    where it is not handled yet.
+    """
+    return await database.write(_replay, message_id, zone, limits, who, now)
+
+
+def _replay(
+    conn: Connection,
+    message_id: int,
+    zone: ZoneInfo,
+    limits: ReplyLimits,
+    who: str,
+    now: datetime,
+) -> Replay:
+    old = lock_message(conn, message_id)
+    if old.handled_at is None:
+        raise Conflict("it is not handled yet: try again in a moment")
+    read = parse(
+        RawForward.from_bytes(old.raw),
+        zone=zone,
+        arrived_at=old.arrived_at,
+        nonce=b"",
+        via=old.via,  # type: ignore[arg-type]  # stored as it was
+    )
+    read.problems = _find_problems(old, read, read_our_numbers(conn))
+    new = _make_unhandled(old, read)
+    old_pair = make_pair_key(old.dest, old.source)
+    has_moved = new.pair_key != old_pair
+    # It locks the pair, and counts the message as unread only where it is new to it.
+    ids = upsert_conversations(conn, [replace(new, unread=new.unread and has_moved)])
+    rewrite_message(
+        conn, old, new, ids[new.pair_key], received_raw=read.received_raw, extra=read.extra
+    )
+    if has_moved:
+        leave_conversation(conn, old_pair, was_unread=old.read_at is None)
+    is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
+    answers = answer_messages(conn, [new] if is_asked else [], ids, now, limits=limits)
+    note_outcomes(conn, answers.outcomes, now)
+    replayed = get_message(conn, message_id)
+    changed = [name for name in _FIELDS if getattr(old, name) != getattr(replayed, name)]
+    detail = {"changed": changed, "outcome": replayed.outcome_code, "queued": len(answers.queued)}
+    add_audit(conn, who, "message.replay", str(message_id), detail, now)
+    add_events(conn, "message", [message_id], now)
+    answers.add_events(conn, now)
+    raise_faults(conn, answers, now)
+    return Replay(replayed, bool(answers.queued))
+
+
+def _find_problems(old: Message, read: InboundMessage, numbers: Collection[str]) -> tuple[str, ...]:
+    """Those of the raw bytes, with those that others told of it."""
+    problems = [*read.problems]
+    if numbers and read.dest not in numbers:
+        problems.append("unknown-number")
+    if "id-reused" in old.problems.split():
+        problems.append("id-reused")
+    return sort_problems(problems)
+
+
+def _make_unhandled(old: Message, read: InboundMessage) -> Unhandled:
+    return Unhandled(
+        id=old.id,
+        provider_id=read.provider_id,
+        source=read.source,
+        dest=read.dest,
+        body=read.body,
+        received_at=read.received_at,
+        arrived_at=old.arrived_at,
+        via=old.via,
+        merge_fields=read.merge_fields,
+        problems=" ".join(read.problems),
+        unread=old.read_at is None,
+        pair_key=make_pair_key(read.dest, read.source),
+        identity_key=make_identity_key(read.dest, read.source, read.provider_id or ""),
+    )

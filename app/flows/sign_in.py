@@ -1,0 +1,151 @@
+"""Signing in to the pages and out of them: links that open once, the password, sessions."""
+
+import hmac
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.domain.access import digest_secret
+from app.domain.errors import AccessDenied, InvalidInput, Unavailable
+from app.storage import sessions
+from app.storage.audit import add_audit
+from app.storage.database import Connection, Database
+from app.storage.sessions import Session
+
+LINK_LIFE = timedelta(minutes=15)
+SESSION_LIFE = timedelta(days=30)
+MAX_NAME = 60
+MAX_USER_AGENT = 200
+# Wrong passwords within the window; beyond them none is even looked at.
+WINDOW = timedelta(minutes=15)
+TRIES_PER_ADDRESS = 5
+TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWithToken:
+    """A session that has just begun, with its token, which is nowhere else in the clear."""
+
+    session: Session
+    token: str = field(repr=False)
+
+
+async def make_login_link(database: Database, name: str, *, now: datetime) -> str:
+    """The token of a link that signs in once, within 15 minutes. Raises InvalidInput."""
+    token = secrets.token_urlsafe(32)
+    await database.write(
+        sessions.add_login_link,
+        _check_name(name),
+        digest=digest_secret(token),
+        now=now,
+        expires_at=now + LINK_LIFE,
+    )
+    return token
+
+
+async def find_login_link(database: Database, token: str, *, now: datetime) -> str | None:
+    """Whom the link would sign in, without using it up; None where it can no longer be used."""
+    return await database.read(sessions.find_login_link, digest_secret(token), now)
+
+
+async def use_login_link(
+    database: Database, token: str, *, user_agent: str, now: datetime
+) -> SessionWithToken | None:
+    """Begin a session for a link, which is used up by that; None for a used or old one."""
+
+    def use(conn: Connection) -> SessionWithToken | None:
+        name = sessions.use_login_link(conn, digest_secret(token), now)
+        return None if name is None else _begin(conn, name, "login link", user_agent, now)
+
+    return await database.write(use)
+
+
+async def sign_in_by_password(
+    database: Database,
+    password: str,
+    given: str,
+    *,
+    name: str,
+    address: str,
+    user_agent: str,
+    now: datetime,
+) -> SessionWithToken:
+    """Begin a session for whoever knows the password.
+
+    Raises InvalidInput for a wrong one, and AccessDenied after too many, over all processes.
+    """
+    name = _check_name(name)
+    attempt, here, everybody = await database.write(
+        sessions.note_password_attempt, address, now=now, window=WINDOW
+    )
+    if here >= TRIES_PER_ADDRESS or everybody >= TRIES:
+        await database.write(sessions.forget_password_attempt, attempt)
+        raise AccessDenied(
+            f"too many wrong passwords: wait {WINDOW.seconds // 60} minutes, or run"
+            " `letterbox login-link` on the machine that Letterbox runs on"
+        )
+    if not hmac.compare_digest(digest_secret(given), digest_secret(password)):
+        raise InvalidInput("this is not the password", field="password")
+
+    def begin(conn: Connection) -> SessionWithToken:
+        sessions.forget_password_attempt(conn, attempt)
+        return _begin(conn, name, "password", user_agent, now)
+
+    return await database.write(begin)
+
+
+async def find_session(database: Database, token: str, *, now: datetime) -> Session | None:
+    """Who is signed in with that token; being used, a session lasts longer."""
+    found = await database.read(sessions.find_session, digest_secret(token), now)
+    if found is not None and found.seen_at < now - sessions.SEEN_STEP:
+        with suppress(Unavailable):  # a nicety: it holds up no page
+            await database.write(
+                sessions.note_session_seen, found.id, now=now, expires_at=now + SESSION_LIFE
+            )
+    return found
+
+
+async def sign_out(database: Database, session: Session, *, now: datetime) -> None:
+    """End the session."""
+
+    def end(conn: Connection) -> None:
+        sessions.remove_session(conn, session.id)
+        add_audit(conn, session.actor, "session.end", session.name, {}, now)
+
+    await database.write(end)
+
+
+async def sign_out_everywhere(database: Database, session: Session, *, now: datetime) -> int:
+    """End every session of that name, this one too; returns how many they were."""
+
+    def end(conn: Connection) -> int:
+        count = sessions.remove_sessions_of(conn, session.name)
+        add_audit(conn, session.actor, "session.end_all", session.name, {"count": count}, now)
+        return count
+
+    return await database.write(end)
+
+
+def _begin(
+    conn: Connection, name: str, by: str, user_agent: str, now: datetime
+) -> SessionWithToken:
+    token = secrets.token_urlsafe(32)
+    session = sessions.add_session(
+        conn,
+        name,
+        digest=digest_secret(token),
+        user_agent=user_agent[:MAX_USER_AGENT],
+        now=now,
+        expires_at=now + SESSION_LIFE,
+    )
+    add_audit(conn, session.actor, "session.begin", name, {"by": by}, now)
+    return SessionWithToken(session, token)
+
+
+def _check_name(name: str) -> str:
+    """Raises InvalidInput for a name that nobody could read in the audit trail."""
+    name = " ".join(name.split())
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidInput(f"write a name of 1 to {MAX_NAME} characters", field="name")
+    return name

@@ -1,0 +1,75 @@
+"""Tries a draft of a rule over the newest texts, before it answers anybody."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.domain.answering import OurNumber, ReplyLimits
+from app.domain.messages import is_full_number
+from app.domain.optout import LastWord
+from app.domain.rules import Rule
+from app.domain.trials import Trial, try_draft
+from app.flows.edit_rules import prepare
+from app.storage import rules
+from app.storage.answers import read_our_numbers
+from app.storage.database import Connection, Database
+from app.storage.opt_outs import read_last_words
+from app.storage.trials import PastText, list_newest_texts
+
+DEFAULT_TEXTS = 200
+MOST_TEXTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What a trial is made of, as it was at one moment."""
+
+    draft: Rule
+    others: Sequence[Rule]
+    ours: Mapping[str, OurNumber]
+    texts: Sequence[PastText]
+    words: Mapping[str, LastWord]
+
+
+async def try_rule(
+    database: Database,
+    draft: Rule,
+    *,
+    position: int | None,
+    limit: int = DEFAULT_TEXTS,
+    limits: ReplyLimits,
+    region: str,
+) -> Trial:
+    """What the draft would have done with the newest `limit` texts; nothing is written.
+
+    It takes the place of the rule with its id, at that one's position where none is given; a new
+    one stands behind all others then. Raises InvalidInput, which names the field, and NotFound.
+    """
+    found = await database.read(_read_situation, draft, position, limit, region)
+    # Not in the event loop: many rules over many texts take a while.
+    return await asyncio.to_thread(
+        try_draft, found.draft, found.others, found.ours, found.texts, found.words, limits=limits
+    )
+
+
+def _read_situation(
+    conn: Connection, draft: Rule, position: int | None, limit: int, region: str
+) -> _Situation:
+    ours = read_our_numbers(conn)
+    old = rules.get_rule(conn, draft.id) if draft.id else None
+    if position is None:
+        position = old.position if old else rules.find_last_position(conn) + 1
+    others = [
+        replace(rule, position=rule.position + (rule.position >= position))
+        for rule in rules.read_rules(conn)
+        if rule.id != draft.id
+    ]
+    texts = list_newest_texts(conn, limit=limit)
+    sources = {text.source for text in texts if is_full_number(text.source)}
+    return _Situation(
+        replace(prepare(draft, ours, region), position=position),
+        others,
+        ours,
+        texts,
+        read_last_words(conn, sources) if sources else {},
+    )

@@ -1,0 +1,88 @@
+"""The answers that an Idempotency-Key gives again, kept for a day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, text, tuple_
+
+from app.domain.errors import InFlight, ReusedKey
+from app.domain.messages import digest_texts
+from app.storage.outbound_tables import idempotency_keys
+from app.storage.upserts import make_insert
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that is to be done once: `owner`'s `key`, and the digest of what it asks for."""
+
+    owner: str
+    key: str
+    digest: bytes = field(repr=False)
+
+
+def begin_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """The first answer, or None where this is the first request, which holds the key from here on.
+
+    Raises ReusedKey, and InFlight where another transaction holds the key at this moment.
+    """
+    if conn.dialect.name == "postgresql":
+        digest = digest_texts("idempotency", once.owner, once.key)
+        number = int.from_bytes(digest[:8], "big", signed=True)
+        lock = text("SELECT pg_try_advisory_xact_lock(:number)")
+        if not conn.execute(lock, {"number": number}).scalar_one():
+            raise InFlight("the first request with this Idempotency-Key is not done yet")
+    return find_answer(conn, once, now)
+
+
+def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """The first answer; None where there is none, or none any more. Raises ReusedKey."""
+    table = idempotency_keys.c
+    query = select(table.request_digest, table.answer).where(
+        table.owner == once.owner, table.key == once.key, table.created_at > now - KEPT
+    )
+    row = conn.execute(query).first()
+    if row is None:
+        return None
+    if row.request_digest != once.digest:
+        raise ReusedKey(
+            "this key came with another request before: make a new one for each request",
+            field="Idempotency-Key",
+        )
+    answer: Mapping[str, Any] = row.answer
+    return answer
+
+
+def keep_answer(conn: Connection, once: Once, answer: Mapping[str, Any], now: datetime) -> None:
+    """Written with what was done, so that neither is ever there without the other."""
+    statement = make_insert(conn, idempotency_keys).values(
+        owner=once.owner,
+        key=once.key,
+        request_digest=once.digest,
+        answer=dict(answer),
+        created_at=now,
+    )
+    # What stands there is older than a day.
+    changed = ("request_digest", "answer", "created_at")
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["owner", "key"],
+            set_={name: statement.excluded[name] for name in changed},
+        )
+    )
+
+
+def forget_old_answers(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Delete up to `limit` answers that are older than a day; returns how many went."""
+    table = idempotency_keys.c
+    old = (
+        select(table.owner, table.key)
+        .where(table.created_at <= now - KEPT)
+        .order_by(table.created_at)
+        .limit(limit)
+    )
+    gone = delete(idempotency_keys).where(tuple_(table.owner, table.key).in_(old))
+    return conn.execute(gone).rowcount

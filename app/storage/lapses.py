@@ -1,0 +1,67 @@
+"""What ends by itself: leases whose holder has not come back, and replies whose time is over."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from app.domain.checks import SOONEST
+from app.domain.fates import Fate
+from app.domain.outbound import OutboundStatus
+from app.domain.transitions import OutboundEvent
+from app.storage.claims import end_waiting
+from app.storage.clock import read_clock
+from app.storage.history import StatusChange, note_changes
+from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
+
+_LEASE_ENDED = "nobody told what came of the call before its lease ended"
+
+
+def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 100) -> int:
+    """Texts whose caller has not come back are uncertain, never sent again; returns how many."""
+    now = now or read_clock(conn)
+    query = (
+        select(outbound.c.id, outbound.c.attempts)
+        .where(has_status(outbound, OutboundStatus.SENDING), outbound.c.lease_until <= now)
+        .order_by(outbound.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = conn.execute(query).all()
+    for row in rows:
+        conn.execute(
+            update(outbound)
+            .where(outbound.c.id == row.id)
+            .values(
+                status=OutboundStatus.UNCERTAIN,
+                lease_until=None,
+                error_text=_LEASE_ENDED,
+                check_at=now + SOONEST,
+                absent_since=None,
+            )
+        )
+        conn.execute(
+            update(send_attempts)
+            .where(send_attempts.c.outbound_id == row.id, send_attempts.c.attempt == row.attempts)
+            .values(ended_at=now, fate=Fate.UNKNOWN, answer=_LEASE_ENDED)
+        )
+    changes = [StatusChange(row.id, OutboundStatus.UNCERTAIN, "lease", now) for row in rows]
+    note_changes(conn, changes, now)
+    return len(changes)
+
+
+def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
+    """End automatic replies whose time is over, also while sending is paused; returns how many."""
+    query = (
+        select(outbound.c.id)
+        .where(
+            outbound.c.send_before.is_not(None),
+            outbound.c.send_before <= now,
+            is_waiting(outbound),
+        )
+        .order_by(outbound.c.send_before)
+        .limit(limit)
+    )
+    ids = conn.execute(query).scalars().all()
+    changes = end_waiting(conn, ids, OutboundEvent.OVERDUE, "it could not go out in time", now)
+    note_changes(conn, changes, now)
+    return len(changes)

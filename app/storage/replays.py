@@ -1,0 +1,97 @@
+"""What a message becomes when its raw bytes are parsed again, wherever it is kept or indexed."""
+
+from sqlalchemy import Connection, delete, exists, select, update
+
+from app.domain.errors import NotFound
+from app.domain.messages import make_number_key
+from app.storage.handling import Unhandled, widen_blocks
+from app.storage.outbound_tables import outbound
+from app.storage.search import Message, get_message
+from app.storage.tables import conversations, message_index, messages
+from app.storage.text_search import replace_body
+
+
+def lock_message(conn: Connection, message_id: int) -> Message:
+    """The message, held until the commit. Raises NotFound."""
+    locked = select(messages.c.id).where(messages.c.id == message_id).with_for_update()
+    if conn.execute(locked).first() is None:
+        raise NotFound("no such message")
+    return get_message(conn, message_id)
+
+
+def has_reply(conn: Connection, message_id: int) -> bool:
+    """Whether something has been queued in answer to it, by a rule or by hand."""
+    query = select(exists().where(outbound.c.in_reply_to == message_id))
+    return bool(conn.execute(query).scalar())
+
+
+def rewrite_message(
+    conn: Connection,
+    old: Message,
+    new: Unhandled,
+    conversation_id: int,
+    *,
+    received_raw: str | None,
+    extra: dict[str, str],
+) -> None:
+    """Keep what was read now, and let it be found by that.
+
+    What it is known as to redeliveries stays, and so do the counts of the day.
+    """
+    conn.execute(
+        update(messages)
+        .where(messages.c.id == old.id)
+        .values(
+            provider_id=new.provider_id,
+            source=new.source,
+            dest=new.dest,
+            body=new.body,
+            received_at=new.received_at,
+            received_raw=received_raw,
+            merge_fields=new.merge_fields,
+            extra=extra,
+            problems=new.problems,
+        )
+    )
+    conn.execute(
+        update(message_index)
+        .where(message_index.c.message_id == old.id)
+        .values(
+            conversation_id=conversation_id,
+            source_key=make_number_key(new.source),
+            dest_key=make_number_key(new.dest),
+            identity_key=new.identity_key if new.provider_id else b"",
+            has_problems=bool(new.problems),
+        )
+    )
+    widen_blocks(conn, [new])
+    if old.body != new.body:
+        replace_body(conn, old.id, old.body, new.body)
+
+
+def leave_conversation(conn: Connection, pair_key: bytes, *, was_unread: bool) -> None:
+    """A message has gone from this pair: another is its newest, or the pair goes as well."""
+    found = conn.execute(select(conversations).where(conversations.c.pair_key == pair_key)).first()
+    if found is None:
+        return
+    newest = conn.execute(
+        select(messages.c.id, messages.c.arrived_at)
+        .join(message_index, message_index.c.message_id == messages.c.id)
+        .where(message_index.c.conversation_id == found.id)
+        .order_by(message_index.c.message_id.desc())
+        .limit(1)
+    ).first()
+    mine = conversations.c.id == found.id
+    written = select(exists().where(outbound.c.conversation_id == found.id))
+    if newest is None and not conn.execute(written).scalar():
+        conn.execute(delete(conversations).where(mine))
+        return
+    conn.execute(
+        update(conversations)
+        .where(mine)
+        .values(
+            last_message_id=newest.id if newest else None,
+            last_arrived_at=newest.arrived_at if newest else None,
+            unread=found.unread - (was_unread and found.unread > 0),
+        )
+    )

@@ -1,0 +1,64 @@
+"""The application of the pages: every route that people open in a browser."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from app.domain.errors import NotFound
+from app.flows.follow import EventTail
+from app.runtime import Runtime
+from app.web.audit import make_audit_routes
+from app.web.contacts import make_contact_routes
+from app.web.inbox import make_inbox_routes
+from app.web.keys import make_key_routes
+from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
+from app.web.notices import make_notice_routes
+from app.web.numbers import make_number_routes
+from app.web.opt_outs import make_opt_out_routes
+from app.web.overview import make_overview_routes
+from app.web.reports import make_report_routes
+from app.web.sign_in import make_sign_in_routes
+from app.web.site import Site, harden
+
+
+class Pages:
+    """Everything that stands neither below /api nor beside it.
+
+    `paths` are those that a browser may ask for, with their parameters in braces.
+    """
+
+    def __init__(self, runtime: Runtime, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
+        site = Site(runtime)
+        self._tail = EventTail(runtime.database, runtime.wakeups, render_change)
+
+        async def serve_asset(request: Request) -> Response:
+            return harden(await site.assets.serve(request))
+
+        routes = [
+            *make_inbox_routes(site),
+            *make_overview_routes(site),
+            *make_number_routes(site),
+            *make_opt_out_routes(site),
+            *make_contact_routes(site),
+            *make_report_routes(site),
+            *make_notice_routes(site),
+            *make_key_routes(site),
+            *make_audit_routes(site),
+            *make_sign_in_routes(site),
+            *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
+            Route("/static/{digest}/{name}", serve_asset),
+        ]
+        self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
+        handlers = {HTTPException: site.answer_unrouted, NotFound: site.answer_unrouted}
+        self._app = Starlette(routes=routes, exception_handlers=handlers)
+        self._app.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    async def close(self) -> None:
+        """End every stream."""
+        await self._tail.close()

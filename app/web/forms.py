@@ -1,0 +1,81 @@
+"""Forms: what a person typed, and what is wrong with it, field by field."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from app.domain.errors import InvalidInput
+
+MAX_FORM_BYTES = 256 * 1024
+# The name of errors that belong to no field; they stand at the top of the form.
+WHOLE = ""
+
+
+class Form:
+    """The values as they were typed; `errors` hold one line for each field that is off."""
+
+    def __init__(self, data: Iterable[tuple[str, str | UploadFile]] = ()) -> None:
+        self._data = FormData(list(data))
+        self.errors: dict[str, str] = {}
+
+    def text(self, name: str, default: str = "") -> str:
+        """A field's text, its ends trimmed; browsers end lines with CR LF, we with LF."""
+        value = self._data.get(name, default)
+        return value.replace("\r\n", "\n").strip() if isinstance(value, str) else default
+
+    def raw(self, name: str) -> str:
+        """A field's text exactly as it came: for passwords."""
+        value = self._data.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a field that comes several times."""
+        return [value for value in self._data.getlist(name) if isinstance(value, str)]
+
+    def has(self, name: str) -> bool:
+        """Whether a box is ticked or a button was pressed."""
+        return name in self._data
+
+    def file(self, name: str) -> UploadFile | None:
+        """A file that was chosen, or None."""
+        value = self._data.get(name)
+        return value if isinstance(value, UploadFile) and value.filename else None
+
+    def fail(self, name: str, text: str) -> None:
+        """Say what is wrong with a field; its first error stays."""
+        self.errors.setdefault(name, text)
+
+    def note(self, error: InvalidInput, known: Iterable[str] = ()) -> None:
+        """Put an error beside its field, or on top where the form has no such field."""
+        name = error.field or WHOLE
+        self.fail(name if name in self._data or name in set(known) else WHOLE, str(error))
+
+
+async def read_form(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
+    """The form that was sent. Raises HTTPException 413 where it is larger, 400 if unreadable."""
+    limited = Request(request.scope, _limit(request.receive, max_bytes))
+    data = await limited.form(max_files=4, max_fields=2000, max_part_size=max_bytes)
+    return Form(data.multi_items())
+
+
+def read_query(request: Request) -> Form:
+    """The query of an address, as the form that a filter is."""
+    return Form(request.query_params.multi_items())
+
+
+def _limit(receive: Receive, max_bytes: int) -> Receive:
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > max_bytes:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_limited

@@ -1,0 +1,52 @@
+"""Turns templates into pages; the template engine is imported when the first page is asked for."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.domain.numbers import write_number
+from app.web.assets import Assets
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    """The templates, compiled when they are first used."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        # A process that serves no page does without: the idle one keeps its size.
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+        environment = Environment(
+            loader=FileSystemLoader(FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.globals["asset"] = self._assets.make_path
+        environment.filters.update(iso=write_iso, utc=write_utc, number=write_number)
+        return environment
+
+    def render(self, template: str, context: dict[str, Any]) -> str:
+        """The text of a template; whatever it is given is escaped."""
+        return self._environment.get_template(template).render(context)
+
+
+def write_iso(time: datetime) -> str:
+    """As programs read it: `2026-11-29T05:51:46Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_utc(time: datetime) -> str:
+    """As people read it where no script shows it in their zone: `29 Nov 2026, 05:51 UTC`."""
+    return f"{time.astimezone(UTC):%-d %b %Y, %H:%M} UTC"

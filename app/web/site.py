@@ -1,0 +1,262 @@
+"""What every page stands on: who is signed in, where forms come from, and how errors are shown."""
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.domain.addresses import CallerFinder
+from app.domain.errors import LetterboxError, Unavailable
+from app.flows.sign_in import find_session
+from app.runtime import Runtime
+from app.storage.database import Database
+from app.storage.sessions import Session
+from app.web.assets import Assets
+from app.web.errors import BY_STATUS, DETAILS, INTERNAL, Trouble, find_trouble
+from app.web.forms import MAX_FORM_BYTES, Form, read_form, read_query
+from app.web.navigation import SECTIONS
+from app.web.origins import Origins
+from app.web.rendering import Renderer
+
+SIGN_IN = "/sign-in"
+FLASH = "letterbox_flash"
+FLASH_SECONDS = 60
+# The database says when a session ends; a year is as long as browsers keep any cookie.
+COOKIE_SECONDS = 365 * 24 * 3600
+# What the script asks for again; a message that waits for the next page is not for it.
+PART = "x-letterbox-part"
+
+# Without same-origin as the policy for referrers browsers send `Origin: null` with our own forms.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+Kind = Literal["done", "failed"]
+
+log = structlog.get_logger("letterbox.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request for a page. `session` is None only on pages that are open to everybody."""
+
+    site: "Site"
+    request: Request
+    session: Session | None
+
+    @property
+    def database(self) -> Database:
+        return self.site.runtime.database
+
+    @property
+    def now(self) -> datetime:
+        return self.site.runtime.now()
+
+    @property
+    def actor(self) -> str:
+        """Who does it, in the audit trail and in histories."""
+        return self.signed_in.actor
+
+    @property
+    def signed_in(self) -> Session:
+        """The session of a page that needs one."""
+        if self.session is None:
+            raise RuntimeError("this page is open to everybody")
+        return self.session
+
+    @property
+    def query(self) -> Form:
+        """The address's query, as a filter."""
+        return read_query(self.request)
+
+    async def read_form(self, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
+        """The form that was sent."""
+        return await read_form(self.request, max_bytes=max_bytes)
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
+        """A page, with the message that the last one left for it."""
+        flash = None if PART in self.request.headers else _read_flash(self.request)
+        page = {
+            "visit": self,
+            "session": self.session,
+            "sections": SECTIONS,
+            "path": self.request.url.path,
+            "flash": flash,
+            "now": self.now,
+            "is_known_address": self.site.origins.knows(self.request.headers),
+        }
+        response = HTMLResponse(self.site.renderer.render(template, page | context), status)
+        if flash is not None:
+            response.delete_cookie(FLASH, httponly=True, samesite="strict")
+        return response
+
+    def redirect(self, path: str, done: str = "", *, kind: Kind = "done") -> Response:
+        """Go on to a page of ours after a form, with a message for it."""
+        response = RedirectResponse(path, 303)
+        if done:
+            text = base64.urlsafe_b64encode(json.dumps([kind, done]).encode()).decode()
+            response.set_cookie(
+                FLASH, text, max_age=FLASH_SECONDS, httponly=True, samesite="strict"
+            )
+        return response
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+class Site:
+    """Makes routes of handlers; each error becomes a page, and no page comes without headers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self.runtime = runtime
+        self.origins = Origins(settings.public_url, settings.base_url)
+        self.assets = Assets()
+        self.renderer = Renderer(self.assets)
+        self.caller_finder = CallerFinder(settings.trusted_proxies)
+        prefix = "__Host-" if self.origins.is_https else ""
+        self._cookie = f"{prefix}letterbox_session"
+
+    def get(self, path: str, handler: Handler) -> Route:
+        """A page for those who are signed in."""
+        return Route(path, self._guard(handler, is_open=False), methods=["GET"])
+
+    def post(self, path: str, handler: Handler) -> Route:
+        """What a form does, for those who are signed in and by a form of ours."""
+        return Route(path, self._guard(handler, is_open=False), methods=["POST"])
+
+    def open_to_all(self, path: str, handler: Handler, method: str = "GET") -> Route:
+        """A page or form that needs no session."""
+        return Route(path, self._guard(handler, is_open=True), methods=[method])
+
+    async def find_session(self, request: Request) -> Session | None:
+        """Who is signed in; asked anew each time, so that who is signed out sees nothing more."""
+        token = request.cookies.get(self._cookie)
+        if not token:
+            return None
+        self.check_prepared()
+        return await find_session(self.runtime.database, token, now=self.runtime.now())
+
+    def check_prepared(self) -> None:
+        """Raises Unavailable while the database has not been reached since the start."""
+        if not self.runtime.prepared.is_set():
+            raise Unavailable("the database has not been reached yet; texts are taken already")
+
+    def find_address(self, request: Request) -> str:
+        """Where somebody calls from, through the proxies that are trusted."""
+        client = request.scope.get("client")
+        return self.caller_finder.find(client, request.scope["headers"])
+
+    def set_session(self, response: Response, token: str) -> None:
+        """Have the browser keep a session's token."""
+        response.set_cookie(
+            self._cookie,
+            token,
+            max_age=COOKIE_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=self.origins.is_https,
+        )
+
+    def forget_session(self, response: Response) -> None:
+        response.delete_cookie(
+            self._cookie, httponly=True, samesite="lax", secure=self.origins.is_https
+        )
+
+    async def answer_unrouted(self, request: Request, error: Exception) -> Response:
+        """The page of an error that the router raises: no such path, no such method."""
+        try:
+            session = await self.find_session(request)
+        except LetterboxError:
+            session = None
+        response = self._show_error(Visit(self, request, session), error)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return harden(response)
+
+    def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit = Visit(self, request, None)
+            try:
+                if request.method == "POST":
+                    self.origins.check(request.headers)
+                visit = Visit(self, request, await self.find_session(request))
+                if visit.session is None and not is_open:
+                    return harden(_ask_to_sign_in(request))
+                self.check_prepared()
+                response = await handler(visit)
+            except Exception as error:  # noqa: BLE001 what nobody foresaw is logged there
+                response = self._show_error(visit, error)
+            return harden(response)
+
+        return answer
+
+    def _show_error(self, visit: Visit, error: Exception) -> Response:
+        trouble, detail = _describe(error)
+        return visit.render(
+            "error.html",
+            status=int(trouble.status),
+            title=trouble.title,
+            detail=detail,
+            advice=trouble.advice,
+        )
+
+
+def harden(response: Response) -> Response:
+    """The headers without which no page leaves."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def is_own_path(text: str) -> bool:
+    """Whether it is a path of this site and cannot lead elsewhere."""
+    return (
+        text.startswith("/")
+        and not text.startswith("//")
+        and "\\" not in text
+        and text.isprintable()
+    )
+
+
+def _ask_to_sign_in(request: Request) -> Response:
+    path = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    wanted = "" if path == "/" and not query else f"?next={quote(path + query, safe='/')}"
+    return RedirectResponse(f"{SIGN_IN}{wanted}", 303)
+
+
+def _describe(error: Exception) -> tuple[Trouble, str]:
+    if isinstance(error, HTTPException):
+        trouble = BY_STATUS.get(error.status_code, INTERNAL)
+        return trouble, DETAILS.get(trouble, str(error.detail))
+    found = find_trouble(error)
+    if found is None:
+        log.error("page_failed", exc_info=error)
+        return INTERNAL, "An unforeseen error; it has been logged."
+    return found, str(error)
+
+
+def _read_flash(request: Request) -> tuple[str, str] | None:
+    """The message that the last page left: its kind and its text."""
+    try:
+        kind, text = json.loads(base64.urlsafe_b64decode(request.cookies[FLASH]))
+    except (KeyError, ValueError, TypeError, binascii.Error):
+        return None
+    return ("failed" if kind == "failed" else "done"), str(text)

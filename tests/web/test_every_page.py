@@ -1,0 +1,118 @@
+"""What holds for every page in a real browser: on a phone and a desk, in light and dark."""
+
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from app.api.ids import decode_id
+from tests.web.browser import (
+    DESK,
+    IN_BROWSER,
+    PHONE,
+    Desk,
+    Tab,
+    find_violations,
+    measure_overflow,
+)
+from tests.web.conftest import Office
+
+pytestmark = IN_BROWSER
+
+PAGES = {
+    "/": "Inbox",
+    "/overview": "Overview",
+    "/overview/pause": "Pause sending?",
+    "/numbers": "Numbers",
+    "/numbers/{number}": "+44 7700 900001",
+    "/numbers/{number}/remove": "Remove +44 7700 900001?",
+    "/opt-outs": "Opt-outs",
+    "/contacts": "Contacts",
+    "/contacts/import": "Import contacts",
+    "/contacts/imports/{id}": "Import of contacts",
+    "/contacts/delete-all": "Delete all contacts?",
+    "/groups": "Groups",
+    "/groups/change": "Empty the group customers?",
+    "/groups/delete-all": "Delete all groups?",
+    "/reports": "The provider's reports",
+    "/alerts": "Alerts",
+    "/refusals": "Refused forwards",
+    "/keys": "API keys",
+    "/keys/{id}/revoke": "Revoke the key shop?",
+    "/audit": "Audit trail",
+    "/sign-in": "Inbox",
+}
+# What a browser gets there is no page to look at, or is another one.
+NO_PAGES = {
+    "/live",
+    "/static/{digest}/{name}",
+    "/numbers/{number}/rotate",
+    "/opt-outs/csv",
+    "/contacts/csv",
+    "/reports/csv",
+    "/audit/csv",
+}
+OURS = "447700900001"
+SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...] = (
+    (DESK, "light"),
+    (PHONE, "dark"),
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
+    """The pages that need something to show, with what it is."""
+    office.add_number(OURS)
+    key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
+    office.service.forward("wrong", dest=OURS, auth="not-the-value")
+    async with desk.open() as tab:
+        await tab.page.goto("/contacts/import")
+        await tab.page.fill("#csv", "Ada Lovelace,447700900011,ada@example.com,customers\nNobody,x")
+        await tab.page.click("main .primary")
+        await expect(tab.page.get_by_text("1 of 2 lines are contacts now")).to_be_visible()
+        shown = urlsplit(tab.page.url).path
+    return {
+        "/numbers/{number}": f"/numbers/{OURS}",
+        "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
+        "/contacts/imports/{id}": shown,
+        "/keys/{id}/revoke": f"/keys/{decode_id('key', key.json['id'])}/revoke",
+        "/groups/change": "/groups/change?action=empty&name=customers",
+        "/reports": "/reports?type=Messages&from=2026-06-01&to=2026-06-02",
+    }
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_sound(desk: Desk, addresses: Mapping[str, str], path: str) -> None:
+    async with desk.open() as tab:
+        await tab.page.goto(addresses.get(path, path))
+        await expect(tab.page.locator("h1")).to_have_text(PAGES[path])
+        await check(tab)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "{" not in path])
+async def test_a_page_is_sound_on_the_first_day(bare_desk: Desk, path: str) -> None:
+    async with bare_desk.open(size=PHONE) as tab:
+        tab.watch.expected.add(503)  # without an account there is nothing to show of the provider's
+        await tab.page.goto(path)
+        await expect(tab.page.locator("h1")).to_be_visible()
+        assert await find_violations(tab.page) == []
+        assert await measure_overflow(tab.page) == 0
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in?link=spent", "/nowhere"])
+async def test_a_page_for_strangers_is_sound(desk: Desk, path: str) -> None:
+    async with desk.open(signed_in=False) as tab:
+        await tab.page.goto(path)
+        await check(tab)
+
+
+async def check(tab: Tab) -> None:
+    """As it is on a desk in light, and on a phone in the dark."""
+    for size, scheme in SIZES_AND_SCHEMES:
+        await tab.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        await tab.page.emulate_media(color_scheme=scheme)
+        assert await measure_overflow(tab.page) == 0, scheme
+        assert await find_violations(tab.page) == [], scheme

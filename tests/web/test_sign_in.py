@@ -1,0 +1,217 @@
+"""Signing in and out: links that work once, the password and its throttle, sessions' ends."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app.flows.sign_in import SESSION_LIFE, TRIES_PER_ADDRESS
+from app.storage.database import Connection
+from app.storage.session_tables import login_links, sessions
+from tests.api.running import BASE_URL
+from tests.web.visiting import Visitor, browsing, visiting
+
+PASSWORD = "correct horse"
+
+
+async def try_password(visitor: Visitor, password: str = PASSWORD, name: str = "Ada") -> int:
+    answer = await visitor.post("/sign-in", {"name": name, "password": password})
+    return answer.status_code
+
+
+async def test_a_page_without_a_session_leads_to_signing_in_and_back(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
+        answer = await visitor.get("/?number=447700900100&q=a%26b")
+        assert answer.status_code == 303
+        form = await visitor.read(answer.headers["location"])
+        assert 'value="/?number=447700900100&amp;q=a%26b"' in form
+        answer = await visitor.post(
+            "/sign-in", {"name": "Ada", "password": PASSWORD, "next": "/?number=447700900100"}
+        )
+        assert answer.headers["location"] == "/?number=447700900100"
+        assert (await visitor.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
+async def test_signing_in_leads_to_no_other_site(
+    sqlite_url: str, tmp_path: Path, path: str
+) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
+        form = {"name": "Ada", "password": PASSWORD, "next": path}
+        assert (await visitor.post("/sign-in", form)).headers["location"] == "/"
+
+
+async def test_a_link_opens_one_session_and_looking_at_it_uses_nothing_up(
+    visitor: Visitor,
+) -> None:
+    token = await visitor.make_link("Grace")
+    async with browsing(visitor.running) as one, browsing(visitor.running) as other:
+        for _ in range(3):
+            assert "Grace" in await one.read(f"/sign-in?link={token}")
+        answers = await asyncio.gather(
+            one.post("/sign-in/link", {"link": token}), other.post("/sign-in/link", {"link": token})
+        )
+        assert sorted(answer.status_code for answer in answers) == [303, 403]
+        assert (await one.get(f"/sign-in?link={token}")).status_code == 403
+
+
+async def test_a_link_is_good_for_fifteen_minutes(lone_visitor: Visitor) -> None:
+    token = await lone_visitor.make_link()
+    lone_visitor.running.clock.now += timedelta(minutes=15)
+    answer = await lone_visitor.get(f"/sign-in?link={token}")
+    assert answer.status_code == 403
+    assert "letterbox login-link" in answer.text
+    assert (await lone_visitor.post("/sign-in/link", {"link": token})).status_code == 403
+
+
+async def test_neither_links_nor_sessions_are_kept_in_the_clear(visitor: Visitor) -> None:
+    token = await visitor.make_link()
+    [cookie] = visitor.client.cookies.jar
+
+    def read(conn: Connection) -> list[bytes]:
+        return [
+            digest
+            for table in (sessions, login_links)
+            for digest in conn.execute(select(table.c.digest)).scalars()
+        ]
+
+    digests = await visitor.running.runtime.database.read(read)
+    assert len(digests) == 3
+    assert all(len(digest) == 32 for digest in digests)
+    assert not {token.encode(), str(cookie.value).encode()} & set(digests)
+
+
+async def test_the_cookie_is_for_this_host_and_no_script(sqlite_url: str, tmp_path: Path) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None) as visitor:
+        answer = await visitor.post("/sign-in/link", {"link": await visitor.make_link()})
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("__host-letterbox_session=")
+        assert {"httponly", "secure", "samesite=lax", "path=/"} <= set(cookie.split("; "))
+
+
+async def test_signing_out_ends_this_session_alone(visitor: Visitor) -> None:
+    async with browsing(visitor.running) as other:
+        await other.sign_in("Ada")
+        assert "You are signed out." in await visitor.submit("/sign-out")
+        assert (await visitor.get("/")).status_code == 303
+        assert (await other.get("/")).status_code == 200
+
+
+async def test_signing_out_everywhere_ends_all_sessions_of_that_name(visitor: Visitor) -> None:
+    async with browsing(visitor.running) as same, browsing(visitor.running) as another:
+        await same.sign_in("Ada")
+        await another.sign_in("Grace")
+        assert "Ada is signed out of 2 browsers." in await visitor.submit("/sign-out/everywhere")
+        assert (await same.get("/")).status_code == 303
+        assert (await another.get("/")).status_code == 200
+
+
+async def test_a_session_lasts_as_long_as_it_is_used(visitor: Visitor) -> None:
+    clock = visitor.running.clock
+    for _ in range(3):
+        clock.now += SESSION_LIFE - timedelta(days=1)
+        assert (await visitor.get("/")).status_code == 200
+    clock.now += SESSION_LIFE
+    assert (await visitor.get("/")).status_code == 303
+
+
+async def test_a_cookie_that_we_did_not_give_opens_nothing(lone_visitor: Visitor) -> None:
+    async with browsing(lone_visitor.running) as stranger:
+        for value in ("", "x", "ä" * 9000, "../../etc"):
+            cookie = f"__Host-letterbox_session={value}".encode()
+            answer = await stranger.get("/", headers={b"Cookie": cookie})
+            assert answer.status_code == 303
+
+
+async def test_wrong_passwords_are_throttled_before_they_are_looked_at(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with visiting(database_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
+        tries = [try_password(visitor, "wrong") for _ in range(TRIES_PER_ADDRESS + 3)]
+        statuses = await asyncio.gather(*tries)
+        assert sorted(statuses) == [422] * TRIES_PER_ADDRESS + [429] * 3
+        assert await try_password(visitor) == 429
+        visitor.running.clock.now += timedelta(minutes=15)
+        assert await try_password(visitor) == 303
+
+
+async def test_right_passwords_count_for_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
+        for _ in range(TRIES_PER_ADDRESS + 3):
+            assert await try_password(visitor) == 303
+
+
+async def test_a_wrong_password_keeps_the_name_and_says_so_beside_the_field(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
+        answer = await visitor.post("/sign-in", {"name": "Ada <b>", "password": "guessed it"})
+        assert 'value="Ada &lt;b&gt;"' in answer.text
+        assert 'id="password-error">this is not the password' in answer.text
+        assert "guessed it" not in answer.text
+        assert await try_password(visitor, name=" ") == 422
+
+
+async def test_without_a_password_only_links_open_the_pages(lone_visitor: Visitor) -> None:
+    async with browsing(lone_visitor.running) as visitor:
+        assert 'type="password"' not in await visitor.read("/sign-in")
+        assert await try_password(visitor, "") == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Origin": BASE_URL.replace("https", "http")},
+        {"Origin": f"{BASE_URL}:8443"},
+        {"Origin": BASE_URL, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": BASE_URL, "Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_a_form_of_another_page_does_nothing(
+    lone_visitor: Visitor, headers: dict[str, str]
+) -> None:
+    answer = await lone_visitor.post("/sign-out", headers=headers)
+    assert answer.status_code == 403
+    assert answer.headers["content-type"].startswith("text/html")
+    assert (await lone_visitor.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8000", "http://127.0.0.1:8000", 303),
+        ("localhost:8000", "http://localhost:8000", 303),
+        ("[::1]:8000", "http://[::1]:8000", 303),
+        ("192.168.1.5:8000", "http://192.168.1.5:8000", 303),
+        ("localhost:9000", "https://localhost:9000", 303),
+        ("rebound.example:8000", "http://rebound.example:8000", 403),
+        ("127.0.0.1:8000", "http://rebound.example:8000", 403),
+        ("localhost:8000", "http://127.0.0.1:8000", 403),
+    ],
+)
+async def test_without_public_url_any_address_of_the_machine_will_do_but_no_strange_name(
+    sqlite_url: str, tmp_path: Path, host: str, origin: str, status: int
+) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, public_url="") as visitor:
+        link = {"link": await visitor.make_link()}
+        answer = await visitor.post("/sign-in/link", link, headers={"Host": host, "Origin": origin})
+        assert answer.status_code == status
+        if status == 403:
+            assert "open http://127.0.0.1:8000, or set LETTERBOX_PUBLIC_URL" in answer.text
+
+
+async def test_a_page_opened_by_a_strange_name_says_what_to_do_before_anything_is_typed(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with visiting(sqlite_url, tmp_path, name=None, public_url="") as visitor:
+        page = await visitor.get("/sign-in", headers={"Host": "letterbox.lan:8000"})
+        assert "but this page was opened at letterbox.lan:8000" in page.text
+        page = await visitor.get("/sign-in", headers={"Host": "localhost:8000"})
+        assert "but this page was opened" not in page.text
