@@ -67,7 +67,7 @@ def read_request(method: str, query: bytes, content_type: bytes, body: bytes) ->
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:
-    """The forward as the provider's page has it, in a fifth of the time; None for any other."""
+    """The forward as the provider's page has it, in a quarter of the time; None for any other."""
     try:
         text = form.decode("ascii")
         if "\0" in text or _ODD_ESCAPE.search(text):
