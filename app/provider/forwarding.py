@@ -153,7 +153,9 @@ def parse(
         problems.add(time_problem)
     merge_fields = {}
     if not _OWN_FIELDS.issuperset(fields):
-        merge_fields = {ours: fields[name] for name, ours in _MERGE_FIELDS.items() if name in fields}
+        merge_fields = {
+            ours: fields[name] for name, ours in _MERGE_FIELDS.items() if name in fields
+        }
     return InboundMessage(
         dedupe_key=make_dedupe_key(
             provider_id=provider_id,
