@@ -8,6 +8,7 @@ import structlog
 
 from app.domain.errors import LetterboxError, Unavailable
 from app.flows.handle import BATCH_ROWS, handle_batch
+from app.flows.raise_alarms import raise_alarms
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
 from app.flows.sync import Checker
@@ -27,6 +28,7 @@ GIVE_WAY = 8
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
 CREDITS_SECONDS = 30.0
+ALARMS_SECONDS = 60.0
 
 log = structlog.get_logger("letterbox.worker")
 
@@ -150,6 +152,19 @@ async def run_ending(runtime: Runtime) -> None:
             runtime.wakeups.ring("events")
 
     await _repeat(step, CHORES_SECONDS, "ending")
+
+
+async def run_alarms(runtime: Runtime) -> None:
+    """Look whether texts still come in as they should; one process at a time."""
+
+    async def step() -> None:
+        async with take_turn(runtime.database, "alarms", now=runtime.now) as is_mine:
+            if is_mine and await raise_alarms(
+                runtime.database, timezone=runtime.settings.provider_timezone, now=runtime.now()
+            ):
+                runtime.wakeups.ring("events")
+
+    await _repeat(step, ALARMS_SECONDS, "alarms")
 
 
 async def run_checking(runtime: Runtime) -> None:

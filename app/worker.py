@@ -11,6 +11,7 @@ import structlog
 from app.domain.errors import SetupError
 from app.loops import (
     POLL_SECONDS,
+    run_alarms,
     run_checking,
     run_ending,
     run_handling,
@@ -63,6 +64,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
     async with asyncio.TaskGroup() as flows:
         flows.create_task(run_handling(runtime, on_turn))
         flows.create_task(run_ending(runtime))
+        flows.create_task(run_alarms(runtime))
         if runtime.provider is not None:
             for loop in _list_provider_loops(runtime):
                 flows.create_task(loop)

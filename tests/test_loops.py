@@ -15,6 +15,7 @@ from app.domain.rules import Rule
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime, utc_now
 from app.settings import Settings
+from app.storage.alerts import list_alerts
 from app.storage.database import Database, open_database
 from app.storage.inbound import make_inserter
 from app.storage.outbox import NewOutbound, add_outbound
@@ -260,3 +261,23 @@ async def test_what_a_cancelled_turn_claims_is_called_for_all_the_same(outbox: O
     await asyncio.wait({turn})
     await sender.drain()
     assert (turn.cancelled(), await outbox.status(1)) == (True, "sent")
+
+
+async def test_a_wrong_zone_is_told_by_itself(database_url: str, tmp_path: Path) -> None:
+    database = open_database(database_url, Path(database_url.removeprefix("sqlite:///")))
+    now = utc_now()
+    inserter = make_inserter(database)
+    texts = [
+        make_message(number, received_at=now - timedelta(hours=1), arrived_at=now)
+        for number in range(12)
+    ]
+    await inserter.insert(texts, now)
+    inserter.abandon()
+    async with working(database_url, tmp_path / "data", None):
+
+        async def is_told() -> bool:
+            found = await database.read(list_alerts, before=None, limit=5, is_open=True)
+            return [alert.kind for alert in found] == ["provider-timezone"]
+
+        await wait_for(is_told)
+    await database.close()

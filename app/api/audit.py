@@ -13,8 +13,18 @@ from app.api.schemas import AuditEntry, Page
 from app.runtime import Runtime
 from app.storage import audit
 
-# What is known by an id, by the first part of an action's name.
-_PREFIXES: dict[str, Prefix] = {"rule": "rul", "key": "key", "message": "msg"}
+# Whose subject is an id; that of any other action is a number or a name.
+_PREFIXES: dict[str, Prefix] = {
+    "rule.create": "rul",
+    "rule.change": "rul",
+    "rule.remove": "rul",
+    "key.create": "key",
+    "key.change": "key",
+    "key.revoke": "key",
+    "message.replay": "msg",
+    "outbound.cancel": "out",
+    "outbound.resolve": "out",
+}
 
 
 class AuditQuery(ListQuery):
@@ -56,7 +66,7 @@ def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 def show_entry(entry: audit.AuditEntry) -> AuditEntry:
     """As programs see it: the subject by the id that they know."""
     shown = AuditEntry.model_validate(entry)
-    prefix = _PREFIXES.get(entry.action.partition(".")[0])
-    if prefix is not None and entry.subject.isdigit():
+    prefix = _PREFIXES.get(entry.action)
+    if prefix is not None:
         shown.subject = encode_id(prefix, int(entry.subject))
     return shown

@@ -9,7 +9,8 @@ from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter, NumberFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Conversation, Page, Thread, ThreadMessage, ThreadOutbound
+from app.api.outbound_schemas import Thread, ThreadMessage, ThreadOutbound
+from app.api.schemas import Conversation, Page
 from app.runtime import Runtime
 from app.storage import conversations
 from app.storage.conversations import ThreadPage

@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.dependencies import Keyring, make_router
 from app.api.ids import decode_id, encode_id
-from app.api.schemas import Alert, Message, Outbound, Shown
+from app.api.outbound_schemas import Outbound
+from app.api.schemas import Alert, Message, Shown
 from app.domain.access import Scope as KeyScope
 from app.domain.errors import AccessDenied, NotFound, Unavailable
 from app.flows.follow import PLACE, Change, EventTail, Follower, Subject

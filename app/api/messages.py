@@ -10,7 +10,8 @@ from app.api.exports import answer_export, choose_type
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Message, MessageDetail, Page, ViaName
+from app.api.outbound_schemas import MessageDetail
+from app.api.schemas import Message, Page, ViaName
 from app.domain.queries import MessageFilter, split_words
 from app.flows.export import Order
 from app.runtime import Runtime

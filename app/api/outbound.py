@@ -1,42 +1,33 @@
 """/outbound: what goes out, written here and followed to its end."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field, PlainValidator, WithJsonSchema
 
 from app.api.dependencies import By, Caller, Keyring, make_router
-from app.api.filters import NumberFilter, TimeFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import (
-    A_SENDER,
-    OUR_NUMBER,
+from app.api.outbound_requests import NewText, OutboundQuery, Resolution
+from app.api.outbound_schemas import (
     Outbound,
     OutboundDetail,
-    Page,
+    QueuedTexts,
     Recipient,
-    Sent,
-    Shown,
-    StatusName,
-    Text,
+    show_detail,
+    show_queued,
 )
-from app.domain.errors import InvalidInput, NotFound
-from app.domain.outbound import LONGEST_VALIDITY_SECONDS
+from app.api.schemas import Page
+from app.domain.errors import InvalidInput
 from app.flows.cancel import cancel_text
-from app.flows.compose import MOST_NUMBERS, Queued, WantedText, compose_once
-from app.flows.resolve import Outcome, resolve_text
-from app.provider.limits import LONGEST_BODY
+from app.flows.compose import compose_once
+from app.flows.draft import WantedText, digest_wanted
+from app.flows.resolve import resolve_text
 from app.runtime import Runtime
-from app.storage import outbound_texts
+from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
-from app.storage.history import list_changes
 from app.storage.idempotency import Once
-from app.storage.outbound_texts import OutboundFilter
 
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
@@ -48,143 +39,6 @@ QUEUED: dict[int | str, dict[str, Any]] = {
         }
     }
 }
-
-Body = Annotated[
-    Text,
-    Field(
-        min_length=1,
-        max_length=LONGEST_BODY,
-        description="459 characters are three parts in the GSM alphabet, more in others",
-        examples=["We are open from ten to four."],
-    ),
-]
-Name = Annotated[Text, Field(min_length=1, max_length=200)]
-NUMBER: dict[str, Any] = {"type": "string", "maxLength": 60, "examples": [A_SENDER, "07700 900123"]}
-
-
-def _read_to(value: object) -> object:
-    many = value if isinstance(value, list) else [value]
-    if not all(isinstance(each, str) for each in many):
-        raise ValueError("write a number, or a list of numbers, as text")
-    if not 1 <= len(many) <= MOST_NUMBERS:
-        raise ValueError(f"send to 1 to {MOST_NUMBERS} numbers at once")
-    return value
-
-
-To = Annotated[
-    str | list[str],
-    PlainValidator(_read_to),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                NUMBER,
-                {"type": "array", "items": NUMBER, "minItems": 1, "maxItems": MOST_NUMBERS},
-            ]
-        }
-    ),
-]
-
-
-class NewText(Sent):
-    """A text to send: to numbers, or to a list, or to a group of the provider's."""
-
-    to: To | None = Field(
-        None, description="one number or many; each gets one text, however often it is named"
-    )
-    list_name: Name | None = Field(None, alias="list", description="a distribution list's name")
-    group: Name | None = Field(None, description="the name of a group of the address book")
-    source: Annotated[
-        Text,
-        Field(
-            min_length=1,
-            max_length=60,
-            description="one of our numbers, or a name of at most 11 characters",
-            examples=[OUR_NUMBER],
-        ),
-    ]
-    body: Body
-    source_ton: Literal[1, 5] | None = Field(None, description="1 international, 5 alphanumeric")
-    schedule_at: TimeFilter = Field(None, description="when to send it, within a year")
-    schedule_by: Literal["letterbox", "provider"] | None = Field(
-        None, description="who keeps the schedule; Letterbox where nothing is said"
-    )
-    validity_seconds: Annotated[int, Field(ge=1, le=LONGEST_VALIDITY_SECONDS)] = Field(
-        LONGEST_VALIDITY_SECONDS, description="how long the network tries to deliver it"
-    )
-    in_reply_to: str | None = Field(
-        None, description="the message that it answers, whose sender it goes to"
-    )
-    force: bool = Field(
-        default=False, description="send to numbers that have opted out; it is audited"
-    )
-
-    def make_wanted(self) -> WantedText:
-        return WantedText(
-            source=self.source,
-            body=self.body,
-            to=self.to,
-            list_name=self.list_name,
-            group_name=self.group,
-            source_ton=self.source_ton,
-            schedule_at=self.schedule_at,
-            schedule_by=self.schedule_by,
-            validity_seconds=self.validity_seconds,
-            in_reply_to=None if self.in_reply_to is None else _read_message_id(self.in_reply_to),
-            force=self.force,
-        )
-
-
-class QueuedTexts(Shown):
-    """What is queued: the service sends it, a moment later or as scheduled."""
-
-    items: list[Outbound] = Field(description="one for each number; one for a list or group")
-    parts: int = Field(description="how many each of them takes")
-    estimated_credits: int | None = Field(
-        description="for all together: one a part in the UK, two elsewhere; null for a list or"
-        " group, whose size only the provider knows"
-    )
-    warnings: list[str] = Field(
-        description="for people: what may surprise them, though the text is queued",
-        examples=[["The text takes 4 parts in UCS-2 because of 😀"]],
-    )
-
-
-class Resolution(Sent):
-    """What became of an uncertain text, as a person found out."""
-
-    outcome: Outcome
-    provider_id: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="its id in the provider's report, with `sent`: it is followed by it"
-    )
-
-
-class OutboundQuery(ListQuery):
-    """The filters of /outbound."""
-
-    status: Annotated[StatusName | None, Field(description="what became of it")] = None
-    to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
-    source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
-    since: Annotated[TimeFilter, Field(description="created then or later")] = None
-    until: Annotated[TimeFilter, Field(description="created before then")] = None
-    in_reply_to: Annotated[str | None, Field(description="a message's id")] = None
-    rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
-
-    def make_filter(self) -> OutboundFilter | None:
-        """None where an id is named that nothing can have."""
-        try:
-            return OutboundFilter(
-                status=self.status,
-                to=self.to,
-                source=self.source,
-                since=self.since,
-                until=self.until,
-                in_reply_to=None
-                if self.in_reply_to is None
-                else decode_id("msg", self.in_reply_to),
-                rule_id=None if self.rule_id is None else decode_id("rul", self.rule_id),
-            )
-        except NotFound:
-            return None
 
 
 def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -205,7 +59,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         if wanted is None:
             return Page(items=[], next=None)
         page = await database.read(
-            outbound_texts.list_outbound, wanted, before=place, limit=query.limit
+            outbound_lists.list_outbound, wanted, before=place, limit=query.limit
         )
         items = [Outbound.model_validate(each) for each in page.texts]
         return Page(items=items, next=listing.make_time_next(response, page.next))
@@ -260,10 +114,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         Where a number is off or has opted out, 422 names each such number and nothing is queued.
         """
         runtime.get_provider()
+        wanted = body.make_wanted()
         done = await compose_once(
             runtime.database,
-            body.make_wanted(),
-            None if idempotency_key is None else _make_once(by, idempotency_key, body),
+            wanted,
+            None if idempotency_key is None else _make_once(by, idempotency_key, wanted),
             show_queued,
             who=by.actor,
             region=settings.default_region,
@@ -315,38 +170,16 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
     return router
 
 
-def show_queued(queued: Queued) -> dict[str, Any]:
-    """The answer to a program whose texts are queued, ready for JSON."""
-    return QueuedTexts(
-        items=[Outbound.model_validate(each) for each in queued.texts],
-        parts=queued.parts,
-        estimated_credits=queued.estimated_credits,
-        warnings=queued.warnings,
-    ).model_dump(mode="json")
-
-
-def _make_once(by: Caller, key: str, body: NewText) -> Once:
+def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
     if not key.isascii() or not key.isprintable():
         raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
-    asked = json.dumps(body.model_dump(mode="json"), sort_keys=True)
     owner = "setting" if by.key_id is None else str(by.key_id)
-    return Once(owner, key, hashlib.sha256(asked.encode()).digest())
-
-
-def _read_message_id(text: str) -> int:
-    try:
-        return decode_id("msg", text)
-    except NotFound as error:
-        raise InvalidInput(str(error), field="in_reply_to") from None
+    return Once(owner, key, digest_wanted(wanted))
 
 
 def _read_detail(conn: Connection, number: int) -> OutboundDetail:
     found = outbound_texts.get_outbound(conn, number)
-    shown = Outbound.model_validate(found).model_dump()
-    calls = outbound_texts.list_attempts(conn, number)
-    return OutboundDetail.model_validate(
-        {**shown, "calls": calls, "history": list_changes(conn, number)}
-    )
+    return show_detail(found, outbound_texts.read_history(conn, number))
 
 
 def _read_recipients(

@@ -1,6 +1,5 @@
 """The objects that programs get and send; `model_validate` makes them from the stored ones."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -16,7 +15,6 @@ from pydantic import (
 
 from app.api.ids import Prefix, encode_id
 from app.domain.access import Scope
-from app.domain.messages import RawForward
 
 Item = TypeVar("Item")
 ViaName = Literal["forward", "spool", "report"]
@@ -39,7 +37,8 @@ Time = Annotated[
 ]
 
 
-def _read_id(prefix: Prefix) -> BeforeValidator:
+def read_id(prefix: Prefix) -> BeforeValidator:
+    """Takes a stored row's number and makes it the id that programs see."""
     return BeforeValidator(
         lambda value: encode_id(prefix, value) if isinstance(value, int) else value
     )
@@ -47,20 +46,6 @@ def _read_id(prefix: Prefix) -> BeforeValidator:
 
 def _split(value: str | list[str]) -> list[str]:
     return value.split() if isinstance(value, str) else value
-
-
-def _read_raw(data: bytes) -> dict[str, Any]:
-    raw = RawForward.from_bytes(data)
-    return {
-        "method": raw.method,
-        "content_type": raw.content_type,
-        "charset": raw.charset,
-        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
-    }
-
-
-def _read_bytes(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 def _check_text(text: str) -> str:
@@ -110,13 +95,13 @@ class Outcome(Shown):
         "too-old",
         "unanswerable",
     ]
-    rule_id: Annotated[str | None, _read_id("rul")]
+    rule_id: Annotated[str | None, read_id("rul")]
 
 
 class Message(Shown):
     """One inbound text."""
 
-    id: Annotated[str, _read_id("msg")] = Field(examples=["msg_1q"])
+    id: Annotated[str, read_id("msg")] = Field(examples=["msg_1q"])
     provider_id: str | None = Field(description="the provider's id; null where none came")
     source: str = Field(description='who sent it; "" where that did not come', examples=[A_SENDER])
     dest: str = Field(description="which number was texted", examples=[OUR_NUMBER])
@@ -147,126 +132,10 @@ def show_message(stored: object) -> dict[str, Any]:
     return Message.model_validate(stored).model_dump(mode="json")
 
 
-class RawRequest(Shown):
-    """What came over the wire, without the secret."""
-
-    method: str
-    content_type: str
-    charset: str | None = Field(description="as the request declared it")
-    parameters: list[tuple[str, str]] = Field(
-        description="names and values in order, read as UTF-8; other bytes are shown as \\xNN"
-    )
-
-
-StatusName = Literal[
-    "queued",
-    "held",
-    "sending",
-    "uncertain",
-    "sent",
-    "delivered",
-    "undelivered",
-    "failed",
-    "expired",
-    "cancelled",
-]
-
-
-class OutboundError(Shown):
-    """Why a text did not, or not certainly, go out; or why it was settled without a last word."""
-
-    code: int | None = Field(description="the provider's, where it gave one", examples=[-401])
-    text: str = Field(examples=["Invalid Destination Address"])
-
-
-class Outbound(Shown):
-    """One text to a number, a list or a group."""
-
-    id: Annotated[str, _read_id("out")] = Field(examples=["out_1q"])
-    to: str | None = Field(examples=[A_SENDER])
-    list: str | None = Field(description="the provider's distribution list that it goes to")
-    group: str | None = Field(description="the group of the address book that it goes to")
-    recipients: dict[str, int] | None = Field(
-        description="how many of a list's or group's are in which status; null for a number",
-        examples=[{"delivered": 40, "sent": 2}],
-    )
-    source: str = Field(examples=[OUR_NUMBER])
-    body: str = Field(examples=["We are open from ten to four."])
-    parts: int
-    status: StatusName
-    held_reason: str | None
-    provider_status: str | None = Field(
-        description="the provider's last word, as it came", examples=["Delivered"]
-    )
-    provider_ids: Sequence[str] = Field(description="one for each part; none for a list or group")
-    background_ids: Sequence[str] = Field(description="those of a list's or group's sends")
-    error: OutboundError | None
-    in_reply_to: Annotated[str | None, _read_id("msg")]
-    rule_id: Annotated[str | None, _read_id("rul")] = Field(description="the rule that answered")
-    attempts: int = Field(description="calls that were made, or nearly made, for it")
-    schedule_at: Time | None
-    send_before: Time | None = Field(
-        description="an automatic reply that cannot go out by then expires"
-    )
-    created_at: Time
-    sent_at: Time | None = Field(description="when the provider took it")
-    settled_at: Time | None = Field(description="from then on nothing more is expected")
-
-
-class Attempt(Shown):
-    """One call for a text, or nearly one."""
-
-    attempt: int
-    began_at: Time
-    ended_at: Time | None
-    fate: (
-        Literal["certainly not taken", "certainly refused", "certainly taken", "unknown"] | None
-    ) = Field(description="whether the provider took it; null while the call is under way")
-    error_class: str | None
-    code: str | None = Field(description="the provider's error code")
-    answer: str | None = Field(description="what the provider, or the error, said")
-
-
-class StatusChange(Shown):
-    """One step in the life of a text."""
-
-    status: StatusName
-    told_by: str = Field(
-        description="send, check, report, background, lease, rule, opt-out, or who did it"
-    )
-    changed_at: Time
-    provider_id: str | None = Field(description="the part that the provider spoke of")
-    provider_status: str | None = Field(description="the provider's word")
-
-
-class OutboundDetail(Outbound):
-    """One text with what it went through."""
-
-    calls: Sequence[Attempt] = Field(description="oldest first")
-    history: Sequence[StatusChange] = Field(description="oldest first")
-
-
-class Recipient(Shown):
-    """One message of the provider: to a recipient of a list or group, or a part of a text."""
-
-    to: str = Field(examples=[A_SENDER])
-    status: StatusName
-    provider_id: str
-    provider_status: str | None
-    updated_at: Time
-
-
-class MessageDetail(Message):
-    """One inbound text with what it was made from, and what was written in reply."""
-
-    raw: Annotated[RawRequest, BeforeValidator(_read_raw)]
-    replies: Sequence[Outbound] = Field(description="automatic or by hand, oldest first")
-
-
 class Conversation(Shown):
     """One of our numbers and one sender."""
 
-    id: Annotated[str, _read_id("cnv")] = Field(examples=["cnv_7"])
+    id: Annotated[str, read_id("cnv")] = Field(examples=["cnv_7"])
     dest: str = Field(examples=[OUR_NUMBER])
     source: str = Field(examples=[A_SENDER])
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
@@ -282,29 +151,10 @@ class Conversation(Shown):
     )
 
 
-class ThreadMessage(Message):
-    """A message of a conversation."""
-
-    direction: Literal["inbound"] = "inbound"
-
-
-class ThreadOutbound(Outbound):
-    """A text of a conversation that goes, or went, out."""
-
-    direction: Literal["outbound"] = "outbound"
-
-
-class Thread(Conversation):
-    """A conversation and a page of what both sides wrote, newest first."""
-
-    items: list[Annotated[ThreadMessage | ThreadOutbound, Field(discriminator="direction")]]
-    next: str | None
-
-
 class Auth(Shown):
     """An auth value of a number; the value itself is not kept."""
 
-    id: Annotated[str, _read_id("aut")]
+    id: Annotated[str, read_id("aut")]
     created_at: Time
     last_seen_at: Time | None
     expires_at: Time | None
@@ -336,7 +186,7 @@ class NumberWithAuth(Number):
 class Key(Shown):
     """A key of this interface."""
 
-    id: Annotated[str, _read_id("key")]
+    id: Annotated[str, read_id("key")]
     name: str
     scopes: list[Scope]
     created_at: Time
@@ -355,7 +205,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 class Rule(Shown):
     """One rule that answers by itself; null states no condition."""
 
-    id: Annotated[str, _read_id("rul")] = Field(examples=["rul_3"])
+    id: Annotated[str, read_id("rul")] = Field(examples=["rul_3"])
     name: str
     enabled: bool
     position: int = Field(description="the first rule that holds answers, by position")
@@ -381,14 +231,14 @@ class OptOut(Shown):
     number: str = Field(examples=[A_SENDER])
     reason: Literal["keyword", "provider", "person"] = Field(description="who or what said so")
     text: str = Field(description="their words, the provider's answer, or a person's reason")
-    message_id: Annotated[str | None, _read_id("msg")] = Field(description="where they said so")
+    message_id: Annotated[str | None, read_id("msg")] = Field(description="where they said so")
     created_at: Time = Field(description="when it was said")
 
 
 class AuditEntry(Shown):
     """What somebody did."""
 
-    id: Annotated[str, _read_id("aud")]
+    id: Annotated[str, read_id("aud")]
     done_at: Time
     actor: str = Field(
         description="`key:` and the key's name, `session:` or `cli:` and who it was",
@@ -402,7 +252,7 @@ class AuditEntry(Shown):
 class Refusal(Shown):
     """Forwards that were turned away; their content is not kept."""
 
-    id: Annotated[str, _read_id("ref")]
+    id: Annotated[str, read_id("ref")]
     refused_at: Time
     address: str = Field(examples=["192.0.2.7"])
     dest: str = Field(examples=[OUR_NUMBER])
@@ -413,7 +263,7 @@ class Refusal(Shown):
 class Alert(Shown):
     """Something that needs a person."""
 
-    id: Annotated[str, _read_id("alr")]
+    id: Annotated[str, read_id("alr")]
     kind: str = Field(description="stable for programs", examples=["process-vanished"])
     subject: str = Field(description="which one")
     text: str

@@ -37,6 +37,7 @@ class DayCount(Shown):
     number: str = Field(examples=[OUR_NUMBER])
     received: int = Field(description="texts that arrived, from the report as well")
     with_problems: int
+    forwarded: int = Field(description="of them, those that the provider forwarded")
     reported: int = Field(description="texts that the provider's report has")
     missing: int = Field(description="of them, those that were never forwarded")
     sent: int = Field(description="texts that the provider took")
@@ -89,6 +90,7 @@ def _show_day(counted: StoredCount) -> DayCount:
         number=counted.number,
         received=counted.received,
         with_problems=counted.with_problems,
+        forwarded=counted.received - figures.get("fetched", 0),
         **{name: figures.get(name, 0) for name in ("reported", "missing", "sent", *ENDS)},
         delivery_rate=figures.get("delivered", 0) / ended if ended else None,
         reply_seconds=figures.get("reply_seconds", 0) / replied if replied else None,

@@ -29,7 +29,8 @@ class UncertainText:
     """`began_at` and `ended_at` are those of the call whose fate is unknown.
 
     `is_scheduled`: the provider was to keep its schedule, and may list it only then.
-    `has_unclear_sibling`: another text of the same numbers and time has no id either.
+    `has_unclear_sibling`: another text of the same numbers and time has no id either, be it one to
+    a list or group that this number may be in.
     """
 
     id: int
@@ -68,6 +69,8 @@ class Sightings:
         if row.to != self.text.to or row.is_known:
             return
         self.strangers += 1
+        if not row.message_id:
+            return
         is_in_time = row.at is None or row.at >= self.text.began_at - LEEWAY
         if row.source == self.text.source and is_in_time and len(self.fitting) <= self.text.parts:
             self.fitting.append(row.message_id)

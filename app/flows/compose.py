@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.credits import estimate_credits
 from app.domain.errors import InvalidFields, InvalidInput, NotFound
 from app.domain.gsm import measure_text
 from app.domain.messages import make_pair_key
-from app.domain.numbers import read_number
-from app.domain.outbound import LONGEST_VALIDITY_SECONDS
-from app.provider.actions import OutgoingText, SourceTon
-from app.provider.limits import check_encodable, check_name, check_text, find_warnings
-from app.provider.times import format_schedule
+from app.flows.draft import Draft, WantedText, draft_text
 from app.storage.audit import add_audit
 from app.storage.conversations import open_conversations
 from app.storage.database import Connection, Database
@@ -26,36 +22,6 @@ from app.storage.outbound_texts import OutboundText, get_outbounds
 from app.storage.outbox import NewOutbound, queue_texts
 from app.storage.search import get_message
 from app.storage.sender import get_sender
-
-# All of a call is one transaction, and on SQLite one of those that the intake may have to wait for.
-MOST_NUMBERS = 100
-LONGEST_NAME = 200
-# A time further away is a mistake, such as one in milliseconds.
-FURTHEST_SCHEDULE = timedelta(days=366)
-
-ScheduleBy = Literal["letterbox", "provider"]
-Field = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class WantedText:
-    """A text as people write it: `to` is a number or several, else a list or group is named.
-
-    `force` sends to numbers that have opted out, and does nothing else. `schedule_by` says who
-    keeps the schedule: Letterbox where it is None.
-    """
-
-    source: str
-    body: str
-    to: str | Sequence[str] | None = None
-    list_name: str | None = None
-    group_name: str | None = None
-    source_ton: int | None = None
-    schedule_at: datetime | None = None
-    schedule_by: ScheduleBy | None = None
-    validity_seconds: int = LONGEST_VALIDITY_SECONDS
-    in_reply_to: int | None = None
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +44,6 @@ class Composed:
     is_replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A wanted text whose form is right, but for the numbers in `faults`."""
-
-    wanted: WantedText
-    source: str
-    numbers: tuple[str, ...]
-    fields: tuple[str, ...]
-    faults: tuple[Field, ...]
-    warnings: tuple[str, ...]
-
-
 async def compose_text(
     database: Database,
     wanted: WantedText,
@@ -104,7 +58,7 @@ async def compose_text(
     `region` says how national numbers are read, `zone` is the provider's. Raises InvalidInput:
     where numbers are off or have opted out, nothing is queued and each of them is named.
     """
-    draft = _check(wanted, region, zone, now)
+    draft = draft_text(wanted, region, zone, now)
     return await database.write(_queue, draft, who, now)
 
 
@@ -128,7 +82,7 @@ async def compose_once(
         known = await database.read(find_answer, once, now)
         if known is not None:
             return Composed(known, is_replayed=True)
-    draft = _check(wanted, region, zone, now)
+    draft = draft_text(wanted, region, zone, now)
 
     def queue_once(conn: Connection) -> Composed:
         known = None if once is None else begin_once(conn, once, now)
@@ -142,101 +96,7 @@ async def compose_once(
     return await database.write(queue_once)
 
 
-def _check(wanted: WantedText, region: str, zone: ZoneInfo, now: datetime) -> _Draft:
-    named = [each for each in (wanted.to, wanted.list_name, wanted.group_name) if each is not None]
-    if len(named) != 1:
-        raise InvalidInput("name one of to, list and group", field="to")
-    source = read_source(wanted.source, wanted.source_ton, region)
-    _check_schedule(wanted, zone, now)
-    ton = None if wanted.source_ton is None else SourceTon(wanted.source_ton)
-    text = OutgoingText(source, wanted.body, wanted.validity_seconds, wanted.schedule_at, ton)
-    check_text(text)
-    _check_characters(wanted)
-    warnings = list(find_warnings(text))
-    numbers, faults = _read_numbers(wanted.to, region)
-    if wanted.to is None:
-        warnings += _check_group(wanted)
-    return _Draft(
-        wanted,
-        source,
-        tuple(numbers),
-        tuple(numbers.values()),
-        tuple(faults),
-        tuple(warnings),
-    )
-
-
-def read_source(text: str, source_ton: int | None, region: str) -> str:
-    """The digits of a full number in whatever form people write it; any other source as it is.
-
-    Whether the provider takes it is not looked at.
-    """
-    if source_ton == SourceTon.ALPHANUMERIC:
-        return text
-    try:
-        return read_number(text, region)
-    except InvalidInput:  # a name or a short code
-        return text
-
-
-def _check_schedule(wanted: WantedText, zone: ZoneInfo, now: datetime) -> None:
-    if wanted.schedule_at is None:
-        if wanted.schedule_by is not None:
-            raise InvalidInput("schedule_by needs schedule_at", field="schedule_by")
-        return
-    if not now < wanted.schedule_at <= now + FURTHEST_SCHEDULE:
-        raise InvalidInput(
-            "schedule_at lies in the past, or more than a year ahead", field="schedule_at"
-        )
-    if wanted.schedule_by == "provider":
-        format_schedule(wanted.schedule_at, zone)
-
-
-def _check_characters(wanted: WantedText) -> None:
-    for field, value in (
-        ("source", wanted.source),
-        ("body", wanted.body),
-        ("list", wanted.list_name or ""),
-        ("group", wanted.group_name or ""),
-    ):
-        if "\0" in value:
-            raise InvalidInput("it holds a NUL character, which no text can", field=field)
-        check_encodable([value])
-
-
-def _check_group(wanted: WantedText) -> list[str]:
-    """The name of a list or group, and what nobody can know of it."""
-    field = "group" if wanted.list_name is None else "list"
-    name = wanted.list_name or wanted.group_name or ""
-    check_name(name, field)
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(f"no {field} has a name of {len(name)} characters", field=field)
-    if wanted.in_reply_to is not None:
-        raise InvalidInput("a reply goes to one number", field="in_reply_to")
-    warning = f"Only the provider knows the numbers of a {field}: opt-outs cannot be checked"
-    return [f"{warning}, nor what it costs"]
-
-
-def _read_numbers(
-    to: str | Sequence[str] | None, region: str
-) -> tuple[dict[str, str], list[Field]]:
-    """Each number once, with the field that it stood in; and which fields hold none."""
-    if to is None:
-        return {}, []
-    written = {"to": to} if isinstance(to, str) else {f"to.{i}": each for i, each in enumerate(to)}
-    if not 1 <= len(written) <= MOST_NUMBERS:
-        raise InvalidInput(f"send to 1 to {MOST_NUMBERS} numbers at once", field="to")
-    numbers: dict[str, str] = {}
-    faults = []
-    for field, text in written.items():
-        try:
-            numbers.setdefault(read_number(text, region), field)
-        except InvalidInput as error:
-            faults.append((field, str(error)))
-    return numbers, faults
-
-
-def _queue(conn: Connection, draft: _Draft, who: str, now: datetime) -> Queued:
+def _queue(conn: Connection, draft: Draft, who: str, now: datetime) -> Queued:
     """Everything in the caller's transaction, which an error undoes."""
     wanted = draft.wanted
     conversation_ids = _open_conversations(conn, draft, now)
@@ -265,7 +125,7 @@ def _queue(conn: Connection, draft: _Draft, who: str, now: datetime) -> Queued:
     return Queued([found[each] for each in ids], parts, cost, warnings)
 
 
-def _open_conversations(conn: Connection, draft: _Draft, now: datetime) -> dict[str, int]:
+def _open_conversations(conn: Connection, draft: Draft, now: datetime) -> dict[str, int]:
     """Lock the conversation of each number, before anything of theirs is looked at."""
     ours = draft.source
     if draft.wanted.in_reply_to is not None:
@@ -276,7 +136,7 @@ def _open_conversations(conn: Connection, draft: _Draft, now: datetime) -> dict[
     return {number: found[make_pair_key(ours, number)] for number in draft.numbers}
 
 
-def _find_answered(conn: Connection, draft: _Draft, message_id: int) -> str:
+def _find_answered(conn: Connection, draft: Draft, message_id: int) -> str:
     """The number that was texted: the reply stands in that conversation, whatever its source."""
     try:
         message = get_message(conn, message_id)
@@ -290,7 +150,7 @@ def _find_answered(conn: Connection, draft: _Draft, message_id: int) -> str:
 
 
 def _make_new(
-    draft: _Draft, number: str | None, conversation_id: int | None, *, forced: bool
+    draft: Draft, number: str | None, conversation_id: int | None, *, forced: bool
 ) -> NewOutbound:
     wanted = draft.wanted
     schedule_by = wanted.schedule_by or "letterbox"
@@ -327,7 +187,7 @@ def _warn_of_sender(conn: Connection, cost: int) -> list[str]:
 
 def _audit(
     conn: Connection,
-    draft: _Draft,
+    draft: Draft,
     ids: Sequence[int],
     opted_out: frozenset[str],
     who: str,

@@ -17,6 +17,7 @@ from app.storage.answers import (
 from app.storage.arrivals import note_arrivals
 from app.storage.database import Connection
 from app.storage.events import add_events
+from app.storage.figures import Figures
 from app.storage.handling import (
     Unhandled,
     claim_unhandled,
@@ -64,6 +65,7 @@ def handle_batch(
     repeats = _find_repeats(conn, batch, conversation_ids, now)
     fresh = [message for message in batch if message.id not in repeats]
     count_messages(conn, fresh)
+    _count_fetched(conn, fresh)
     note_arrivals(conn, [(message.dest, message.arrived_at) for message in fresh])
     answers = answer_messages(conn, fresh, conversation_ids, now, limits=limits)
     for message_id in sorted(repeats):
@@ -73,6 +75,14 @@ def handle_batch(
     answers.add_events(conn, now)
     raise_faults(conn, answers, now)
     return Handled(len(batch), len(answers.queued), _count(answers.outcomes))
+
+
+def _count_fetched(conn: Connection, batch: Sequence[Unhandled]) -> None:
+    figures = Figures()
+    for message in batch:
+        if message.via == "report":
+            figures.add("fetched", message.dest, message.arrived_at)
+    figures.write(conn)
 
 
 def _find_repeats(

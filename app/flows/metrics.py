@@ -98,6 +98,11 @@ class Metrics:
             ["purpose"],
             registry=self.registry,
         )
+        self.unknown_words = Counter(
+            "letterbox_unknown_status_words_total",
+            "Statuses in words that the provider is not known to use; they are kept as they came.",
+            registry=self.registry,
+        )
         self.outbox_depth = Gauge(
             "letterbox_outbox_waiting",
             "Texts that wait to be sent, counted up to 100,000.",

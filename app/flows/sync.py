@@ -10,6 +10,7 @@ import structlog
 
 from app.domain.batches import cut
 from app.domain.errors import ProviderError
+from app.domain.statuses import read_status
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
@@ -109,10 +110,11 @@ class Checker:
         async with self._slots:
             self.metrics.calls.labels("status").inc()
             try:
-                return (await self.client.check_message_status(provider_id)).word
+                word = (await self.client.check_message_status(provider_id)).word
             except ProviderError as error:
                 log.info("check_failed", message=provider_id, error=str(error))
                 return None
+        return word
 
     async def _ask_backgrounds(self, texts: Sequence[Unsettled]) -> None:
         for text in texts:
@@ -137,6 +139,8 @@ class Checker:
         *,
         asked: Sequence[int] = (),
     ) -> None:
+        said = (word.status for each in words.values() for word in each)
+        self.metrics.unknown_words.inc(sum(read_status(word).known is None for word in said))
         if await self.database.write(record_words, words, told_by, self.now(), asked=asked):
             self.on_change()
 

@@ -159,6 +159,11 @@ def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
     return tuple(message for message in messages if message is not None)
 
 
+def _clean(value: object) -> str:
+    """As text that any database stores: JSON can write a NUL and half a character."""
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def _read_background_message(item: object) -> BackgroundMessage | None:
     if not isinstance(item, dict):
         return None
@@ -171,5 +176,5 @@ def _read_background_message(item: object) -> BackgroundMessage | None:
     )
     if not all(isinstance(value, str | int) for value in values):
         return None
-    message_id, destination, status = map(str, values)
+    message_id, destination, status = map(_clean, values)
     return BackgroundMessage(message_id, destination, read_status(status))

@@ -68,10 +68,15 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
         add_event(conn, "alert", alert_id, now)
 
 
+def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> list[str]:
+    """What the open alerts of a kind are about that have not come again since `before`."""
+    quiet = (alerts.c.kind == kind) & alerts.c.closed_at.is_(None) & (alerts.c.updated_at < before)
+    return list(conn.execute(select(alerts.c.subject).where(quiet).order_by(alerts.c.id)).scalars())
+
+
 def close_quiet_alerts(conn: Connection, kind: str, *, before: datetime, now: datetime) -> None:
     """End the open alerts of a kind that have not come again since `before`."""
-    quiet = (alerts.c.kind == kind) & alerts.c.closed_at.is_(None) & (alerts.c.updated_at < before)
-    for subject in conn.execute(select(alerts.c.subject).where(quiet)).scalars().all():
+    for subject in list_quiet_subjects(conn, kind, before=before):
         close_alert(conn, kind, subject, now=now)
 
 
@@ -86,6 +91,12 @@ def list_alerts(
     if before is not None:
         query = query.where(alerts.c.id < before)
     return [_make_alert(row) for row in conn.execute(query)]
+
+
+def list_open_subjects(conn: Connection, kind: str) -> set[str]:
+    """What the open alerts of a kind are about."""
+    query = select(alerts.c.subject).where(alerts.c.kind == kind, alerts.c.closed_at.is_(None))
+    return set(conn.execute(query).scalars())
 
 
 def get_alerts(conn: Connection, ids: list[int]) -> dict[int, Alert]:

@@ -1,22 +1,23 @@
-"""When each of our numbers was last texted, and how long it was silent: what the alarm asks."""
+"""When each of our numbers was last texted, how long it was silent, and how late texts come."""
 
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.messages import make_number_key
 from app.storage.outbound_tables import arrivals, daily_figures
-from app.storage.tables import daily_counts
+from app.storage.tables import daily_counts, messages, numbers
 
 LONGEST_GAP = "longest-gap-seconds"
 # The alarm never rings before six hours, so a third of that is the least gap worth keeping, and no
 # number's row is written more often than it needs to be.
 LEAST_GAP = timedelta(hours=2)
 STEP = timedelta(minutes=1)
+_DOUBTFUL = {"time", "time-ambiguous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ def note_arrivals(conn: Connection, texts: Iterable[tuple[str, datetime]]) -> No
 
 
 def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
-    """Every number that was ever texted; gaps and texts are counted from that day on."""
+    """Every number of ours that was ever texted; gaps and texts are counted from that day on.
+
+    Where none is configured, every number counts as ours.
+    """
     day = since.astimezone(UTC).date().isoformat()
     gap = (
         select(func.max(daily_figures.c.value))
@@ -72,11 +76,28 @@ def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
         .where(daily_counts.c.dest_key == arrivals.c.dest_key, daily_counts.c.day >= day)
         .scalar_subquery()
     )
-    rows = conn.execute(select(arrivals.c.dest, arrivals.c.last_arrived_at, gap, received))
+    query = select(arrivals.c.dest, arrivals.c.last_arrived_at, gap, received)
+    ours = select(numbers.c.number)
+    rows = conn.execute(query.where(or_(arrivals.c.dest.in_(ours), ~exists(ours))))
     return [
         Silence(number, last, max(LEAST_GAP, timedelta(seconds=int(longest or 0))), int(texts or 0))
         for number, last, longest, texts in rows
     ]
+
+
+def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
+    """How long after its receivedts each of the newest forwards arrived, where that can be read."""
+    query = (
+        select(messages.c.received_at, messages.c.arrived_at, messages.c.via, messages.c.problems)
+        .order_by(messages.c.id.desc())
+        .limit(limit * 5)
+    )
+    lags = [
+        row.arrived_at - row.received_at
+        for row in conn.execute(query)
+        if row.via != "report" and not _DOUBTFUL & {*row.problems.split()}
+    ]
+    return lags[:limit]
 
 
 def find_last_arrival(conn: Connection, number: str) -> datetime | None:

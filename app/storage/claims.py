@@ -95,6 +95,8 @@ def claim_texts(
     if allowed < 1:
         return Claim([], compute_wait(state, per_second, now))
     due = _list_due(conn, now)
+    if not due and not is_probe:
+        return Claim([], _find_next(conn, now))
     ended = _put_aside(conn, due, now)
     chosen, crowded = _choose(conn, [row for row in due if row.id not in ended], allowed, now)
     texts = _take(conn, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
@@ -125,6 +127,13 @@ def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
         .limit(WINDOW)
     )
     return conn.execute(query).all()
+
+
+def _find_next(conn: Connection, now: datetime) -> float | None:
+    """In how many seconds the next text is due; by a web process's clock one may be so at once."""
+    query = select(outbound.c.due_at).where(is_waiting(outbound), outbound.c.due_at > now)
+    due_at = conn.execute(query.order_by(outbound.c.due_at).limit(1)).scalar()
+    return None if due_at is None else (due_at - now).total_seconds()
 
 
 def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict[int, StatusChange]:

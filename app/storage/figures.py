@@ -12,7 +12,8 @@ from app.storage.outbound_tables import daily_figures
 from app.storage.upserts import make_insert
 
 # `replied` counts the texts that `reply_seconds` adds up: from a text's arrival to its answer's
-# being taken. `reported` texts stood in the provider's report, and `missing` ones only there.
+# being taken. `reported` texts stood in the provider's report, and `missing` ones only there;
+# `fetched` are those of the received ones that came from it.
 Figure = Literal[
     "sent",
     "delivered",
@@ -23,6 +24,7 @@ Figure = Literal[
     "reply_seconds",
     "reported",
     "missing",
+    "fetched",
 ]
 
 

@@ -131,6 +131,7 @@ add_partial_index("outbound_lease_idx", outbound, ["lease_until"], "status = 'se
 add_partial_index(
     "outbound_check_idx", outbound, ["status", "check_at", "id"], "check_at IS NOT NULL"
 )
+add_partial_index("outbound_named_idx", outbound, ["id"], "to_number IS NULL")
 # Two texts to one number under way at once may look alike in the provider's report.
 add_partial_index(
     "outbound_under_way_idx",

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, func, select
 
 from app.domain.errors import NotFound
-from app.domain.messages import make_number_key
 from app.domain.statuses import read_outcome
+from app.storage.history import StatusChange, list_changes
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 
-# A request looks at no more texts than this, then says where the next one goes on.
-WALK_ROWS = 5_000
 # No text is tried more often by itself within its validity.
 MAX_SHOWN = 500
 
@@ -65,27 +63,6 @@ class OutboundText:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboundFilter:
-    """Every stated condition must hold; `since` is inclusive, `until` exclusive: of created_at."""
-
-    status: str | None = None
-    to: str | None = None
-    source: str | None = None
-    in_reply_to: int | None = None
-    rule_id: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutboundPage:
-    """`next` is what the next page's `before` is; None at the end."""
-
-    texts: list[OutboundText]
-    next: tuple[datetime, int] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """A call for a text, or nearly one: `fate` is None while it is under way."""
 
@@ -96,6 +73,14 @@ class Attempt:
     error_class: str | None
     code: str | None
     answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundHistory:
+    """Every call that was made for a text, and every change of its status."""
+
+    attempts: list[Attempt]
+    changes: list[StatusChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,35 +96,6 @@ class Recipient:
     @property
     def status(self) -> str:
         return read_outcome(self.provider_status)
-
-
-def list_outbound(
-    conn: Connection, wanted: OutboundFilter, *, before: tuple[datetime, int] | None, limit: int
-) -> OutboundPage:
-    """Newest first. The page may be short or empty while `next` is not None: where several
-    conditions are stated, only the one that narrows most has an index.
-    """
-    driver, rest = _split_conditions(wanted)
-    place = (outbound.c.created_at, outbound.c.id)
-    candidates = (
-        select(outbound)
-        .where(*driver, *_list_bounds(wanted, before))
-        .order_by(*(column.desc() for column in place))
-    )
-    if not rest:
-        return _make_page(conn, conn.execute(candidates.limit(limit + 1)).all(), limit)
-    walked = candidates.limit(WALK_ROWS).subquery()
-    query = (
-        select(walked)
-        .where(*(walked.c[name] == value for name, value in rest))
-        .order_by(walked.c.created_at.desc(), walked.c.id.desc())
-    )
-    page = _make_page(conn, conn.execute(query.limit(limit + 1)).all(), limit)
-    if page.next is not None:
-        return page
-    cut = candidates.with_only_columns(*place).offset(WALK_ROWS - 1).limit(1)
-    last = conn.execute(cut).first()
-    return OutboundPage(page.texts, None if last is None else (last.created_at, last.id))
 
 
 def get_outbound(conn: Connection, outbound_id: int) -> OutboundText:
@@ -172,8 +128,12 @@ def list_sent_in(
     return make_texts(conn, conn.execute(query.order_by(outbound.c.id.desc()).limit(limit)).all())
 
 
-def list_attempts(conn: Connection, outbound_id: int) -> list[Attempt]:
-    """Oldest first."""
+def read_history(conn: Connection, outbound_id: int) -> OutboundHistory:
+    """What a text went through, oldest first."""
+    return OutboundHistory(_list_attempts(conn, outbound_id), list_changes(conn, outbound_id))
+
+
+def _list_attempts(conn: Connection, outbound_id: int) -> list[Attempt]:
     table = send_attempts.c
     columns = [column for column in table if column.name != "outbound_id"]
     query = select(*columns).where(table.outbound_id == outbound_id).order_by(table.attempt)
@@ -198,42 +158,6 @@ def make_texts(conn: Connection, rows: Sequence[Row[Any]]) -> list[OutboundText]
     ids = _read_ids(conn, [row.id for row in rows if row.to_number is not None])
     counts = _count_recipients(conn, [row.id for row in rows if row.to_number is None])
     return [_make_text(row, ids.get(row.id, ()), counts.get(row.id)) for row in rows]
-
-
-def _split_conditions(
-    wanted: OutboundFilter,
-) -> tuple[list[ColumnElement[bool]], list[tuple[str, Any]]]:
-    """The condition whose index narrows most, and the others, by column."""
-    stated = [
-        ("in_reply_to", wanted.in_reply_to),
-        ("to_key", None if wanted.to is None else make_number_key(wanted.to)),
-        ("rule_id", wanted.rule_id),
-        ("source_key", None if wanted.source is None else make_number_key(wanted.source)),
-        ("status", wanted.status),
-    ]
-    conditions = [(name, value) for name, value in stated if value is not None]
-    return [outbound.c[name] == value for name, value in conditions[:1]], conditions[1:]
-
-
-def _list_bounds(
-    wanted: OutboundFilter, before: tuple[datetime, int] | None
-) -> list[ColumnElement[bool]]:
-    created_at = outbound.c.created_at
-    bounds = []
-    if wanted.since is not None:
-        bounds.append(created_at >= wanted.since)
-    if wanted.until is not None:
-        bounds.append(created_at < wanted.until)
-    if before is not None:
-        time, number = before
-        bounds += [created_at <= time, or_(created_at < time, outbound.c.id < number)]
-    return bounds
-
-
-def _make_page(conn: Connection, rows: Sequence[Row[Any]], limit: int) -> OutboundPage:
-    page = rows[:limit]
-    place = (page[-1].created_at, page[-1].id) if len(rows) > limit else None
-    return OutboundPage(make_texts(conn, page), place)
 
 
 def _read_ids(conn: Connection, ids: Sequence[int]) -> dict[int, list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, or_, select, update
 
 from app.domain.checks import SOONEST, plan_check
 from app.domain.errors import Conflict, NotFound
@@ -21,6 +21,8 @@ from app.storage.outbound_tables import has_status, outbound, provider_messages,
 
 # So many texts sent later are looked for in the report, next to the uncertain one and at the end.
 EVIDENCE_TEXTS = 200
+# So long the sends to a list or group may go on, or be scheduled before they begin.
+LIST_SPAN = timedelta(days=1)
 # The report no longer reaches back to what is older.
 GIVEN_UP = timedelta(hours=30)
 RETRY_AFTER = timedelta(seconds=60)
@@ -76,21 +78,47 @@ def _make_text(conn: Connection, row: Row[Any], now: datetime) -> UncertainText:
         ended_at=row.ended_at or now,
         absent_since=row.absent_since,
         is_scheduled=row.schedule_by == "provider",
-        has_unclear_sibling=_has_unclear_sibling(conn, row),
+        has_unclear_sibling=_has_unclear_sibling(conn, row) or _may_be_a_recipients(conn, row),
     )
 
 
 def _has_unclear_sibling(conn: Connection, row: Row[Any]) -> bool:
-    """Whether another text of the pair and time was settled without an id: its row may be there."""
-    same_pair = and_(outbound.c.pair_key == row.pair_key, outbound.c.id != row.id)
-    unclear = exists().where(
-        send_attempts.c.outbound_id == outbound.c.id,
-        send_attempts.c.fate == Fate.UNKNOWN,
-        send_attempts.c.ended_at >= row.began_at - LEEWAY,
-    )
+    """Whether a call for another text of the pair and time never got its id: its row may be there.
+
+    One that was called for again has an id, but that of the later call.
+    """
     has_id = exists().where(provider_messages.c.outbound_id == outbound.c.id)
-    query = select(outbound.c.id).where(same_pair, unclear, ~has_id).limit(1)
-    return conn.execute(query).first() is not None
+    query = (
+        select(outbound.c.id)
+        .join(send_attempts, send_attempts.c.outbound_id == outbound.c.id)
+        .where(
+            outbound.c.pair_key == row.pair_key,
+            outbound.c.id != row.id,
+            send_attempts.c.fate == Fate.UNKNOWN,
+            send_attempts.c.ended_at >= row.began_at - LEEWAY,
+            or_(~has_id, send_attempts.c.attempt < outbound.c.attempts),
+        )
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def _may_be_a_recipients(conn: Connection, row: Row[Any]) -> bool:
+    """Whether a list or group got a text from this number of late, and not all ids of its
+    recipients are known: a row to this number may be one of them.
+    """
+    query = (
+        select(outbound.c.background_ids, outbound.c.settled_at)
+        .where(
+            outbound.c.to_number.is_(None),
+            outbound.c.source_key == row.source_key,
+            outbound.c.attempts > 0,
+            or_(outbound.c.sent_at.is_(None), outbound.c.sent_at >= row.began_at - LIST_SPAN),
+        )
+        .order_by(outbound.c.id.desc())
+        .limit(EVIDENCE_TEXTS)
+    )
+    found = conn.execute(query)
+    return any(not each.background_ids or each.settled_at is None for each in found)
 
 
 def list_evidence(conn: Connection, texts: Sequence[UncertainText]) -> dict[str, Evidence]:

@@ -157,6 +157,7 @@ def _create_outbox() -> None:
     op.create_index(
         "outbound_lease_idx", "outbound", ["lease_until"], **_where("status = 'sending'")
     )
+    op.create_index("outbound_named_idx", "outbound", ["id"], **_where("to_number IS NULL"))
     op.create_index("outbound_pair_idx", "outbound", ["pair_key", "id"])
     op.create_index(
         "outbound_reply_idx",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.storage import outbound_texts
+from app.storage import outbound_lists
 from tests.api.post import SHOP, Post
 from tests.api.streams import streaming
 from tests.support.messages import make_message
@@ -63,7 +63,7 @@ async def test_each_filter_narrows_the_list_and_pages_hold_each_text_once(post: 
 async def test_a_rare_combination_is_found_in_steps_of_bounded_work(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbound_texts, "WALK_ROWS", 4)
+    monkeypatch.setattr(outbound_lists, "WALK_ROWS", 4)
     await post.send(ADA, source="Shop")
     for _ in range(10):
         await post.send(ADA)

@@ -64,6 +64,7 @@ def test_other_rows_do_not_speak_against_an_absence(row: ReportedMessage) -> Non
     "rows",
     [
         [ROW, replace(ROW, message_id="18")],
+        [replace(ROW, message_id="")],
         [replace(ROW, source="447700900002")],
         [replace(ROW, source=None)],
         [replace(ROW, at=BEGAN - timedelta(minutes=11))],

@@ -50,7 +50,6 @@ class Provider:
         return {
             "provider_url": f"{self.url}/api",
             "provider_token": TOKEN,
-            "send_per_second": 200,
             "uncertain_proof_seconds": 1,
             "reconcile_seconds": 0,
         }
@@ -100,11 +99,12 @@ class Sendings:
     texts: set[Text] = field(default_factory=set)
     resolved: int = 0
 
-    def queue(self, service: Service, count: int) -> None:
+    def queue(self, service: Service, count: int, *, numbers: int) -> None:
         """So many texts to a few numbers, several to each; some are long."""
         for turn in range(count // PER_CALL):
             body = f"Text {turn}" + " and so on" * (20 if turn % 5 == 4 else 0)
-            to = [f"447700900{100 + each}" for each in range(PER_CALL)]
+            first = 100 + turn * PER_CALL % numbers
+            to = [f"447700900{first + each}" for each in range(PER_CALL)]
             order = {"to": to, "source": OURS, "body": body}
             answer = service.call("/outbound", method="POST", body=order)
             assert answer.status == 202, answer
@@ -116,7 +116,7 @@ class Sendings:
         answer = service.call("/rules", method="POST", body=rule)
         assert answer.status == 201, answer
         for each in range(count):
-            source = f"447700900{300 + each}"
+            source = f"447700900{700 + each}"
             asked = service.forward(f"echo-{each}", source=source, dest=OURS, msg=f"echo no {each}")
             assert asked.status == 200
             self.texts.add((source, f"Hear: no {each}"))
@@ -144,14 +144,18 @@ class Sendings:
             f" WHERE check_at > {now} AND status IN ('uncertain', 'sent')"
         )
 
+    def resume(self, service: Service) -> None:
+        """A person sees that the account had not been at fault."""
+        if service.get("/sender")["state"] == "stopped":
+            service.call("/sender", method="POST", body={"state": "running"})
+
     def settle_all(self, service: Service, *, seconds: float) -> None:
         """Until every text has its end: by itself, and what nothing proves by a person."""
         quiet_since, left = time.monotonic(), -1
 
         def is_done() -> bool:
             nonlocal quiet_since, left
-            if service.get("/sender")["state"] == "stopped":
-                service.call("/sender", method="POST", body={"state": "running"})
+            self.resume(service)
             now_left = self.count_waiting()
             if now_left != left:
                 quiet_since, left = time.monotonic(), now_left

@@ -24,23 +24,24 @@ def test_kills_while_texts_go_out_double_and_lose_none(
     kills = scale.pick(2, 25)
     with providing() as provider:
         sendings = Sendings(store, provider)
-        settings: dict[str, Any] = {"database_url": store.url, **provider.settings}
-        with running(
-            folder,
-            port=port,
-            **settings,
-        ) as service:
+        settings: dict[str, Any] = {
+            "database_url": store.url,
+            "send_per_second": scale.pick(200, 50),
+            **provider.settings,
+        }
+        with running(folder, port=port, **settings) as service:
             service.call("/sender", method="POST", body={"state": "paused"})
-            sendings.queue(service, scale.pick(40, 900))
+            sendings.queue(service, scale.pick(40, 900), numbers=scale.pick(20, 300))
             sendings.ask_for_answers(service, scale.pick(5, 100))
             provider.misbehave(SHARE_OF_FAULTS)
             service.call("/sender", method="POST", body={"state": "running"})
             time.sleep(moments.uniform(0, 0.3))
             service.kill()
         for _ in range(kills - 1):
+            sendings.end_leases()
             with running(folder, port=port, wait=False, **settings) as service:
                 wait_until_it_sends(sendings, service)
-                time.sleep(moments.uniform(0, 0.6))
+                time.sleep(moments.uniform(0, scale.pick(1, 2)))
                 service.kill()
         sendings.end_leases()
         provider.misbehave(scale.pick(0, 1) * SHARE_OF_FAULTS)
@@ -59,7 +60,10 @@ def wait_until_it_sends(sendings: Sendings, service: Service) -> None:
     def is_sending() -> bool:
         state = sendings.store.fetch("SELECT state FROM sender")
         waiting = sendings.store.fetch("SELECT 1 FROM outbound WHERE status = 'queued' LIMIT 1")
-        return counts["Send"] > before or state == [("stopped",)] or not waiting
+        if state == [("stopped",)]:
+            sendings.resume(service)
+        sendings.hurry()
+        return counts["Send"] > before or not waiting
 
     wait_until(is_sending, seconds=30, what=service.log)
 
@@ -69,10 +73,14 @@ def test_kills_among_three_workers_double_and_lose_none(
     durable_store: PostgresStore, tmp_path: Path, scale: Scale
 ) -> None:
     moments = random.Random()
-    kills = scale.pick(3, 40)
+    kills = scale.pick(3, 30)
     with providing() as provider, ExitStack() as stack:
         sendings = Sendings(durable_store, provider)
-        settings: dict[str, Any] = {"database_url": durable_store.url, **provider.settings}
+        settings: dict[str, Any] = {
+            "database_url": durable_store.url,
+            "send_per_second": scale.pick(200, 50),
+            **provider.settings,
+        }
 
         def start(place: int) -> Service:
             folder = tmp_path / f"work{place}"
@@ -80,15 +88,17 @@ def test_kills_among_three_workers_double_and_lose_none(
 
         web = stack.enter_context(running(tmp_path / "web", run_workers="false", **settings))
         web.call("/sender", method="POST", body={"state": "paused"})
-        sendings.queue(web, scale.pick(40, 900))
+        sendings.queue(web, scale.pick(40, 900), numbers=scale.pick(20, 300))
         sendings.ask_for_answers(web, scale.pick(5, 100))
         provider.misbehave(SHARE_OF_FAULTS)
         workers = [start(place) for place in range(3)]
         wait_until(lambda: all("working" in each.read_log() for each in workers), seconds=30)
         web.call("/sender", method="POST", body={"state": "running"})
         for _ in range(kills):
-            time.sleep(moments.uniform(0, 1))
+            time.sleep(moments.uniform(0, scale.pick(1, 2)))
             place = moments.randrange(3)
+            sendings.hurry()
+            sendings.resume(web)
             workers[place].kill()
             workers[place] = start(place)
         for worker in workers:

@@ -149,7 +149,7 @@ async def test_what_forwards_and_report_count_is_in_the_figures_once(world: Worl
         await world.reconciler.run()
         await world.handle()
     [day] = await world.database.read(count_days, since=None, until=None, number=None)
-    assert day.figures == {"reported": 2, "missing": 1}
+    assert day.figures == {"reported": 2, "missing": 1, "fetched": 1}
     assert day.received == 2
 
 

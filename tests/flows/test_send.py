@@ -1,11 +1,13 @@
 """The sender: what becomes of a text, and of those behind it, whatever the provider does."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx2
+from structlog.testing import capture_logs
 
-from app.flows.send import LEASE_SECONDS
+from app.flows.send import LEASE_SECONDS, Sender
 from app.storage.attempts import record_results
 from app.storage.claims import claim_texts
 from app.storage.database import Database
@@ -354,3 +356,94 @@ async def test_results_of_one_turn_are_recorded_together(outbox: Outbox) -> None
     statuses = sorted([await outbox.status(each) for each in numbers])
     assert statuses == ["failed", "sent", "sent", "sent", "sent", "uncertain"]
     assert await outbox.database.write(record_results, []) == []
+
+
+async def wait_for_calls(sender: Sender) -> None:
+    if sender.calls:
+        await asyncio.wait(sender.calls)
+
+
+async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    sender = outbox.make_sender()
+    await sender.turn()
+    await wait_for_calls(sender)
+    twice = sender.finished * 2  # the answer to the commit was lost, so it was made again
+    for result in twice:
+        sender.finished = [result]
+        await sender.turn()
+    assert await outbox.status(number) == "sent"
+    assert await outbox.alerts() == []
+    assert [change[0] for change in await outbox.history(number)] == ["sent"]
+    assert await outbox.fetch("SELECT value FROM daily_figures WHERE figure = 'sent'") == [(1,)]
+
+
+TROUBLE = {
+    "sqlite": """
+CREATE TRIGGER trouble BEFORE INSERT ON provider_messages WHEN NEW.outbound_id = 1
+BEGIN SELECT RAISE(ABORT, 'trouble'); END
+""",
+    "postgresql": """
+CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'trouble'; END $$
+;;
+CREATE TRIGGER trouble BEFORE INSERT ON provider_messages FOR EACH ROW
+    WHEN (NEW.outbound_id = 1) EXECUTE FUNCTION trouble()
+""",
+}
+
+
+async def test_a_result_that_cannot_be_recorded_holds_up_no_other_and_is_kept(
+    outbox: Outbox,
+) -> None:
+    dialect = outbox.database.dialect
+
+    async def run(statements: str) -> None:
+        def execute(conn: Any) -> None:
+            for statement in statements.split(";;"):
+                conn.exec_driver_sql(statement)
+
+        await outbox.database.write(execute)
+
+    troubled, fine, after = [await outbox.queue(f"44770090005{turn}") for turn in range(3)]
+    await run(TROUBLE[dialect])
+    sender = outbox.make_sender(concurrency=2)
+    with capture_logs() as told:  # to print a traceback takes seconds
+        for _ in range(4):
+            await sender.turn()
+            await wait_for_calls(sender)
+    assert {each["event"] for each in told} == {"recording_failed", "result_not_recorded"}
+    statuses = [await outbox.status(each) for each in (troubled, fine, after)]
+    assert statuses == ["sending", "sent", "sent"]
+    await run("DROP TRIGGER trouble" + (" ON provider_messages" if dialect != "sqlite" else ""))
+    await sender.turn()
+    assert (await outbox.status(troubled), len(await outbox.ids(troubled))) == ("sent", 1)
+    assert len(outbox.taken()) == 3
+
+
+async def test_an_account_that_is_tried_during_maintenance_is_left_for_a_minute(
+    outbox: Outbox,
+) -> None:
+    texts = [await outbox.queue(each) for each in (ADA, GRACE)]
+    outbox.strike("code", taken=False, code=-100)
+    await outbox.send(concurrency=1)
+    outbox.strike("code", taken=False, code=-511)
+    outbox.pass_seconds(61)
+    assert await outbox.send() == 1
+    outbox.pass_seconds(10)
+    assert await outbox.send() == 0
+    outbox.strike("code", taken=False, code=-401)
+    outbox.pass_seconds(51)
+    assert await outbox.send() == 1  # refused for itself: another may try at once
+    outbox.pass_seconds(1)
+    assert await outbox.send() == 1
+    assert sorted([await outbox.status(each) for each in texts]) == ["failed", "sent"]
+
+
+async def test_a_claim_says_when_the_next_text_is_due(outbox: Outbox) -> None:
+    at = outbox.now() + timedelta(seconds=0.25)
+    await outbox.queue(schedule_at=at, schedule_by="letterbox")
+    assert (await outbox.make_sender().turn()).wait_seconds == 0.25
+    outbox.pass_seconds(0.25)
+    assert await outbox.send() == 1
+    assert (await outbox.make_sender().turn()).wait_seconds is None

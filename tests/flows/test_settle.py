@@ -111,6 +111,32 @@ async def test_an_unknown_text_from_another_source_forbids_the_proof(outbox: Out
     assert await outbox.status(number) == "uncertain"
 
 
+async def test_the_row_of_a_lists_recipient_is_not_taken_for_the_text(outbox: Outbox) -> None:
+    await outbox.queue(None, list_name="people")
+    await outbox.send()
+    number = await queue_uncertain(outbox, taken=False)
+    assert await settle_after(outbox, 5) == 0
+    assert await outbox.status(number) == "uncertain"
+    outbox.pass_seconds(10)
+    await outbox.check()  # the ids of all recipients are known from here on
+    await outbox.check()
+    await send_later(outbox)
+    assert await settle_after(outbox, 60, *[300] * 4) == 1
+    assert await outbox.status(number) == "queued"
+
+
+async def test_a_call_whose_text_was_sent_again_leaves_a_row_that_nobody_adopts(
+    outbox: Outbox,
+) -> None:
+    first = await queue_uncertain(outbox, taken=True)
+    again, now = OutboundEvent.RESENT_BY_HAND, outbox.now()
+    await outbox.database.write(resolve_by_hand, first, again, None, "Anna", now)
+    await outbox.send()
+    number = await queue_uncertain(outbox, taken=False)
+    assert await settle_after(outbox, 5, 60) == 0
+    assert await outbox.status(number) == "uncertain"
+
+
 async def test_a_report_that_breaks_off_proves_nothing(outbox: Outbox) -> None:
     number = await queue_uncertain(outbox, taken=False)
     await send_later(outbox)

@@ -16,17 +16,17 @@ from app.storage import (
     events,
     keys,
     numbers,
+    outbound_lists,
     outbound_texts,
     refusals,
     search,
     stats,
 )
 from app.storage.database import Connection, Database
-from app.storage.history import list_changes
 from app.storage.idempotency import Once, find_answer
 from app.storage.inbound import make_inserter
 from app.storage.opt_outs import find_opted_out
-from app.storage.outbound_texts import OutboundFilter
+from app.storage.outbound_lists import OutboundFilter
 from app.storage.outbox import NewOutbound, queue_texts
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -68,7 +68,7 @@ def list_conversations(**conditions: Any) -> Query:
 
 def list_outbound(**conditions: Any) -> Query:
     wanted = OutboundFilter(**conditions)
-    return lambda conn: outbound_texts.list_outbound(conn, wanted, before=(NOW, 200), limit=50)
+    return lambda conn: outbound_lists.list_outbound(conn, wanted, before=(NOW, 200), limit=50)
 
 
 def list_thread(conn: Connection) -> Any:
@@ -90,8 +90,7 @@ OUTBOUND: dict[str, Query] = {
     "by a rule": list_outbound(rule_id=1),
     "of a conversation": lambda conn: outbound_texts.list_sent_in(conn, 1, before=200, limit=50),
     "recipients": lambda conn: outbound_texts.list_recipients(conn, 1, before=200, limit=50),
-    "attempts": lambda conn: outbound_texts.list_attempts(conn, 1),
-    "history": lambda conn: list_changes(conn, 1),
+    "history": lambda conn: outbound_texts.read_history(conn, 1),
 }
 QUERIES: dict[str, Query] = {
     "newest": lambda conn: search.list_messages(conn, MessageFilter(), before=None, limit=50),

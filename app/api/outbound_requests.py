@@ -1,0 +1,146 @@
+"""What programs send about texts that go out: a text, a filter, a person's word on a doubt."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from app.api.filters import NumberFilter, TimeFilter
+from app.api.ids import decode_id
+from app.api.lists import ListQuery
+from app.api.outbound_schemas import StatusName
+from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
+from app.domain.errors import InvalidInput, NotFound
+from app.domain.outbound import LONGEST_VALIDITY_SECONDS
+from app.flows.draft import MOST_NUMBERS, WantedText
+from app.flows.resolve import Outcome
+from app.provider.limits import LONGEST_BODY
+from app.storage.outbound_lists import OutboundFilter
+
+Body = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=LONGEST_BODY,
+        description="459 characters are three parts in the GSM alphabet, more in others",
+        examples=["We are open from ten to four."],
+    ),
+]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+NUMBER: dict[str, Any] = {"type": "string", "maxLength": 60, "examples": [A_SENDER, "07700 900123"]}
+
+
+def _read_to(value: object) -> object:
+    many = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str) for each in many):
+        raise ValueError("write a number, or a list of numbers, as text")
+    if not 1 <= len(many) <= MOST_NUMBERS:
+        raise ValueError(f"send to 1 to {MOST_NUMBERS} numbers at once")
+    return value
+
+
+To = Annotated[
+    str | list[str],
+    PlainValidator(_read_to),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                NUMBER,
+                {"type": "array", "items": NUMBER, "minItems": 1, "maxItems": MOST_NUMBERS},
+            ]
+        }
+    ),
+]
+
+
+class NewText(Sent):
+    """A text to send: to numbers, or to a list, or to a group of the provider's."""
+
+    to: To | None = Field(
+        None, description="one number or many; each gets one text, however often it is named"
+    )
+    list_name: Name | None = Field(None, alias="list", description="a distribution list's name")
+    group: Name | None = Field(None, description="the name of a group of the address book")
+    source: Annotated[
+        Text,
+        Field(
+            min_length=1,
+            max_length=60,
+            description="one of our numbers, or a name of at most 11 characters",
+            examples=[OUR_NUMBER],
+        ),
+    ]
+    body: Body
+    source_ton: Literal[1, 5] | None = Field(None, description="1 international, 5 alphanumeric")
+    schedule_at: TimeFilter = Field(None, description="when to send it, within a year")
+    schedule_by: Literal["letterbox", "provider"] | None = Field(
+        None, description="who keeps the schedule; Letterbox where nothing is said"
+    )
+    validity_seconds: Annotated[int, Field(ge=1, le=LONGEST_VALIDITY_SECONDS)] = Field(
+        LONGEST_VALIDITY_SECONDS, description="how long the network tries to deliver it"
+    )
+    in_reply_to: str | None = Field(
+        None, description="the message that it answers, whose sender it goes to"
+    )
+    force: bool = Field(
+        default=False, description="send to numbers that have opted out; it is audited"
+    )
+
+    def make_wanted(self) -> WantedText:
+        return WantedText(
+            source=self.source,
+            body=self.body,
+            to=self.to,
+            list_name=self.list_name,
+            group_name=self.group,
+            source_ton=self.source_ton,
+            schedule_at=self.schedule_at,
+            schedule_by=self.schedule_by,
+            validity_seconds=self.validity_seconds,
+            in_reply_to=None if self.in_reply_to is None else _read_message_id(self.in_reply_to),
+            force=self.force,
+        )
+
+
+class Resolution(Sent):
+    """What became of an uncertain text, as a person found out."""
+
+    outcome: Outcome
+    provider_id: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="its id in the provider's report, with `sent`: it is followed by it"
+    )
+
+
+class OutboundQuery(ListQuery):
+    """The filters of /outbound."""
+
+    status: Annotated[StatusName | None, Field(description="what became of it")] = None
+    to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
+    source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
+    since: Annotated[TimeFilter, Field(description="created then or later")] = None
+    until: Annotated[TimeFilter, Field(description="created before then")] = None
+    in_reply_to: Annotated[str | None, Field(description="a message's id")] = None
+    rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
+
+    def make_filter(self) -> OutboundFilter | None:
+        """None where an id is named that nothing can have."""
+        try:
+            return OutboundFilter(
+                status=self.status,
+                to=self.to,
+                source=self.source,
+                since=self.since,
+                until=self.until,
+                in_reply_to=None
+                if self.in_reply_to is None
+                else decode_id("msg", self.in_reply_to),
+                rule_id=None if self.rule_id is None else decode_id("rul", self.rule_id),
+            )
+        except NotFound:
+            return None
+
+
+def _read_message_id(text: str) -> int:
+    try:
+        return decode_id("msg", text)
+    except NotFound as error:
+        raise InvalidInput(str(error), field="in_reply_to") from None

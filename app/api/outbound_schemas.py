@@ -1,0 +1,200 @@
+"""The objects about texts that go out, and those that show both directions."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.api.schemas import (
+    A_SENDER,
+    OUR_NUMBER,
+    Conversation,
+    Message,
+    Shown,
+    Time,
+    read_id,
+)
+from app.domain.messages import RawForward
+from app.flows.compose import Queued
+from app.storage.outbound_texts import OutboundHistory, OutboundText
+
+
+def _read_raw(data: bytes) -> dict[str, Any]:
+    raw = RawForward.from_bytes(data)
+    return {
+        "method": raw.method,
+        "content_type": raw.content_type,
+        "charset": raw.charset,
+        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
+    }
+
+
+def _read_bytes(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+StatusName = Literal[
+    "queued",
+    "held",
+    "sending",
+    "uncertain",
+    "sent",
+    "delivered",
+    "undelivered",
+    "failed",
+    "expired",
+    "cancelled",
+]
+
+
+class OutboundError(Shown):
+    """Why a text did not, or not certainly, go out; or why it was settled without a last word."""
+
+    code: int | None = Field(description="the provider's, where it gave one", examples=[-401])
+    text: str = Field(examples=["Invalid Destination Address"])
+
+
+class Outbound(Shown):
+    """One text to a number, a list or a group."""
+
+    id: Annotated[str, read_id("out")] = Field(examples=["out_1q"])
+    to: str | None = Field(examples=[A_SENDER])
+    list: str | None = Field(description="the provider's distribution list that it goes to")
+    group: str | None = Field(description="the group of the address book that it goes to")
+    recipients: dict[str, int] | None = Field(
+        description="how many of a list's or group's are in which status; null for a number",
+        examples=[{"delivered": 40, "sent": 2}],
+    )
+    source: str = Field(examples=[OUR_NUMBER])
+    body: str = Field(examples=["We are open from ten to four."])
+    parts: int
+    status: StatusName
+    held_reason: str | None
+    provider_status: str | None = Field(
+        description="the provider's last word, as it came", examples=["Delivered"]
+    )
+    provider_ids: Sequence[str] = Field(description="one for each part; none for a list or group")
+    background_ids: Sequence[str] = Field(description="those of a list's or group's sends")
+    error: OutboundError | None
+    in_reply_to: Annotated[str | None, read_id("msg")]
+    rule_id: Annotated[str | None, read_id("rul")] = Field(description="the rule that answered")
+    attempts: int = Field(description="calls that were made, or nearly made, for it")
+    schedule_at: Time | None
+    send_before: Time | None = Field(
+        description="an automatic reply that cannot go out by then expires"
+    )
+    created_at: Time
+    sent_at: Time | None = Field(description="when the provider took it")
+    settled_at: Time | None = Field(description="from then on nothing more is expected")
+
+
+class Attempt(Shown):
+    """One call for a text, or nearly one."""
+
+    attempt: int
+    began_at: Time
+    ended_at: Time | None
+    fate: (
+        Literal["certainly not taken", "certainly refused", "certainly taken", "unknown"] | None
+    ) = Field(description="whether the provider took it; null while the call is under way")
+    error_class: str | None
+    code: str | None = Field(description="the provider's error code")
+    answer: str | None = Field(description="what the provider, or the error, said")
+
+
+class StatusChange(Shown):
+    """One step in the life of a text."""
+
+    status: StatusName
+    told_by: str = Field(
+        description="send, check, report, background, lease, rule, opt-out, or who did it"
+    )
+    changed_at: Time
+    provider_id: str | None = Field(description="the part that the provider spoke of")
+    provider_status: str | None = Field(description="the provider's word")
+
+
+class OutboundDetail(Outbound):
+    """One text with what it went through."""
+
+    calls: Sequence[Attempt] = Field(description="oldest first")
+    history: Sequence[StatusChange] = Field(description="oldest first")
+
+
+class Recipient(Shown):
+    """One message of the provider: to a recipient of a list or group, or a part of a text."""
+
+    to: str = Field(examples=[A_SENDER])
+    status: StatusName
+    provider_id: str
+    provider_status: str | None
+    updated_at: Time
+
+
+class RawRequest(Shown):
+    """What came over the wire, without the secret."""
+
+    method: str
+    content_type: str
+    charset: str | None = Field(description="as the request declared it")
+    parameters: list[tuple[str, str]] = Field(
+        description="names and values in order, read as UTF-8; other bytes are shown as \\xNN"
+    )
+
+
+class MessageDetail(Message):
+    """One inbound text with what it was made from, and what was written in reply."""
+
+    raw: Annotated[RawRequest, BeforeValidator(_read_raw)]
+    replies: Sequence[Outbound] = Field(description="automatic or by hand, oldest first")
+
+
+class ThreadMessage(Message):
+    """A message of a conversation."""
+
+    direction: Literal["inbound"] = "inbound"
+
+
+class ThreadOutbound(Outbound):
+    """A text of a conversation that goes, or went, out."""
+
+    direction: Literal["outbound"] = "outbound"
+
+
+class Thread(Conversation):
+    """A conversation and a page of what both sides wrote, newest first."""
+
+    items: list[Annotated[ThreadMessage | ThreadOutbound, Field(discriminator="direction")]]
+    next: str | None
+
+
+class QueuedTexts(Shown):
+    """What is queued: the service sends it, a moment later or as scheduled."""
+
+    items: list[Outbound] = Field(description="one for each number; one for a list or group")
+    parts: int = Field(description="how many each of them takes")
+    estimated_credits: int | None = Field(
+        description="for all together: one a part in the UK, two elsewhere; null for a list or"
+        " group, whose size only the provider knows"
+    )
+    warnings: list[str] = Field(
+        description="for people: what may surprise them, though the text is queued",
+        examples=[["The text takes 4 parts in UCS-2 because of 😀"]],
+    )
+
+
+def show_queued(queued: Queued) -> dict[str, Any]:
+    """The answer to a program whose texts are queued, ready for JSON."""
+    return QueuedTexts(
+        items=[Outbound.model_validate(each) for each in queued.texts],
+        parts=queued.parts,
+        estimated_credits=queued.estimated_credits,
+        warnings=queued.warnings,
+    ).model_dump(mode="json")
+
+
+def show_detail(text: OutboundText, history: OutboundHistory) -> OutboundDetail:
+    """A stored text with what it went through."""
+    shown = Outbound.model_validate(text).model_dump()
+    given = {"calls": history.attempts, "history": history.changes}
+    return OutboundDetail.model_validate(shown | given)

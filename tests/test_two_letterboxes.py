@@ -1,0 +1,153 @@
+"""Two Letterboxes whose rules answer everything text each other, and fall silent by themselves."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from app.domain.rules import Rule
+from app.main import build_app
+from app.provider.client import ProviderClient
+from app.runtime import Runtime, open_runtime, utc_now
+from app.settings import Settings
+from app.simulator.application import SimulatorApp, build_simulator
+from app.simulator.clock import SimulatorClock
+from app.simulator.config import AccountConfig, NumberConfig, SimulatorConfig
+from app.storage.database import Connection
+from app.storage.rules import add_rule
+from app.worker import run_flows
+from tests.support.outbox import LONDON
+from tests.support.service import API_KEY, AUTH
+
+NUMBERS = {"one": "447700900001", "two": "447700900011"}
+PER_HOUR = 2
+PATIENCE_SECONDS = 20.0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def two_urls(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
+) -> Iterator[list[str]]:
+    """Two migrated databases of either kind."""
+    if request.param == "sqlite":
+        paths = [tmp_path / f"{name}.sqlite3" for name in NUMBERS]
+        for path in paths:
+            shutil.copy(sqlite_template, path)
+        yield [f"sqlite:///{path}" for path in paths]
+        return
+    server = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("postgres_template")
+    names = [f"test_{uuid4().hex}" for _ in NUMBERS]
+    yield [server.create_database(name, template) for name in names]
+    for name in names:
+        server.drop_database(name)
+
+
+class Roads(httpx2.AsyncBaseTransport):
+    """The network between the provider and those who take its forwards."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, httpx2.AsyncBaseTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self.ends[request.url.host].handle_async_request(request)
+
+
+@asynccontextmanager
+async def answering(
+    url: str, folder: Path, provider: SimulatorApp, name: str
+) -> AsyncIterator[Runtime]:
+    """A whole Letterbox with its workers, whose one rule answers everything."""
+    client = ProviderClient(
+        f"token-{name}",
+        url="http://provider.test/api",
+        zone=LONDON,
+        transport=httpx2.ASGITransport(provider),
+    )
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        database_url=url,
+        data_dir=folder,
+        inbound_auth=SecretStr(AUTH),
+        api_key=SecretStr(API_KEY),
+        send_per_second=1000,
+        replies_per_hour=PER_HOUR,
+    )
+    runtime = open_runtime(settings, "web", provider=client)
+    await runtime.start(on_failure=lambda: None)
+    try:
+        rule = Rule(name="all", timezone="UTC", reply=f"This is {name}; you wrote: {{body}}")
+        await runtime.database.write(add_rule, rule, now=utc_now())
+        runtime.spawn(run_flows(runtime))
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+async def relay(provider: SimulatorApp) -> None:
+    """The network delivers what either sends, as it would: the simulated provider does not."""
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(provider), base_url="http://provider.test"
+    ) as control:
+        sent = provider.simulator.world.outgoing.texts
+        place = 0
+        while True:
+            for each in sent[place:]:
+                place += 1
+                await say(control, each.source, each.destination, each.body)
+            await asyncio.sleep(0.01)
+
+
+async def say(control: httpx2.AsyncClient, source: str, dest: str, body: str) -> None:
+    order = {"source": source, "dest": dest, "body": body, "wait_seconds": 5}
+    answer = await control.post("/_simulator/texts", json=order)
+    assert answer.status_code == 201, answer.text
+
+
+def list_outcomes(conn: Connection) -> list[str | None]:
+    rows = conn.execute(text("SELECT outcome FROM messages ORDER BY id"))
+    return [row.outcome for row in rows]
+
+
+async def test_two_that_answer_everything_fall_silent_within_the_budget(
+    two_urls: list[str], tmp_path: Path
+) -> None:
+    roads = Roads()
+    config = SimulatorConfig(
+        accounts=tuple(AccountConfig(username=name, token=f"token-{name}") for name in NUMBERS),
+        numbers=tuple(
+            NumberConfig(number=number, username=name, url=f"http://{name}.test/inbound", auth=AUTH)
+            for name, number in NUMBERS.items()
+        ),
+    )
+    provider = build_simulator(config, SimulatorClock(utc_now()), transport=roads)
+    async with AsyncExitStack() as stack:
+        runtimes = []
+        for name, url in zip(NUMBERS, two_urls, strict=True):
+            box = await stack.enter_async_context(answering(url, tmp_path / name, provider, name))
+            roads.ends[f"{name}.test"] = httpx2.ASGITransport(build_app(box))
+            runtimes.append(box)
+        relaying = asyncio.create_task(relay(provider))
+        stack.callback(relaying.cancel)
+        one, two = runtimes
+        control = await stack.enter_async_context(
+            httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(provider), base_url="http://provider.test"
+            )
+        )
+        await say(control, NUMBERS["one"], NUMBERS["two"], "Hello")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "budget" not in await two.database.read(list_outcomes):
+                assert not relaying.done(), relaying.exception()
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)  # were it not silent, several more would go out in that time
+        assert await two.database.read(list_outcomes) == ["replied"] * PER_HOUR + ["budget"]
+        assert await one.database.read(list_outcomes) == ["replied"] * PER_HOUR
+        assert len(provider.simulator.world.outgoing.texts) == 2 * PER_HOUR
