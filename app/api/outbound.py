@@ -1,7 +1,5 @@
 """/outbound: what goes out, written here and followed to its end."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -24,6 +22,7 @@ from app.api.schemas import Page
 from app.domain.errors import InvalidInput
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
+from app.flows.draft import WantedText, digest_wanted
 from app.flows.resolve import resolve_text
 from app.runtime import Runtime
 from app.storage import outbound_lists, outbound_texts
@@ -115,10 +114,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         Where a number is off or has opted out, 422 names each such number and nothing is queued.
         """
         runtime.get_provider()
+        wanted = body.make_wanted()
         done = await compose_once(
             runtime.database,
-            body.make_wanted(),
-            None if idempotency_key is None else _make_once(by, idempotency_key, body),
+            wanted,
+            None if idempotency_key is None else _make_once(by, idempotency_key, wanted),
             show_queued,
             who=by.actor,
             region=settings.default_region,
@@ -170,12 +170,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
     return router
 
 
-def _make_once(by: Caller, key: str, body: NewText) -> Once:
+def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
     if not key.isascii() or not key.isprintable():
         raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
-    asked = json.dumps(body.model_dump(mode="json"), sort_keys=True)
     owner = "setting" if by.key_id is None else str(by.key_id)
-    return Once(owner, key, hashlib.sha256(asked.encode()).digest())
+    return Once(owner, key, digest_wanted(wanted))
 
 
 def _read_detail(conn: Connection, number: int) -> OutboundDetail:
