@@ -114,7 +114,7 @@ async def save(tab: Tab, link: str) -> str:
 
 @pytest.mark.parametrize(
     ("lines", "error"),
-    [("", "there is no contact to import"), ('"Ada', "is no CSV")],
+    [("", "There is no contact to import"), ('"Ada', "is no CSV")],
 )
 async def test_what_is_no_csv_is_told_beside_the_field(desk: Desk, lines: str, error: str) -> None:
     async with desk.open() as tab:
@@ -135,7 +135,7 @@ async def test_all_contacts_are_deleted_only_by_a_word(desk: Desk, scripts: bool
         await expect(page.get_by_text("The provider has 1.")).to_be_visible()
         await page.fill("#confirm", "yes")
         await page.click("text=Delete them")
-        await expect(page.locator("#confirm-error")).to_contain_text("write all")
+        await expect(page.locator("#confirm-error")).to_contain_text("Write all")
         await page.fill("#confirm", "all")
         await page.click("text=Delete them")
         await expect(page.get_by_text("All contacts are deleted.")).to_be_visible()
@@ -180,7 +180,7 @@ async def test_a_report_without_days_is_told_beside_the_field(desk: Desk) -> Non
         await tab.page.goto("/reports?type=Usage&from=2026-06-02&to=2026-06-01")
         await expect(tab.page.locator("#to-error")).to_contain_text("lies before")
         await tab.page.goto("/reports?type=Usage&from=soon")
-        await expect(tab.page.locator("#from-error")).to_contain_text("write a day like")
+        await expect(tab.page.locator("#from-error")).to_contain_text("Write a day like")
         await tab.page.goto("/reports?type=other&other=Nonsense&from=2026-06-01&to=2026-06-02")
         await expect(tab.page.locator("#other-error")).to_contain_text("Unknown Report Type")
 

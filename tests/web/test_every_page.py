@@ -28,6 +28,8 @@ PAGES = {
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "A text as it came",
     "/new": "New message",
+    "/outbox": "Outbox",
+    "/outbox/{id:int}": "Text to +44 7700 900032",
     "/overview": "Overview",
     "/overview/pause": "Pause sending?",
     "/numbers": "Numbers",
@@ -54,6 +56,7 @@ NO_PAGES = {
     "/live",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
+    "/outbox/csv",
     "/opt-outs/csv",
     "/contacts/csv",
     "/reports/csv",
@@ -71,6 +74,8 @@ SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...
 async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     """The pages that need something to show, with what it is."""
     office.add_number(OURS)
+    text = {"to": "447700900032", "source": OURS, "body": "Your parcel is here."}
+    sent = office.service.call("/outbound", method="POST", body=text)
     key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
     office.service.forward("page", dest=OURS, source=SENDER, receivedts="soon")
     wait_until(lambda: office.service.get(f"/conversations?source={SENDER}")["items"])
@@ -85,6 +90,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     return {
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
         "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
+        "/outbox/{id:int}": f"/outbox/{decode_id('out', sent.json['items'][0]['id'])}",
         "/numbers/{number}": f"/numbers/{OURS}",
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id}": shown,

@@ -104,7 +104,7 @@ async def test_a_key_needs_a_name_and_a_scope(desk: Desk) -> None:
         await page.goto("/keys")
         await page.fill("#name", "shop")
         await page.click("text=Make it")
-        await expect(page.locator("#scopes-error")).to_have_text("choose what the key opens")
+        await expect(page.locator("#scopes-error")).to_have_text("Choose what the key opens")
         assert await page.input_value("#name") == "shop"
 
 
@@ -119,7 +119,7 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         await page.fill("#number", "12")
         await page.fill("#text", "asked on the phone")
         await page.click("text=Take it out")
-        await expect(page.locator("#number-error")).to_contain_text("no full phone number")
+        await expect(page.locator("#number-error")).to_contain_text("No full phone number")
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
         await page.click("text=Take it out")
@@ -189,4 +189,4 @@ async def test_the_audit_trail_says_who_did_what(desk: Desk, office: Office) -> 
         await page.goto(f"/audit?since={tomorrow:%Y-%m-%d}")
         await expect(page.get_by_text("Nothing was found")).to_be_visible()
         await page.goto("/audit?since=yesterday")
-        await expect(page.locator("#since-error")).to_contain_text("write a day like")
+        await expect(page.locator("#since-error")).to_contain_text("Write a day like")
