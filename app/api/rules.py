@@ -15,11 +15,12 @@ from app.domain import rules as domain
 from app.domain import trials
 from app.domain.errors import InvalidInput
 from app.domain.replies import LONGEST_TEMPLATE
-from app.domain.rule_files import LARGEST_COUNT
 from app.flows import edit_rules
 from app.flows.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
 from app.runtime import Runtime
 from app.storage import rules
+
+LARGEST_POSITION = 1_000_000
 
 Name = Annotated[Text, Field(min_length=1, max_length=domain.LONGEST_CONDITION)]
 Reply = Annotated[
@@ -35,7 +36,7 @@ Position = Annotated[
     int,
     Field(
         ge=0,
-        le=LARGEST_COUNT,
+        le=LARGEST_POSITION,
         description="the first rule that holds answers, by position; whatever stands there goes"
         " down by one",
     ),
