@@ -37,11 +37,51 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What would be queued: to which numbers, and which of them have opted out.
+
+    `estimated_credits` are for all numbers but those, None where nobody knows.
+    """
+
+    source: str
+    numbers: tuple[str, ...]
+    opted_out: tuple[str, ...]
+    estimated_credits: int | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Composed:
     """An answer to a program; `is_replayed`: it was given before, and nothing was done now."""
 
     answer: Mapping[str, Any]
     is_replayed: bool = False
+
+
+async def look_at_text(
+    database: Database, wanted: WantedText, *, region: str, zone: ZoneInfo, now: datetime
+) -> Look:
+    """What composing it would do, and to whom, so that a person sees that before it goes.
+
+    Raises InvalidInput as `compose_text` does, but for numbers that have opted out.
+    """
+    draft = draft_text(wanted, region, zone, now)
+    if draft.faults:
+        raise InvalidFields(draft.faults)
+    parts = len(measure_text(wanted.body).parts)
+
+    def look(conn: Connection) -> Look:
+        out = find_opted_out(conn, draft.numbers) if draft.numbers else frozenset()
+        cost = sum(estimate_credits(each, parts) for each in draft.numbers if each not in out)
+        return Look(
+            draft.source,
+            draft.numbers,
+            tuple(each for each in draft.numbers if each in out),
+            cost or None,
+            [*draft.warnings, *_warn_of_sender(conn, cost or parts)],
+        )
+
+    return await database.read(look)
 
 
 async def compose_text(

@@ -56,6 +56,9 @@ ON CONFLICT (dedupe_key) DO NOTHING
 RETURNING id
 """  # noqa: S608 constants
 
+# `json.dumps` makes one anew for each call that asks for other than ASCII.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _PROBE_KEY = b"probe"
 # With an id of its own, so that no probe uses one up.
 _POSTGRES_PROBE = f"""
@@ -218,7 +221,7 @@ def _make_row(
 
 
 def _to_json(fields: dict[str, str]) -> str:
-    return json.dumps(fields, ensure_ascii=False) if fields else "{}"
+    return _encode(fields) if fields else "{}"
 
 
 def _make_probe_row(now: Any) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("/", "Inbox"),
+    Section("/new", "New message"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
     Section("/opt-outs", "Opt-outs"),
