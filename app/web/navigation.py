@@ -14,6 +14,7 @@ SECTIONS = (
     Section("/", "Inbox"),
     Section("/new", "New message"),
     Section("/outbox", "Outbox"),
+    Section("/rules", "Rules"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
     Section("/opt-outs", "Opt-outs"),

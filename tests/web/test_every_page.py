@@ -30,6 +30,10 @@ PAGES = {
     "/new": "New message",
     "/outbox": "Outbox",
     "/outbox/{id:int}": "Text to +44 7700 900032",
+    "/rules": "Rules",
+    "/rules/new": "New rule",
+    "/rules/{id:int}": "Hours",
+    "/rules/{id:int}/remove": "Remove the rule Hours?",
     "/overview": "Overview",
     "/overview/pause": "Pause sending?",
     "/numbers": "Numbers",
@@ -77,6 +81,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     text = {"to": "447700900032", "source": OURS, "body": "Your parcel is here."}
     sent = office.service.call("/outbound", method="POST", body=text)
     key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
+    body = {"name": "Hours", "keyword": "hours", "reply": "From 9 to 17", "enabled": False}
+    rule = office.service.call("/rules", method="POST", body=body)
     office.service.forward("page", dest=OURS, source=SENDER, receivedts="soon")
     wait_until(lambda: office.service.get(f"/conversations?source={SENDER}")["items"])
     [talk] = office.service.get(f"/conversations?source={SENDER}")["items"]
@@ -91,6 +97,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
         "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
         "/outbox/{id:int}": f"/outbox/{decode_id('out', sent.json['items'][0]['id'])}",
+        "/rules/{id:int}": f"/rules/{decode_id('rul', rule.json['id'])}",
+        "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",
         "/numbers/{number}": f"/numbers/{OURS}",
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id}": shown,
