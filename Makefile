@@ -34,7 +34,7 @@ check: install ## format, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-screenshots: install ## make the README's pictures from the demo
+screenshots: install ## have the demo sit for the pictures of the README
 	@$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m docs.screenshots
 

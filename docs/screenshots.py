@@ -113,7 +113,6 @@ def furnish(demo: Demo) -> None:
     wait_until(lambda: count_texts(demo) >= TEXTS, seconds=90, what="enough texts")
     write_history(demo.folder / "letterbox.sqlite3")
     for to, body in (
-        ("447700900021", "Of course: we ring you in ten minutes."),
         ("447700900804", "Your parcel is at the front desk."),
         ("447700900803", "The table for two is yours at 19.30."),
         ("447700900020", "نعم، من العاشرة حتى الرابعة."),
@@ -181,7 +180,8 @@ def take(browser: Browser, demo: Demo) -> None:
     page = context.new_page()
     page.goto(demo.link)
     page.get_by_role("button", name="Sign in").click()
-    person = find_conversation(demo, "447700900021")
+    person = find_conversation(demo, "447700900010")
+    reply(page, person, "Yes, it is: we keep it for you until six.")
     for name, path in (
         ("inbox", "/"),
         ("conversation", person),
@@ -204,11 +204,23 @@ def find_conversation(demo: Demo, source: str) -> str:
     return f"/conversations/{decode_id('cnv', one['id'])}"
 
 
+def reply(page: Page, path: str, body: str) -> None:
+    page.goto(path)
+    page.fill("#body", body)
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.wait_for_timeout(8000)  # until its status has turned
+
+
 def shoot(page: Page, path: str, name: str) -> None:
     page.goto(path)
+    if path.startswith("/conversations/"):
+        # A dash that only Unicode has, which the count beneath tells of.
+        page.fill("#body", "Anything else \N{EN DASH} just text us.")
     page.wait_for_timeout(1500)  # what has just arrived is marked for a moment
+    if path.startswith("/conversations/"):
+        page.locator("#reply").scroll_into_view_if_needed()
     target = IMAGES / f"{name}.png"
-    page.screenshot(path=target)
+    page.screenshot(path=target, full_page=name == "overview")
     print(f"{target.relative_to(IMAGES.parents[1])}  {target.stat().st_size // 1024} KiB")
 
 
