@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.storage.uncertain import ask_person
 from tests.api.post import Post
+from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE
 
 
@@ -108,3 +110,15 @@ async def test_a_resolution_that_is_off_is_refused(lone_post: Post) -> None:
     for body, field in bodies:
         answer = await lone_post.api.call("POST", f"/outbound/{item['id']}/resolve", json=body)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_the_alert_of_an_uncertain_text_names_it_by_its_id(post: Post) -> None:
+    [item] = (await post.send(ADA))["items"]
+    await post.make_uncertain(sending=True)
+    await post.make_uncertain()
+    await post.api.runtime.database.write(ask_person, 1, NOW)
+    [alert] = (await post.api.read("/alerts"))["items"]
+    assert (alert["kind"], alert["subject"]) == ("uncertain", item["id"])
+    await post.api.send("POST", f"/outbound/{alert['subject']}/resolve", {"outcome": "failed"})
+    [closed] = (await post.api.read("/alerts"))["items"]
+    assert closed["closed_at"] is not None
