@@ -22,6 +22,7 @@ from app.web.numbers import make_number_routes
 from app.web.opt_outs import make_opt_out_routes
 from app.web.overview import make_overview_routes
 from app.web.reports import make_report_routes
+from app.web.rules import make_rule_routes
 from app.web.sign_in import make_sign_in_routes
 from app.web.site import Site, harden
 from app.web.texts import make_text_routes
@@ -55,6 +56,7 @@ class Pages:
             *make_notice_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
+            *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),

@@ -98,6 +98,24 @@ OUTCOMES = {
 }
 
 
+SILENCES = {
+    Outcome.COOLDOWN: "it had answered the sender a short while ago",
+    Outcome.OPTED_OUT: "the sender had opted out",
+    Outcome.OPT_OUT: "the text was an opt-out",
+    Outcome.OPT_IN: "the text was an opt-in",
+    Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
+    Outcome.TOO_OLD: "the text arrived too late",
+    Outcome.UNANSWERABLE: "nobody can text the sender back",
+    "blank": "the reply was blank once filled",
+    "id-reused": "the text's id had been used before",
+}
+
+
+def explain_silence(code: str) -> str:
+    """Why a text that a rule is for would have got no answer."""
+    return SILENCES.get(code, code)
+
+
 def explain_problem(code: str) -> Word:
     """What was odd about a text that came in."""
     return PROBLEMS.get(code, Word(code, "warn", f"The code {code} was noted."))

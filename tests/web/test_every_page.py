@@ -28,6 +28,10 @@ PAGES = {
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "A text as it came",
     "/new": "New message",
+    "/rules": "Rules",
+    "/rules/new": "New rule",
+    "/rules/{id:int}": "Hours",
+    "/rules/{id:int}/remove": "Remove the rule Hours?",
     "/overview": "Overview",
     "/overview/pause": "Pause sending?",
     "/numbers": "Numbers",
@@ -72,6 +76,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     """The pages that need something to show, with what it is."""
     office.add_number(OURS)
     key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
+    body = {"name": "Hours", "keyword": "hours", "reply": "From 9 to 17", "enabled": False}
+    rule = office.service.call("/rules", method="POST", body=body)
     office.service.forward("page", dest=OURS, source=SENDER, receivedts="soon")
     wait_until(lambda: office.service.get(f"/conversations?source={SENDER}")["items"])
     [talk] = office.service.get(f"/conversations?source={SENDER}")["items"]
@@ -85,6 +91,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     return {
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
         "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
+        "/rules/{id:int}": f"/rules/{decode_id('rul', rule.json['id'])}",
+        "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",
         "/numbers/{number}": f"/numbers/{OURS}",
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id}": shown,

@@ -5,6 +5,7 @@ const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
 const COUNT_MILLISECONDS = 120;
+const TRY_MILLISECONDS = 400;
 
 const within = (root, selector) => [
   ...(root.matches?.(selector) ? [root] : []),
@@ -263,6 +264,29 @@ function countWhileTyping(field) {
   if (field.value && !place.textContent.trim()) show();
 }
 
+// A rule's draft is tried over real texts while somebody writes it.
+
+function tryWhileTyping(form) {
+  const place = document.getElementById(form.dataset.tried);
+  let delay = 0;
+  let count = 0;
+  const attempt = async () => {
+    const mine = ++count;
+    try {
+      const answer = await fetch("/rules/try", { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (answer.ok && mine === count) {
+        const part = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+        prepare(part);
+        place.replaceChildren(...part.childNodes);
+      }
+    } catch (error) {
+      console.info(`not tried: ${error.message}`);
+    }
+  };
+  form.addEventListener("input", () => { clearTimeout(delay); delay = setTimeout(attempt, TRY_MILLISECONDS); });
+  if (form.elements.reply.value && !place.querySelector("strong")) attempt();
+}
+
 // Fields that only one choice needs: `data-for-kind="list"` belongs to the field `kind`.
 
 function showChosen(form) {
@@ -343,6 +367,7 @@ offerKeys();
 if (location.hash === "#reply") document.querySelector('[data-hotkey="r"]')?.focus();
 setInterval(showTimes, 30_000);
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
+document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
 document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
 for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
   showChosen(form);
