@@ -89,13 +89,18 @@ async def test_force_sends_to_who_opted_out_and_is_audited(post: Post) -> None:
     await post.send([ADA, GRACE], force=True)
     await post.deliver()
     assert sorted(post.provider.list_taken()) == [ADA, GRACE]
-    assert await post.list_deeds() == [
-        (
-            "key:LETTERBOX_API_KEY",
-            "outbound.create",
-            {"source": SHOP, "count": 2, "ids": [1, 2], "forced": [GRACE]},
-        )
-    ]
+    [deed] = (await post.api.read("/audit"))["items"]
+    assert (deed["actor"], deed["action"], deed["subject"]) == (
+        "key:LETTERBOX_API_KEY",
+        "outbound.create",
+        "out_1",
+    )
+    assert deed["detail"] == {
+        "to": f"{ADA}, {GRACE}",
+        "source": SHOP,
+        "count": 2,
+        "forced": [GRACE],
+    }
 
 
 @pytest.mark.parametrize(
