@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
+from app.api.exports import FILES, answer_export, choose_type
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_requests import NewText, OutboundQuery, Resolution
@@ -16,6 +17,7 @@ from app.api.outbound_schemas import (
     QueuedTexts,
     Recipient,
     show_detail,
+    show_outbound,
     show_queued,
 )
 from app.api.schemas import Page
@@ -23,12 +25,14 @@ from app.domain.errors import InvalidInput
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
 from app.flows.draft import WantedText, digest_wanted
+from app.flows.export import OUTBOUND, read_outbound_pages
 from app.flows.resolve import resolve_text
 from app.runtime import Runtime
 from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
 from app.storage.idempotency import Once
 
+LISTED: dict[int | str, dict[str, Any]] = {200: LINK_HEADER[200] | FILES}
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
         "headers": {
@@ -45,19 +49,29 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/outbound", "messages:read")
     database = runtime.database
 
-    @router.get("", responses=LINK_HEADER)
+    @router.get("", response_model=Page[Outbound], responses=LISTED)
     async def list_outbound(
         request: Request, response: Response, query: Annotated[OutboundQuery, Query()]
-    ) -> Page[Outbound]:
+    ) -> Any:
         """List what goes out and went out, newest first.
 
-        With several filters a page may be short or empty while `next` is not null.
+        With several filters a page may be short or empty while `next` is not null. `Accept:
+        text/csv` or `application/x-ndjson` streams all that match.
         """
-        listing = Listing(request, query, runtime.settings.base_url)
         wanted = query.make_filter()
+        media_type = choose_type(request)
+        if media_type is not None:
+            return await answer_export(
+                request,
+                media_type,
+                read_outbound_pages(database, wanted),
+                show_outbound,
+                sheet=OUTBOUND,
+                name="outbound",
+                now=runtime.now(),
+            )
+        listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_time_position()
-        if wanted is None:
-            return Page(items=[], next=None)
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit
         )

@@ -14,6 +14,9 @@ from app.storage.outbound_texts import OutboundText, make_texts
 # A request looks at no more texts than this, then says where the next one goes on.
 WALK_ROWS = 5_000
 
+# Where a list goes on: when the last text that was shown was created, and its id.
+Place = tuple[datetime, int]
+
 
 @dataclass(frozen=True, slots=True)
 class OutboundFilter:
@@ -33,11 +36,11 @@ class OutboundPage:
     """`next` is what the next page's `before` is; None at the end."""
 
     texts: list[OutboundText]
-    next: tuple[datetime, int] | None
+    next: Place | None
 
 
 def list_outbound(
-    conn: Connection, wanted: OutboundFilter, *, before: tuple[datetime, int] | None, limit: int
+    conn: Connection, wanted: OutboundFilter, *, before: Place | None, limit: int
 ) -> OutboundPage:
     """Newest first. The page may be short or empty while `next` is not None: where several
     conditions are stated, only the one that narrows most has an index.
@@ -80,9 +83,7 @@ def _split_conditions(
     return [outbound.c[name] == value for name, value in conditions[:1]], conditions[1:]
 
 
-def _list_bounds(
-    wanted: OutboundFilter, before: tuple[datetime, int] | None
-) -> list[ColumnElement[bool]]:
+def _list_bounds(wanted: OutboundFilter, before: Place | None) -> list[ColumnElement[bool]]:
     created_at = outbound.c.created_at
     bounds = []
     if wanted.since is not None:

@@ -261,7 +261,7 @@ def _choose_driver(conn: Connection, wanted: MessageFilter) -> Driver:
         return _make_index_driver(index.conversation_id == conversation)
     if wanted.source is not None:
         return _make_index_driver(index.source_key == make_number_key(wanted.source))
-    if wanted.problem is not None:
+    if wanted.problem is not None or wanted.has_problems:
         return _make_index_driver(index.has_problems.is_(True))
     if wanted.unread:
         return _make_index_driver(index.unread.is_(True))

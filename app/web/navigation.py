@@ -12,6 +12,8 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("/", "Inbox"),
+    Section("/new", "New message"),
+    Section("/rules", "Rules"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
     Section("/opt-outs", "Opt-outs"),
