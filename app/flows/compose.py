@@ -233,13 +233,13 @@ def _audit(
     who: str,
     now: datetime,
 ) -> None:
-    """One entry a call; `forced` names those who had opted out."""
+    """One entry a call, for the first of its texts; `forced` names those who had opted out."""
     wanted = draft.wanted
-    whom = wanted.list_name or wanted.group_name or ", ".join(draft.numbers[:3])
-    detail: dict[str, Any] = {"source": draft.source, "count": len(ids), "ids": [ids[0], ids[-1]]}
+    whom = wanted.list_name or wanted.group_name or ", ".join(draft.numbers)
+    detail: dict[str, Any] = {"to": whom, "source": draft.source, "count": len(ids)}
     if opted_out:
         detail["forced"] = sorted(opted_out)
-    add_audit(conn, who, "outbound.create", whom, detail, now)
+    add_audit(conn, who, "outbound.create", str(ids[0]), detail, now)
 
 
 def _find_place(field: str) -> int:

@@ -234,6 +234,17 @@ async def test_a_rule_that_changes_takes_effect_in_the_next_batch(desk: Desk) ->
     assert await desk.hear("b") == ["replied"]
 
 
+async def test_a_machine_that_answers_every_answer_falls_silent(shop: Desk) -> None:
+    replied = []
+    for _ in range(6):
+        outcomes = await shop.hear(*["I am away."] * 6)
+        replied.append(outcomes.count("replied"))
+        shop.wait(hours=1)
+    assert replied == [5, 5, 5, 5, 0, 0]
+    shop.wait(days=1)
+    assert await shop.hear("I am away.") == ["replied"]
+
+
 async def test_several_workers_at_once_keep_every_pairs_budget(shop: Desk) -> None:
     senders = [f"4477009002{number:02}" for number in range(20)]
     for sender in senders:

@@ -312,7 +312,7 @@ function step(by) {
 
 function findReply() {
   const row = document.activeElement?.closest?.("[data-list] a.row");
-  return row ? `${row.href.split("#")[0]}#reply` : null;
+  return row ? `${row.href.split("#")[0]}#body` : null;
 }
 
 const KEYS = {
@@ -364,7 +364,6 @@ document.addEventListener("click", (event) => {
 });
 prepare();
 offerKeys();
-if (location.hash === "#reply") document.querySelector('[data-hotkey="r"]')?.focus();
 setInterval(showTimes, 30_000);
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
 document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
