@@ -65,6 +65,11 @@ def digest_wanted(wanted: WantedText) -> bytes:
 
 
 def draft_text(wanted: WantedText, region: str, zone: ZoneInfo, now: datetime) -> Draft:
+    """What of a wanted text can be told at once: its numbers and source as digits, and warnings.
+
+    Numbers that are off are left to be named with those that opted out. `region` says how national
+    numbers are read, `zone` is the provider's. Raises InvalidInput for everything else.
+    """
     named = [each for each in (wanted.to, wanted.list_name, wanted.group_name) if each is not None]
     if len(named) != 1:
         raise InvalidInput("name one of to, list and group", field="to")

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from app.domain.messages import make_number_key
+from app.domain.outbound import OutboundStatus
 from app.storage.outbound_tables import outbound
 from app.storage.outbound_texts import OutboundText, make_texts
 
@@ -16,6 +17,17 @@ WALK_ROWS = 5_000
 
 # Where a list goes on: when the last text that was shown was created, and its id.
 Place = tuple[datetime, int]
+
+
+# What texts pass through: few are in such a status at any time.
+_RARE = frozenset(
+    {
+        OutboundStatus.QUEUED,
+        OutboundStatus.HELD,
+        OutboundStatus.SENDING,
+        OutboundStatus.UNCERTAIN,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,8 @@ def _split_conditions(
         ("source_key", None if wanted.source is None else make_number_key(wanted.source)),
         ("status", wanted.status),
     ]
+    if wanted.status in _RARE:
+        stated.insert(3, stated.pop())
     conditions = [(name, value) for name, value in stated if value is not None]
     return [outbound.c[name] == value for name, value in conditions[:1]], conditions[1:]
 
