@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select, update
 
-from app.domain.checks import SOONEST
+from app.domain.checks import SOONEST, plan_first_check
 from app.domain.fates import ErrorClass, Fate
 from app.domain.outbound import FINAL_STATUSES, OutboundStatus
 from app.domain.retries import Step
@@ -188,7 +188,7 @@ def _make_sent_values(row: Row[Any], result: SendResult, now: datetime) -> dict[
     begins = result.text.schedule_at or now
     values: dict[str, Any] = {
         "sent_at": now,
-        "check_at": begins + SOONEST,
+        "check_at": plan_first_check(begins),
         "absent_since": None,
         "background_ids": list(result.background_ids),
     }
@@ -232,7 +232,7 @@ def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
         conn.execute(
             update(outbound)
             .where(outbound.c.id == row.id)
-            .values(check_at=now + SOONEST, settled_at=None, settled_reason=None)
+            .values(check_at=plan_first_check(now), settled_at=None, settled_reason=None)
         )
 
 

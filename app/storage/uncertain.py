@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, exists, or_, select, update
 
-from app.domain.checks import SOONEST, plan_check
+from app.domain.checks import plan_check, plan_first_check
 from app.domain.errors import Conflict, NotFound
 from app.domain.fates import Fate
 from app.domain.outbound import FINAL_STATUSES, OutboundStatus
@@ -267,7 +267,7 @@ def _change(
     if target is OutboundStatus.QUEUED:
         values["due_at"] = now
     elif target is OutboundStatus.SENT:
-        values |= {"sent_at": sent_at or now, "check_at": now + SOONEST}
+        values |= {"sent_at": sent_at or now, "check_at": plan_first_check(now)}
         figures.add("sent", row.source, now)
         if not has_id:
             reason = "a person says that it was sent; it has no id to follow it by"
