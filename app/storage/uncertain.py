@@ -13,8 +13,9 @@ from app.domain.fates import Fate
 from app.domain.outbound import FINAL_STATUSES, OutboundStatus
 from app.domain.proofs import LEEWAY, Decision, UncertainText, find_persons_turn
 from app.domain.transitions import OutboundEvent, move_on
+from app.storage.aftermath import UNCERTAIN_ALERT
 from app.storage.alerts import close_alert, raise_alert
-from app.storage.attempts import UNCERTAIN_ALERT, keep_ids
+from app.storage.attempts import keep_ids
 from app.storage.figures import Figures
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, outbound, provider_messages, send_attempts
