@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
 from app.domain.errors import LetterboxError, Unavailable
-from app.flows.handle import BATCH_ROWS, handle_batch
+from app.flows.handle import BATCH_ROWS, Handled, handle_batch
 from app.flows.raise_alarms import raise_alarms
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
@@ -21,9 +22,11 @@ from app.storage.text_search import merge_index
 
 POLL_SECONDS = 1.0
 # While messages stream in, the flows beside them take short turns, so many times their length
-# apart: about a tenth of the process's time.
+# apart: about a fifteenth of the process's time. Handling takes more of it the further it is
+# behind, and all it needs from MAX_LAG on, however long the stream lasts.
 BUSY_BATCH_ROWS = 20
-GIVE_WAY = 8
+GIVE_WAY = 14
+MAX_LAG = timedelta(seconds=20)
 # What a lease or a check waits for takes seconds at least.
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
@@ -36,12 +39,17 @@ log = structlog.get_logger("letterbox.worker")
 async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
     """Handle messages as they are stored."""
     loop = asyncio.get_running_loop()
+    lag = timedelta()
     while True:
         on_turn()
         busy = runtime.intake is not None and runtime.intake.is_busy
+        patience = choose_patience(lag) if busy else 0.0
         began = loop.time()
         try:
-            if not await _handle(runtime, BUSY_BATCH_ROWS if busy else BATCH_ROWS):
+            handled = await _handle(runtime, BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS)
+            merging = await _merge(runtime)
+            lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
+            if not (handled or merging):
                 await runtime.wakeups.wait("messages", POLL_SECONDS)
                 continue
         except Unavailable as error:
@@ -50,12 +58,16 @@ async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
         except Exception:
             log.exception("handling_failed")
             await asyncio.sleep(POLL_SECONDS)
-        if busy:
-            await asyncio.sleep(GIVE_WAY * (loop.time() - began))
+        if patience:
+            await asyncio.sleep(patience * GIVE_WAY * (loop.time() - began))
 
 
-async def _handle(runtime: Runtime, rows: int) -> bool:
-    """Do a step; returns whether there may be more to do at once."""
+def choose_patience(lag: timedelta) -> float:
+    """What part of the full pause handling makes for a stream: 1 at its head, 0 far behind."""
+    return max(0.0, 1 - lag / MAX_LAG)
+
+
+async def _handle(runtime: Runtime, rows: int) -> Handled:
     handled = await runtime.database.write(
         handle_batch, runtime.now(), limit=rows, limits=runtime.settings.reply_limits
     )
@@ -66,8 +78,12 @@ async def _handle(runtime: Runtime, rows: int) -> bool:
         runtime.wakeups.ring("events")
     if handled.queued:
         runtime.wakeups.ring("outbound")
-    merging = runtime.database.dialect == "sqlite" and await runtime.database.write(merge_index)
-    return bool(handled or merging)
+    return handled
+
+
+async def _merge(runtime: Runtime) -> bool:
+    """Do a step of tidying; returns whether there may be more to do at once."""
+    return runtime.database.dialect == "sqlite" and await runtime.database.write(merge_index)
 
 
 async def run_reconciling(runtime: Runtime) -> None:

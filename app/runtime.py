@@ -236,7 +236,16 @@ def open_runtime(
             make_id=lambda: process_id,
             listener=notices,
         )
-    process = Process(process_id, kind, socket.gethostname(), os.getpid(), now(), now(), 0)
+    process = Process(
+        process_id,
+        kind,
+        socket.gethostname(),
+        os.getpid(),
+        started_at=now(),
+        seen_at=now(),
+        spool_depth=0,
+        runs_workers=kind == "work" or settings.run_workers,
+    )
     tender = Tender(database, gate, intake, notices, metrics, process, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain.rules import Rule
+from app.loops import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime, utc_now
 from app.settings import Settings
@@ -62,6 +63,12 @@ async def working(
         yield Worker(runtime, ahead, runtime.spawn(run_flows(runtime)))
     finally:
         await runtime.close()
+
+
+def test_handling_gives_way_to_a_stream_less_the_further_it_is_behind() -> None:
+    assert choose_patience(timedelta()) == 1
+    assert 0 < choose_patience(MAX_LAG / 2) < 1
+    assert choose_patience(MAX_LAG) == choose_patience(3 * MAX_LAG) == 0
 
 
 @pytest.fixture

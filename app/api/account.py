@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.dependencies import Keyring, make_router
+from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.schemas import A_SENDER, Sent, Shown, Text
 from app.provider.actions import AccessLevel
 from app.provider.actions import NewUser as ProviderUser
@@ -73,18 +73,21 @@ def make_credits_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/users", "admin")
+    note = make_noter(runtime)
 
     @router.post("", status_code=201)
-    async def create_user(body: NewUser) -> CreatedUser:
+    async def create_user(body: NewUser, by: By) -> CreatedUser:
         """Create a child user; only an admin account may."""
         given = body.model_dump()
         given["access_level"] = AccessLevel(body.access_level)
         await runtime.get_provider().create_user(ProviderUser(**given))
+        await note(by, "user.create", body.username, access_level=body.access_level)
         return CreatedUser(username=body.username)
 
     @router.post("/{name}/credits", status_code=204)
-    async def move_credits(name: str, body: CreditMove) -> None:
+    async def move_credits(name: str, body: CreditMove, by: By) -> None:
         """Give credits to a child user, or take them back."""
         await runtime.get_provider().update_credits(name, body.quantity)
+        await note(by, "user.credits", name, quantity=f"{body.quantity:f}")
 
     return router

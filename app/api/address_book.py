@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from app.api.dependencies import Keyring, make_router
+from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.filters import BoolFilter
 from app.api.schemas import A_SENDER, Shown
 from app.domain.errors import InvalidInput
@@ -99,6 +99,7 @@ class Imported(Shown):
 
 def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/contacts", "admin")
+    note = make_noter(runtime)
 
     @router.get("")
     async def list_contacts() -> Contacts:
@@ -110,30 +111,36 @@ def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
 
     @router.post("", openapi_extra=CSV_BODY)
-    async def import_contacts(request: Request, query: Annotated[ImportQuery, Query()]) -> Imported:
+    async def import_contacts(
+        request: Request, query: Annotated[ImportQuery, Query()], by: By
+    ) -> Imported:
         """Add contacts from a CSV; each line gets its own result."""
         provider = runtime.get_provider()
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "text/csv":
             raise InvalidInput("send a CSV with Content-Type: text/csv")
+        contacts = read_contacts(await request.body())
+        await note(by, "contacts.import", "contacts", lines=len(contacts))
         results = await run_import(
             provider,
-            read_contacts(await request.body()),
+            contacts,
             ignore_duplicates=bool(query.ignore_duplicates),
             overwrite_duplicates=bool(query.overwrite_duplicates),
         )
         return Imported(items=[ImportedLine.model_validate(each) for each in results])
 
     @router.delete("", status_code=204)
-    async def delete_contacts(confirm: Confirmation) -> None:  # noqa: ARG001 that it is there counts
+    async def delete_contacts(confirm: Confirmation, by: By) -> None:  # noqa: ARG001 that it is there counts
         """Delete every contact of the provider's address book."""
         await runtime.get_provider().delete_all_contacts()
+        await note(by, "contacts.delete-all", "all")
 
     return router
 
 
 def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/groups", "admin")
+    note = make_noter(runtime)
 
     @router.get("")
     async def list_groups() -> Groups:
@@ -145,19 +152,22 @@ def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
 
     @router.delete("", status_code=204)
-    async def delete_groups(confirm: Confirmation) -> None:  # noqa: ARG001 as above
+    async def delete_groups(confirm: Confirmation, by: By) -> None:  # noqa: ARG001 as above
         """Delete every group; the contacts stay."""
         await runtime.get_provider().delete_all_groups()
+        await note(by, "groups.delete-all", "all")
 
     # A group's name is the people's own and may hold a slash.
     @router.delete("/{name:path}", status_code=204)
-    async def delete_group(name: str) -> None:
+    async def delete_group(name: str, by: By) -> None:
         """Delete a group; its contacts stay."""
         await runtime.get_provider().delete_group(name)
+        await note(by, "group.delete", name)
 
     @router.post("/{name:path}/empty", status_code=204)
-    async def empty_group(name: str) -> None:
+    async def empty_group(name: str, by: By) -> None:
         """Take all contacts out of a group; they and the group stay."""
         await runtime.get_provider().empty_group(name)
+        await note(by, "group.empty", name)
 
     return router

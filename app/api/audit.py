@@ -22,6 +22,7 @@ _PREFIXES: dict[str, Prefix] = {
     "key.change": "key",
     "key.revoke": "key",
     "message.replay": "msg",
+    "outbound.create": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
 }

@@ -20,6 +20,7 @@ from app.domain.access import Scope, digest_secret
 from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
+from app.storage.audit import add_audit
 from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
 
 PREFIX = "/api/v1"
@@ -116,6 +117,15 @@ def find_caller(request: Request) -> Caller:
 
 # An endpoint's parameter: whose request it is.
 By = Annotated[Caller, Depends(find_caller)]
+
+
+def make_noter(runtime: Runtime) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Notes in the audit what has been done outside the database: at the provider, for one."""
+
+    async def note(by: Caller, action: str, subject: str, **detail: Any) -> None:
+        await runtime.database.write(add_audit, by.actor, action, subject, detail, runtime.now())
+
+    return note
 
 
 def _list_parameters(dependant: Dependant) -> Iterator[str]:

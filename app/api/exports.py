@@ -1,21 +1,27 @@
-"""Answers with all messages that match, as CSV or as lines of JSON, streamed."""
+"""Answers with all that match, as CSV or as lines of JSON, streamed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from app.api.schemas import show_message
 from app.domain.errors import InvalidFields
-from app.domain.queries import MessageFilter
-from app.flows.export import Order, read_pages, write_csv, write_jsonl
-from app.storage.database import Database
+from app.flows.export import Item, Sheet, write_csv, write_jsonl
 
 ExportType = Literal["text/csv", "application/x-ndjson"]
 CSV: ExportType = "text/csv"
 NDJSON: ExportType = "application/x-ndjson"
+
+# What a list that can be exported answers besides.
+FILES: dict[str, Any] = {
+    "description": "A page; or everything, as `Accept` names a type of file",
+    "content": {
+        "text/csv": {"schema": {"type": "string"}},
+        "application/x-ndjson": {"schema": {"type": "string"}},
+    },
+}
 
 
 def choose_type(
@@ -35,25 +41,27 @@ def choose_type(
 async def answer_export(
     request: Request,
     media_type: ExportType,
-    database: Database,
-    wanted: MessageFilter,
+    pages: AsyncIterator[Sequence[Item]],
+    show: Callable[[Item], dict[str, Any]],
     *,
-    order: Order,
+    sheet: Sheet,
+    name: str,
     now: datetime,
 ) -> StreamingResponse:
-    """Raises InvalidFields, and Unavailable before anything is sent."""
+    """All that match, as a file with that name. Raises InvalidFields, and Unavailable before
+    anything is sent.
+    """
     paging = [name for name in ("limit", "cursor") if name in request.query_params]
     if paging:
         raise InvalidFields([(name, "an export holds everything") for name in paging])
-    write = write_csv if media_type == CSV else write_jsonl
-    chunks = write(read_pages(database, wanted, order=order), show_message)
+    is_csv = media_type == CSV
+    chunks = write_csv(pages, show, sheet) if is_csv else write_jsonl(pages, show)
     first = await anext(chunks, b"")
-    ending = "csv" if media_type == CSV else "jsonl"
-    name = f"messages-{now:%Y%m%dT%H%M%SZ}.{ending}"
+    file = f"{name}-{now:%Y%m%dT%H%M%SZ}.{'csv' if is_csv else 'jsonl'}"
     return StreamingResponse(
         _prepend(first, chunks),
         media_type=f"{media_type}; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
 

@@ -159,11 +159,11 @@ def _judge_spool(runtime: Runtime) -> Part:
 
 
 def judge_workers(found: Findings | None, *, runs_here: bool, now: datetime) -> Part:
-    """Whether messages are being handled: by this process or by one of kind `work`."""
+    """Whether messages are being handled, by this process or by another."""
     if found is None:
         return Part(status="degraded", detail="unknown while the database does not answer")
     alive = [each for each in found.processes if now - each.seen_at < GONE_AFTER]
-    if not runs_here and not any(each.kind == "work" for each in alive):
+    if not runs_here and not any(each.runs_workers for each in alive):
         return Part(status="degraded", detail="no worker runs; start `letterbox work`")
     if found.oldest_unhandled is not None and now - found.oldest_unhandled > MAX_LAG:
         seconds = round((now - found.oldest_unhandled).total_seconds())

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.exports import answer_export, choose_type
+from app.api.exports import FILES, answer_export, choose_type
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import MessageDetail
-from app.api.schemas import Message, Page, ViaName
+from app.api.schemas import Message, Page, ViaName, show_message
 from app.domain.queries import MessageFilter, split_words
-from app.flows.export import Order
+from app.flows.export import MESSAGES, Order, read_pages
 from app.runtime import Runtime
 from app.storage import search
 from app.storage.conversations import mark_read
@@ -36,14 +36,7 @@ ProblemName = Literal[
 MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        **LINK_HEADER[200],
-        "description": "A page; or everything, as `Accept` names a type of file",
-        "content": {
-            "text/csv": {"schema": {"type": "string"}},
-            "application/x-ndjson": {"schema": {"type": "string"}},
-        },
-    }
+    200: LINK_HEADER[200] | FILES,
 }
 
 
@@ -110,7 +103,13 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         media_type = choose_type(request)
         if media_type is not None:
             return await answer_export(
-                request, media_type, database, wanted, order=query.order, now=runtime.now()
+                request,
+                media_type,
+                read_pages(database, wanted, order=query.order),
+                show_message,
+                sheet=MESSAGES,
+                name="messages",
+                now=runtime.now(),
             )
         listing = Listing(request, query, runtime.settings.base_url)
         place, limit = listing.position, query.limit

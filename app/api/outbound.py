@@ -1,7 +1,5 @@
 """/outbound: what goes out, written here and followed to its end."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -9,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
+from app.api.exports import FILES, answer_export, choose_type
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_requests import NewText, OutboundQuery, Resolution
@@ -18,18 +17,22 @@ from app.api.outbound_schemas import (
     QueuedTexts,
     Recipient,
     show_detail,
+    show_outbound,
     show_queued,
 )
 from app.api.schemas import Page
 from app.domain.errors import InvalidInput
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
+from app.flows.draft import WantedText, digest_wanted
+from app.flows.export import OUTBOUND, read_outbound_pages
 from app.flows.resolve import resolve_text
 from app.runtime import Runtime
 from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
 from app.storage.idempotency import Once
 
+LISTED: dict[int | str, dict[str, Any]] = {200: LINK_HEADER[200] | FILES}
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
         "headers": {
@@ -46,19 +49,29 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/outbound", "messages:read")
     database = runtime.database
 
-    @router.get("", responses=LINK_HEADER)
+    @router.get("", response_model=Page[Outbound], responses=LISTED)
     async def list_outbound(
         request: Request, response: Response, query: Annotated[OutboundQuery, Query()]
-    ) -> Page[Outbound]:
+    ) -> Any:
         """List what goes out and went out, newest first.
 
-        With several filters a page may be short or empty while `next` is not null.
+        With several filters a page may be short or empty while `next` is not null. `Accept:
+        text/csv` or `application/x-ndjson` streams all that match.
         """
-        listing = Listing(request, query, runtime.settings.base_url)
         wanted = query.make_filter()
+        media_type = choose_type(request)
+        if media_type is not None:
+            return await answer_export(
+                request,
+                media_type,
+                read_outbound_pages(database, wanted),
+                show_outbound,
+                sheet=OUTBOUND,
+                name="outbound",
+                now=runtime.now(),
+            )
+        listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_time_position()
-        if wanted is None:
-            return Page(items=[], next=None)
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit
         )
@@ -115,10 +128,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         Where a number is off or has opted out, 422 names each such number and nothing is queued.
         """
         runtime.get_provider()
+        wanted = body.make_wanted()
         done = await compose_once(
             runtime.database,
-            body.make_wanted(),
-            None if idempotency_key is None else _make_once(by, idempotency_key, body),
+            wanted,
+            None if idempotency_key is None else _make_once(by, idempotency_key, wanted),
             show_queued,
             who=by.actor,
             region=settings.default_region,
@@ -170,12 +184,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
     return router
 
 
-def _make_once(by: Caller, key: str, body: NewText) -> Once:
+def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
     if not key.isascii() or not key.isprintable():
         raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
-    asked = json.dumps(body.model_dump(mode="json"), sort_keys=True)
     owner = "setting" if by.key_id is None else str(by.key_id)
-    return Once(owner, key, hashlib.sha256(asked.encode()).digest())
+    return Once(owner, key, digest_wanted(wanted))
 
 
 def _read_detail(conn: Connection, number: int) -> OutboundDetail:

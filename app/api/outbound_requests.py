@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from app.api.filters import NumberFilter, TimeFilter
-from app.api.ids import decode_id
+from app.api.ids import Prefix, decode_id
 from app.api.lists import ListQuery
 from app.api.outbound_schemas import StatusName
 from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
@@ -121,22 +121,24 @@ class OutboundQuery(ListQuery):
     in_reply_to: Annotated[str | None, Field(description="a message's id")] = None
     rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
 
-    def make_filter(self) -> OutboundFilter | None:
-        """None where an id is named that nothing can have."""
-        try:
-            return OutboundFilter(
-                status=self.status,
-                to=self.to,
-                source=self.source,
-                since=self.since,
-                until=self.until,
-                in_reply_to=None
-                if self.in_reply_to is None
-                else decode_id("msg", self.in_reply_to),
-                rule_id=None if self.rule_id is None else decode_id("rul", self.rule_id),
-            )
-        except NotFound:
-            return None
+    def make_filter(self) -> OutboundFilter:
+        return OutboundFilter(
+            status=self.status,
+            to=self.to,
+            source=self.source,
+            since=self.since,
+            until=self.until,
+            in_reply_to=_find_number("msg", self.in_reply_to),
+            rule_id=_find_number("rul", self.rule_id),
+        )
+
+
+def _find_number(prefix: Prefix, text: str | None) -> int | None:
+    """The row that an id names; one that no row has for what is no such id."""
+    try:
+        return None if text is None else decode_id(prefix, text)
+    except NotFound:
+        return 0
 
 
 def _read_message_id(text: str) -> int:

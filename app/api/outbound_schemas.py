@@ -193,6 +193,11 @@ def show_queued(queued: Queued) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
+def show_outbound(stored: object) -> dict[str, Any]:
+    """A stored text as programs see it, ready for JSON: the line of an export."""
+    return Outbound.model_validate(stored).model_dump(mode="json")
+
+
 def show_detail(text: OutboundText, history: OutboundHistory) -> OutboundDetail:
     """A stored text with what it went through."""
     shown = Outbound.model_validate(text).model_dump()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from app.api.dependencies import Keyring, make_router
+from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.filters import TimeFilter
 from app.api.schemas import Sent, Shown, Time
 from app.domain.errors import InvalidInput
@@ -36,9 +36,10 @@ class Reconciliation(Shown):
 
 def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/reconcile", "admin")
+    note = make_noter(runtime)
 
     @router.post("")
-    async def reconcile(body: Period | None = None) -> Reconciliation:
+    async def reconcile(by: By, body: Period | None = None) -> Reconciliation:
         """Compare the messages with the provider's InboundMessages report, and store what is
         missing.
 
@@ -51,6 +52,8 @@ def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             raise InvalidInput("write a period of at most 31 days", field="from")
         found = await runtime.make_reconciler().run_window(since, until)
         runtime.note_reconciliation(found)
+        period = {"from": since.isoformat(), "to": until.isoformat()}
+        await note(by, "reconcile.run", "messages", **period, missing=found.missing)
         return Reconciliation.model_validate(found)
 
     return router

@@ -13,13 +13,14 @@ from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, Day, Page, Rule, Sent, Shown, Text
 from app.domain import rules as domain
 from app.domain import trials
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, NotFound
 from app.domain.replies import LONGEST_TEMPLATE
-from app.domain.rule_files import LARGEST_COUNT
 from app.flows import edit_rules
 from app.flows.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
 from app.runtime import Runtime
 from app.storage import rules
+
+LARGEST_POSITION = 1_000_000
 
 Name = Annotated[Text, Field(min_length=1, max_length=domain.LONGEST_CONDITION)]
 Reply = Annotated[
@@ -35,7 +36,7 @@ Position = Annotated[
     int,
     Field(
         ge=0,
-        le=LARGEST_COUNT,
+        le=LARGEST_POSITION,
         description="the first rule that holds answers, by position; whatever stands there goes"
         " down by one",
     ),
@@ -200,20 +201,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
         The other rules apply. Replies before these texts are not known to it.
         """
-        draft = read_draft(body.rule)
-        if body.rule.id is not None:
-            draft = replace(draft, id=decode_id("rul", body.rule.id))
-        try:
-            found = await try_rule(
-                database,
-                draft,
-                position=body.rule.position,
-                limit=body.limit,
-                limits=settings.reply_limits,
-                region=region,
-            )
-        except InvalidInput as error:
-            raise InvalidInput(str(error), field=f"rule.{error.field}") from None
+        found = await _try_draft(runtime, read_draft(body.rule), body)
         return Trial.model_validate(found)
 
     @router.get("/{id}")
@@ -242,6 +230,25 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
 
     return router
+
+
+async def _try_draft(runtime: Runtime, draft: domain.Rule, body: WantedTrial) -> trials.Trial:
+    """What is off is told as a field of the body, the id of no rule as well."""
+    try:
+        if body.rule.id is not None:
+            draft = replace(draft, id=decode_id("rul", body.rule.id))
+        return await try_rule(
+            runtime.database,
+            draft,
+            position=body.rule.position,
+            limit=body.limit,
+            limits=runtime.settings.reply_limits,
+            region=runtime.settings.default_region,
+        )
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field=f"rule.{error.field}") from None
+    except NotFound as error:
+        raise InvalidInput(str(error), field="rule.id") from None
 
 
 def _list_stated(body: RuleConditions) -> dict[str, Any]:

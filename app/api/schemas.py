@@ -1,7 +1,7 @@
 """The objects that programs get and send; `model_validate` makes them from the stored ones."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from app.api.ids import Prefix, encode_id
@@ -260,6 +261,10 @@ class Refusal(Shown):
     count: int = Field(description="alike ones that came within a second or so")
 
 
+# Alerts whose subject is a row: programs see its id.
+_SUBJECTS: dict[str, Prefix] = {"uncertain": "out", "late-answer": "out", "reply-too-long": "rul"}
+
+
 class Alert(Shown):
     """Something that needs a person."""
 
@@ -272,3 +277,10 @@ class Alert(Shown):
     opened_at: Time
     updated_at: Time
     closed_at: Time | None
+
+    @model_validator(mode="after")
+    def _show_id(self) -> Self:
+        prefix = _SUBJECTS.get(self.kind)
+        if prefix is not None and self.subject.isdecimal():
+            self.subject = encode_id(prefix, int(self.subject))
+        return self

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -189,6 +189,90 @@ def reconcile(
     from app.cli.reconcile import reconcile as run  # noqa: PLC0415 see above
 
     run(since, until, as_json=as_json)
+
+
+@app.command()
+def send(
+    to: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NUMBER]...", help="As people write them; 100 at most."),
+    ] = None,
+    *,
+    body: Annotated[str, typer.Option(help="The text; - reads it from stdin.")],
+    source: Annotated[str, typer.Option(help="One of our numbers, or a name.")],
+    list_name: Annotated[
+        str | None, typer.Option("--list", help="A distribution list instead of numbers.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A group of the address book instead of numbers.")
+    ] = None,
+    schedule_at: Annotated[
+        str | None, typer.Option(help="When to send it, in the provider's zone.")
+    ] = None,
+    schedule_by: Annotated[
+        Literal["letterbox", "provider"] | None, typer.Option(help="Who keeps the schedule.")
+    ] = None,
+    validity_seconds: Annotated[
+        int, typer.Option(min=1, max=86400, help="How long the network tries.")
+    ] = 86400,
+    source_ton: Annotated[
+        int | None, typer.Option(help="1: the source is international; 5: alphanumeric.")
+    ] = None,
+    in_reply_to: Annotated[
+        str | None, typer.Option(help="The id of the message that it answers.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also to numbers that have opted out; it is audited.")
+    ] = False,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Within a day the same key sends nothing twice.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue a text for numbers, a list or a group; the running service sends it."""
+    from app.cli import texts  # noqa: PLC0415 see above
+    from app.cli.account import read_time  # noqa: PLC0415 see above
+    from app.flows.draft import WantedText  # noqa: PLC0415 see above
+    from app.settings import load_settings  # noqa: PLC0415 see above
+
+    wanted = WantedText(
+        source=source,
+        body=texts.read_body(body),
+        to=to or None,
+        list_name=list_name,
+        group_name=group,
+        source_ton=source_ton,
+        schedule_at=read_time(schedule_at, load_settings().zone, "--schedule-at"),
+        schedule_by=schedule_by,
+        validity_seconds=validity_seconds,
+        in_reply_to=texts.read_message_id(in_reply_to),
+        force=force,
+    )
+    texts.send(wanted, idempotency_key, as_json=as_json)
+
+
+@app.command()
+def status(
+    outbound_id: Annotated[str, typer.Argument(metavar="ID", help="Such as out_1q.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what became of a text."""
+    from app.cli.texts import print_status  # noqa: PLC0415 see above
+
+    print_status(outbound_id, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    outbound_id: Annotated[str, typer.Argument(metavar="ID", help="Such as out_1q.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a text that has not gone out yet."""
+    from app.cli.texts import cancel as run  # noqa: PLC0415 see above
+
+    run(outbound_id, as_json=as_json)
 
 
 def _begin() -> "Settings":

@@ -20,7 +20,7 @@ RULES = """
     We are open Monday to Saturday from 9.00 to 17.30, on Sunday from 10.00 to 16.00.
 - name: Order status
   keyword: order
-  reply: 'Order {rest|number, please}: packed, and on its way to you today.'
+  reply: Your order {rest|of today} is packed, and on its way to you.
 - name: Order status, asked in a sentence
   contains: order
   reply: 'Hello {first|there}, your order {order_number|of today} leaves us this afternoon.'

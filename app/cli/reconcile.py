@@ -11,9 +11,10 @@ from rich.progress import Progress
 
 from app.account import open_provider
 from app.cli.account import read_time
-from app.cli.offline import run_on_database
+from app.cli.offline import find_actor, run_on_database
 from app.flows.reconcile import Reconciler, Reconciliation
 from app.settings import Settings, load_settings
+from app.storage.audit import add_audit
 from app.storage.database import Database
 from app.storage.wakeups import ring_once
 
@@ -51,6 +52,10 @@ async def _run(
             result = await reconciler.run_window(
                 since, until, lambda share: progress.update(bar, completed=share)
             )
+    detail = {"from": since.isoformat(), "to": until.isoformat(), "missing": result.missing}
+    await database.write(
+        add_audit, find_actor(), "reconcile.run", "messages", detail, datetime.now(UTC)
+    )
     if result.missing:
         await ring_once(database, "messages")
     return result

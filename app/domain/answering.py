@@ -143,16 +143,19 @@ class Answering:
     ) -> None:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
+        self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
         self._words = dict(words or {})
         self._histories = dict(histories or {})
         self._limits = limits
 
     def is_answerable(self, text: Incoming) -> bool:
         """Whether an answer would reach somebody who is not us."""
-        return is_full_number(text.source) and bool(text.dest) and not self.is_ours(text.source)
+        is_us = self.is_ours(text.source) or text.source == text.dest
+        return is_full_number(text.source) and bool(text.dest) and not is_us
 
     def is_ours(self, number: str) -> bool:
-        return number in self._numbers
+        """Whether it is configured, or some rule answers from it."""
+        return number in self._numbers or number in self._sources
 
     def answer(self, text: Incoming, now: datetime) -> Decision:
         """Decide, taking this text's reply and word as done from here on."""

@@ -43,6 +43,7 @@ class MessageFilter:
     until: datetime | None = None
     words: tuple[str, ...] = ()
     problem: str | None = None
+    has_problems: bool | None = None
     via: str | None = None
     unread: bool | None = None
     merge_fields: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +56,7 @@ class MessageFilter:
             "dest": self.dest is not None,
             "received_at": self.since is not None or self.until is not None,
             "body": bool(self.words),
-            "problems": self.problem is not None,
+            "problems": self.problem is not None or self.has_problems is not None,
             "via": self.via is not None,
             "read_at": self.unread is not None,
             "merge_fields": bool(self.merge_fields),
@@ -70,6 +71,7 @@ class MessageFilter:
             and (self.until is None or message.received_at < self.until)
             and (self.via is None or message.via == self.via)
             and (self.unread is None or (message.read_at is None) == self.unread)
+            and (self.has_problems is None or bool(message.problems) == self.has_problems)
             and (self.problem is None or self.problem in message.problems.split())
             and self._has_merge_fields(message)
             and self._has_words(message)

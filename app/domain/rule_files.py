@@ -20,8 +20,8 @@ _ATTRIBUTES = {
 _TIMES = frozenset({"valid_from", "valid_until"})
 _COUNTS = frozenset({"position", "cooldown_seconds"})
 _REQUIRED = ("name", "reply")
+_LARGEST_COUNT = 2**31 - 1
 
-LARGEST_COUNT = 2**31 - 1
 LONGEST_FILE = 1 << 20
 MOST_RULES = 1000
 
@@ -171,7 +171,7 @@ def _read_bool(value: Any) -> bool:
 
 def _read_count(name: str, value: Any) -> int:
     text = str(value)
-    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > LARGEST_COUNT:
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > _LARGEST_COUNT:
         raise InvalidInput("write a whole number, 0 or more", field=name)
     return int(text)
 

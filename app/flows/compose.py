@@ -37,11 +37,51 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What would be queued: to which numbers, and which of them have opted out.
+
+    `estimated_credits` are for all numbers but those, None where nobody knows.
+    """
+
+    source: str
+    numbers: tuple[str, ...]
+    opted_out: tuple[str, ...]
+    estimated_credits: int | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Composed:
     """An answer to a program; `is_replayed`: it was given before, and nothing was done now."""
 
     answer: Mapping[str, Any]
     is_replayed: bool = False
+
+
+async def look_at_text(
+    database: Database, wanted: WantedText, *, region: str, zone: ZoneInfo, now: datetime
+) -> Look:
+    """What composing it would do, and to whom, so that a person sees that before it goes.
+
+    Raises InvalidInput as `compose_text` does, but for numbers that have opted out.
+    """
+    draft = draft_text(wanted, region, zone, now)
+    if draft.faults:
+        raise InvalidFields(draft.faults)
+    parts = len(measure_text(wanted.body).parts)
+
+    def look(conn: Connection) -> Look:
+        out = find_opted_out(conn, draft.numbers) if draft.numbers else frozenset()
+        cost = sum(estimate_credits(each, parts) for each in draft.numbers if each not in out)
+        return Look(
+            draft.source,
+            draft.numbers,
+            tuple(each for each in draft.numbers if each in out),
+            cost or None,
+            [*draft.warnings, *_warn_of_sender(conn, cost or parts)],
+        )
+
+    return await database.read(look)
 
 
 async def compose_text(
@@ -193,13 +233,13 @@ def _audit(
     who: str,
     now: datetime,
 ) -> None:
-    """One entry a call; `forced` names those who had opted out."""
+    """One entry a call, for the first of its texts; `forced` names those who had opted out."""
     wanted = draft.wanted
-    whom = wanted.list_name or wanted.group_name or ", ".join(draft.numbers[:3])
-    detail: dict[str, Any] = {"source": draft.source, "count": len(ids), "ids": [ids[0], ids[-1]]}
+    whom = wanted.list_name or wanted.group_name or ", ".join(draft.numbers)
+    detail: dict[str, Any] = {"to": whom, "source": draft.source, "count": len(ids)}
     if opted_out:
         detail["forced"] = sorted(opted_out)
-    add_audit(conn, who, "outbound.create", whom, detail, now)
+    add_audit(conn, who, "outbound.create", str(ids[0]), detail, now)
 
 
 def _find_place(field: str) -> int:

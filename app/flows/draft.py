@@ -1,7 +1,9 @@
 """Drafts a text that somebody wants sent: checks its form, as far as that needs no database."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -56,10 +58,23 @@ class Draft:
     warnings: tuple[str, ...]
 
 
+def digest_wanted(wanted: WantedText) -> bytes:
+    """Tells two requests apart that came with one Idempotency-Key."""
+    fields = json.dumps(asdict(wanted), sort_keys=True, default=datetime.isoformat)
+    return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).digest()
+
+
 def draft_text(wanted: WantedText, region: str, zone: ZoneInfo, now: datetime) -> Draft:
+    """What of a wanted text can be told at once: its numbers and source as digits, and warnings.
+
+    Numbers that are off are left to be named with those that opted out. `region` says how national
+    numbers are read, `zone` is the provider's. Raises InvalidInput for everything else.
+    """
     named = [each for each in (wanted.to, wanted.list_name, wanted.group_name) if each is not None]
     if len(named) != 1:
         raise InvalidInput("name one of to, list and group", field="to")
+    if wanted.source_ton not in {None, *SourceTon}:
+        raise InvalidInput("write 1 (international) or 5 (alphanumeric)", field="source_ton")
     source = read_source(wanted.source, wanted.source_ton, region)
     _check_schedule(wanted, zone, now)
     ton = None if wanted.source_ton is None else SourceTon(wanted.source_ton)

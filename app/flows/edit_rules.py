@@ -87,7 +87,8 @@ async def change_rule(
         if new.position != old.position:
             rules.make_room(conn, new.position, besides=rule_id)
         changed = _change(conn, old, new, who, now)
-        close_fault(conn, rule_id, now)
+        if changed != old:
+            close_fault(conn, rule_id, now)
         return changed
 
     return await database.write(change)
@@ -213,8 +214,11 @@ def _add(conn: Connection, rule: Rule, who: str, now: datetime) -> Rule:
 
 
 def _change(conn: Connection, old: Rule, new: Rule, who: str, now: datetime) -> Rule:
+    changes = list_changes(old, new)
+    if not changes:
+        return old
     changed = rules.change_rule(conn, new, now=now)
-    detail = {"name": old.name, "changes": list_changes(old, new)}
+    detail = {"name": old.name, "changes": changes}
     add_audit(conn, who, "rule.change", str(old.id), detail, now)
     return changed
 

@@ -1,18 +1,20 @@
-"""Exports messages as CSV or lines of JSON, page by page, in constant memory."""
+"""Exports what came in and what goes out as CSV or lines of JSON, in constant memory."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from app.domain.messages import MERGE_FIELDS
 from app.domain.queries import MessageFilter
 from app.domain.sheets import make_cell, write_rows
 from app.storage.database import Database
+from app.storage.outbound_lists import OutboundFilter, Place, list_outbound
+from app.storage.outbound_texts import OutboundText
 from app.storage.search import Message, feed_messages, list_messages
 
 Order = Literal["desc", "asc"]
-# A message as programs see it, ready for JSON.
-Render = Callable[[Message], Mapping[str, Any]]
+Item = TypeVar("Item")
 
 PAGE_ROWS = 500
 
@@ -36,6 +38,71 @@ COLUMNS = (
     "read_at",
     "handled_at",
 )
+
+OUTBOUND_COLUMNS = (
+    "id",
+    "to",
+    "list",
+    "group",
+    "recipients",
+    "source",
+    "body",
+    "parts",
+    "status",
+    "held_reason",
+    "provider_status",
+    "provider_ids",
+    "background_ids",
+    "error.code",
+    "error.text",
+    "in_reply_to",
+    "rule_id",
+    "attempts",
+    "schedule_at",
+    "send_before",
+    "created_at",
+    "sent_at",
+    "settled_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """How objects as programs see them become rows of cells."""
+
+    columns: Sequence[str]
+    make_row: Callable[[Mapping[str, Any]], list[str]]
+
+
+def _make_message_row(shown: Mapping[str, Any]) -> list[str]:
+    extra = json.dumps(shown["extra"], ensure_ascii=False) if shown["extra"] else ""
+    return [
+        *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
+        *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
+        extra,
+        " ".join(shown["problems"]),
+        make_cell(shown["read_at"]),
+        make_cell(shown["handled_at"]),
+    ]
+
+
+def _make_outbound_row(shown: Mapping[str, Any]) -> list[str]:
+    error = shown["error"] or {}
+    joined = {name: " ".join(shown[name]) for name in ("provider_ids", "background_ids")}
+    counts = shown["recipients"] or {}
+    given = {
+        **shown,
+        **joined,
+        "recipients": " ".join(f"{name}:{count}" for name, count in counts.items()),
+        "error.code": error.get("code"),
+        "error.text": error.get("text"),
+    }
+    cells = (given[name] for name in OUTBOUND_COLUMNS)
+    return [str(cell) if isinstance(cell, int) else make_cell(cell) for cell in cells]
+
+
+MESSAGES = Sheet(COLUMNS, _make_message_row)
+OUTBOUND = Sheet(OUTBOUND_COLUMNS, _make_outbound_row)
 
 
 async def read_pages(
@@ -61,34 +128,38 @@ async def read_pages(
         place = page.next
 
 
+async def read_outbound_pages(
+    database: Database, wanted: OutboundFilter
+) -> AsyncIterator[Sequence[OutboundText]]:
+    """The same of the texts that go out, newest first."""
+    place: Place | None = None
+    while True:
+        page = await database.read(list_outbound, wanted, before=place, limit=PAGE_ROWS)
+        if page.texts:
+            yield page.texts
+        place = page.next
+        if place is None:
+            return
+
+
 async def write_csv(
-    pages: AsyncIterator[Sequence[Message]], render: Render
+    pages: AsyncIterator[Sequence[Item]],
+    render: Callable[[Item], Mapping[str, Any]],
+    sheet: Sheet = MESSAGES,
 ) -> AsyncIterator[bytes]:
     """UTF-8 with a heading, a chunk a page; safe to open in a spreadsheet."""
-    heading = write_rows([COLUMNS])
+    heading = write_rows([sheet.columns])
     async for page in pages:
-        yield heading + write_rows([_make_row(render(message)) for message in page])
+        yield heading + write_rows([sheet.make_row(render(item)) for item in page])
         heading = b""
     if heading:
         yield heading
 
 
 async def write_jsonl(
-    pages: AsyncIterator[Sequence[Message]], render: Render
+    pages: AsyncIterator[Sequence[Item]], render: Callable[[Item], Mapping[str, Any]]
 ) -> AsyncIterator[bytes]:
     """One JSON object a line, a chunk a page."""
     async for page in pages:
-        lines = [json.dumps(render(message), ensure_ascii=False) for message in page]
+        lines = [json.dumps(render(item), ensure_ascii=False) for item in page]
         yield "".join(f"{line}\n" for line in lines).encode()
-
-
-def _make_row(shown: Mapping[str, Any]) -> list[str]:
-    extra = json.dumps(shown["extra"], ensure_ascii=False) if shown["extra"] else ""
-    return [
-        *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
-        *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
-        extra,
-        " ".join(shown["problems"]),
-        make_cell(shown["read_at"]),
-        make_cell(shown["handled_at"]),
-    ]

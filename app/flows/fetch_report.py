@@ -61,7 +61,7 @@ async def fetch_report(
     """
     check_window(report_type, since, until)
     async with (
-        client.open_report(report_type, since=since, until=until) as table,
+        client.open_report(report_type, since=since, until=until, is_handed_on=True) as table,
         aclosing(write(table)) as chunks,
     ):
         async for chunk in chunks:

@@ -33,11 +33,15 @@ BATCH_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many messages were handled, and by outcome; `queued` texts wait to go out. False: none"""
+    """How many messages were handled, and by outcome; `queued` texts wait to go out. False: none
+
+    `oldest_at` is when the first of them arrived.
+    """
 
     messages: int = 0
     queued: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    oldest_at: datetime | None = None
 
     def __bool__(self) -> bool:
         return self.messages > 0
@@ -74,7 +78,8 @@ def handle_batch(
     add_events(conn, "message", [message.id for message in batch], now)
     answers.add_events(conn, now)
     raise_faults(conn, answers, now)
-    return Handled(len(batch), len(answers.queued), _count(answers.outcomes))
+    outcomes = _count(answers.outcomes)
+    return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
 
 
 def _count_fetched(conn: Connection, batch: Sequence[Unhandled]) -> None:

@@ -21,7 +21,13 @@ from app.storage.audit import add_audit
 from app.storage.database import Connection, Database
 from app.storage.events import add_events
 from app.storage.handling import Unhandled, upsert_conversations
-from app.storage.replays import has_reply, leave_conversation, lock_message, rewrite_message
+from app.storage.replays import (
+    has_reply,
+    leave_conversation,
+    lock_conversation,
+    lock_message,
+    rewrite_message,
+)
 from app.storage.search import Message, get_message
 
 _FIELDS = (
@@ -85,6 +91,8 @@ def _replay(
     new = _make_unhandled(old, read)
     old_pair = make_pair_key(old.dest, old.source)
     has_moved = new.pair_key != old_pair
+    if has_moved and old_pair < new.pair_key:
+        lock_conversation(conn, old_pair)
     # It locks the pair, and counts the message as unread only where it is new to it.
     ids = upsert_conversations(conn, [replace(new, unread=new.unread and has_moved)])
     rewrite_message(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -136,11 +137,7 @@ class Tender:
 
     def _beat(self, conn: Connection, now: datetime) -> None:
         depth = self._intake.depth if self._intake else 0
-        mine = self._process
-        note_process(
-            conn,
-            Process(mine.id, mine.kind, mine.host, mine.pid, mine.started_at, now, depth),
-        )
+        note_process(conn, replace(self._process, seen_at=now, spool_depth=depth))
         _report_vanished(conn, now)
 
 

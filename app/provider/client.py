@@ -178,16 +178,25 @@ class ProviderClient:
 
     @asynccontextmanager
     async def open_report(
-        self, report_type: str, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        report_type: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        is_handed_on: bool = False,
     ) -> AsyncIterator[Table]:
         """Begin a report of any type that the account has, and read its rows as they come.
 
         `since` and `until` are aware times; only Outbox does without. The window may be wider than
         asked, see `format_window`. Errors come on entering, or between rows where it breaks off.
+        `is_handed_on` is for rows that go on to somebody who may take their time.
         """
         form = calls.form_report(report_type, since, until, self._zone)
         try:
-            async with self._exchange.stream(form) as chunks, open_table(chunks) as table:
+            async with (
+                self._exchange.stream(form, is_handed_on=is_handed_on) as chunks,
+                open_table(chunks) as table,
+            ):
                 yield table
         except ProviderError as error:
             error.hide(self._make_hider(form))

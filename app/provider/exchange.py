@@ -15,7 +15,9 @@ from app.provider.wire import Form, encode_form
 # Shorter than the 5 s after which common web servers close an idle connection: a call that meets
 # the closing has an unknown fate.
 KEEPALIVE_SECONDS = 3.0
-# Reports have places of their own, so that whoever reads one can make calls meanwhile.
+# Reports have places of their own, so that whoever reads one can make calls meanwhile. And those
+# that are handed on to somebody have others than ours: a download that stalls must not hold up
+# what waits for a report.
 REPORTS_AT_ONCE = 2
 
 _OK = 200
@@ -75,6 +77,7 @@ class Exchange:
         self._timeouts = timeouts
         self._calls = asyncio.Semaphore(concurrency)
         self._reports = asyncio.Semaphore(REPORTS_AT_ONCE)
+        self._handed_on = asyncio.Semaphore(REPORTS_AT_ONCE)
         # Only the library's own transport tells when the body leaves; of any other one it has to
         # be assumed.
         self._is_traced = transport is None or isinstance(transport, httpx2.AsyncHTTPTransport)
@@ -88,7 +91,7 @@ class Exchange:
                 connect=connect, write=timeouts.write, read=timeouts.read, pool=connect
             ),
             limits=httpx2.Limits(
-                max_connections=concurrency + REPORTS_AT_ONCE,
+                max_connections=concurrency + 2 * REPORTS_AT_ONCE,
                 keepalive_expiry=KEEPALIVE_SECONDS,
             ),
             headers={
@@ -133,16 +136,20 @@ class Exchange:
             await response.aclose()
 
     @asynccontextmanager
-    async def stream(self, form: Form) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(
+        self, form: Form, *, is_handed_on: bool
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Make one call and give the body of its answer in chunks, as they come.
 
         Raises what `fetch` raises, while entering or between chunks. Only the time spent waiting
-        for the provider counts, however slowly the chunks are consumed.
+        for the provider counts, however slowly the chunks are consumed. `is_handed_on` says that
+        somebody else's patience decides how slowly that is; where all of their places are taken
+        for too long, it raises Unreachable.
         """
         departure = _Departure(left=not self._is_traced)
         failure: Exception | None = None
         response: httpx2.Response | None = None
-        async with self._reports:
+        async with self._take_place(is_handed_on=is_handed_on):
             try:
                 async with asyncio.timeout(self._timeouts.total):
                     request = self._build(form, departure)
@@ -157,6 +164,23 @@ class Exchange:
                     yield chunks
             finally:
                 await response.aclose()
+
+    @asynccontextmanager
+    async def _take_place(self, *, is_handed_on: bool) -> AsyncIterator[None]:
+        if not is_handed_on:
+            async with self._reports:
+                yield
+            return
+        try:
+            async with asyncio.timeout(self._timeouts.connect):
+                await self._handed_on.acquire()
+        except TimeoutError:
+            busy = f"{REPORTS_AT_ONCE} reports are being read already: let one of them end first"
+            raise Unreachable(busy) from None
+        try:
+            yield
+        finally:
+            self._handed_on.release()
 
     async def _read_chunks(
         self, response: httpx2.Response, departure: _Departure

@@ -14,7 +14,7 @@ from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
 from app.storage.history import StatusChange
-from app.storage.opted_out import note_refused_number
+from app.storage.opt_outs import note_refused_number
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 from app.storage.results import Record, SendResult
 from app.storage.sender import lock_sender

@@ -11,7 +11,7 @@ from app.domain.outbound import UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent, move_on
 from app.storage.clock import read_clock
 from app.storage.history import StatusChange
-from app.storage.opted_out import find_opted_out
+from app.storage.opt_outs import find_opted_out
 from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
 from app.storage.sender import (
     compute_wait,

@@ -87,6 +87,15 @@ def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
     return _make_conversation(row, stored, find_opted_out(conn, [row.source]))
 
 
+def get_conversations(conn: Connection, ids: Sequence[int]) -> list[Conversation]:
+    """In the order of the ids; those that do not exist are missing."""
+    rows = conn.execute(select(conversations).where(conversations.c.id.in_(ids))).all()
+    stored = get_messages(conn, [row.last_message_id for row in rows if row.last_message_id])
+    out = find_opted_out(conn, [row.source for row in rows])
+    found = {row.id: _make_conversation(row, stored, out) for row in rows}
+    return [found[each] for each in ids if each in found]
+
+
 def open_conversations(
     conn: Connection, pairs: Iterable[tuple[str, str]], now: datetime
 ) -> dict[bytes, int]:

@@ -43,18 +43,21 @@ _SQLITE_INSERT = (
     " ON CONFLICT (dedupe_key) DO NOTHING"
 )
 
+# One `stored_at` for all, the other columns as an array each.
 _POSTGRES_INSERT = f"""
 WITH l AS MATERIALIZED (SELECT pg_advisory_xact_lock({MESSAGES_LOCK}))
 INSERT INTO messages ({", ".join(COLUMNS)})
 SELECT u.dedupe_key, u.provider_id, u.source, u.dest, u.body, u.received_at, u.received_raw,
-       u.arrived_at, u.stored_at, u.via, u.merge_fields::json, u.extra::json, u.problems, u.raw
+       u.arrived_at, $9::timestamptz, u.via, u.merge_fields, u.extra, u.problems, u.raw
 FROM l, unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-               $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[],
-               $12::text[], $13::text[], $14::bytea[])
-     AS u ({", ".join(COLUMNS)})
+               $7::text[], $8::timestamptz[], $10::text[], $11::json[], $12::json[], $13::text[],
+               $14::bytea[])
+     AS u ({", ".join(column for column in COLUMNS if column != "stored_at")})
 ON CONFLICT (dedupe_key) DO NOTHING
-RETURNING id
 """  # noqa: S608 constants
+
+# `json.dumps` makes one anew for each call that asks for other than ASCII.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _PROBE_KEY = b"probe"
 # With an id of its own, so that no probe uses one up.
@@ -125,8 +128,10 @@ class PostgresInserter(Inserter):
         self._statement: Any = None
 
     async def insert(self, batch: Sequence[InboundMessage], stored_at: datetime) -> int:
-        rows = [_make_row(message, stored_at, _as_it_is) for message in batch]
-        return await self._insert(rows)
+        rows = [_make_row(message, None, _as_it_is) for message in batch]
+        columns: list[Any] = [*zip(*rows, strict=True)]
+        columns[COLUMNS.index("stored_at")] = stored_at
+        return await self._insert(columns)
 
     async def probe(self, now: datetime) -> None:  # noqa: ARG002 the database's own clock will do
         await self._prepare()
@@ -147,18 +152,17 @@ class PostgresInserter(Inserter):
             )
             self._statement = await self._connection.prepare(_POSTGRES_INSERT)
 
-    async def _insert(self, rows: list[tuple[Any, ...]]) -> int:
+    async def _insert(self, columns: list[Any]) -> int:
         try:
             await self._prepare()
-            stored = await self._statement.fetch(
-                *(list(column) for column in zip(*rows, strict=True))
-            )
+            await self._statement.fetch(*columns)
         except UnicodeEncodeError as error:
             raise RowsRefusedError(str(error)) from error
         except asyncpg.PostgresError as error:
             _raise_by_state(error)
             raise
-        return len(stored)
+        # The command's tag, `INSERT 0 n`: rows that come back would cost more.
+        return int(self._statement.get_statusmsg().rpartition(" ")[2])
 
 
 def _raise_by_state(error: asyncpg.PostgresError) -> None:
@@ -218,7 +222,7 @@ def _make_row(
 
 
 def _to_json(fields: dict[str, str]) -> str:
-    return json.dumps(fields, ensure_ascii=False) if fields else "{}"
+    return _encode(fields) if fields else "{}"
 
 
 def _make_probe_row(now: Any) -> tuple[Any, ...]:

@@ -3,20 +3,20 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from app.domain.errors import NothingDurable
 from app.domain.messages import InboundMessage
-from app.storage.inbound import Inserter, PassingError, RowsRefusedError
+from app.storage.inbound import Inserter
 from app.storage.spool import Spool, SpoolError, adopt, refuse
+from app.storage.storing import Storer
 
 T = TypeVar("T")
 
@@ -76,9 +76,10 @@ class Intake:
         self.direct = False
         self.spool_error: str | None = None
         self.database_error: str | None = "not connected yet"
-        self._inserter = inserter
+        self._storer = Storer(
+            inserter, now=now, on_stored=listener.on_stored, set_aside=self._refuse
+        )
         self._spool_root = spool_root
-        self._now = now
         self._make_id = make_id
         self._listener = listener
         self._spool: Spool | None = None
@@ -134,7 +135,7 @@ class Intake:
             writer, watcher = self._tasks
             watcher.cancel()
             await asyncio.wait({writer, watcher})
-        self._inserter.abandon()
+        self._storer.abandon()
         if self._spool:
             await self._on_disk(self._spool.close)
         self._disk.shutdown()
@@ -149,12 +150,12 @@ class Intake:
                 return
             try:
                 # Whoever waits for the spool's next append must not wait for the probe.
-                await self._within(PROBE_PATIENCE_SECONDS, self._inserter.probe(self._now()))
+                await self._storer.probe(within_seconds=PROBE_PATIENCE_SECONDS)
                 await self.drain_abandoned()
                 await self._drain_own()
             except Exception as error:
                 self.database_error = _describe(error)
-                self._inserter.abandon()
+                self._storer.abandon()
                 raise
 
     async def drain_abandoned(self) -> None:
@@ -199,9 +200,9 @@ class Intake:
         now = monotonic()
         self._pause, self._batch_at = now - self._batch_at, now
         if self.direct:
-            patience = batch[0].deadline - monotonic()
+            messages = [waiting.message for waiting in batch]
             try:
-                await self._within(patience, self._store([waiting.message for waiting in batch]))
+                await self._storer.store(messages, within_seconds=batch[0].deadline - now)
             except Exception as error:  # noqa: BLE001 whatever it was, the spool takes the batch
                 self._open_breaker(error)
             else:
@@ -226,44 +227,6 @@ class Intake:
         seconds = monotonic() - batch[0].deadline + DEADLINE_SECONDS
         self._listener.on_kept(len(batch), in_spool=in_spool, seconds=seconds)
 
-    async def _store(self, batch: Sequence[InboundMessage]) -> None:
-        """Commit a batch; one that the data of a row spoils is halved down to that row."""
-        try:
-            stored = await self._insert(batch)
-        except RowsRefusedError as error:
-            if len(batch) == 1:
-                await self._store_plainly(batch[0], error)
-                return
-            middle = len(batch) // 2
-            await self._store(batch[:middle])
-            await self._store(batch[middle:])
-        else:
-            self._listener.on_stored(stored)
-
-    async def _insert(self, batch: Sequence[InboundMessage]) -> int:
-        try:
-            return await self._inserter.insert(batch, self._now())
-        except PassingError:
-            return await self._inserter.insert(batch, self._now())
-
-    async def _store_plainly(self, message: InboundMessage, reason: Exception) -> None:
-        """Raw bytes and time alone: whatever the database objected to, replay can parse again."""
-        plain = replace(
-            message,
-            provider_id=None,
-            source="",
-            dest="",
-            body="",
-            received_raw=None,
-            merge_fields={},
-            extra={},
-            problems=("control",),
-        )
-        try:
-            self._listener.on_stored(await self._insert([plain]))
-        except RowsRefusedError:
-            await self._refuse(message.to_record(), str(reason))
-
     async def _refuse(self, record: bytes, reason: str) -> None:
         path = await self._on_disk(lambda: refuse(self._spool_root, record, reason))
         self._listener.on_refused(path)
@@ -271,7 +234,7 @@ class Intake:
     def _open_breaker(self, error: Exception) -> None:
         self.database_error = _describe(error)
         self.direct = False
-        self._inserter.abandon()
+        self._storer.abandon()
         self._trouble.set()
         log.warning("spooling", reason=self.database_error)
 
@@ -322,7 +285,7 @@ class Intake:
             except (ValueError, KeyError, TypeError) as error:
                 await self._refuse(record, f"unreadable: {error}")
         if messages:
-            await self._within(DEADLINE_SECONDS, self._store(messages))
+            await self._storer.store(messages, within_seconds=DEADLINE_SECONDS)
         await self._on_disk(lambda: spool.release(batch))
         self._report_damage(spool)
         return True
@@ -330,22 +293,6 @@ class Intake:
     def _report_damage(self, spool: Spool) -> None:
         while spool.damaged:
             self._listener.on_damaged(spool.damaged.pop())
-
-    async def _within(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
-        """Wait so long and no longer: a connection that does not answer is abandoned."""
-        task = asyncio.create_task(work)
-        try:
-            await asyncio.wait({task}, timeout=max(seconds, 0.05))
-            if not task.done():
-                self._inserter.abandon()
-                await asyncio.wait({task}, timeout=0.1)
-        finally:
-            if not task.done():
-                task.cancel()
-                task.add_done_callback(_forget)
-        if not task.done():
-            raise TimeoutError("the database did not answer in time")
-        task.result()
 
     async def _open_spool(self) -> None:
         """The folder is made at once, so that whoever comes after a crash finds it."""
@@ -373,11 +320,6 @@ def _tell(batch: Sequence[_Waiting], error: NothingDurable | None) -> None:
         except Exception:
             # Whatever ails one who waits, the writer goes on and the others hear of theirs.
             log.exception("not_told")
-
-
-def _forget(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()
 
 
 def _describe(error: Exception) -> str:

@@ -58,6 +58,8 @@ def is_opted_out(conn: Connection, number: str) -> bool:
 def find_opted_out(conn: Connection, numbers: Iterable[str]) -> frozenset[str]:
     """Those of the numbers that are out."""
     keys = [make_number_key(number) for number in set(numbers)]
+    if not keys:
+        return frozenset()
     query = select(opt_outs.c.number).where(opt_outs.c.number_key.in_(keys), opt_outs.c.is_out)
     return frozenset(conn.execute(query).scalars())
 
@@ -111,6 +113,15 @@ def add_opt_out(
     if not is_opted_out(conn, number):
         add_words(conn, [NewWord(number, text, LastWord(True, reason, now, 0))])
     return cancel_texts(conn, number, now)
+
+
+def note_refused_number(conn: Connection, number: str, text: str, now: datetime) -> None:
+    """The provider has the number on its blacklist; `text` is its answer.
+
+    What else waits for the number is cancelled when it is claimed.
+    """
+    if not is_opted_out(conn, number):
+        add_words(conn, [NewWord(number, text, LastWord(True, "provider", now, 0))])
 
 
 def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:

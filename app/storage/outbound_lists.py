@@ -8,11 +8,26 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from app.domain.messages import make_number_key
+from app.domain.outbound import OutboundStatus
 from app.storage.outbound_tables import outbound
 from app.storage.outbound_texts import OutboundText, make_texts
 
 # A request looks at no more texts than this, then says where the next one goes on.
 WALK_ROWS = 5_000
+
+# Where a list goes on: when the last text that was shown was created, and its id.
+Place = tuple[datetime, int]
+
+
+# What texts pass through: few are in such a status at any time.
+_RARE = frozenset(
+    {
+        OutboundStatus.QUEUED,
+        OutboundStatus.HELD,
+        OutboundStatus.SENDING,
+        OutboundStatus.UNCERTAIN,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +48,11 @@ class OutboundPage:
     """`next` is what the next page's `before` is; None at the end."""
 
     texts: list[OutboundText]
-    next: tuple[datetime, int] | None
+    next: Place | None
 
 
 def list_outbound(
-    conn: Connection, wanted: OutboundFilter, *, before: tuple[datetime, int] | None, limit: int
+    conn: Connection, wanted: OutboundFilter, *, before: Place | None, limit: int
 ) -> OutboundPage:
     """Newest first. The page may be short or empty while `next` is not None: where several
     conditions are stated, only the one that narrows most has an index.
@@ -76,13 +91,13 @@ def _split_conditions(
         ("source_key", None if wanted.source is None else make_number_key(wanted.source)),
         ("status", wanted.status),
     ]
+    if wanted.status in _RARE:
+        stated.insert(3, stated.pop())
     conditions = [(name, value) for name, value in stated if value is not None]
     return [outbound.c[name] == value for name, value in conditions[:1]], conditions[1:]
 
 
-def _list_bounds(
-    wanted: OutboundFilter, before: tuple[datetime, int] | None
-) -> list[ColumnElement[bool]]:
+def _list_bounds(wanted: OutboundFilter, before: Place | None) -> list[ColumnElement[bool]]:
     created_at = outbound.c.created_at
     bounds = []
     if wanted.since is not None:

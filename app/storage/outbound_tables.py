@@ -278,6 +278,9 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Index("audit_done_idx", "done_at", "id"),
+    Index("audit_actor_idx", "actor", "id"),
+    Index("audit_action_idx", "action", "id"),
     sqlite_autoincrement=True,
 )
 

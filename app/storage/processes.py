@@ -14,7 +14,10 @@ GONE_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`id` is that of its spool folder; `kind` is `web` or `work`."""
+    """`id` is that of its spool folder; `kind` is `web` or `work`.
+
+    Each of kind `work` runs the workers, and a web process where RUN_WORKERS says so.
+    """
 
     id: str
     kind: str
@@ -23,6 +26,7 @@ class Process:
     started_at: datetime
     seen_at: datetime
     spool_depth: int
+    runs_workers: bool
 
 
 def note_process(conn: Connection, process: Process) -> None:
@@ -42,6 +46,7 @@ def note_process(conn: Connection, process: Process) -> None:
                 started_at=process.started_at,
                 seen_at=process.seen_at,
                 spool_depth=process.spool_depth,
+                runs_workers=process.runs_workers,
             )
         )
 

@@ -69,6 +69,12 @@ def rewrite_message(
         replace_body(conn, old.id, old.body, new.body)
 
 
+def lock_conversation(conn: Connection, pair_key: bytes) -> None:
+    """Hold a pair's row until the commit; who locks several does so in the order of the keys."""
+    mine = conversations.c.pair_key == pair_key
+    conn.execute(select(conversations.c.id).where(mine).with_for_update())
+
+
 def leave_conversation(conn: Connection, pair_key: bytes, *, was_unread: bool) -> None:
     """A message has gone from this pair: another is its newest, or the pair goes as well."""
     found = conn.execute(select(conversations).where(conversations.c.pair_key == pair_key)).first()

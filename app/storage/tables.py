@@ -226,4 +226,5 @@ processes = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
     Column("spool_depth", Integer, nullable=False),
+    Column("runs_workers", Boolean, nullable=False),
 )

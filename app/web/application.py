@@ -11,17 +11,23 @@ from app.domain.errors import NotFound
 from app.flows.follow import EventTail
 from app.runtime import Runtime
 from app.web.audit import make_audit_routes
+from app.web.compose import make_compose_routes
 from app.web.contacts import make_contact_routes
+from app.web.conversation import make_conversation_routes
 from app.web.inbox import make_inbox_routes
 from app.web.keys import make_key_routes
 from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
 from app.web.notices import make_notice_routes
 from app.web.numbers import make_number_routes
 from app.web.opt_outs import make_opt_out_routes
+from app.web.outbox import make_outbox_routes
 from app.web.overview import make_overview_routes
 from app.web.reports import make_report_routes
+from app.web.rules import make_rule_routes
 from app.web.sign_in import make_sign_in_routes
 from app.web.site import Site, harden
+from app.web.texts import make_text_routes
+from app.web.writing import make_writing_routes
 
 
 class Pages:
@@ -39,6 +45,11 @@ class Pages:
 
         routes = [
             *make_inbox_routes(site),
+            *make_outbox_routes(site),
+            *make_compose_routes(site),
+            *make_conversation_routes(site),
+            *make_text_routes(site),
+            *make_writing_routes(site),
             *make_overview_routes(site),
             *make_number_routes(site),
             *make_opt_out_routes(site),
@@ -47,6 +58,7 @@ class Pages:
             *make_notice_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
+            *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),

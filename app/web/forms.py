@@ -11,6 +11,8 @@ from starlette.types import Message, Receive
 from app.domain.errors import InvalidInput
 
 MAX_FORM_BYTES = 256 * 1024
+# An id of a row has fewer digits.
+MAX_DIGITS = 19
 # The name of errors that belong to no field; they stand at the top of the form.
 WHOLE = ""
 
@@ -31,6 +33,12 @@ class Form:
         """A field's text exactly as it came: for passwords."""
         value = self._data.get(name, "")
         return value if isinstance(value, str) else ""
+
+    def number(self, name: str) -> int | None:
+        """A row's id in an address; None for whatever can be none."""
+        text = self.text(name)
+        is_id = text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS
+        return int(text) if is_id else None
 
     def texts(self, name: str) -> list[str]:
         """Every value of a field that comes several times."""

@@ -12,6 +12,9 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("/", "Inbox"),
+    Section("/new", "New message"),
+    Section("/outbox", "Outbox"),
+    Section("/rules", "Rules"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),
     Section("/opt-outs", "Opt-outs"),

@@ -11,6 +11,7 @@ from app.web.assets import Assets
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+SUMMARY = 160
 FOLDER = Path(__file__).parent / "templates"
 
 
@@ -34,7 +35,14 @@ class Renderer:
             auto_reload=False,
         )
         environment.globals["asset"] = self._assets.make_path
-        environment.filters.update(iso=write_iso, utc=write_utc, number=write_number)
+        environment.filters.update(
+            iso=write_iso,
+            utc=write_utc,
+            number=write_number,
+            summary=write_summary,
+            who=write_who,
+            sentence=write_sentence,
+        )
         return environment
 
     def render(self, template: str, context: dict[str, Any]) -> str:
@@ -50,3 +58,24 @@ def write_iso(time: datetime) -> str:
 def write_utc(time: datetime) -> str:
     """As people read it where no script shows it in their zone: `29 Nov 2026, 05:51 UTC`."""
     return f"{time.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def write_summary(text: str) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: 2 * SUMMARY].split())
+    return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
+
+
+def write_who(actor: str) -> str:
+    """Who did something, from how the audit trail names them: `session:Ada` is Ada."""
+    kind, _, name = actor.partition(":")
+    return {
+        "session": name,
+        "key": f"a program ({name})",
+        "cli": f"{name} on the command line",
+    }.get(kind, actor)
+
+
+def write_sentence(text: str) -> str:
+    """An error's text as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"

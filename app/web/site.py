@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.domain.addresses import CallerFinder
-from app.domain.errors import LetterboxError, Unavailable
+from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.flows.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.database import Database
@@ -29,6 +29,7 @@ from app.web.origins import Origins
 from app.web.rendering import Renderer
 
 SIGN_IN = "/sign-in"
+LAST_ID = 2**63 - 1
 FLASH = "letterbox_flash"
 FLASH_SECONDS = 60
 # The database says when a session ends; a year is as long as browsers keep any cookie.
@@ -85,6 +86,14 @@ class Visit:
     def query(self) -> Form:
         """The address's query, as a filter."""
         return read_query(self.request)
+
+    @property
+    def path_id(self) -> int:
+        """The `{id:int}` of the page's path. Raises NotFound for one that no row can have."""
+        found: int = self.request.path_params["id"]
+        if found > LAST_ID:
+            raise NotFound("there is nothing with this id")
+        return found
 
     async def read_form(self, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
         """The form that was sent."""

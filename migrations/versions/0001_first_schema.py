@@ -167,6 +167,7 @@ def _create_tables() -> None:
         sa.Column("started_at", TIME, nullable=False),
         sa.Column("seen_at", TIME, nullable=False),
         sa.Column("spool_depth", sa.Integer(), nullable=False),
+        sa.Column("runs_workers", sa.Boolean(), nullable=False),
     )
     op.create_table(
         "refusals",

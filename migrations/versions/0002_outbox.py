@@ -279,6 +279,9 @@ def _create_records() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
         sqlite_autoincrement=True,
     )
+    op.create_index("audit_done_idx", "audit", ["done_at", "id"])
+    op.create_index("audit_actor_idx", "audit", ["actor", "id"])
+    op.create_index("audit_action_idx", "audit", ["action", "id"])
     op.create_table(
         "daily_figures",
         sa.Column("day", sa.Text(), primary_key=True, comment="YYYY-MM-DD in UTC"),

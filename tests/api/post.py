@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from sqlalchemy import select
 
 from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
@@ -16,7 +15,6 @@ from app.flows.sync import Checker
 from app.storage.claims import claim_texts
 from app.storage.lapses import end_leases
 from app.storage.opt_outs import add_opt_out
-from app.storage.outbound_tables import audit
 from tests.api.running import Running, running
 from tests.conftest import NOW
 from tests.support.simulated import ADA, LONDON, Simulated, simulated_in_process
@@ -88,11 +86,10 @@ class Post:
         else:
             await write(end_leases, now + timedelta(seconds=101))
 
-    async def list_deeds(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """What the audit holds: who did what, and its details."""
-        query = select(audit.c.actor, audit.c.action, audit.c.detail).order_by(audit.c.id)
-        read = self.api.runtime.database.read
-        return await read(lambda conn: [tuple(row) for row in conn.execute(query)])
+    async def list_deeds(self) -> list[str]:
+        """What the audit holds, oldest first."""
+        found = (await self.api.read("/audit"))["items"]
+        return [each["action"] for each in found][::-1]
 
     def wait(self, **time: float) -> None:
         self.api.clock.now += timedelta(**time)

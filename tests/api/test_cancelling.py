@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.storage.uncertain import ask_person
 from tests.api.post import Post
+from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE
 
 
@@ -44,8 +46,7 @@ async def test_what_the_provider_keeps_for_later_is_cancelled_there(post: Post) 
     post.provider.pass_seconds(4 * 3600)
     late = await post.api.call("POST", f"/outbound/{ids[1]}/cancel")
     assert (late.status_code, late.json()["type"]) == (409, "/problems/conflict")
-    deeds = [deed for _, deed, _ in await post.list_deeds()]
-    assert deeds == ["outbound.create", "outbound.cancel"]
+    assert await post.list_deeds() == ["outbound.create", "outbound.cancel"]
 
 
 async def test_a_cancel_that_the_provider_does_not_answer_may_be_tried_again(post: Post) -> None:
@@ -92,7 +93,7 @@ async def test_a_person_resolves_an_uncertain_text(
     assert shown["provider_ids"] == ([body["provider_id"]] if "provider_id" in body else [])
     last = (await post.api.read(path))["history"][-1]
     assert (last["status"], last["told_by"]) == (status, "key:LETTERBOX_API_KEY")
-    assert [deed for _, deed, _ in await post.list_deeds()] == [
+    assert await post.list_deeds() == [
         "outbound.create",
         "outbound.resolve",
     ]
@@ -109,3 +110,15 @@ async def test_a_resolution_that_is_off_is_refused(lone_post: Post) -> None:
     for body, field in bodies:
         answer = await lone_post.api.call("POST", f"/outbound/{item['id']}/resolve", json=body)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_the_alert_of_an_uncertain_text_names_it_by_its_id(post: Post) -> None:
+    [item] = (await post.send(ADA))["items"]
+    await post.make_uncertain(sending=True)
+    await post.make_uncertain()
+    await post.api.runtime.database.write(ask_person, 1, NOW)
+    [alert] = (await post.api.read("/alerts"))["items"]
+    assert (alert["kind"], alert["subject"]) == ("uncertain", item["id"])
+    await post.api.send("POST", f"/outbound/{alert['subject']}/resolve", {"outcome": "failed"})
+    [closed] = (await post.api.read("/alerts"))["items"]
+    assert closed["closed_at"] is not None

@@ -80,6 +80,18 @@ async def test_a_rare_combination_is_found_in_steps_of_bounded_work(
     assert (found, pages) == (["out_1"], 3)
 
 
+async def test_what_is_in_doubt_is_found_at_once_among_many_texts(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound_lists, "WALK_ROWS", 4)
+    await post.send(ADA)
+    await post.make_uncertain(sending=True)
+    await post.make_uncertain()
+    for _ in range(10):
+        await post.send(ADA)
+    assert await post.find(status="uncertain", source=SHOP) == ["out_1"]
+
+
 async def test_the_recipients_of_a_list_are_counted_and_listed(post: Post) -> None:
     [item] = (await post.send(None, list="people"))["items"]
     assert (item["to"], item["list"], item["recipients"]) == (None, "people", {})

@@ -1,12 +1,16 @@
 """POST /outbound: what is queued, refused and warned of."""
 
+import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.storage.conversations import open_conversations
+from app.storage.database import SESSION_SETTINGS, PostgresDatabase
 from app.storage.sender import note_credits, pause_sender
-from tests.api.post import ABROAD, SHOP, Post
+from tests.api.post import ABROAD, SHOP, Post, open_post
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE
@@ -88,13 +92,18 @@ async def test_force_sends_to_who_opted_out_and_is_audited(post: Post) -> None:
     await post.send([ADA, GRACE], force=True)
     await post.deliver()
     assert sorted(post.provider.list_taken()) == [ADA, GRACE]
-    assert await post.list_deeds() == [
-        (
-            "key:LETTERBOX_API_KEY",
-            "outbound.create",
-            {"source": SHOP, "count": 2, "ids": [1, 2], "forced": [GRACE]},
-        )
-    ]
+    [deed] = (await post.api.read("/audit"))["items"]
+    assert (deed["actor"], deed["action"], deed["subject"]) == (
+        "key:LETTERBOX_API_KEY",
+        "outbound.create",
+        "out_1",
+    )
+    assert deed["detail"] == {
+        "to": f"{ADA}, {GRACE}",
+        "source": SHOP,
+        "count": 2,
+        "forced": [GRACE],
+    }
 
 
 @pytest.mark.parametrize(
@@ -191,3 +200,30 @@ async def test_a_key_sends_only_with_the_scope_to_send(lone_post: Post) -> None:
     for path in ("/outbound", "/outbound/out_1", "/outbound/out_1/recipients"):
         assert (await call("GET", path, key=reader)).status_code == 200
         assert (await call("GET", path, key=sender)).status_code == 403
+
+
+async def test_calls_at_once_to_the_same_numbers_wait_for_each_other(post: Post) -> None:
+    numbers = [f"447700900{number:03}" for number in range(20)]
+    orders = [numbers if turn % 2 else numbers[::-1] for turn in range(6)]
+    answers = await asyncio.gather(*(post.try_to_send(order) for order in orders))
+    assert {answer.status_code for answer in answers} == {202}
+    for order, answer in zip(orders, answers, strict=True):
+        assert [each["to"] for each in answer.json()["items"]] == order
+    assert len(await post.find(limit=500)) == 120
+    listed = (await post.api.read("/conversations", params={"limit": 500}))["items"]
+    assert sorted(each["source"] for each in listed) == numbers
+
+
+async def test_a_conversation_that_somebody_holds_for_too_long_is_tried_again_later(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SESSION_SETTINGS, "lock_timeout", "50ms")
+    async with open_post(postgres_url, tmp_path) as post:
+        other = PostgresDatabase(postgres_url)
+        async with other._engine.begin() as connection:
+            await connection.run_sync(open_conversations, [(SHOP, ADA)], NOW)
+            answer = await post.try_to_send([GRACE, ADA])
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+        await other.close()
+        assert await post.find() == []
+        await post.send([GRACE, ADA])

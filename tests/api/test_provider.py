@@ -267,6 +267,30 @@ async def test_without_a_token_everything_says_which_setting_is_missing(lone_api
         assert answer.json()["detail"] == "no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN"
 
 
+async def test_what_is_done_at_the_provider_is_kept_with_whose_it_was(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,friends\n")
+    await both.ask("POST", "/groups/friends/empty", 204)
+    await both.ask("DELETE", "/groups/friends", 204)
+    await both.ask("DELETE", "/groups/friends", 422)
+    for path in ("/groups", "/contacts"):
+        await both.ask("DELETE", path, 204, params={"confirm": "all"})
+    user = {"username": "desk", "password": "s3cret-word", "first_name": "A", "last_name": "B"}
+    user |= {"email": "desk@example.com", "credits": "12.50"}
+    await both.ask("POST", "/users", 201, json=user)
+    await both.ask("POST", "/users/desk/credits", 204, json={"quantity": "10.5"})
+    shown = await both.ask("GET", "/audit", 200)
+    assert [(each["action"], each["subject"], each["detail"]) for each in shown["items"]] == [
+        ("user.credits", "desk", {"quantity": "10.5"}),
+        ("user.create", "desk", {"access_level": "Normal"}),
+        ("contacts.delete-all", "all", {}),
+        ("groups.delete-all", "all", {}),
+        ("group.delete", "friends", {}),
+        ("group.empty", "friends", {}),
+        ("contacts.import", "contacts", {"lines": 1}),
+    ]
+    assert {each["actor"] for each in shown["items"]} == {"key:LETTERBOX_API_KEY"}
+
+
 async def test_the_account_is_for_admins_alone(both: Both) -> None:
     key = (await both.api.make_key("messages:read", "messages:send", "rules:write"))["key"]
     for path in ("/credits", "/reports/Outbox", "/contacts", "/groups"):

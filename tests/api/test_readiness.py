@@ -17,9 +17,9 @@ GIB = 1024**3
 LONG_AGO = NOW - timedelta(minutes=5)
 
 
-def make_process(kind: str, **changes: Any) -> Process:
+def make_process(*, runs_workers: bool, **changes: Any) -> Process:
     fields = {"started_at": NOW, "seen_at": NOW, "spool_depth": 0, **changes}
-    return Process(id="a", kind=kind, host="h", pid=1, **fields)
+    return Process(id="a", kind="web", host="h", pid=1, runs_workers=runs_workers, **fields)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_a_disk_that_fills_up_is_told(total: int, free: int, status: str) -> Non
     [
         (Findings([], None), True, "ok"),
         (Findings([], None), False, "degraded"),
-        (Findings([make_process("web")], None), False, "degraded"),
-        (Findings([make_process("work")], None), False, "ok"),
-        (Findings([make_process("work", seen_at=LONG_AGO)], None), False, "degraded"),
+        (Findings([make_process(runs_workers=False)], None), False, "degraded"),
+        (Findings([make_process(runs_workers=True)], None), False, "ok"),
+        (Findings([make_process(runs_workers=True, seen_at=LONG_AGO)], None), False, "degraded"),
         (Findings([], NOW), True, "ok"),
         (Findings([], LONG_AGO), True, "degraded"),
         (None, True, "degraded"),

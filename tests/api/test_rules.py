@@ -197,8 +197,10 @@ async def test_a_draft_takes_the_place_of_the_rule_with_its_id(api: Running) -> 
     assert (await api.send("POST", "/rules/try", {"rule": fresh}))["matched"] == 0
     first = {**fresh, "position": 1}
     assert (await api.send("POST", "/rules/try", {"rule": first}))["matched"] == 1
-    gone = {**draft, "id": "rul_9"}
-    assert (await api.call("POST", "/rules/try", json={"rule": gone})).status_code == 404
+    for unknown in ("rul_9", "nonsense"):
+        gone = {**draft, "id": unknown}
+        answer = await api.call("POST", "/rules/try", json={"rule": gone})
+        assert [each["field"] for each in answer.json()["errors"]] == ["rule.id"]
 
 
 async def test_a_rule_answers_from_the_next_text_on(api: Running) -> None:

@@ -71,6 +71,13 @@ def test_who_cannot_be_answered_or_is_us_gets_no_answer(source: str) -> None:
     assert outcome(Text("STOP", source=source)) is Outcome.UNANSWERABLE
 
 
+def test_numbers_that_nobody_configured_are_ours_where_we_answer_from_them() -> None:
+    desk = "447700900199"
+    assert outcome(Text(source=desk)) is Outcome.REPLIED
+    assert outcome(Text(source=desk, dest=desk)) is Outcome.UNANSWERABLE
+    assert outcome(Text(source=desk), make_rule(source=desk)) is Outcome.UNANSWERABLE
+
+
 def test_a_text_without_our_number_is_unanswerable() -> None:
     assert outcome(Text(dest="")) is Outcome.UNANSWERABLE
 

@@ -152,6 +152,18 @@ async def test_an_opt_out_holds_for_all_numbers_and_cancels_what_waits(shop: Des
     assert await shop.hear("hello", dest=BAR) == ["opted-out"]
 
 
+async def test_a_word_belongs_to_the_rule_that_has_it_as_its_keyword(desk: Desk) -> None:
+    for keyword in ("cancel", "stop", "yes"):
+        await desk.add_rule(keyword.upper(), keyword=keyword, dest=SHOP)
+    assert await desk.hear("Cancel please", "YES") == ["replied", "replied"]
+    assert not await desk.database.read(is_opted_out, SENDER)
+    assert await desk.hear("END", source=OTHER) == ["opt-out"]
+    assert await desk.hear("cancel", dest=BAR) == ["opt-out"], "the rule is of another number"
+    assert await desk.hear("START") == ["opt-in"]
+    assert await desk.hear("Stop!") == ["opt-out"]
+    assert await desk.list_bodies() == ["CANCEL", "YES"]
+
+
 async def test_the_newest_word_holds_not_the_last_handled(shop: Desk) -> None:
     shop.wait(minutes=5)
     assert await shop.hear("START") == ["replied"]
@@ -220,6 +232,17 @@ async def test_a_rule_that_changes_takes_effect_in_the_next_batch(desk: Desk) ->
     assert await desk.hear("a") == ["no-rule"]
     await desk.add_rule()
     assert await desk.hear("b") == ["replied"]
+
+
+async def test_a_machine_that_answers_every_answer_falls_silent(shop: Desk) -> None:
+    replied = []
+    for _ in range(6):
+        outcomes = await shop.hear(*["I am away."] * 6)
+        replied.append(outcomes.count("replied"))
+        shop.wait(hours=1)
+    assert replied == [5, 5, 5, 5, 0, 0]
+    shop.wait(days=1)
+    assert await shop.hear("I am away.") == ["replied"]
 
 
 async def test_several_workers_at_once_keep_every_pairs_budget(shop: Desk) -> None:

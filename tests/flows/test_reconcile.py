@@ -166,7 +166,7 @@ async def test_one_runs_at_a_time(world: World) -> None:
 
 
 async def test_messages_on_their_way_are_waited_for(world: World) -> None:
-    process = Process("p", "web", "host", 1, world.now(), world.now(), 3)
+    process = Process("p", "web", "host", 1, world.now(), world.now(), 3, runs_workers=True)
     await world.database.write(note_process, process)
     assert await world.reconciler.run() is None
     with pytest.raises(Conflict, match="wait in a spool"):

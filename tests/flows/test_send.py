@@ -13,7 +13,7 @@ from app.storage.attempts import record_results
 from app.storage.claims import claim_texts
 from app.storage.database import Database
 from app.storage.lapses import end_leases, expire_overdue
-from app.storage.opted_out import find_opted_out, note_refused_number
+from app.storage.opt_outs import find_opted_out, note_refused_number
 from app.storage.sender import get_sender, pause_sender, resume_sender
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
 

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
+from app.domain.errors import Unreachable
 from app.provider.actions import OutgoingText
 from app.provider.client import ProviderClient
+from app.provider.exchange import REPORTS_AT_ONCE, Timeouts
 from app.provider.pace import Pace
 from tests.support.provider import calling
 from tests.support.wire_server import answer, wait
@@ -117,3 +120,21 @@ async def test_reader_of_reports_can_make_calls_meanwhile() -> None:
         credit = [await client.check_credits() async for _ in table]
 
     assert credit == [12]
+
+
+async def test_downloads_that_stall_hold_up_nobody_but_further_downloads() -> None:
+    report = answer('"Status","Messages"\n"Sent","1"\n')
+    in_haste = Timeouts(connect=0.2)
+    async with calling(report, timeouts=in_haste) as (client, server), AsyncExitStack() as stalled:
+        for _ in range(REPORTS_AT_ONCE):
+            await stalled.enter_async_context(client.open_report("Outbox", is_handed_on=True))
+        async with client.open_report("Outbox") as table:
+            assert [row async for row in table] == [["Sent", "1"]]
+        with pytest.raises(Unreachable, match="2 reports are being read already"):
+            async with client.open_report("Outbox", is_handed_on=True):
+                pass
+        await stalled.aclose()
+        async with client.open_report("Outbox", is_handed_on=True) as table:
+            assert [row async for row in table] == [["Sent", "1"]]
+
+    assert len(server.bodies) == REPORTS_AT_ONCE + 2

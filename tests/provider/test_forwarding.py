@@ -45,7 +45,7 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
     )
     assert request.auth == b"secret"
-    assert len(message.dedupe_key) == 16
+    assert len(message.dedupe_key) == len("17") + 16
     assert message == InboundMessage(
         dedupe_key=message.dedupe_key,
         provider_id="17",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.support.simulated import (
 HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
 LONG = replace(HELLO, body="x" * 459)
 FILLER = ', with a comma, a "quote"\nand a line break'
-DAY = {"since": START - timedelta(hours=1), "until": START + timedelta(days=1)}
+DAY: dict[str, Any] = {"since": START - timedelta(hours=1), "until": START + timedelta(days=1)}
 
 
 @pytest.fixture

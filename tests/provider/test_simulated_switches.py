@@ -25,7 +25,7 @@ from tests.support.simulated import (
 
 HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
 LATER = replace(HELLO, schedule_at=START + timedelta(hours=1))
-DAY = {"since": START - timedelta(hours=1), "until": START + timedelta(days=1)}
+DAY: dict[str, Any] = {"since": START - timedelta(hours=1), "until": START + timedelta(days=1)}
 
 
 async def read_sent(provider: Simulated, zone: ZoneInfo = LONDON) -> list[MessageRow]:

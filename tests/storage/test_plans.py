@@ -14,6 +14,7 @@ from app.storage import (
     alerts,
     conversations,
     events,
+    inbox,
     keys,
     numbers,
     outbound_lists,
@@ -22,12 +23,14 @@ from app.storage import (
     search,
     stats,
 )
+from app.storage.audit import list_audit
 from app.storage.database import Connection, Database
 from app.storage.idempotency import Once, find_answer
 from app.storage.inbound import make_inserter
-from app.storage.opt_outs import find_opted_out
+from app.storage.opt_outs import find_opted_out, list_opt_outs
 from app.storage.outbound_lists import OutboundFilter
 from app.storage.outbox import NewOutbound, queue_texts
+from app.storage.replays import has_reply
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
@@ -45,6 +48,7 @@ LARGE = (
     "status_changes",
     "opt_outs",
     "idempotency_keys",
+    "audit",
 )
 
 Query = Callable[[Connection], Any]
@@ -77,7 +81,7 @@ def list_thread(conn: Connection) -> Any:
 
 
 SENDER, NUMBER = "447700900001", "447700900100"
-SPAN = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(days=1)}
+SPAN: dict[str, Any] = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(days=1)}
 # Each in its index's own order: nothing is sorted, however much there is.
 OUTBOUND: dict[str, Query] = {
     "newest": list_outbound(),
@@ -101,6 +105,7 @@ QUERIES: dict[str, Query] = {
     "unread": list_by(unread=True),
     "read": list_by(unread=False),
     "problem": list_by(problem="time"),
+    "any problem": list_by(has_problems=True),
     "via": list_by(via="spool"),
     "since": list_by(since=NOW - timedelta(days=1)),
     "until": list_by(until=NOW),
@@ -117,6 +122,13 @@ QUERIES: dict[str, Query] = {
     "conversations of a sender": list_conversations(source=SENDER),
     "unread conversations": list_conversations(unread=True),
     "unread conversations of a number": list_conversations(unread=True, dest=NUMBER),
+    "people by name": lambda conn: inbox.find_people(conn, "anna", digits="", dest=None, limit=20),
+    "people by number": lambda conn: inbox.find_people(
+        conn, SENDER, digits=SENDER, dest=NUMBER, limit=20
+    ),
+    "conversations of messages": lambda conn: inbox.find_conversations_of(conn, [1, 2, 3]),
+    "what we wrote last": lambda conn: inbox.find_last_sent(conn, [1, 2, 3]),
+    "our numbers": inbox.list_our_numbers,
     "one conversation": lambda conn: conversations.get_conversation(conn, 1),
     "refusals": lambda conn: refusals.list_refusals(conn, before=900, limit=50),
     "alerts": lambda conn: alerts.list_alerts(conn, before=900, limit=50),
@@ -135,6 +147,13 @@ QUERIES: dict[str, Query] = {
     "opted out": lambda conn: find_opted_out(conn, [SENDER, NUMBER]),
     "an answer given before": lambda conn: find_answer(conn, Once("1", "key", b""), NOW),
     **{f"outbound {name}": query for name, query in OUTBOUND.items()},
+    "opt-outs": lambda conn: list_opt_outs(conn, before=900, limit=50),
+    "an opt-out": lambda conn: list_opt_outs(conn, number=SENDER, before=None, limit=1),
+    "audit": lambda conn: list_audit(conn, before=900, limit=50),
+    "audit of an actor": lambda conn: list_audit(conn, actor="key:x", before=900, limit=50),
+    "audit of an action": lambda conn: list_audit(conn, action="x", before=900, limit=50),
+    "audit of a time": lambda conn: list_audit(conn, before=None, limit=50, **SPAN),
+    "whether it was answered": lambda conn: has_reply(conn, 1),
     "backlog": lambda conn: stats.count_backlog(conn, at_most=1000),
 }
 

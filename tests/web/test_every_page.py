@@ -9,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from app.api.ids import decode_id
+from tests.support.service import wait_until
 from tests.web.browser import (
     DESK,
     IN_BROWSER,
@@ -24,6 +25,15 @@ pytestmark = IN_BROWSER
 
 PAGES = {
     "/": "Inbox",
+    "/conversations/{id:int}": "+44 7700 900031",
+    "/messages/{id:int}": "A text as it came",
+    "/new": "New message",
+    "/outbox": "Outbox",
+    "/outbox/{id:int}": "Text to +44 7700 900032",
+    "/rules": "Rules",
+    "/rules/new": "New rule",
+    "/rules/{id:int}": "Hours",
+    "/rules/{id:int}/remove": "Remove the rule Hours?",
     "/overview": "Overview",
     "/overview/pause": "Pause sending?",
     "/numbers": "Numbers",
@@ -50,12 +60,14 @@ NO_PAGES = {
     "/live",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
+    "/outbox/csv",
     "/opt-outs/csv",
     "/contacts/csv",
     "/reports/csv",
     "/audit/csv",
 }
 OURS = "447700900001"
+SENDER = "447700900031"
 SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...] = (
     (DESK, "light"),
     (PHONE, "dark"),
@@ -66,7 +78,14 @@ SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...
 async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     """The pages that need something to show, with what it is."""
     office.add_number(OURS)
+    text = {"to": "447700900032", "source": OURS, "body": "Your parcel is here."}
+    sent = office.service.call("/outbound", method="POST", body=text)
     key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
+    body = {"name": "Hours", "keyword": "hours", "reply": "From 9 to 17", "enabled": False}
+    rule = office.service.call("/rules", method="POST", body=body)
+    office.service.forward("page", dest=OURS, source=SENDER, receivedts="soon")
+    wait_until(lambda: office.service.get(f"/conversations?source={SENDER}")["items"])
+    [talk] = office.service.get(f"/conversations?source={SENDER}")["items"]
     office.service.forward("wrong", dest=OURS, auth="not-the-value")
     async with desk.open() as tab:
         await tab.page.goto("/contacts/import")
@@ -75,6 +94,11 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         await expect(tab.page.get_by_text("1 of 2 lines are contacts now")).to_be_visible()
         shown = urlsplit(tab.page.url).path
     return {
+        "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
+        "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
+        "/outbox/{id:int}": f"/outbox/{decode_id('out', sent.json['items'][0]['id'])}",
+        "/rules/{id:int}": f"/rules/{decode_id('rul', rule.json['id'])}",
+        "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",
         "/numbers/{number}": f"/numbers/{OURS}",
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id}": shown,

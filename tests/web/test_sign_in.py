@@ -151,7 +151,7 @@ async def test_a_wrong_password_keeps_the_name_and_says_so_beside_the_field(
     async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
         answer = await visitor.post("/sign-in", {"name": "Ada <b>", "password": "guessed it"})
         assert 'value="Ada &lt;b&gt;"' in answer.text
-        assert 'id="password-error">this is not the password' in answer.text
+        assert 'id="password-error">This is not the password' in answer.text
         assert "guessed it" not in answer.text
         assert await try_password(visitor, name=" ") == 422
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx2
 
+from app.domain.messages import InboundMessage
 from app.flows.sign_in import make_login_link
+from app.provider.client import ProviderClient
 from tests.api.running import BASE_URL, Running, running
 
 
@@ -25,7 +27,7 @@ class Visitor:
     async def read(self, path: str) -> str:
         """The text of a page that must be well."""
         answer = await self.get(path)
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 200, (path, answer.status_code)
         return answer.text
 
     async def post(
@@ -44,6 +46,10 @@ class Visitor:
         assert answer.status_code == 303, answer.text
         return await self.read(answer.headers["location"])
 
+    async def receive(self, *messages: InboundMessage) -> None:
+        """Have texts come in, and be handled."""
+        await self.running.store(*messages)
+
     async def make_link(self, name: str = "Ada") -> str:
         """The token of a link that signs in."""
         return await make_login_link(
@@ -57,10 +63,18 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(
-    database_url: str, folder: Path, *, name: str | None = "Ada", **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    name: str | None = "Ada",
+    provider: ProviderClient | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Visitor]:
     """The whole application and somebody who has signed in, unless `name` is None."""
-    async with running(database_url, folder, **settings) as started, browsing(started) as visitor:
+    async with (
+        running(database_url, folder, provider, **settings) as started,
+        browsing(started) as visitor,
+    ):
         if name is not None:
             await visitor.sign_in(name)
         yield visitor

@@ -4,6 +4,8 @@ const LIVE = "/live";
 const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
+const COUNT_MILLISECONDS = 120;
+const TRY_MILLISECONDS = 400;
 
 const within = (root, selector) => [
   ...(root.matches?.(selector) ? [root] : []),
@@ -62,7 +64,8 @@ async function copy(button) {
 // Children of a `[data-keyed]` list stay where they are known by their `data-key`.
 
 async function fetchPage(address) {
-  const answer = await fetch(address, { headers: { "X-Letterbox-Part": "1" } });
+  const seen = document.hidden ? "unseen" : "seen";
+  const answer = await fetch(address, { headers: { "X-Letterbox-Part": seen } });
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
     location.assign(answer.url);
     throw new Error("signed out");
@@ -84,53 +87,41 @@ function busyField() {
   return element?.matches("input, textarea, select") ? element : null;
 }
 
+// The person's place stays: what comes above pushes nothing that is in sight, and focus is kept.
 function renew(old, fresh) {
-  const lists = [...old.querySelectorAll("[data-keyed]")];
-  const freshLists = [...fresh.querySelectorAll("[data-keyed]")];
-  const isAlike = lists.length === 1 && freshLists.length === 1;
   prepare(fresh);
-  if (!isAlike) {
-    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
-    return;
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const isAtEnd = "toEnd" in old.dataset && isNearEnd(old);
+  const anchor = isAtEnd ? null : findAnchor(old);
+  const top = anchor?.getBoundingClientRect().top;
+  for (const list of old.querySelectorAll("[data-keyed][id]")) {
+    const freshList = fresh.querySelector(`#${CSS.escape(list.id)}`);
+    if (!freshList) continue;
+    mergeList(list, freshList);
+    freshList.replaceWith(list);
   }
-  mergeList(lists[0], freshLists[0]);
-  replaceAround(old, fresh, lists[0], freshLists[0]);
+  for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
+  old.replaceChildren(...fresh.childNodes);
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
+  if (isAtEnd) old.lastElementChild?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
-// All but the list itself, as far as both have the same shape around it.
-function replaceAround(old, fresh, list, freshList) {
-  freshList.replaceWith(list.cloneNode(false));
-  const marker = fresh.querySelector("[data-keyed]");
-  for (const node of [...old.childNodes]) if (node !== list && !node.contains(list)) node.remove();
-  if (list.parentNode !== old) return;
-  let isAfter = false;
-  for (const node of [...fresh.childNodes]) {
-    if (node === marker) isAfter = true;
-    else if (isAfter) old.append(node);
-    else old.insertBefore(node, list);
-  }
-}
-
-// The person's place stays: what comes above pushes nothing that is in sight.
 function mergeList(list, freshList) {
-  const anchor = findAnchor(list);
-  const before = anchor?.getBoundingClientRect().top;
   const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
   let place = list.firstElementChild;
   for (const child of [...freshList.children]) {
     const old = known.get(child.dataset.key);
     known.delete(child.dataset.key);
     if (!old) child.classList.add("fresh");
-    else if (old.innerHTML !== child.innerHTML || old.className !== child.className) {
-      old.className = child.className;
-      if (!old.contains(busyField())) refill(old, child);
+    else {
+      old.classList.toggle("unread", child.classList.contains("unread"));
+      if (old.innerHTML !== child.innerHTML && !old.contains(busyField())) refill(old, child);
     }
-    const wanted = old ?? child;
-    if (wanted === place) place = place.nextElementSibling;
-    else list.insertBefore(wanted, place);
+    if (old && old === place) place = place.nextElementSibling;
+    else list.insertBefore(old ?? child, place);
   }
   for (const gone of known.values()) gone.remove();
-  if (anchor?.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - before);
 }
 
 function refill(old, child) {
@@ -139,9 +130,16 @@ function refill(old, child) {
   if (hasFocus) old.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
-function findAnchor(list) {
+// Whether somebody reads the newest of a part that grows at its end.
+function isNearEnd(part) {
+  const { bottom } = part.getBoundingClientRect();
+  return bottom > 0 && bottom < innerHeight + 40;
+}
+
+function findAnchor(part) {
   if (scrollY === 0) return null;
-  return [...list.children].find((child) => child.getBoundingClientRect().bottom > 0);
+  const rows = [...part.querySelectorAll("[data-keyed] > *")];
+  return rows.find((row) => row.getBoundingClientRect().bottom > 0);
 }
 
 // Live arrival. One tab alone listens and tells the others: browsers allow few connections.
@@ -242,12 +240,140 @@ function searchInstantly(form) {
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(delay); search(); });
 }
 
+// What is written is counted by the server, which knows the alphabets.
+
+function countWhileTyping(field) {
+  const place = document.getElementById(field.dataset.measured);
+  let delay = 0;
+  let count = 0;
+  const show = async () => {
+    const mine = ++count;
+    const body = new URLSearchParams({ body: field.value, to: field.form.elements.to?.value ?? "" });
+    try {
+      const answer = await fetch("/measure", { method: "POST", body });
+      if (answer.ok && mine === count) place.innerHTML = await answer.text();
+    } catch (error) {
+      console.info(`not counted: ${error.message}`);
+    }
+  };
+  field.form.addEventListener("input", (event) => {
+    if (event.target !== field && event.target.name !== "to") return;
+    clearTimeout(delay);
+    delay = setTimeout(show, COUNT_MILLISECONDS);
+  });
+  if (field.value && !place.textContent.trim()) show();
+}
+
+// A rule's draft is tried over real texts while somebody writes it.
+
+function tryWhileTyping(form) {
+  const place = document.getElementById(form.dataset.tried);
+  let delay = 0;
+  let count = 0;
+  const attempt = async () => {
+    const mine = ++count;
+    try {
+      const answer = await fetch("/rules/try", { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (answer.ok && mine === count) {
+        const part = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+        prepare(part);
+        place.replaceChildren(...part.childNodes);
+      }
+    } catch (error) {
+      console.info(`not tried: ${error.message}`);
+    }
+  };
+  form.addEventListener("input", () => { clearTimeout(delay); delay = setTimeout(attempt, TRY_MILLISECONDS); });
+  if (form.elements.reply.value && !place.querySelector("strong")) attempt();
+}
+
+// Fields that only one choice needs: `data-for-kind="list"` belongs to the field `kind`.
+
+function showChosen(form) {
+  for (const part of form.querySelectorAll("[data-for-kind], [data-for-source]")) {
+    const [name, value] = part.dataset.forKind ? ["kind", part.dataset.forKind] : ["source", part.dataset.forSource];
+    part.hidden = form.elements[name].value !== value;
+  }
+}
+
+// Keys for those who read many texts: / j k Enter r ?
+
+const KEYS_OFF = "letterbox-keys-off";
+
+function listRows() {
+  return [...document.querySelectorAll("[data-list] a.row")];
+}
+
+function step(by) {
+  const rows = listRows();
+  const here = rows.indexOf(document.activeElement);
+  rows[here < 0 ? (by > 0 ? 0 : rows.length - 1) : here + by]?.focus();
+}
+
+function findReply() {
+  const row = document.activeElement?.closest?.("[data-list] a.row");
+  return row ? `${row.href.split("#")[0]}#body` : null;
+}
+
+const KEYS = {
+  "j": () => step(1),
+  "k": () => step(-1),
+  "/": () => {
+    const field = document.querySelector('[data-hotkey="/"]');
+    if (field) field.focus();
+    else location.assign("/");
+  },
+  "r": () => {
+    const field = document.querySelector('[data-hotkey="r"]');
+    if (field) field.focus();
+    else if (findReply()) location.assign(findReply());
+  },
+  "?": () => document.getElementById("keys")?.showModal(),
+};
+
+function press(event) {
+  const isTyping = event.target.matches?.("input, textarea, select, [contenteditable]");
+  if (event.key === "Escape" && isTyping) event.target.blur();
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (localStorage.getItem(KEYS_OFF) && event.key !== "?") return;
+  const act = KEYS[event.key];
+  if (!act || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  act();
+}
+
+function offerKeys() {
+  const box = document.getElementById("keys-on");
+  if (!box) return;
+  box.checked = !localStorage.getItem(KEYS_OFF);
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, "1");
+  });
+  document.addEventListener("keydown", press);
+}
+
+document.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-copy]");
   if (button) copy(button);
 });
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest?.("[data-opens]");
+  if (opener) document.getElementById(opener.dataset.opens)?.showModal();
+});
 prepare();
+offerKeys();
 setInterval(showTimes, 30_000);
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
+document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
+document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
+for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
+  showChosen(form);
+  form.addEventListener("change", () => showChosen(form));
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) hear({ kind: "ready", numbers: [] });
+});
 if (document.querySelector("[data-live]")) goLive();
 poll();

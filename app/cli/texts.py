@@ -1,0 +1,149 @@
+"""`letterbox send`, `status` and `cancel`: texts that go out, queued and followed from here."""
+
+import json
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from app.account import open_provider
+from app.api.ids import decode_id
+from app.api.outbound_schemas import Outbound, OutboundDetail, show_detail, show_queued
+from app.cli.offline import find_actor, run_on_database
+from app.cli.output import print_json, print_table
+from app.domain.errors import InvalidInput, NoProvider, NotFound
+from app.flows.cancel import cancel_text
+from app.flows.compose import Composed, compose_once
+from app.flows.draft import WantedText, digest_wanted
+from app.provider.client import ProviderClient
+from app.settings import Settings
+from app.storage.database import Connection, Database
+from app.storage.idempotency import Once
+from app.storage.outbound_texts import OutboundText, get_outbound, read_history
+from app.storage.wakeups import ring_once
+
+STDIN = "-"
+
+
+def read_body(text: str) -> str:
+    """The text itself, or for `-` what stdin has, without its last line break."""
+    if text != STDIN:
+        return text
+    try:
+        return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise InvalidInput("stdin is no UTF-8") from None
+
+
+def read_message_id(text: str | None) -> int | None:
+    """Raises InvalidInput."""
+    try:
+        return None if text is None else decode_id("msg", text)
+    except NotFound as error:
+        raise InvalidInput(str(error)) from None
+
+
+def send(wanted: WantedText, key: str | None, *, as_json: bool) -> None:
+    """Queue it and print what is queued; what may surprise people goes to stderr."""
+
+    async def queue(database: Database, settings: Settings) -> Composed:
+        if not settings.provider_token:
+            raise NoProvider
+        who = find_actor()
+        done = await compose_once(
+            database,
+            wanted,
+            None if key is None else Once(who, key, digest_wanted(wanted)),
+            show_queued,
+            who=who,
+            region=settings.default_region,
+            zone=settings.zone,
+            now=datetime.now(UTC),
+        )
+        await _ring(database)
+        return done
+
+    done = run_on_database(queue)
+    if as_json:
+        typer.echo(json.dumps(done.answer))
+    else:
+        items = done.answer["items"]
+        print_table(
+            ("id", "to", "parts", "status"),
+            [(each["id"], _name(each), each["parts"], each["status"]) for each in items],
+        )
+    for warning in done.answer["warnings"]:
+        typer.echo(f"note: {warning}", err=True)
+    if done.is_replayed:
+        typer.echo("this key has done it before: nothing new was queued", err=True)
+    else:
+        typer.echo("queued: the running service sends it (letterbox status ID)", err=True)
+
+
+def print_status(outbound_id: str, *, as_json: bool) -> None:
+    """What became of a text. Raises NotFound."""
+
+    def read(conn: Connection) -> OutboundDetail:
+        number = decode_id("out", outbound_id)
+        return show_detail(get_outbound(conn, number), read_history(conn, number))
+
+    async def ask(database: Database, _: Settings) -> OutboundDetail:
+        return await database.read(read)
+
+    found = run_on_database(ask)
+    if as_json:
+        print_json(found)
+        return
+    shown = found.model_dump(mode="json", exclude={"calls", "history"})
+    print_table((), [(name, _show(value)) for name, value in shown.items() if value])
+    typer.echo()
+    print_table(
+        ("when", "status", "told by", "the provider's word"),
+        [
+            (each["changed_at"], each["status"], each["told_by"], each["provider_status"])
+            for each in found.model_dump(mode="json")["history"]
+        ],
+    )
+
+
+def cancel(outbound_id: str, *, as_json: bool) -> None:
+    """Cancel a text, here or at the provider. Raises NotFound, Conflict and ProviderError."""
+    number = decode_id("out", outbound_id)
+
+    async def end(database: Database, settings: Settings) -> OutboundText:
+        async with AsyncExitStack() as stack:
+
+            def get_client() -> ProviderClient:
+                client = open_provider(settings)
+                stack.push_async_callback(client.aclose)
+                return client
+
+            now = datetime.now(UTC)
+            found = await cancel_text(database, get_client, number, who=find_actor(), now=now)
+            await _ring(database)
+            return found
+
+    found = run_on_database(end)
+    if as_json:
+        print_json(Outbound.model_validate(found))
+        return
+    typer.echo(f"{outbound_id} is {found.status}")
+
+
+async def _ring(database: Database) -> None:
+    """Wake the service where that can be; elsewhere it looks by itself within a second."""
+    for bell in ("outbound", "events"):
+        await ring_once(database, bell)
+
+
+def _name(item: dict[str, Any]) -> str:
+    named = f"list {item['list']}" if item["list"] else f"group {item['group']}"
+    return item["to"] or named
+
+
+def _show(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {each}" for name, each in value.items() if each is not None)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,159 @@
+"""Codes in plain words, for people who have never seen one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from app.domain.answering import Outcome
+from app.domain.outbound import OutboundStatus
+from app.storage.outbound_texts import OutboundText
+
+# How a badge looks.
+Tone = Literal["good", "bad", "warn", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A state in a word or two, and what it means where that is not plain."""
+
+    text: str
+    tone: Tone = "plain"
+    meaning: str = ""
+
+
+PROBLEMS = {
+    "charset": Word(
+        "Characters unclear",
+        "warn",
+        "Its bytes were neither UTF-8 nor what the request declared, so some characters may be"
+        " wrong.",
+    ),
+    "control": Word(
+        "Control characters",
+        "warn",
+        "It held a character that cannot be stored; another stands in its place.",
+    ),
+    "time": Word(
+        "No time",
+        "warn",
+        "The provider told no time, or one that cannot be read: the time of arrival stands here.",
+    ),
+    "time-ambiguous": Word(
+        "Time ambiguous",
+        "warn",
+        "It came in the hour that autumn repeats, so its time may be an hour off.",
+    ),
+    "no-id": Word(
+        "No id",
+        "warn",
+        "The provider gave it no id, so a repetition is recognised by its text and time alone.",
+    ),
+    "no-source": Word("No sender", "warn", "Nobody knows who sent it, so nobody can answer."),
+    "no-dest": Word("No number", "warn", "The provider did not say which number was texted."),
+    "no-msg": Word("No text", "warn", "The forward carried no text."),
+    "unknown-number": Word(
+        "Unknown number", "warn", "It was sent to a number that is not set up here."
+    ),
+    "id-reused": Word(
+        "Id used twice",
+        "warn",
+        "The provider has used its id for another text, too: no rule answers it.",
+    ),
+    "repeated": Word("Field repeated", "warn", "A field came more than once; the first counts."),
+}
+
+STATUSES = {
+    OutboundStatus.QUEUED: Word("Queued", meaning="It goes out in a moment."),
+    OutboundStatus.HELD: Word("Held", "warn"),
+    OutboundStatus.SENDING: Word("Being sent"),
+    OutboundStatus.UNCERTAIN: Word(
+        "Uncertain",
+        "warn",
+        "The provider gave no clear answer: it may or may not have gone out. It is not sent again"
+        " before that is known.",
+    ),
+    OutboundStatus.SENT: Word("Sent", "plain", "The provider has it, and tells more when it can."),
+    OutboundStatus.DELIVERED: Word("Delivered", "good"),
+    OutboundStatus.UNDELIVERED: Word("Not delivered", "bad", "The network could not deliver it."),
+    OutboundStatus.FAILED: Word("Failed", "bad"),
+    OutboundStatus.EXPIRED: Word("Expired", "bad", "Its time was over before it could go out."),
+    OutboundStatus.CANCELLED: Word("Cancelled", "plain", "It was taken back before it went out."),
+}
+
+HELD = {
+    "account": "The provider's account cannot send now; it is tried again by itself.",
+    "daily-limit": "The provider's limit for this number is reached; it goes out tomorrow.",
+}
+
+OUTCOMES = {
+    Outcome.REPLIED: "Answered by the rule {rule}",
+    Outcome.NO_RULE: "No rule answers this",
+    Outcome.COOLDOWN: "Not answered again: the rule {rule} has answered a short while ago",
+    Outcome.OPTED_OUT: "Not answered: the sender has opted out",
+    Outcome.OPT_OUT: "The sender opted out with this text",
+    Outcome.OPT_IN: "The sender opted back in with this text",
+    Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
+    Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",
+    Outcome.UNANSWERABLE: "Not answered: nobody can text this sender back",
+}
+
+
+SILENCES = {
+    Outcome.COOLDOWN: "it had answered the sender a short while ago",
+    Outcome.OPTED_OUT: "the sender had opted out",
+    Outcome.OPT_OUT: "the text was an opt-out",
+    Outcome.OPT_IN: "the text was an opt-in",
+    Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
+    Outcome.TOO_OLD: "the text arrived too late",
+    Outcome.UNANSWERABLE: "nobody can text the sender back",
+    "blank": "the reply was blank once filled",
+    "id-reused": "the text's id had been used before",
+}
+
+
+def explain_silence(code: str) -> str:
+    """Why a text that a rule is for would have got no answer."""
+    return SILENCES.get(code, code)
+
+
+def explain_problem(code: str) -> Word:
+    """What was odd about a text that came in."""
+    return PROBLEMS.get(code, Word(code, "warn", f"The code {code} was noted."))
+
+
+def explain_status(text: OutboundText, now: datetime) -> Word:
+    """Where a text that goes out is, with the provider's reason where it failed."""
+    status = OutboundStatus(text.status)
+    word = STATUSES[status]
+    if status is OutboundStatus.QUEUED and text.schedule_at and text.schedule_at > now:
+        return Word("Scheduled", "plain", "It goes out at its time.")
+    if status is OutboundStatus.SENT and text.schedule_at and text.schedule_at > now:
+        return Word("Scheduled", "plain", "The provider keeps it until its time.")
+    meaning = HELD.get(text.held_reason or "", "") or word.meaning
+    reason = _explain_error(text)
+    return Word(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
+
+
+def explain_outcome(code: str | None, rule_name: str | None, *, is_handled: bool) -> str:
+    """Which rule answered a text that came in, or why none did."""
+    if code is None:
+        return "" if is_handled else "Just arrived"
+    rule = f"“{rule_name}”" if rule_name else "that is gone by now"
+    try:
+        return OUTCOMES[Outcome(code)].format(rule=rule)
+    except ValueError:
+        return code
+
+
+def _explain_error(text: OutboundText) -> str:
+    error = text.error
+    if error is None:
+        return f"The provider says {text.provider_status}." if _is_telling(text) else ""
+    code = f" (code {error.code})" if error.code is not None else ""
+    reason = f"{error.text}{code}".strip()
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
+
+
+def _is_telling(text: OutboundText) -> bool:
+    """Whether the provider's own word says more than ours."""
+    return text.status == OutboundStatus.FAILED and bool(text.provider_status)

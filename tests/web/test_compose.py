@@ -1,0 +1,148 @@
+"""A new message: looked at before it goes, and what is said where it cannot."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.messages import make_message
+from tests.support.simulated import ADA, GRACE, simulated_in_process
+from tests.web.visiting import Visitor, visiting
+
+SHOP = "447700900100"
+FORM = {"kind": "to", "to": "07700 900011", "source": SHOP, "body": "We close at noon"}
+
+
+@pytest.fixture
+async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
+    async with (
+        simulated_in_process() as provider,
+        visiting(database_url, tmp_path, provider=provider.client) as visitor,
+    ):
+        await visitor.receive(make_message(1, source=ADA))
+        yield visitor
+
+
+async def look(visitor: Visitor, **changes: str) -> str:
+    answer = await visitor.post("/new", FORM | changes)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def read_hidden(page: str) -> dict[str, str]:
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+
+
+async def list_texts(visitor: Visitor) -> list[tuple[str, str]]:
+    items = (await visitor.running.read("/outbound"))["items"]
+    return sorted((each["to"] or each["list"] or each["group"], each["body"]) for each in items)
+
+
+async def test_nothing_goes_before_it_was_looked_at(clerk: Visitor) -> None:
+    page = await look(clerk)
+    assert "Look before it goes" in page
+    assert "about 1 credit" in page
+    assert await list_texts(clerk) == []
+    page = await clerk.submit("/new/send", read_hidden(page))
+    assert "1 text queued." in page
+    assert "We close at noon" in page
+    assert await list_texts(clerk) == [(ADA, FORM["body"])]
+
+
+async def test_a_form_that_is_sent_twice_goes_once(clerk: Visitor) -> None:
+    hidden = read_hidden(await look(clerk))
+    await clerk.submit("/new/send", hidden)
+    await clerk.submit("/new/send", hidden)
+    assert len(await list_texts(clerk)) == 1
+
+
+async def test_many_numbers_are_written_as_people_write_them(clerk: Visitor) -> None:
+    page = await look(clerk, to="07700 900011,+44 7700 900012\n447700900011; 07700900013")
+    assert "Send it to 3 numbers" in page
+    assert "about 3 credits" in page
+    await clerk.submit("/new/send", read_hidden(page))
+    assert [to for to, _ in await list_texts(clerk)] == [ADA, GRACE, "447700900013"]
+
+
+async def test_a_number_that_is_none_is_named_and_everything_typed_stays(clerk: Visitor) -> None:
+    answer = await clerk.post("/new", FORM | {"to": "07700 900011, 0770, nobody"})
+    assert answer.status_code == 422
+    assert "0770: no full phone number" in answer.text
+    assert "nobody: no full phone number" in answer.text
+    assert "07700 900011, 0770, nobody</textarea>" in answer.text
+    assert "We close at noon</textarea>" in answer.text
+
+
+async def test_who_has_opted_out_is_shown_and_gets_nothing_unless_they_asked(
+    clerk: Visitor,
+) -> None:
+    await clerk.running.send("POST", "/opt-outs", {"number": GRACE})
+    page = await look(clerk, to=f"{ADA}, {GRACE}")
+    assert "1 of 2 has opted out" in page
+    assert "+44 7700 900012" in page
+    assert "about 1 credit" in page
+    hidden = read_hidden(page)
+    await clerk.submit("/new/send", hidden)
+    assert [to for to, _ in await list_texts(clerk)] == [ADA]
+    await clerk.submit("/new/send", hidden | {"force": "on", "once": "another"})
+    assert [to for to, _ in await list_texts(clerk)] == [ADA, ADA, GRACE]
+
+
+async def test_where_all_have_opted_out_nobody_is_left(clerk: Visitor) -> None:
+    await clerk.running.send("POST", "/opt-outs", {"number": ADA})
+    answer = await clerk.post("/new/send", read_hidden(await look(clerk)))
+    assert answer.status_code == 422
+    assert "nobody to send it to" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["list", "group"])
+async def test_a_list_or_group_is_sent_to_by_name(clerk: Visitor, kind: str) -> None:
+    page = await look(clerk, kind=kind, to="", **{kind: "customers"})
+    assert f"the {kind} <strong" in page
+    assert "opt-outs cannot be checked" in page
+    await clerk.submit("/new/send", read_hidden(page))
+    assert await list_texts(clerk) == [("customers", FORM["body"])]
+
+
+async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> None:
+    page = await look(clerk, schedule_at="2026-06-02T10:00", schedule_by="provider")
+    assert "kept by the provider" in page
+    await clerk.submit("/new/send", read_hidden(page))
+    [text] = (await clerk.running.read("/outbound"))["items"]
+    assert text["schedule_at"] == "2026-06-02T09:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"to": ""}, "to"),
+        ({"kind": "list"}, "list"),
+        ({"kind": "group"}, "group"),
+        ({"body": ""}, "body"),
+        ({"body": "x" * 460}, "body"),
+        ({"source": ""}, "source"),
+        ({"source": "own", "own_source": "a name that is too long"}, "source"),
+        ({"schedule_at": "2026-03-29T01:30"}, "schedule_at"),
+        ({"schedule_at": "soon"}, "schedule_at"),
+        ({"schedule_at": "2020-01-01T10:00"}, "schedule_at"),
+    ],
+)
+async def test_each_mistake_stands_beside_its_field(
+    lone_visitor: Visitor, changes: dict[str, str], field: str
+) -> None:
+    answer = await lone_visitor.post("/new", FORM | changes)
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+
+
+async def test_it_can_be_changed_after_the_look(clerk: Visitor) -> None:
+    page = await look(clerk, to=f"{ADA}\n{GRACE}")
+    answer = await clerk.post("/new", read_hidden(page) | {"change": "1"})
+    assert answer.status_code == 200
+    assert f"{ADA}\n{GRACE}</textarea>" in answer.text
+
+
+async def test_it_says_beforehand_that_nothing_can_be_sent(lone_visitor: Visitor) -> None:
+    assert "LETTERBOX_PROVIDER_TOKEN" in await lone_visitor.read("/new")
