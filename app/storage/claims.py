@@ -111,7 +111,7 @@ def claim_texts(
     return Claim(texts, wait, tuple(ended.values()), asks_credits=is_probe and not texts)
 
 
-def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
+def _list_due(conn: Connection, now: datetime) -> Sequence[Any]:
     others = outbound.alias()
     # At most one text of a pair is under way: a partial unique index says so.
     blocked_by = (
@@ -120,10 +120,19 @@ def _list_due(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
         .limit(1)
         .scalar_subquery()
     )
+    table = outbound.c
     query = (
-        select(outbound, blocked_by.label("blocked_by"))
-        .where(is_waiting(outbound), outbound.c.due_at <= now)
-        .order_by(outbound.c.due_at, outbound.c.id)
+        select(
+            table.id,
+            table.pair_key,
+            table.to_number,
+            table.forced,
+            table.origin,
+            table.send_before,
+            blocked_by.label("blocked_by"),
+        )
+        .where(is_waiting(outbound), table.due_at <= now)
+        .order_by(table.due_at, table.id)
         .limit(WINDOW)
     )
     return conn.execute(query).all()

@@ -157,7 +157,7 @@ function hear({ kind, numbers }) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const { live, liveNumbers } = part.dataset;
     const isMeant = kind === "ready" || kind === "reset" || live.split(" ").includes(kind);
-    const about = liveNumbers?.split(" ") ?? [];
+    const about = JSON.parse(liveNumbers ?? "[]").filter(Boolean);
     if (isMeant && (!numbers.length || about.every((each) => numbers.includes(each)))) {
       waiting.add(part.id);
     }
@@ -240,6 +240,8 @@ function searchInstantly(form) {
     const filled = [...new FormData(form)].filter(([, value]) => value !== "");
     address.search = new URLSearchParams(filled).toString();
     const mine = ++count;
+    const parts = form.dataset.instant.split(" ").map((id) => document.getElementById(id));
+    for (const part of parts) part?.setAttribute("aria-busy", "true");
     try {
       const page = await fetchPage(address);
       if (mine !== count) return;
@@ -248,6 +250,8 @@ function searchInstantly(form) {
       replaceParts(page, ids.join());
     } catch (error) {
       console.info(`not searched: ${error.message}`);
+    } finally {
+      if (mine === count) for (const part of parts) part?.removeAttribute("aria-busy");
     }
   };
   const soon = () => { clearTimeout(delay); delay = setTimeout(search, INSTANT_MILLISECONDS); };
