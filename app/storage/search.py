@@ -21,7 +21,7 @@ WALK_ROWS = 5_000
 RECENT_ROWS = 1_000
 INDEX_PATIENCE_MILLISECONDS = 40
 # What is still looked at when the index was asked in vain.
-UNAIDED_ROWS = 1_500
+UNAIDED_ROWS = 1_000
 # SQLite's first window: what the worst of words take well under the patience for.
 WINDOW_IDS = 1 << 15
 BLOCK_ROWS = 1024
