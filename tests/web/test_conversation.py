@@ -23,6 +23,7 @@ from tests.web.visiting import Visitor, browsing, visiting
 
 SHOP = "447700900100"
 PATH = "/conversations/1"
+RAW = b'["GET", "", null]\nsource=447700900011&dest=447700900100&id=1&msg=Are+you+open%3F'
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def hear(number: int, body: str, **changes: Any) -> InboundMessage:
         body=body,
         arrived_at=NOW - timedelta(minutes=60 - number),
         merge_fields={"name": "Ada", "email": "ada@example.com", "1": "C-1001"},
+        raw=RAW,
     )
     return replace(message, **changes)
 
@@ -286,6 +288,15 @@ async def test_problems_are_explained_with_the_request_one_click_away(
     assert "caf\\xe9" in request
     assert "XTRA" in request
     assert f'href="{PATH}?at=1#m1"' in request
+
+
+async def test_a_text_is_read_again_for_rules_that_are_new(clerk: Visitor) -> None:
+    page = await clerk.submit("/messages/1/replay")
+    assert "Read again: no rule answers it anew." in page
+    await clerk.running.send("POST", "/rules", {"name": "All", "reply": "Yes"})
+    await clerk.receive(hear(2, "Hello?", raw=RAW, arrived_at=NOW))
+    await clerk.submit("/messages/2/replay")
+    assert len((await clerk.running.read("/outbound"))["items"]) == 1
 
 
 @pytest.mark.parametrize("path", ["/conversations/9", "/messages/9", "/conversations/x"])
