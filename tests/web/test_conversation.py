@@ -1,5 +1,6 @@
 """A conversation: both directions in one thread, reading, replies, what people do about texts."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.api.ids import encode_id
 from app.domain.messages import InboundMessage
 from app.flows.compose import compose_text
 from app.flows.draft import WantedText
@@ -305,10 +307,15 @@ async def test_what_is_not_there_is_a_page(lone_visitor: Visitor, path: str) -> 
     assert (await lone_visitor.get(f"{path}0000000000000000000000")).status_code == 404
 
 
-async def test_reading_in_two_windows_counts_each_text_once(clerk: Visitor) -> None:
-    await clerk.receive(*(hear(n, f"in {n}") for n in range(2, 6)))
+async def test_reading_in_many_windows_at_once_counts_each_text_once(clerk: Visitor) -> None:
+    await clerk.receive(*(hear(n, f"in {n}") for n in range(2, 30)))
     async with browsing(clerk.running) as other:
         await other.sign_in("Grace")
-        await clerk.read(PATH)
-        await other.read(PATH)
+        one_by_one = [
+            clerk.running.send("POST", f"/messages/{encode_id('msg', n)}/read")
+            for n in range(29, 20, -1)
+        ]
+        await asyncio.gather(*(each.read(PATH) for each in (clerk, other) * 4), *one_by_one)
     assert await count_unread(clerk) == 0
+    await clerk.receive(hear(30, "And now?"))
+    assert await count_unread(clerk) == 1
