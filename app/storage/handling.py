@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Insert,
+    Row,
     and_,
     bindparam,
     case,
@@ -65,15 +66,17 @@ class Unhandled:
 
 def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
     """The oldest messages of the queue that no other worker holds, locked until the commit."""
-    return [
-        Unhandled(
-            *row[:10],
-            row.read_at is None,
-            make_pair_key(row.dest, row.source),
-            make_identity_key(row.dest, row.source, row.provider_id or ""),
-        )
-        for row in conn.execute(_select_unhandled(), {"most": limit})
-    ]
+    return [_make_unhandled(row) for row in conn.execute(_select_unhandled(), {"most": limit})]
+
+
+def _make_unhandled(row: Row[Any]) -> Unhandled:
+    fields = dict(row._mapping)
+    return Unhandled(
+        unread=fields.pop("read_at") is None,
+        pair_key=make_pair_key(row.dest, row.source),
+        identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
+        **fields,
+    )
 
 
 # Most batches are one message, of which somebody waits for the answer: to write a statement anew
