@@ -4,10 +4,10 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check bench soak lock
+.PHONY: help install run demo test check screenshots bench soak lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the command `letterbox`, from the lock
 
@@ -33,6 +33,10 @@ check: install ## format, lint, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screenshots: install ## have the demo sit for the pictures of the README
+	@$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m docs.screenshots
 
 bench: install ## print speed as ratios of one run
 	$(BIN)/python -m benchmarks

@@ -132,8 +132,10 @@ async def _send(sender: Sender, asks_credits: asyncio.Event) -> float:
 
 
 async def _wait_for_work(runtime: Runtime, sender: Sender, seconds: float) -> None:
-    """Until a text is queued, a call ends, or the time is over; with no call free, one must end."""
-    if not sender.free:
+    """Until a text is queued, a call ends, or the time is over; where it can use no text, a call
+    must end first.
+    """
+    if not sender.wanted:
         await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
     elif seconds:
         bell = asyncio.create_task(runtime.wakeups.wait("outbound", seconds))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [receive] [lists]`: runs them and prints their tables."""
+"""`python -m benchmarks [receive] [lists] [send]`: runs them and prints their tables."""
 
 import argparse
 import signal
@@ -21,8 +21,14 @@ from benchmarks.receiving import (
     tabulate_receiving,
 )
 from benchmarks.report import Table
+from benchmarks.sending import (
+    measure_following,
+    measure_sending,
+    tabulate_following,
+    tabulate_sending,
+)
 
-PARTS = ("receive", "lists")
+PARTS = ("receive", "lists", "send")
 SMALL_ROWS = 50_000
 
 
@@ -34,7 +40,7 @@ def main() -> int:
     cores = claim_cores()
     # Asked before anything of ours runs.
     others = psutil.cpu_percent(interval=1.0)
-    runs = {"receive": run_receive, "lists": run_lists}
+    runs = {"receive": run_receive, "lists": run_lists, "send": run_send}
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
     print(f"Other programs took {others:.0f} % of this machine when it began.")
@@ -61,7 +67,7 @@ def read_arguments() -> argparse.Namespace:
         nargs="+",
         choices=ENGINE_NAMES,
         default=list(ENGINE_NAMES),
-        help="whose lists are asked",
+        help="whose lists are asked, and which are sent from",
     )
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
     parser.add_argument("--absolute", action="store_true", help="this machine's figures besides")
@@ -93,6 +99,18 @@ def run_lists(arguments: argparse.Namespace, cores: Cores) -> bool:
     show(tabulate_lists(costs, *sizes), markdown=arguments.markdown)
     if arguments.absolute:
         show(tabulate_list_times(costs, *sizes), markdown=arguments.markdown)
+    return True
+
+
+def run_send(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started."""
+    try:
+        found = measure_sending(arguments.databases, cores)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_sending(found), markdown=arguments.markdown)
+    show(tabulate_following(measure_following()), markdown=arguments.markdown)
     return True
 
 

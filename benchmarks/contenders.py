@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -75,18 +75,22 @@ class Running:
 
 @contextlib.contextmanager
 def running_server(
-    contender: Contender, database_url: str, folder: Path, cores: Cores
+    contender: Contender,
+    database_url: str,
+    folder: Path,
+    cores: Cores,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """Start a server that keeps its data in `folder`; it is gone when the block ends.
 
-    Raises DidNotStartError.
+    `settings` are variables of Letterbox's besides. Raises DidNotStartError.
     """
     running = _plan_server(database_url)
     log_path = folder / f"{contender.name}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [*cores.prefix(), *_make_command(contender, running)],
-            env=_make_environment(contender, running, folder),
+            env=_make_environment(contender, running, folder) | dict(settings or {}),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -116,7 +120,7 @@ def migrate_database(database_url: str, folder: Path) -> None:
 
 
 def _plan_server(database_url: str) -> Running:
-    return Running(0, _free_port(), database_url, secrets.token_hex(16), secrets.token_hex(32))
+    return Running(0, find_free_port(), database_url, secrets.token_hex(16), secrets.token_hex(32))
 
 
 def _make_command(contender: Contender, running: Running) -> list[str]:
@@ -176,7 +180,7 @@ def _get(port: int, path: str) -> bytes | None:
         connection.close()
 
 
-def _free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -156,7 +156,8 @@ async def test_an_answer_that_another_process_decides_goes_out_as_soon(
         async def do_both_listen() -> bool:
             found = await outbox.fetch(
                 "SELECT 1 FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND (query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify%')"
             )
             return len(found) == 2
 
@@ -176,8 +177,8 @@ async def test_a_text_is_followed_to_its_delivery_by_itself(
     async with working(database_url, tmp_path / "data", outbox.client) as worker:
         await queue(worker.runtime)
         await wait_for(lambda: has_status(outbox, "sent"))
-        worker.ahead[0] = timedelta(seconds=10)
         outbox.pass_seconds(10)
+        worker.ahead[0] = timedelta(seconds=15)
         await wait_for(lambda: has_status(outbox, "delivered"))
 
 

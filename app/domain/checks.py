@@ -15,6 +15,11 @@ _GRIDS = (
 )
 
 
+def plan_first_check(since: datetime) -> datetime:
+    """At least 5 s after a text was, or is to be, sent; on the same grid."""
+    return plan_check(since, since)
+
+
 def plan_check(since: datetime, now: datetime) -> datetime:
     """Half the text's age later, within 5 s and 1 h: news comes early or hardly at all.
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,22 +12,18 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from app.domain.errors import (
-    CodeError,
-    CountMismatch,
-    InvalidInput,
-    ProviderError,
-    Unavailable,
-)
-from app.domain.fates import ErrorClass, Fate
+from app.domain.errors import Unavailable
+from app.domain.fates import Fate
 from app.domain.retries import Step, decide_step
+from app.flows.call import Answer, call_provider
 from app.flows.metrics import Metrics
-from app.provider.actions import OutgoingText, SourceTon
 from app.provider.client import ProviderClient
-from app.provider.wire import ID
-from app.storage.attempts import SendResult, record_results, tell_results
+from app.storage.aftermath import tell_results
+from app.storage.attempts import record_results
 from app.storage.claims import Claim, ClaimedText, claim_texts
+from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
+from app.storage.results import SendResult
 from app.storage.sender import lock_sender
 
 POLL_SECONDS = 1.0
@@ -37,6 +34,9 @@ LEASE_SECONDS = 100.0
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
+# While calls are as quick as this, as many texts again are claimed ahead: one call then follows
+# another without a commit between.
+QUICK_SECONDS = 1.0
 
 log = structlog.get_logger("letterbox.send")
 
@@ -50,18 +50,6 @@ class SendPolicy:
     zone: ZoneInfo
     lease_seconds: float = LEASE_SECONDS
     call_seconds: float = CALL_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a call came to, before it is decided what follows."""
-
-    fate: Fate
-    error_class: ErrorClass | None = None
-    code: str | None = None
-    text: str | None = None
-    provider_ids: tuple[str, ...] = ()
-    background_ids: tuple[str, ...] = ()
 
 
 def read_boot_seconds() -> float:
@@ -86,12 +74,17 @@ class Sender:
     finished: list[SendResult] = field(default_factory=list)
     # Those that spoil a turn's transaction: they are recorded one by one, again and again.
     troubled: list[SendResult] = field(default_factory=list)
+    # Claimed, with when that was, and waiting for a call to end.
+    ready: deque[tuple[ClaimedText, float]] = field(default_factory=deque)
+    _last_seconds: float | None = None
     _turn: asyncio.Task[Claim] | None = None
 
     @property
-    def free(self) -> int:
-        """How many more calls may be made at once."""
-        return self.policy.concurrency - len(self.calls)
+    def wanted(self) -> int:
+        """How many more texts it can use now."""
+        is_quick = self._last_seconds is not None and self._last_seconds < QUICK_SECONDS
+        ahead = self.policy.concurrency if is_quick else 0
+        return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
 
     async def turn(self) -> Claim:
         """Record what came back, claim what is due and begin its calls. Raises Unavailable.
@@ -104,7 +97,7 @@ class Sender:
     async def _take_turn(self) -> Claim:
         began = self.seconds()
         await self._record_singly()
-        results, limit = tuple(self.finished), self.free
+        results, limit = tuple(self.finished), self.wanted
         try:
             claim, changed = await self.database.write(self._record_and_claim, results, limit)
         except Unavailable:
@@ -115,8 +108,8 @@ class Sender:
             self.troubled += results
             return Claim([], POLL_SECONDS)
         del self.finished[: len(results)]
-        for text in claim.texts:
-            self._begin(text, began)
+        self.ready += ((text, began) for text in claim.texts)
+        self._begin_calls()
         if changed:
             self.on_change()
         return claim
@@ -138,6 +131,7 @@ class Sender:
             await asyncio.wait({self._turn})
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=DRAIN_SECONDS)
+        self._give_back("the process ended before the call")
         for call in self.calls:
             call.cancel()
         if self.calls:
@@ -159,7 +153,7 @@ class Sender:
         """
         if limit > 0:
             lock_sender(conn)
-        now = self._read_now()
+        now = self._read_now() or read_clock(conn)
         records = record_results(conn, results, now)
         claim = Claim([], None)
         if limit > 0:
@@ -173,7 +167,7 @@ class Sender:
         return claim, tell_results(conn, records, now, others=claim.ended)
 
     def _record(self, conn: Connection, result: SendResult) -> int:
-        now = self._read_now()
+        now = self._read_now() or read_clock(conn)
         return tell_results(conn, record_results(conn, [result], now), now)
 
     async def _record_singly(self) -> None:
@@ -193,22 +187,40 @@ class Sender:
     def _read_now(self) -> datetime | None:
         return None if self.now is None else self.now()
 
-    def _begin(self, text: ClaimedText, claimed_at_seconds: float) -> None:
-        call = asyncio.create_task(self._send(text, claimed_at_seconds))
-        self.calls.add(call)
-        call.add_done_callback(self._end)
+    def _begin_calls(self) -> None:
+        while self.ready and len(self.calls) < self.policy.concurrency:
+            call = asyncio.create_task(self._send(*self.ready.popleft()))
+            self.calls.add(call)
+            call.add_done_callback(self._end)
 
     def _end(self, call: asyncio.Task[SendResult]) -> None:
         self.calls.discard(call)
         if not call.cancelled():
-            self.finished.append(call.result())
+            result = call.result()
+            self.finished.append(result)
+            if result.step.stops_sender:
+                self._give_back("sending has stopped")
+        self._begin_calls()
+
+    def _give_back(self, reason: str) -> None:
+        """What was claimed ahead has certainly not left."""
+        while self.ready:
+            text, claimed_at_seconds = self.ready.popleft()
+            answer = Answer(Fate.NOT_TAKEN, text=reason)
+            self.finished.append(self._conclude(text, answer, claimed_at_seconds))
 
     async def _send(self, text: ClaimedText, claimed_at_seconds: float) -> SendResult:
         left = self.policy.lease_seconds - (self.seconds() - claimed_at_seconds)
         if left < self.policy.call_seconds:
-            answer = _Answer(Fate.NOT_TAKEN, text="the lease was too short for a call")
+            answer = Answer(Fate.NOT_TAKEN, text="the lease was too short for a call")
         else:
-            answer = await self._call(text)
+            self.metrics.calls.labels("send").inc()
+            began = self.seconds()
+            answer = await call_provider(self.client, text, seconds=self.policy.call_seconds)
+            self._last_seconds = self.seconds() - began
+        return self._conclude(text, answer, claimed_at_seconds)
+
+    def _conclude(self, text: ClaimedText, answer: Answer, claimed_at_seconds: float) -> SendResult:
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
         step = self._decide(text, answer, text.claimed_at + passed)
         self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
@@ -223,44 +235,7 @@ class Sender:
             background_ids=answer.background_ids,
         )
 
-    async def _call(self, text: ClaimedText) -> _Answer:
-        """One call, with no transaction open; whatever goes wrong has a fate."""
-        self.metrics.calls.labels("send").inc()
-        try:
-            async with asyncio.timeout(self.policy.call_seconds):
-                return await self._ask(text)
-        except asyncio.CancelledError:  # by `drain` alone
-            return _Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the process ended meanwhile")
-        except InvalidInput as error:
-            return _Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
-        except ProviderError as error:
-            return _read_error(error)
-        except TimeoutError:
-            return _Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the call took too long")
-        except Exception as error:
-            log.exception("call_failed", outbound=text.id)
-            reason = f"the call failed in an unforeseen way ({type(error).__name__})"
-            return _Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text=reason)
-
-    async def _ask(self, text: ClaimedText) -> _Answer:
-        ton = None if text.source_ton is None else SourceTon(text.source_ton)
-        outgoing = OutgoingText(
-            text.source, text.body, text.validity_seconds, text.schedule_at, ton
-        )
-        if text.to is not None:
-            ids = await self.client.send(outgoing, text.to, all_ids=True)
-            return _Answer(Fate.TAKEN, provider_ids=ids)
-        send = self.client.send_to_group if text.list_name is None else self.client.send_to_list
-        sent = await send(outgoing, text.list_name or text.group_name or "", background_ids=True)
-        error = sent.errors[0] if sent.errors else None
-        return _Answer(
-            Fate.TAKEN,
-            code=None if error is None else str(error.code),
-            text=None if error is None else str(error),
-            background_ids=sent.ids,
-        )
-
-    def _decide(self, text: ClaimedText, answer: _Answer, now: datetime) -> Step:
+    def _decide(self, text: ClaimedText, answer: Answer, now: datetime) -> Step:
         return decide_step(
             answer.fate,
             answer.error_class,
@@ -279,16 +254,3 @@ def _describe(result: SendResult) -> dict[str, Any]:
         "fate": result.fate,
         "ids": result.provider_ids + result.background_ids,
     }
-
-
-def _read_error(error: ProviderError) -> _Answer:
-    """An error that names an id was taken, whatever else it says: no id is discarded."""
-    answers = error.answers if isinstance(error, CountMismatch) else ()
-    ids = tuple(each for each in answers if ID.fullmatch(each))
-    return _Answer(
-        Fate.TAKEN if ids else error.fate,
-        error.error_class,
-        code=str(error.code) if isinstance(error, CodeError) else None,
-        text=str(error),
-        provider_ids=ids,
-    )

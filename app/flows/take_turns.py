@@ -11,8 +11,8 @@ from app.domain.errors import Unavailable
 from app.storage.database import Database
 from app.storage.leases import return_lease, take_lease
 
-LEASE_SECONDS = 60.0
-RENEWED_EVERY_SECONDS = 20.0
+LEASE_SECONDS = 30.0
+RENEWED_EVERY_SECONDS = 10.0
 
 
 @asynccontextmanager

@@ -1,67 +1,29 @@
 """What came of a call: recorded by whoever made it, as long as the attempt is its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, select, update
 
-from app.domain.checks import SOONEST
-from app.domain.fates import ErrorClass, Fate
-from app.domain.outbound import FINAL_STATUSES, OutboundStatus
-from app.domain.retries import Step
+from app.domain.checks import SOONEST, plan_first_check
+from app.domain.fates import Fate
+from app.domain.outbound import FINAL_STATUSES, UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent, move_on
-from app.storage.alerts import close_alert, raise_alert
-from app.storage.claims import ClaimedText
+from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
-from app.storage.history import StatusChange, note_changes
+from app.storage.history import StatusChange
 from app.storage.opt_outs import note_refused_number
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
-from app.storage.sender import (
-    lock_sender,
-    plan_probe,
-    resume_sender,
-    stop_sender,
-    tell_stopped,
-    tell_works,
-)
+from app.storage.results import Record, SendResult
+from app.storage.sender import lock_sender
 from app.storage.tables import messages
 from app.storage.upserts import make_insert
 
-LATE_ANSWER_ALERT = "late-answer"
-UNCERTAIN_ALERT = "uncertain"
 # What a provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
-NEXT_PROBE = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """What a call for a text came to. `code` and `answer` are the provider's or the error's words.
-
-    `provider_ids` are those of the text's parts, `background_ids` of a list's or group's sends.
-    """
-
-    text: ClaimedText
-    fate: Fate
-    step: Step
-    error_class: str | None = None
-    code: str | None = None
-    answer: str | None = None
-    provider_ids: tuple[str, ...] = ()
-    background_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it."""
-
-    row: Row[Any]
-    result: SendResult
-    change: StatusChange | None
-    is_late: bool
 
 
 def record_results(
@@ -76,87 +38,138 @@ def record_results(
     if not results:
         return []
     now = now or read_clock(conn)
-    results = sorted(results, key=lambda each: each.text.id)
+    results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
     if any(each.step.stops_sender or each.text.is_probe for each in results):
         lock_sender(conn)  # first, as every claim does
     figures = Figures()
-    found = (_record(conn, result, now, figures) for result in results)
-    records = [record for record in found if record is not None]
+    records = []
+    while results:
+        # Two results of one text, of an old try and a new one, are not recorded at once.
+        group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
+        records += _record(conn, group, now, figures)
+        results = [each for each in results if each not in group]
     for record in records:
         result = record.result
         if result.step.opts_out and result.text.to is not None:
             note_refused_number(conn, result.text.to, result.answer or "", now)
     figures.write(conn)
-    _steer_sender(conn, [record.result for record in records], now)
+    steer_sender(conn, [record.result for record in records], now)
     return records
 
 
-def tell_results(
-    conn: Connection,
-    records: Sequence[Record],
-    now: datetime | None = None,
-    *,
-    others: Sequence[StatusChange] = (),
-) -> int:
-    """Tell of what was recorded, and of other changes; returns how many statuses changed.
+def _record(
+    conn: Connection, results: Sequence[SendResult], now: datetime, figures: Figures
+) -> list[Record]:
+    """Results of different texts: each statement is for all of them."""
+    ids = [result.text.id for result in results]
+    rows = {row.id: row for row in conn.execute(_select_locked(), {"ids": ids})}
+    results = _end_attempts(conn, results, now)
+    new_ids = _keep_new_ids(conn, results, now)
+    records, changed, late = [], [], []
+    for result in results:
+        row = rows[result.text.id]
+        status = OutboundStatus(row.status)
+        has_new = bool(new_ids & set(result.provider_ids))
+        is_own = row.attempts == result.text.attempt
+        target = move_on(status, result.step.event) if is_own else None
+        if target is None and has_new:
+            late.append(row)
+        elif target is not None:
+            changed.append(_make_values(row, result, target, now))
+            _count(figures, row, target, now)
+        is_awaited = target is not None and status in UNDER_WAY
+        is_late = result.fate is Fate.TAKEN and not is_awaited and _is_news(conn, result, has_new)
+        change = None
+        if target not in {None, status}:
+            change = StatusChange(row.id, str(target), "send", now)
+        records.append(Record(row, result, change, is_late))
+    _write_texts(conn, changed)
+    for row in late:
+        _follow_late_ids(conn, row, now)
+    _count_replies(conn, [record.row for record in records if _is_sent(record)], now, figures)
+    return records
 
-    These are events, whose lock is taken last of all: nothing may follow in the transaction.
-    """
-    if not records and not others:
-        return 0
-    now = now or read_clock(conn)
-    _tell_of_sender(conn, [record.result for record in records], now)
-    for record in records:
-        if record.is_late:
-            _warn_of_late_answer(conn, record.row, record.result, now)
-        if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
-            close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
-    changes = [record.change for record in records if record.change is not None]
-    note_changes(conn, [*changes, *others], now)
-    return len(changes) + len(others)
+
+def _end_attempts(
+    conn: Connection, results: Sequence[SendResult], now: datetime
+) -> list[SendResult]:
+    """Returns the results that were not recorded before; one that nobody knew may be told late."""
+    ids = [result.text.id for result in results]
+    tries = conn.execute(_select_tries(), {"ids": ids})
+    fates = {(row.outbound_id, row.attempt): row.fate for row in tries}
+    open_ones = [
+        result
+        for result in results
+        if fates.get((result.text.id, result.text.attempt)) in {None, Fate.UNKNOWN}
+    ]
+    if open_ones:
+        conn.execute(_update_try(), [_describe_end(each, now) for each in open_ones])
+    return open_ones
 
 
-def _record(conn: Connection, result: SendResult, now: datetime, figures: Figures) -> Record | None:
-    text = result.text
-    open_attempt = or_(send_attempts.c.fate.is_(None), send_attempts.c.fate == Fate.UNKNOWN)
-    noted = conn.execute(
-        update(send_attempts)
-        .where(
-            send_attempts.c.outbound_id == text.id,
-            send_attempts.c.attempt == text.attempt,
-            open_attempt,
-        )
-        .values(
-            ended_at=now,
-            fate=result.fate,
-            error_class=result.error_class,
-            code=result.code,
-            answer=(result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
-        )
+# To write a statement anew takes longer than to run it.
+
+
+@cache
+def _select_locked() -> Select[Any]:
+    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
+    return query.order_by(outbound.c.id).with_for_update()
+
+
+@cache
+def _select_tries() -> Select[Any]:
+    table = send_attempts.c
+    query = select(table.outbound_id, table.attempt, table.fate)
+    return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _update_try() -> Update:
+    table = send_attempts.c
+    return update(send_attempts).where(
+        table.outbound_id == bindparam("text_id"), table.attempt == bindparam("number")
     )
-    if not noted.rowcount:
-        return None
-    row = conn.execute(select(outbound).where(outbound.c.id == text.id).with_for_update()).one()
-    is_new = keep_ids(conn, text.id, text.to or "", result.provider_ids, now)
-    status = OutboundStatus(row.status)
-    target = move_on(status, result.step.event) if row.attempts == text.attempt else None
-    is_awaited = status in {OutboundStatus.SENDING, OutboundStatus.UNCERTAIN}
-    is_late = result.fate is Fate.TAKEN and (target is None or not is_awaited)
-    if target is None:
-        if is_new:
-            _follow_late_ids(conn, row, now)
-        return Record(row, result, None, is_late)
-    conn.execute(
-        update(outbound)
-        .where(outbound.c.id == text.id)
-        .values(**_make_values(row, result, target, now))
+
+
+@cache
+def _update_text() -> Update:
+    return update(outbound).where(outbound.c.id == bindparam("text_id"))
+
+
+def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
+    return {
+        "text_id": result.text.id,
+        "number": result.text.attempt,
+        "ended_at": now,
+        "fate": result.fate,
+        "error_class": result.error_class,
+        "code": result.code,
+        "answer": (result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
+    }
+
+
+def _is_news(conn: Connection, result: SendResult, has_new: bool) -> bool:
+    """Not where a report had brought the very ids before."""
+    if has_new or not result.provider_ids:
+        return True
+    table = provider_messages.c
+    others = select(table.id).where(
+        table.provider_id.in_(result.provider_ids), table.outbound_id != result.text.id
     )
-    if target is OutboundStatus.SENT:
-        _count_sent(conn, row, now, figures)
-    elif target is OutboundStatus.FAILED:
-        figures.add("failed", row.source, now)
-    change = None if target is status else StatusChange(text.id, target, "send", now)
-    return Record(row, result, change, is_late)
+    return conn.execute(others.limit(1)).first() is not None
+
+
+def _is_sent(record: Record) -> bool:
+    return record.change is not None and record.change.status == OutboundStatus.SENT
+
+
+def _write_texts(conn: Connection, changed: Sequence[dict[str, Any]]) -> None:
+    """Those that set the same columns go together."""
+    groups: dict[frozenset[str], list[dict[str, Any]]] = {}
+    for values in changed:
+        groups.setdefault(frozenset(values), []).append(values)
+    for group in groups.values():
+        conn.execute(_update_text(), group)
 
 
 def _make_values(
@@ -164,6 +177,7 @@ def _make_values(
 ) -> dict[str, Any]:
     step = result.step
     values: dict[str, Any] = {
+        "text_id": row.id,
         "status": target,
         "lease_until": None,
         "held_reason": step.held_reason,
@@ -188,7 +202,7 @@ def _make_sent_values(row: Row[Any], result: SendResult, now: datetime) -> dict[
     begins = result.text.schedule_at or now
     values: dict[str, Any] = {
         "sent_at": now,
-        "check_at": begins + SOONEST,
+        "check_at": plan_first_check(begins),
         "absent_since": None,
         "background_ids": list(result.background_ids),
     }
@@ -203,27 +217,40 @@ def _make_sent_values(row: Row[Any], result: SendResult, now: datetime) -> dict[
 
 def keep_ids(
     conn: Connection, outbound_id: int, destination: str, ids: Sequence[str], now: datetime
-) -> bool:
-    """Keep the provider's ids whatever became of the text; returns whether any was new."""
-    if not ids:
-        return False
-    rows = [
-        {
-            "provider_id": each,
-            "outbound_id": outbound_id,
-            "destination": destination,
-            "is_final": False,
-            "updated_at": now,
-        }
-        for each in dict.fromkeys(ids)
-    ]
-    added = conn.execute(
-        make_insert(conn, provider_messages)
-        .values(rows)
-        .on_conflict_do_nothing()
-        .returning(provider_messages.c.provider_id)
+) -> None:
+    """Keep the provider's ids whatever became of the text."""
+    _add_ids(conn, [_make_part(outbound_id, destination, each, now) for each in ids])
+
+
+def _keep_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> set[str]:
+    """Keep the ids of every result; returns those that nobody had."""
+    return _add_ids(
+        conn,
+        [
+            _make_part(result.text.id, result.text.to or "", each, now)
+            for result in results
+            for each in dict.fromkeys(result.provider_ids)
+        ],
     )
-    return bool(added.scalars().all())
+
+
+def _make_part(
+    outbound_id: int, destination: str, provider_id: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "provider_id": provider_id,
+        "outbound_id": outbound_id,
+        "destination": destination,
+        "is_final": False,
+        "updated_at": now,
+    }
+
+
+def _add_ids(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
+    if not rows:
+        return set()
+    add = make_insert(conn, provider_messages).on_conflict_do_nothing()
+    return set(conn.execute(add.returning(provider_messages.c.provider_id), rows).scalars())
 
 
 def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
@@ -232,60 +259,26 @@ def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
         conn.execute(
             update(outbound)
             .where(outbound.c.id == row.id)
-            .values(check_at=now + SOONEST, settled_at=None, settled_reason=None)
+            .values(check_at=plan_first_check(now), settled_at=None, settled_reason=None)
         )
 
 
-def _warn_of_late_answer(
-    conn: Connection, row: Row[Any], result: SendResult, now: datetime
+def _count(figures: Figures, row: Row[Any], target: OutboundStatus, now: datetime) -> None:
+    if target is OutboundStatus.SENT:
+        figures.add("sent", row.source, now)
+    elif target is OutboundStatus.FAILED:
+        figures.add("failed", row.source, now)
+
+
+def _count_replies(
+    conn: Connection, sent: Sequence[Row[Any]], now: datetime, figures: Figures
 ) -> None:
-    ids = ", ".join((*result.provider_ids, *result.background_ids)) or "none"
-    raise_alert(
-        conn,
-        LATE_ANSWER_ALERT,
-        str(row.id),
-        text=f"The provider's answer to try {result.text.attempt} of a text to"
-        f" {row.to_number or row.list_name or row.group_name} came when the text was"
-        f" {row.status} in try {row.attempts}; its ids are {ids}.",
-        action="Look at the text and the provider's Messages report: it may have gone out twice.",
-        now=now,
-    )
-
-
-def _count_sent(conn: Connection, row: Row[Any], now: datetime, figures: Figures) -> None:
-    figures.add("sent", row.source, now)
-    if row.in_reply_to is None:
+    """How long whoever wrote to us has waited for these texts."""
+    replies = {row.in_reply_to: row.source for row in sent if row.in_reply_to is not None}
+    if not replies:
         return
-    query = select(messages.c.arrived_at).where(messages.c.id == row.in_reply_to)
-    arrived_at = conn.execute(query).scalar()
-    if arrived_at is not None:
-        seconds = max(0, round((now - arrived_at).total_seconds()))
-        figures.add("replied", row.source, now)
-        figures.add("reply_seconds", row.source, now, seconds)
-
-
-def _steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    for result in results:
-        if result.step.stops_sender:
-            stop_sender(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
-            resume_sender(conn, "sender", now, only_stopped=True)
-        elif result.text.is_probe and _tells_nothing(result):
-            plan_probe(conn, now, after=NEXT_PROBE)
-
-
-def _tells_nothing(result: SendResult) -> bool:
-    """A text that was refused for itself says nothing of the account: let another one try."""
-    return result.fate is Fate.REFUSED and result.error_class != ErrorClass.PASSING
-
-
-def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    for result in results:
-        if result.step.stops_sender:
-            tell_stopped(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
-            tell_works(conn, now)
-
-
-def _say_why(result: SendResult) -> str:
-    return result.answer or "the account cannot send"
+    query = select(messages.c.id, messages.c.arrived_at).where(messages.c.id.in_(replies))
+    for message in conn.execute(query):
+        seconds = max(0, round((now - message.arrived_at).total_seconds()))
+        figures.add("replied", replies[message.id], now)
+        figures.add("reply_seconds", replies[message.id], now, seconds)

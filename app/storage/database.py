@@ -46,6 +46,8 @@ SESSION_SETTINGS = {
 # SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
 # database's name, the server's resources, an end by its operator, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+# Somebody else held a row for too long, or each waited for the other: the same again may succeed.
+_BUSY = frozenset({"40001", "40P01", "55P03"})
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -201,7 +203,7 @@ class PostgresDatabase(Database):
         except asyncpg.InterfaceError as error:
             raise Unavailable(f"the database cannot be reached: {error}") from None
         except DBAPIError as error:
-            if not is_connection_loss(error):
+            if not is_connection_loss(error) and _read_state(error) not in _BUSY:
                 raise
             raise Unavailable(_describe_loss(error)) from None
 
@@ -267,8 +269,12 @@ def make_sqlite_engine(
 
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server went, rather than the statement being wrong."""
-    state = str(getattr(error.orig, "sqlstate", "") or "")
+    state = _read_state(error)
     return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state == "25006"
+
+
+def _read_state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", "") or "")
 
 
 def is_passing(error: DBAPIError) -> bool:

@@ -7,14 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, exists, or_, select, update
 
-from app.domain.checks import SOONEST, plan_check
+from app.domain.checks import plan_check, plan_first_check
 from app.domain.errors import Conflict, NotFound
 from app.domain.fates import Fate
 from app.domain.outbound import FINAL_STATUSES, OutboundStatus
 from app.domain.proofs import LEEWAY, Decision, UncertainText, find_persons_turn
 from app.domain.transitions import OutboundEvent, move_on
+from app.storage.aftermath import UNCERTAIN_ALERT
 from app.storage.alerts import close_alert, raise_alert
-from app.storage.attempts import UNCERTAIN_ALERT, keep_ids
+from app.storage.attempts import keep_ids
 from app.storage.figures import Figures
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, outbound, provider_messages, send_attempts
@@ -267,7 +268,7 @@ def _change(
     if target is OutboundStatus.QUEUED:
         values["due_at"] = now
     elif target is OutboundStatus.SENT:
-        values |= {"sent_at": sent_at or now, "check_at": now + SOONEST}
+        values |= {"sent_at": sent_at or now, "check_at": plan_first_check(now)}
         figures.add("sent", row.source, now)
         if not has_id:
             reason = "a person says that it was sent; it has no id to follow it by"

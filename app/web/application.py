@@ -20,6 +20,7 @@ from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
 from app.web.notices import make_notice_routes
 from app.web.numbers import make_number_routes
 from app.web.opt_outs import make_opt_out_routes
+from app.web.outbox import make_outbox_routes
 from app.web.overview import make_overview_routes
 from app.web.reports import make_report_routes
 from app.web.rules import make_rule_routes
@@ -44,6 +45,7 @@ class Pages:
 
         routes = [
             *make_inbox_routes(site),
+            *make_outbox_routes(site),
             *make_compose_routes(site),
             *make_conversation_routes(site),
             *make_text_routes(site),

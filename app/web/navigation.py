@@ -13,6 +13,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("/", "Inbox"),
     Section("/new", "New message"),
+    Section("/outbox", "Outbox"),
     Section("/rules", "Rules"),
     Section("/overview", "Overview"),
     Section("/numbers", "Numbers"),

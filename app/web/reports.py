@@ -8,7 +8,7 @@ from datetime import datetime
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import InvalidInput, PermanentError
 from app.flows.fetch_report import (
     ReportHead,
     check_window,
@@ -63,6 +63,8 @@ async def show_report(visit: Visit) -> Response:
                 )
             except InvalidInput as error:
                 _note(form, error)
+            except PermanentError as error:  # it knows no such report, or not these days
+                form.fail("other" if form.text("type") == "other" else "type", str(error))
     return visit.render(
         "reports.html",
         status=422 if form.errors else 200,
@@ -107,6 +109,8 @@ def _read_wanted(visit: Visit, form: Form) -> Wanted:
         form.fail("other", "write the report's type")
     since = read_day(form, "from", zone)
     until = read_day(form, "to", zone, is_end=True)
+    if since is not None and until is not None and until <= since:
+        form.fail("to", "this day lies before the first one")
     if not form.errors:
         try:
             check_window(name, since, until)

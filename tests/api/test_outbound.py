@@ -2,12 +2,15 @@
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.storage.conversations import open_conversations
+from app.storage.database import SESSION_SETTINGS, PostgresDatabase
 from app.storage.sender import note_credits, pause_sender
-from tests.api.post import ABROAD, SHOP, Post
+from tests.api.post import ABROAD, SHOP, Post, open_post
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE
@@ -209,3 +212,18 @@ async def test_calls_at_once_to_the_same_numbers_wait_for_each_other(post: Post)
     assert len(await post.find(limit=500)) == 120
     listed = (await post.api.read("/conversations", params={"limit": 500}))["items"]
     assert sorted(each["source"] for each in listed) == numbers
+
+
+async def test_a_conversation_that_somebody_holds_for_too_long_is_tried_again_later(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SESSION_SETTINGS, "lock_timeout", "50ms")
+    async with open_post(postgres_url, tmp_path) as post:
+        other = PostgresDatabase(postgres_url)
+        async with other._engine.begin() as connection:
+            await connection.run_sync(open_conversations, [(SHOP, ADA)], NOW)
+            answer = await post.try_to_send([GRACE, ADA])
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+        await other.close()
+        assert await post.find() == []
+        await post.send([GRACE, ADA])

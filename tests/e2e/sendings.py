@@ -135,6 +135,7 @@ class Sendings:
         self.store.execute(
             f"UPDATE outbound SET lease_until = lease_until - {earlier} WHERE status = 'sending'"
         )
+        self.store.execute(f"UPDATE leases SET until = until - {earlier}")
 
     def hurry(self) -> None:
         """Have what waits for a check or a proof looked at now, not in seconds or minutes."""

@@ -39,8 +39,9 @@ def test_kills_while_texts_go_out_double_and_lose_none(
             service.kill()
         for _ in range(kills - 1):
             sendings.end_leases()
-            with running(folder, port=port, wait=False, **settings) as service:
-                wait_until_it_sends(sendings, service)
+            with running(folder, port=port, **settings) as service:
+                sendings.resume(service)
+                sendings.hurry()
                 time.sleep(moments.uniform(0, scale.pick(1, 2)))
                 service.kill()
         sendings.end_leases()
@@ -50,22 +51,6 @@ def test_kills_while_texts_go_out_double_and_lose_none(
             assert "Traceback" not in service.read_log()
         sendings.check_each_went_out_once()
         print(describe(sendings, kills))
-
-
-def wait_until_it_sends(sendings: Sendings, service: Service) -> None:
-    """Until a call comes, or there is nothing more to send."""
-    counts = sendings.provider.app.simulator.world.calls.counts
-    before = counts["Send"]
-
-    def is_sending() -> bool:
-        state = sendings.store.fetch("SELECT state FROM sender")
-        waiting = sendings.store.fetch("SELECT 1 FROM outbound WHERE status = 'queued' LIMIT 1")
-        if state == [("stopped",)]:
-            sendings.resume(service)
-        sendings.hurry()
-        return counts["Send"] > before or not waiting
-
-    wait_until(is_sending, seconds=30, what=service.log)
 
 
 @pytest.mark.soak

@@ -1,6 +1,7 @@
 """The sender: what becomes of a text, and of those behind it, whatever the provider does."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -447,3 +448,62 @@ async def test_a_claim_says_when_the_next_text_is_due(outbox: Outbox) -> None:
     outbox.pass_seconds(0.25)
     assert await outbox.send() == 1
     assert (await outbox.make_sender().turn()).wait_seconds is None
+
+
+async def test_a_text_is_claimed_ahead_while_calls_are_quick(outbox: Outbox) -> None:
+    for turn in range(9):
+        await outbox.queue(f"44770090005{turn}")
+    for step, claimed in ((0.1, [1, 2]), (2.0, [1, 1])):  # seconds between two looks at the clock
+        sender = outbox.make_sender(concurrency=1)
+        sender.seconds = itertools.count(0.0, step).__next__
+        counts = []
+        for _ in range(2):
+            counts.append(len((await sender.turn()).texts))
+            await wait_for_calls(sender)
+        assert counts == claimed
+        await sender.drain()
+    assert len(outbox.taken()) == 5
+
+
+async def test_what_was_claimed_ahead_is_given_back_where_sending_stops(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(f"44770090005{turn}") for turn in range(3)]
+    sender = outbox.make_sender(concurrency=1)
+    await sender.turn()
+    await wait_for_calls(sender)
+    outbox.strike("code", taken=False, code=-100)
+    await sender.turn()
+    await sender.run_dry()
+    assert [await outbox.status(each) for each in numbers] == ["sent", "held", "queued"]
+    assert outbox.world.calls.counts["Send"] == 2
+    assert [row.fate for row in await outbox.fetch("SELECT fate FROM send_attempts")] == [
+        "certainly taken",
+        "certainly refused",
+        "certainly not taken",
+    ]
+
+
+async def test_what_was_claimed_ahead_is_given_back_at_the_end(
+    outbox: Outbox, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("app.flows.send.DRAIN_SECONDS", 0.01)
+    numbers = [await outbox.queue(f"44770090005{turn}") for turn in range(3)]
+    sender = outbox.make_sender(concurrency=1)
+    await sender.turn()
+    await wait_for_calls(sender)
+    outbox.strike("slow", seconds=5)
+    await sender.turn()
+    await sender.drain()
+    assert [await outbox.status(each) for each in numbers] == ["sent", "uncertain", "queued"]
+
+
+async def test_a_late_answer_with_the_id_that_the_report_gave_is_no_news(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    sender = outbox.make_sender()
+    await sender.turn()
+    await outbox.database.write(end_leases, outbox.now() + timedelta(seconds=LEASE_SECONDS))
+    await wait_for_calls(sender)
+    outbox.pass_seconds(LEASE_SECONDS + 10)
+    assert await outbox.settle() == 1
+    await sender.turn()
+    assert await outbox.status(number) == "sent"
+    assert await outbox.alerts() == []

@@ -28,6 +28,8 @@ PAGES = {
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "A text as it came",
     "/new": "New message",
+    "/outbox": "Outbox",
+    "/outbox/{id:int}": "Text to +44 7700 900032",
     "/rules": "Rules",
     "/rules/new": "New rule",
     "/rules/{id:int}": "Hours",
@@ -58,6 +60,7 @@ NO_PAGES = {
     "/live",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
+    "/outbox/csv",
     "/opt-outs/csv",
     "/contacts/csv",
     "/reports/csv",
@@ -75,6 +78,8 @@ SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...
 async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     """The pages that need something to show, with what it is."""
     office.add_number(OURS)
+    text = {"to": "447700900032", "source": OURS, "body": "Your parcel is here."}
+    sent = office.service.call("/outbound", method="POST", body=text)
     key = office.service.call("/keys", method="POST", body={"name": "shop", "scopes": ["admin"]})
     body = {"name": "Hours", "keyword": "hours", "reply": "From 9 to 17", "enabled": False}
     rule = office.service.call("/rules", method="POST", body=body)
@@ -91,6 +96,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     return {
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
         "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
+        "/outbox/{id:int}": f"/outbox/{decode_id('out', sent.json['items'][0]['id'])}",
         "/rules/{id:int}": f"/rules/{decode_id('rul', rule.json['id'])}",
         "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",
         "/numbers/{number}": f"/numbers/{OURS}",

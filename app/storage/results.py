@@ -1,0 +1,38 @@
+"""What calls came to, from whoever made them to those who write it down and tell of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.domain.fates import Fate
+from app.domain.retries import Step
+from app.storage.claims import ClaimedText
+from app.storage.history import StatusChange
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What a call for a text came to. `code` and `answer` are the provider's or the error's words.
+
+    `provider_ids` are those of the text's parts, `background_ids` of a list's or group's sends.
+    """
+
+    text: ClaimedText
+    fate: Fate
+    step: Step
+    error_class: str | None = None
+    code: str | None = None
+    answer: str | None = None
+    provider_ids: tuple[str, ...] = ()
+    background_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it."""
+
+    row: Row[Any]
+    result: SendResult
+    change: StatusChange | None
+    is_late: bool
