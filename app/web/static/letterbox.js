@@ -5,6 +5,7 @@ const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
 const COUNT_MILLISECONDS = 120;
+const SLOW_MILLISECONDS = 1500;
 const TRY_MILLISECONDS = 400;
 
 const within = (root, selector) => [
@@ -215,6 +216,20 @@ function poll() {
   }, Math.min(...marks.map((mark) => Number(mark.dataset.poll))));
 }
 
+// A page that takes long, for the provider or the database is slow: say that something goes on.
+
+function tellOfWaiting() {
+  setTimeout(() => {
+    const note = document.getElementById("slow-state");
+    if (note) note.hidden = false;
+  }, SLOW_MILLISECONDS);
+}
+
+function isToOurPage(link) {
+  return link && link.origin === location.origin && !link.target && !link.hash
+    && !link.pathname.endsWith("/csv");
+}
+
 // Filters that answer while somebody types: a form with `data-instant="results another"`.
 
 function searchInstantly(form) {
@@ -369,6 +384,14 @@ document.addEventListener("click", (event) => {
 prepare();
 offerKeys();
 setInterval(showTimes, 30_000);
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && event.target.method !== "dialog") tellOfWaiting();
+});
+document.addEventListener("click", (event) => {
+  const isPlain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey;
+  if (isPlain && isToOurPage(event.target.closest?.("a[href]"))) tellOfWaiting();
+});
+addEventListener("pageshow", () => document.getElementById("slow-state")?.toggleAttribute("hidden", true));
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
 document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
 document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
