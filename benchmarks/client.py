@@ -1,4 +1,4 @@
-"""One keep-alive connection to a Letterbox's REST API, timed from request to last byte."""
+"""One keep-alive connection to a Letterbox, timed from request to last byte."""
 
 import http.client
 import json
@@ -11,18 +11,24 @@ class AnsweredOddlyError(RuntimeError):
 
 
 class Client:
-    """Closed by whoever made it."""
+    """Closed by whoever made it. `session` is the token of somebody signed in to the pages."""
 
-    def __init__(self, port: int, api_key: str) -> None:
+    def __init__(self, port: int, api_key: str, session: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Cookie": f"letterbox_session={session}",
+        }
 
     def get(self, path: str) -> Any:
         """The JSON of an answer."""
         return self.time(path)[1]
 
     def time(self, path: str) -> tuple[float, Any]:
-        """Seconds from request to last byte, and the JSON. Raises AnsweredOddlyError."""
+        """Seconds from request to last byte, and the JSON or a page's text.
+
+        Raises AnsweredOddlyError.
+        """
         began = time.perf_counter()
         self._connection.request("GET", path, headers=self._headers)
         response = self._connection.getresponse()
@@ -30,7 +36,8 @@ class Client:
         took = time.perf_counter() - began
         if response.status != http.client.OK:
             raise AnsweredOddlyError(f"{path}: {response.status} {body[:500]!r}")
-        return took, json.loads(body)
+        is_page = response.headers["Content-Type"].startswith("text/html")
+        return took, body.decode() if is_page else json.loads(body)
 
     def close(self) -> None:
         self._connection.close()

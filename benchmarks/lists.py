@@ -1,16 +1,27 @@
 """The cost of the list queries: a large archive against a small one, asked by turns."""
 
+import asyncio
 import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
+from app.flows.sign_in import make_login_link, use_login_link
+from app.storage.database import open_database
 from benchmarks.client import Client
-from benchmarks.contenders import ENGINE_NAMES, Contender, Engine, migrate_database, running_server
+from benchmarks.contenders import (
+    ENGINE_NAMES,
+    Contender,
+    DidNotStartError,
+    Engine,
+    migrate_database,
+    running_server,
+)
 from benchmarks.cores import Cores
 from benchmarks.fill import fill_database
 from benchmarks.questions import Question, make_questions
@@ -78,13 +89,28 @@ def serve_archive(
     folder.mkdir()
     migrate_database(database_url, folder)
     fill_database(database_url, rows)
+    session = asyncio.run(_sign_in(database_url))
     contender = Contender("letterbox", engine)
     with running_server(contender, database_url, folder, cores) as running:
-        client = Client(running.port, running.api_key)
+        client = Client(running.port, running.api_key, session)
         try:
             yield client
         finally:
             client.close()
+
+
+async def _sign_in(database_url: str) -> str:
+    """The token of a session, without a server."""
+    database = open_database(database_url, Path(database_url.removeprefix("sqlite:///")))
+    try:
+        now = datetime.now(UTC)
+        link = await make_login_link(database, "benchmark", now=now)
+        made = await use_login_link(database, link, user_agent="", now=now)
+    finally:
+        await database.close()
+    if made is None:
+        raise DidNotStartError("nobody could sign in")
+    return made.token
 
 
 def ask_by_turns(small: tuple[Client, int], large: tuple[Client, int]) -> list[Cost]:

@@ -1,11 +1,12 @@
-"""What is asked of an archive: the list queries of the REST API, by a name for the table."""
+"""What is asked of an archive: lists of the REST API and pages, by a name for the table."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from benchmarks import archive
-from benchmarks.client import Client
+from benchmarks.client import AnsweredOddlyError, Client
 
 MESSAGES = "/api/v1/messages"
 CONVERSATIONS = "/api/v1/conversations"
@@ -22,7 +23,12 @@ class Question:
 
 def make_questions(client: Client, rows: int) -> list[Question]:
     """For an archive of so many rows; the client fetches what stands in them as ids and cursors."""
-    return [*_ask_messages(client, rows), *_ask_conversations(client, rows), *_ask_searches()]
+    return [
+        *_ask_messages(client, rows),
+        *_ask_conversations(client, rows),
+        *_ask_pages(client, rows),
+        *_ask_searches(),
+    ]
 
 
 def _ask_messages(client: Client, rows: int) -> list[Question]:
@@ -58,6 +64,22 @@ def _ask_conversations(client: Client, rows: int) -> list[Question]:
         Question("conversations, dest", f"{CONVERSATIONS}?dest={sender.dest}"),
         Question("conversations, unread", f"{CONVERSATIONS}?unread=true"),
         Question("a conversation's thread", f"{CONVERSATIONS}/{one}"),
+    ]
+
+
+def _ask_pages(client: Client, rows: int) -> list[Question]:
+    """As a browser asks for them; a part of a name is looked for in the newest conversations."""
+    sender = archive.make_sender(rows // archive.TEXTS_OF_A_SENDER // 2)
+    found = client.get(f"/?{urlencode({'q': sender.source})}")
+    path = re.search(r'href="(/conversations/\d+)"', found)
+    if path is None:
+        raise AnsweredOddlyError("the inbox does not find a sender by number")
+    return [
+        Question("page: the inbox", "/"),
+        Question("page: the inbox, a number", f"/?number={sender.dest}"),
+        Question("page: the inbox, unread", "/?view=unread"),
+        Question("page: the inbox, problems", "/?view=problems"),
+        Question("page: a conversation", path[1]),
     ]
 
 

@@ -1,9 +1,12 @@
 """Imports contacts some lines at a time, so that a person sees how far it is and can go on."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from app.domain.errors import LetterboxError
+import structlog
+
+from app.domain.errors import LetterboxError, Unavailable
 from app.flows.import_contacts import FileContact, import_contacts, read_contacts
 from app.provider.actions import NewContact
 from app.provider.client import ProviderClient
@@ -15,6 +18,8 @@ from app.storage.database import Connection, Database
 STEP_LINES = 25
 # Longer than the slowest call; an import whose process died can go on after it.
 LEASE = timedelta(seconds=90)
+
+log = structlog.get_logger("letterbox.import")
 
 
 async def start_import(
@@ -62,21 +67,28 @@ async def run_import(
     back as duplicates.
     """
     found = claimed
-    while found.waiting:
-        try:
-            results = await import_contacts(
-                client,
-                [_read(each) for each in found.waiting[:STEP_LINES]],
-                ignore_duplicates=found.ignore_duplicates,
-                overwrite_duplicates=found.overwrite_duplicates,
+    try:
+        while found.waiting:
+            said = await _tell(client, found)
+            found = await database.write(
+                contact_imports.add_results, found.id, said, now=now(), lease=LEASE
             )
-        except LetterboxError as error:
+    except LetterboxError as error:
+        log.warning("import_stopped", id=found.id, error=str(error))
+        # Where the database is away, the lease ends instead.
+        with suppress(Unavailable):
             await database.write(contact_imports.stop_import, found.id, str(error))
-            return
-        said = [LineResult(each.line, each.result, each.detail) for each in results]
-        found = await database.write(
-            contact_imports.add_results, found.id, said, now=now(), lease=LEASE
-        )
+
+
+async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
+    """What the provider says of the next lines."""
+    results = await import_contacts(
+        client,
+        [_read(each) for each in found.waiting[:STEP_LINES]],
+        ignore_duplicates=found.ignore_duplicates,
+        overwrite_duplicates=found.overwrite_duplicates,
+    )
+    return [LineResult(each.line, each.result, each.detail) for each in results]
 
 
 def _keep(each: FileContact) -> WaitingContact:

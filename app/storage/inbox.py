@@ -47,9 +47,9 @@ def list_our_numbers(conn: Connection) -> list[OurNumber]:
 def find_people(
     conn: Connection, q: str, *, digits: str, dest: str | None, limit: int
 ) -> list[Conversation]:
-    """Conversations whose name holds every word of `q`, or whose number holds `digits`.
+    """Conversations whose name and sender hold every word of `q`, or whose number holds `digits`.
 
-    A whole number is found wherever it is; all else among the newest PEOPLE_ROWS conversations.
+    A whole sender is found wherever it is; all else among the newest PEOPLE_ROWS conversations.
     """
     table = conversations.c
     ours = [] if dest is None else [table.dest_key == make_number_key(dest)]
@@ -58,16 +58,15 @@ def find_people(
         .where(*ours)
         .order_by(table.updated_at.desc(), table.id.desc())
     )
-    found: dict[int, None] = {}
-    if digits:
-        exact = newest.where(table.source_key == make_number_key(digits)).limit(limit)
-        found = dict.fromkeys(conn.execute(exact).scalars())
+    keys = [make_number_key(whole) for whole in (digits, q) if whole]
+    exact = newest.where(table.source_key.in_(keys)).limit(limit)
+    found = dict.fromkeys(conn.execute(exact).scalars())
     words = fold_text(q).split()
     for conversation_id, name, source in conn.execute(newest.limit(PEOPLE_ROWS)):
         if len(found) >= limit:
             break
-        folded = fold_text(name) if name else ""
-        if (words and all(word in folded for word in words)) or (digits and digits in source):
+        folded = fold_text(f"{name} {source}")
+        if all(word in folded for word in words) or (digits and digits in source):
             found[conversation_id] = None
     return get_conversations(conn, list(found))
 

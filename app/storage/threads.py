@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
 from app.storage.conversations import Conversation
 from app.storage.outbound_tables import outbound, status_changes
@@ -40,12 +40,11 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
 def mark_conversation_read(
     conn: Connection, conversation_id: int, *, up_to: int, now: datetime
 ) -> int:
-    """Note that somebody has seen its texts up to that message; returns how many were unread."""
+    """Note that somebody has seen its texts up to that message; returns how many were unread.
+
+    Messages are locked before the conversation, as `mark_read` does, and in one order for all.
+    """
     index = message_index.c
-    # The conversation's row is its lock, here as in the handle flow.
-    conn.execute(
-        select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
-    )
     unread = (
         select(index.message_id)
         .where(index.conversation_id == conversation_id, index.message_id <= up_to, index.unread)
@@ -53,18 +52,16 @@ def mark_conversation_read(
         .limit(MOST_READ)
     )
     ids = conn.execute(unread).scalars().all()
-    if not ids:
+    locked = select(messages.c.id).where(messages.c.id.in_(ids), messages.c.read_at.is_(None))
+    marked = conn.execute(locked.order_by(messages.c.id).with_for_update()).scalars().all()
+    if not marked:
         return 0
-    marked = conn.execute(
-        update(messages)
-        .where(messages.c.id.in_(ids), messages.c.read_at.is_(None))
-        .values(read_at=now)
-    ).rowcount
-    conn.execute(update(message_index).where(index.message_id.in_(ids)).values(unread=False))
-    left = conversations.c.unread - marked
+    conn.execute(update(messages).where(messages.c.id.in_(marked)).values(read_at=now))
+    conn.execute(update(message_index).where(index.message_id.in_(marked)).values(unread=False))
+    left = conversations.c.unread - len(marked)
     conn.execute(
         update(conversations)
-        .where(conversations.c.id == conversation_id, conversations.c.unread >= marked)
-        .values(unread=left)
+        .where(conversations.c.id == conversation_id)
+        .values(unread=case((left > 0, left), else_=0))
     )
-    return marked
+    return len(marked)

@@ -44,6 +44,7 @@ async def show_audit(visit: Visit) -> Response:
         rows=shown,
         older=older,
         form=query,
+        describe_detail=_describe_detail,
         csv=link_filtered(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
     )
@@ -69,6 +70,19 @@ def _read_filters(visit: Visit, query: Form) -> dict[str, Any]:
         "since": since,
         "until": until,
     }
+
+
+def _describe_detail(entry: AuditEntry) -> str:
+    """`name: shop; scopes: admin`, for people."""
+    return "; ".join(f"{name}: {_describe(value)}" for name, value in entry.detail.items())
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_describe, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_describe(each)}" for name, each in value.items()) or "none"
+    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
 
 
 def _write(entry: AuditEntry) -> Sequence[str]:

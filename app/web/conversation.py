@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.messages import MERGE_FIELDS, is_full_number
+from app.domain.rules import Rule
 from app.flows.draft import WantedText
 from app.flows.opt_out import opt_in, opt_out
 from app.storage.conversations import Conversation, get_conversation, list_thread
@@ -19,6 +20,7 @@ from app.storage.rules import read_rules
 from app.storage.search import Message
 from app.storage.threads import find_place, list_authors, mark_conversation_read
 from app.web.forms import WHOLE, Form
+from app.web.rule_forms import list_conditions
 from app.web.site import PART, Site, Visit
 from app.web.wording import explain_outcome, explain_problem, explain_status
 from app.web.writing import make_nonce, measure, note_faults, read_moment, send_once
@@ -43,7 +45,7 @@ class Opened:
     fields: Mapping[str, str]
     label: str
     opt_out: OptOut | None
-    rule_names: Mapping[int, str]
+    rules: Mapping[int, Rule]
     authors: Mapping[int, str]
     is_newest: bool
 
@@ -138,7 +140,7 @@ def _open(conn: Connection, conversation_id: int, before: Place, at: int | None)
         _name_fields(conversation, ours.merge_field_names if ours else {}),
         ours.label if ours else "",
         get_opt_out(conn, conversation.source) if conversation.opted_out else None,
-        {rule.id: rule.name for rule in read_rules(conn)},
+        {rule.id: rule for rule in read_rules(conn)},
         list_authors(conn, [each.id for each in sent if each.origin == "person"]),
         before is None,
     )
@@ -168,10 +170,19 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         explain_problem=explain_problem,
         explain_outcome=lambda message: explain_outcome(
             message.outcome_code,
-            opened.rule_names.get(message.rule_id or 0),
+            _name_rule(opened.rules.get(message.rule_id or 0)),
             is_handled=message.handled_at is not None,
         ),
     )
+
+
+def _name_rule(rule: Rule | None) -> str | None:
+    """Its name, and the conditions by which it is the one for a text."""
+    if rule is None:
+        return None
+    conditions = list_conditions(rule, {})
+    why = f" ({', and '.join(conditions)})" if conditions else " (for every text)"
+    return f"“{rule.name}”{why}"
 
 
 def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from app.flows.reconcile import LEASE
 from app.flows.steer import pause_sending, resume_sending
 from app.storage.alerts import Alert, list_alerts
+from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection
 from app.storage.leases import find_last_success
 from app.storage.numbers import list_numbers
@@ -23,6 +24,7 @@ from app.web.site import Site, Visit
 PATH = "/overview"
 DAYS = 28
 MAX_BACKLOG = 1000
+MAX_WAITING = 10_000
 MAX_ALERTS = 20
 MAX_REASON = 500
 RECONCILED_PERIOD = timedelta(hours=24)
@@ -44,6 +46,8 @@ class State:
     labels: dict[str, str]
     sender: SenderState
     parts_each: float
+    waiting: int
+    uncertain: int
     alerts: list[Alert]
     processes: list[Process]
     backlog: int
@@ -85,6 +89,7 @@ async def show_overview(visit: Visit) -> Response:
         days=DAYS,
         reconcile_seconds=settings.reconcile_seconds,
         max_backlog=MAX_BACKLOG,
+        max_waiting=MAX_WAITING,
     )
 
 
@@ -145,6 +150,8 @@ def _read_state(conn: Connection, since: date) -> State:
         {each.number: each.label for each in ours if each.label},
         get_sender(conn),
         measure_parts(conn),
+        count_waiting(conn, at_most=MAX_WAITING),
+        count_uncertain(conn),
         list_alerts(conn, before=None, limit=MAX_ALERTS, is_open=True),
         list_processes(conn),
         count_backlog(conn, at_most=MAX_BACKLOG),

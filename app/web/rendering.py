@@ -1,5 +1,6 @@
 """Turns templates into pages; the template engine is imported when the first page is asked for."""
 
+import asyncio
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,11 @@ class Renderer:
             sentence=write_sentence,
         )
         return environment
+
+    async def prepare(self) -> None:
+        """Have the engine and what all pages share at hand; not in the loop, which takes texts."""
+        if "_environment" not in vars(self):
+            await asyncio.to_thread(lambda: self._environment.get_template("layout.html"))
 
     def render(self, template: str, context: dict[str, Any]) -> str:
         """The text of a template; whatever it is given is escaped."""

@@ -191,6 +191,7 @@ class Site:
 
     async def answer_unrouted(self, request: Request, error: Exception) -> Response:
         """The page of an error that the router raises: no such path, no such method."""
+        await self.renderer.prepare()
         try:
             session = await self.find_session(request)
         except LetterboxError:
@@ -202,6 +203,7 @@ class Site:
     def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             visit = Visit(self, request, None)
+            await self.renderer.prepare()
             try:
                 if request.method == "POST":
                     self.origins.check(request.headers)

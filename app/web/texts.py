@@ -6,6 +6,7 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.messages import RawForward
 from app.flows.cancel import cancel_text
+from app.flows.replay import replay_message
 from app.flows.resolve import Outcome, resolve_text
 from app.storage.inbox import find_conversations_of
 from app.storage.search import get_message
@@ -24,6 +25,7 @@ RESOLVED = {
 def make_text_routes(site: Site) -> list[Route]:
     return [
         site.get("/messages/{id:int}", show_message),
+        site.post("/messages/{id:int}/replay", replay),
         site.post("/texts/{id:int}/cancel", cancel),
         site.post("/texts/{id:int}/resolve", resolve),
     ]
@@ -42,6 +44,26 @@ async def show_message(visit: Visit) -> Response:
         parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
         explain_problem=explain_problem,
     )
+
+
+async def replay(visit: Visit) -> Response:
+    """Read a text that came in anew, and ask the rules again unless it was answered."""
+    runtime = visit.site.runtime
+    path = f"/messages/{visit.path_id}"
+    try:
+        replayed = await replay_message(
+            visit.database,
+            visit.path_id,
+            zone=runtime.settings.zone,
+            limits=runtime.settings.reply_limits,
+            who=visit.actor,
+            now=visit.now,
+        )
+    except Conflict as error:
+        return visit.redirect(path, f"Not read again: {error}.", kind="failed")
+    runtime.announce_texts()
+    answered = "an answer is queued" if replayed.queued else "no rule answers it anew"
+    return visit.redirect(path, f"Read again: {answered}.")
 
 
 async def cancel(visit: Visit) -> Response:

@@ -134,13 +134,12 @@ def explain_status(text: OutboundText, now: datetime) -> Word:
     return Word(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
 
 
-def explain_outcome(code: str | None, rule_name: str | None, *, is_handled: bool) -> str:
-    """Which rule answered a text that came in, or why none did."""
+def explain_outcome(code: str | None, rule: str | None, *, is_handled: bool) -> str:
+    """Which rule answered a text that came in, or why none did; the rule as it is to be named."""
     if code is None:
         return "" if is_handled else "Just arrived"
-    rule = f"“{rule_name}”" if rule_name else "that is gone by now"
     try:
-        return OUTCOMES[Outcome(code)].format(rule=rule)
+        return OUTCOMES[Outcome(code)].format(rule=rule or "that is gone by now")
     except ValueError:
         return code
 

@@ -73,14 +73,23 @@ async def streaming(
     headers = [(b"authorization", f"Bearer {key}".encode())]
     if after is not None:
         headers.append((b"last-event-id", after.encode()))
+    async with opening(api.app, "/api/v1/events", headers, stalled=stalled) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def opening(
+    app: Any, path: str, headers: list[tuple[bytes, bytes]], *, stalled: bool = False
+) -> AsyncIterator[Stream]:
+    """GET a path that streams, hung up at the end."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
-        "path": "/api/v1/events",
-        "raw_path": b"/api/v1/events",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
         "headers": headers,
@@ -90,7 +99,7 @@ async def streaming(
     stream = Stream()
     if not stalled:
         stream.flowing.set()
-    task = asyncio.create_task(stream.run(api.app, scope))
+    task = asyncio.create_task(stream.run(app, scope))
     try:
         yield stream
     finally:

@@ -204,3 +204,26 @@ async def test_without_an_account_pages_say_what_to_set(bare_desk: Desk, path: s
         await tab.page.goto(path)
         await expect(tab.page.locator("h1")).to_have_text("No provider's account is set up")
         await expect(tab.page.locator("main")).to_contain_text("LETTERBOX_PROVIDER_TOKEN")
+
+
+async def test_while_the_provider_is_slow_the_page_says_that_it_waits(
+    desk: Desk, office: Office
+) -> None:
+    fault = {"kind": "slow", "action": "GetAllGroups", "seconds": 3}
+    office.order("POST", "faults", [fault])
+    try:
+        async with desk.open() as tab:
+            await tab.page.goto("/keys")
+            # The browser can be asked nothing while it waits, so the page itself takes note.
+            await tab.page.evaluate(
+                "new MutationObserver(([{ target }]) => sessionStorage.setItem("
+                "'said', target.textContent)).observe("
+                "document.getElementById('slow-state'), { attributes: true })"
+            )
+            await tab.page.click(".wide .menu a[href='/groups']")
+            await expect(tab.page.locator("h1")).to_have_text("Groups")
+            said = await tab.page.evaluate("sessionStorage.getItem('said')")
+            assert said == "Still waiting for the answer…"
+            await expect(tab.page.locator("#slow-state")).to_be_hidden()
+    finally:
+        office.order("DELETE", "faults")

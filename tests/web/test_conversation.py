@@ -1,5 +1,6 @@
 """A conversation: both directions in one thread, reading, replies, what people do about texts."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.api.ids import encode_id
 from app.domain.messages import InboundMessage
 from app.flows.compose import compose_text
 from app.flows.draft import WantedText
@@ -23,6 +25,7 @@ from tests.web.visiting import Visitor, browsing, visiting
 
 SHOP = "447700900100"
 PATH = "/conversations/1"
+RAW = b'["GET", "", null]\nsource=447700900011&dest=447700900100&id=1&msg=Are+you+open%3F'
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def hear(number: int, body: str, **changes: Any) -> InboundMessage:
         body=body,
         arrived_at=NOW - timedelta(minutes=60 - number),
         merge_fields={"name": "Ada", "email": "ada@example.com", "1": "C-1001"},
+        raw=RAW,
     )
     return replace(message, **changes)
 
@@ -288,16 +292,30 @@ async def test_problems_are_explained_with_the_request_one_click_away(
     assert f'href="{PATH}?at=1#m1"' in request
 
 
+async def test_a_text_is_read_again_for_rules_that_are_new(clerk: Visitor) -> None:
+    page = await clerk.submit("/messages/1/replay")
+    assert "Read again: no rule answers it anew." in page
+    await clerk.running.send("POST", "/rules", {"name": "All", "reply": "Yes"})
+    await clerk.receive(hear(2, "Hello?", raw=RAW, arrived_at=NOW))
+    await clerk.submit("/messages/2/replay")
+    assert len((await clerk.running.read("/outbound"))["items"]) == 1
+
+
 @pytest.mark.parametrize("path", ["/conversations/9", "/messages/9", "/conversations/x"])
 async def test_what_is_not_there_is_a_page(lone_visitor: Visitor, path: str) -> None:
     assert (await lone_visitor.get(path)).status_code == 404
     assert (await lone_visitor.get(f"{path}0000000000000000000000")).status_code == 404
 
 
-async def test_reading_in_two_windows_counts_each_text_once(clerk: Visitor) -> None:
-    await clerk.receive(*(hear(n, f"in {n}") for n in range(2, 6)))
+async def test_reading_in_many_windows_at_once_counts_each_text_once(clerk: Visitor) -> None:
+    await clerk.receive(*(hear(n, f"in {n}") for n in range(2, 30)))
     async with browsing(clerk.running) as other:
         await other.sign_in("Grace")
-        await clerk.read(PATH)
-        await other.read(PATH)
+        one_by_one = [
+            clerk.running.send("POST", f"/messages/{encode_id('msg', n)}/read")
+            for n in range(29, 20, -1)
+        ]
+        await asyncio.gather(*(each.read(PATH) for each in (clerk, other) * 4), *one_by_one)
     assert await count_unread(clerk) == 0
+    await clerk.receive(hear(30, "And now?"))
+    assert await count_unread(clerk) == 1

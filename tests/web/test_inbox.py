@@ -113,6 +113,8 @@ async def test_a_search_finds_names_numbers_and_texts(visitor: Visitor) -> None:
     assert list_names(await visitor.read("/?q=%2B447700900003")) == ["Cem"]
     assert list_names(await visitor.read("/?q=00003")) == ["Cem"]
     assert "Nothing found" in await visitor.read("/?q=zebra")
+    await visitor.receive(text_of(4, source="ACME Ltd"))
+    assert list_names(await visitor.read("/?q=acme")) == ["ACME Ltd"]
 
 
 async def test_a_text_that_is_found_leads_to_its_place(visitor: Visitor) -> None:
@@ -139,6 +141,8 @@ async def test_people_are_looked_for_among_a_bounded_number_of_conversations(
     assert list_names(await visitor.read("/?q=cem")) == ["Cem"]
     assert list_names(await visitor.read("/?q=anna")) == []
     assert list_names(await visitor.read("/?q=447700900001")) == ["Anna"]
+    await visitor.receive(text_of(4, source="ACME"), text_of(5), text_of(6))
+    assert list_names(await visitor.read("/?q=ACME")) == ["ACME"]
 
 
 async def test_an_empty_inbox_says_what_will_come(lone_visitor: Visitor) -> None:

@@ -5,6 +5,7 @@ const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
 const COUNT_MILLISECONDS = 120;
+const SLOW_MILLISECONDS = 1500;
 const TRY_MILLISECONDS = 400;
 
 const within = (root, selector) => [
@@ -156,7 +157,7 @@ function hear({ kind, numbers }) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const { live, liveNumbers } = part.dataset;
     const isMeant = kind === "ready" || kind === "reset" || live.split(" ").includes(kind);
-    const about = liveNumbers?.split(" ") ?? [];
+    const about = JSON.parse(liveNumbers ?? "[]").filter(Boolean);
     if (isMeant && (!numbers.length || about.every((each) => numbers.includes(each)))) {
       waiting.add(part.id);
     }
@@ -215,6 +216,20 @@ function poll() {
   }, Math.min(...marks.map((mark) => Number(mark.dataset.poll))));
 }
 
+// A page that takes long, for the provider or the database is slow: say that something goes on.
+
+function tellOfWaiting() {
+  setTimeout(() => {
+    const note = document.getElementById("slow-state");
+    if (note) note.hidden = false;
+  }, SLOW_MILLISECONDS);
+}
+
+function isToOurPage(link) {
+  return link && link.origin === location.origin && !link.target && !link.hash
+    && !link.pathname.endsWith("/csv");
+}
+
 // Filters that answer while somebody types: a form with `data-instant="results another"`.
 
 function searchInstantly(form) {
@@ -225,6 +240,8 @@ function searchInstantly(form) {
     const filled = [...new FormData(form)].filter(([, value]) => value !== "");
     address.search = new URLSearchParams(filled).toString();
     const mine = ++count;
+    const parts = form.dataset.instant.split(" ").map((id) => document.getElementById(id));
+    for (const part of parts) part?.setAttribute("aria-busy", "true");
     try {
       const page = await fetchPage(address);
       if (mine !== count) return;
@@ -233,6 +250,8 @@ function searchInstantly(form) {
       replaceParts(page, ids.join());
     } catch (error) {
       console.info(`not searched: ${error.message}`);
+    } finally {
+      if (mine === count) for (const part of parts) part?.removeAttribute("aria-busy");
     }
   };
   const soon = () => { clearTimeout(delay); delay = setTimeout(search, INSTANT_MILLISECONDS); };
@@ -365,6 +384,14 @@ document.addEventListener("click", (event) => {
 prepare();
 offerKeys();
 setInterval(showTimes, 30_000);
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && event.target.method !== "dialog") tellOfWaiting();
+});
+document.addEventListener("click", (event) => {
+  const isPlain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey;
+  if (isPlain && isToOurPage(event.target.closest?.("a[href]"))) tellOfWaiting();
+});
+addEventListener("pageshow", () => document.getElementById("slow-state")?.toggleAttribute("hidden", true));
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
 document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
 document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
