@@ -168,21 +168,19 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         is_message=lambda entry: isinstance(entry, Message),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
-        explain_outcome=lambda message: explain_outcome(
-            message.outcome_code,
-            _name_rule(opened.rules.get(message.rule_id or 0)),
-            is_handled=message.handled_at is not None,
-        ),
+        explain_outcome=lambda message: _explain_outcome(message, opened.rules),
     )
 
 
-def _name_rule(rule: Rule | None) -> str | None:
-    """Its name, and the conditions by which it is the one for a text."""
-    if rule is None:
-        return None
-    conditions = list_conditions(rule, {})
-    why = f" ({', and '.join(conditions)})" if conditions else " (for every text)"
-    return f"“{rule.name}”{why}"
+def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
+    """Which rule answered and by which of its conditions, or why none did."""
+    rule = rules.get(message.rule_id or 0)
+    return explain_outcome(
+        message.outcome_code,
+        rule.name if rule else None,
+        list_conditions(rule, {}) if rule else (),
+        is_handled=message.handled_at is not None,
+    )
 
 
 def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:
