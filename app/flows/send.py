@@ -21,6 +21,7 @@ from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
 from app.storage.attempts import record_results
 from app.storage.claims import Claim, ClaimedText, claim_texts
+from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.results import SendResult
 from app.storage.sender import lock_sender
@@ -33,8 +34,8 @@ LEASE_SECONDS = 100.0
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
-# While calls are as quick as this, a text or two are claimed ahead: one call then follows another
-# without a commit between.
+# While calls are as quick as this, as many texts again are claimed ahead: one call then follows
+# another without a commit between.
 QUICK_SECONDS = 1.0
 
 log = structlog.get_logger("letterbox.send")
@@ -82,7 +83,7 @@ class Sender:
     def wanted(self) -> int:
         """How many more texts it can use now."""
         is_quick = self._last_seconds is not None and self._last_seconds < QUICK_SECONDS
-        ahead = 1 + self.policy.concurrency // 8 if is_quick else 0
+        ahead = self.policy.concurrency if is_quick else 0
         return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
 
     async def turn(self) -> Claim:
@@ -152,7 +153,7 @@ class Sender:
         """
         if limit > 0:
             lock_sender(conn)
-        now = self._read_now()
+        now = self._read_now() or read_clock(conn)
         records = record_results(conn, results, now)
         claim = Claim([], None)
         if limit > 0:
@@ -166,7 +167,7 @@ class Sender:
         return claim, tell_results(conn, records, now, others=claim.ended)
 
     def _record(self, conn: Connection, result: SendResult) -> int:
-        now = self._read_now()
+        now = self._read_now() or read_clock(conn)
         return tell_results(conn, record_results(conn, [result], now), now)
 
     async def _record_singly(self) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from app.domain.answering import History, OurNumber
 from app.domain.outbound import OutboundStatus
@@ -84,24 +85,30 @@ def find_reported(
     conn: Connection, conversation_ids: Iterable[int], since: datetime
 ) -> list[Sighting]:
     """Texts of these conversations that the report brought and that no forward has repeated."""
+    given = {"pairs": sorted(conversation_ids), "since": since - TOLERANCE}
+    return [Sighting(*row) for row in conn.execute(_select_reported(), given)]
+
+
+@cache
+def _select_reported() -> Any:
     repeat = messages.alias()
-    query = _select_sightings(conversation_ids).where(
+    return _select_sightings().where(
         message_index.c.via == "report",
-        messages.c.received_at >= since - TOLERANCE,
+        messages.c.received_at >= bindparam("since"),
         ~exists().where(repeat.c.duplicate_of == messages.c.id),
     )
-    return [Sighting(*row) for row in conn.execute(query)]
 
 
 def find_forwarded(conn: Connection, conversation_ids: Iterable[int], after: int) -> list[Sighting]:
     """Forwards that were handled before a text of the report that was stored before them."""
-    query = _select_sightings(conversation_ids).where(
+    query = _select_sightings().where(
         message_index.c.message_id > after,
         message_index.c.via != "report",
         messages.c.handled_at.is_not(None),
         messages.c.duplicate_of.is_(None),
     )
-    return [Sighting(*row) for row in conn.execute(query)]
+    given = {"pairs": sorted(conversation_ids)}
+    return [Sighting(*row) for row in conn.execute(query, given)]
 
 
 def note_repeats(conn: Connection, repeats: Mapping[int, int]) -> None:
@@ -125,12 +132,12 @@ def count_repeats_as_read(conn: Connection, repeats: Mapping[int, int], now: dat
             conn.execute(update(messages).where(messages.c.id == forward_id).values(read_at=now))
 
 
-def _select_sightings(conversation_ids: Iterable[int]) -> Any:
+def _select_sightings() -> Any:
     joined: ColumnElement[bool] = messages.c.id == message_index.c.message_id
     return (
         select(
             messages.c.id, message_index.c.conversation_id, messages.c.body, messages.c.received_at
         )
         .join(message_index, joined)
-        .where(message_index.c.conversation_id.in_(sorted(conversation_ids)))
+        .where(message_index.c.conversation_id.in_(bindparam("pairs", expanding=True)))
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, select, update
 
 from app.domain.checks import SOONEST, plan_first_check
 from app.domain.fates import Fate
@@ -61,8 +62,7 @@ def _record(
 ) -> list[Record]:
     """Results of different texts: each statement is for all of them."""
     ids = [result.text.id for result in results]
-    locked = select(outbound).where(outbound.c.id.in_(ids)).order_by(outbound.c.id)
-    rows = {row.id: row for row in conn.execute(locked.with_for_update())}
+    rows = {row.id: row for row in conn.execute(_select_locked(), {"ids": ids})}
     results = _end_attempts(conn, results, now)
     new_ids = _keep_new_ids(conn, results, now)
     records, changed, late = [], [], []
@@ -94,21 +94,46 @@ def _end_attempts(
     conn: Connection, results: Sequence[SendResult], now: datetime
 ) -> list[SendResult]:
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
-    table = send_attempts.c
     ids = [result.text.id for result in results]
-    tries = select(table.outbound_id, table.attempt, table.fate).where(table.outbound_id.in_(ids))
-    fates = {(row.outbound_id, row.attempt): row.fate for row in conn.execute(tries)}
+    tries = conn.execute(_select_tries(), {"ids": ids})
+    fates = {(row.outbound_id, row.attempt): row.fate for row in tries}
     open_ones = [
         result
         for result in results
         if fates.get((result.text.id, result.text.attempt)) in {None, Fate.UNKNOWN}
     ]
     if open_ones:
-        same = (table.outbound_id == bindparam("text_id"), table.attempt == bindparam("number"))
-        conn.execute(
-            update(send_attempts).where(*same), [_describe_end(each, now) for each in open_ones]
-        )
+        conn.execute(_update_try(), [_describe_end(each, now) for each in open_ones])
     return open_ones
+
+
+# To write a statement anew takes longer than to run it.
+
+
+@cache
+def _select_locked() -> Select[Any]:
+    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
+    return query.order_by(outbound.c.id).with_for_update()
+
+
+@cache
+def _select_tries() -> Select[Any]:
+    table = send_attempts.c
+    query = select(table.outbound_id, table.attempt, table.fate)
+    return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _update_try() -> Update:
+    table = send_attempts.c
+    return update(send_attempts).where(
+        table.outbound_id == bindparam("text_id"), table.attempt == bindparam("number")
+    )
+
+
+@cache
+def _update_text() -> Update:
+    return update(outbound).where(outbound.c.id == bindparam("text_id"))
 
 
 def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
@@ -144,7 +169,7 @@ def _write_texts(conn: Connection, changed: Sequence[dict[str, Any]]) -> None:
     for values in changed:
         groups.setdefault(frozenset(values), []).append(values)
     for group in groups.values():
-        conn.execute(update(outbound).where(outbound.c.id == bindparam("text_id")), group)
+        conn.execute(_update_text(), group)
 
 
 def _make_values(

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.outbound import UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent, move_on
@@ -94,7 +96,7 @@ def claim_texts(
     allowed = min(1 if is_probe else limit, count_tokens(state, per_second, now))
     if allowed < 1:
         return Claim([], compute_wait(state, per_second, now))
-    due = _list_due(conn, now)
+    due, is_cut = _list_due(conn, now, allowed)
     if not due and not is_probe:
         return Claim([], _find_next(conn, now))
     ended = _put_aside(conn, due, now)
@@ -104,14 +106,29 @@ def claim_texts(
         state = spend_tokens(conn, state, len(texts), per_second, now)
     if is_probe:
         plan_probe(conn, now)
-    more = crowded or len(due) > len(texts) + len(ended) or len(due) == WINDOW
+    more = crowded or is_cut or len(due) > len(texts) + len(ended)
     wait = CROWDED_WAIT_SECONDS if crowded else None
     if more and texts:
         wait = compute_wait(state, per_second, now)
     return Claim(texts, wait, tuple(ended.values()), asks_credits=is_probe and not texts)
 
 
-def _list_due(conn: Connection, now: datetime) -> Sequence[Any]:
+def _list_due(conn: Connection, now: datetime, allowed: int) -> tuple[Sequence[Any], bool]:
+    """The texts that are due, as many as it takes to find so many; and whether there may be more.
+
+    A few more than wanted will do, unless most of them have to wait for others of their pairs.
+    """
+    window = min(WINDOW, 2 * allowed + 8)
+    due = conn.execute(_select_due(), {"now": now, "window": window}).all()
+    pairs = {row.pair_key or row.id for row in due if not row.blocked_by}
+    if len(due) == window < WINDOW and len(pairs) < allowed:
+        window = WINDOW
+        due = conn.execute(_select_due(), {"now": now, "window": window}).all()
+    return due, len(due) == window
+
+
+@cache  # to write it anew takes longer than to run it
+def _select_due() -> Select[Any]:
     others = outbound.alias()
     # At most one text of a pair is under way: a partial unique index says so.
     blocked_by = (
@@ -121,7 +138,7 @@ def _list_due(conn: Connection, now: datetime) -> Sequence[Any]:
         .scalar_subquery()
     )
     table = outbound.c
-    query = (
+    return (
         select(
             table.id,
             table.pair_key,
@@ -131,11 +148,10 @@ def _list_due(conn: Connection, now: datetime) -> Sequence[Any]:
             table.send_before,
             blocked_by.label("blocked_by"),
         )
-        .where(is_waiting(outbound), table.due_at <= now)
+        .where(is_waiting(outbound), table.due_at <= bindparam("now"))
         .order_by(table.due_at, table.id)
-        .limit(WINDOW)
+        .limit(bindparam("window"))
     )
-    return conn.execute(query).all()
 
 
 def _find_next(conn: Connection, now: datetime) -> float | None:
@@ -207,18 +223,8 @@ def _take(
     if not ids:
         return []
     lease_until = now + timedelta(seconds=lease_seconds)
-    taken = (
-        update(outbound)
-        .where(outbound.c.id.in_(ids), is_waiting(outbound))
-        .values(
-            status=OutboundStatus.SENDING,
-            attempts=outbound.c.attempts + 1,
-            held_reason=None,
-            lease_until=lease_until,
-        )
-        .returning(outbound)
-    )
-    rows = sorted(conn.execute(taken).all(), key=lambda row: ids.index(row.id))
+    taken = conn.execute(_update_taken(), {"ids": ids, "until": lease_until}).all()
+    rows = sorted(taken, key=lambda row: ids.index(row.id))
     if not rows:
         return []
     conn.execute(
@@ -226,6 +232,21 @@ def _take(
         [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in rows],
     )
     return [_make_text(row, now, lease_until, is_probe=is_probe) for row in rows]
+
+
+@cache
+def _update_taken() -> ReturningUpdate[Any]:
+    return (
+        update(outbound)
+        .where(outbound.c.id.in_(bindparam("ids", expanding=True)), is_waiting(outbound))
+        .values(
+            status=OutboundStatus.SENDING,
+            attempts=outbound.c.attempts + 1,
+            held_reason=None,
+            lease_until=bindparam("until"),
+        )
+        .returning(outbound)
+    )
 
 
 def _make_text(

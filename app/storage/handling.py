@@ -4,9 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, and_, case, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Row,
+    and_,
+    bindparam,
+    case,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.messages import (
@@ -54,7 +66,26 @@ class Unhandled:
 
 def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
     """The oldest messages of the queue that no other worker holds, locked until the commit."""
-    query = (
+    return [_make_unhandled(row) for row in conn.execute(_select_unhandled(), {"most": limit})]
+
+
+def _make_unhandled(row: Row[Any]) -> Unhandled:
+    fields = dict(row._mapping)
+    return Unhandled(
+        unread=fields.pop("read_at") is None,
+        pair_key=make_pair_key(row.dest, row.source),
+        identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
+        **fields,
+    )
+
+
+# Most batches are one message, of which somebody waits for the answer: to write a statement anew
+# takes longer than to run it.
+
+
+@cache
+def _select_unhandled() -> Any:
+    return (
         select(
             messages.c.id,
             messages.c.provider_id,
@@ -70,18 +101,9 @@ def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
         )
         .where(messages.c.handled_at.is_(None))
         .order_by(messages.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     )
-    return [
-        Unhandled(
-            *row[:10],
-            unread=row.read_at is None,
-            pair_key=make_pair_key(row.dest, row.source),
-            identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
-        )
-        for row in conn.execute(query)
-    ]
 
 
 def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
@@ -112,14 +134,20 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
         }
         for key, message in sorted(newest.items())
     ]
-    statement, new = _make_upsert(conn, conversations)
+    written = conn.execute(_upsert_conversations(conn.dialect.name), rows)
+    return {row.pair_key: row.id for row in written}
+
+
+@cache
+def _upsert_conversations(dialect: str) -> Any:
+    statement, new = _make_upsert(dialect, conversations)
     old = conversations.c
     is_newer = or_(
         old.last_arrived_at.is_(None),
         new.last_arrived_at > old.last_arrived_at,
         and_(new.last_arrived_at == old.last_arrived_at, new.last_message_id > old.last_message_id),
     )
-    upsert = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["pair_key"],
         set_={
             "name": case(
@@ -135,7 +163,6 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
             "unread": old.unread + new.unread,
         },
     ).returning(old.id, old.pair_key)
-    return {row.pair_key: row.id for row in conn.execute(upsert, rows)}
 
 
 def flag_reused_ids(conn: Connection, batch: Sequence[Unhandled]) -> list[Unhandled]:
@@ -206,17 +233,19 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
         }
         for day, dest in sorted(received, key=lambda key: (key[0], make_number_key(key[1])))
     ]
-    statement, new = _make_upsert(conn, daily_counts)
+    conn.execute(_upsert_counts(conn.dialect.name), rows)
+
+
+@cache
+def _upsert_counts(dialect: str) -> Any:
+    statement, new = _make_upsert(dialect, daily_counts)
     old = daily_counts.c
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["day", "dest_key"],
-            set_={
-                "received": old.received + new.received,
-                "with_problems": old.with_problems + new.with_problems,
-            },
-        ),
-        rows,
+    return statement.on_conflict_do_update(
+        index_elements=["day", "dest_key"],
+        set_={
+            "received": old.received + new.received,
+            "with_problems": old.with_problems + new.with_problems,
+        },
     )
 
 
@@ -229,30 +258,32 @@ def widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
         {"block": block, "first_received_at": min(times), "last_received_at": max(times)}
         for block, times in sorted(spans.items())
     ]
-    statement, new = _make_upsert(conn, message_blocks)
+    conn.execute(_upsert_blocks(conn.dialect.name), rows)
+
+
+@cache
+def _upsert_blocks(dialect: str) -> Any:
+    statement, new = _make_upsert(dialect, message_blocks)
     old = message_blocks.c
     first, last = new.first_received_at, new.last_received_at
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["block"],
-            set_={
-                "first_received_at": case(
-                    (first < old.first_received_at, first), else_=old.first_received_at
-                ),
-                "last_received_at": case(
-                    (last > old.last_received_at, last), else_=old.last_received_at
-                ),
-            },
-        ),
-        rows,
+    return statement.on_conflict_do_update(
+        index_elements=["block"],
+        set_={
+            "first_received_at": case(
+                (first < old.first_received_at, first), else_=old.first_received_at
+            ),
+            "last_received_at": case(
+                (last > old.last_received_at, last), else_=old.last_received_at
+            ),
+        },
     )
 
 
-def _make_upsert(conn: Connection, table: Any) -> tuple[Any, Any]:
+def _make_upsert(dialect: str, table: Any) -> tuple[Any, Any]:
     """An INSERT that can take an ON CONFLICT, and its `excluded` columns.
 
     The rows go to `execute`: with them inside, the statement would be compiled anew each time.
     """
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    statement: Insert = dialect.insert(table)
+    words = postgresql if dialect == "postgresql" else sqlite
+    statement: Insert = words.insert(table)
     return statement, statement.excluded  # type: ignore[attr-defined]

@@ -41,10 +41,9 @@ class NewOutbound:
 
 def add_outbound(conn: Connection, new: NewOutbound, now: datetime) -> int | None:
     """Queue a text; returns its id, or None where the message has its automatic reply already."""
-    statement = make_insert(conn, outbound).values(_make_row(new, now))
-    added: int | None = conn.execute(
-        statement.on_conflict_do_nothing().returning(outbound.c.id)
-    ).scalar()
+    statement = make_insert(conn, outbound).on_conflict_do_nothing().returning(outbound.c.id)
+    # The row beside the statement: with it inside it would be compiled anew each time.
+    added: int | None = conn.execute(statement, _make_row(new, now)).scalar()
     return added
 
 

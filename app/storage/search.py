@@ -1,5 +1,6 @@
 """Finds messages: pages that do bounded work, newest first, and the feed that misses none."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ WALK_ROWS = 5_000
 RECENT_ROWS = 1_000
 INDEX_PATIENCE_MILLISECONDS = 40
 # What is still looked at when the index was asked in vain.
-UNAIDED_ROWS = 1_500
+UNAIDED_ROWS = 1_000
 # SQLite's first window: what the worst of words take well under the patience for.
 WINDOW_IDS = 1 << 15
 BLOCK_ROWS = 1024
@@ -228,12 +229,29 @@ def _walk_by_windows(
     return top
 
 
-def _limited_time(conn: Connection) -> Any:
-    nested = conn.begin_nested()
+@contextlib.contextmanager
+def _limited_time(conn: Connection) -> Iterator[None]:
+    """Only for reading: all that was set is undone, whether the time sufficed or not."""
+    conn.exec_driver_sql("SAVEPOINT limited")
     conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
     # A plan made for any word would not use the index for a rare one.
     conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    return nested
+    try:
+        yield
+    finally:
+        while not _end_limit(conn):
+            pass
+
+
+def _end_limit(conn: Connection) -> bool:
+    """False where the server was so busy that the limit met its own end."""
+    try:
+        conn.exec_driver_sql("ROLLBACK TO SAVEPOINT limited")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
+            raise
+        return False
+    return True
 
 
 def _fetch(

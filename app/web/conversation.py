@@ -23,7 +23,7 @@ from app.web.forms import WHOLE, Form
 from app.web.rule_forms import list_conditions
 from app.web.site import PART, Site, Visit
 from app.web.wording import explain_outcome, explain_problem, explain_status
-from app.web.writing import make_nonce, measure, note_faults, read_moment, send_once
+from app.web.writing import find_nonce, measure, note_faults, read_moment, send_once
 
 # A page of a thread begins below the ids of a text of either direction; None: at the newest.
 Place = tuple[int, int] | None
@@ -162,27 +162,25 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         opened=opened,
         conversation=opened.conversation,
         form=form,
-        nonce=make_nonce(),
+        nonce=find_nonce(form),
         measure=measure(body, [source]) if body else None,
         zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
-        explain_outcome=lambda message: explain_outcome(
-            message.outcome_code,
-            _name_rule(opened.rules.get(message.rule_id or 0)),
-            is_handled=message.handled_at is not None,
-        ),
+        explain_outcome=lambda message: _explain_outcome(message, opened.rules),
     )
 
 
-def _name_rule(rule: Rule | None) -> str | None:
-    """Its name, and the conditions by which it is the one for a text."""
-    if rule is None:
-        return None
-    conditions = list_conditions(rule, {})
-    why = f" ({', and '.join(conditions)})" if conditions else " (for every text)"
-    return f"“{rule.name}”{why}"
+def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
+    """Which rule answered and by which of its conditions, or why none did."""
+    rule = rules.get(message.rule_id or 0)
+    return explain_outcome(
+        message.outcome_code,
+        rule.name if rule else None,
+        list_conditions(rule, {}) if rule else (),
+        is_handled=message.handled_at is not None,
+    )
 
 
 def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:

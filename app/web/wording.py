@@ -1,5 +1,6 @@
 """Codes in plain words, for people who have never seen one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -134,14 +135,19 @@ def explain_status(text: OutboundText, now: datetime) -> Word:
     return Word(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
 
 
-def explain_outcome(code: str | None, rule: str | None, *, is_handled: bool) -> str:
-    """Which rule answered a text that came in, or why none did; the rule as it is to be named."""
+def explain_outcome(
+    code: str | None, rule_name: str | None, conditions: Sequence[str], *, is_handled: bool
+) -> str:
+    """Which rule answered a text that came in and by which conditions, or why none did."""
     if code is None:
         return "" if is_handled else "Just arrived"
-    try:
-        return OUTCOMES[Outcome(code)].format(rule=rule or "that is gone by now")
-    except ValueError:
+    if code not in set(Outcome):
         return code
+    rule = f"“{rule_name}”" if rule_name else "that is gone by now"
+    if code == Outcome.REPLIED and rule_name:
+        why = ", and ".join(conditions) or "it answers every text"
+        return f"{OUTCOMES[Outcome.REPLIED].format(rule=rule)}: {why}"
+    return OUTCOMES[Outcome(code)].format(rule=rule)
 
 
 def _explain_error(text: OutboundText) -> str:

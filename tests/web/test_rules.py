@@ -192,7 +192,7 @@ async def test_a_conversation_names_the_rule_that_answered(lone_visitor: Visitor
     lone_visitor.running.clock.now = NOW
     await hear(lone_visitor, "hours")
     page = await lone_visitor.read("/conversations/1")
-    assert "Answered by the rule “Hours” (the first word is “hours”)" in page
+    assert "Answered by the rule “Hours”: the first word is “hours”" in page
     assert '<a href="/rules/1" dir="auto">Hours</a>' in page
     await lone_visitor.submit("/rules/1/remove")
     assert "that is gone by now" in await lone_visitor.read("/conversations/1")
