@@ -1,6 +1,7 @@
 """What many tests stand on: both databases, migrated, and a clock that stands still."""
 
 import asyncio
+import gc
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,6 +16,12 @@ from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.postgres import PostgresServer, running_postgres
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what was imported: its walks took a tenth of all the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
