@@ -69,6 +69,26 @@ async def test_files_are_kept_for_ever_under_an_address_with_their_digest(
         assert (other.content, other.headers["cache-control"]) == (answer.content, "no-cache")
 
 
+@pytest.mark.parametrize("digits", ["9" * 19, "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("path", ["/outbox/", "/messages/", "/conversations/", "/rules/"])
+async def test_an_id_that_no_row_has_is_not_found(
+    lone_visitor: Visitor, path: str, digits: str
+) -> None:
+    assert (await lone_visitor.get(path + digits)).status_code == 404
+
+
+async def test_a_place_that_no_page_of_the_outbox_has_is_its_end(lone_visitor: Visitor) -> None:
+    for place in ("0-99999999999999999999", "99999999999999999999-1", "x-1"):
+        assert (await lone_visitor.get(f"/outbox?before={place}")).status_code == 200
+
+
+async def test_every_cookie_is_secure_where_the_address_is(lone_visitor: Visitor) -> None:
+    answer = await lone_visitor.post("/sign-out")
+    cookies = answer.headers.get_list("set-cookie")
+    assert len(cookies) == 2
+    assert all("; secure" in cookie.lower() for cookie in cookies)
+
+
 async def test_a_form_that_is_too_large_or_broken_is_a_page_too(lone_visitor: Visitor) -> None:
     large = await lone_visitor.post("/sign-in/link", {"link": "x" * 300_000})
     assert (large.status_code, "too much at once" in large.text) == (413, True)
