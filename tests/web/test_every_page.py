@@ -1,5 +1,6 @@
 """What holds for every page in a real browser: on a phone and a desk, in light and dark."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
@@ -66,6 +67,8 @@ NO_PAGES = {
     "/reports/csv",
     "/audit/csv",
 }
+# An attribute that begins right behind another one's value is none for a browser.
+GLUED = re.compile(r'="[^"<>]*"[^\s/>]+')
 OURS = "447700900001"
 SENDER = "447700900031"
 SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...] = (
@@ -150,6 +153,8 @@ async def test_a_page_for_strangers_is_sound(desk: Desk, path: str) -> None:
 
 async def check(tab: Tab) -> None:
     """As it is on a desk in light, and on a phone in the dark."""
+    source = await (await tab.page.request.get(tab.page.url)).text()
+    assert GLUED.findall(source) == []
     for size, scheme in SIZES_AND_SCHEMES:
         await tab.page.set_viewport_size({"width": size["width"], "height": size["height"]})
         await tab.page.emulate_media(color_scheme=scheme)
