@@ -16,6 +16,10 @@ from app.api.inbound import (
 )
 
 MAX_HEAD_BYTES = 80 * 1024
+# What a request may be on the wire after its head: a body in the smallest chunks is several times
+# its size, and what stands between and behind them (extensions, trailers) nobody else bounds.
+MAX_FORWARD_BYTES = 1024 * 1024
+MAX_WIRE_BYTES = 8 * 1024 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
 CHECK_SECONDS = 5.0
@@ -55,7 +59,8 @@ class _Forward:
 class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers are too long or too slow.
 
-    Without it a URL of 200 MB takes 260 MB of memory and a minute of the event loop.
+    Without it a URL of 200 MB takes 260 MB of memory and a minute of the event loop, and so do
+    trailers behind a body in chunks.
 
     A forward goes to `app.inbound`, where the application has one, without a scope, a task or ASGI
     messages, which together cost as much as storing it. What is rare goes uvicorn's way: a request
@@ -63,6 +68,8 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """
 
     _head_bytes = 0
+    # What came of a request after its head.
+    _wire_bytes = 0
     # Whether a request is on its way, and since when.
     _is_reading = True
     _reading_since = 0.0
@@ -89,9 +96,19 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._is_reading and self._forward is None:
+        if self.transport.is_closing():
+            return
+        if not self._is_reading:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > MAX_WIRE_BYTES:
+                self.transport.close()
+        elif self._forward is not None:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > MAX_FORWARD_BYTES:
+                self._refuse_too_large(self._forward)
+        else:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
@@ -104,7 +121,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
         self._idle_since = None
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._head_bytes = self._wire_bytes = 0
         path, _, query = self.url.partition(b"?")
         if path == INBOUND and self._can_take(query):
             self._begin_forward(query)

@@ -170,3 +170,37 @@ async def test_a_message_is_kept_though_the_caller_has_gone(kit: Kit) -> None:
         await writer.wait_closed()
         # Shutting down waits until it is answered.
     assert await kit.find() == ["1"]
+
+
+@pytest.mark.parametrize("path", [b"/inbound", b"/sign-in"])
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"X: y\r\n" * 10_000], ids=["one", "many"])
+async def test_trailers_without_end_are_cut_off(kit: Kit, path: bytes, piece: bytes) -> None:
+    async with serving(kit) as port:
+        host = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
+        head = b"POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" % path + host
+        assert not await takes_all(port, head + b"\r\n0\r\nX: ", piece)
+
+
+async def test_a_body_in_the_smallest_chunks_is_read(kit: Kit) -> None:
+    body = make_forward("1").encode() + b"&more=" + b"x" * 60_000
+    head = b"POST /inbound HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    chunks = b"".join(b"0001\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    async with serving(kit) as port:
+        answer = await talk(port, head + HOST + b"\r\n" + chunks)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def takes_all(port: int, head: bytes, piece: bytes) -> bool:
+    """Whether 32 MiB of pieces can be sent behind a head."""
+    async with asyncio.timeout(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(head)
+            for _ in range(32 * 1024 * 1024 // len(piece)):
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            return False
+        finally:
+            writer.transport.abort()
+        return True
