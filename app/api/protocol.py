@@ -22,6 +22,8 @@ MAX_FORWARD_BYTES = 1024 * 1024
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
+# For the body of any other request: whoever stops in the middle holds no connection for ever.
+BODY_TIMEOUT_SECONDS = 60.0
 CHECK_SECONDS = 5.0
 
 INBOUND = PATH.encode()
@@ -73,6 +75,8 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     # Whether a request is on its way, and since when.
     _is_reading = True
     _reading_since = 0.0
+    # Since when the body of another request is on its way.
+    _body_since: float | None = None
     # Since when a forward's answer is the last that happened.
     _idle_since: float | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -127,6 +131,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
             self._begin_forward(query)
             return
         self._is_reading = False
+        self._body_since = self.loop.time()
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -149,6 +154,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         forward, self._forward = self._forward, None
         if forward is None:
+            self._body_since = None
             super().on_message_complete()
             return
         self._is_reading = False
@@ -224,6 +230,8 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
             left = self._reading_since + READ_TIMEOUT_SECONDS - now
             if left <= 0 and self._forward is not None:
                 self._reply(self._forward, TIMED_OUT)
+        elif self._body_since is not None:
+            left = self._body_since + BODY_TIMEOUT_SECONDS - now
         elif self._idle_since is not None:
             left = self._idle_since + self.timeout_keep_alive - now
         if left <= 0:

@@ -51,6 +51,44 @@ async def test_a_key_opens_what_its_scopes_name(kit: Kit) -> None:
         assert answer.json()["status"] == 403
 
 
+async def test_every_path_opens_to_its_scope_and_to_no_other(kit: Kit) -> None:
+    schema = (await kit.client.request("GET", "/openapi.json")).json()
+    operations = [
+        (method.upper(), path.replace("{", "").replace("}", ""), operation)
+        for path, methods in schema["paths"].items()
+        if path.startswith("/api/v1")
+        for method, operation in methods.items()
+    ]
+    assert len(operations) > 50
+    lesser = ("messages:read", "messages:send", "rules:write")
+    keys = {scope: await make_key(kit, scope) for scope in lesser}
+    for method, path, operation in operations:
+        [[scope]] = [each["key"] for each in operation["security"]]
+        answer = await kit.client.request(method, path, headers={"Authorization": ""})
+        assert answer.status_code == 401, (method, path)
+        for held, key in keys.items():
+            # What would be done is kept from it by an unknown parameter, which is told last.
+            answer = await kit.client.request(f"{method}", f"{path}?colour=red", headers=key)
+            expected = 422 if held == scope else 403
+            assert answer.status_code == expected, (method, path, held)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/messages", "/api/v1/nowhere", "/docs", "/livez"])
+async def test_no_answer_is_kept_or_taken_for_something_else(kit: Kit, path: str) -> None:
+    answer = await kit.client.request("GET", path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_text_that_is_too_long_is_told_in_characters(kit: Kit) -> None:
+    answer = await kit.client.request(
+        "POST", "/api/v1/rules", json={"name": "x" * 999, "reply": "Hello"}
+    )
+    assert answer.json()["errors"] == [
+        {"field": "name", "detail": "a text of at most 200 characters"}
+    ]
+
+
 async def test_a_revoked_key_opens_nothing_from_then_on(kit: Kit) -> None:
     key = await make_key(kit, "messages:read")
     assert (await kit.client.request("GET", "/api/v1/messages", headers=key)).status_code == 200
