@@ -27,7 +27,7 @@ from tests.support.messages import make_message
 from tests.support.outbox import ADA, OURS, Outbox, open_outbox
 from tests.support.service import API_KEY, AUTH
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass

@@ -28,7 +28,7 @@ from tests.support.service import API_KEY, AUTH
 
 NUMBERS = {"one": "447700900001", "two": "447700900011"}
 PER_HOUR = 2
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 40.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

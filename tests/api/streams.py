@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.api.running import ADMIN_KEY, Running
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.support.service import make_forward, wait_until
+from tests.support.service import START_SECONDS, make_forward, wait_until
 
 ANSWER_SECONDS = 10.0
 # After a broken connection; as long as a process is down the next try is refused at once.
@@ -56,7 +56,7 @@ class Load:
     def count(self, status: int = 200) -> int:
         return sum(each.status == status for each in self.forwards)
 
-    def wait_for(self, more: int, status: int = 200, seconds: float = 30.0) -> None:
+    def wait_for(self, more: int, status: int = 200, seconds: float = START_SECONDS) -> None:
         """Return once so many more forwards have been answered so."""
         wanted = self.count(status) + more
         wait_until(lambda: self.count(status) >= wanted, seconds=seconds, what=f"{more} x {status}")

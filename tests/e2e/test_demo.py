@@ -47,7 +47,7 @@ def test_the_demo_shows_texts_replies_and_an_account_and_leaves_nothing(tmp_path
             items = read_items(demo, "/outbound", key)
             return [each for each in items if each["to"] == SOMEBODY and each["status"] == status]
 
-        wait_until(lambda: bool(find_replies("delivered")), seconds=30)
+        wait_until(lambda: bool(find_replies("delivered")))
         [reply] = find_replies("delivered")
         assert reply["body"].startswith("We are open")
         assert reply["rule_id"]

@@ -54,9 +54,9 @@ def test_a_head_or_a_body_that_does_not_come_is_not_waited_for(service: Service)
         body_only.sendall(head.encode())
         began = time.monotonic()
         assert read_all(body_only).startswith(b"HTTP/1.1 408")
-        assert 8 < time.monotonic() - began < 14
+        assert 8 < time.monotonic() - began < 25
         assert b" 200 " not in read_all(head_only)
-        assert time.monotonic() - began < 21
+        assert time.monotonic() - began < 35
 
 
 def test_over_64_kib_is_413_and_alerted(service: Service) -> None:

@@ -146,7 +146,7 @@ def test_no_secret_leaks_in_an_outage(durable_store: PostgresStore, tmp_path: Pa
         kept = read_files(folder)
         assert b"during-json" in kept
         server.start()
-        wait_until(lambda: has_recovered(service), seconds=30, what=service.log)
+        wait_until(lambda: has_recovered(service), what=service.log)
         shown = [service.ask("/metrics").body, service.ask("/readyz").body]
         shown += [
             service.call(path, key=key).body

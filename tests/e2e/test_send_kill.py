@@ -77,7 +77,7 @@ def test_kills_among_three_workers_double_and_lose_none(
         sendings.ask_for_answers(web, scale.pick(5, 100))
         provider.misbehave(SHARE_OF_FAULTS)
         workers = [start(place) for place in range(3)]
-        wait_until(lambda: all("working" in each.read_log() for each in workers), seconds=30)
+        wait_until(lambda: all("working" in each.read_log() for each in workers))
         web.call("/sender", method="POST", body={"state": "running"})
         for _ in range(kills):
             time.sleep(moments.uniform(0, scale.pick(1, 2)))

@@ -41,7 +41,7 @@ def test_sigterm_ends_an_open_stream_of_events_promptly(
 ) -> None:
     with (
         running(tmp_path / "data") as service,
-        closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as stream,
+        closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as stream,
     ):
         headers = {"Authorization": f"Bearer {API_KEY}"}
         stream.request("GET", "/api/v1/events", headers=headers)
@@ -52,7 +52,8 @@ def test_sigterm_ends_an_open_stream_of_events_promptly(
             assert line
         began = time.monotonic()
         assert service.stop() == 0
-        assert time.monotonic() - began < 3
+        # Sooner than requests under way are cut off.
+        assert time.monotonic() - began < 7
         answer.read()  # the stream was ended, not broken
         assert "Traceback" not in service.read_log()
 

@@ -78,7 +78,7 @@ def test_a_process_that_dies_is_replaced_and_its_spool_stored(
             load.wait_for(100)
             durable_store.server.start()
             load.wait_for(100)
-        wait_until(lambda: not list(service.folder.glob("spool/*/*.segment")), seconds=30)
+        wait_until(lambda: not list(service.folder.glob("spool/*/*.segment")))
         # What the dead one had counted is not counted for ever.
         wait_until(lambda: service.read_metrics()["letterbox_spool_depth"] == 0)
         check_kept_once(durable_store, load.forwards)
@@ -91,8 +91,8 @@ def test_no_process_outlives_a_supervisor_that_is_killed(
         webs = list_webs(service)
         os.kill(service.process.pid, signal.SIGKILL)
         service.process.wait()
-        wait_until(lambda: all(map(has_ended, webs)), seconds=15)
-        wait_until(lambda: is_free(service.port), seconds=2)
+        wait_until(lambda: all(map(has_ended, webs)))
+        wait_until(lambda: is_free(service.port))
 
 
 def test_processes_that_cannot_start_end_all_of_them(

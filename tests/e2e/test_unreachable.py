@@ -35,7 +35,7 @@ def check_outage(service: Service, load: Load, *, texts: int) -> None:
 
 def check_end(service: Service, store: PostgresStore, load: Load) -> None:
     """What must hold once it is back."""
-    wait_until(lambda: not is_spooling(service), seconds=30, what=service.log)
+    wait_until(lambda: not is_spooling(service), what=service.log)
     refused = [each for each in load.forwards if each.status != 200]
     assert not refused, refused[:5]
     assert max(each.seconds for each in load.forwards) < ANSWER_SECONDS
@@ -56,7 +56,7 @@ def test_a_cut_network_loses_and_doubles_nothing(
                     relay.cut()
                     check_outage(service, load, texts=200)
                     relay.mend()
-                    wait_until(lambda: not is_spooling(service), seconds=30, what=service.log)
+                    wait_until(lambda: not is_spooling(service), what=service.log)
                 load.wait_for(50)
             check_end(service, durable_store, load)
 
@@ -81,7 +81,7 @@ def test_a_database_that_only_reads_is_waited_for(
             switch("on")
             check_outage(service, load, texts=200)
             switch("off")
-            wait_until(lambda: not is_spooling(service), seconds=30, what=service.log)
+            wait_until(lambda: not is_spooling(service), what=service.log)
             load.wait_for(50)
         check_end(service, durable_store, load)
 
@@ -116,10 +116,10 @@ def test_a_full_database_is_waited_for(
             load.wait_for(50)
             open_disk.fill()
             # Pages that are there already still take some.
-            wait_until(lambda: is_spooling(service), seconds=20, what=service.log)
+            wait_until(lambda: is_spooling(service), what=service.log)
             check_outage(service, load, texts=200)
             open_disk.empty()
-            wait_until(lambda: not is_spooling(service), seconds=30, what=service.log)
+            wait_until(lambda: not is_spooling(service), what=service.log)
         check_end(service, store, load)
 
 
@@ -141,7 +141,7 @@ def test_kills_while_the_database_is_away_lose_nothing(
         durable_store.server.start()
         with running(folder, port=port, database_url=durable_store.url) as service:
             load.wait_for(50)
-            wait_until(lambda: not is_spooling(service), seconds=30, what=service.log)
+            wait_until(lambda: not is_spooling(service), what=service.log)
     check_kept_once(durable_store, load.forwards)
     check_order(durable_store, load.forwards)
     print(f"{load.count()} acknowledged, {load.count(0)} unanswered")

@@ -27,9 +27,9 @@ def live_url() -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(live()))
     thread.start()
-    yield started.result(timeout=10)
+    yield started.result(timeout=30)
     stop.set_result(None)
-    thread.join(timeout=10)
+    thread.join(timeout=30)
 
 
 @pytest.fixture(scope="session")

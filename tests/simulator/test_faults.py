@@ -86,7 +86,7 @@ def test_reset_is_a_real_one(wire: Wire) -> None:
     order_fault(wire, "reset", times=1)
     place = urlsplit(wire.url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), timeout=5) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), timeout=20) as connection:
         connection.sendall(b"GET /api?Token=demo-token&Action=CheckCredits HTTP/1.1\r\n")
         connection.sendall(b"Host: simulator\r\n\r\n")
         with pytest.raises(ConnectionResetError):
@@ -97,7 +97,7 @@ def test_cut_answer_begins_and_promises_more(wire: Wire) -> None:
     order_fault(wire, "cut", times=1)
     place = urlsplit(wire.url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), timeout=5) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), timeout=20) as connection:
         connection.sendall(b"GET /api?Token=demo-token&Action=CheckCredits HTTP/1.1\r\n")
         connection.sendall(b"Host: simulator\r\n\r\n")
         begun, chunk, broken = b"", b"", False
@@ -121,7 +121,7 @@ def test_reset_of_the_simulator_lets_held_calls_go(wire: Wire) -> None:
     order_fault(wire, "silence", seconds=60, times=1)
     place = urlsplit(wire.url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), timeout=5) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), timeout=20) as connection:
         connection.sendall(b"GET /api?Token=demo-token&Action=Send HTTP/1.1\r\nHost: s\r\n\r\n")
         while not wire.order("GET", "calls").json()["recent"]:
             time.sleep(0.01)

@@ -13,7 +13,7 @@ def exchange_bytes(wire: Wire, request: str) -> tuple[str, bytes]:
     """One request as it stands, and the head and body of what came back."""
     place = urlsplit(wire.url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), timeout=5) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), timeout=20) as connection:
         connection.sendall(request.encode())
         answer = b""
         while chunk := connection.recv(65536):

@@ -64,7 +64,7 @@ class Kit:
     spool: Path
 
     async def keep(self, *numbers: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.gather(*(keep(self.intake, make_message(number)) for number in numbers))
 
     async def stored(self) -> list[str | None]:
@@ -89,7 +89,7 @@ async def kit(database: Database, tmp_path: Path) -> AsyncIterator[Kit]:
     await made.intake.close()
 
 
-async def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 the intake rings no bell for tests
             await asyncio.sleep(0.02)
@@ -139,7 +139,7 @@ async def test_one_row_that_can_never_be_stored_spoils_no_other(kit: Kit) -> Non
     await kit.intake.recover()
     # NUL is more than PostgreSQL's text takes, a lone surrogate more than SQLite's.
     bad = make_message(5, body="\ud800\x00", raw=b"what came")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.gather(
             *(keep(kit.intake, make_message(number)) for number in range(1, 5)),
             keep(kit.intake, bad),

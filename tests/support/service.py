@@ -24,7 +24,9 @@ AUTH = "an-auth-value-of-the-tests"
 API_KEY = "an-api-key-of-the-tests-with-32-characters"
 SENDER = "447700900123"
 NUMBER = "447700900456"
-START_SECONDS = 30.0
+# Waiting ends as soon as there is something: what these allow for is a machine with other work.
+START_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 # Below the range of outgoing connections, beside the one of support/postgres.py: a port stays free
 # while the process that had it is down.
 PORTS = range(10000, 20000)
@@ -127,7 +129,7 @@ class Service:
                 process.kill()
         self.process.wait(10)
 
-    def stop(self, seconds: float = 15) -> int:
+    def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
@@ -188,7 +190,7 @@ def running(
 
 
 def run_command(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """`letterbox` with these arguments, run to its end (30 s at most)."""
+    """`letterbox` with these arguments, run to its end (60 s at most)."""
     return subprocess.run(
         [LETTERBOX, *arguments],
         env=make_environment(**({"data_dir": folder} | settings)),
@@ -196,7 +198,7 @@ def run_command(folder: Path, *arguments: str, **settings: Any) -> subprocess.Co
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=START_SECONDS,
     )
 
 
@@ -214,7 +216,7 @@ def make_forward(message_id: str, **changes: str) -> str:
 
 
 def wait_until(
-    condition: Callable[[], bool], *, seconds: float = 10.0, what: object = "condition"
+    condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS, what: object = "condition"
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

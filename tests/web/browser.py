@@ -17,7 +17,7 @@ IN_BROWSER = pytest.mark.asyncio(loop_scope="session")
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1440, "height": 900}
 # Where something hangs, the test says so before its own time is up.
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 REPORT_VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation',"
     " event => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from app.cli.demo import playing
 from app.simulator.application import SimulatorApp, build_simulator
@@ -17,7 +17,7 @@ from app.simulator.clock import start_clock
 from app.simulator.config import demo_config
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import AUTH, Service, find_free_port, running
-from tests.web.browser import Desk
+from tests.web.browser import PATIENCE_MS, Desk
 from tests.web.visiting import Visitor, visiting
 
 PASSWORD = "a-password-of-the-tests"
@@ -79,7 +79,7 @@ class Office:
         """Order something of the simulated provider."""
         content = None if order is None else json.dumps(order).encode()
         asked = Request(f"{self.provider}/_simulator/{path}", content, method=method)
-        with urlopen(asked, timeout=10) as answer:
+        with urlopen(asked, timeout=30) as answer:
             return json.load(answer)
 
 
@@ -114,6 +114,7 @@ def bare_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One browser for all tests; each opens its pages in a context of its own."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         found = find_chromium(Path(playwright.chromium.executable_path))
         if found is None:

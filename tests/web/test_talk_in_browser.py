@@ -47,7 +47,7 @@ async def test_a_reply_is_counted_while_it_is_written_and_followed_to_its_delive
         await expect(mine).to_contain_text("by Grace")
         await expect(mine.locator(".badge")).to_have_text("Sent")
         office.order("PATCH", "clock", {"advance_seconds": 120})
-        await expect(mine.locator(".badge")).to_have_text("Delivered", timeout=20_000)
+        await expect(mine.locator(".badge")).to_have_text("Delivered")
 
 
 async def test_a_text_that_arrives_takes_nothing_from_whoever_types(
