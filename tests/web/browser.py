@@ -10,8 +10,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-# All modules with browser tests carry these: one browser and one service for them all, in one loop.
-IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+# All modules with browser tests carry it: a worker's browser and service serve them in one loop.
+# They are in no group: collected last, they would keep one worker busy while the other has no work.
+IN_BROWSER = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1440, "height": 900}
