@@ -25,9 +25,14 @@ class Form:
         self.errors: dict[str, str] = {}
 
     def text(self, name: str, default: str = "") -> str:
-        """A field's text, its ends trimmed; browsers end lines with CR LF, we with LF."""
+        """A field's text, its ends trimmed; browsers end lines with CR LF, we with LF.
+
+        NUL, which no text of a database holds and nobody can type, is left out.
+        """
         value = self._data.get(name, default)
-        return value.replace("\r\n", "\n").strip() if isinstance(value, str) else default
+        if not isinstance(value, str):
+            return default
+        return value.replace("\r\n", "\n").replace("\0", "").strip()
 
     def raw(self, name: str) -> str:
         """A field's text exactly as it came: for passwords."""

@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.access import SCOPES, Scope
-from app.domain.errors import InvalidInput, NotFound
+from app.domain.errors import InvalidInput
 from app.flows import configure
 from app.storage import keys
 from app.storage.keys import ApiKey
@@ -26,8 +26,8 @@ def make_key_routes(site: Site) -> list[Route]:
     return [
         site.get(PATH, list_keys),
         site.post(PATH, create_key),
-        site.get(f"{PATH}/{{id}}/revoke", ask_to_revoke),
-        site.post(f"{PATH}/{{id}}/revoke", revoke_key),
+        site.get(f"{PATH}/{{id:int}}/revoke", ask_to_revoke),
+        site.post(f"{PATH}/{{id:int}}/revoke", revoke_key),
     ]
 
 
@@ -91,7 +91,4 @@ async def _show_list(
 
 
 async def _find(visit: Visit) -> ApiKey:
-    text = visit.request.path_params["id"]
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise NotFound("no such key; it may have been revoked")
-    return await visit.database.read(keys.get_key, int(text))
+    return await visit.database.read(keys.get_key, visit.path_id)

@@ -216,7 +216,11 @@ def _read_view(conn: Connection, number: str, now: datetime) -> NumberView:
 
 
 def _read_number(visit: Visit) -> str:
-    return normalise_number(visit.request.path_params["number"])
+    """The number of the page's path. Raises NotFound for what no number can be."""
+    number = normalise_number(visit.request.path_params["number"])
+    if "\0" in number:
+        raise NotFound("no number has a NUL character")
+    return number
 
 
 def _make_url(visit: Visit) -> str:

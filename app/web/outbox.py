@@ -29,7 +29,7 @@ from app.web.lists import (
     stream_csv,
 )
 from app.web.rendering import write_iso
-from app.web.site import Site, Visit
+from app.web.site import LAST_ID, Site, Visit
 from app.web.wording import STATUSES, explain_status
 
 PATH = "/outbox"
@@ -145,9 +145,7 @@ async def export_texts(visit: Visit) -> Response:
 
 async def show_text(visit: Visit) -> Response:
     """One text: its state, every call for it, its history, and its recipients."""
-    view = await visit.database.read(
-        _read_view, visit.request.path_params["id"], read_place(visit.query)
-    )
+    view = await visit.database.read(_read_view, visit.path_id, read_place(visit.query))
     recipients, older = cut_page(visit, view.recipients)
     return visit.render(
         "outbox_text.html",
@@ -230,6 +228,6 @@ def _read_time_place(text: str) -> Place | None:
     """None, which is the newest page, for whatever `_write_time_place` did not make."""
     time, _, number = text.partition("-")
     try:
-        return _EPOCH + int(time) * _MICROSECOND, int(number)
+        return _EPOCH + int(time) * _MICROSECOND, min(int(number), LAST_ID)
     except (ValueError, OverflowError):
         return None

@@ -42,7 +42,7 @@ PAGES = {
     "/opt-outs": "Opt-outs",
     "/contacts": "Contacts",
     "/contacts/import": "Import contacts",
-    "/contacts/imports/{id}": "Import of contacts",
+    "/contacts/imports/{id:int}": "Import of contacts",
     "/contacts/delete-all": "Delete all contacts?",
     "/groups": "Groups",
     "/groups/change": "Empty the group customers?",
@@ -51,7 +51,7 @@ PAGES = {
     "/alerts": "Alerts",
     "/refusals": "Refused forwards",
     "/keys": "API keys",
-    "/keys/{id}/revoke": "Revoke the key shop?",
+    "/keys/{id:int}/revoke": "Revoke the key shop?",
     "/audit": "Audit trail",
     "/sign-in": "Inbox",
 }
@@ -101,8 +101,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",
         "/numbers/{number}": f"/numbers/{OURS}",
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
-        "/contacts/imports/{id}": shown,
-        "/keys/{id}/revoke": f"/keys/{decode_id('key', key.json['id'])}/revoke",
+        "/contacts/imports/{id:int}": shown,
+        "/keys/{id:int}/revoke": f"/keys/{decode_id('key', key.json['id'])}/revoke",
         "/groups/change": "/groups/change?action=empty&name=customers",
         "/reports": "/reports?type=Messages&from=2026-06-01&to=2026-06-02",
     }

@@ -11,7 +11,7 @@ from tests.web.conftest import Office
 
 pytestmark = IN_BROWSER
 
-ANSWERED, TYPED, PLAIN, UNSURE, OUT, MANY, TRIED = (f"4477009006{n:02}" for n in range(7))
+ANSWERED, TYPED, PLAIN, UNSURE, OUT, MANY, TRIED, REFUSED = (f"4477009006{n:02}" for n in range(8))
 ADA, GRACE = "447700900011", "447700900012"
 
 
@@ -183,3 +183,18 @@ async def test_a_rule_is_tried_while_it_is_written_and_put_in_order(
         await rule.get_by_role("button", name="Switch Zebras off").click()
         await expect(rule.locator(".badge")).to_have_text("Off")
         await expect(page).to_have_url(re.compile("#rule"))
+
+
+async def test_a_refused_reply_does_not_keep_the_thread_from_growing(
+    desk: Desk, office: Office
+) -> None:
+    path = open_talk(office, REFUSED)
+    async with desk.open() as tab:
+        page = tab.page
+        await page.goto(path)
+        await write(page, "x" * 460)
+        await expect(page.locator("#body-error")).to_be_visible()
+        await page.keyboard.press("Escape")
+        open_talk(office, REFUSED, "Still there?")
+        await expect(page.locator(".entry.in")).to_have_count(2)
+        await expect(page.locator("#body")).to_have_value("x" * 460)
