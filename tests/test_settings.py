@@ -49,6 +49,26 @@ def test_a_bad_value_is_one_line_that_names_the_variable(name: str, value: str) 
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("port", "abc", "LETTERBOX_PORT"),
+        ("api_key", "short", "LETTERBOX_API_KEY"),
+        ("provider_timezone", "Europe/Londn", "Europe/London"),
+        ("processes", "2", "PROCESSES"),
+        ("database_url", "mysql://x", "LETTERBOX_DATABASE_URL"),
+        ("forwarders", "300.1.1.1", "LETTERBOX_FORWARDERS"),
+    ],
+)
+def test_a_value_that_cannot_be_served_with_is_one_line_that_helps(
+    name: str, value: str, told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        load(**{name: value})
+    assert len(str(caught.value).splitlines()) == 1
+    assert "short" not in str(caught.value)
+
+
 def test_without_a_token_the_provider_is_one_clear_problem() -> None:
     with pytest.raises(NoProvider, match=r"^no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN$"):
         open_provider(load())

@@ -13,6 +13,8 @@ from app.domain.errors import InvalidCursor
 _VERSION = 1
 _DIGEST_BYTES = 9
 _MAX_LENGTH = 200
+# Ids, and times in microseconds: as far as databases and datetimes reach.
+_LARGEST = 2**63 - 1
 
 
 def encode_cursor(position: tuple[int, ...], path: str, filters: Mapping[str, Any]) -> str:
@@ -34,6 +36,8 @@ def decode_cursor(
         if digest != _digest(numbers, path, filters):
             raise ValueError(text)
         position = tuple(map(int, numbers.split(b".")))
+        if not all(0 <= number <= _LARGEST for number in position):
+            raise ValueError(text)
     except (ValueError, binascii.Error):
         position = ()
     if len(position) != length:

@@ -21,7 +21,10 @@ th, td { border-bottom: 1px solid #8883; padding: .25rem .75rem .25rem 0; text-a
 td { overflow-wrap: anywhere; vertical-align: top; }
 pre { overflow-x: auto; }
 """
-POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 
 
 def make_docs_router(app: FastAPI) -> APIRouter:

@@ -144,6 +144,10 @@ DETAILS = {
 }
 
 
+# What the framework says of a text's length speaks of items.
+_LENGTHS = {"too_long": ("max_length", "at most"), "too_short": ("min_length", "at least")}
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application as a problem."""
 
@@ -231,6 +235,9 @@ def _describe(error: Mapping[str, Any]) -> tuple[str, str]:
         return "", "send a JSON object with Content-Type: application/json"
     if error["type"] == "extra_forbidden":
         return ".".join(where), "there is no such field"
+    if error["type"] in _LENGTHS and isinstance(error["input"], str):
+        bound, least_or_most = _LENGTHS[error["type"]]
+        return ".".join(where), f"a text of {least_or_most} {error['ctx'][bound]} characters"
     return ".".join(where), error["msg"].removeprefix("Value error, ")
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.api.cursors import decode_cursor, encode_cursor
 from app.api.schemas import Item, Page
+from app.domain.errors import InvalidCursor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -96,9 +97,17 @@ class Listing:
         return cursor
 
     def find_time_position(self) -> tuple[datetime, int] | None:
-        """Where the list goes on, for lists in the order of a time and an id."""
+        """Where the list goes on, for lists in the order of a time and an id.
+
+        Raises InvalidCursor.
+        """
         found = self.find_position(2)
-        return None if found is None else (_EPOCH + found[0] * _MICROSECOND, found[1])
+        if found is None:
+            return None
+        try:
+            return _EPOCH + found[0] * _MICROSECOND, found[1]
+        except OverflowError:
+            raise InvalidCursor("the cursor names no time", field="cursor") from None
 
     def make_time_next(
         self, response: Response, position: tuple[datetime, int] | None

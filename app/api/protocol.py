@@ -16,8 +16,14 @@ from app.api.inbound import (
 )
 
 MAX_HEAD_BYTES = 80 * 1024
+# What a request may be on the wire after its head: a body in the smallest chunks is several times
+# its size, and what stands between and behind them (extensions, trailers) nobody else bounds.
+MAX_FORWARD_BYTES = 1024 * 1024
+MAX_WIRE_BYTES = 8 * 1024 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
+# For the body of any other request: whoever stops in the middle holds no connection for ever.
+BODY_TIMEOUT_SECONDS = 60.0
 CHECK_SECONDS = 5.0
 
 INBOUND = PATH.encode()
@@ -55,7 +61,8 @@ class _Forward:
 class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers are too long or too slow.
 
-    Without it a URL of 200 MB takes 260 MB of memory and a minute of the event loop.
+    Without it a URL of 200 MB takes 260 MB of memory and a minute of the event loop, and so do
+    trailers behind a body in chunks.
 
     A forward goes to `app.inbound`, where the application has one, without a scope, a task or ASGI
     messages, which together cost as much as storing it. What is rare goes uvicorn's way: a request
@@ -63,9 +70,13 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     """
 
     _head_bytes = 0
+    # What came of a request after its head.
+    _wire_bytes = 0
     # Whether a request is on its way, and since when.
     _is_reading = True
     _reading_since = 0.0
+    # Since when the body of another request is on its way.
+    _body_since: float | None = None
     # Since when a forward's answer is the last that happened.
     _idle_since: float | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -89,9 +100,19 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._is_reading and self._forward is None:
+        if self.transport.is_closing():
+            return
+        if not self._is_reading:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > MAX_WIRE_BYTES:
+                self.transport.close()
+        elif self._forward is not None:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > MAX_FORWARD_BYTES:
+                self._refuse_too_large(self._forward)
+        else:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
@@ -104,12 +125,13 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
         self._idle_since = None
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._head_bytes = self._wire_bytes = 0
         path, _, query = self.url.partition(b"?")
         if path == INBOUND and self._can_take(query):
             self._begin_forward(query)
             return
         self._is_reading = False
+        self._body_since = self.loop.time()
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -132,6 +154,7 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         forward, self._forward = self._forward, None
         if forward is None:
+            self._body_since = None
             super().on_message_complete()
             return
         self._is_reading = False
@@ -207,6 +230,8 @@ class BoundedHttpToolsProtocol(HttpToolsProtocol):
             left = self._reading_since + READ_TIMEOUT_SECONDS - now
             if left <= 0 and self._forward is not None:
                 self._reply(self._forward, TIMED_OUT)
+        elif self._body_since is not None:
+            left = self._body_since + BODY_TIMEOUT_SECONDS - now
         elif self._idle_since is not None:
             left = self._idle_since + self.timeout_keep_alive - now
         if left <= 0:

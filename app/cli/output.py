@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from unicodedata import category
 
 import typer
 from rich.console import Console
@@ -38,11 +39,18 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """
     table = Table(*headings, box=None, pad_edge=False, show_header=bool(headings))
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else make_visible(str(cell)) for cell in row))
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=1000)
     console.print(table)
+
+
+def make_visible(text: str) -> str:
+    """What strangers wrote, with characters that steer a terminal shown instead of obeyed."""
+    return "".join(
+        repr(each)[1:-1] if category(each) == "Cc" and each not in "\t\n" else each for each in text
+    )
 
 
 def name_command() -> str:

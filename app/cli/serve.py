@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -32,6 +33,7 @@ from app.storage.data_dir import DataDir
 GRACEFUL_SECONDS = 8
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
+MOST_FILES = 65_536
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700
 # Where a link may not be printed or cannot be made yet.
 LINK_COMMAND = "letterbox login-link"
@@ -46,6 +48,7 @@ log = structlog.get_logger("letterbox")
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
     """Serve until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
+    _allow_many_connections()
     data_dir = DataDir.open(settings.data_dir)
     lock = None if settings.is_postgres else data_dir.lock()
     shared = find_secrets(settings, data_dir)
@@ -63,6 +66,18 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _allow_many_connections() -> None:
+    """Strangers' idle connections must not use up what the provider's need: 1,024 is soon too few.
+
+    A machine that refuses it leaves it as it is.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_app() -> ASGIApp:

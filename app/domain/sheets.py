@@ -5,7 +5,8 @@ import io
 from collections.abc import Sequence
 
 # A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Full-width signs are as good there as the others.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def make_cell(value: str | None) -> str:

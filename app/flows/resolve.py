@@ -26,10 +26,13 @@ async def resolve_text(
     outcome: Outcome,
     *,
     provider_id: str | None = None,
+    attempt: int | None = None,
     who: str,
     now: datetime,
 ) -> OutboundText:
     """Say that it was sent (with the provider's id it is followed), have it sent again, or give up.
+
+    `attempt` is the one that the person looked at: of a later one they know nothing.
 
     Raises InvalidInput, NotFound, and Conflict where the text is not uncertain.
     """
@@ -41,7 +44,7 @@ async def resolve_text(
 
     def resolve(conn: Connection) -> OutboundText:
         add_audit(conn, who, "outbound.resolve", str(outbound_id), detail, now)
-        resolve_by_hand(conn, outbound_id, _EVENTS[outcome], provider_id, who, now)
+        resolve_by_hand(conn, outbound_id, _EVENTS[outcome], provider_id, who, now, attempt=attempt)
         return get_outbound(conn, outbound_id)
 
     return await database.write(resolve)

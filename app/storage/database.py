@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -255,6 +256,10 @@ def make_sqlite_engine(
     if read_only:
         pragmas.append("PRAGMA query_only = ON")
 
+    @event.listens_for(engine, "do_connect")
+    def make_file(*_: object) -> None:
+        make_private(path)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in pragmas:
@@ -265,6 +270,16 @@ def make_sqlite_engine(
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def make_private(path: Path) -> None:
+    """Make the file where it is missing: what people write nobody else on the machine may read.
+
+    SQLite gives the files beside it the same mode, and finds its own words for what fails here. A
+    file that is there is not opened: closing it would let go of SQLite's locks.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def is_connection_loss(error: DBAPIError) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
-from app.storage.database import Database, SqliteDatabase, is_passing
+from app.storage.database import Database, SqliteDatabase, is_passing, make_private
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 MIGRATION_LOCK = 0x4C455454_4D494752
@@ -82,7 +82,7 @@ def _upgrade(conn: Connection) -> str | None:
 def _back_up(path: Path, revision: str) -> Path:
     """A whole copy beside the file, whatever others write to it meanwhile."""
     copy = path.with_name(f"{path.name}.before-migration-from-{revision}")
+    make_private(copy)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-    copy.chmod(0o600)
     return copy

@@ -226,10 +226,13 @@ def resolve_by_hand(
     provider_id: str | None,
     who: str,
     now: datetime,
+    *,
+    attempt: int | None = None,
 ) -> None:
     """A person says what became of an uncertain text.
 
-    Raises NotFound, and Conflict where the text is not uncertain or the id is another text's.
+    Raises NotFound, and Conflict where the text is not uncertain, where its last attempt is not
+    the one that they speak of (None: whichever), or where the id is another text's.
     """
     query = select(outbound).where(outbound.c.id == outbound_id).with_for_update()
     row = conn.execute(query).first()
@@ -237,6 +240,8 @@ def resolve_by_hand(
         raise NotFound("no such outbound text")
     if row.status != OutboundStatus.UNCERTAIN:
         raise Conflict(f"the text is {row.status}; only an uncertain one can be resolved")
+    if attempt is not None and row.attempts != attempt:
+        raise Conflict("the text was sent once more since then: look at it anew")
     if provider_id is not None:
         if find_known(conn, [provider_id]):
             raise Conflict(f"the provider's id {provider_id} belongs to another text")

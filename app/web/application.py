@@ -64,7 +64,16 @@ class Pages:
             Route("/static/{digest}/{name}", serve_asset),
         ]
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
-        handlers = {HTTPException: site.answer_unrouted, NotFound: site.answer_unrouted}
+
+        async def answer_no_id(request: Request, _: Exception) -> Response:
+            # Thousands of digits, of which the router cannot make a number.
+            return await site.answer_unrouted(request, NotFound("there is nothing with this id"))
+
+        handlers = {
+            HTTPException: site.answer_unrouted,
+            NotFound: site.answer_unrouted,
+            ValueError: answer_no_id,
+        }
         self._app = Starlette(routes=routes, exception_handlers=handlers)
         self._app.router.redirect_slashes = False
 

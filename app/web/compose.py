@@ -16,7 +16,7 @@ from app.storage.sender import get_sender
 from app.web.forms import WHOLE, Form
 from app.web.site import Site, Visit
 from app.web.writing import (
-    make_nonce,
+    find_nonce,
     measure,
     normalise_numbers,
     note_faults,
@@ -135,7 +135,7 @@ def _show_look(
         wanted=wanted,
         look=look,
         fields=[(name, form.text(name)) for name in (*FIELDS, "kind") if form.text(name)],
-        nonce=make_nonce(),
+        nonce=find_nonce(form),
         measure=measure(wanted.body, [n for n in look.numbers if n not in look.opted_out]),
     )
 

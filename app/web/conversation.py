@@ -23,7 +23,7 @@ from app.web.forms import WHOLE, Form
 from app.web.rule_forms import list_conditions
 from app.web.site import PART, Site, Visit
 from app.web.wording import explain_outcome, explain_problem, explain_status
-from app.web.writing import make_nonce, measure, note_faults, read_moment, send_once
+from app.web.writing import find_nonce, measure, note_faults, read_moment, send_once
 
 # A page of a thread begins below the ids of a text of either direction; None: at the newest.
 Place = tuple[int, int] | None
@@ -162,7 +162,7 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         opened=opened,
         conversation=opened.conversation,
         form=form,
-        nonce=make_nonce(),
+        nonce=find_nonce(form),
         measure=measure(body, [source]) if body else None,
         zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),

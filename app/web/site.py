@@ -122,7 +122,12 @@ class Visit:
         if done:
             text = base64.urlsafe_b64encode(json.dumps([kind, done]).encode()).decode()
             response.set_cookie(
-                FLASH, text, max_age=FLASH_SECONDS, httponly=True, samesite="strict"
+                FLASH,
+                text,
+                max_age=FLASH_SECONDS,
+                httponly=True,
+                samesite="strict",
+                secure=self.site.origins.is_https,
             )
         return response
 

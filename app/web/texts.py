@@ -96,6 +96,7 @@ async def resolve(visit: Visit) -> Response:
             visit.path_id,
             outcome,
             provider_id=form.text("provider_id") or None,
+            attempt=form.number("attempt"),
             who=visit.actor,
             now=visit.now,
         )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.api.post import Post, open_post
 from tests.api.running import Running, running
@@ -34,4 +35,22 @@ async def lone_post(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Post]:
 async def lone_api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
     """The application on SQLite, for what does not depend on the database."""
     async with running(sqlite_url, tmp_path) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_post(
+    shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Post]:
+    """The same with a provider, for tests that are refused and so leave it as it is."""
+    async with open_post(shared_sqlite_url, tmp_path_factory.mktemp("shared")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_api(
+    shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """The same without one."""
+    async with running(shared_sqlite_url, tmp_path_factory.mktemp("shared")) as started:
         yield started

@@ -27,10 +27,11 @@ async def make_key(kit: Kit, *scopes: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['key']}"}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", [*EVERY_LIST, "/events", "/messages/msg_1"])
-async def test_nothing_is_shown_without_a_key(kit: Kit, path: str) -> None:
+async def test_nothing_is_shown_without_a_key(shared_kit: Kit, path: str) -> None:
     for header in ("", "Bearer wrong", "Basic YTpi"):
-        answer = await kit.client.request(
+        answer = await shared_kit.client.request(
             "GET", "/api/v1" + path, headers={"Authorization": header}
         )
         assert answer.status_code == 401
@@ -50,6 +51,44 @@ async def test_a_key_opens_what_its_scopes_name(kit: Kit) -> None:
         assert answer.json()["status"] == 403
 
 
+async def test_every_path_opens_to_its_scope_and_to_no_other(kit: Kit) -> None:
+    schema = (await kit.client.request("GET", "/openapi.json")).json()
+    operations = [
+        (method.upper(), path.replace("{", "").replace("}", ""), operation)
+        for path, methods in schema["paths"].items()
+        if path.startswith("/api/v1")
+        for method, operation in methods.items()
+    ]
+    assert len(operations) > 50
+    lesser = ("messages:read", "messages:send", "rules:write")
+    keys = {scope: await make_key(kit, scope) for scope in lesser}
+    for method, path, operation in operations:
+        [[scope]] = [each["key"] for each in operation["security"]]
+        answer = await kit.client.request(method, path, headers={"Authorization": ""})
+        assert answer.status_code == 401, (method, path)
+        for held, key in keys.items():
+            # What would be done is kept from it by an unknown parameter, which is told last.
+            answer = await kit.client.request(f"{method}", f"{path}?colour=red", headers=key)
+            expected = 422 if held == scope else 403
+            assert answer.status_code == expected, (method, path, held)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/messages", "/api/v1/nowhere", "/docs", "/livez"])
+async def test_no_answer_is_kept_or_taken_for_something_else(kit: Kit, path: str) -> None:
+    answer = await kit.client.request("GET", path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_text_that_is_too_long_is_told_in_characters(kit: Kit) -> None:
+    answer = await kit.client.request(
+        "POST", "/api/v1/rules", json={"name": "x" * 999, "reply": "Hello"}
+    )
+    assert answer.json()["errors"] == [
+        {"field": "name", "detail": "a text of at most 200 characters"}
+    ]
+
+
 async def test_a_revoked_key_opens_nothing_from_then_on(kit: Kit) -> None:
     key = await make_key(kit, "messages:read")
     assert (await kit.client.request("GET", "/api/v1/messages", headers=key)).status_code == 200
@@ -60,23 +99,26 @@ async def test_a_revoked_key_opens_nothing_from_then_on(kit: Kit) -> None:
     assert (await kit.client.request("GET", "/api/v1/messages", headers=key)).status_code == 401
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", EVERY_LIST)
-async def test_every_unknown_parameter_is_named(kit: Kit, path: str) -> None:
-    answer = await kit.client.request(
+async def test_every_unknown_parameter_is_named(shared_kit: Kit, path: str) -> None:
+    answer = await shared_kit.client.request(
         "GET", "/api/v1" + path, params={"colour": "red", "Limit": "5"}
     )
     assert answer.status_code == 422
     assert {error["field"] for error in answer.json()["errors"]} == {"colour", "Limit"}
 
 
-async def test_every_unknown_field_is_named(kit: Kit) -> None:
-    answer = await kit.client.request(
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_unknown_field_is_named(shared_kit: Kit) -> None:
+    answer = await shared_kit.client.request(
         "POST", "/api/v1/numbers", json={"number": "447700900456", "colour": "red"}
     )
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["colour"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -92,22 +134,24 @@ async def test_every_unknown_field_is_named(kit: Kit) -> None:
         {"order": "sideways"},
     ],
 )
-async def test_a_bad_parameter_is_named(kit: Kit, parameters: dict[str, str]) -> None:
-    answer = await kit.client.request("GET", "/api/v1/messages", params=parameters)
+async def test_a_bad_parameter_is_named(shared_kit: Kit, parameters: dict[str, str]) -> None:
+    answer = await shared_kit.client.request("GET", "/api/v1/messages", params=parameters)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == next(iter(parameters))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/messages/msg_999", "/messages/x", "/conversations/1", "/nope"])
-async def test_what_does_not_exist_is_a_problem_404(kit: Kit, path: str) -> None:
-    answer = await kit.client.request("GET", "/api/v1" + path)
+async def test_what_does_not_exist_is_a_problem_404(shared_kit: Kit, path: str) -> None:
+    answer = await shared_kit.client.request("GET", "/api/v1" + path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"].startswith("/problems/")
 
 
-async def test_a_wrong_method_is_a_problem_405(kit: Kit) -> None:
-    answer = await kit.client.request("DELETE", "/api/v1/messages")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_wrong_method_is_a_problem_405(shared_kit: Kit) -> None:
+    answer = await shared_kit.client.request("DELETE", "/api/v1/messages")
     assert answer.status_code == 405
     assert "GET" in answer.headers["allow"]
     assert answer.headers["content-type"] == "application/problem+json"

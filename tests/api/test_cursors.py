@@ -44,6 +44,12 @@ def test_a_cursor_is_read_back_by_its_query_alone(numbers: list[int]) -> None:
         decode_cursor(text, "/messages", filters, length=3 - length)
 
 
+@given(st.one_of(st.integers(2**63), st.integers(max_value=-1)))
+def test_a_cursor_made_up_with_a_place_that_no_row_has_is_refused(number: int) -> None:
+    with pytest.raises(InvalidCursor):
+        decode_cursor(encode_cursor((number,), "/messages", {}), "/messages", {})
+
+
 @given(st.text() | st.binary(max_size=40).map(lambda data: data.hex()))
 def test_any_other_text_is_no_cursor(text: str) -> None:
     with pytest.raises(InvalidCursor):

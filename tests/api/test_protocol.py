@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from app.api import protocol
 from app.api.protocol import BoundedHttpToolsProtocol
 from app.main import build_app
 from tests.support.kit import Kit, open_kit
-from tests.support.service import make_forward
+from tests.support.service import API_KEY, make_forward
 
 HOST = b"Host: letterbox.test\r\n"
 
@@ -170,3 +171,64 @@ async def test_a_message_is_kept_though_the_caller_has_gone(kit: Kit) -> None:
         await writer.wait_closed()
         # Shutting down waits until it is answered.
     assert await kit.find() == ["1"]
+
+
+@pytest.mark.parametrize("path", [b"/inbound", b"/sign-in"])
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"X: y\r\n" * 10_000], ids=["one", "many"])
+async def test_trailers_without_end_are_cut_off(kit: Kit, path: bytes, piece: bytes) -> None:
+    async with serving(kit) as port:
+        host = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
+        head = b"POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" % path + host
+        assert not await takes_all(port, head + b"\r\n0\r\nX: ", piece)
+
+
+async def test_a_body_in_the_smallest_chunks_is_read(kit: Kit) -> None:
+    body = make_forward("1").encode() + b"&more=" + b"x" * 60_000
+    head = b"POST /inbound HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    chunks = b"".join(b"0001\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    async with serving(kit) as port:
+        answer = await talk(port, head + HOST + b"\r\n" + chunks)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_body_that_stops_in_the_middle_holds_no_connection(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    async with serving(kit) as port:
+        origin = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
+        head = b"POST /sign-in/link HTTP/1.1\r\nContent-Length: 99\r\n" + origin
+        assert b"HTTP/1.1 200" not in await talk(port, head + b"\r\nlink=x")
+
+
+async def test_an_answer_may_take_longer_than_a_body(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    async with serving(kit) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        key = b"Authorization: Bearer %s\r\n" % API_KEY.encode()
+        writer.write(b"GET /api/v1/events HTTP/1.1\r\n" + HOST + key + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.6)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert not reader.at_eof()
+        writer.transport.abort()
+
+
+async def takes_all(port: int, head: bytes, piece: bytes) -> bool:
+    """Whether 32 MiB of pieces can be sent behind a head."""
+    async with asyncio.timeout(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(head)
+            for _ in range(32 * 1024 * 1024 // len(piece)):
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            return False
+        finally:
+            writer.transport.abort()
+        return True

@@ -1,9 +1,12 @@
 """What callers cannot do: bounds on heads, bodies and time, and who is believed."""
 
+import resource
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from tests.support.service import AUTH, Service, make_forward, running, wait_until
@@ -99,3 +102,15 @@ def test_a_forwarded_address_is_believed_from_a_trusted_proxy_alone(service: Ser
     assert ask("192.0.2.7, 198.51.100.1") == 403
     assert ask("198.51.100.1, 192.0.2.7") == 200
     assert ask("nonsense") == 403
+
+
+def test_a_service_may_have_as_many_connections_as_the_machine_lets_it(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # What the service inherits, as shells have it.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        with running(tmp_path / "data") as started:
+            allowed = psutil.Process(started.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert allowed == (min(hard, 65_536), hard)

@@ -1,13 +1,23 @@
 """Secrets in an outage: neither the spool, nor PostgreSQL, nor any log or answer ever has one."""
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from tests.e2e.stores import PostgresStore
-from tests.support.service import NUMBER, Service, make_forward, running, wait_until
+from tests.support.service import (
+    NUMBER,
+    Answer,
+    Service,
+    make_forward,
+    run_command,
+    running,
+    wait_until,
+)
 
 # Files whose very purpose it is to hold one.
 OWN_FILES = {"inbound_auth", "api_key"}
@@ -31,6 +41,46 @@ def send_in_every_form(service: Service, auth: str, name: str) -> None:
         assert answer.status == 200, (content_type, answer)
     query = make_forward(f"{name}-escaped", auth="").removesuffix("auth=")
     assert service.ask(f"/inbound?{query}auth={escaped}&AUTH={quote(auth)}").status == 200
+
+
+def send_form(service: Service, path: str, form: Mapping[str, str], cookie: str = "") -> Answer:
+    """A form of a page, as a browser sends it."""
+    headers = {
+        "Origin": service.url,
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": cookie,
+    }
+    return service.ask(path, method="POST", body=urlencode(form).encode(), headers=headers)
+
+
+def sign_in(service: Service, path: str, form: Mapping[str, str]) -> str:
+    """The cookie of a session that a form begins."""
+    answer = send_form(service, path, form)
+    assert answer.status == 303, answer
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+def look_at_pages(service: Service, folder: Path, url: str) -> tuple[list[bytes], list[str]]:
+    """What pages show somebody who signs in either way, and the secrets that this takes."""
+    wrong = send_form(service, "/sign-in", {"name": "Ada", "password": "not-the-password"})
+    assert wrong.status == 422
+    password = sign_in(service, "/sign-in", {"name": "Ada", "password": "a-pages-password"})
+    made = run_command(
+        folder, "login-link", "--name", "Grace", database_url=url, inbound_auth=None, api_key=None
+    )
+    assert made.returncode == 0, made.stderr
+    [link] = re.findall(r"link=(\S+)", made.stdout)
+    assert service.ask(f"/sign-in?link={link}").status == 200
+    by_link = sign_in(service, "/sign-in/link", {"link": link})
+    assert send_form(service, "/sign-in/link", {"link": link}).status == 403
+    shown = []
+    for cookie in (password, by_link):
+        for path in ("/", "/numbers", "/overview", "/keys", "/audit", "/outbox", "/contacts"):
+            answer = service.ask(path, headers={"Cookie": cookie})
+            assert answer.status in {200, 502}, (path, answer)
+            shown.append(answer.body)
+    tokens = [cookie.partition("=")[2] for cookie in (password, by_link)]
+    return [wrong.body, *shown], ["not-the-password", link, *tokens]
 
 
 def has_recovered(service: Service) -> bool:
@@ -62,6 +112,10 @@ def test_no_secret_leaks_in_an_outage(durable_store: PostgresStore, tmp_path: Pa
         database_url=url,
         inbound_auth=None,
         api_key=None,
+        admin_password="a-pages-password",
+        provider_token="a-provider-token",
+        # Nobody answers there.
+        provider_url="http://127.0.0.1:9/api",
         log_level="debug",
         log_format="json",
     ) as service:
@@ -72,6 +126,12 @@ def test_no_secret_leaks_in_an_outage(durable_store: PostgresStore, tmp_path: Pa
         wanted = {"name": "x", "scopes": ["messages:read"]}
         narrow = service.call("/keys", method="POST", body=wanted, key=key).json["key"]
         secrets = [auth, key, own, narrow, "a-wrong-value", "a-database-password"]
+        secrets += ["a-pages-password", "a-provider-token"]
+        pages, secrets_of_pages = look_at_pages(service, folder, url)
+        secrets += secrets_of_pages
+        text = {"to": "447700900123", "source": NUMBER, "body": "Hello"}
+        assert service.call("/outbound", method="POST", body=text, key=key).status == 202
+        assert service.call("/credits", key=key).status == 503
 
         send_in_every_form(service, auth, "before")
         assert service.forward("own", auth=own).status == 200
@@ -97,7 +157,9 @@ def test_no_secret_leaks_in_an_outage(durable_store: PostgresStore, tmp_path: Pa
         assert service.stop() == 0
     stored = dump(durable_store)
     assert b"during-json" in stored
-    everything = b"".join([kept, *shown, stored, read_files(folder), service.log.read_bytes()])
+    everything = b"".join(
+        [kept, *shown, *pages, stored, read_files(folder), service.log.read_bytes()]
+    )
     for secret in secrets:
         assert secret.encode() not in everything, secret
         assert secret.encode().hex().encode() not in everything, secret

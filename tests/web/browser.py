@@ -10,8 +10,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-# All modules with browser tests carry these: one browser and one service for them all, in one loop.
-IN_BROWSER = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+# All modules with browser tests carry it: a worker's browser and service serve them in one loop.
+# They are in no group: collected last, they would keep one worker busy while the other has no work.
+IN_BROWSER = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1440, "height": 900}
@@ -21,6 +22,13 @@ REPORT_VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation',"
     " event => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"
 )
+
+# What a page does well, axe would tell at far greater length.
+RUN_AXE = """async () => {
+    const { violations } = await axe.run({ resultTypes: ["violations"] });
+    return violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary ?? ""}`));
+}"""
 
 
 @dataclass
@@ -39,6 +47,11 @@ class Watch:
         context.on("weberror", lambda error: self.faults.append(f"script: {error.error}"))
         context.on("request", self._note_request)
         context.on("response", self._note_response)
+
+    def take_faults(self) -> list[str]:
+        """What went wrong since it was last asked."""
+        taken, self.faults = self.faults, []
+        return taken
 
     def _note_console(self, message: ConsoleMessage) -> None:
         # Of an answer that is no 200 the browser says so; `_note_response` judges those.
@@ -94,7 +107,7 @@ class Desk:
             yield Tab(await context.new_page(), watch)
         finally:
             await context.close()
-        assert watch.faults == []
+        assert watch.take_faults() == []
 
 
 @dataclass
@@ -111,13 +124,10 @@ class Tab:
 
 async def find_violations(page: Page) -> list[str]:
     """What axe-core finds wrong, each with the elements and why; it passes any policy."""
-    await page.evaluate(AXE_SCRIPT)
-    found = await page.evaluate("axe.run()")
-    return [
-        f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_SCRIPT)
+    found: list[str] = await page.evaluate(RUN_AXE)
+    return found
 
 
 async def measure_overflow(page: Page) -> int:

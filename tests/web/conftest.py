@@ -39,6 +39,15 @@ async def lone_visitor(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor
         yield signed_in
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_visitor(
+    shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Visitor]:
+    """One for all those tests of a module that leave nothing behind."""
+    async with visiting(shared_sqlite_url, tmp_path_factory.mktemp("shared")) as signed_in:
+        yield signed_in
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """A service with an account at the simulated provider, both running for all tests.

@@ -28,10 +28,10 @@ def switched(office: Office, **switches: object) -> Iterator[None]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty_book(office: Office) -> AsyncIterator[None]:
     """Nobody in the address book, before and after."""
-    books = office.world.books.of("demo")
-    books.contacts.clear()
+    book = office.world.books.of("demo")
+    book.clear_contacts()
     yield
-    books.contacts.clear()
+    book.clear_contacts()
 
 
 async def import_lines(page: Page, *lines: str, duplicates: str = "refuse") -> None:

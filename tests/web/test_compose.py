@@ -113,6 +113,7 @@ async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> Non
     assert text["schedule_at"] == "2026-06-02T09:00:00.000000Z"
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -129,9 +130,9 @@ async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> Non
     ],
 )
 async def test_each_mistake_stands_beside_its_field(
-    lone_visitor: Visitor, changes: dict[str, str], field: str
+    shared_visitor: Visitor, changes: dict[str, str], field: str
 ) -> None:
-    answer = await lone_visitor.post("/new", FORM | changes)
+    answer = await shared_visitor.post("/new", FORM | changes)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
     assert 'aria-invalid="true"' in answer.text

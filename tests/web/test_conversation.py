@@ -225,6 +225,20 @@ async def lone_clerk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
         yield visitor
 
 
+async def test_a_double_click_queues_one_reply_and_says_so_twice(clerk: Visitor) -> None:
+    form = {"body": "We are open", "once": "a-nonce"}
+    answers = await asyncio.gather(*(clerk.post(f"{PATH}/reply", form) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [303] * 4
+    assert len((await clerk.running.read("/outbound"))["items"]) == 1
+
+
+async def test_a_form_that_comes_back_with_an_error_is_still_the_same_form(clerk: Visitor) -> None:
+    form = {"body": "", "once": "a-nonce"}
+    answer = await clerk.post(f"{PATH}/reply", form)
+    assert answer.status_code == 422
+    assert 'name="once" value="a-nonce"' in answer.text
+
+
 @pytest.mark.parametrize(
     ("outcome", "status"), [("sent", "sent"), ("resend", "queued"), ("failed", "failed")]
 )
@@ -244,6 +258,18 @@ async def test_an_uncertain_text_is_settled_by_a_persons_word(
         return list(conn.execute(query).scalars())
 
     assert await clerk.running.runtime.database.read(read_actors) == ["session:Ada"]
+
+
+async def test_a_word_about_an_older_attempt_settles_nothing(clerk: Visitor) -> None:
+    await write(clerk, "Hello")
+    await change_outbound(clerk, status="uncertain", attempts=1)
+    assert 'name="attempt" value="1"' in await clerk.read(PATH)
+    await change_outbound(clerk, status="uncertain", attempts=2)
+    form = {"next": PATH, "outcome": "resend", "attempt": "1"}
+    assert "look at it anew" in await clerk.submit("/texts/1/resolve", form)
+    assert await read_statuses(clerk) == ["uncertain"]
+    await clerk.submit("/texts/1/resolve", form | {"attempt": "2"})
+    assert await read_statuses(clerk) == ["queued"]
 
 
 async def test_the_sender_can_be_opted_out_and_back_in(clerk: Visitor) -> None:

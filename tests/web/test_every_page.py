@@ -1,6 +1,7 @@
 """What holds for every page in a real browser: on a phone and a desk, in light and dark."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -66,6 +67,8 @@ NO_PAGES = {
     "/reports/csv",
     "/audit/csv",
 }
+# An attribute that begins right behind another one's value is none for a browser.
+GLUED = re.compile(r'="[^"<>]*"[^\s/>]+')
 OURS = "447700900001"
 SENDER = "447700900031"
 SIZES_AND_SCHEMES: tuple[tuple[Mapping[str, int], Literal["light", "dark"]], ...] = (
@@ -108,22 +111,37 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def tab(desk: Desk) -> AsyncIterator[Tab]:
+    """One for all pages: to open it costs as much as to look at one."""
+    async with desk.open() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def bare_tab(bare_desk: Desk) -> AsyncIterator[Tab]:
+    """One for all pages of the first day."""
+    async with bare_desk.open(size=PHONE) as opened:
+        # Without an account there is nothing to show of the provider's.
+        opened.watch.expected.add(503)
+        yield opened
+
+
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_sound(desk: Desk, addresses: Mapping[str, str], path: str) -> None:
-    async with desk.open() as tab:
-        await tab.page.goto(addresses.get(path, path))
-        await expect(tab.page.locator("h1")).to_have_text(PAGES[path])
-        await check(tab)
+async def test_a_page_is_sound(tab: Tab, addresses: Mapping[str, str], path: str) -> None:
+    await tab.page.goto(addresses.get(path, path))
+    await expect(tab.page.locator("h1")).to_have_text(PAGES[path])
+    await check(tab)
+    assert tab.watch.take_faults() == []
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if "{" not in path])
-async def test_a_page_is_sound_on_the_first_day(bare_desk: Desk, path: str) -> None:
-    async with bare_desk.open(size=PHONE) as tab:
-        tab.watch.expected.add(503)  # without an account there is nothing to show of the provider's
-        await tab.page.goto(path)
-        await expect(tab.page.locator("h1")).to_be_visible()
-        assert await find_violations(tab.page) == []
-        assert await measure_overflow(tab.page) == 0
+async def test_a_page_is_sound_on_the_first_day(bare_tab: Tab, path: str) -> None:
+    await bare_tab.page.goto(path)
+    await expect(bare_tab.page.locator("h1")).to_be_visible()
+    assert await find_violations(bare_tab.page) == []
+    assert await measure_overflow(bare_tab.page) == 0
+    assert bare_tab.watch.take_faults() == []
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-in?link=spent", "/nowhere"])
@@ -135,6 +153,8 @@ async def test_a_page_for_strangers_is_sound(desk: Desk, path: str) -> None:
 
 async def check(tab: Tab) -> None:
     """As it is on a desk in light, and on a phone in the dark."""
+    source = await (await tab.page.request.get(tab.page.url)).text()
+    assert GLUED.findall(source) == []
     for size, scheme in SIZES_AND_SCHEMES:
         await tab.page.set_viewport_size({"width": size["width"], "height": size["height"]})
         await tab.page.emulate_media(color_scheme=scheme)
