@@ -22,10 +22,14 @@ from app.storage.text_search import merge_index
 
 POLL_SECONDS = 1.0
 # While messages stream in, the flows beside them take short turns, so many times their length
-# apart: about a fifteenth of the process's time. Handling takes more of it the further it is
-# behind, and all it needs from MAX_LAG on, however long the stream lasts.
+# apart.
+GIVE_WAY = 8
+# On SQLite each turn of handling holds up a batch, and fewer than one message in a hundred should
+# wait for it. It takes more turns the further it is behind, and all it needs from MAX_LAG on,
+# however long the stream lasts.
 BUSY_BATCH_ROWS = 20
-GIVE_WAY = 14
+HANDLING_GIVE_WAY = 80
+MAX_PAUSE_SECONDS = 0.5
 MAX_LAG = timedelta(seconds=20)
 # What a lease or a check waits for takes seconds at least.
 CHORES_SECONDS = 2.0
@@ -59,7 +63,8 @@ async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
             log.exception("handling_failed")
             await asyncio.sleep(POLL_SECONDS)
         if patience:
-            await asyncio.sleep(patience * GIVE_WAY * (loop.time() - began))
+            pause = HANDLING_GIVE_WAY * (loop.time() - began)
+            await asyncio.sleep(patience * min(pause, MAX_PAUSE_SECONDS))
 
 
 def choose_patience(lag: timedelta) -> float:

@@ -47,6 +47,10 @@ SECRETIVE = frozenset(
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]+)?")
 
 
+# `password`, `sslpassword` and whatever else a driver calls one.
+_QUERY_PASSWORD = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
+
+
 class Settings(BaseSettings):
     """Every effective value, immutable. Names and meanings: docs/configuration.md."""
 
@@ -239,13 +243,20 @@ def _describe_first(error: ValidationError) -> str:
     return f"{PREFIX}{name.upper()}: {text} (it is {problem['input']!r})"
 
 
+def _mask_url(url: str) -> str:
+    """A password may stand before the host or, as drivers take it too, in the query."""
+    if "@" in url:
+        scheme, _, rest = url.partition("://")
+        user = rest.rpartition("@")[0].partition(":")[0]
+        url = f"{scheme}://{user}:********@{rest.rpartition('@')[2]}"
+    return _QUERY_PASSWORD.sub(r"\1********", url)
+
+
 def _show(name: str, value: object) -> str:
     if isinstance(value, SecretStr):
         return "********"
-    if name == "database_url" and "@" in str(value):
-        scheme, _, rest = str(value).partition("://")
-        user = rest.rpartition("@")[0].partition(":")[0]
-        return f"{scheme}://{user}:********@{rest.rpartition('@')[2]}"
+    if name == "database_url":
+        return _mask_url(str(value))
     if isinstance(value, tuple):
         return "all" if value == EVERYWHERE else ",".join(str(network) for network in value)
     if isinstance(value, float):

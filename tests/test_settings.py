@@ -21,6 +21,25 @@ def test_the_token_is_masked_wherever_settings_are_shown() -> None:
     assert TOKEN not in repr(settings) + str(shown)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:s3cret@db/texts", "postgresql://me:********@db/texts"),
+        (
+            "postgresql://db/texts?user=me&password=s3cret",
+            "postgresql://db/texts?user=me&password=********",
+        ),
+        (
+            "postgresql://me:s3cret@db/texts?SslPassword=s3cret&ssl=on",
+            "postgresql://me:********@db/texts?SslPassword=********&ssl=on",
+        ),
+        ("sqlite:////srv/texts.sqlite3", "sqlite:////srv/texts.sqlite3"),
+    ],
+)
+def test_a_databases_password_is_masked_wherever_it_stands(url: str, shown: str) -> None:
+    assert dict(load(database_url=url).describe())["LETTERBOX_DATABASE_URL"] == shown
+
+
 @pytest.mark.parametrize("token", ["two words", "tök", "line\nbreak"])
 def test_a_token_that_cannot_be_one_is_named_and_not_repeated(token: str) -> None:
     with pytest.raises(SettingsError, match=r"^LETTERBOX_PROVIDER_TOKEN: is mistyped") as caught:

@@ -66,8 +66,14 @@ def _check_public_url(settings: Settings) -> Iterator[Finding]:
             f"the provider cannot reach {settings.base_url}: set LETTERBOX_PUBLIC_URL to the"
             " address by which the internet reaches this service",
         )
-    else:
-        yield Finding("ok", f"the provider's page gets {settings.base_url}/inbound")
+        return
+    yield Finding("ok", f"the provider's page gets {settings.base_url}/inbound")
+    if urlsplit(settings.base_url).scheme == "http":
+        yield Finding(
+            "warn",
+            "LETTERBOX_PUBLIC_URL: texts, keys and people's sessions travel in the clear; put a"
+            " proxy with https before it",
+        )
 
 
 def _is_loopback(host: str) -> bool:

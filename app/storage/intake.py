@@ -24,8 +24,11 @@ MAX_BATCH_ROWS = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 # After this long a message goes to the spool, whatever the database may still do with it.
 DEADLINE_SECONDS = 1.0
-# Batches that follow each other within so long are a stream: others should give way to it.
+# Batches that follow each other within so long are a stream, to which others should give way: the
+# first where they have so many rows that more comes than is stored at once, the second for fewer.
 STREAM_SECONDS = 0.05
+STREAM_ROWS = 8
+QUICK_SECONDS = 0.002
 PROBE_SECONDS = 0.5
 PROBE_PATIENCE_SECONDS = 5.0
 
@@ -92,6 +95,7 @@ class Intake:
         self._recovering = asyncio.Lock()
         self._batch_at = -STREAM_SECONDS
         self._pause = STREAM_SECONDS
+        self._batch_rows = 0
         self._closing = False
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._tasks: list[asyncio.Task[None]] = []
@@ -111,9 +115,10 @@ class Intake:
 
     @property
     def is_busy(self) -> bool:
-        """Whether messages stream in, rather than one now and then."""
+        """Whether messages stream in, rather than a few now and then."""
         since = monotonic() - self._batch_at
-        return since < STREAM_SECONDS and self._pause < STREAM_SECONDS
+        longest = STREAM_SECONDS if self._batch_rows >= STREAM_ROWS else QUICK_SECONDS
+        return self._pause < longest and since < STREAM_SECONDS
 
     async def start(self) -> None:
         """Begin to take messages; they go to the spool until `recover` has succeeded once."""
@@ -199,6 +204,7 @@ class Intake:
     async def _keep_batch(self, batch: list[_Waiting]) -> None:
         now = monotonic()
         self._pause, self._batch_at = now - self._batch_at, now
+        self._batch_rows = len(batch)
         if self.direct:
             messages = [waiting.message for waiting in batch]
             try:

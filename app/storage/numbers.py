@@ -1,8 +1,8 @@
 """Our virtual numbers and the auth values that the provider passes through for each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -13,6 +13,8 @@ from app.domain.errors import Conflict, NotFound
 from app.storage.tables import number_auths, numbers, revisions
 
 ADMISSION = "admission"
+# Within this nobody has pasted a value into the provider's page and seen that no text came.
+JUST_MADE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +123,14 @@ def remove_number(conn: Connection, number: str) -> None:
 def rotate_auth(
     conn: Connection, number: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> Number:
-    """A new auth value; the newest one before it lives on until `expires_at`, older ones end."""
+    """A new auth value; the one in use before it lives on until `expires_at`, all others end."""
     # Locked, so that of two at once the second sees what the first has made.
     conn.execute(select(numbers.c.id).where(numbers.c.number == number).with_for_update())
     found = get_number(conn, number)
-    live = [auth.id for auth in found.auth if auth.expires_at is None or auth.expires_at > now]
+    kept = _find_kept(found.auth, now)
     conn.execute(
         delete(number_auths).where(
-            number_auths.c.number_id == found.id, number_auths.c.id.not_in(live[:1])
+            number_auths.c.number_id == found.id, number_auths.c.id.not_in(kept)
         )
     )
     conn.execute(
@@ -139,6 +141,19 @@ def rotate_auth(
     conn.execute(insert(number_auths).values(number_id=found.id, digest=digest, created_at=now))
     _count_change(conn)
     return get_number(conn, number)
+
+
+def _find_kept(auths: Sequence[NumberAuth], now: datetime) -> Sequence[int]:
+    """Which of the values, newest first, the provider has: mostly the newest.
+
+    One that was just made and has never been seen is a form's that was sent twice: what the
+    provider forwards with then is the one before, and to end that would lose texts.
+    """
+    live = [auth for auth in auths if auth.expires_at is None or auth.expires_at > now]
+    used = [auth for auth in live if auth.last_seen_at is not None]
+    if used and live[0].last_seen_at is None and live[0].created_at > now - JUST_MADE:
+        live = used
+    return [auth.id for auth in live[:1]]
 
 
 def note_auths_seen(conn: Connection, seen: Mapping[int, datetime]) -> None:

@@ -196,6 +196,16 @@ def test_the_doctor_asks_for_the_credits_and_masks_the_token(run: Run, wire: Wir
     assert "fail  The provider answered -511" in run("doctor").stdout
 
 
+def test_the_doctor_warns_of_pages_in_the_clear(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url, warned in (
+        ("http://127.0.0.1:8000", False),
+        ("https://texts.example.com", False),
+        ("http://texts.example.com", True),
+    ):
+        monkeypatch.setenv("LETTERBOX_PUBLIC_URL", url)
+        assert ("sessions travel in the clear" in run("doctor").stdout) is warned
+
+
 def test_the_doctor_warns_of_a_token_in_the_clear(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.flows import configure
 from app.storage.database import Database
 from app.storage.keys import find_key, get_key
-from app.storage.numbers import get_number, read_admission
+from app.storage.numbers import get_number, note_auths_seen, read_admission
 from tests.conftest import NOW
 
 NUMBER = "447700900100"
@@ -71,6 +71,22 @@ async def test_at_most_two_values_live_however_many_rotate_at_once(database: Dat
     )
     found = await database.read(get_number, NUMBER)
     assert [auth.expires_at for auth in found.auth] == [None, NOW + configure.OVERLAP]
+
+
+@pytest.mark.parametrize(("minutes", "kept"), [(1, b"first"), (11, b"second")])
+async def test_a_rotation_that_is_sent_twice_keeps_the_value_that_is_in_use(
+    database: Database, minutes: int, kept: bytes
+) -> None:
+    make_secret = make_secrets()
+    made = await configure.add_number(
+        database, NUMBER, region="GB", who=WHO, now=NOW, make_secret=make_secret
+    )
+    await database.write(note_auths_seen, {made.number.auth[0].id: NOW})
+    for now in (NOW, NOW + timedelta(minutes=minutes)):
+        await configure.rotate_auth(database, NUMBER, who=WHO, now=now, make_secret=make_secret)
+    admission = await database.read(read_admission)
+    assert set(admission.values) == {digest_secret(kept), digest_secret("third")}
+    assert admission.find(kept, NUMBER, NOW + timedelta(hours=1)) is not None
 
 
 async def test_a_number_that_is_gone_is_told(database: Database) -> None:

@@ -7,12 +7,11 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from tests.support.postgres import (
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.postgres_place import (
     BINARIES_VARIABLE,
-    PostgresServer,
     PostgresUnavailableError,
     find_binaries,
-    running_postgres,
     usable_binaries,
 )
 
