@@ -1,10 +1,12 @@
 """One simulated provider on a real socket for the commands, which run in this process."""
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from app.cli.commands import app
@@ -18,7 +20,22 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def unchanged_logging() -> Iterator[None]:
+    """A command that sets the log up for its process does so for no other test."""
+    loggers = [logging.root, *map(logging.getLogger, logging.root.manager.loggerDict)]
+    levels = [(logger, logger.level) for logger in loggers]
+    handlers, config = logging.root.handlers[:], structlog.get_config()
+    yield
+    logging.root.handlers[:] = handlers
+    for logger, level in levels:
+        logger.setLevel(level)
+    structlog.configure(**config)
+
+
+@pytest.fixture
+def run(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unchanged_logging: None
+) -> Run:
     """Run a command against the provider; where it fails, stderr ends as the program's does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LETTERBOX_PROVIDER_URL", f"{wire.url}/api")
