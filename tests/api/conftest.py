@@ -39,7 +39,7 @@ async def lone_api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_post(
+async def shared_lone_post(
     shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Post]:
     """The same with a provider, for tests that are refused and so leave it as it is."""
@@ -48,7 +48,7 @@ async def shared_post(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_api(
+async def shared_lone_api(
     shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     """The same without one."""

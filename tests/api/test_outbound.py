@@ -138,12 +138,12 @@ async def test_force_sends_to_who_opted_out_and_is_audited(post: Post) -> None:
     ],
 )
 async def test_what_is_off_is_named_and_nothing_is_queued(
-    shared_post: Post, fields: dict[str, Any], field: str
+    shared_lone_post: Post, fields: dict[str, Any], field: str
 ) -> None:
-    answer = await shared_post.try_to_send(**fields)
+    answer = await shared_lone_post.try_to_send(**fields)
     assert answer.status_code == 422, answer.text
     assert [each["field"] for each in answer.json()["errors"]] == [field]
-    assert await shared_post.find() == []
+    assert await shared_lone_post.find() == []
 
 
 async def test_459_characters_are_taken_and_what_may_surprise_is_said(lone_post: Post) -> None:

@@ -102,16 +102,16 @@ async def test_a_rule_goes_to_its_position_and_pushes_down_what_stands_there(api
     ],
 )
 async def test_a_field_that_is_off_is_named(
-    shared_api: Running, field: str, fields: dict[str, Any]
+    shared_lone_api: Running, field: str, fields: dict[str, Any]
 ) -> None:
     body = {"name": "x", "reply": "y", **fields}
-    answer = await shared_api.call("POST", "/rules", json=body)
+    answer = await shared_lone_api.call("POST", "/rules", json=body)
     assert answer.status_code == 422
     assert [each["field"] for each in answer.json()["errors"]] == [field]
-    rule = await add(shared_api)
-    answer = await shared_api.call("PATCH", f"/rules/{rule['id']}", json=fields)
+    rule = await add(shared_lone_api)
+    answer = await shared_lone_api.call("PATCH", f"/rules/{rule['id']}", json=fields)
     assert [each["field"] for each in answer.json()["errors"]] == [field]
-    answer = await shared_api.call("POST", "/rules/try", json={"rule": body})
+    answer = await shared_lone_api.call("POST", "/rules/try", json={"rule": body})
     assert [each["field"] for each in answer.json()["errors"]] == [f"rule.{field}"]
 
 

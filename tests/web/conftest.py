@@ -41,9 +41,18 @@ async def lone_visitor(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_visitor(
+    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Visitor]:
+    """One on either database for all those tests of a module that leave nothing behind."""
+    async with visiting(shared_database_url, tmp_path_factory.mktemp("shared")) as signed_in:
+        yield signed_in
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_lone_visitor(
     shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Visitor]:
-    """One for all those tests of a module that leave nothing behind."""
+    """The same on SQLite, for what does not depend on the database."""
     async with visiting(shared_sqlite_url, tmp_path_factory.mktemp("shared")) as signed_in:
         yield signed_in
 

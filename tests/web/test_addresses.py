@@ -9,6 +9,7 @@ from tests.web.visiting import Visitor
 HUGE = "9" * 20
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "path",
     [
@@ -37,7 +38,7 @@ HUGE = "9" * 20
         ),
     ],
 )
-async def test_an_odd_address_is_a_page(visitor: Visitor, path: str) -> None:
-    answer = await visitor.get(path)
+async def test_an_odd_address_is_a_page(shared_visitor: Visitor, path: str) -> None:
+    answer = await shared_visitor.get(path)
     assert answer.status_code in {200, 404, 422, 503}
     assert "Letterbox failed" not in answer.text

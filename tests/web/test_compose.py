@@ -130,9 +130,9 @@ async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> Non
     ],
 )
 async def test_each_mistake_stands_beside_its_field(
-    shared_visitor: Visitor, changes: dict[str, str], field: str
+    shared_lone_visitor: Visitor, changes: dict[str, str], field: str
 ) -> None:
-    answer = await shared_visitor.post("/new", FORM | changes)
+    answer = await shared_lone_visitor.post("/new", FORM | changes)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
     assert 'aria-invalid="true"' in answer.text

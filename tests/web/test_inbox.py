@@ -77,10 +77,12 @@ async def test_pages_follow_each_other_without_a_gap_or_a_double(visitor: Visito
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("before", ["x", "1", "-", "9" * 40, "1-" + "9" * 40, "\u0663-\u0661"])
 async def test_a_place_that_no_link_of_ours_names_is_the_newest(
-    shared_visitor: Visitor, before: str
+    shared_lone_visitor: Visitor, before: str
 ) -> None:
-    assert (await shared_visitor.get("/", params={"before": before})).status_code == 200
-    found = await shared_visitor.get("/", params={"before": before, "q": "x", "view": "nonsense"})
+    assert (await shared_lone_visitor.get("/", params={"before": before})).status_code == 200
+    found = await shared_lone_visitor.get(
+        "/", params={"before": before, "q": "x", "view": "nonsense"}
+    )
     assert found.status_code == 200
 
 

@@ -149,12 +149,12 @@ async def test_what_people_do_to_rules_is_in_the_audit_trail(lone_visitor: Visit
     ],
 )
 async def test_each_mistake_stands_beside_its_field_and_nothing_is_saved(
-    shared_visitor: Visitor, changes: dict[str, str], field: str
+    shared_lone_visitor: Visitor, changes: dict[str, str], field: str
 ) -> None:
-    answer = await shared_visitor.post("/rules/new", FORM | changes)
+    answer = await shared_lone_visitor.post("/rules/new", FORM | changes)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
-    assert await list_rules(shared_visitor) == []
+    assert await list_rules(shared_lone_visitor) == []
 
 
 async def test_a_draft_is_tried_over_real_texts_and_answers_nobody(visitor: Visitor) -> None:

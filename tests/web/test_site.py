@@ -10,17 +10,19 @@ from tests.web.visiting import Visitor, browsing
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/sign-out", "/static/x/y.css"])
-async def test_no_answer_comes_without_the_headers(shared_visitor: Visitor, path: str) -> None:
-    answer = await shared_visitor.get(path)
+async def test_no_answer_comes_without_the_headers(shared_lone_visitor: Visitor, path: str) -> None:
+    answer = await shared_lone_visitor.get(path)
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_policy_leaves_nothing_inline_and_no_other_host(shared_visitor: Visitor) -> None:
-    policy = (await shared_visitor.get("/")).headers["content-security-policy"]
+async def test_the_policy_leaves_nothing_inline_and_no_other_host(
+    shared_lone_visitor: Visitor,
+) -> None:
+    policy = (await shared_lone_visitor.get("/")).headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
     assert "unsafe" not in policy
-    page = await shared_visitor.read("/")
+    page = await shared_lone_visitor.read("/")
     assert not re.search(
         r"<style|\sstyle=|\son\w+=|<script(?! type=\"module\" src=\"/static/)", page
     )
@@ -29,28 +31,30 @@ async def test_the_policy_leaves_nothing_inline_and_no_other_host(shared_visitor
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_errors_below_the_root_are_pages_and_below_api_problems(
-    shared_visitor: Visitor,
+    shared_lone_visitor: Visitor,
 ) -> None:
-    page = await shared_visitor.get("/nowhere/at/all")
+    page = await shared_lone_visitor.get("/nowhere/at/all")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "There is nothing here" in page.text
-    problem = await shared_visitor.get("/api/v1/nowhere")
+    problem = await shared_lone_visitor.get("/api/v1/nowhere")
     assert problem.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_wrong_method_is_a_page(shared_visitor: Visitor) -> None:
-    answer = await shared_visitor.get("/sign-out")
+async def test_a_wrong_method_is_a_page(shared_lone_visitor: Visitor) -> None:
+    answer = await shared_lone_visitor.get("/sign-out")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
     assert "takes no such request" in answer.text
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_page_of_an_error_names_no_section_to_strangers(shared_visitor: Visitor) -> None:
-    async with browsing(shared_visitor.running) as stranger:
+async def test_a_page_of_an_error_names_no_section_to_strangers(
+    shared_lone_visitor: Visitor,
+) -> None:
+    async with browsing(shared_lone_visitor.running) as stranger:
         assert 'aria-label="Sections"' not in (await stranger.get("/nowhere")).text
-    assert 'aria-label="Sections"' in (await shared_visitor.get("/nowhere")).text
+    assert 'aria-label="Sections"' in (await shared_lone_visitor.get("/nowhere")).text
 
 
 async def test_while_the_database_is_away_pages_say_so(lone_visitor: Visitor) -> None:
@@ -74,12 +78,13 @@ async def test_files_are_kept_for_ever_under_an_address_with_their_digest(
         assert (other.content, other.headers["cache-control"]) == (answer.content, "no-cache")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("digits", ["9" * 19, "9" * 30, "9" * 5000])
 @pytest.mark.parametrize("path", ["/outbox/", "/messages/", "/conversations/", "/rules/"])
 async def test_an_id_that_no_row_has_is_not_found(
-    lone_visitor: Visitor, path: str, digits: str
+    shared_lone_visitor: Visitor, path: str, digits: str
 ) -> None:
-    assert (await lone_visitor.get(path + digits)).status_code == 404
+    assert (await shared_lone_visitor.get(path + digits)).status_code == 404
 
 
 async def test_a_place_that_no_page_of_the_outbox_has_is_its_end(lone_visitor: Visitor) -> None:
