@@ -213,9 +213,15 @@ DEFAULT_NAMES = {"name": "Name", "email": "Email"}
 
 
 def _is_seen(visit: Visit) -> bool:
-    """Whether somebody looks at it: not where a browser fetches ahead, or for a hidden tab."""
+    """Whether somebody looks at it: not where a program asks for the head alone, where a browser
+    fetches ahead, or for a hidden tab.
+    """
     headers = visit.request.headers
-    return "prefetch" not in headers.get("sec-purpose", "") and headers.get(PART) != "unseen"
+    return (
+        visit.request.method == "GET"
+        and "prefetch" not in headers.get("sec-purpose", "")
+        and headers.get(PART) != "unseen"
+    )
 
 
 def _read_place(text: str) -> Place:

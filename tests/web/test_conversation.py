@@ -128,6 +128,7 @@ async def test_who_it_is_with_stands_beside_it_by_the_numbers_own_names(clerk: V
 
 async def test_opening_marks_as_read_what_is_seen_and_nothing_else(clerk: Visitor) -> None:
     await clerk.get(PATH, headers={"Sec-Purpose": "prefetch;prerender"})
+    await clerk.client.head(PATH)
     await clerk.get(PATH, headers={"X-Letterbox-Part": "unseen"})
     assert await count_unread(clerk) == 1
     await clerk.read(PATH)
