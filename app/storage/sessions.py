@@ -64,13 +64,6 @@ def find_session(conn: Connection, digest: bytes, now: datetime) -> Session | No
     return _make_session(row) if row else None
 
 
-def list_sessions(conn: Connection, now: datetime, *, limit: int) -> list[Session]:
-    """The open ones, newest first."""
-    query = select(sessions).where(sessions.c.expires_at > now)
-    rows = conn.execute(query.order_by(sessions.c.id.desc()).limit(limit))
-    return [_make_session(row) for row in rows]
-
-
 def note_session_seen(
     conn: Connection, session_id: int, *, now: datetime, expires_at: datetime
 ) -> None:
