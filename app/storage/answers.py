@@ -93,7 +93,7 @@ def note_outcomes(writes: Writes, outcomes: Outcomes, now: datetime) -> None:
 
 @cache
 def _update_handled() -> BulkWrite:
-    return make_bulk_update(messages, "id", ("handled_at", "outcome", "rule_id"))
+    return make_bulk_update(messages, ["id"], ("handled_at", "outcome", "rule_id"))
 
 
 def find_reported(

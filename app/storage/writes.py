@@ -64,14 +64,14 @@ def make_bulk_insert(
     return BulkWrite(name, columns, on_conflict(from_arrays), on_conflict(from_row))
 
 
-def make_bulk_update(table: TableClause, key: str, columns: Sequence[str]) -> BulkWrite:
+def make_bulk_update(table: TableClause, keys: Sequence[str], columns: Sequence[str]) -> BulkWrite:
     """An UPDATE of the rows that have these keys, which are given beside the columns."""
-    given = _give(table.name, table, (key, *columns))
-    by_array = update(table).where(table.c[key] == given.c[key])
-    by_row = update(table).where(table.c[key] == _bind(table.name, key))
+    given = _give(table.name, table, (*keys, *columns))
+    by_array = update(table).where(*(table.c[each] == given.c[each] for each in keys))
+    by_row = update(table).where(*(table.c[each] == _bind(table.name, each) for each in keys))
     return BulkWrite(
         table.name,
-        (key, *columns),
+        (*keys, *columns),
         by_array.values({each: given.c[each] for each in columns}),
         by_row.values({each: _bind(table.name, each) for each in columns}),
     )
