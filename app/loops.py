@@ -170,7 +170,7 @@ def _make_sender(runtime: Runtime) -> Sender:
 
 
 async def run_ending(runtime: Runtime) -> None:
-    """End the leases of those who died, and replies whose time is over."""
+    """End the leases of those who died, and texts whose time is over."""
 
     async def step() -> None:
         chores = await runtime.database.read(find_chores, runtime.now())

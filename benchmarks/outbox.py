@@ -45,6 +45,7 @@ def make_rows(
             "background_ids": [],
             "attempts": 0,
             "validity_seconds": 86400,
+            "send_before": now + timedelta(days=1),
             "due_at": now + timedelta(seconds=each / per_second if per_second else 0),
             "created_at": now,
         }

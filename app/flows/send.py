@@ -212,9 +212,11 @@ class Sender:
             self.finished.append(self._conclude(text, answer, claimed_at_seconds))
 
     async def _send(self, text: ClaimedText, claimed_at_seconds: float) -> SendResult:
-        left = self.policy.lease_seconds - (self.seconds() - claimed_at_seconds)
-        if left < self.policy.call_seconds:
+        passed = self.seconds() - claimed_at_seconds
+        if self.policy.lease_seconds - passed < self.policy.call_seconds:
             answer = Answer(Fate.NOT_TAKEN, text="the lease was too short for a call")
+        elif text.claimed_at + timedelta(seconds=passed) >= text.valid_until:
+            answer = Answer(Fate.NOT_TAKEN, text="its time was over before the call")
         else:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()

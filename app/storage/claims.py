@@ -267,7 +267,6 @@ def _make_text(
     row: Row[Any], now: datetime, lease_until: datetime, *, is_probe: bool
 ) -> ClaimedText:
     by_provider = row.schedule_at if row.schedule_by == "provider" else None
-    begins = row.schedule_at or row.created_at
     return ClaimedText(
         id=row.id,
         attempt=row.attempts,
@@ -281,7 +280,7 @@ def _make_text(
         # A schedule that has passed while the text waited would be refused.
         schedule_at=by_provider if by_provider and by_provider > now else None,
         validity_seconds=row.validity_seconds,
-        valid_until=begins + timedelta(seconds=row.validity_seconds),
+        valid_until=row.send_before,
         in_reply_to=row.in_reply_to,
         claimed_at=now,
         lease_until=lease_until,

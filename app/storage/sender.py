@@ -168,8 +168,8 @@ def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) 
         PAUSED_ALERT,
         ACCOUNT,
         text=f"Sending was paused by {who}" + (f": {reason}" if reason else "."),
-        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Automatic'
-        " replies whose time is over meanwhile expire.",
+        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Texts whose'
+        " time is over meanwhile expire.",
         count=0,
         now=now,
     )

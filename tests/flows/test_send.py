@@ -6,7 +6,6 @@ from typing import Any
 import httpx2
 
 from app.storage.database import Database
-from app.storage.lapses import expire_overdue
 from app.storage.opt_outs import find_opted_out, note_refused_number
 from app.storage.sender import get_sender, pause_sender, resume_sender
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
@@ -164,27 +163,6 @@ async def test_many_texts_to_a_blocked_number_keep_nobody_waiting(outbox: Outbox
     for _ in range(3):
         await outbox.send()
     assert await outbox.status(last) == "sent"
-
-
-async def test_a_late_automatic_reply_expires(outbox: Outbox) -> None:
-    soon = outbox.now() + timedelta(seconds=60)
-    in_time = await outbox.queue(origin="rule", in_reply_to=1, send_before=soon)
-    await outbox.send()
-    late = await outbox.queue(origin="rule", in_reply_to=2, send_before=soon)
-    paused = await outbox.queue(origin="rule", in_reply_to=3, send_before=soon)
-    outbox.pass_seconds(60)
-    await outbox.send()
-    assert await outbox.database.write(expire_overdue, outbox.now()) == 0
-    statuses = [await outbox.status(each) for each in (in_time, late, paused)]
-    assert statuses == ["sent", "expired", "expired"]
-    assert len(outbox.taken()) == 1
-
-
-async def test_replies_expire_while_sending_is_paused(outbox: Outbox) -> None:
-    await outbox.database.write(pause_sender, "Anna", None, outbox.now())
-    number = await outbox.queue(origin="rule", in_reply_to=1, send_before=outbox.now())
-    assert await outbox.database.write(expire_overdue, outbox.now()) == 1
-    assert await outbox.status(number) == "expired"
 
 
 async def test_who_opted_out_after_the_queueing_gets_nothing(outbox: Outbox) -> None:
