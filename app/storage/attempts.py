@@ -21,6 +21,7 @@ from app.storage.results import Record, SendResult
 from app.storage.sender import lock_sender
 from app.storage.tables import messages
 from app.storage.upserts import make_insert
+from app.storage.writes import BulkWrite, Writes, make_bulk_update
 
 # What a provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
@@ -41,29 +42,34 @@ def record_results(
     results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
     if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
-    figures = Figures()
+    figures, writes = Figures(), Writes()
     records = []
     while results:
         # Two results of one text, of an old try and a new one, are not recorded at once.
         group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
-        records += _record(conn, group, now, figures)
+        records += _record(conn, writes, group, now, figures)
         results = [each for each in results if each not in group]
     for record in records:
         result = record.result
         if result.step.opts_out and result.text.to is not None:
             note_refused_number(conn, result.text.to, result.answer or "", now)
-    figures.write(conn)
+    figures.move_to(writes)
+    writes.run(conn)
     steer_sender(conn, [record.result for record in records], now)
     return records
 
 
 def _record(
-    conn: Connection, results: Sequence[SendResult], now: datetime, figures: Figures
+    conn: Connection,
+    writes: Writes,
+    results: Sequence[SendResult],
+    now: datetime,
+    figures: Figures,
 ) -> list[Record]:
     """Results of different texts: each statement is for all of them."""
     ids = [result.text.id for result in results]
     rows = {row.id: row for row in conn.execute(_select_locked(), {"ids": ids})}
-    results = _end_attempts(conn, results, now)
+    results = _end_attempts(conn, writes, results, now)
     new_ids = _keep_new_ids(conn, results, now)
     records, changed, late = [], [], []
     for result in results:
@@ -91,7 +97,7 @@ def _record(
 
 
 def _end_attempts(
-    conn: Connection, results: Sequence[SendResult], now: datetime
+    conn: Connection, writes: Writes, results: Sequence[SendResult], now: datetime
 ) -> list[SendResult]:
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
     ids = [result.text.id for result in results]
@@ -102,8 +108,7 @@ def _end_attempts(
         for result in results
         if fates.get((result.text.id, result.text.attempt)) in {None, Fate.UNKNOWN}
     ]
-    if open_ones:
-        conn.execute(_update_try(), [_describe_end(each, now) for each in open_ones])
+    writes.add(_update_tries(), [_describe_end(each, now) for each in open_ones])
     return open_ones
 
 
@@ -124,11 +129,9 @@ def _select_tries() -> Select[Any]:
 
 
 @cache
-def _update_try() -> Update:
-    table = send_attempts.c
-    return update(send_attempts).where(
-        table.outbound_id == bindparam("text_id"), table.attempt == bindparam("number")
-    )
+def _update_tries() -> BulkWrite:
+    columns = ("ended_at", "fate", "error_class", "code", "answer")
+    return make_bulk_update(send_attempts, ["outbound_id", "attempt"], columns)
 
 
 @cache
@@ -138,8 +141,8 @@ def _update_text() -> Update:
 
 def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
     return {
-        "text_id": result.text.id,
-        "number": result.text.attempt,
+        "outbound_id": result.text.id,
+        "attempt": result.text.attempt,
         "ended_at": now,
         "fate": result.fate,
         "error_class": result.error_class,
