@@ -17,6 +17,7 @@ from app.storage.figures import Figures
 from app.storage.history import StatusChange
 from app.storage.opt_outs import note_refused_number
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
+from app.storage.outbox import lock_texts
 from app.storage.results import Record, SendResult
 from app.storage.sender import lock_sender
 from app.storage.tables import messages
@@ -68,7 +69,7 @@ def _record(
 ) -> list[Record]:
     """Results of different texts: each statement is for all of them."""
     ids = [result.text.id for result in results]
-    rows = {row.id: row for row in conn.execute(_select_locked(), {"ids": ids})}
+    rows = {row.id: row for row in lock_texts(conn, ids)}
     results = _end_attempts(conn, writes, results, now)
     new_ids = _keep_new_ids(conn, results, now)
     records, changed, late = [], [], []
@@ -113,12 +114,6 @@ def _end_attempts(
 
 
 # To write a statement anew takes longer than to run it.
-
-
-@cache
-def _select_locked() -> Select[Any]:
-    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
-    return query.order_by(outbound.c.id).with_for_update()
 
 
 @cache
