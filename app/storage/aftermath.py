@@ -49,7 +49,7 @@ def tell_results(
     changes = [record.change for record in records if record.change is not None]
     cancelled = [each for record in records for each in record.cancelled]
     note_changes(conn, [*changes, *others], now)
-    add_events(conn, "status", cancelled, now)
+    add_events(conn, [("status", each) for each in cancelled], now)
     return len(changes) + len(others) + len(cancelled)
 
 

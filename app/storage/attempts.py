@@ -40,7 +40,7 @@ def record_results(
         return []
     now = now or read_clock(conn)
     results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
-    if any(each.step.stops_sender or each.text.is_probe for each in results):
+    if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
     figures = Figures()
     records = []

@@ -27,6 +27,11 @@ class SendResult:
     provider_ids: tuple[str, ...] = ()
     background_ids: tuple[str, ...] = ()
 
+    @property
+    def concerns_account(self) -> bool:
+        """Whether it may stop all sending, or let it go on."""
+        return self.step.stops_sender or self.text.is_probe
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -9,15 +9,14 @@ from structlog.testing import capture_logs
 
 from app.flows.send import LEASE_SECONDS, Sender
 from app.storage.attempts import record_results
-from app.storage.claims import claim_texts
 from app.storage.lapses import end_leases
 from app.storage.opt_outs import find_opted_out, list_opt_outs
-from tests.support.outbox import ADA, GRACE, OURS, Outbox
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 
 
 async def claim_one(outbox: Outbox) -> Any:
     claim = await outbox.database.write(
-        claim_texts, limit=1, per_second=1000, lease_seconds=LEASE_SECONDS, now=outbox.now()
+        claim_due, limit=1, lease_seconds=LEASE_SECONDS, now=outbox.now()
     )
     return claim.texts[0]
 
