@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from app.domain.errors import LetterboxError, Unavailable
+from app.flows.answer import RuleBook
 from app.flows.handle import BATCH_ROWS, Handled, handle_batch
 from app.flows.raise_alarms import raise_alarms
 from app.flows.send import Sender, SendPolicy
@@ -44,16 +45,19 @@ async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
     """Handle messages as they are stored."""
     loop = asyncio.get_running_loop()
     lag = timedelta()
+    book = RuleBook()
     while True:
         on_turn()
         busy = runtime.intake is not None and runtime.intake.is_busy
         patience = choose_patience(lag) if busy else 0.0
         began = loop.time()
+        rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
         try:
-            handled = await _handle(runtime, BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS)
+            handled = await _handle(runtime, book, rows)
             merging = await _merge(runtime)
             lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
-            if not (handled or merging):
+            # What has been stored since has rung the bell; in a stream it is time for the pause.
+            if not merging and handled.messages < (1 if patience else rows):
                 await runtime.wakeups.wait("messages", POLL_SECONDS)
                 continue
         except Unavailable as error:
@@ -72,9 +76,13 @@ def choose_patience(lag: timedelta) -> float:
     return max(0.0, 1 - lag / MAX_LAG)
 
 
-async def _handle(runtime: Runtime, rows: int) -> Handled:
+async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
     handled = await runtime.database.write(
-        handle_batch, runtime.now(), limit=rows, limits=runtime.settings.reply_limits
+        handle_batch,
+        runtime.now(),
+        limit=rows,
+        limits=runtime.settings.reply_limits,
+        book=book,
     )
     if handled:
         runtime.metrics.handled.inc(handled.messages)
@@ -162,7 +170,7 @@ def _make_sender(runtime: Runtime) -> Sender:
 
 
 async def run_ending(runtime: Runtime) -> None:
-    """End the leases of those who died, and replies whose time is over."""
+    """End the leases of those who died, and texts whose time is over."""
 
     async def step() -> None:
         chores = await runtime.database.read(find_chores, runtime.now())

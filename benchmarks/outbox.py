@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from sqlalchemy import func, insert, select, text
 
 from app.domain.messages import make_number_key, make_pair_key
-from app.storage.claims import claim_texts
 from app.storage.database import Connection, Database, open_database
 from app.storage.outbound_tables import is_waiting, outbound
-from tests.support.outbox import Outbox, open_outbox
+from tests.support.outbox import Outbox, claim_due, open_outbox
 
 NUMBERS = 1000
 CHUNK_ROWS = 5000
@@ -46,6 +45,7 @@ def make_rows(
             "background_ids": [],
             "attempts": 0,
             "validity_seconds": 86400,
+            "send_before": now + timedelta(days=1),
             "due_at": now + timedelta(seconds=each / per_second if per_second else 0),
             "created_at": now,
         }
@@ -80,9 +80,7 @@ async def _time_claims(database: Database) -> float:
     times = []
     for _ in range(CLAIMS):
         began = time.perf_counter()
-        claim = await database.write(
-            claim_texts, limit=CLAIMED, per_second=10_000, lease_seconds=100
-        )
+        claim = await database.write(claim_due, limit=CLAIMED, per_second=10_000)
         times.append(time.perf_counter() - began)
         assert len(claim.texts) == CLAIMED, len(claim.texts)
         await asyncio.sleep(0.002)  # the pace allows the next ones

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from app.api.ids import decode_id
 from app.domain.messages import make_number_key
 from app.storage.database import Connection, open_database
-from app.storage.figures import write_figures
+from app.storage.figures import Figure, Figures
 from app.storage.tables import daily_counts
 from app.storage.upserts import make_insert
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
@@ -143,24 +143,24 @@ def write_history(path: Path) -> None:
 
 def _write_counts(conn: Connection) -> None:
     random = Random(7)
-    figures: dict[tuple[str, str, str], int] = {}
-    today = datetime.now(UTC).date()
+    figures = Figures()
+    now = datetime.now(UTC)
     for back in range(1, DAYS):
-        day = (today - timedelta(days=back)).isoformat()
-        quiet = (today - timedelta(days=back)).weekday() >= 5
+        at = now - timedelta(days=back)
+        quiet = at.weekday() >= 5
         for number, size in ((NUMBER, 38), (HELPLINE, 14)):
             received = round(size * (0.35 if quiet else 1) * random.uniform(0.75, 1.25))
             sent = round(received * random.uniform(0.8, 1.1))
             failed = random.choice((0, 0, 1, 1, 2))
             row = {
-                "day": day,
+                "day": at.date().isoformat(),
                 "dest_key": make_number_key(number),
                 "dest": number,
                 "received": received,
                 "with_problems": 0,
             }
             conn.execute(make_insert(conn, daily_counts).values(row).on_conflict_do_nothing())
-            counted = {
+            counted: dict[Figure, int] = {
                 "sent": sent,
                 "delivered": sent - failed,
                 "failed": failed,
@@ -168,8 +168,9 @@ def _write_counts(conn: Connection) -> None:
                 "reply_seconds": round(sent * random.uniform(1.5, 4)),
                 "reported": received,
             }
-            figures.update({(day, number, name): value for name, value in counted.items()})
-    write_figures(conn, figures)
+            for name, value in counted.items():
+                figures.add(name, number, at, value)
+    figures.write(conn)
 
 
 def take(browser: Browser, demo: Demo) -> None:

@@ -81,7 +81,8 @@ class Outbound(Shown):
     attempts: int = Field(description="calls that were made, or nearly made, for it")
     schedule_at: Time | None
     send_before: Time | None = Field(
-        description="an automatic reply that cannot go out by then expires"
+        description="what cannot go out by then expires: the end of its validity, or sooner for an"
+        " automatic reply; null for texts of early releases"
     )
     created_at: Time
     sent_at: Time | None = Field(description="when the provider took it")

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.answering import Answering, Decision, Reply, ReplyLimits
-from app.domain.messages import is_full_number, make_pair_key
+from app.domain.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
+from app.domain.messages import make_pair_key
 from app.domain.replies import find_fault
 from app.domain.rules import Rule
 from app.storage.alerts import close_alert, raise_alert
-from app.storage.answers import fail_reply, read_histories, read_our_numbers
+from app.storage.answers import add_last_replies, fail_reply, read_our_numbers
 from app.storage.database import Connection
-from app.storage.events import add_events
+from app.storage.events import Change
 from app.storage.handling import Unhandled
-from app.storage.opt_outs import NewWord, add_words, cancel_texts, read_last_words
+from app.storage.opt_outs import NewWord, add_words, cancel_texts
 from app.storage.outbox import NewOutbound, add_outbound
+from app.storage.pairs import Background
 from app.storage.rules import read_rules
 
 TOO_LONG = "reply-too-long"
@@ -25,13 +26,15 @@ class Answers:
     """What answering did, left for the end of the transaction to note.
 
     `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
-    of them that may go out; `cancelled` ones waited before; `faults` say of a rule (by id) why its
-    reply could not go out.
+    of them that may go out. `stops` are numbers that opted out, each with how many of `added` were
+    there before; `cancelled` texts waited for them. `faults` say of a rule (by id) why its reply
+    could not go out.
     """
 
     outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
     added: list[int] = field(default_factory=list)
     queued: list[int] = field(default_factory=list)
+    stops: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     words: list[NewWord] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
@@ -39,27 +42,48 @@ class Answers:
     def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
         self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
 
-    def add_events(self, conn: Connection, now: datetime) -> None:
-        """Tell of every text that is new or changed: the transaction's last step."""
-        add_events(conn, "outbound", self.added, now)
-        add_events(conn, "status", self.cancelled, now)
+    def list_changes(self) -> list[Change]:
+        """Every text that is new or changed, for the events."""
+        added: list[Change] = [("outbound", each) for each in self.added]
+        return added + [("status", each) for each in self.cancelled]
+
+
+class RuleBook:
+    """The enabled rules and our numbers, read anew only where something of them has changed."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+        self.numbers: dict[str, OurNumber] = {}
+        self._revision: int | None = None
+
+    def refresh(self, conn: Connection, revision: int) -> None:
+        """`revision` must have been read before: what is read here is never older."""
+        if revision == self._revision:
+            return
+        self._revision = None
+        self.rules = [rule for rule in read_rules(conn) if rule.enabled]
+        self.numbers = read_our_numbers(conn)
+        self._revision = revision
 
 
 def answer_messages(
     conn: Connection,
     batch: Sequence[Unhandled],
     conversation_ids: Mapping[bytes, int],
+    background: Background,
     now: datetime,
     *,
+    book: RuleBook,
     limits: ReplyLimits,
 ) -> Answers:
     """Decide about messages in their order, and queue what answers them.
 
-    Their conversations' rows must be locked: budgets are counted here. Rules are read anew each
-    time, so that a changed one takes effect at once in every process.
+    Their conversations' rows must be locked: budgets are counted here. The rules are those of now,
+    so that a changed one takes effect at once in every process.
     """
     answers = Answers()
-    answering = _open_answering(conn, batch, conversation_ids, now, limits)
+    book.refresh(conn, background.revision)
+    answering = _open_answering(conn, conversation_ids, background, book, now, limits)
     for message in batch:
         decision = answering.answer(message, now)
         rule_id = decision.rule.id if decision.rule else None
@@ -67,11 +91,13 @@ def answer_messages(
         if decision.word is not None:
             answers.words.append(NewWord(message.source, message.body, decision.word))
             if decision.word.is_out:
-                answers.cancelled += cancel_texts(conn, message.source, now)
+                answers.stops.append((message.source, len(answers.added)))
         if decision.reply is not None:
             key = make_pair_key(message.dest, message.source)
             _queue(conn, message, conversation_ids[key], decision, decision.reply, answers, now)
     add_words(conn, answers.words)
+    for number, before in answers.stops:
+        answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
     return answers
 
 
@@ -96,19 +122,22 @@ def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
 
 def _open_answering(
     conn: Connection,
-    batch: Sequence[Unhandled],
     conversation_ids: Mapping[bytes, int],
+    background: Background,
+    book: RuleBook,
     now: datetime,
     limits: ReplyLimits,
 ) -> Answering:
-    rules = [rule for rule in read_rules(conn) if rule.enabled]
-    ours = read_our_numbers(conn)
-    sources = {message.source for message in batch if is_full_number(message.source)}
-    words = read_last_words(conn, sources) if sources else {}
-    # Where nothing could reply, nothing has to be counted.
-    replies = rules or any(number.opt_out_reply for number in ours.values())
-    histories = read_histories(conn, conversation_ids, rules, now) if replies else {}
-    return Answering(rules, ours, words=words, histories=histories, limits=limits)
+    pairs = background.pairs
+    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
+    add_last_replies(conn, histories, book.rules, now)
+    return Answering(
+        book.rules,
+        book.numbers,
+        words={pair.source: pair.word for pair in pairs.values() if pair.word is not None},
+        histories={key: pair.history for key, pair in pairs.items()},
+        limits=limits,
+    )
 
 
 def _queue(

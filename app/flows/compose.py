@@ -161,7 +161,7 @@ def _queue(conn: Connection, draft: Draft, who: str, now: datetime) -> Queued:
     warnings = [*draft.warnings, *_warn_of_sender(conn, cost or parts)]
     _audit(conn, draft, ids, opted_out, who, now)
     found = get_outbounds(conn, ids)
-    add_events(conn, "outbound", ids, now)
+    add_events(conn, [("outbound", each) for each in ids], now)
     return Queued([found[each] for each in ids], parts, cost, warnings)
 
 

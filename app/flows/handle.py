@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.domain.answering import DEFAULT_LIMITS, ReplyLimits
 from app.domain.repeats import Sighting, match_repeats
-from app.flows.answer import answer_messages, raise_faults
+from app.flows.answer import RuleBook, answer_messages, raise_faults
 from app.storage.answers import (
     count_repeats_as_read,
     find_forwarded,
@@ -26,7 +26,8 @@ from app.storage.handling import (
     index_messages,
     upsert_conversations,
 )
-from app.storage.text_search import add_bodies
+from app.storage.pairs import Background, read_background
+from app.storage.writes import Writes
 
 BATCH_ROWS = 100
 
@@ -53,41 +54,58 @@ def handle_batch(
     *,
     limit: int = BATCH_ROWS,
     limits: ReplyLimits = DEFAULT_LIMITS,
+    book: RuleBook | None = None,
 ) -> Handled:
     """Handle the oldest messages of the queue in this one transaction.
 
     The conversations' rows are locked before anything of a pair is looked at or counted, and the
-    events come last, for they take the lock that orders them.
+    events come last, for they take the lock that orders them. `book` is kept from one batch to the
+    next.
     """
     batch = claim_unhandled(conn, limit=limit)
     if not batch:
         return Handled()
     conversation_ids = upsert_conversations(conn, batch)
-    batch = flag_reused_ids(conn, batch)
-    index_messages(conn, batch, conversation_ids)
-    add_bodies(conn, [(message.id, message.body) for message in batch])
-    repeats = _find_repeats(conn, batch, conversation_ids, now)
+    identities = {message.identity_key for message in batch if message.provider_id}
+    background = read_background(conn, conversation_ids.values(), now, identity_keys=identities)
+    batch = flag_reused_ids(conn, batch, some_known=background.has_known_id)
+    writes = Writes()
+    index_messages(writes, batch, conversation_ids)
+    repeats = set()
+    if _may_repeat(batch, background):
+        writes.run(conn)
+        repeats = _find_repeats(conn, batch, conversation_ids, now)
     fresh = [message for message in batch if message.id not in repeats]
-    count_messages(conn, fresh)
-    _count_fetched(conn, fresh)
-    note_arrivals(conn, [(message.dest, message.arrived_at) for message in fresh])
-    answers = answer_messages(conn, fresh, conversation_ids, now, limits=limits)
+    _count(writes, fresh, background)
+    answers = answer_messages(
+        conn, fresh, conversation_ids, background, now, book=book or RuleBook(), limits=limits
+    )
     for message_id in sorted(repeats):
         answers.note_outcome(message_id, None, None)
-    note_outcomes(conn, answers.outcomes, now)
-    add_events(conn, "message", [message.id for message in batch], now)
-    answers.add_events(conn, now)
+    note_outcomes(writes, answers.outcomes, now)
+    writes.run(conn)
+    changes = [("message", message.id) for message in batch]
+    add_events(conn, changes + answers.list_changes(), now)
     raise_faults(conn, answers, now)
-    outcomes = _count(answers.outcomes)
+    outcomes = _count_outcomes(answers.outcomes)
     return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
 
 
-def _count_fetched(conn: Connection, batch: Sequence[Unhandled]) -> None:
+def _count(writes: Writes, batch: Sequence[Unhandled], background: Background) -> None:
+    count_messages(writes, batch)
     figures = Figures()
     for message in batch:
         if message.via == "report":
             figures.add("fetched", message.dest, message.arrived_at)
-    figures.write(conn)
+    figures.move_to(writes)
+    last_arrivals = {pair.dest: pair.last_arrived_at for pair in background.pairs.values()}
+    note_arrivals(writes, [(each.dest, each.arrived_at) for each in batch], last_arrivals)
+
+
+def _may_repeat(batch: Sequence[Unhandled], background: Background) -> bool:
+    """Only what the provider's report brings, or has brought, can have come by the other way."""
+    was_reported = any(pair.was_reported for pair in background.pairs.values())
+    return was_reported or any(message.via == "report" for message in batch)
 
 
 def _find_repeats(
@@ -130,7 +148,9 @@ def _note(
     count_repeats_as_read(conn, {forward_id: pairs[forward_id] for forward_id in repeats}, now)
 
 
-def _count(outcomes: Mapping[tuple[str | None, int | None], Sequence[int]]) -> dict[str, int]:
+def _count_outcomes(
+    outcomes: Mapping[tuple[str | None, int | None], Sequence[int]],
+) -> dict[str, int]:
     counts: dict[str, int] = {}
     for (outcome, _), ids in outcomes.items():
         counts[outcome or "none"] = counts.get(outcome or "none", 0) + len(ids)

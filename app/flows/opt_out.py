@@ -25,7 +25,7 @@ async def opt_out(
         detail = {"reason": reason, "cancelled": len(cancelled)}
         add_audit(conn, who, "opt-out.add", number, detail, now)
         found = opt_outs.get_opt_out(conn, number)
-        add_events(conn, "status", cancelled, now)
+        add_events(conn, [("status", each) for each in cancelled], now)
         return found
 
     return await database.write(take_out)

@@ -14,13 +14,14 @@ from app.domain.messages import (
     make_pair_key,
     sort_problems,
 )
-from app.flows.answer import answer_messages, raise_faults
+from app.flows.answer import RuleBook, answer_messages, raise_faults
 from app.provider.forwarding import parse
 from app.storage.answers import note_outcomes, read_our_numbers
 from app.storage.audit import add_audit
 from app.storage.database import Connection, Database
 from app.storage.events import add_events
 from app.storage.handling import Unhandled, upsert_conversations
+from app.storage.pairs import read_background
 from app.storage.replays import (
     has_reply,
     leave_conversation,
@@ -29,6 +30,7 @@ from app.storage.replays import (
     rewrite_message,
 )
 from app.storage.search import Message, get_message
+from app.storage.writes import Writes
 
 _FIELDS = (
     "provider_id",
@@ -101,14 +103,23 @@ def _replay(
     if has_moved:
         leave_conversation(conn, old_pair, was_unread=old.read_at is None)
     is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
-    answers = answer_messages(conn, [new] if is_asked else [], ids, now, limits=limits)
-    note_outcomes(conn, answers.outcomes, now)
+    answers = answer_messages(
+        conn,
+        [new] if is_asked else [],
+        ids,
+        read_background(conn, ids.values(), now),
+        now,
+        book=RuleBook(),
+        limits=limits,
+    )
+    writes = Writes()
+    note_outcomes(writes, answers.outcomes, now)
+    writes.run(conn)
     replayed = get_message(conn, message_id)
     changed = [name for name in _FIELDS if getattr(old, name) != getattr(replayed, name)]
     detail = {"changed": changed, "outcome": replayed.outcome_code, "queued": len(answers.queued)}
     add_audit(conn, who, "message.replay", str(message_id), detail, now)
-    add_events(conn, "message", [message_id], now)
-    answers.add_events(conn, now)
+    add_events(conn, [("message", message_id), *answers.list_changes()], now)
     raise_faults(conn, answers, now)
     return Replay(replayed, bool(answers.queued))
 

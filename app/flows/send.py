@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from app.storage.claims import Claim, ClaimedText, claim_texts
 from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.results import SendResult
-from app.storage.sender import lock_sender
+from app.storage.sender import get_sender, lock_sender
 
 POLL_SECONDS = 1.0
 # The client ends a call after 60 s by itself, and then knows whether it left; this is for the rest.
@@ -151,30 +151,32 @@ class Sender:
 
         Locks are taken in the order sender, texts, events, by whoever takes them.
         """
-        if limit > 0:
-            lock_sender(conn)
-        now = self._read_now() or read_clock(conn)
+        if limit <= 0:
+            return Claim([], None), self._record(conn, results)
+        state, now = lock_sender(conn)
+        now = self._read_now() or now
         records = record_results(conn, results, now)
-        claim = Claim([], None)
-        if limit > 0:
-            claim = claim_texts(
-                conn,
-                limit=limit,
-                per_second=self.policy.per_second,
-                lease_seconds=self.policy.lease_seconds,
-                now=now,
-            )
+        if any(result.concerns_account for result in results):
+            state = get_sender(conn)
+        claim = claim_texts(
+            conn,
+            state,
+            now,
+            limit=limit,
+            per_second=self.policy.per_second,
+            lease_seconds=self.policy.lease_seconds,
+        )
         return claim, tell_results(conn, records, now, others=claim.ended)
 
-    def _record(self, conn: Connection, result: SendResult) -> int:
+    def _record(self, conn: Connection, results: Sequence[SendResult]) -> int:
         now = self._read_now() or read_clock(conn)
-        return tell_results(conn, record_results(conn, [result], now), now)
+        return tell_results(conn, record_results(conn, results, now), now)
 
     async def _record_singly(self) -> None:
         """One result that cannot be recorded keeps no other from it, and is never given up."""
         for result in tuple(self.troubled):
             try:
-                changed = await self.database.write(self._record, result)
+                changed = await self.database.write(self._record, [result])
             except Unavailable:
                 raise
             except Exception:
@@ -210,9 +212,11 @@ class Sender:
             self.finished.append(self._conclude(text, answer, claimed_at_seconds))
 
     async def _send(self, text: ClaimedText, claimed_at_seconds: float) -> SendResult:
-        left = self.policy.lease_seconds - (self.seconds() - claimed_at_seconds)
-        if left < self.policy.call_seconds:
+        passed = self.seconds() - claimed_at_seconds
+        if self.policy.lease_seconds - passed < self.policy.call_seconds:
             answer = Answer(Fate.NOT_TAKEN, text="the lease was too short for a call")
+        elif text.claimed_at + timedelta(seconds=passed) >= text.valid_until:
+            answer = Answer(Fate.NOT_TAKEN, text="its time was over before the call")
         else:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()

@@ -5,7 +5,17 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from app.domain.answering import History, OurNumber
 from app.domain.outbound import OutboundStatus
@@ -13,8 +23,9 @@ from app.domain.repeats import TOLERANCE, Sighting
 from app.domain.rules import Rule
 from app.storage.outbound_tables import outbound, status_changes
 from app.storage.tables import conversations, message_index, messages, numbers
+from app.storage.writes import BulkWrite, Writes, make_bulk_update
 
-_DAY = timedelta(days=1)
+_DAY_SECONDS = 86_400
 
 Outcomes = Mapping[tuple[str | None, int | None], Sequence[int]]
 
@@ -25,32 +36,30 @@ def read_our_numbers(conn: Connection) -> dict[str, OurNumber]:
     return {row.number: OurNumber(*row) for row in conn.execute(query)}
 
 
-def read_histories(
-    conn: Connection, pairs: Mapping[bytes, int], rules: Iterable[Rule], now: datetime
-) -> dict[bytes, History]:
-    """The automatic replies of late to conversations (ids by pair key).
-
-    Their rows must be locked, so that no other worker adds a reply that is not counted.
-    """
-    histories = {key: History() for key in pairs}
-    by_id = {conversation_id: histories[key] for key, conversation_id in pairs.items()}
+def add_last_replies(
+    conn: Connection, pairs: Mapping[int, History], rules: Iterable[Rule], now: datetime
+) -> None:
+    """Complete the histories (by conversation) where rules wait longer than the day of those."""
+    slow = {
+        rule.id: rule.cooldown_seconds for rule in rules if rule.cooldown_seconds > _DAY_SECONDS
+    }
+    if not slow:
+        return
     table = outbound.c
-    automatic = (table.conversation_id.in_(list(by_id)), table.origin != "person")
-    query = select(table.conversation_id, table.rule_id, table.created_at)
-    for row in conn.execute(query.where(*automatic, table.created_at > now - _DAY)):
-        by_id[row.conversation_id].note(row.rule_id, row.created_at)
-    slow = {rule.id: rule.cooldown_seconds for rule in rules if rule.cooldown_seconds > 86400}
-    if slow:
-        newest = func.max(table.created_at, type_=table.created_at.type).label("created_at")
-        since = now - timedelta(seconds=max(slow.values()))
-        found = (
-            select(table.conversation_id, table.rule_id, newest)
-            .where(*automatic, table.created_at > since, table.rule_id.in_(slow))
-            .group_by(table.conversation_id, table.rule_id)
+    newest = func.max(table.created_at, type_=table.created_at.type).label("created_at")
+    since = now - timedelta(seconds=max(slow.values()))
+    found = (
+        select(table.conversation_id, table.rule_id, newest)
+        .where(
+            table.conversation_id.in_(pairs),
+            table.origin != "person",
+            table.created_at > since,
+            table.rule_id.in_(slow),
         )
-        for row in conn.execute(found):
-            by_id[row.conversation_id].by_rule[row.rule_id] = row.created_at
-    return histories
+        .group_by(table.conversation_id, table.rule_id)
+    )
+    for row in conn.execute(found):
+        pairs[row.conversation_id].by_rule[row.rule_id] = row.created_at
 
 
 def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -> None:
@@ -72,13 +81,19 @@ def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -
     )
 
 
-def note_outcomes(conn: Connection, outcomes: Outcomes, now: datetime) -> None:
+def note_outcomes(writes: Writes, outcomes: Outcomes, now: datetime) -> None:
     """Take messages off the queue, each group with its outcome and rule."""
-    for (outcome, rule_id), ids in outcomes.items():
-        values: dict[str, Any] = {"handled_at": now}
-        if outcome is not None:
-            values |= {"outcome": outcome, "rule_id": rule_id}
-        conn.execute(update(messages).where(messages.c.id.in_(ids)).values(values))
+    rows = [
+        {"id": each, "handled_at": now, "outcome": outcome, "rule_id": rule_id}
+        for (outcome, rule_id), ids in outcomes.items()
+        for each in ids
+    ]
+    writes.add(_update_handled(), rows)
+
+
+@cache
+def _update_handled() -> BulkWrite:
+    return make_bulk_update(messages, ["id"], ("handled_at", "outcome", "rule_id"))
 
 
 def find_reported(
@@ -93,7 +108,7 @@ def find_reported(
 def _select_reported() -> Any:
     repeat = messages.alias()
     return _select_sightings().where(
-        message_index.c.via == "report",
+        message_index.c.via == literal_column("'report'"),  # as the partial index has it
         messages.c.received_at >= bindparam("since"),
         ~exists().where(repeat.c.duplicate_of == messages.c.id),
     )

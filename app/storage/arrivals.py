@@ -1,16 +1,19 @@
 """When each of our numbers was last texted, how long it was silent, and how late texts come."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection, case, exists, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.messages import make_number_key
+from app.storage.figures import FIGURE_COLUMNS, FIGURE_KEY, make_figure_rows
 from app.storage.outbound_tables import arrivals, daily_figures
 from app.storage.tables import daily_counts, messages, numbers
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 LONGEST_GAP = "longest-gap-seconds"
 # The alarm never rings before six hours, so a third of that is the least gap worth keeping, and no
@@ -30,30 +33,33 @@ class Silence:
     received: int
 
 
-def note_arrivals(conn: Connection, texts: Iterable[tuple[str, datetime]]) -> None:
-    """Keep each number's last arrival, and the gaps that ended; given as (number, arrived_at)."""
+def note_arrivals(
+    writes: Writes,
+    texts: Iterable[tuple[str, datetime]],
+    known: Mapping[str, datetime | None],
+) -> None:
+    """Keep each number's last arrival, and the gaps that ended; given as (number, arrived_at).
+
+    `known` is each number's last arrival before.
+    """
     by_number: dict[str, list[datetime]] = {}
     for number, arrived_at in texts:
         by_number.setdefault(number, []).append(arrived_at)
-    if not by_number:
-        return
-    keys = {make_number_key(number): number for number in by_number}
-    query = select(arrivals.c.dest_key, arrivals.c.last_arrived_at)
-    known = {
-        keys[row.dest_key]: row.last_arrived_at
-        for row in conn.execute(query.where(arrivals.c.dest_key.in_(list(keys))))
-    }
-    moved: dict[str, datetime] = {}
+    moved = []
     gaps: dict[tuple[str, str], timedelta] = {}
     for number, times in by_number.items():
-        last = known.get(number)
+        last = known[number]
         newest = max(times)
+        key = make_number_key(number)
         if last is None or newest >= last + STEP:
-            moved[number] = newest
+            moved.append({"dest_key": key, "dest": number, "last_arrived_at": newest})
         for day, gap in _find_gaps(times if last is None else [last, *times]):
             gaps[number, day] = max(gap, gaps.get((number, day), gap))
-    _move_arrivals(conn, moved)
-    _widen_gaps(conn, gaps)
+    writes.add(_move_arrivals(), sorted(moved, key=lambda row: row["dest_key"]))
+    widened = {
+        (day, number, LONGEST_GAP): int(gap.total_seconds()) for (number, day), gap in gaps.items()
+    }
+    writes.add(_widen_gaps(), make_figure_rows(widened))
 
 
 def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
@@ -117,43 +123,24 @@ def _find_gaps(times: Iterable[datetime]) -> Iterable[tuple[str, timedelta]]:
             yield after.astimezone(UTC).date().isoformat(), after - before
 
 
-def _move_arrivals(conn: Connection, moved: dict[str, datetime]) -> None:
-    if not moved:
-        return
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    rows = [
-        {"dest_key": make_number_key(number), "dest": number, "last_arrived_at": time}
-        for number, time in sorted(moved.items())
-    ]
-    statement = dialect.insert(arrivals).values(rows)
-    new, old = statement.excluded.last_arrived_at, arrivals.c.last_arrived_at
-    conn.execute(
-        statement.on_conflict_do_update(
+@cache
+def _move_arrivals() -> BulkWrite:
+    def keep_newest(statement: Any) -> Any:
+        new, old = statement.excluded.last_arrived_at, arrivals.c.last_arrived_at
+        return statement.on_conflict_do_update(
             index_elements=["dest_key"],
             set_={"last_arrived_at": case((new > old, new), else_=old)},
         )
-    )
+
+    return make_bulk_insert(arrivals, ("dest_key", "dest", "last_arrived_at"), keep_newest)
 
 
-def _widen_gaps(conn: Connection, gaps: dict[tuple[str, str], timedelta]) -> None:
-    if not gaps:
-        return
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    rows = [
-        {
-            "day": day,
-            "number_key": make_number_key(number),
-            "figure": LONGEST_GAP,
-            "number": number,
-            "value": int(gap.total_seconds()),
-        }
-        for (number, day), gap in sorted(gaps.items())
-    ]
-    statement = dialect.insert(daily_figures).values(rows)
-    new, old = statement.excluded.value, daily_figures.c.value
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["day", "number_key", "figure"],
-            set_={"value": case((new > old, new), else_=old)},
+@cache
+def _widen_gaps() -> BulkWrite:
+    def keep_longest(statement: Any) -> Any:
+        new, old = statement.excluded.value, daily_figures.c.value
+        return statement.on_conflict_do_update(
+            index_elements=FIGURE_KEY, set_={"value": case((new > old, new), else_=old)}
         )
-    )
+
+    return make_bulk_insert(daily_figures, FIGURE_COLUMNS, keep_longest, name="gaps")

@@ -1,6 +1,7 @@
 """What came of a call: recorded by whoever made it, as long as the attempt is its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
 from app.storage.history import StatusChange
-from app.storage.opt_outs import note_refused_number
+from app.storage.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 from app.storage.results import Record, SendResult
 from app.storage.sender import lock_sender
@@ -39,7 +40,7 @@ def record_results(
         return []
     now = now or read_clock(conn)
     results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
-    if any(each.step.stops_sender or each.text.is_probe for each in results):
+    if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
     figures = Figures()
     records = []
@@ -48,13 +49,25 @@ def record_results(
         group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
         records += _record(conn, group, now, figures)
         results = [each for each in results if each not in group]
-    for record in records:
-        result = record.result
-        if result.step.opts_out and result.text.to is not None:
-            note_refused_number(conn, result.text.to, result.answer or "", now)
+    records = _refuse_numbers(conn, records, now)
     figures.write(conn)
     steer_sender(conn, [record.result for record in records], now)
     return records
+
+
+def _refuse_numbers(conn: Connection, records: Sequence[Record], now: datetime) -> list[Record]:
+    """Put numbers that the provider refuses on the list, and cancel what else waits for them."""
+    refused = {
+        number: record.result.answer or ""
+        for record in records
+        if record.result.step.opts_out and (number := record.result.text.to) is not None
+    }
+    note_refused_numbers(conn, refused, now)
+    cancelled = {number: cancel_texts(conn, number, now) for number in refused}
+    return [
+        replace(record, cancelled=tuple(cancelled.pop(record.result.text.to or "", ())))
+        for record in records
+    ]
 
 
 def _record(

@@ -16,7 +16,7 @@ LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True)
 class Chores:
-    """What there is to do at once: `leases` that ended, `overdue` replies, `checks` of texts that
+    """What there is to do at once: `leases` that ended, `overdue` texts, `checks` of texts that
     were sent, `proofs` of uncertain ones.
     """
 

@@ -6,22 +6,27 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.outbound import UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent, move_on
-from app.storage.clock import read_clock
 from app.storage.history import StatusChange
-from app.storage.opt_outs import find_opted_out
-from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
+from app.storage.outbound_tables import (
+    has_status,
+    is_waiting,
+    opt_outs,
+    outbound,
+    send_attempts,
+)
 from app.storage.sender import (
+    SenderState,
     compute_wait,
     count_tokens,
-    lock_sender,
     plan_probe,
     spend_tokens,
 )
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 # A claim looks at so many of the texts that are due: some of them may have to wait.
 WINDOW = 100
@@ -75,19 +80,19 @@ class Claim:
 
 def claim_texts(
     conn: Connection,
+    state: SenderState,
+    now: datetime,
     *,
     limit: int,
     per_second: float,
     lease_seconds: float,
-    now: datetime | None = None,
 ) -> Claim:
     """Take up to `limit` texts that are due, as the pace, a pause and their pairs allow.
 
-    On the way texts that are too late expire, and those to numbers that opted out are cancelled:
-    the events of that are left for the transaction's end. `now` is the database's where it is None.
+    `state` is that of the sender, which must be locked. On the way texts that are too late expire,
+    and those to numbers that opted out are cancelled: the events of that are left for the
+    transaction's end.
     """
-    state = lock_sender(conn)
-    now = now or read_clock(conn)  # the lock may have been waited for
     if state.state == "paused":
         return Claim([], None)
     is_probe = state.state == "stopped"
@@ -101,9 +106,11 @@ def claim_texts(
         return Claim([], _find_next(conn, now))
     ended = _put_aside(conn, due, now)
     chosen, crowded = _choose(conn, [row for row in due if row.id not in ended], allowed, now)
-    texts = _take(conn, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
+    writes = Writes()
+    texts = _take(conn, writes, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
     if texts:
-        state = spend_tokens(conn, state, len(texts), per_second, now)
+        state = spend_tokens(writes, state, len(texts), per_second, now)
+    writes.run(conn)
     if is_probe:
         plan_probe(conn, now)
     more = crowded or is_cut or len(due) > len(texts) + len(ended)
@@ -138,15 +145,16 @@ def _select_due() -> Select[Any]:
         .scalar_subquery()
     )
     table = outbound.c
+    opted_out = exists().where(opt_outs.c.number_key == table.to_key, opt_outs.c.is_out)
     return (
         select(
             table.id,
             table.pair_key,
-            table.to_number,
             table.forced,
             table.origin,
             table.send_before,
             blocked_by.label("blocked_by"),
+            opted_out.label("is_opted_out"),
         )
         .where(is_waiting(outbound), table.due_at <= bindparam("now"))
         .order_by(table.due_at, table.id)
@@ -163,10 +171,9 @@ def _find_next(conn: Connection, now: datetime) -> float | None:
 
 def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict[int, StatusChange]:
     """End what is too late, and what goes to numbers that opted out since it was queued."""
-    bound = [row for row in due if row.to_number and not row.forced and row.origin != "opt-out"]
-    opted_out = find_opted_out(conn, [row.to_number for row in bound])
     late = [row.id for row in due if row.send_before is not None and row.send_before <= now]
-    unwanted = [row.id for row in bound if row.to_number in opted_out and row.id not in late]
+    bound = [row for row in due if not row.forced and row.origin != "opt-out"]
+    unwanted = [row.id for row in bound if row.is_opted_out and row.id not in late]
     return {
         change.outbound_id: change
         for change in (
@@ -218,20 +225,27 @@ def _choose(
 
 
 def _take(
-    conn: Connection, ids: Sequence[int], now: datetime, *, lease_seconds: float, is_probe: bool
+    conn: Connection,
+    writes: Writes,
+    ids: Sequence[int],
+    now: datetime,
+    *,
+    lease_seconds: float,
+    is_probe: bool,
 ) -> list[ClaimedText]:
     if not ids:
         return []
     lease_until = now + timedelta(seconds=lease_seconds)
     taken = conn.execute(_update_taken(), {"ids": ids, "until": lease_until}).all()
     rows = sorted(taken, key=lambda row: ids.index(row.id))
-    if not rows:
-        return []
-    conn.execute(
-        insert(send_attempts),
-        [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in rows],
-    )
+    attempts = [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in rows]
+    writes.add(_insert_attempts(), attempts)
     return [_make_text(row, now, lease_until, is_probe=is_probe) for row in rows]
+
+
+@cache
+def _insert_attempts() -> BulkWrite:
+    return make_bulk_insert(send_attempts, ("outbound_id", "attempt", "began_at"))
 
 
 @cache
@@ -253,7 +267,6 @@ def _make_text(
     row: Row[Any], now: datetime, lease_until: datetime, *, is_probe: bool
 ) -> ClaimedText:
     by_provider = row.schedule_at if row.schedule_by == "provider" else None
-    begins = row.schedule_at or row.created_at
     return ClaimedText(
         id=row.id,
         attempt=row.attempts,
@@ -267,7 +280,7 @@ def _make_text(
         # A schedule that has passed while the text waited would be refused.
         schedule_at=by_provider if by_provider and by_provider > now else None,
         validity_seconds=row.validity_seconds,
-        valid_until=begins + timedelta(seconds=row.validity_seconds),
+        valid_until=row.send_before,
         in_reply_to=row.in_reply_to,
         claimed_at=now,
         lease_until=lease_until,

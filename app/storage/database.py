@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import asyncpg
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 READ_THREADS = 4
 POOL_SIZE = 8
+PREPARED_STATEMENTS = 500
 BUSY_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 # 16 MB, four times SQLite's own: whoever commits when it is full writes it all to its place, and at
@@ -167,15 +168,20 @@ class PostgresDatabase(Database):
         self.dsn = url.replace("postgres://", "postgresql://", 1)
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect,
+            connect_args={
+                "async_creator_fn": self._connect,
+                "prepared_statement_cache_size": PREPARED_STATEMENTS,
+            },
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
             pool_timeout=5,
-            pool_pre_ping=True,
+            # The connection that was used last has prepared what the next one needs.
+            pool_use_lifo=True,
             hide_parameters=True,
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
-    async def _connect(self) -> Any:
+    async def _connect(self, **_: Any) -> Any:
         try:
             return await connect_postgres(self.dsn)
         except (
@@ -233,6 +239,15 @@ async def connect_postgres(
         target_session_attrs="read-write",
         server_settings=SESSION_SETTINGS | settings,
     )
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool connect anew where the server has closed a connection: the driver knows.
+
+    A ping before each transaction would tell no more, and costs three round trips.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server has closed it")
 
 
 def make_sqlite_engine(

@@ -11,7 +11,7 @@ from app.domain.checks import is_given_up, plan_check
 from app.domain.outbound import OutboundStatus
 from app.domain.statuses import Verdict, judge_parts, judge_recipients, read_status
 from app.domain.transitions import move_on
-from app.storage.events import add_events
+from app.storage.events import add_event
 from app.storage.figures import Figure, Figures
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, outbound, provider_messages
@@ -119,7 +119,7 @@ def record_recipients(
 ) -> None:
     """Note some of a list's or group's recipients; what they say together is looked at later."""
     if _record_parts(conn, outbound_id, words, now):
-        add_events(conn, "status", [outbound_id], now)
+        add_event(conn, "status", outbound_id, now)
 
 
 def _record_parts(

@@ -3,36 +3,69 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Text,
+    TextClause,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
 
+from app.storage.columns import UtcTime
 from app.storage.tables import events
 
 EVENTS_LOCK = 0x4C455454_45564E54
 KEPT = timedelta(days=7)
 
+# What kind of thing changed (message, outbound, status, alert), and its id.
+Change = tuple[str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`subject_id` is the id of the message or alert that `kind` speaks of."""
+    """`subject_id` is the id of what `kind` speaks of."""
 
     id: int
     kind: str
     subject_id: int
 
 
-def add_events(conn: Connection, kind: str, subject_ids: Sequence[int], now: datetime) -> None:
+def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> None:
     """The transaction's last step: from here to its end it holds the lock that orders the ids."""
-    if not subject_ids:
+    if not changes:
         return
+    kinds, ids = zip(*changes, strict=True)
     if conn.dialect.name == "postgresql":
-        conn.execute(text(f"SELECT pg_advisory_xact_lock({EVENTS_LOCK})"))
-    rows = [{"kind": kind, "subject_id": each, "created_at": now} for each in subject_ids]
+        conn.execute(_lock_and_insert(), {"kinds": kinds, "ids": ids, "now": now})
+        return
+    rows = [{"kind": kind, "subject_id": each, "created_at": now} for kind, each in changes]
     conn.execute(insert(events), rows)
 
 
 def add_event(conn: Connection, kind: str, subject_id: int, now: datetime) -> None:
-    add_events(conn, kind, [subject_id], now)
+    add_events(conn, [(kind, subject_id)], now)
+
+
+@cache
+def _lock_and_insert() -> TextClause:
+    return text(
+        "WITH l AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock))"
+        " INSERT INTO events (kind, subject_id, created_at)"
+        " SELECT given.kind, given.id, :now FROM l, unnest(:kinds, :ids) AS given (kind, id)"
+    ).bindparams(
+        bindparam("lock", EVENTS_LOCK, type_=BigInteger),
+        bindparam("kinds", type_=ARRAY(Text)),
+        bindparam("ids", type_=ARRAY(BigInteger)),
+        bindparam("now", type_=UtcTime),
+    )
 
 
 def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:

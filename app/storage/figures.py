@@ -3,13 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
 from app.domain.messages import make_number_key
 from app.storage.outbound_tables import daily_figures
-from app.storage.upserts import make_insert
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert
+
+FIGURE_KEY = ("day", "number_key", "figure")
+FIGURE_COLUMNS = (*FIGURE_KEY, "number", "value")
 
 # `replied` counts the texts that `reply_seconds` adds up: from a text's arrival to its answer's
 # being taken. `reported` texts stood in the provider's report, and `missing` ones only there;
@@ -29,7 +33,7 @@ Figure = Literal[
 
 
 class Figures:
-    """Gathers within a transaction; `write` adds everything up at its end."""
+    """Gathers within a transaction; at its end everything is added up."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -38,32 +42,35 @@ class Figures:
         """`number` is ours, the one that the text goes out from."""
         self._counts[at.astimezone(UTC).date().isoformat(), number, figure] += value
 
-    def write(self, conn: Connection) -> None:
-        write_figures(conn, self._counts)
+    def move_to(self, writes: Writes) -> None:
+        writes.add(_add_figures(), make_figure_rows(self._counts))
         self._counts.clear()
 
+    def write(self, conn: Connection) -> None:
+        writes = Writes()
+        self.move_to(writes)
+        writes.run(conn)
 
-def write_figures(conn: Connection, counts: Mapping[tuple[str, str, str], int]) -> None:
-    """Add to the figures, in one order for all processes; the keys are (day, number, figure)."""
-    rows = sorted(
-        (
-            {
-                "day": day,
-                "number_key": make_number_key(number),
-                "figure": figure,
-                "number": number,
-                "value": value,
-            }
-            for (day, number, figure), value in counts.items()
-        ),
-        key=lambda row: (row["day"], row["number_key"], row["figure"]),
-    )
-    if not rows:
-        return
-    statement = make_insert(conn, daily_figures).values(rows)
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["day", "number_key", "figure"],
-            set_={"value": daily_figures.c.value + statement.excluded.value},
-        )
-    )
+
+def make_figure_rows(counts: Mapping[tuple[str, str, str], int]) -> list[dict[str, Any]]:
+    """Rows of the table, given by (day, number, figure), in one order for all processes."""
+    rows = [
+        {
+            "day": day,
+            "number_key": make_number_key(number),
+            "figure": figure,
+            "number": number,
+            "value": value,
+        }
+        for (day, number, figure), value in counts.items()
+    ]
+    return sorted(rows, key=lambda row: tuple(row[each] for each in FIGURE_KEY))
+
+
+@cache
+def _add_figures() -> BulkWrite:
+    def add_up(statement: Any) -> Any:
+        total = daily_figures.c.value + statement.excluded.value
+        return statement.on_conflict_do_update(index_elements=FIGURE_KEY, set_={"value": total})
+
+    return make_bulk_insert(daily_figures, FIGURE_COLUMNS, add_up)

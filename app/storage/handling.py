@@ -1,7 +1,7 @@
 """What the handle flow writes: conversations, the indexes for people, counts, the queue's end."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -9,12 +9,10 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Insert,
     Row,
     and_,
     bindparam,
     case,
-    insert,
     or_,
     select,
     update,
@@ -35,6 +33,8 @@ from app.storage.tables import (
     message_index,
     messages,
 )
+from app.storage.text_search import add_bodies
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,9 @@ def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[b
 
 @cache
 def _upsert_conversations(dialect: str) -> Any:
-    statement, new = _make_upsert(dialect, conversations)
-    old = conversations.c
+    words = postgresql if dialect == "postgresql" else sqlite
+    statement = words.insert(conversations)
+    old, new = conversations.c, statement.excluded
     is_newer = or_(
         old.last_arrived_at.is_(None),
         new.last_arrived_at > old.last_arrived_at,
@@ -165,19 +166,15 @@ def _upsert_conversations(dialect: str) -> Any:
     ).returning(old.id, old.pair_key)
 
 
-def flag_reused_ids(conn: Connection, batch: Sequence[Unhandled]) -> list[Unhandled]:
+def flag_reused_ids(
+    conn: Connection, batch: Sequence[Unhandled], *, some_known: bool
+) -> list[Unhandled]:
     """The batch, with `id-reused` on each message whose id an earlier one of its pair had.
 
-    The pairs' rows must be locked, so that two workers cannot both be the first.
+    `some_known` is whether any had: nearly always each is the first. The pairs' rows must be
+    locked, so that two workers cannot both be the first.
     """
-    with_id = [message for message in batch if message.provider_id]
-    known = set(
-        conn.execute(
-            select(message_index.c.identity_key).where(
-                message_index.c.identity_key.in_({each.identity_key for each in with_id})
-            )
-        ).scalars()
-    )
+    known = _find_known_ids(conn, batch) if some_known else set()
     flagged = []
     for message in batch:
         if message.provider_id and message.identity_key in known:
@@ -193,10 +190,16 @@ def flag_reused_ids(conn: Connection, batch: Sequence[Unhandled]) -> list[Unhand
     return flagged
 
 
+def _find_known_ids(conn: Connection, batch: Sequence[Unhandled]) -> set[bytes]:
+    asked = {message.identity_key for message in batch if message.provider_id}
+    query = select(message_index.c.identity_key).where(message_index.c.identity_key.in_(asked))
+    return set(conn.execute(query).scalars())
+
+
 def index_messages(
-    conn: Connection, batch: Sequence[Unhandled], conversation_ids: dict[bytes, int]
+    writes: Writes, batch: Sequence[Unhandled], conversation_ids: Mapping[bytes, int]
 ) -> None:
-    """Make the messages findable by sender, number, conversation, state and time."""
+    """Make the messages findable by sender, number, conversation, state, time and words."""
     rows = [
         {
             "message_id": message.id,
@@ -210,14 +213,18 @@ def index_messages(
         }
         for message in batch
     ]
-    conn.execute(insert(message_index), rows)
-    widen_blocks(conn, batch)
+    writes.add(_insert_index(), rows)
+    widen_blocks(writes, batch)
+    add_bodies(writes, [(message.id, message.body) for message in batch])
 
 
-def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
+@cache
+def _insert_index() -> BulkWrite:
+    return make_bulk_insert(message_index, [each.name for each in message_index.c])
+
+
+def count_messages(writes: Writes, batch: Sequence[Unhandled]) -> None:
     """Add to the counts by day and number."""
-    if not batch:
-        return
     received: Counter[tuple[str, str]] = Counter()
     with_problems: Counter[tuple[str, str]] = Counter()
     for message in batch:
@@ -231,25 +238,27 @@ def count_messages(conn: Connection, batch: Sequence[Unhandled]) -> None:
             "received": received[day, dest],
             "with_problems": with_problems[day, dest],
         }
-        for day, dest in sorted(received, key=lambda key: (key[0], make_number_key(key[1])))
+        for day, dest in received
     ]
-    conn.execute(_upsert_counts(conn.dialect.name), rows)
+    writes.add(_add_counts(), sorted(rows, key=lambda row: (row["day"], row["dest_key"])))
 
 
 @cache
-def _upsert_counts(dialect: str) -> Any:
-    statement, new = _make_upsert(dialect, daily_counts)
-    old = daily_counts.c
-    return statement.on_conflict_do_update(
-        index_elements=["day", "dest_key"],
-        set_={
-            "received": old.received + new.received,
-            "with_problems": old.with_problems + new.with_problems,
-        },
-    )
+def _add_counts() -> BulkWrite:
+    def add_up(statement: Any) -> Any:
+        new, old = statement.excluded, daily_counts.c
+        return statement.on_conflict_do_update(
+            index_elements=["day", "dest_key"],
+            set_={
+                "received": old.received + new.received,
+                "with_problems": old.with_problems + new.with_problems,
+            },
+        )
+
+    return make_bulk_insert(daily_counts, [each.name for each in daily_counts.c], add_up)
 
 
-def widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
+def widen_blocks(writes: Writes, batch: Iterable[Unhandled]) -> None:
     """Let the blocks' spans hold when these messages were received."""
     spans: dict[int, list[datetime]] = {}
     for message in batch:
@@ -258,32 +267,21 @@ def widen_blocks(conn: Connection, batch: Iterable[Unhandled]) -> None:
         {"block": block, "first_received_at": min(times), "last_received_at": max(times)}
         for block, times in sorted(spans.items())
     ]
-    conn.execute(_upsert_blocks(conn.dialect.name), rows)
+    writes.add(_widen_blocks(), rows)
 
 
 @cache
-def _upsert_blocks(dialect: str) -> Any:
-    statement, new = _make_upsert(dialect, message_blocks)
-    old = message_blocks.c
-    first, last = new.first_received_at, new.last_received_at
-    return statement.on_conflict_do_update(
-        index_elements=["block"],
-        set_={
-            "first_received_at": case(
-                (first < old.first_received_at, first), else_=old.first_received_at
-            ),
-            "last_received_at": case(
-                (last > old.last_received_at, last), else_=old.last_received_at
-            ),
-        },
-    )
+def _widen_blocks() -> BulkWrite:
+    def widen(statement: Any) -> Any:
+        new, old = statement.excluded, message_blocks.c
+        first, last = new.first_received_at, new.last_received_at
+        is_earlier, is_later = first < old.first_received_at, last > old.last_received_at
+        return statement.on_conflict_do_update(
+            index_elements=["block"],
+            set_={
+                "first_received_at": case((is_earlier, first), else_=old.first_received_at),
+                "last_received_at": case((is_later, last), else_=old.last_received_at),
+            },
+        )
 
-
-def _make_upsert(dialect: str, table: Any) -> tuple[Any, Any]:
-    """An INSERT that can take an ON CONFLICT, and its `excluded` columns.
-
-    The rows go to `execute`: with them inside, the statement would be compiled anew each time.
-    """
-    words = postgresql if dialect == "postgresql" else sqlite
-    statement: Insert = words.insert(table)
-    return statement, statement.excluded  # type: ignore[attr-defined]
+    return make_bulk_insert(message_blocks, [each.name for each in message_blocks.c], widen)

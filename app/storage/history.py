@@ -31,7 +31,7 @@ def note_changes(conn: Connection, changes: Sequence[StatusChange], now: datetim
         return
     conn.execute(insert(status_changes), [asdict(change) for change in changes])
     ids = dict.fromkeys(change.outbound_id for change in changes)
-    add_events(conn, "status", list(ids), now)
+    add_events(conn, [("status", each) for each in ids], now)
 
 
 def list_changes(conn: Connection, outbound_id: int, *, limit: int = 500) -> list[StatusChange]:

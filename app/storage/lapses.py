@@ -1,4 +1,4 @@
-"""What ends by itself: leases whose holder has not come back, and replies whose time is over."""
+"""What ends by itself: leases whose holder has not come back, and texts whose time is over."""
 
 from datetime import datetime
 
@@ -50,7 +50,7 @@ def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 10
 
 
 def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
-    """End automatic replies whose time is over, also while sending is paused; returns how many."""
+    """End texts that did not go out in time, also while sending is paused; returns how many."""
     query = (
         select(outbound.c.id)
         .where(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, insert
@@ -19,7 +19,8 @@ class NewOutbound:
     """A text to queue for a number, a list or a group: exactly one of the three is given.
 
     `conversation_id` is the conversation that shows it. An automatic one (`origin` other than
-    person) answers `in_reply_to` and goes out before `send_before` or not at all.
+    person) answers `in_reply_to`. None goes out after `send_before`, nor after its validity, which
+    begins when it is written or is to go out.
     """
 
     source: str
@@ -62,6 +63,7 @@ def queue_texts(
 
 
 def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
+    valid_until = (new.schedule_at or now) + timedelta(seconds=new.validity_seconds)
     return {
         "to_number": new.to,
         "to_key": None if new.to is None else make_number_key(new.to),
@@ -84,7 +86,7 @@ def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
         "schedule_at": new.schedule_at,
         "schedule_by": new.schedule_by,
         "validity_seconds": new.validity_seconds,
-        "send_before": new.send_before,
+        "send_before": min(new.send_before or valid_until, valid_until),
         "due_at": new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
         "created_at": now,
     }

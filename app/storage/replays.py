@@ -9,6 +9,7 @@ from app.storage.outbound_tables import outbound
 from app.storage.search import Message, get_message
 from app.storage.tables import conversations, message_index, messages
 from app.storage.text_search import replace_body
+from app.storage.writes import Writes
 
 
 def lock_message(conn: Connection, message_id: int) -> Message:
@@ -64,9 +65,11 @@ def rewrite_message(
             has_problems=bool(new.problems),
         )
     )
-    widen_blocks(conn, [new])
+    writes = Writes()
+    widen_blocks(writes, [new])
     if old.body != new.body:
-        replace_body(conn, old.id, old.body, new.body)
+        replace_body(conn, writes, old.id, old.body, new.body)
+    writes.run(conn)
 
 
 def lock_conversation(conn: Connection, pair_key: bytes) -> None:

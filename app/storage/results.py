@@ -27,12 +27,21 @@ class SendResult:
     provider_ids: tuple[str, ...] = ()
     background_ids: tuple[str, ...] = ()
 
+    @property
+    def concerns_account(self) -> bool:
+        """Whether it may stop all sending, or let it go on."""
+        return self.step.stops_sender or self.text.is_probe
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it."""
+    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it.
+
+    `cancelled` are the ids of other texts that end with this one: only their events are missing.
+    """
 
     row: Row[Any]
     result: SendResult
     change: StatusChange | None
     is_late: bool
+    cancelled: tuple[int, ...] = ()

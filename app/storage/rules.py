@@ -4,14 +4,14 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.domain.errors import NotFound
 from app.domain.rules import Rule
 from app.storage.outbound_tables import rules
+from app.storage.tables import revisions
 
-# Whoever changes the order of the rules holds it, so that no two get one position.
-RULES_LOCK = 0x4C455454_52554C45
+REVISION = "rules"
 
 _FIELDS = tuple(field.name for field in fields(Rule))
 _COLUMNS = [rules.c[name] for name in _FIELDS]
@@ -40,9 +40,15 @@ def get_rule(conn: Connection, rule_id: int) -> Rule:
 
 
 def lock_rules(conn: Connection) -> None:
-    """Let no other transaction change rules until this one ends."""
-    if conn.dialect.name == "postgresql":
-        conn.execute(text(f"SELECT pg_advisory_xact_lock({RULES_LOCK})"))
+    """Let no other transaction change rules until this one ends, and all read them anew then.
+
+    Every change of a rule begins with it, so that no two rules get one position.
+    """
+    conn.execute(
+        update(revisions)
+        .where(revisions.c.name == REVISION)
+        .values(revision=revisions.c.revision + 1)
+    )
 
 
 def count_rules(conn: Connection) -> int:

@@ -1,14 +1,17 @@
 """The sender's one row, which every claim locks: pace, pause and probe of all processes."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from app.storage.alerts import close_alert, raise_alert
+from app.storage.clock import read_clock
 from app.storage.outbound_tables import sender
+from app.storage.writes import BulkWrite, Writes, make_bulk_update
 
 State = Literal["running", "paused", "stopped"]
 
@@ -41,12 +44,28 @@ class SenderState:
 
 
 def get_sender(conn: Connection) -> SenderState:
-    return _read(conn, select(sender).where(sender.c.id == 1))
+    return SenderState(*conn.execute(_select_state()).one())
 
 
-def lock_sender(conn: Connection) -> SenderState:
-    """The row, held until the commit: claims come one after the other, whoever makes them."""
-    return _read(conn, select(sender).where(sender.c.id == 1).with_for_update())
+@cache
+def _select_state() -> Select[Any]:
+    return select(*sender.c[1:]).where(sender.c.id == 1)
+
+
+def lock_sender(conn: Connection) -> tuple[SenderState, datetime]:
+    """The row, held until the commit: claims come one after the other, whoever makes them.
+
+    Beside it the database's time once it is held, for the lock may have been waited for.
+    """
+    if conn.dialect.name != "postgresql":
+        return get_sender(conn), read_clock(conn)
+    *columns, now = conn.execute(_lock_and_look()).one()
+    return SenderState(*columns), now.astimezone(UTC)
+
+
+@cache
+def _lock_and_look() -> Select[Any]:
+    return select(_select_state().with_for_update().cte("held"), func.clock_timestamp())
 
 
 def count_tokens(state: SenderState, per_second: float, now: datetime) -> int:
@@ -65,11 +84,18 @@ def compute_wait(state: SenderState, per_second: float, now: datetime) -> float:
 
 
 def spend_tokens(
-    conn: Connection, state: SenderState, count: int, per_second: float, now: datetime
+    writes: Writes, state: SenderState, count: int, per_second: float, now: datetime
 ) -> SenderState:
     """Use up the pace of so many messages; the row must be locked."""
     start = now if state.pace_at is None else max(state.pace_at, now)
-    return _write(conn, pace_at=start + count * timedelta(seconds=1 / per_second))
+    pace_at = start + count * timedelta(seconds=1 / per_second)
+    writes.add(_update_pace(), [{"id": 1, "pace_at": pace_at}])
+    return replace(state, pace_at=pace_at)
+
+
+@cache
+def _update_pace() -> BulkWrite:
+    return make_bulk_update(sender, ["id"], ["pace_at"])
 
 
 def plan_probe(conn: Connection, now: datetime, *, after: timedelta = PROBE_AFTER) -> None:
@@ -79,7 +105,7 @@ def plan_probe(conn: Connection, now: datetime, *, after: timedelta = PROBE_AFTE
 
 def stop_sender(conn: Connection, reason: str, now: datetime) -> None:
     """The account cannot send: nothing goes out until a probe succeeds. See `tell_stopped`."""
-    state = lock_sender(conn)
+    state, _ = lock_sender(conn)
     if state.state == "paused":
         return
     is_new = state.state == "running"
@@ -112,7 +138,7 @@ def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bo
 
     `tell_works` or `tell_resumed` is to follow at the transaction's end.
     """
-    state = lock_sender(conn)
+    state, _ = lock_sender(conn)
     if state.state == "running" or (only_stopped and state.state == "paused"):
         return False
     _write(conn, state="running", reason=None, changed_by=who, changed_at=now, probe_at=None)
@@ -142,8 +168,8 @@ def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) 
         PAUSED_ALERT,
         ACCOUNT,
         text=f"Sending was paused by {who}" + (f": {reason}" if reason else "."),
-        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Automatic'
-        " replies whose time is over meanwhile expire.",
+        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Texts whose'
+        " time is over meanwhile expire.",
         count=0,
         now=now,
     )
@@ -166,12 +192,5 @@ def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now:
     )
 
 
-def _read(conn: Connection, query: Any) -> SenderState:
-    row = conn.execute(query).one()
-    return SenderState(*row[1:])
-
-
-def _write(conn: Connection, **values: Any) -> SenderState:
-    columns = sender.c[1:]
-    changed = update(sender).where(sender.c.id == 1).values(**values).returning(*columns)
-    return SenderState(*conn.execute(changed).one())
+def _write(conn: Connection, **values: Any) -> None:
+    conn.execute(update(sender).where(sender.c.id == 1).values(**values))

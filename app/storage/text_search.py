@@ -4,19 +4,32 @@ PostgreSQL keeps the folded bodies with a pg_trgm index, SQLite a contentless FT
 candidates only; whoever asks looks at the bodies themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, column, delete, insert, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    Text,
+    column,
+    delete,
+    select,
+    table,
+    text,
+)
 
 from app.domain.messages import fold_text
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 TRIGRAM = 3
 # SQLite merges its index in steps of so many pages: a merge of millions of rows at once, its own
 # way, would hold up the one writing connection for seconds.
 MERGE_PAGES = 64
 
-_POSTGRES = table("message_search", column("message_id", BigInteger), column("folded"))
+_POSTGRES = table("message_search", column("message_id", BigInteger), column("folded", Text))
 _SQLITE = table("message_search", column("rowid", BigInteger))
 
 
@@ -45,19 +58,22 @@ def select_candidates(
     return query.where(message_id < top, message_id >= bottom).order_by(order.desc()).limit(count)
 
 
-def add_bodies(conn: Connection, bodies: Sequence[tuple[int, str]]) -> None:
+def add_bodies(writes: Writes, bodies: Iterable[tuple[int, str]]) -> None:
     """Index messages, given as (id, body)."""
-    rows = [{"id": message_id, "folded": fold_text(body)} for message_id, body in bodies]
-    if conn.dialect.name == "postgresql":
-        conn.execute(
-            insert(_POSTGRES),
-            [{"message_id": row["id"], "folded": row["folded"]} for row in rows],
-        )
-    else:
-        conn.execute(text("INSERT INTO message_search (rowid, folded) VALUES (:id, :folded)"), rows)
+    rows = [{"message_id": message_id, "folded": fold_text(body)} for message_id, body in bodies]
+    writes.add(_insert_bodies(), rows)
 
 
-def replace_body(conn: Connection, message_id: int, old: str, new: str) -> None:
+@cache
+def _insert_bodies() -> BulkWrite:
+    on_sqlite = text(
+        "INSERT INTO message_search (rowid, folded)"
+        " VALUES (:message_search_message_id, :message_search_folded)"
+    )
+    return replace(make_bulk_insert(_POSTGRES, ("message_id", "folded")), on_sqlite=on_sqlite)
+
+
+def replace_body(conn: Connection, writes: Writes, message_id: int, old: str, new: str) -> None:
     """Index another body for a message; a contentless index has to be told what it held."""
     if conn.dialect.name == "postgresql":
         conn.execute(delete(_POSTGRES).where(_POSTGRES.c.message_id == message_id))
@@ -69,7 +85,7 @@ def replace_body(conn: Connection, message_id: int, old: str, new: str) -> None:
             ),
             {"id": message_id, "folded": fold_text(old)},
         )
-    add_bodies(conn, [(message_id, new)])
+    add_bodies(writes, [(message_id, new)])
 
 
 def merge_index(conn: Connection) -> bool:

@@ -232,7 +232,8 @@ def resolve_by_hand(
     """A person says what became of an uncertain text.
 
     Raises NotFound, and Conflict where the text is not uncertain, where its last attempt is not
-    the one that they speak of (None: whichever), or where the id is another text's.
+    the one that they speak of (None: whichever), where it is too late to send it again, or where
+    the id is another text's.
     """
     query = select(outbound).where(outbound.c.id == outbound_id).with_for_update()
     row = conn.execute(query).first()
@@ -242,6 +243,9 @@ def resolve_by_hand(
         raise Conflict(f"the text is {row.status}; only an uncertain one can be resolved")
     if attempt is not None and row.attempts != attempt:
         raise Conflict("the text was sent once more since then: look at it anew")
+    is_over = row.send_before is not None and row.send_before <= now
+    if event is OutboundEvent.RESENT_BY_HAND and is_over:
+        raise Conflict("its time is over, so it cannot be sent again: write a new text")
     if provider_id is not None:
         if find_known(conn, [provider_id]):
             raise Conflict(f"the provider's id {provider_id} belongs to another text")

@@ -153,6 +153,7 @@ async def show_text(visit: Visit) -> Response:
         recipients=recipients,
         older=older,
         word=explain_status(view.text, visit.now),
+        now=visit.now,
         statuses=_name_statuses(),
         fates=FATES,
         tellers=TELLERS,

@@ -12,11 +12,11 @@ import httpx2
 from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
 from app.flows.sync import Checker
-from app.storage.claims import claim_texts
 from app.storage.lapses import end_leases
 from app.storage.opt_outs import add_opt_out
 from tests.api.running import Running, running
 from tests.conftest import NOW
+from tests.support.outbox import claim_due
 from tests.support.simulated import ADA, LONDON, Simulated, simulated_in_process
 
 SHOP = "447700900100"
@@ -82,7 +82,7 @@ class Post:
         """Claim what is due and never say what came of it; without `sending` that is found out."""
         write, now = self.api.runtime.database.write, self.api.clock.now
         if sending:
-            await write(claim_texts, limit=9, per_second=1000, lease_seconds=100, now=now)
+            await write(claim_due, now=now)
         else:
             await write(end_leases, now + timedelta(seconds=101))
 

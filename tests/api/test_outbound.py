@@ -39,7 +39,7 @@ async def test_a_queued_text_is_the_object_of_the_contract(post: Post) -> None:
                 "rule_id": None,
                 "attempts": 0,
                 "schedule_at": None,
-                "send_before": None,
+                "send_before": "2026-06-02T12:00:00.000000Z",
                 "created_at": "2026-06-01T12:00:00.000000Z",
                 "sent_at": None,
                 "settled_at": None,

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from app.storage import backlog
-from app.storage.claims import claim_texts
 from app.storage.database import Connection, Database
 from app.storage.deliveries import list_unsettled
 from app.storage.lapses import end_leases, expire_overdue
 from app.storage.uncertain import list_uncertain
 from tests.conftest import NOW
 from tests.storage.test_plans import explain
+from tests.support.outbox import claim_due
 
 LATER = NOW + timedelta(days=1)
 QUERIES: dict[str, tuple[Callable[[Connection], Any], str]] = {
     "claim": (
-        lambda conn: claim_texts(conn, limit=8, per_second=10, lease_seconds=100, now=NOW),
+        lambda conn: claim_due(conn, limit=8, per_second=10, now=NOW),
         "outbound_due_idx",
     ),
     "overdue": (lambda conn: expire_overdue(conn, NOW), "outbound_send_before_idx"),

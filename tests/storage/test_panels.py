@@ -7,6 +7,7 @@ from app.storage.database import Database
 from app.storage.outbox import NewOutbound, add_outbound
 from app.storage.refusals import NewRefusal, add_refusals, list_refusals
 from app.storage.stats import measure_parts
+from app.storage.writes import Writes
 from tests.conftest import NOW
 
 OURS, OTHER = "447700900100", "447700900101"
@@ -15,7 +16,9 @@ OURS, OTHER = "447700900100", "447700900101"
 async def test_the_last_text_to_a_number_is_known(database: Database) -> None:
     assert await database.read(find_last_arrival, OURS) is None
     later = NOW + STEP
-    await database.write(note_arrivals, [(OURS, NOW), (OTHER, NOW), (OURS, later)])
+    writes = Writes()
+    note_arrivals(writes, [(OURS, NOW), (OTHER, NOW), (OURS, later)], {OURS: None, OTHER: None})
+    await database.write(writes.run)
     assert await database.read(find_last_arrival, OURS) == later
 
 

@@ -20,9 +20,11 @@ from app.simulator.clock import SimulatorClock
 from app.simulator.config import AccountConfig, ListConfig, ListEntry, SimulatorConfig
 from app.simulator.faults import Fault
 from app.storage.alerts import list_alerts
-from app.storage.database import Database
+from app.storage.claims import Claim, claim_texts
+from app.storage.database import Connection, Database
 from app.storage.history import list_changes
 from app.storage.outbox import NewOutbound, add_outbound
+from app.storage.sender import lock_sender
 from tests.support.clock import NOW
 
 LONDON = ZoneInfo("Europe/London")
@@ -33,6 +35,26 @@ TOKEN = "demo-token"
 RUNNING = SendPolicy(per_second=1000, concurrency=8, zone=LONDON)
 
 Row = Any
+
+
+def claim_due(
+    conn: Connection,
+    *,
+    limit: int = 9,
+    per_second: float = 1000,
+    lease_seconds: float = 100,
+    now: datetime | None = None,
+) -> Claim:
+    """Claim as a sender does; `now` is the database's where it is None."""
+    state, locked_at = lock_sender(conn)
+    return claim_texts(
+        conn,
+        state,
+        now or locked_at,
+        limit=limit,
+        per_second=per_second,
+        lease_seconds=lease_seconds,
+    )
 
 
 @dataclass

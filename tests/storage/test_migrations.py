@@ -1,0 +1,78 @@
+"""What migrations make of the rows that they find."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import select, text
+
+from app.storage.columns import to_microseconds
+from app.storage.database import Connection, Database, open_database
+from app.storage.migrate import MIGRATIONS, migrate
+from app.storage.outbound_tables import outbound
+from tests.conftest import NOW
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def bare_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of either kind in which nothing stands."""
+    url, name = "", f"test_{uuid4().hex}"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        url = server.create_database(name)
+    opened = open_database(url, tmp_path / "letterbox.sqlite3")
+    yield opened
+    await opened.close()
+    if url:
+        server.drop_database(name)
+
+
+def upgrade_to(revision: str, conn: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.upgrade(config, revision)
+
+
+def add_text(conn: Connection, status: str, schedule: int | None, send_before: int | None) -> None:
+    """A text of an hour's validity that was written now; the times are in seconds from now."""
+
+    def tell(seconds: int | None) -> str:
+        if seconds is None:
+            return "NULL"
+        at = to_microseconds(NOW) + seconds * 1_000_000
+        return f"to_timestamp({at / 1e6})" if conn.dialect.name == "postgresql" else str(at)
+
+    conn.execute(
+        text(
+            "INSERT INTO outbound (source, source_key, body, parts, origin, forced, status,"
+            " background_ids, attempts, validity_seconds, schedule_at, send_before, due_at,"
+            " created_at) VALUES ('447700900001', :key, 'Hello', 1, 'person', :no, :status, '[]',"
+            f" 0, 3600, {tell(schedule)}, {tell(send_before)}, {tell(0)}, {tell(0)})"
+        ),
+        {"key": b"", "status": status, "no": False},
+    )
+
+
+async def test_texts_that_wait_get_the_end_of_their_validity(bare_database: Database) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0003"))
+    texts = [
+        ("queued", None, None, 3600),
+        ("held", 60, None, 3660),
+        ("uncertain", None, 900, 900),
+        ("queued", None, 7200, 3600),
+        ("sent", None, None, None),
+    ]
+    for status, schedule, send_before, _ in texts:
+        await bare_database.write(add_text, status, schedule, send_before)
+    await migrate(bare_database)
+
+    def list_ends(conn: Connection) -> list[float | None]:
+        ends = conn.execute(select(outbound.c.send_before).order_by(outbound.c.id)).scalars()
+        return [None if end is None else (end - NOW).total_seconds() for end in ends]
+
+    assert await bare_database.read(list_ends) == [each[3] for each in texts]
