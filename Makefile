@@ -24,6 +24,7 @@ run: install ## start everything in one process at http://127.0.0.1:8000
 demo: install ## run with a simulated provider behind it, people who text, and replies
 	@$(BIN)/letterbox demo
 
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -23,6 +23,7 @@ from app.flows.reconcile import Reconciler, Reconciliation
 from app.flows.tend import Tender
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
+from app.shared_secrets import SharedSecrets, find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database, open_database
 from app.storage.inbound import make_inserter
@@ -42,15 +43,6 @@ log = structlog.get_logger("letterbox")
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class SharedSecrets:
-    """What every process must have alike; `generated` names those that nobody set."""
-
-    inbound_auth: str = field(repr=False)
-    api_key: str = field(repr=False)
-    generated: frozenset[str]
 
 
 @dataclass
@@ -223,7 +215,8 @@ def open_runtime(
     database = open_database(settings.database_url, settings.sqlite_path)
     metrics = Metrics()
     wakeups = Wakeups(database)
-    notices = Notices(metrics, now=now, wake=lambda: wakeups.ring("messages"))
+    quarantine = data_dir.open_quarantine()
+    notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
     gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
     process_id = secrets.token_hex(8)
@@ -246,7 +239,7 @@ def open_runtime(
         spool_depth=0,
         runs_workers=kind == "work" or settings.run_workers,
     )
-    tender = Tender(database, gate, intake, notices, metrics, process, now=now)
+    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
     return Runtime(
@@ -262,20 +255,6 @@ def open_runtime(
         intake,
         provider,
         now,
-    )
-
-
-def find_secrets(settings: Settings, data_dir: DataDir) -> SharedSecrets:
-    """The secrets as they were set, or as they were generated into DATA_DIR. Raises SetupError."""
-    inbound_auth, api_key = settings.inbound_auth, settings.api_key
-    return SharedSecrets(
-        inbound_auth.get_secret_value() if inbound_auth else data_dir.load_secret("inbound_auth"),
-        api_key.get_secret_value() if api_key else data_dir.load_secret("api_key"),
-        frozenset(
-            name
-            for name, secret in {"inbound_auth": inbound_auth, "api_key": api_key}.items()
-            if secret is None
-        ),
     )
 
 

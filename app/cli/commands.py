@@ -47,9 +47,10 @@ def serve(
     ] = sys.stdout.isatty(),
 ) -> None:
     """Take forwards, serve the interface and, unless RUN_WORKERS is false, do the work."""
-    from app.cli import serve as server  # noqa: PLC0415 see above
+    settings = _begin()
+    from app.cli.serve import serve as run  # noqa: PLC0415 see above
 
-    server.serve(_begin(), show_secrets=show_secrets)
+    run(settings, show_secrets=show_secrets)
 
 
 @app.command()
@@ -68,12 +69,11 @@ def demo(
 @app.command()
 def work() -> None:
     """Do the work alone, beside web processes that run with RUN_WORKERS=false."""
+    settings = _begin()
+    lock = _hold_alone(settings)
     from app.runtime import open_runtime  # noqa: PLC0415 see above
-    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
     from app.worker import work as run  # noqa: PLC0415 see above
 
-    settings = _begin()
-    lock = None if settings.is_postgres else DataDir.open(settings.data_dir).lock()
     try:
         asyncio.run(run(open_runtime(settings, "work")))
     finally:
@@ -84,12 +84,10 @@ def work() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema to this release's."""
-    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
+    settings = _begin()
+    lock = _hold_alone(settings)
     from app.storage.database import open_database  # noqa: PLC0415 see above
     from app.storage.migrate import migrate as run  # noqa: PLC0415 see above
-
-    settings = _begin()
-    lock = None if settings.is_postgres else DataDir.open(settings.data_dir).lock()
 
     async def upgrade() -> str | None:
         database = open_database(settings.database_url, settings.sqlite_path)
@@ -288,3 +286,10 @@ def _begin() -> "Settings":
     for name, nearest in find_unknown_variables():
         log.warning("unknown_variable", name=name, did_you_mean=nearest or "nothing near")
     return settings
+
+
+def _hold_alone(settings: "Settings") -> int | None:
+    """What keeps others from a SQLite file, before anything slow is imported. Raises SetupError."""
+    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
+
+    return None if settings.is_postgres else DataDir.open(settings.data_dir).lock()

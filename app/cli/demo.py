@@ -12,11 +12,13 @@ from threading import Thread
 from pydantic import SecretStr
 
 from app.cli.demo_shop import open_shop
+from app.cli.listening import listen
 from app.cli.logs import configure_logging
 from app.cli.output import name_command
-from app.cli.serve import listen, serve_alone
-from app.runtime import SharedSecrets, find_secrets
+from app.cli.serve import LINK_COMMAND
+from app.cli.web import serve_alone
 from app.settings import Settings, load_settings
+from app.shared_secrets import SharedSecrets, find_secrets
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.clock import start_clock
 from app.simulator.config import demo_config
@@ -44,9 +46,9 @@ def demo(*, text_every: float) -> None:
                 update={"provider_url": f"{provider}/api", "provider_token": SecretStr(token)}
             )
 
-            def welcome(sign_in: str) -> str:
+            def welcome(sign_in: str | None) -> str:
                 shown = describe_demo(url, provider, token, number, shared, settings.data_dir)
-                return f"{shown}\n{describe_sign_in(settings, url, sign_in)}"
+                return f"{shown}\n{describe_sign_in(settings, url, sign_in or LINK_COMMAND)}"
 
             serve_alone(settings, listener, welcome, with_link=True)
 

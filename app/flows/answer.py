@@ -26,13 +26,15 @@ class Answers:
     """What answering did, left for the end of the transaction to note.
 
     `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
-    of them that may go out; `cancelled` ones waited before; `faults` say of a rule (by id) why its
-    reply could not go out.
+    of them that may go out. `stops` are numbers that opted out, each with how many of `added` were
+    there before; `cancelled` texts waited for them. `faults` say of a rule (by id) why its reply
+    could not go out.
     """
 
     outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
     added: list[int] = field(default_factory=list)
     queued: list[int] = field(default_factory=list)
+    stops: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     words: list[NewWord] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
@@ -89,11 +91,13 @@ def answer_messages(
         if decision.word is not None:
             answers.words.append(NewWord(message.source, message.body, decision.word))
             if decision.word.is_out:
-                answers.cancelled += cancel_texts(conn, message.source, now)
+                answers.stops.append((message.source, len(answers.added)))
         if decision.reply is not None:
             key = make_pair_key(message.dest, message.source)
             _queue(conn, message, conversation_ids[key], decision, decision.reply, answers, now)
     add_words(conn, answers.words)
+    for number, before in answers.stops:
+        answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
     return answers
 
 

@@ -10,6 +10,7 @@ from app.domain.fates import ErrorClass, Fate
 from app.domain.outbound import OutboundStatus
 from app.storage.alerts import close_alert, raise_alert
 from app.storage.clock import read_clock
+from app.storage.events import add_events
 from app.storage.history import StatusChange, note_changes
 from app.storage.results import Record, SendResult
 from app.storage.sender import (
@@ -46,8 +47,10 @@ def tell_results(
         if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
             close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
     changes = [record.change for record in records if record.change is not None]
+    cancelled = [each for record in records for each in record.cancelled]
     note_changes(conn, [*changes, *others], now)
-    return len(changes) + len(others)
+    add_events(conn, [("status", each) for each in cancelled], now)
+    return len(changes) + len(others) + len(cancelled)
 
 
 def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:

@@ -1,6 +1,7 @@
 """What came of a call: recorded by whoever made it, as long as the attempt is its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
 from app.storage.history import StatusChange
-from app.storage.opt_outs import note_refused_number
+from app.storage.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 from app.storage.outbox import lock_texts
 from app.storage.results import Record, SendResult
@@ -50,14 +51,26 @@ def record_results(
         group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
         records += _record(conn, writes, group, now, figures)
         results = [each for each in results if each not in group]
-    for record in records:
-        result = record.result
-        if result.step.opts_out and result.text.to is not None:
-            note_refused_number(conn, result.text.to, result.answer or "", now)
+    records = _refuse_numbers(conn, records, now)
     figures.move_to(writes)
     writes.run(conn)
     steer_sender(conn, [record.result for record in records], now)
     return records
+
+
+def _refuse_numbers(conn: Connection, records: Sequence[Record], now: datetime) -> list[Record]:
+    """Put numbers that the provider refuses on the list, and cancel what else waits for them."""
+    refused = {
+        number: record.result.answer or ""
+        for record in records
+        if record.result.step.opts_out and (number := record.result.text.to) is not None
+    }
+    note_refused_numbers(conn, refused, now)
+    cancelled = {number: cancel_texts(conn, number, now) for number in refused}
+    return [
+        replace(record, cancelled=tuple(cancelled.pop(record.result.text.to or "", ())))
+        for record in records
+    ]
 
 
 def _record(

@@ -2,12 +2,13 @@
 
 import fcntl
 import os
+import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.errors import SetupError
-from app.storage.secrets import load_or_make_secret
+from app.storage.quarantine import Quarantine, read_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class DataDir:
     def spool(self) -> Path:
         return self.path / "spool"
 
+    def open_quarantine(self) -> Quarantine:
+        """What the spool sets aside; it works on a disk that takes nothing, too."""
+        mark = self.path / "folder-id"
+        try:
+            return Quarantine(self.spool, mark, read_id(_load_or_make_secret(mark)))
+        except OSError:
+            return Quarantine(self.spool, mark, None)
+
     @property
     def auth_cache(self) -> Path:
         return self.path / "auths.json"
@@ -46,7 +55,7 @@ class DataDir:
     def load_secret(self, name: str) -> str:
         """The generated secret of that name, made on first use. Raises SetupError."""
         try:
-            return load_or_make_secret(self.path / name)
+            return _load_or_make_secret(self.path / name)
         except OSError as error:
             raise SetupError(
                 f"LETTERBOX_DATA_DIR: {self.path / name} cannot be read or made ({error.strerror})"
@@ -67,3 +76,24 @@ class DataDir:
                 " LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
         return descriptor
+
+
+def _load_or_make_secret(path: Path) -> str:
+    """The secret in a file of mode 0600, made on first use by exactly one of many processes.
+
+    The file appears whole or not at all: a temporary one is fsynced and then linked into place.
+    """
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another process was first, and its secret is as good
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()

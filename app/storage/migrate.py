@@ -1,14 +1,14 @@
-"""Brings the schema to this release's; the migrations are the only source of the schema."""
+"""Brings the schema to this release's; the migrations are the only source of the schema.
+
+Alembic is imported where it migrates: mostly there is nothing to do, and its import would cost
+every command and every process a tenth of its start.
+"""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
@@ -51,21 +51,29 @@ async def _look(database: Database) -> tuple[str | None, str]:
         ) from None
 
 
+def list_revisions() -> list[str]:
+    """All revisions of this release in order, as the names of their files tell them."""
+    found = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return sorted(each.name.partition("_")[0] for each in found)
+
+
 def _read_revisions(conn: Connection) -> tuple[str | None, str]:
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    head = scripts.get_current_head() or ""
-    current = MigrationContext.configure(conn).get_current_revision()
-    if current is not None and current not in {
-        script.revision for script in scripts.walk_revisions()
-    }:
+    revisions = list_revisions()
+    current: str | None = None
+    if inspect(conn).has_table("alembic_version"):
+        current = conn.scalar(text("SELECT version_num FROM alembic_version"))
+    if current is not None and current not in revisions:
         raise SetupError(
             f"the database is at revision {current}, which this release does not know: "
             "start the newer release of Letterbox that made it"
         )
-    return current, head
+    return current, revisions[-1]
 
 
 def _upgrade(conn: Connection) -> str | None:
+    from alembic import command  # noqa: PLC0415 see above
+    from alembic.config import Config  # noqa: PLC0415
+
     if conn.dialect.name == "postgresql":
         conn.execute(text("SET LOCAL lock_timeout = '60s'"))
         conn.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))

@@ -1,6 +1,6 @@
 """Who wants no texts from any of our numbers: each number's last word, and what it cancels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -105,7 +105,7 @@ def add_words(conn: Connection, words: Iterable[NewWord]) -> None:
 def add_opt_out(
     conn: Connection, number: str, *, reason: Reason, text: str, now: datetime
 ) -> list[int]:
-    """Take a number out by a person's or the provider's word.
+    """Take a number out by a person's word.
 
     Returns the ids of the texts that this cancels: whoever calls it adds their events. Where the
     number is out already its reason stays.
@@ -115,13 +115,16 @@ def add_opt_out(
     return cancel_texts(conn, number, now)
 
 
-def note_refused_number(conn: Connection, number: str, text: str, now: datetime) -> None:
-    """The provider has the number on its blacklist; `text` is its answer.
+def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> None:
+    """The provider has these numbers on its blacklist; `answers` are its words for each.
 
-    What else waits for the number is cancelled when it is claimed.
+    Where a number is out already its reason stays. What waits for it is the caller's to cancel.
     """
-    if not is_opted_out(conn, number):
-        add_words(conn, [NewWord(number, text, LastWord(True, "provider", now, 0))])
+    known = find_opted_out(conn, answers)
+    refused = LastWord(True, "provider", now, 0)
+    add_words(
+        conn, [NewWord(each, answers[each], refused) for each in answers if each not in known]
+    )
 
 
 def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:
@@ -135,10 +138,14 @@ def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:
     return found
 
 
-def cancel_texts(conn: Connection, number: str, now: datetime) -> list[int]:
+def cancel_texts(
+    conn: Connection, number: str, now: datetime, *, but: Collection[int] = ()
+) -> list[int]:
     """Cancel what waits to go out to a number, but for the text that confirms its opt-out.
 
-    What a sender holds at this moment is passed over: it asks again before it sends. Returns ids.
+    What a sender holds at this moment is passed over: it asks again before it sends. So are the
+    ids in `but`. Whoever calls it has put the number on the list before: in this order nobody who
+    holds a text waits for the list, and the other way round. Returns ids.
     """
     waiting = (
         select(outbound.c.id)
@@ -146,6 +153,7 @@ def cancel_texts(conn: Connection, number: str, now: datetime) -> list[int]:
             outbound.c.to_key == make_number_key(number),
             outbound.c.status.in_([OutboundStatus.QUEUED, OutboundStatus.HELD]),
             outbound.c.origin != "opt-out",
+            outbound.c.id.not_in(but),
         )
         .with_for_update(skip_locked=True)
     )

@@ -35,9 +35,13 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it."""
+    """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it.
+
+    `cancelled` are the ids of other texts that end with this one: only their events are missing.
+    """
 
     row: Row[Any]
     result: SendResult
     change: StatusChange | None
     is_late: bool
+    cancelled: tuple[int, ...] = ()

@@ -173,6 +173,21 @@ async def test_the_newest_word_holds_not_the_last_handled(shop: Desk) -> None:
     assert await shop.list_bodies() == ["Hello Anna"]
 
 
+async def test_who_comes_back_at_once_gets_what_follows(shop: Desk) -> None:
+    assert await shop.hear("one", "STOP", "START", "two") == [
+        "replied",
+        "opt-out",
+        "opt-in",
+        "replied",
+    ]
+    rows = await shop.list_outbound()
+    assert [(row.origin, row.status) for row in rows] == [
+        ("rule", "cancelled"),
+        ("opt-out", "queued"),
+        ("rule", "queued"),
+    ]
+
+
 async def test_a_persons_word_is_as_good_as_the_senders(shop: Desk) -> None:
     waiting = await shop.write_to(SENDER)
     cancelled = await shop.database.write(

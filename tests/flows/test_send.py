@@ -6,7 +6,8 @@ from typing import Any
 import httpx2
 
 from app.storage.database import Database
-from app.storage.opt_outs import find_opted_out, note_refused_number
+from app.storage.events import read_events
+from app.storage.opt_outs import find_opted_out, note_refused_numbers
 from app.storage.sender import get_sender, pause_sender, resume_sender
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
 
@@ -112,6 +113,32 @@ async def test_a_blacklisted_number_is_an_opt_out(outbox: Outbox) -> None:
     assert await outbox.database.read(find_opted_out, [ADA, GRACE]) == {ADA}
 
 
+async def test_what_else_waits_for_a_blacklisted_number_is_cancelled_at_once(
+    outbox: Outbox,
+) -> None:
+    scheduled: dict[str, Any] = {
+        "schedule_at": outbox.now() + timedelta(days=1),
+        "schedule_by": "letterbox",
+    }
+    outbox.strike("reset")
+    under_way = await outbox.queue(source="447700900002")
+    await outbox.send()
+    outbox.strike("code", taken=False, code=-412)
+    refused = await outbox.queue()
+    waiting = [await outbox.queue(**scheduled), await outbox.queue(forced=True, **scheduled)]
+    other = await outbox.queue(GRACE, **scheduled)
+    outbox.changes.clear()
+    await outbox.send()
+    texts = [under_way, refused, *waiting, other]
+    statuses = ["uncertain", "failed", "cancelled", "cancelled", "queued"]
+    assert [await outbox.status(each) for each in texts] == statuses
+    for number in waiting:
+        assert await outbox.history(number) == [("cancelled", "opt-out", None)]
+    events = await outbox.database.read(read_events, after=0, limit=9)
+    assert [each.subject_id for each in events] == [under_way, refused, *waiting]
+    assert outbox.changes
+
+
 async def test_an_account_error_stops_all_until_one_message_succeeds(outbox: Outbox) -> None:
     for turn, code in enumerate([-100, -501, -512, -513, -514, -515]):
         first, second = await outbox.queue(), await outbox.queue(GRACE)
@@ -169,7 +196,7 @@ async def test_who_opted_out_after_the_queueing_gets_nothing(outbox: Outbox) -> 
     plain = await outbox.queue()
     forced = await outbox.queue(forced=True, source="447700900002")
     answer = await outbox.queue(origin="opt-out", in_reply_to=1, source="447700900003")
-    await outbox.database.write(note_refused_number, ADA, "STOP", outbox.now())
+    await outbox.database.write(note_refused_numbers, {ADA: "STOP"}, outbox.now())
     await outbox.send()
     statuses = [await outbox.status(each) for each in (plain, forced, answer)]
     assert statuses == ["cancelled", "sent", "sent"]

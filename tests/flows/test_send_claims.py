@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from app.flows.send import LEASE_SECONDS, Sender
 from app.storage.attempts import record_results
 from app.storage.lapses import end_leases
-from tests.support.outbox import Outbox, claim_due
+from app.storage.opt_outs import find_opted_out, list_opt_outs
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 
 
 async def claim_one(outbox: Outbox) -> Any:
@@ -218,3 +219,17 @@ async def test_a_late_answer_with_the_id_that_the_report_gave_is_no_news(outbox:
     await sender.turn()
     assert await outbox.status(number) == "sent"
     assert await outbox.alerts() == []
+
+
+async def test_numbers_that_are_refused_together_are_all_noted(outbox: Outbox) -> None:
+    outbox.strike("code", taken=False, code=-412, times=3)
+    for source in (OURS, "447700900002"):
+        await outbox.queue(source=source)
+    await outbox.queue(GRACE)
+    sender = outbox.make_sender()
+    await sender.turn()
+    await wait_for_calls(sender)
+    await sender.run_dry()
+    assert await outbox.database.read(find_opted_out, [ADA, GRACE]) == {ADA, GRACE}
+    [found] = await outbox.database.read(list_opt_outs, number=ADA, before=None, limit=2)
+    assert (found.reason, "blacklisted" in found.text) == ("provider", True)

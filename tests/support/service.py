@@ -143,8 +143,12 @@ class Service:
 
 
 def make_environment(**settings: Any) -> dict[str, str]:
-    """This process's environment with nothing of Letterbox but these settings; None unsets."""
+    """This process's environment with nothing of Letterbox but these settings; None unsets.
+
+    A process that may keep no bytecode would compile all of Letterbox again, as all after it.
+    """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LETTERBOX_")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     given = {"inbound_auth": AUTH, "api_key": API_KEY} | settings
     named = {f"LETTERBOX_{k.upper()}": str(v) for k, v in given.items() if v is not None}
     return inherited | named
