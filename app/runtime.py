@@ -215,7 +215,8 @@ def open_runtime(
     database = open_database(settings.database_url, settings.sqlite_path)
     metrics = Metrics()
     wakeups = Wakeups(database)
-    notices = Notices(metrics, now=now, wake=lambda: wakeups.ring("messages"))
+    quarantine = data_dir.open_quarantine()
+    notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
     gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
     process_id = secrets.token_hex(8)
@@ -238,7 +239,7 @@ def open_runtime(
         spool_depth=0,
         runs_workers=kind == "work" or settings.run_workers,
     )
-    tender = Tender(database, gate, intake, notices, metrics, process, now=now)
+    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
     return Runtime(

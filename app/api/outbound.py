@@ -175,6 +175,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
             decode_id("out", id),
             body.outcome,
             provider_id=body.provider_id,
+            attempt=body.attempt,
             who=by.actor,
             now=runtime.now(),
         )

@@ -108,6 +108,11 @@ class Resolution(Sent):
     provider_id: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(
         None, description="its id in the provider's report, with `sent`: it is followed by it"
     )
+    attempt: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None,
+        description="the text's `attempts` when it was looked at: 409 where it was sent once more"
+        " since then",
+    )
 
 
 class OutboundQuery(ListQuery):

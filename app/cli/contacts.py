@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from app.cli.deeds import note_deed
 from app.cli.online import run_on_provider
 from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.domain.errors import ProviderError
@@ -44,6 +45,7 @@ def import_file(
 
     async def run(client: ProviderClient) -> None:
         nonlocal done, failed
+        await note_deed("contacts.import", "contacts", lines=len(contacts))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("Importing", total=len(contacts))
             batches = _import_batches(
@@ -83,6 +85,7 @@ def clear(*, yes: YesOption = False) -> None:
 
     async def delete(client: ProviderClient) -> None:
         await client.delete_all_contacts()
+        await note_deed("contacts.delete-all", "all")
 
     run_on_provider(delete)
     typer.echo("deleted every contact")

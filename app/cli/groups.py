@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.deeds import note_deed
 from app.cli.online import run_on_provider
 from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.provider.actions import AddressBook, Group
@@ -37,6 +38,7 @@ def empty(
 
     async def run(client: ProviderClient) -> None:
         await client.empty_group(name)
+        await note_deed("group.empty", name)
 
     run_on_provider(run)
     typer.echo(f"emptied {name}")
@@ -58,8 +60,10 @@ def delete(
     async def run(client: ProviderClient) -> None:
         if name is None:
             await client.delete_all_groups()
+            await note_deed("groups.delete-all", "all")
         else:
             await client.delete_group(name)
+            await note_deed("group.delete", name)
 
     run_on_provider(run)
     typer.echo(f"deleted {what}")

@@ -2,7 +2,8 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.domain.errors import SetupError
@@ -23,27 +24,34 @@ def find_actor() -> str:
         return "cli"
 
 
-def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
-    """Open the database that the settings name, run `work` over it, and close it again.
+@asynccontextmanager
+async def opening_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database that the settings name, for as long as the block lasts.
 
     Raises SetupError where there is none yet or its schema is not this release's.
     """
+    if not settings.is_postgres and not settings.sqlite_path.exists():
+        raise SetupError(
+            f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
+            " or set LETTERBOX_DATA_DIR to where it runs"
+        )
+    database = open_database(
+        settings.database_url, settings.sqlite_path, busy_timeout_seconds=BUSY_SECONDS
+    )
+    try:
+        if not await is_current(database):
+            raise SetupError("the schema is older than this release: run `letterbox migrate`")
+        yield database
+    finally:
+        await database.close()
+
+
+def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
+    """Open the database, run `work` over it, and close it again. Raises SetupError as above."""
     settings = load_settings()
 
     async def run() -> T:
-        if not settings.is_postgres and not settings.sqlite_path.exists():
-            raise SetupError(
-                f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
-                " or set LETTERBOX_DATA_DIR to where it runs"
-            )
-        database = open_database(
-            settings.database_url, settings.sqlite_path, busy_timeout_seconds=BUSY_SECONDS
-        )
-        try:
-            if not await is_current(database):
-                raise SetupError("the schema is older than this release: run `letterbox migrate`")
+        async with opening_database(settings) as database:
             return await work(database, settings)
-        finally:
-            await database.close()
 
     return asyncio.run(run())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.deeds import note_deed
 from app.cli.online import run_on_provider
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.client import ProviderClient
@@ -64,6 +65,7 @@ def create(
 
     async def run(client: ProviderClient) -> None:
         await client.create_user(user)
+        await note_deed("user.create", username, access_level=access_level)
 
     run_on_provider(run)
     typer.echo(f"created {username}")
@@ -81,6 +83,7 @@ def credit(
 
     async def run(client: ProviderClient) -> None:
         await client.update_credits(username, quantity)
+        await note_deed("user.credits", username, quantity=f"{quantity:f}")
 
     run_on_provider(run)
     given = f"gave {quantity} credits to" if quantity > 0 else f"took {-quantity} credits back from"

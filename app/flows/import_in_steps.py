@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from app.storage import contact_imports
 from app.storage.audit import add_audit
 from app.storage.contact_imports import ContactImport, LineResult, WaitingContact
 from app.storage.database import Connection, Database
+from app.storage.idempotency import Once, begin_once, keep_answer
 
 STEP_LINES = 25
 # Longer than the slowest call; an import whose process died can go on after it.
@@ -22,19 +24,34 @@ LEASE = timedelta(seconds=90)
 log = structlog.get_logger("letterbox.import")
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An import by its id; `is_new`: nobody has begun with it."""
+
+    id: int
+    is_new: bool
+
+
 async def start_import(
     database: Database,
     data: bytes,
+    once: Once | None,
     *,
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
     who: str,
     now: datetime,
-) -> int:
-    """Keep the contacts of a CSV to import; returns the import's id. Raises InvalidInput."""
+) -> Started:
+    """Keep the contacts of a CSV to import; the same request finds what it began before.
+
+    Raises InvalidInput, and InFlight where that is beginning at this moment.
+    """
     contacts = [_keep(each) for each in read_contacts(data)]
 
-    def start(conn: Connection) -> int:
+    def start(conn: Connection) -> Started:
+        known = None if once is None else begin_once(conn, once, now)
+        if known is not None:
+            return Started(known["id"], is_new=False)
         import_id = contact_imports.add_import(
             conn,
             who,
@@ -44,7 +61,9 @@ async def start_import(
             now=now,
         )
         add_audit(conn, who, "contacts.import", str(import_id), {"lines": len(contacts)}, now)
-        return import_id
+        if once is not None:
+            keep_answer(conn, once, {"id": import_id}, now)
+        return Started(import_id, is_new=True)
 
     return await database.write(start)
 

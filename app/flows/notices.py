@@ -7,11 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from app.flows.metrics import Metrics
+from app.storage.quarantine import Quarantine
 from app.storage.refusals import NewRefusal
 
 # Whoever floods us with wrong forwards fills no disk: so many kinds a second are told apart.
 MAX_REFUSAL_KINDS = 50
 MAX_TEXT = 64
+# Alerts of files that are kept for a person.
+REFUSED = "message-refused"
+DAMAGED = "spool-damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,15 @@ class Notices:
     """Gathers in memory without waiting; `take` hands everything over (flows/tend.py)."""
 
     def __init__(
-        self, metrics: Metrics, *, now: Callable[[], datetime], wake: Callable[[], None]
+        self,
+        metrics: Metrics,
+        quarantine: Quarantine,
+        *,
+        now: Callable[[], datetime],
+        wake: Callable[[], None],
     ) -> None:
         self._metrics = metrics
+        self._quarantine = quarantine
         self._now = now
         self._wake = wake
         self._refused: Counter[tuple[str, str, str]] = Counter()
@@ -78,20 +88,22 @@ class Notices:
     def on_refused(self, path: Path) -> None:
         self._batch.alerts.append(
             PendingAlert(
-                "message-refused",
-                path.name,
+                REFUSED,
+                self._quarantine.name(path),
                 f"A message that the database cannot store lies in {path}.",
-                "Read the file: it holds the whole message. Report it to Letterbox's developers.",
+                "Read the file: it holds the whole message. Report it to Letterbox's developers,"
+                " then remove the file: that closes this alert.",
             )
         )
 
     def on_damaged(self, path: Path) -> None:
         self._batch.alerts.append(
             PendingAlert(
-                "spool-damaged",
-                path.name,
+                DAMAGED,
+                self._quarantine.name(path),
                 f"A part of the spool could not be read; what is left of it lies in {path}.",
-                "Check the disk. Compare with the provider's InboundMessages report for that time.",
+                "Check the disk, and run `letterbox reconcile` for that time: it stores what the"
+                " provider's report has. Then remove the file: that closes this alert.",
             )
         )
 

@@ -1,13 +1,16 @@
 """Raises an alarm where the way in looks broken, and ends it where that is over."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
+from app.flows.notices import DAMAGED, REFUSED
 from app.storage.alerts import close_alert, list_open_subjects, list_quiet_subjects, raise_alert
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
+from app.storage.quarantine import Quarantine
 
 SILENT = "number-silent"
 ZONE = "provider-timezone"
@@ -37,6 +40,27 @@ async def raise_alarms(database: Database, *, timezone: str, now: datetime) -> b
     if alarms:
         await database.write(_tell, alarms, now)
     return bool(alarms)
+
+
+async def close_removed(database: Database, quarantine: Quarantine, now: datetime) -> None:
+    """End the alerts of files that somebody has looked at and removed.
+
+    Only who sees the folder knows, so each process looks for itself. Raises Unavailable.
+    """
+    told = await database.read(_list_kept)
+    gone = await asyncio.to_thread(quarantine.find_gone, told) if told else []
+    if gone:
+        await database.write(_close_kept, gone, now)
+
+
+def _list_kept(conn: Connection) -> list[str]:
+    return sorted(list_open_subjects(conn, REFUSED) | list_open_subjects(conn, DAMAGED))
+
+
+def _close_kept(conn: Connection, names: Sequence[str], now: datetime) -> None:
+    for kind in (REFUSED, DAMAGED):
+        for name in names:
+            close_alert(conn, kind, name, now=now)
 
 
 def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain.access import digest_secret
+from app.domain.access import digest_secret, prove_password
 from app.domain.errors import AccessDenied, InvalidInput, Unavailable
 from app.storage import sessions
 from app.storage.audit import add_audit
@@ -56,7 +56,7 @@ async def use_login_link(
 
     def use(conn: Connection) -> SessionWithToken | None:
         name = sessions.use_login_link(conn, digest_secret(token), now)
-        return None if name is None else _begin(conn, name, "login link", user_agent, now)
+        return None if name is None else _begin(conn, name, None, user_agent, now)
 
     return await database.write(use)
 
@@ -90,15 +90,22 @@ async def sign_in_by_password(
 
     def begin(conn: Connection) -> SessionWithToken:
         sessions.forget_password_attempt(conn, attempt)
-        return _begin(conn, name, "password", user_agent, now)
+        return _begin(conn, name, password, user_agent, now)
 
     return await database.write(begin)
 
 
-async def find_session(database: Database, token: str, *, now: datetime) -> Session | None:
-    """Who is signed in with that token; being used, a session lasts longer."""
+async def find_session(
+    database: Database, token: str, password: str | None, *, now: datetime
+) -> Session | None:
+    """Who is signed in with that token; being used, a session lasts longer.
+
+    One that was opened by another password than this one, which is the pages' now, has ended.
+    """
     found = await database.read(sessions.find_session, digest_secret(token), now)
-    if found is not None and found.seen_at < now - sessions.SEEN_STEP:
+    if found is None or not _is_proved(found, token, password):
+        return None
+    if found.seen_at < now - sessions.SEEN_STEP:
         with suppress(Unavailable):  # a nicety: it holds up no page
             await database.write(
                 sessions.note_session_seen, found.id, now=now, expires_at=now + SESSION_LIFE
@@ -127,18 +134,29 @@ async def sign_out_everywhere(database: Database, session: Session, *, now: date
     return await database.write(end)
 
 
+def _is_proved(session: Session, token: str, password: str | None) -> bool:
+    if session.proof is None:
+        return True
+    return password is not None and hmac.compare_digest(
+        session.proof, prove_password(token, password)
+    )
+
+
 def _begin(
-    conn: Connection, name: str, by: str, user_agent: str, now: datetime
+    conn: Connection, name: str, password: str | None, user_agent: str, now: datetime
 ) -> SessionWithToken:
+    """`password` is the one that opens it, None where a link does."""
     token = secrets.token_urlsafe(32)
     session = sessions.add_session(
         conn,
         name,
         digest=digest_secret(token),
+        proof=None if password is None else prove_password(token, password),
         user_agent=user_agent[:MAX_USER_AGENT],
         now=now,
         expires_at=now + SESSION_LIFE,
     )
+    by = "login link" if password is None else "password"
     add_audit(conn, session.actor, "session.begin", name, {"by": by}, now)
     return SessionWithToken(session, token)
 

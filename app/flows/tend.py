@@ -11,6 +11,7 @@ from app.domain.errors import LetterboxError
 from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
+from app.flows.raise_alarms import close_removed
 from app.storage.alerts import close_alert, count_open_alerts, raise_alert
 from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
@@ -25,6 +26,7 @@ from app.storage.processes import (
     list_processes,
     note_process,
 )
+from app.storage.quarantine import Quarantine
 from app.storage.refusals import add_refusals
 from app.storage.sender import get_sender
 from app.storage.stats import count_backlog
@@ -32,6 +34,7 @@ from app.storage.stats import count_backlog
 TICK_SECONDS = 1.0
 HEARTBEAT = timedelta(seconds=10)
 ADOPTION = timedelta(seconds=30)
+LOOKING = timedelta(seconds=30)
 TIDYING = timedelta(minutes=10)
 COUNTING = timedelta(seconds=5)
 TIDIED_ROWS = 1_000
@@ -51,6 +54,7 @@ class Tender:
         gate: Gate,
         intake: Intake | None,
         notices: Notices,
+        quarantine: Quarantine,
         metrics: Metrics,
         process: Process,
         *,
@@ -60,6 +64,7 @@ class Tender:
         self._gate = gate
         self._intake = intake
         self._notices = notices
+        self._quarantine = quarantine
         self._metrics = metrics
         self._process = process
         self._now = now
@@ -87,6 +92,8 @@ class Tender:
             await self._database.write(self._beat, self._now())
         if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
             await self._intake.drain_abandoned()
+        if self._is_due("quarantine", LOOKING):
+            await close_removed(self._database, self._quarantine, self._now())
         if self._is_due("tidying", TIDYING):
             await self._tidy()
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.errors import SetupError
+from app.storage.quarantine import Quarantine, read_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class DataDir:
     @property
     def spool(self) -> Path:
         return self.path / "spool"
+
+    def open_quarantine(self) -> Quarantine:
+        """What the spool sets aside; it works on a disk that takes nothing, too."""
+        mark = self.path / "folder-id"
+        try:
+            return Quarantine(self.spool, mark, read_id(_load_or_make_secret(mark)))
+        except OSError:
+            return Quarantine(self.spool, mark, None)
 
     @property
     def auth_cache(self) -> Path:

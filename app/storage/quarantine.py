@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.storage.durable import Files, make_folder, spool_errors, sync_folder, write_file
@@ -10,6 +12,58 @@ from app.storage.durable import Files, make_folder, spool_errors, sync_folder, w
 _DAMAGED = "damaged"
 _REFUSED = "refused"
 QUARANTINES = (_DAMAGED, _REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """What lies set aside below `root`, by names that are of this machine's or container's disk.
+
+    Processes may share a database without sharing DATA_DIR: `id`, which stands in the file `mark`,
+    tells one such folder from another. It is None where the disk would not take the mark.
+    """
+
+    root: Path
+    mark: Path
+    id: str | None
+
+    def name(self, path: Path) -> str:
+        """What a file is called in alerts."""
+        inside = str(path.relative_to(self.root))
+        return inside if self.id is None else f"{self.id}/{inside}"
+
+    def find_gone(self, names: Iterable[str]) -> list[str]:
+        """Those names whose file somebody has removed, as far as that can be seen from here."""
+        if self.id is None or _read_mark(self.mark) != self.id:
+            return []
+        ours = f"{self.id}/"
+        return [
+            name
+            for name in names
+            if name.startswith(ours) and _is_gone(self.root / name.removeprefix(ours))
+        ]
+
+
+def read_id(text: str) -> str:
+    """The id in a mark, which is a generated secret's file: short, for people see it."""
+    return text[:8]
+
+
+def _read_mark(mark: Path) -> str | None:
+    try:
+        return read_id(mark.read_text())
+    except OSError:
+        return None
+
+
+def _is_gone(path: Path) -> bool:
+    """Not where the disk will not tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def refuse(root: Path, record: bytes, reason: str, *, files: Files = os) -> Path:

@@ -14,6 +14,7 @@ sessions = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
+    Column("proof", LargeBinary, comment="of the password that opened it; null: a link did"),
     Index("sessions_name_idx", "name"),
     Index("sessions_expires_idx", "expires_at"),
     sqlite_autoincrement=True,

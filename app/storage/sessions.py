@@ -1,6 +1,6 @@
 """Who is signed in to the pages, the links that open a session, and passwords that were wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,10 @@ ATTEMPTS_LOCK = 0x4C455454_50415353
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is signed in. `name` is what they are called in the audit trail."""
+    """Somebody who is signed in. `name` is what they are called in the audit trail.
+
+    `proof` is of the password that opened it, None where a link did.
+    """
 
     id: int
     name: str
@@ -23,6 +26,7 @@ class Session:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    proof: bytes | None = field(repr=False)
 
     @property
     def actor(self) -> str:
@@ -35,6 +39,7 @@ def add_session(
     name: str,
     *,
     digest: bytes,
+    proof: bytes | None,
     user_agent: str,
     now: datetime,
     expires_at: datetime,
@@ -50,6 +55,7 @@ def add_session(
             created_at=now,
             seen_at=now,
             expires_at=expires_at,
+            proof=proof,
         )
         .returning(*sessions.c)
     ).one()
@@ -57,7 +63,9 @@ def add_session(
 
 
 def find_session(conn: Connection, digest: bytes, now: datetime) -> Session | None:
-    """The session that is open now, or None."""
+    """The session that has not ended by itself, or None; whether its proof still holds is to be
+    asked besides.
+    """
     row = conn.execute(
         select(sessions).where(sessions.c.digest == digest, sessions.c.expires_at > now)
     ).first()
@@ -152,4 +160,12 @@ def _is_good(digest: bytes, now: datetime) -> tuple[Any, ...]:
 
 
 def _make_session(row: Row[Any]) -> Session:
-    return Session(row.id, row.name, row.user_agent, row.created_at, row.seen_at, row.expires_at)
+    return Session(
+        row.id,
+        row.name,
+        row.user_agent,
+        row.created_at,
+        row.seen_at,
+        row.expires_at,
+        row.proof,
+    )

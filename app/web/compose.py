@@ -14,9 +14,9 @@ from app.storage.database import Connection
 from app.storage.inbox import OurNumber, find_conversation, list_our_numbers
 from app.storage.sender import get_sender
 from app.web.forms import WHOLE, Form
+from app.web.once import find_nonce
 from app.web.site import Site, Visit
 from app.web.writing import (
-    find_nonce,
     measure,
     normalise_numbers,
     note_faults,

@@ -9,10 +9,12 @@ from app.domain.errors import InvalidInput, NotFound
 from app.domain.sheets import make_cell, write_rows
 from app.flows.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
+from app.provider.client import ProviderClient
 from app.storage.audit import add_audit
 from app.storage.contact_imports import ContactImport, get_import
 from app.web.forms import Form
 from app.web.lists import stream_csv
+from app.web.once import find_nonce, make_once, wait_for_first
 from app.web.site import Site, Visit
 
 PATH = "/contacts"
@@ -79,29 +81,32 @@ async def show_import_form(visit: Visit) -> Response:
 
 
 async def take_import(visit: Visit) -> Response:
-    """Take a CSV, from a file or the field, and begin."""
+    """Take a CSV, from a file or the field, and begin, unless this showing of the form has."""
     provider = visit.site.runtime.get_provider()
     form = await visit.read_form(max_bytes=MAX_FILE_BYTES)
     chosen = form.file("file")
     data = form.text("csv").encode() if chosen is None else await chosen.read()
     duplicates = form.text("duplicates", "refuse")
+    once = make_once(visit, form, duplicates.encode("utf-8", "replace") + b"\n" + data)
     try:
-        import_id = await start_import(
-            visit.database,
-            data,
-            ignore_duplicates=duplicates == "ignore",
-            overwrite_duplicates=duplicates == "overwrite",
-            who=visit.actor,
-            now=visit.now,
+        started = await wait_for_first(
+            lambda: start_import(
+                visit.database,
+                data,
+                once,
+                ignore_duplicates=duplicates == "ignore",
+                overwrite_duplicates=duplicates == "overwrite",
+                who=visit.actor,
+                now=visit.now,
+            ),
+            "these contacts are being taken already: look at the address book in a moment",
         )
     except InvalidInput as error:
         form.fail("csv" if chosen is None else "file", str(error))
         return _show_import_form(visit, form, status=422)
-    claimed = await claim_import(visit.database, import_id, now=visit.now)
-    visit.site.runtime.spawn(
-        run_import(visit.database, provider, claimed, now=visit.site.runtime.now)
-    )
-    return visit.redirect(f"{PATH}/imports/{import_id}")
+    if started.is_new:
+        await _go_on(visit, provider, started.id)
+    return visit.redirect(f"{PATH}/imports/{started.id}")
 
 
 async def show_import(visit: Visit) -> Response:
@@ -120,11 +125,15 @@ async def continue_import(visit: Visit) -> Response:
     """Let an import that stopped go on."""
     found = await _find_import(visit)
     provider = visit.site.runtime.get_provider()
-    claimed = await claim_import(visit.database, found.id, now=visit.now)
-    visit.site.runtime.spawn(
-        run_import(visit.database, provider, claimed, now=visit.site.runtime.now)
-    )
+    await _go_on(visit, provider, found.id)
     return visit.redirect(f"{PATH}/imports/{found.id}")
+
+
+async def _go_on(visit: Visit, provider: ProviderClient, import_id: int) -> None:
+    """Have this process work at an import. Raises Conflict where there is nothing to do."""
+    claimed = await claim_import(visit.database, import_id, now=visit.now)
+    runtime = visit.site.runtime
+    runtime.spawn(run_import(visit.database, provider, claimed, now=runtime.now))
 
 
 async def ask_to_delete_contacts(visit: Visit) -> Response:
@@ -189,6 +198,7 @@ def _show_import_form(visit: Visit, form: Form, *, status: int = 200) -> Respons
         "contacts_import.html",
         status=status,
         form=form,
+        nonce=find_nonce(form),
         duplicates=DUPLICATES,
         max_kilobytes=MAX_FILE_BYTES // 1024,
     )

@@ -20,10 +20,11 @@ from app.storage.rules import read_rules
 from app.storage.search import Message
 from app.storage.threads import find_place, list_authors, mark_conversation_read
 from app.web.forms import WHOLE, Form
+from app.web.once import find_nonce
 from app.web.rule_forms import list_conditions
 from app.web.site import PART, Site, Visit
 from app.web.wording import explain_outcome, explain_problem, explain_status
-from app.web.writing import find_nonce, measure, note_faults, read_moment, send_once
+from app.web.writing import measure, note_faults, read_moment, send_once
 
 # A page of a thread begins below the ids of a text of either direction; None: at the newest.
 Place = tuple[int, int] | None

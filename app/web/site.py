@@ -164,7 +164,13 @@ class Site:
         if not token:
             return None
         self.check_prepared()
-        return await find_session(self.runtime.database, token, now=self.runtime.now())
+        password = self.runtime.settings.admin_password
+        return await find_session(
+            self.runtime.database,
+            token,
+            None if password is None else password.get_secret_value(),
+            now=self.runtime.now(),
+        )
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""

@@ -1,21 +1,17 @@
 """Writing texts: what a form wants sent, what it costs, and sending each form's text once."""
 
-import asyncio
-import hashlib
 import json
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.credits import estimate_credits
-from app.domain.errors import Conflict, InFlight, InvalidFields, InvalidInput
+from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.gsm import SmsText, measure_text
 from app.domain.numbers import read_number
 from app.domain.replies import LONGEST_BODY
@@ -24,14 +20,9 @@ from app.flows.compose import Composed, Queued, compose_once
 from app.flows.draft import WantedText
 from app.storage.idempotency import Once
 from app.web.forms import WHOLE, Form
+from app.web.once import make_once, wait_for_first
 from app.web.site import Site, Visit
 
-# The hidden field by which a form that is sent twice is known.
-NONCE = "once"
-MAX_NONCE = 64
-# So long the second click of two waits for what the first one does, before it is told so.
-PATIENCE_SECONDS = 5.0
-LOOK_SECONDS = 0.1
 # So many of the characters that made a text Unicode are shown.
 SHOWN_CHARACTERS = 12
 
@@ -110,14 +101,6 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
     return moment
 
 
-def find_nonce(form: Form) -> str:
-    """A name for one showing of a form.
-
-    One that comes back with an error keeps it: whoever presses again may have sent it already.
-    """
-    return form.text(NONCE)[:MAX_NONCE] or secrets.token_urlsafe(12)
-
-
 async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
     """Queue it, unless this showing of the form has queued it already.
 
@@ -125,18 +108,15 @@ async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
     """
     runtime = visit.site.runtime
     runtime.get_provider()
-    once = _make_once(visit, form, wanted)
-    give_up_at = monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            composed = await _compose(visit, wanted, once)
-        except InFlight:
-            if monotonic() >= give_up_at:
-                raise Conflict("it is being queued already: look whether it is there") from None
-            await asyncio.sleep(LOOK_SECONDS)
-        else:
-            runtime.announce_texts()
-            return composed
+    whom = [wanted.to, wanted.list_name, wanted.group_name]
+    asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
+    once = make_once(visit, form, asked.encode("utf-8", "surrogatepass"))
+    composed = await wait_for_first(
+        lambda: _compose(visit, wanted, once),
+        "it is being queued already: look whether it is there",
+    )
+    runtime.announce_texts()
+    return composed
 
 
 async def _compose(visit: Visit, wanted: WantedText, once: Once | None) -> Composed:
@@ -169,17 +149,6 @@ def _name_number(name: str, written: Sequence[str]) -> str:
     if place == name or not place.isdecimal() or int(place) >= len(written):
         return ""
     return f"{written[int(place)]}: "
-
-
-def _make_once(visit: Visit, form: Form, wanted: WantedText) -> Once | None:
-    """What was changed after going back in the browser is another text, and goes out."""
-    nonce = form.text(NONCE)[:MAX_NONCE]
-    if not nonce:
-        return None
-    whom = [wanted.to, wanted.list_name, wanted.group_name]
-    asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
-    digest = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).digest()
-    return Once(f"session:{visit.signed_in.id}", f"{nonce}:{digest.hex()}", digest)
 
 
 def _summarise(queued: Queued) -> dict[str, object]:

@@ -99,12 +99,33 @@ async def test_a_person_resolves_an_uncertain_text(
     ]
 
 
+async def test_a_word_about_an_older_attempt_resolves_nothing(post: Post) -> None:
+    [item] = (await post.send(ADA))["items"]
+    path = f"/outbound/{item['id']}"
+    again = {"outcome": "resend", "attempt": 1}
+    for attempts in (1, 2):
+        await post.make_uncertain(sending=True)
+        await post.make_uncertain()
+        assert (await post.api.read(path))["attempts"] == attempts
+        if attempts == 1:
+            assert (await post.api.send("POST", f"{path}/resolve", again))["status"] == "queued"
+    answer = await post.api.call("POST", f"{path}/resolve", json=again)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
+    assert "look at it anew" in answer.json()["detail"]
+    assert (await post.api.read(path))["status"] == "uncertain"
+    assert await post.list_deeds() == ["outbound.create", "outbound.resolve"]
+    again["attempt"] = 2
+    assert (await post.api.send("POST", f"{path}/resolve", again))["status"] == "queued"
+
+
 async def test_a_resolution_that_is_off_is_refused(lone_post: Post) -> None:
     [item] = (await lone_post.send(ADA))["items"]
     bodies: list[tuple[dict[str, Any], str]] = [
         ({"outcome": "lost"}, "outcome"),
         ({"outcome": "failed", "provider_id": "5"}, "provider_id"),
         ({"outcome": "sent", "provider_id": "a b"}, "provider_id"),
+        ({"outcome": "sent", "attempt": 0}, "attempt"),
+        ({"outcome": "sent", "attempt": "1"}, "attempt"),
         ({}, "outcome"),
     ]
     for body, field in bodies:

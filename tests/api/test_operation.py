@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.storage.alerts import close_alert, raise_alert
+from app.storage.spool import refuse
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -93,3 +94,28 @@ async def test_counts_are_by_day_and_number(api: Running) -> None:
     whole = await api.read("/stats", params={"until": "2026-06-01T10:00:00Z"})
     assert whole["since"] == "2026-05-04T00:00:00.000000Z"
     assert whole["until"] == "2026-06-02T00:00:00.000000Z"
+
+
+async def test_an_alert_of_a_kept_file_ends_when_that_is_removed(api: Running) -> None:
+    runtime = api.runtime
+    refused = refuse(runtime.data_dir.spool, b"a record", "for a test")
+    damaged = runtime.data_dir.spool / "damaged" / "dead-0000000001.segment"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"what is left")
+    runtime.notices.on_refused(refused)
+    runtime.notices.on_damaged(damaged)
+
+    async def look() -> list[dict[str, Any]]:
+        api.clock.now += timedelta(minutes=1)
+        await runtime.tender.tend()
+        items: list[dict[str, Any]] = (await api.read("/alerts", params={"open": "true"}))["items"]
+        return items
+
+    alerts = await look()
+    assert [alert["kind"] for alert in alerts] == ["spool-damaged", "message-refused"]
+    assert all("remove the file" in alert["action"] for alert in alerts)
+    assert await look() == alerts
+    damaged.unlink()
+    assert await look() == alerts[1:]
+    refused.unlink()
+    assert await look() == []

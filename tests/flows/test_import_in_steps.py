@@ -13,14 +13,17 @@ WHO = "session:ada"
 
 
 async def start(outbox: Outbox, text: str) -> int:
-    return await start_import(
+    started = await start_import(
         outbox.database,
         text.encode(),
+        None,
         ignore_duplicates=False,
         overwrite_duplicates=False,
         who=WHO,
         now=outbox.now(),
     )
+    assert started.is_new
+    return started.id
 
 
 async def run(outbox: Outbox, import_id: int) -> ContactImport:

@@ -1,6 +1,7 @@
 """What migrations make of the rows that they find."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -8,12 +9,14 @@ from uuid import uuid4
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
+from app.storage.audit import add_audit
 from app.storage.columns import to_microseconds
 from app.storage.database import Connection, Database, open_database
 from app.storage.migrate import MIGRATIONS, migrate
 from app.storage.outbound_tables import outbound
+from app.storage.session_tables import sessions
 from tests.conftest import NOW
 
 
@@ -76,3 +79,40 @@ async def test_texts_that_wait_get_the_end_of_their_validity(bare_database: Data
         return [None if end is None else (end - NOW).total_seconds() for end in ends]
 
     assert await bare_database.read(list_ends) == [each[3] for each in texts]
+
+
+async def test_sessions_that_a_password_opened_before_it_was_kept_with_them_end(
+    bare_database: Database,
+) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0005"))
+
+    def begin(conn: Connection, name: str, by: str, now: datetime) -> None:
+        times = ("created_at", "seen_at", "expires_at")
+        conn.execute(
+            insert(sessions).values(
+                digest=f"{name} {by} {now}".encode(),
+                name=name,
+                user_agent="",
+                **dict.fromkeys(times, now),
+            )
+        )
+        add_audit(conn, f"session:{name}", "session.begin", name, {"by": by}, now)
+
+    for name, by, minutes in (
+        ("Ada", "password", 0),
+        ("Ada", "login link", 1),
+        ("Grace", "login link", 0),
+        ("password", "login link", 2),
+    ):
+        await bare_database.write(begin, name, by, NOW + timedelta(minutes=minutes))
+    await migrate(bare_database)
+
+    def list_left(conn: Connection) -> list[tuple[str, datetime]]:
+        query = select(sessions.c.name, sessions.c.created_at).order_by(sessions.c.id)
+        return [(row.name, row.created_at) for row in conn.execute(query)]
+
+    assert await bare_database.read(list_left) == [
+        ("Ada", NOW + timedelta(minutes=1)),
+        ("Grace", NOW),
+        ("password", NOW + timedelta(minutes=2)),
+    ]

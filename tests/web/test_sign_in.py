@@ -139,6 +139,30 @@ async def test_wrong_passwords_are_throttled_before_they_are_looked_at(
         assert await try_password(visitor) == 303
 
 
+async def test_another_password_ends_the_sessions_that_the_old_one_opened(
+    database_url: str, tmp_path: Path
+) -> None:
+    cookies = {}
+    async with visiting(database_url, tmp_path, admin_password=PASSWORD) as visitor:
+        cookies["link"] = visitor.client.cookies
+        async with browsing(visitor.running) as other:
+            assert await try_password(other, name="Grace") == 303
+            cookies["password"] = other.client.cookies
+
+    async def look(password: str | None) -> dict[str, int]:
+        """What the home page answers to each after a start with that password."""
+        statuses = {}
+        async with visiting(database_url, tmp_path, name=None, admin_password=password) as visitor:
+            for by, kept in cookies.items():
+                visitor.client.cookies = kept
+                statuses[by] = (await visitor.get("/")).status_code
+        return statuses
+
+    assert await look(PASSWORD) == {"link": 200, "password": 200}
+    assert await look(f"{PASSWORD} battery") == {"link": 200, "password": 303}
+    assert await look(None) == {"link": 200, "password": 303}
+
+
 async def test_right_passwords_count_for_nothing(sqlite_url: str, tmp_path: Path) -> None:
     async with visiting(sqlite_url, tmp_path, name=None, admin_password=PASSWORD) as visitor:
         for _ in range(TRIES_PER_ADDRESS + 3):
