@@ -32,6 +32,8 @@ BUSY_BATCH_ROWS = 20
 HANDLING_GIVE_WAY = 80
 MAX_PAUSE_SECONDS = 0.5
 MAX_LAG = timedelta(seconds=20)
+# Tidying waits so long for the sender to take what answers: SQLite has one writer.
+ANSWERS_FIRST_SECONDS = 0.01
 # What a lease or a check waits for takes seconds at least.
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
@@ -54,7 +56,7 @@ async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
         rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
         try:
             handled = await _handle(runtime, book, rows)
-            merging = await _merge(runtime)
+            merging = await _merge(runtime, handled)
             lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
             # What has been stored since has rung the bell; in a stream it is time for the pause.
             if not merging and handled.messages < (1 if patience else rows):
@@ -94,9 +96,13 @@ async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
     return handled
 
 
-async def _merge(runtime: Runtime) -> bool:
+async def _merge(runtime: Runtime, handled: Handled) -> bool:
     """Do a step of tidying; returns whether there may be more to do at once."""
-    return runtime.database.dialect == "sqlite" and await runtime.database.write(merge_index)
+    if runtime.database.dialect != "sqlite":
+        return False
+    if handled.queued:
+        await asyncio.sleep(ANSWERS_FIRST_SECONDS)
+    return await runtime.database.write(merge_index)
 
 
 async def run_reconciling(runtime: Runtime) -> None:

@@ -18,10 +18,12 @@ from app.storage.figures import Figures
 from app.storage.history import StatusChange
 from app.storage.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
+from app.storage.outbox import lock_texts
 from app.storage.results import Record, SendResult
 from app.storage.sender import lock_sender
 from app.storage.tables import messages
 from app.storage.upserts import make_insert
+from app.storage.writes import BulkWrite, Writes, make_bulk_update
 
 # What a provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
@@ -42,15 +44,16 @@ def record_results(
     results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
     if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
-    figures = Figures()
+    figures, writes = Figures(), Writes()
     records = []
     while results:
         # Two results of one text, of an old try and a new one, are not recorded at once.
         group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
-        records += _record(conn, group, now, figures)
+        records += _record(conn, writes, group, now, figures)
         results = [each for each in results if each not in group]
     records = _refuse_numbers(conn, records, now)
-    figures.write(conn)
+    figures.move_to(writes)
+    writes.run(conn)
     steer_sender(conn, [record.result for record in records], now)
     return records
 
@@ -71,12 +74,16 @@ def _refuse_numbers(conn: Connection, records: Sequence[Record], now: datetime) 
 
 
 def _record(
-    conn: Connection, results: Sequence[SendResult], now: datetime, figures: Figures
+    conn: Connection,
+    writes: Writes,
+    results: Sequence[SendResult],
+    now: datetime,
+    figures: Figures,
 ) -> list[Record]:
     """Results of different texts: each statement is for all of them."""
     ids = [result.text.id for result in results]
-    rows = {row.id: row for row in conn.execute(_select_locked(), {"ids": ids})}
-    results = _end_attempts(conn, results, now)
+    rows = {row.id: row for row in lock_texts(conn, ids)}
+    results = _end_attempts(conn, writes, results, now)
     new_ids = _keep_new_ids(conn, results, now)
     records, changed, late = [], [], []
     for result in results:
@@ -104,7 +111,7 @@ def _record(
 
 
 def _end_attempts(
-    conn: Connection, results: Sequence[SendResult], now: datetime
+    conn: Connection, writes: Writes, results: Sequence[SendResult], now: datetime
 ) -> list[SendResult]:
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
     ids = [result.text.id for result in results]
@@ -115,18 +122,11 @@ def _end_attempts(
         for result in results
         if fates.get((result.text.id, result.text.attempt)) in {None, Fate.UNKNOWN}
     ]
-    if open_ones:
-        conn.execute(_update_try(), [_describe_end(each, now) for each in open_ones])
+    writes.add(_update_tries(), [_describe_end(each, now) for each in open_ones])
     return open_ones
 
 
 # To write a statement anew takes longer than to run it.
-
-
-@cache
-def _select_locked() -> Select[Any]:
-    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
-    return query.order_by(outbound.c.id).with_for_update()
 
 
 @cache
@@ -137,11 +137,9 @@ def _select_tries() -> Select[Any]:
 
 
 @cache
-def _update_try() -> Update:
-    table = send_attempts.c
-    return update(send_attempts).where(
-        table.outbound_id == bindparam("text_id"), table.attempt == bindparam("number")
-    )
+def _update_tries() -> BulkWrite:
+    columns = ("ended_at", "fate", "error_class", "code", "answer")
+    return make_bulk_update(send_attempts, ["outbound_id", "attempt"], columns)
 
 
 @cache
@@ -151,8 +149,8 @@ def _update_text() -> Update:
 
 def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
     return {
-        "text_id": result.text.id,
-        "number": result.text.attempt,
+        "outbound_id": result.text.id,
+        "attempt": result.text.attempt,
         "ended_at": now,
         "fate": result.fate,
         "error_class": result.error_class,

@@ -1,11 +1,12 @@
 """What the provider says became of the texts that it took, part by part, and when to ask again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from app.domain.checks import is_given_up, plan_check
 from app.domain.outbound import OutboundStatus
@@ -15,6 +16,8 @@ from app.storage.events import add_event
 from app.storage.figures import Figure, Figures
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, outbound, provider_messages
+from app.storage.outbox import lock_texts
+from app.storage.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
 
 _FIGURES: dict[OutboundStatus, Figure] = {
     OutboundStatus.DELIVERED: "delivered",
@@ -22,6 +25,8 @@ _FIGURES: dict[OutboundStatus, Figure] = {
     OutboundStatus.FAILED: "failed",
     OutboundStatus.EXPIRED: "expired",
 }
+# What following a text may change of it.
+_FOLLOWED = ("status", "provider_status", "settled_at", "settled_reason", "check_at")
 NO_FINAL_WORD = "the provider gave no final word within the validity and six hours"
 
 
@@ -93,23 +98,31 @@ def record_words(
     told_by: str,
     now: datetime,
     *,
-    asked: Sequence[int] = (),
+    asked: Collection[int] = (),
 ) -> int:
     """Note the provider's words on the messages of each text; returns how many texts changed.
 
     A final word stays, whatever comes after it. The texts in `asked` are asked about again later,
     or not at all where no final word is to be expected any more.
     """
-    figures = Figures()
+    rows = lock_texts(conn, sorted({*words, *asked}))
+    parts = _list_parts(conn, [row.id for row in rows if row.to_number is not None])
+    figures, writes = Figures(), Writes()
     changes: list[StatusChange] = []
-    for outbound_id in sorted({*words, *asked}):
-        query = select(outbound).where(outbound.c.id == outbound_id).with_for_update()
-        row = conn.execute(query).one()
-        parts = _record_parts(conn, row.id, words.get(outbound_id, ()), now)
-        verdict = _judge(conn, row)
-        change = _settle(conn, row, verdict, now, figures, was_asked=outbound_id in asked)
-        changes += _describe(row, change or row.status, parts, told_by, now, verdict)
-    figures.write(conn)
+    for row in rows:
+        known = parts.get(row.id, {})
+        own = [word for word in words.get(row.id, ()) if word.provider_id in known]
+        news = _note_news(writes, row.id, known, own, now)
+        if row.to_number is None:
+            verdict = _judge_recipients(conn, row)
+        else:
+            said = {each: part.status for each, part in known.items()}
+            said |= {word.provider_id: word.status for word in news}
+            verdict = judge_parts([*said.values()] or [row.provider_status])
+        change = _settle(writes, row, verdict, now, figures, was_asked=row.id in asked)
+        changes += _describe(row, change or row.status, news, told_by, now, verdict)
+    figures.move_to(writes)
+    writes.run(conn)
     note_changes(conn, changes, now)
     return len({change.outbound_id for change in changes})
 
@@ -118,59 +131,85 @@ def record_recipients(
     conn: Connection, outbound_id: int, words: Sequence[Word], now: datetime
 ) -> None:
     """Note some of a list's or group's recipients; what they say together is looked at later."""
-    if _record_parts(conn, outbound_id, words, now):
+    ids = [word.provider_id for word in words]
+    query = select(provider_messages).where(provider_messages.c.provider_id.in_(ids))
+    known = {part.provider_id: part for part in conn.execute(query)}
+    foreign = {each for each, part in known.items() if part.outbound_id != outbound_id}
+    own = [word for word in words if word.provider_id not in foreign]
+    writes = Writes()
+    if _note_news(writes, outbound_id, known, own, now):
+        writes.run(conn)
         add_event(conn, "status", outbound_id, now)
 
 
-def _record_parts(
-    conn: Connection, outbound_id: int, words: Sequence[Word], now: datetime
+def _list_parts(conn: Connection, ids: Collection[int]) -> dict[int, dict[str, Row[Any]]]:
+    """The messages of each text by the provider's id, in the order in which they became known."""
+    parts: dict[int, dict[str, Row[Any]]] = {}
+    for part in conn.execute(_select_parts(), {"ids": ids}):
+        parts.setdefault(part.outbound_id, {})[part.provider_id] = part
+    return parts
+
+
+@cache
+def _select_parts() -> Select[Any]:
+    table = provider_messages.c
+    query = select(table.outbound_id, table.provider_id, table.status, table.is_final)
+    mine = query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
+    return mine.order_by(table.outbound_id, table.id)
+
+
+def _note_news(
+    writes: Writes,
+    outbound_id: int,
+    known: Mapping[str, Row[Any]],
+    words: Iterable[Word],
+    now: datetime,
 ) -> list[Word]:
-    """The words that are news."""
-    if not words:
-        return []
-    known = {
-        part.provider_id: part
-        for part in conn.execute(
-            select(provider_messages).where(
-                provider_messages.c.provider_id.in_([word.provider_id for word in words])
-            )
-        )
-    }
-    news = []
+    """Keep those of the words that are news, and return them."""
+    news = {}
     for word in words:
         part = known.get(word.provider_id)
-        if part is not None and (
-            part.outbound_id != outbound_id or part.is_final or part.status == word.status
-        ):
-            continue
-        values = {
+        if part is None or not (part.is_final or part.status == word.status):
+            news[word.provider_id] = word
+    rows = [
+        {
+            "provider_id": word.provider_id,
+            "outbound_id": outbound_id,
+            "destination": word.destination,
             "status": word.status,
             "is_final": read_status(word.status).is_final,
             "updated_at": now,
         }
-        if part is None:
-            values |= {"destination": word.destination, "outbound_id": outbound_id}
-            conn.execute(provider_messages.insert().values(provider_id=word.provider_id, **values))
-        else:
-            same = provider_messages.c.provider_id == word.provider_id
-            conn.execute(update(provider_messages).where(same).values(**values))
-        news.append(word)
-    return news
+        for word in news.values()
+    ]
+    writes.add(_upsert_parts(), rows)
+    return [*news.values()]
 
 
-def _judge(conn: Connection, row: Row[Any]) -> Verdict | None:
-    """What all its messages say together; None where recipients ended differently."""
+@cache
+def _upsert_parts() -> BulkWrite:
+    said = ("status", "is_final", "updated_at")
+
+    def keep_last_word(statement: Any) -> Any:
+        return statement.on_conflict_do_update(
+            index_elements=["provider_id"],
+            set_={each: statement.excluded[each] for each in said},
+            where=provider_messages.c.is_final.is_(False),
+        )
+
+    columns = ("provider_id", "outbound_id", "destination", *said)
+    return make_bulk_insert(provider_messages, columns, keep_last_word)
+
+
+def _judge_recipients(conn: Connection, row: Row[Any]) -> Verdict | None:
+    """What the recipients of a list or group say together; None where they ended differently."""
     query = select(provider_messages.c.status).where(provider_messages.c.outbound_id == row.id)
-    if row.to_number is None:  # there may be thousands
-        query = query.distinct()
-    words = conn.execute(query).scalars().all()
-    if not words:
-        return judge_parts([row.provider_status])
-    return judge_parts(words) if row.to_number is not None else judge_recipients(words)
+    words = conn.execute(query.distinct()).scalars().all()  # there may be thousands of them
+    return judge_recipients(words) if words else judge_parts([row.provider_status])
 
 
 def _settle(
-    conn: Connection,
+    writes: Writes,
     row: Row[Any],
     verdict: Verdict | None,
     now: datetime,
@@ -196,8 +235,15 @@ def _settle(
     elif was_asked:
         values["check_at"] = plan_check(since, now)
     if values:
-        conn.execute(update(outbound).where(outbound.c.id == row.id).values(**values))
+        # The rest as it was, for the row is locked: one statement then serves all texts.
+        kept = {each: getattr(row, each) for each in ("id", *_FOLLOWED)}
+        writes.add(_update_followed(), [kept | values])
     return target
+
+
+@cache
+def _update_followed() -> BulkWrite:
+    return make_bulk_update(outbound, ["id"], _FOLLOWED)
 
 
 def _end(now: datetime, reason: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The outbox: texts that are to go out, each a row that is its own place in the queue."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select
 
 from app.domain.gsm import measure_text
 from app.domain.messages import make_number_key, make_pair_key
@@ -60,6 +61,17 @@ def queue_texts(
     queued = {"status": OutboundStatus.QUEUED, "told_by": who, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])
     return list(ids)
+
+
+def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:
+    """Their whole rows by id, held until the commit."""
+    return conn.execute(_select_locked(), {"ids": ids}).all()
+
+
+@cache  # to write it anew takes longer than to run it
+def _select_locked() -> Select[Any]:
+    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
+    return query.order_by(outbound.c.id).with_for_update()
 
 
 def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:

@@ -233,9 +233,9 @@ def _walk_by_windows(
 def _limited_time(conn: Connection) -> Iterator[None]:
     """Only for reading: all that was set is undone, whether the time sufficed or not."""
     conn.exec_driver_sql("SAVEPOINT limited")
-    conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
     # A plan made for any word would not use the index for a rare one.
     conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
     try:
         yield
     finally:
