@@ -183,8 +183,11 @@ async def run_ending(runtime: Runtime) -> None:
         ended = 0
         if chores.leases:
             ended += await runtime.database.write(end_leases, limit=CHORES_ROWS)
-        if chores.overdue:
-            ended += await runtime.database.write(expire_overdue, runtime.now(), limit=CHORES_ROWS)
+        # After a long pause they are many, and nobody should have to wait for what is over.
+        while chores.overdue and (
+            count := await runtime.database.write(expire_overdue, runtime.now(), limit=CHORES_ROWS)
+        ):
+            ended += count
         if ended:
             runtime.wakeups.ring("events")
 

@@ -12,6 +12,7 @@ from app.api.inbound import PATH, InboundEndpoint
 from app.api.rest import build_rest
 from app.runtime import Runtime
 from app.web.application import Pages
+from app.web.rendering import Renderer
 from app.worker import run_flows
 
 # The collector's walks over what the start made would cost a tenth of the throughput.
@@ -21,11 +22,15 @@ REST_PARTS = frozenset({"api", "docs", "docs.css", "openapi.json", "livez", "rea
 
 
 def build_app(
-    runtime: Runtime, *, on_failure: Callable[[], None] = lambda: None
+    runtime: Runtime,
+    *,
+    on_failure: Callable[[], None] = lambda: None,
+    renderer: Renderer | None = None,
 ) -> "WebApplication":
     """The ASGI application of a web process; its lifespan starts and closes the runtime.
 
     `on_failure` is called when the process must end though it has started (`runtime.failure`).
+    `renderer` is that of the pages, where several applications share one.
     """
 
     @asynccontextmanager
@@ -42,7 +47,7 @@ def build_app(
             await pages.close()
             await runtime.close()
 
-    pages = Pages(runtime)
+    pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
     return WebApplication(runtime, inbound, rest, AccessLog(pages))

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.answering import ReplyLimits
 from app.domain.errors import SettingsError
+from app.domain.hours import is_zone
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
@@ -142,7 +143,7 @@ class Settings(BaseSettings):
     @field_validator("provider_timezone")
     @classmethod
     def _check_timezone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if not is_zone(value):
             near = difflib.get_close_matches(value, available_timezones(), 1)
             raise ValueError(f"no such time zone{f'; did you mean {near[0]}?' if near else ''}")
         return value

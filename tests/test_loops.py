@@ -216,6 +216,18 @@ async def test_what_nobody_comes_back_to_ends_by_itself_without_an_account(
         await wait_for(lambda: has_status(outbox, "uncertain", left))
 
 
+async def test_all_that_is_over_after_a_long_pause_ends_at_once(
+    outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.loops.CHORES_SECONDS", 3 * PATIENCE_SECONDS)
+    monkeypatch.setattr("app.loops.CHORES_ROWS", 2)
+    over = [utc_now() - timedelta(seconds=seconds) for seconds in (5, 4, 3, 2, 1)]
+    texts = [await outbox.queue(send_before=each) for each in over]
+    async with working(database_url, tmp_path / "data", None):
+        await wait_for(lambda: has_status(outbox, "expired", texts[-1]))
+    assert [await outbox.status(each) for each in texts] == ["expired"] * 5
+
+
 @pytest.mark.usefixtures("quick_chores")
 async def test_a_stopped_account_is_tried_by_its_credits_where_no_text_waits(
     outbox: Outbox, database_url: str, tmp_path: Path

@@ -22,6 +22,7 @@ from app.web.numbers import make_number_routes
 from app.web.opt_outs import make_opt_out_routes
 from app.web.outbox import make_outbox_routes
 from app.web.overview import make_overview_routes
+from app.web.rendering import Renderer
 from app.web.reports import make_report_routes
 from app.web.rules import make_rule_routes
 from app.web.sign_in import make_sign_in_routes
@@ -33,15 +34,22 @@ from app.web.writing import make_writing_routes
 class Pages:
     """Everything that stands neither below /api nor beside it.
 
-    `paths` are those that a browser may ask for, with their parameters in braces.
+    `paths` are those that a browser may ask for, with their parameters in braces. `renderer` may be
+    one that serves another application already: it knows nothing of either.
     """
 
-    def __init__(self, runtime: Runtime, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
-        site = Site(runtime)
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        renderer: Renderer | None = None,
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
+        site = Site(runtime, renderer or Renderer())
         self._tail = EventTail(runtime.database, runtime.wakeups, render_change)
 
         async def serve_asset(request: Request) -> Response:
-            return harden(await site.assets.serve(request))
+            return harden(await site.renderer.assets.serve(request))
 
         routes = [
             *make_inbox_routes(site),

@@ -17,10 +17,10 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 class Renderer:
-    """The templates, compiled when they are first used."""
+    """The templates, compiled when they are first used, and the files that they name."""
 
-    def __init__(self, assets: Assets) -> None:
-        self._assets = assets
+    def __init__(self) -> None:
+        self.assets = Assets()
 
     @cached_property
     def _environment(self) -> "Environment":
@@ -35,7 +35,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.globals["asset"] = self._assets.make_path
+        environment.globals["asset"] = self.assets.make_path
         environment.filters.update(
             iso=write_iso,
             utc=write_utc,

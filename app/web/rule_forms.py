@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
-from app.domain.hours import DAYS
+from app.domain.hours import DAYS, is_zone
 from app.domain.numbers import write_number
 from app.domain.rules import Rule
 from app.web.forms import Form
@@ -42,7 +42,7 @@ DAY_NAMES = dict(
 def read_rule(form: Form) -> Rule:
     """The draft that a form holds. Raises InvalidInput, which names the field."""
     zone_name = form.text("timezone")
-    if zone_name not in available_timezones():
+    if not is_zone(zone_name):
         raise InvalidInput("there is no such zone; write it like Europe/London", field="timezone")
     zone = ZoneInfo(zone_name)
     days = tuple(form.texts("days"))

@@ -21,7 +21,6 @@ from app.flows.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.database import Database
 from app.storage.sessions import Session
-from app.web.assets import Assets
 from app.web.errors import BY_STATUS, DETAILS, INTERNAL, Trouble, find_trouble
 from app.web.forms import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.navigation import SECTIONS
@@ -138,12 +137,11 @@ Handler = Callable[[Visit], Awaitable[Response]]
 class Site:
     """Makes routes of handlers; each error becomes a page, and no page comes without headers."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         settings = runtime.settings
         self.runtime = runtime
         self.origins = Origins(settings.public_url, settings.base_url)
-        self.assets = Assets()
-        self.renderer = Renderer(self.assets)
+        self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
         prefix = "__Host-" if self.origins.is_https else ""
         self._cookie = f"{prefix}letterbox_session"

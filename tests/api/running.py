@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.storage.inbound import make_inserter
+from app.web.rendering import Renderer
 from tests.conftest import NOW
 
 BASE_URL = "https://texts.example.com"
@@ -99,8 +101,15 @@ async def running(
     """The whole application on that database, with a clock that stands still and no worker."""
     clock = Clock()
     runtime = _open(database_url, folder, clock, settings, provider)
-    async with _started(build_app(runtime)) as app, _connected(app) as client:
+    built = build_app(runtime, renderer=share_renderer())
+    async with _started(built) as app, _connected(app) as client:
         yield Running(runtime, app, client, clock)
+
+
+@cache
+def share_renderer() -> Renderer:
+    """One for all applications of this process: to compile a page takes longer than to test it."""
+    return Renderer()
 
 
 @asynccontextmanager

@@ -137,14 +137,6 @@ class Sendings:
         )
         self.store.execute(f"UPDATE leases SET until = until - {earlier}")
 
-    def hurry(self) -> None:
-        """Have what waits for a check or a proof looked at now, not in seconds or minutes."""
-        now = str(int(time.time() * 1e6)) if isinstance(self.store, SqliteStore) else "now()"
-        self.store.execute(
-            f"UPDATE outbound SET check_at = {now}"
-            f" WHERE check_at > {now} AND status IN ('uncertain', 'sent')"
-        )
-
     def resume(self, service: Service) -> None:
         """A person sees that the account had not been at fault."""
         if service.get("/sender")["state"] == "stopped":
@@ -163,7 +155,7 @@ class Sendings:
             elif time.monotonic() > quiet_since + 3:
                 self.provider.behave()
                 self.resolve(service)
-            self.hurry()
+            self.store.hurry()
             time.sleep(0.2)
             return left == 0
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from app.cli.commands import app
 from tests.e2e.sendings import OURS, providing
 from tests.e2e.stores import Store
-from tests.support.service import running, wait_until
+from tests.support.service import Service, running, wait_until
 
 NEXT_WEEK = datetime.now(UTC) + timedelta(days=7)
 ADA, GRACE = "447700900011", "447700900012"
@@ -39,10 +39,15 @@ def test_what_the_command_queues_the_running_service_sends(
             answer = run("send", to, "--source", OURS, "--body", "Hello", *arguments)
             return str(answer["items"][0]["id"])
 
+        def is_delivered(service: Service, text: str) -> bool:
+            store.hurry()
+            return bool(service.get(f"/outbound/{text}")["status"] == "delivered")
+
         with running(folder, **settings) as service:
             first, kept = queue(ADA), queue(GRACE, "--schedule-at", f"{NEXT_WEEK:%Y-%m-%d}")
             assert run("cancel", kept)["status"] == "cancelled"
-            wait_until(lambda: bool(run("status", first)["status"] == "delivered"))
+            wait_until(lambda: is_delivered(service, first))
+            assert run("status", first)["status"] == "delivered"
             assert service.get(f"/outbound/{kept}")["status"] == "cancelled"
             late = CliRunner().invoke(app, ["cancel", first])
             assert (late.exit_code, str(late.exception)) == (1, "the text is delivered already")

@@ -41,7 +41,7 @@ def test_kills_while_texts_go_out_double_and_lose_none(
             sendings.end_leases()
             with running(folder, port=port, **settings) as service:
                 sendings.resume(service)
-                sendings.hurry()
+                store.hurry()
                 time.sleep(moments.uniform(0, scale.pick(1, 2)))
                 service.kill()
         sendings.end_leases()
@@ -82,7 +82,7 @@ def test_kills_among_three_workers_double_and_lose_none(
         for _ in range(kills):
             time.sleep(moments.uniform(0, scale.pick(1, 2)))
             place = moments.randrange(3)
-            sendings.hurry()
+            durable_store.hurry()
             sendings.resume(web)
             workers[place].kill()
             workers[place] = start(place)

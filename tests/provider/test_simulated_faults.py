@@ -30,7 +30,7 @@ from tests.support.simulated import (
 )
 
 HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
-IMPATIENT = Timeouts(read=0.15, total=2)
+IMPATIENT = Timeouts(read=0.15)
 
 ERRORS: dict[FaultKind, type[ProviderError]] = {
     "slow": CallBroken,

@@ -15,6 +15,7 @@ from app.cli.demo import playing
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.clock import start_clock
 from app.simulator.config import demo_config
+from tests.e2e.stores import SqliteStore
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import AUTH, Service, find_free_port, running
 from tests.web.browser import PATIENCE_MS, Desk
@@ -83,6 +84,11 @@ class Office:
         number = {"number": dest, "username": "demo", "url": url, "auth": auth}
         self.order("PUT", "numbers", number)
         self.order("POST", "texts", {"source": source, "dest": dest, "body": body})
+
+    def settle_texts(self) -> None:
+        """Texts that went out come to their end now, and the service asks at once, not in time."""
+        self.order("PATCH", "clock", {"advance_seconds": 120})
+        SqliteStore(self.service.folder / "letterbox.sqlite3").hurry()
 
     def order(self, method: str, path: str, order: Any = None) -> Any:
         """Order something of the simulated provider."""

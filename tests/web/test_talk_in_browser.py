@@ -46,7 +46,7 @@ async def test_a_reply_is_counted_while_it_is_written_and_followed_to_its_delive
         mine = page.locator(".entry.out")
         await expect(mine).to_contain_text("by Grace")
         await expect(mine.locator(".badge")).to_have_text("Sent")
-        office.order("PATCH", "clock", {"advance_seconds": 120})
+        office.settle_texts()
         await expect(mine.locator(".badge")).to_have_text("Delivered")
 
 
