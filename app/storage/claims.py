@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, select, updat
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.outbound import UNDER_WAY, OutboundStatus
-from app.domain.transitions import OutboundEvent, move_on
+from app.domain.transitions import OutboundEvent
 from app.storage.history import StatusChange
+from app.storage.lapses import end_waiting
 from app.storage.outbound_tables import (
     has_status,
     is_waiting,
@@ -36,6 +37,23 @@ STEP_BACK = {
     OutboundStatus.UNCERTAIN: timedelta(seconds=30),
 }
 CROWDED_WAIT_SECONDS = 0.02
+# What a call needs to know of its text: to have all columns read takes longer than the rest.
+_TAKEN = (
+    "id",
+    "attempts",
+    "to_number",
+    "list_name",
+    "group_name",
+    "source",
+    "source_ton",
+    "body",
+    "parts",
+    "schedule_at",
+    "schedule_by",
+    "validity_seconds",
+    "send_before",
+    "in_reply_to",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,23 +201,6 @@ def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict
     }
 
 
-def end_waiting(
-    conn: Connection, ids: Sequence[int], event: OutboundEvent, reason: str, now: datetime
-) -> list[StatusChange]:
-    """Settle texts that still wait; returns the changes, which are yet to be noted."""
-    status = move_on(OutboundStatus.QUEUED, event)
-    if not ids or status is None:
-        return []
-    ended = (
-        update(outbound)
-        .where(outbound.c.id.in_(ids), is_waiting(outbound))
-        .values(status=status, held_reason=None, settled_at=now, settled_reason=reason)
-        .returning(outbound.c.id)
-    )
-    found = conn.execute(ended).scalars().all()
-    return [StatusChange(each, status, "send", now) for each in sorted(found)]
-
-
 def _choose(
     conn: Connection, due: Sequence[Row[Any]], allowed: int, now: datetime
 ) -> tuple[list[int], bool]:
@@ -259,7 +260,7 @@ def _update_taken() -> ReturningUpdate[Any]:
             held_reason=None,
             lease_until=bindparam("until"),
         )
-        .returning(outbound)
+        .returning(*(outbound.c[name] for name in _TAKEN))
     )
 
 

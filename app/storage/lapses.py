@@ -1,5 +1,6 @@
 """What ends by itself: leases whose holder has not come back, and texts whose time is over."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
@@ -7,8 +8,7 @@ from sqlalchemy import Connection, select, update
 from app.domain.checks import SOONEST
 from app.domain.fates import Fate
 from app.domain.outbound import OutboundStatus
-from app.domain.transitions import OutboundEvent
-from app.storage.claims import end_waiting
+from app.domain.transitions import OutboundEvent, move_on
 from app.storage.clock import read_clock
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
@@ -65,3 +65,20 @@ def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
     changes = end_waiting(conn, ids, OutboundEvent.OVERDUE, "it could not go out in time", now)
     note_changes(conn, changes, now)
     return len(changes)
+
+
+def end_waiting(
+    conn: Connection, ids: Sequence[int], event: OutboundEvent, reason: str, now: datetime
+) -> list[StatusChange]:
+    """Settle texts that still wait; returns the changes, which are yet to be noted."""
+    status = move_on(OutboundStatus.QUEUED, event)
+    if not ids or status is None:
+        return []
+    ended = (
+        update(outbound)
+        .where(outbound.c.id.in_(ids), is_waiting(outbound))
+        .values(status=status, held_reason=None, settled_at=now, settled_reason=reason)
+        .returning(outbound.c.id)
+    )
+    found = conn.execute(ended).scalars().all()
+    return [StatusChange(each, status, "send", now) for each in sorted(found)]
