@@ -1,7 +1,7 @@
 """Edits the rules that answer by themselves: one by one, or all at once from a file.
 
 `who` is whoever does it, as the audit names them. A rule takes effect in every process with the
-next batch of texts, for each batch reads the rules anew.
+next batch of texts, for each change counts up the revision that each batch looks at.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,10 +32,12 @@ CLOSE_SECONDS = 1.0
 # the highest rate that would meet more than one message in a hundred.
 CHECKPOINT_PAGES = 4000
 
-# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours.
+# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours. And a plan
+# that was made while a table was empty must not walk it once it is full: there is always an index.
 SESSION_SETTINGS = {
     "application_name": "letterbox",
     "jit": "off",
+    "enable_seqscan": "off",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "10s",
     "tcp_keepalives_idle": "10",

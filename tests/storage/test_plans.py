@@ -23,6 +23,7 @@ from app.storage import (
     search,
     stats,
 )
+from app.storage.answers import find_reported
 from app.storage.audit import list_audit
 from app.storage.database import Connection, Database
 from app.storage.idempotency import Once, find_answer
@@ -30,6 +31,7 @@ from app.storage.inbound import make_inserter
 from app.storage.opt_outs import find_opted_out, list_opt_outs
 from app.storage.outbound_lists import OutboundFilter
 from app.storage.outbox import NewOutbound, queue_texts
+from app.storage.pairs import read_background
 from app.storage.replays import has_reply
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -154,6 +156,8 @@ QUERIES: dict[str, Query] = {
     "audit of an action": lambda conn: list_audit(conn, action="x", before=900, limit=50),
     "audit of a time": lambda conn: list_audit(conn, before=None, limit=50, **SPAN),
     "whether it was answered": lambda conn: has_reply(conn, 1),
+    "what handling knows": lambda conn: read_background(conn, [1, 2], NOW, identity_keys=[b"x"]),
+    "reported before": lambda conn: find_reported(conn, [1, 2], NOW),
     "backlog": lambda conn: stats.count_backlog(conn, at_most=1000),
 }
 
@@ -179,8 +183,7 @@ def explain(conn: Connection, query: Query) -> list[tuple[str, str]]:
             )
             for sql, given in selects
         ]
-    for setting in ("enable_seqscan", "enable_sort"):
-        conn.exec_driver_sql(f"SET LOCAL {setting} = off")
+    conn.exec_driver_sql("SET LOCAL enable_sort = off")
     return [
         (sql, "\n".join(row[0] for row in conn.exec_driver_sql(f"EXPLAIN {sql}", given)))
         for sql, given in selects
