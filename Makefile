@@ -24,10 +24,11 @@ run: install ## start everything in one process at http://127.0.0.1:8000
 demo: install ## run with a simulated provider behind it, people who text, and replies
 	@$(BIN)/letterbox demo
 
+# One more at work than two cores: for a third of the time a test waits for a process or a browser.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 check: install ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .

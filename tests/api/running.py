@@ -103,6 +103,8 @@ async def running(
     runtime = _open(database_url, folder, clock, settings, provider)
     built = build_app(runtime, renderer=share_renderer())
     async with _started(built) as app, _connected(app) as client:
+        # On a machine with other work a server may need longer than a start waits for it.
+        await runtime.prepared.wait()
         yield Running(runtime, app, client, clock)
 
 
@@ -128,6 +130,7 @@ async def running_rest(
 
     rest = build_rest(runtime, lifespan=lifespan, recheck_seconds=recheck_seconds)
     async with _started(rest) as app, _connected(app) as client:
+        await runtime.prepared.wait()
         yield Running(runtime, app, client, clock)
 
 

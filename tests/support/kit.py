@@ -64,6 +64,8 @@ async def open_kit(
     )
     runtime = open_runtime(settings, "web", provider=provider)
     await runtime.start(on_failure=lambda: None)
+    # On a machine with other work a server may need longer than a start waits for it.
+    await runtime.prepared.wait()
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(build_app(runtime)),
         base_url="http://letterbox.test",
