@@ -30,6 +30,9 @@ ROUND_TEXTS = 1000
 REPORT_FROM = 10
 # Messages that the report does not list are asked for singly, so many a round.
 MAX_SINGLES = 10
+# At a high pace an hour's report is long: the next one waits so many times as long as it took.
+REPORT_REST = 8
+MAX_REST = timedelta(minutes=5)
 CALLS_AT_ONCE = 4
 # The provider's clock and ours may differ, and so may the date that its report goes by.
 LEEWAY = timedelta(hours=1)
@@ -52,11 +55,13 @@ class Checker:
     on_change: Callable[[], None]
     now: Callable[[], datetime]
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+    _report_after: datetime | None = None
 
     async def check_due(self) -> int:
         """Ask about every text whose time it is, up to a round's; returns how many there were.
 
-        Raises Unavailable. What the provider does not tell now it is asked for again later.
+        Raises Unavailable. What the provider does not tell now it is asked for again later; where a
+        report is due too soon after a long one, all are left for later.
         """
         due = await self.database.read(list_unsettled, self.now(), limit=ROUND_TEXTS)
         if not due:
@@ -64,6 +69,8 @@ class Checker:
         owners = {each: text.id for text in due for each in text.open_ids}
         told: set[str] = set()
         if len(owners) > REPORT_FROM:
+            if self._report_after is not None and self.now() < self._report_after:
+                return 0
             told = await self._read_report(min(text.since for text in due))
         unknown = [each for each in owners if each not in told]
         singles = unknown if len(owners) <= REPORT_FROM else unknown[:MAX_SINGLES]
@@ -78,7 +85,8 @@ class Checker:
         """Note every news that the Messages report has; returns the ids that it listed."""
         listed: set[str] = set()
         self.metrics.calls.labels("report").inc()
-        until = self.now() + LEEWAY
+        began = self.now()
+        until = began + LEEWAY
         try:
             async with self.client.open_report(
                 "Messages", since=since - LEEWAY, until=until
@@ -87,6 +95,8 @@ class Checker:
                     listed |= await self._note_rows(rows)
         except ProviderError as error:
             log.info("report_failed", error=str(error))
+        ended = self.now()
+        self._report_after = ended + min(REPORT_REST * (ended - began), MAX_REST)
         return listed
 
     async def _note_rows(self, rows: Sequence[MessageRow]) -> set[str]:

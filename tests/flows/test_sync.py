@@ -1,6 +1,6 @@
 """The checks: what the provider tells of a text, how seldom it is asked, and when that ends."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.simulator.magic import ENDING_NUMBERS
 from tests.support.outbox import ADA, GRACE, Outbox
@@ -99,6 +99,29 @@ async def test_many_outstanding_texts_cost_one_report(outbox: Outbox) -> None:
     assert (counts["Report"], counts["CheckMessageStatus"]) == (2, 0)
     assert {await outbox.status(each) for each in numbers} == {"delivered"}
     assert (await outbox.history(numbers[0]))[-1] == ("delivered", "report", "Delivered")
+
+
+async def test_a_report_that_took_long_is_not_asked_for_again_at_once(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(f"4477009000{turn:02}") for turn in range(15)]
+    await outbox.send()
+    checker = outbox.make_checker()
+    outbox.pass_seconds(5)
+
+    def look() -> datetime:
+        outbox.pass_seconds(1)
+        return outbox.now()
+
+    checker.now = look
+    assert await checker.check_due() == 15
+    checker.now = outbox.now
+    counts = outbox.world.calls.counts
+    outbox.pass_seconds(5)
+    assert await checker.check_due() == 0
+    assert counts["Report"] == 1
+    outbox.pass_seconds(60)
+    assert await checker.check_due() == 15
+    assert counts["Report"] == 2
+    assert {await outbox.status(each) for each in numbers} == {"delivered"}
 
 
 async def test_a_report_that_fails_leaves_the_texts_for_later(outbox: Outbox) -> None:

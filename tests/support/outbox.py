@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ OURS = "447700900001"
 ADA = "447700900011"
 GRACE = "447700900012"
 TOKEN = "demo-token"
+CREDITS = Decimal(100_000)
 RUNNING = SendPolicy(per_second=1000, concurrency=8, zone=LONDON)
 
 Row = Any
@@ -177,7 +179,7 @@ def make_config(**changes: Any) -> SimulatorConfig:
         ListConfig(name="people", username="demo", entries=people),
         ListConfig(name="mixed", username="demo", entries=(*people, ListEntry(number="nonsense"))),
     )
-    accounts = (AccountConfig(username="demo", token=TOKEN, admin=True),)
+    accounts = (AccountConfig(username="demo", token=TOKEN, admin=True, credits=CREDITS),)
     return SimulatorConfig(accounts=accounts, lists=lists, **changes)
 
 
