@@ -77,8 +77,10 @@ class Wakeups:
         finally:
             connection.terminate()
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, name: str) -> None:
-        self._bells[name].set()
+    def _hear(self, connection: Any, pid: int, _channel: str, name: str) -> None:
+        # Our own have rung here at once: to hear them again would have loops look for nothing.
+        if pid != connection.get_server_pid():
+            self._bells[name].set()
 
 
 async def ring_once(database: Database, name: str) -> None:
