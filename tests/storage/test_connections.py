@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import text
 
 from app.storage.database import Connection, open_database
@@ -21,8 +22,11 @@ async def test_those_that_the_server_closed_are_made_anew(postgres_url: str) -> 
         return int(conn.execute(IDS).scalar_one())
 
     old = await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
+    backends = [psutil.Process(pid) for pid in old]
     await other.write(lambda conn: conn.execute(END_OTHERS).close())
-    await asyncio.sleep(0.1)  # the driver has heard of it
+    _, alive = await asyncio.to_thread(psutil.wait_procs, backends, 30)
+    assert not alive
+    await asyncio.sleep(0.05)  # their sockets are closed: the driver hears of it
     new = await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
     assert not {*old} & {*new}
     await database.close()
