@@ -82,6 +82,11 @@ class Visit:
         return self.session
 
     @property
+    def region(self) -> str:
+        """Where national numbers are from that somebody types."""
+        return self.site.runtime.settings.default_region
+
+    @property
     def query(self) -> Form:
         """The address's query, as a filter."""
         return read_query(self.request)
