@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from app.storage.events import add_event
 from app.storage.tables import alerts
+from app.storage.upserts import make_insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +36,30 @@ def raise_alert(
     now: datetime,
     count: int = 1,
 ) -> None:
-    """Open an alert, or count it again where it is open already."""
+    """Open an alert, or count it again where it is open already.
+
+    Safe where several processes raise the same alert at once: none of them fails.
+    """
     same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
-    known = conn.execute(
-        update(alerts).where(same).values(text=text, count=alerts.c.count + count, updated_at=now)
-    ).rowcount
-    if known:
+    again = {"text": text, "count": alerts.c.count + count, "updated_at": now}
+    if conn.execute(update(alerts).where(same).values(again)).rowcount:
         return
+    first = make_insert(conn, alerts).values(
+        kind=kind,
+        subject=subject,
+        text=text,
+        action=action,
+        count=count,
+        opened_at=now,
+        updated_at=now,
+    )
+    # Another process may have opened it since: this one then counts it, once that has committed.
     alert_id = conn.execute(
-        insert(alerts)
-        .values(
-            kind=kind,
-            subject=subject,
-            text=text,
-            action=action,
-            count=count,
-            opened_at=now,
-            updated_at=now,
-        )
-        .returning(alerts.c.id)
+        first.on_conflict_do_update(
+            index_elements=[alerts.c.kind, alerts.c.subject],
+            index_where=alerts.c.closed_at.is_(None),
+            set_=again,
+        ).returning(alerts.c.id)
     ).scalar_one()
     add_event(conn, "alert", alert_id, now)
 
