@@ -13,8 +13,7 @@ import re2
 from app.domain.errors import InvalidInput
 from app.domain.gsm import GSM_BASIC, GSM_EXTENSION
 from app.domain.hours import DAYS, check_hours, is_within_hours
-from app.domain.keywords import fold_word, read_keyword, split_words
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text, fold_word, read_keyword, split_words
 from app.domain.numbers import is_full_number, normalise_number, read_number, read_prefix
 from app.domain.replies import check_template
 
@@ -79,6 +78,11 @@ class Rule:
             and self._is_within_hours(text.arrived_at)
             and self.fits(text.body)
         )
+
+    @property
+    def takes_any_words(self) -> bool:
+        """Whether it answers whatever somebody writes."""
+        return self.keyword is None and self.contains is None and self.pattern is None
 
     def is_valid_at(self, moment: datetime) -> bool:
         return (self.valid_from is None or moment >= self.valid_from) and (

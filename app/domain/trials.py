@@ -18,7 +18,7 @@ from app.domain.answering import (
 )
 from app.domain.credits import estimate_credits
 from app.domain.gsm import measure_text
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text
 from app.domain.optout import LastWord
 from app.domain.replies import LONGEST_BODY
 from app.domain.rules import Rule, find_rule, sort_rules

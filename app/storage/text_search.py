@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text
 from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 TRIGRAM = 3
