@@ -9,7 +9,7 @@ import structlog
 
 from app.domain.errors import LetterboxError, Unavailable
 from app.flows.answer import RuleBook
-from app.flows.handle import BATCH_ROWS, Handled, handle_batch
+from app.flows.handle import BATCH_ROWS, Handled, handle_waiting
 from app.flows.raise_alarms import raise_alarms
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
@@ -79,8 +79,8 @@ def choose_patience(lag: timedelta) -> float:
 
 
 async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
-    handled = await runtime.database.write(
-        handle_batch,
+    handled = await handle_waiting(
+        runtime.database,
         runtime.now(),
         limit=rows,
         limits=runtime.settings.reply_limits,

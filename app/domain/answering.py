@@ -11,6 +11,7 @@ from app.domain.messages import make_pair_key
 from app.domain.numbers import is_full_number
 from app.domain.optout import LastWord, Wish, find_wish
 from app.domain.outbound import Origin
+from app.domain.patterns import Search, search_pattern
 from app.domain.refusals import read_refusal
 from app.domain.replies import fill_template, list_values
 from app.domain.rules import Rule, find_rule, list_keywords, sort_rules
@@ -155,7 +156,8 @@ def find_said_at(text: Incoming) -> datetime:
 class Answering:
     """Answers texts one after another, and remembers what that changes for the next one.
 
-    `words` (by number) and `histories` (by the pair's key) are what is known beforehand.
+    `words` (by number) and `histories` (by the pair's key) are what is known beforehand; `search`
+    looks patterns up.
     """
 
     def __init__(
@@ -166,6 +168,7 @@ class Answering:
         words: Mapping[str, LastWord] | None = None,
         histories: Mapping[bytes, History] | None = None,
         limits: ReplyLimits = DEFAULT_LIMITS,
+        search: Search = search_pattern,
     ) -> None:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
@@ -175,6 +178,7 @@ class Answering:
         self._words = dict(words or {})
         self._histories = dict(histories or {})
         self._limits = limits
+        self._search = search
 
     def is_answerable(self, text: Incoming) -> bool:
         """Whether an answer would reach somebody who is not us."""
@@ -239,7 +243,7 @@ class Answering:
             return Decision(Outcome.TOO_OLD)
         if not self._find_history(text).has_room(self._limits, now):
             return Decision(Outcome.BUDGET)
-        rule = find_rule(self.rules, text)
+        rule = find_rule(self.rules, text, self._search)
         if rule is None:
             return Decision(Outcome.NO_RULE)
         if self._find_history(text).is_cooling(rule, now):
