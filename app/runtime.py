@@ -218,7 +218,7 @@ def open_runtime(
     quarantine = data_dir.open_quarantine()
     notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
-    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
     process_id = secrets.token_hex(8)
     intake = None
     if kind == "web":

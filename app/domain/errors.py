@@ -11,6 +11,7 @@ LetterboxError                 its text is one line that says what to do
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
 │   └── MissingScope           a valid key without the scope that this needs
+├── TooLarge                   more bytes than are taken
 ├── Conflict                   the thing exists already or is not in a state for this
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
@@ -95,6 +96,10 @@ class MissingScope(AccessDenied):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this needs a key with the scope {scope}")
         self.scope = scope
+
+
+class TooLarge(LetterboxError):
+    """More bytes than are taken."""
 
 
 class Conflict(LetterboxError):
