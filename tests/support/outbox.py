@@ -118,6 +118,7 @@ class Outbox:
             self.database,
             self.client,
             LONDON,
+            "GB",
             proof_seconds,
             Metrics(),
             on_change=lambda: self.changes.append("rung"),
