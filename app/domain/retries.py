@@ -59,6 +59,11 @@ def decide_step(
         return Step(OutboundEvent.REFUSED, opts_out=True)
     if error_class is ErrorClass.PERMANENT:
         return Step(OutboundEvent.REFUSED)
+    if error_class is ErrorClass.SOME_NUMBER:
+        return Step(OutboundEvent.NOT_TAKEN, at=now)
+    if fate is Fate.NOT_TAKEN and error_class is None:
+        # Nobody was called: it keeps its place.
+        return Step(OutboundEvent.OVERDUE if now >= valid_until else OutboundEvent.NOT_TAKEN)
     # What did not leave, or was turned away for a passing reason, may be tried for as long as it
     # is of use.
     again = now + compute_pause(attempt, draw)

@@ -55,13 +55,19 @@ def tell_results(
 
 def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
     """Stop all sending, or let it go on, as results tell of the account."""
-    for result in results:
+    for result in _pick_telling(results):
         if result.step.stops_sender:
             stop_sender(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
+        elif result.fate is Fate.TAKEN:
             resume_sender(conn, "sender", now, only_stopped=True)
-        elif result.text.is_probe and _tells_nothing(result):
+        elif _tells_nothing(result):
             plan_probe(conn, now, after=NEXT_PROBE)
+
+
+def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
+    """The probes, and of a call to many the first text that stops all sending."""
+    stops = [each for each in results if each.step.stops_sender]
+    return [each for each in results if each.text.is_probe or each in stops[:1]]
 
 
 def _tells_nothing(result: SendResult) -> bool:
@@ -70,10 +76,10 @@ def _tells_nothing(result: SendResult) -> bool:
 
 
 def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    for result in results:
+    for result in _pick_telling(results):
         if result.step.stops_sender:
             tell_stopped(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
+        elif result.fate is Fate.TAKEN:
             tell_works(conn, now)
 
 
