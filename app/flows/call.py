@@ -6,12 +6,25 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from app.domain.errors import CodeError, CountMismatch, InvalidInput, ProviderError
+from app.domain.errors import (
+    AccountError,
+    CodeError,
+    CountMismatch,
+    InvalidInput,
+    PermanentError,
+    ProviderError,
+    TooManyCalls,
+    TurnedAway,
+    UnreadableAnswer,
+)
 from app.domain.fates import NUMBER_CODES, ErrorClass, Fate
 from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.claims import ClaimedText
+
+# A look at the credits that takes longer tells that the provider is in no state for more.
+LOOK_SECONDS = 10.0
 
 log = structlog.get_logger("letterbox.send")
 
@@ -26,15 +39,40 @@ class Answer:
     text: str | None = None
     provider_ids: tuple[str, ...] = ()
     background_ids: tuple[str, ...] = ()
+    rest_seconds: float | None = None
 
 
-def keep_back(texts: Sequence[ClaimedText], reason: str) -> list[Answer]:
-    """The answer for each of some texts that were not called for."""
-    return [Answer(Fate.NOT_TAKEN, text=reason)] * len(texts)
+def keep_back(reason: str) -> Answer:
+    """What there is for a text that was not called for."""
+    return Answer(Fate.NOT_TAKEN, text=reason)
+
+
+async def look_first(client: ProviderClient) -> Answer | None:
+    """Why no call to many numbers is to be risked now; None: the provider answers as it should.
+
+    All of the numbers would be uncertain where something else answers in its place.
+    """
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await client.check_credits()
+    except asyncio.CancelledError:
+        return keep_back("the process ended before the call")
+    except PermanentError:
+        return None  # strange, but an answer of the API
+    except (AccountError, TooManyCalls, TurnedAway) as error:
+        return _describe(error)
+    except ProviderError as error:
+        is_other = isinstance(error, UnreadableAnswer)
+        error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
+        return Answer(Fate.NOT_TAKEN, error_class, text=str(error))
+    except TimeoutError:
+        words = "the provider did not answer a look at the credits in time"
+        return Answer(Fate.NOT_TAKEN, ErrorClass.PASSING, text=words)
+    return None
 
 
 async def call_provider(
-    client: ProviderClient, texts: Sequence[ClaimedText], *, seconds: float
+    client: ProviderClient, texts: Sequence[ClaimedText], seconds: float
 ) -> list[Answer]:
     """Send them in one call, with no transaction open and no more than so many seconds.
 
@@ -45,7 +83,8 @@ async def call_provider(
         async with asyncio.timeout(seconds):
             return await _send(client, texts)
     except asyncio.CancelledError:
-        answer = Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the process ended meanwhile")
+        # No class: it says nothing of the provider.
+        answer = Answer(Fate.UNKNOWN, text="the process ended meanwhile")
     except InvalidInput as error:
         answer = Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
     except ProviderError as error:
@@ -106,4 +145,5 @@ def _read_shared_error(error: ProviderError) -> Answer:
 
 def _describe(error: ProviderError) -> Answer:
     code = str(error.code) if isinstance(error, CodeError) else None
-    return Answer(error.fate, error.error_class, code=code, text=str(error))
+    rest = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
+    return Answer(error.fate, error.error_class, code=code, text=str(error), rest_seconds=rest)

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +14,9 @@ import structlog
 
 from app.domain.batches import cut
 from app.domain.errors import Unavailable
+from app.domain.fates import Fate, StopCause
 from app.domain.retries import Step, decide_step
-from app.flows.call import Answer, call_provider, keep_back
+from app.flows.call import Answer, call_provider, keep_back, look_first
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
@@ -87,6 +88,9 @@ class Sender:
     # Claimed, with when that was, and waiting for a call to end.
     ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
+    # Whether the provider answered the last call properly. Until it has, calls go one by one: what
+    # answers nonsense then makes one text uncertain, not as many as go at once.
+    _is_answered: bool = False
     _turn: asyncio.Task[Claim] | None = None
     _is_ending: bool = False
 
@@ -129,12 +133,17 @@ class Sender:
             self.on_change()
         return claim
 
-    async def run_dry(self) -> int:
-        """Send until nothing more is due; returns how many calls were made. Raises Unavailable."""
+    async def run_dry(self, look: Callable[[], Awaitable[bool]] | None = None) -> int:
+        """Send until nothing more is due; returns how many calls were made. Raises Unavailable.
+
+        `look` asks for the credits where that is to come first; it returns whether sending goes on.
+        """
         made = 0
         while True:
             claim = await self.turn()
             made += len(claim.calls)
+            if claim.asks_credits and look is not None and await look():
+                continue
             if self.calls:
                 await asyncio.wait(self.calls, return_when=asyncio.FIRST_COMPLETED)
             elif not self.finished and not claim.calls:
@@ -225,7 +234,8 @@ class Sender:
         return None if self.now is None else self.now()
 
     def _begin_calls(self) -> None:
-        while self.ready and len(self.calls) < self.policy.concurrency and not self._is_ending:
+        at_once = self.policy.concurrency if self._is_answered else 1
+        while self.ready and len(self.calls) < at_once and not self._is_ending:
             call = asyncio.create_task(self._send(*self.ready.popleft()))
             self.calls.add(call)
             call.add_done_callback(self._end)
@@ -235,7 +245,9 @@ class Sender:
         if not call.cancelled():
             results = call.result()
             self.finished += results
-            if any(result.step.stops_sender for result in results):
+            stops = any(result.step.stops_sender for result in results)
+            self._is_answered = _is_answered(results) and not stops
+            if stops:
                 self._give_back("sending has stopped")
         self._begin_calls()
 
@@ -243,33 +255,38 @@ class Sender:
         """What was claimed ahead has certainly not left."""
         while self.ready:
             texts, claimed_at_seconds = self.ready.popleft()
-            self.finished += self._conclude(texts, keep_back(texts, reason), claimed_at_seconds)
+            answers = [keep_back(reason)] * len(texts)
+            self.finished += self._conclude(texts, answers, claimed_at_seconds)
 
     async def _send(self, texts: Call, claimed_at_seconds: float) -> list[SendResult]:
+        refusal = None
+        if len(texts) > 1 and not self._is_answered:
+            self.metrics.calls.labels("credits").inc()
+            refusal = await look_first(self.client)
         passed = self.seconds() - claimed_at_seconds
-        if self.policy.lease_seconds - passed < self.policy.call_seconds:
-            answers = keep_back(texts, "the lease was too short for a call")
-            return self._conclude(texts, answers, claimed_at_seconds)
+        if refusal is None and self.policy.lease_seconds - passed < self.policy.call_seconds:
+            refusal = keep_back("the lease was too short for a call")
+        if refusal is not None:
+            return self._conclude(texts, [refusal] * len(texts), claimed_at_seconds)
         moment = timedelta(seconds=passed)
-        late = [each for each in texts if each.claimed_at + moment >= each.valid_until]
-        results = self._conclude(
-            late, keep_back(late, "its time was over before the call"), claimed_at_seconds
-        )
-        rest = [each for each in texts if each not in late]
+        late = {each.id for each in texts if each.claimed_at + moment >= each.valid_until}
+        rest = [each for each in texts if each.id not in late]
+        answers: Iterator[Answer] = iter(())
         if rest:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()
-            answers = await call_provider(self.client, rest, seconds=self.policy.call_seconds)
+            answers = iter(await call_provider(self.client, rest, self.policy.call_seconds))
             self._last_seconds = self.seconds() - began
-            results += self._conclude(rest, answers, claimed_at_seconds)
-        return results
+        too_late = keep_back("its time was over before the call")
+        dealt = [too_late if each.id in late else next(answers) for each in texts]
+        return self._conclude(texts, dealt, claimed_at_seconds)
 
     def _conclude(
-        self, texts: Sequence[ClaimedText], answers: Sequence[Answer], claimed_at_seconds: float
+        self, texts: Call, answers: Sequence[Answer], claimed_at_seconds: float
     ) -> list[SendResult]:
         """What becomes of the texts of a call: those that are tried again are so together."""
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
-        attempt = max((text.attempt for text in texts), default=1)
+        attempt = max(text.attempt for text in texts)
         draw = self.draw()
         results = []
         for text, answer in zip(texts, answers, strict=True):
@@ -281,10 +298,19 @@ class Sender:
                 valid_until=text.valid_until,
                 zone=self.policy.zone,
                 draw=draw,
+                rest_seconds=answer.rest_seconds,
             )
+            if step.stop is StopCause.UNCLEAR and _is_answered(answers):
+                # The provider works: it answered for others properly.
+                step = replace(step, stop=None)
             self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
             results.append(_make_result(text, answer, step))
         return results
+
+
+def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
+    """Whether the provider answered for one text of a call at least."""
+    return any(each.fate in {Fate.TAKEN, Fate.REFUSED} for each in answers)
 
 
 def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:

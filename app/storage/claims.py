@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from app.domain.fates import LOOK_FIRST
 from app.domain.outbound import OutboundStatus
 from app.domain.transitions import OutboundEvent
 from app.storage.due import choose_calls, find_next, list_due
@@ -78,7 +79,8 @@ class Claim:
 
     `wait_seconds` is when another claim may find more; None: when something new comes.
     `ended` are texts that expired or were cancelled on the way; they are yet to be noted.
-    `asks_credits`: the account is to be tried again, and no text is there to try it with.
+    `asks_credits`: the account is to be tried again, and no text is there to try it with, or none
+    is to be risked.
     `is_paused`: a person wants nothing sent.
     """
 
@@ -114,6 +116,9 @@ def claim_texts(
     is_probe = state.state == "stopped"
     if is_probe and (wait := find_probe_wait(state, now)):
         return Claim([], wait)
+    if is_probe and state.cause in LOOK_FIRST:
+        plan_probe(conn, now)
+        return Claim([], None, asks_credits=True)
     allowed = 1 if is_probe else count_tokens(state, per_second, now)
     if allowed < 1:
         return Claim([], compute_wait(state, per_second, now))

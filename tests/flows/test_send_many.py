@@ -26,7 +26,12 @@ Reply = Callable[[httpx2.Request], httpx2.Response]
 
 
 def answer(text: str) -> Reply:
-    return lambda _: httpx2.Response(200, text=text)
+    """A provider that answers so to each Send, and has credits."""
+
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, text=text if b"Action=Send" in request.content else "1000")
+
+    return reply
 
 
 async def test_texts_of_one_request_go_out_in_one_call(outbox: Outbox) -> None:
@@ -49,11 +54,12 @@ async def test_the_call_is_a_post_that_asks_for_no_words(outbox: Outbox) -> None
 
     def reply(request: httpx2.Request) -> httpx2.Response:
         seen.append(request)
-        return httpx2.Response(200, text="1,2,3,4,5")
+        return answer("1,2,3,4,5")(request)
 
     await outbox.queue_many(FEW)
     await outbox.send_to(reply)
-    [request] = seen
+    [look, request] = seen
+    assert b"Action=CheckCredits" in look.content
     assert (request.method, request.url.query) == ("POST", b"")
     assert b"ShowErrorMessage" not in request.content
     assert f"DestinationAddress={'%2C'.join(FEW)}".encode() in request.content
