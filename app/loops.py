@@ -231,6 +231,7 @@ async def run_settling(runtime: Runtime) -> None:
         runtime.database,
         runtime.get_provider(),
         runtime.settings.zone,
+        runtime.settings.default_region,
         runtime.settings.uncertain_proof_seconds,
         runtime.metrics,
         on_change=lambda: _ring_for_changes(runtime),

@@ -32,9 +32,6 @@ MERGE_FIELDS = ("name", "email", "1", "2", "3", "4", "5")
 
 _DEDUPE_VERSION = "1"
 
-# What people write between a number's digits: deleted by `str.translate`.
-_NUMBER_PUNCTUATION = dict.fromkeys(map(ord, " \t-().\u00a0"))
-
 
 @lru_cache(maxsize=128)
 def _encode_head(method: str, content_type: str, charset: str | None) -> bytes:
@@ -78,7 +75,7 @@ class RawForward:
 class InboundMessage:
     """One text as it is stored.
 
-    `source` and `dest` are normalised (see `normalise_number`), "" where they did not come.
+    `source` and `dest` are normalised (see `domain/numbers.py`), "" where they did not come.
     `problems` is sorted as `PROBLEMS` is. Times are aware UTC. `raw` is `RawForward.to_bytes()`.
     """
 
@@ -189,24 +186,6 @@ def make_dedupe_key(
 def make_pair_key(dest: str, source: str) -> bytes:
     """16 bytes that stand for a conversation: one of our numbers and one sender."""
     return digest_texts(dest, source)
-
-
-def normalise_number(text: str) -> str:
-    """Digits alone for a full number (no `+`, spaces, leading `00`); anything else as it came.
-
-    A full number is one in international form: 8 to 15 digits that do not begin with 0 once the
-    prefix is gone. Alphanumeric senders, short codes and national forms stay as they are.
-    """
-    if is_full_number(text):  # as the provider writes them
-        return text
-    compact = text.strip().translate(_NUMBER_PUNCTUATION)
-    digits = compact.removeprefix("00" if compact.startswith("00") else "+")
-    return digits if is_full_number(digits) else text
-
-
-def is_full_number(text: str) -> bool:
-    """Whether it is a number as `normalise_number` leaves it: only such a one can be answered."""
-    return text.isdigit() and 8 <= len(text) <= 15 and text.isascii() and text[0] != "0"
 
 
 def make_number_key(number: str) -> bytes:
