@@ -214,7 +214,9 @@ async def test_a_forward_of_the_largest_size_spoils_no_batch_while_the_database_
             b"application/x-www-form-urlencoded; charset=utf-8",
             b"more=" + byte * size,
         )
-        huge = parse(request.raw, request.fields, zone=zone, arrived_at=NOW, nonce=byte)
+        huge = parse(
+            request.raw, request.fields, zone=zone, region="GB", arrived_at=NOW, nonce=byte
+        )
         others = [make_message(number) for number in range(20)]
         async with asyncio.timeout(20):
             await asyncio.gather(*(keep(kit.intake, each) for each in [*others, huge]))
