@@ -164,7 +164,12 @@ async def _wait_for_work(runtime: Runtime, sender: Sender, seconds: float) -> No
 
 def _make_sender(runtime: Runtime) -> Sender:
     settings = runtime.settings
-    policy = SendPolicy(settings.send_per_second, settings.send_concurrency, settings.zone)
+    policy = SendPolicy(
+        settings.send_per_second,
+        settings.send_concurrency,
+        settings.send_batch,
+        settings.zone,
+    )
     return Sender(
         runtime.database,
         runtime.get_provider(),
@@ -231,6 +236,7 @@ async def run_settling(runtime: Runtime) -> None:
         runtime.database,
         runtime.get_provider(),
         runtime.settings.zone,
+        runtime.settings.default_region,
         runtime.settings.uncertain_proof_seconds,
         runtime.metrics,
         on_change=lambda: _ring_for_changes(runtime),

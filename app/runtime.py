@@ -78,6 +78,7 @@ class Runtime:
             self.intake,
             forwarders=None if networks == EVERYWHERE else networks,
             zone=self.settings.zone,
+            region=self.settings.default_region,
             notices=self.notices,
             now=self.now,
             make_nonce=_make_nonces(secrets.token_bytes(16)),
@@ -95,6 +96,7 @@ class Runtime:
             self.database,
             self.get_provider(),
             zone=self.settings.zone,
+            region=self.settings.default_region,
             holder=secrets.token_hex(8),
             now=self.now,
         )
@@ -216,9 +218,15 @@ def open_runtime(
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
-    notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
     gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
+    notices = Notices(
+        metrics,
+        quarantine,
+        now=now,
+        wake=lambda: wakeups.ring("messages"),
+        is_ours=lambda number: number in gate.admission.numbers,
+    )
     process_id = secrets.token_hex(8)
     intake = None
     if kind == "web":

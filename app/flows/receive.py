@@ -12,6 +12,7 @@ from app.domain.access import AuthValue
 from app.domain.addresses import Network, NetworkSet
 from app.domain.errors import AccessDenied, LetterboxError, TooLarge, Unavailable
 from app.domain.messages import sort_problems
+from app.domain.numbers import normalise_number
 from app.flows.admit import Gate
 from app.flows.notices import Notices
 from app.provider.forwarding import ForwardRequest, parse, peek_dest, read_request
@@ -51,6 +52,7 @@ class Receiver:
         *,
         forwarders: Sequence[Network] | None,
         zone: ZoneInfo,
+        region: str,
         notices: Notices,
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
@@ -60,6 +62,9 @@ class Receiver:
         self._intake = intake
         self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
+        self._region = region
+        # The first forward need not wait until the tables of numbers are loaded.
+        normalise_number("", region)
         self._notices = notices
         self._now = now
         self._make_nonce = make_nonce
@@ -105,11 +110,11 @@ class Receiver:
         """Look at the address first, then at `auth`, and only then at the rest."""
         method, query, content_type, body, address, done, coding = arrived
         if self._forwarders is not None and address not in self._forwarders:
-            self._turn_away(address, peek_dest(query, body), "forwarder", done)
+            self._turn_away(address, peek_dest(query, body, self._region), "forwarder", done)
             return
         request = read_request(method, query, content_type, body, coding)
         if not request.auth and not request.auths:
-            self._turn_away(address, request.read_dest(), "missing-auth", done)
+            self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
         elif not self._admit(request, done, now):
             looking_up = asyncio.create_task(self._look_up(request, address, done, now))
             self._looking_up.add(looking_up)
@@ -117,7 +122,7 @@ class Receiver:
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
         """Keep the message where the values in memory let it in."""
-        dest = request.read_dest()
+        dest = request.read_dest(self._region)
         secret = request.auth or b""
         value = self._gate.find(secret, dest, now)
         if value is None:
@@ -137,7 +142,7 @@ class Receiver:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._gate.read_again()
             if not self._admit(request, done, arrived_at):
-                self._turn_away(address, request.read_dest(), "wrong-auth", done)
+                self._turn_away(address, request.read_dest(self._region), "wrong-auth", done)
         except Unavailable as error:
             done(error)
         except TimeoutError:
@@ -156,6 +161,7 @@ class Receiver:
             request.raw,
             request.fields,
             zone=self._zone,
+            region=self._region,
             arrived_at=arrived_at,
             nonce=self._make_nonce(),
         )

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from app.domain.errors import CodeError, CountMismatch
+from app.domain.errors import CodeError, CountMismatch, ProviderError, UnreadableAnswer
 from app.domain.fates import Fate
 from app.domain.statuses import read_status
 from app.provider.actions import BackgroundMessage, BackgroundSend, ImportedLine, NumberAnswer
@@ -42,37 +43,59 @@ def read_many_sent(
     """The answers to a text to several numbers, in their order; `parts` is how many it takes.
 
     With `all_ids` every number that was taken has `parts` ids, or each has one; any other count
-    cannot be dealt out and is a CountMismatch. A lone code is about the whole call, and raised:
-    -400 says that it was taken in part.
+    cannot be dealt out and is a CountMismatch. An answer that makes no sense leaves its own number
+    unknown. A lone code is about the whole call, and raised.
     """
-    items = _read_items(text, lone_fate=Fate.TAKEN)
+    refuse_code(text)
+    items = _split_items(text)
     refused = sum(1 for item in items if CODE.fullmatch(item))
     share = 1
     if all_ids and len(items) - refused == parts * (len(numbers) - refused):
         share = parts
-    answers = _deal_out(items, numbers, share)
-    if answers is None:
+    dealt = _deal_out(items, len(numbers), share)
+    if dealt is None:
         raise CountMismatch(
-            f"The provider gave {len(items)} answers for {len(numbers)} numbers", answers=items
+            f"The provider gave {len(items)} answers for {len(numbers)} numbers:"
+            f" {', '.join(items)}",
+            answers=items,
         )
-    return answers
+    owners = Counter(each for taken in dealt for each in set(taken))
+    return tuple(
+        NumberAnswer(number, *_judge(taken, owners))
+        for number, taken in zip(numbers, dealt, strict=True)
+    )
 
 
-def _deal_out(
-    items: tuple[str, ...], numbers: Sequence[str], share: int
-) -> tuple[NumberAnswer, ...] | None:
-    answers = []
+def _deal_out(items: tuple[str, ...], count: int, share: int) -> list[tuple[str, ...]] | None:
+    """What of the items is each number's: a code stands alone, ids are as many as `share`."""
+    dealt = []
     at = 0
-    for number in numbers:
+    for _ in range(count):
         taken = items[at : at + 1]
-        error = make_code_error(int(taken[0])) if taken and CODE.fullmatch(taken[0]) else None
-        if error is None:
+        if share > 1 and taken and not CODE.fullmatch(taken[0]):
             taken = items[at : at + share]
             if len(taken) != share or not all(map(ID.fullmatch, taken)):
                 return None
-        answers.append(NumberAnswer(number, () if error else taken, error))
+        if not taken:
+            return None
+        dealt.append(taken)
         at += len(taken)
-    return tuple(answers) if at == len(items) else None
+    return dealt if at == len(items) else None
+
+
+def _judge(
+    taken: tuple[str, ...], owners: Mapping[str, int]
+) -> tuple[tuple[str, ...], ProviderError | None]:
+    """The ids of one number, or why it has none; an id that several numbers got is nobody's."""
+    if CODE.fullmatch(taken[0]):
+        return (), make_code_error(int(taken[0]))
+    if not all(map(ID.fullmatch, taken)):
+        return (), make_unreadable(", ".join(taken), "an id or a code")
+    if any(owners[each] > 1 for each in taken):
+        return (), UnreadableAnswer(
+            f"The provider gave several numbers the same id: {', '.join(taken)}"
+        )
+    return taken, None
 
 
 def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
@@ -97,10 +120,14 @@ def _read_items(text: str, *, lone_fate: Fate | None) -> tuple[str, ...]:
         if error.code == -400 and lone_fate is not None:
             error.fate = lone_fate
         raise
-    items = tuple(item.strip() for item in text.split(","))
+    items = _split_items(text)
     if not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
         raise make_unreadable(text, "ids and codes")
     return items
+
+
+def _split_items(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(","))
 
 
 def read_import(text: str, count: int) -> tuple[ImportedLine, ...]:

@@ -15,9 +15,9 @@ from app.domain.messages import (
     RawForward,
     Via,
     make_dedupe_key,
-    normalise_number,
     sort_problems,
 )
+from app.domain.numbers import normalise_number
 from app.domain.times import read_local
 from app.provider.bodies import inflate, split_body
 from app.provider.charsets import decode_text, find_codec
@@ -40,8 +40,10 @@ _MAX_AUTHS = 3
 # How Unicode may spell a letter with its accent.
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
+# What is longer is no number; strangers can send it.
+_MAX_NUMBER = 64
 _GLANCE = 2048
-_DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,64})", re.IGNORECASE)
+_DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -74,11 +76,14 @@ class ForwardRequest:
             readings += [auth, *(form.encode("utf-8", "replace") for form in forms)]
         return [reading for reading in dict.fromkeys(readings) if reading]
 
-    def read_dest(self) -> str:
+    def read_dest(self, region: str) -> str:
         """The number that was texted, as `parse` will have it; "" where none came."""
         if self.fields is not None:
-            return normalise_number(self.fields.get("dest", ""))
-        return normalise_number(decode_text(self.dest, find_codec(self.raw.charset), set()))
+            text = self.fields.get("dest", "")
+        else:
+            text = decode_text(self.dest, find_codec(self.raw.charset), set())
+        text = text.strip()[:_MAX_NUMBER]
+        return normalise_number(text, region) if text else ""
 
     def forget(self, secret: bytes) -> "ForwardRequest":
         """Without the value that opened the door in any other place where it may stand."""
@@ -109,10 +114,10 @@ def read_request(
     return ordinary or _read_any(method, query, content_type, body, coding)
 
 
-def peek_dest(query: bytes, body: bytes) -> str:
+def peek_dest(query: bytes, body: bytes, region: str) -> str:
     """What a request says that it is for, by a glance; for one that is not to be read."""
     found = _DEST.search(query[:_GLANCE]) or _DEST.search(body[:_GLANCE])
-    return normalise_number(unquote(found[1]).decode("latin-1")) if found else ""
+    return normalise_number(unquote(found[1]).decode("latin-1"), region) if found else ""
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:
@@ -192,6 +197,7 @@ def parse(
     fields: dict[str, str] | None = None,
     *,
     zone: ZoneInfo,
+    region: str,
     arrived_at: datetime,
     nonce: bytes,
     via: Via = "forward",
@@ -200,7 +206,8 @@ def parse(
 
     Never fails: what is missing or odd is named in `problems`. `fields` are those of the request,
     where it knows them. `zone` is that of `receivedts`; `arrived_at` (aware UTC) stands in where
-    that cannot be read. `nonce` tells two texts apart that have neither id nor time.
+    that cannot be read. `region` is that of national numbers. `nonce` tells two texts apart that
+    have neither id nor time.
     """
     extra: dict[str, str] = {}
     problems: set[str] = set()
@@ -208,8 +215,8 @@ def parse(
         fields, extra, problems = _read_fields(raw)
         problems.update(raw.problems)
     provider_id = _require(fields, "id", problems)
-    source = normalise_number(_require(fields, "source", problems) or "")
-    dest = normalise_number(_require(fields, "dest", problems) or "")
+    source = normalise_number(_require(fields, "source", problems) or "", region)
+    dest = normalise_number(_require(fields, "dest", problems) or "", region)
     body = fields.get("msg")
     if body is None:
         problems.add("no-msg")

@@ -238,6 +238,7 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
         kit.runtime.intake,  # type: ignore[arg-type]
         forwarders=[ipaddress.ip_network("192.0.2.0/24")],
         zone=kit.runtime.settings.zone,
+        region="GB",
         notices=kit.runtime.notices,
         now=kit.runtime.now,
         make_nonce=lambda: b"",
@@ -257,7 +258,7 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
     assert await ask("192.0.2.1", AUTH) is None
     assert await ask("::ffff:192.0.2.1", AUTH) is None
     assert read[1:] == ["read_request", "parse"] * 2
-    refused = set()
+    refused: set[tuple[str, str]] = set()
     async with asyncio.timeout(10):
         # The service itself may be writing some of them down just now.
         while len(refused) < 2:

@@ -150,6 +150,32 @@ async def test_another_count_of_answers_than_numbers_is_an_error(body: str, all_
     assert caught.value.fate is Fate.UNKNOWN
 
 
+@pytest.mark.parametrize("odd", ["OK", "0", "1.5", "-1", "", "12a"])
+async def test_an_answer_without_sense_leaves_only_its_number_unknown(odd: str) -> None:
+    async with calling(answer(f"11,{odd},13")) as (client, _):
+        answers = await client.send_many(HELLO, [ONE, TWO, THREE], all_ids=True)
+
+    assert [each.ids for each in answers] == [("11",), (), ("13",)]
+    assert [each.fate for each in answers] == [Fate.TAKEN, Fate.UNKNOWN, Fate.TAKEN]
+
+
+async def test_an_id_that_several_numbers_get_is_nobodys() -> None:
+    async with calling(answer("11,11,13"), answer("11,12,13,12,15,16")) as (client, _):
+        short = await client.send_many(HELLO, [ONE, TWO, THREE], all_ids=True)
+        long = await client.send_many(LONG, [ONE, TWO, THREE], all_ids=True)
+
+    assert [each.ids for each in short] == [(), (), ("13",)]
+    assert [each.fate for each in short] == [Fate.UNKNOWN, Fate.UNKNOWN, Fate.TAKEN]
+    assert "the same id: 11" in str(short[0].error)
+    assert [each.ids for each in long] == [(), (), ("15", "16")]
+
+
+async def test_answers_that_cannot_be_dealt_out_are_told_with_the_error() -> None:
+    async with calling(answer("11,12,13")) as (client, _):
+        with pytest.raises(CountMismatch, match="3 answers for 2 numbers: 11, 12, 13"):
+            await client.send_many(HELLO, [ONE, TWO])
+
+
 async def test_parts_that_run_across_a_code_are_not_dealt_out() -> None:
     async with calling(answer("11,-412,12,13,14")) as (client, _):
         with pytest.raises(CountMismatch):
@@ -161,7 +187,7 @@ async def test_parts_that_run_across_a_code_are_not_dealt_out() -> None:
     [
         ("-401", PermanentError, Fate.REFUSED),
         ("-300", AmbiguousError, Fate.UNKNOWN),
-        ("-400", PartlyTakenError, Fate.TAKEN),
+        ("-400", PartlyTakenError, Fate.UNKNOWN),
     ],
 )
 async def test_lone_code_is_about_the_whole_call(

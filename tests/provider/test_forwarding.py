@@ -28,7 +28,7 @@ def receive(
 ) -> InboundMessage:
     method = "POST" if body else "GET"
     request = read_request(method, query, content_type, body)
-    return parse(request.raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=nonce)
+    return parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce)
 
 
 def assert_fields(message: InboundMessage, expected: Mapping[str, object]) -> None:
@@ -45,7 +45,12 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         b"",
     )
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert request.auth == b"secret"
     assert len(message.dedupe_key) == len("17") + 16
@@ -117,7 +122,7 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         pytest.param(b"source=%2B44+7700+900123&dest=00447700900456&msg=Hi",
             {"source": "447700900123", "dest": "447700900456"}, id="numbers become digits"),
         pytest.param(b"source=+447700900123&dest=07700900456&msg=Hi",
-            {"source": "447700900123", "dest": "07700900456"}, id="a plus lost on the way"),
+            {"source": "447700900123", "dest": "447700900456"}, id="a plus lost on the way"),
     ],
 )  # fmt: skip
 def test_a_query_becomes_fields(query: bytes, expected: Mapping[str, object]) -> None:
@@ -233,7 +238,12 @@ AS_PARTS = (
 def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: bytes) -> None:
     request = read_request("POST", b"", content_type, body)
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert request.auth == b"secret"
     assert b"secret" not in message.raw
@@ -258,7 +268,12 @@ def test_a_line_break_after_a_form_belongs_to_nothing(content_type: bytes, end: 
     request = read_request("POST", b"", content_type, AS_FORM + end)
     assert request.auth == b"secret"
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert (message.body, message.problems) == ("café & co = 1+1\n", ())
     assert message.dedupe_key == receive(content_type=FORM, body=AS_FORM).dedupe_key
@@ -289,13 +304,13 @@ def test_what_was_odd_on_the_wire_is_told_by_a_replay_too() -> None:
     assert (first.body, first.problems) == ("Hi", ("charset",))
     raw = RawForward.from_bytes(first.raw)
     assert raw.problems == ("charset",)
-    assert parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
 
 
 def test_what_was_stored_before_is_read_by_the_same_rules() -> None:
     head = b'["POST", "text/plain; charset=ISO-8859-1", "ISO-8859-1"]\n'
     raw = RawForward.from_bytes(head + WHOLE + b"&msg=caf%C3%A9+%E2%82%AC5")
-    message = parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival")
+    message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
     assert (message.body, message.problems) == ("café €5", ("charset",))
     assert message.raw == raw.to_bytes()
 
@@ -367,14 +382,14 @@ def test_the_admitted_secret_is_cut_out_however_it_is_escaped(written: str) -> N
         # Pieces of it that no escape changes.
         assert b"value" not in kept
         assert b"n-auth" not in kept
-        message = parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival")
+        message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
         assert "value" not in json.dumps([message.extra, message.body])
 
 
 def test_the_rest_of_what_held_the_secret_is_kept() -> None:
     query = b"auth=one-long-secret&auth[]=one-long-secret&x=a+one-long-secret+b&msg=Hi"
     request = read_request("GET", WHOLE + b"&" + query, b"", b"").forget(b"one-long-secret")
-    message = parse(request.raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival")
+    message = parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
     assert (message.extra, message.body, message.problems) == ({"x": "a  b"}, "Hi", ())
 
 
@@ -391,10 +406,18 @@ def test_a_text_loses_the_secret_only_where_that_is_no_word(secret: str, body: s
         query = WHOLE + f"&msg=Hi+{secret}&{method}".encode()
         request = read_request("GET", query, b"", b"").forget(secret.encode())
         message = parse(
-            request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+            request.raw,
+            request.fields,
+            zone=LONDON,
+            region="GB",
+            arrived_at=ARRIVED_AT,
+            nonce=b"arrival",
         )
         assert (message.body, message.dest) == (body, "447700900456")
-        assert parse(request.raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival") == message
+        assert (
+            parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+            == message
+        )
 
 
 def test_what_holds_no_secret_is_left_as_it_is() -> None:
@@ -407,7 +430,12 @@ def test_what_holds_no_secret_is_left_as_it_is() -> None:
 def test_the_query_of_a_post_comes_before_its_body() -> None:
     request = read_request("POST", b"msg=query&auth=one", FORM, b"msg=body&auth=two&id=17")
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert (request.auth, message.body, message.provider_id) == (b"one", "query", "17")
     assert "repeated" in message.problems
@@ -459,8 +487,10 @@ def test_a_replay_from_the_stored_raw_gives_the_same_message() -> None:
     body = WHOLE + b"&msg=caf%E9&x=%80"
     first = receive(content_type=FORM + b"; charset=ISO-8859-15", body=body)
     raw = RawForward.from_bytes(first.raw)
-    assert parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival") == first
-    again = parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"another", via="report")
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+    again = parse(
+        raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"another", via="report"
+    )
     assert (again.dedupe_key, again.via) == (first.dedupe_key, "report")
 
 
