@@ -91,7 +91,8 @@ class Sender:
 
         Whoever is cancelled in it leaves it to go on: what it claims is to be called for.
         """
-        self._turn = asyncio.create_task(self._take_turn())
+        if self._turn is None or self._turn.done():
+            self._turn = asyncio.create_task(self._take_turn())
         return await asyncio.shield(self._turn)
 
     async def _take_turn(self) -> Claim:
