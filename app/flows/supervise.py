@@ -34,6 +34,10 @@ FAILING = "loop-failing"
 log = structlog.get_logger("letterbox.loops")
 
 
+class HangingError(Exception):
+    """A turn made no progress for too long."""
+
+
 class Work(ABC):
     """What a loop does again and again, with a rest after each turn."""
 
@@ -83,7 +87,7 @@ class Loop:
             self._limit.reschedule(now + self.patience_seconds)
 
     async def take_turn(self, work: Work) -> None:
-        """Raises TimeoutError where the turn hangs."""
+        """Raises HangingError where the turn hangs, and whatever it raises."""
         self._alive_at = self.seconds()
         limit = self._limit = asyncio.timeout(self.patience_seconds)
         try:
@@ -93,7 +97,7 @@ class Loop:
             if not limit.expired():
                 raise
             text = f"a turn made no progress for {self.patience_seconds:.0f} seconds"
-            raise TimeoutError(text) from None
+            raise HangingError(text) from None
         finally:
             self._limit = self._alive_at = None
         self.recover()
@@ -151,7 +155,8 @@ class Loops:
         loop = self.known[name] = Loop(name, patience, self.seconds)
         work: Work | None = None
         try:
-            while True:
+            # A turn may have swallowed the cancellation that was meant for the loop.
+            while not _is_being_cancelled():
                 try:
                     work = work or make_work(loop)
                     await _turn_and_rest(loop, work)
@@ -167,6 +172,7 @@ class Loops:
                 except Exception as error:  # noqa: BLE001 no failure may end a loop
                     pause = _note_failure(loop, error)
                 await asyncio.sleep(pause)
+            raise asyncio.CancelledError
         finally:
             del self.known[name]
             if work is not None:
@@ -254,5 +260,8 @@ def _is_being_cancelled() -> bool:
 
 
 def _describe(error: BaseException) -> str:
-    """One short line; what the database quotes of its rows stands in the further ones."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200].rstrip(": ")
+    """What may be shown to anybody: the words of an unforeseen error may be a person's."""
+    if isinstance(error, Unavailable | HangingError):
+        return str(error)
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return f"{type(error).__name__} {state or ''}".rstrip()
