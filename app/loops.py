@@ -235,6 +235,7 @@ def make_settling(runtime: Runtime, loop: Loop) -> Work:
         runtime.database,
         runtime.get_provider(),
         runtime.settings.zone,
+        runtime.settings.default_region,
         runtime.settings.uncertain_proof_seconds,
         runtime.metrics,
         on_change=lambda: _ring_for_changes(runtime),

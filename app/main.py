@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access_log import AccessLog
+from app.api.hardening import Hardened
 from app.api.inbound import PATH, InboundEndpoint
 from app.api.rest import build_rest
 from app.runtime import Runtime
@@ -50,7 +51,13 @@ def build_app(
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
-    return WebApplication(runtime, inbound, rest, AccessLog(pages))
+    is_https = runtime.settings.base_url.startswith("https://")
+    return WebApplication(
+        runtime,
+        inbound,
+        Hardened(rest, is_https=is_https, takes_cookies=False),
+        Hardened(AccessLog(pages), is_https=is_https, takes_cookies=True),
+    )
 
 
 class WebApplication:

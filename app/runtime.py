@@ -88,6 +88,7 @@ class Runtime:
             self.intake,
             forwarders=None if networks == EVERYWHERE else networks,
             zone=self.settings.zone,
+            region=self.settings.default_region,
             notices=self.notices,
             now=self.now,
             make_nonce=_make_nonces(secrets.token_bytes(16)),
@@ -105,6 +106,7 @@ class Runtime:
             self.database,
             self.get_provider(),
             zone=self.settings.zone,
+            region=self.settings.default_region,
             holder=secrets.token_hex(8),
             now=self.now,
         )

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.domain.errors import CodeError, CountMismatch, InvalidInput, ProviderError
+from app.domain.errors import (
+    CodeError,
+    CountMismatch,
+    InvalidInput,
+    ProviderError,
+    TooManyCalls,
+)
 from app.domain.fates import ErrorClass, Fate
 from app.provider.actions import OutgoingText, SourceTon
 from app.provider.client import ProviderClient
@@ -25,6 +31,7 @@ class Answer:
     text: str | None = None
     provider_ids: tuple[str, ...] = ()
     background_ids: tuple[str, ...] = ()
+    rest_seconds: float | None = None
 
 
 async def call_provider(client: ProviderClient, text: ClaimedText, *, seconds: float) -> Answer:
@@ -36,7 +43,8 @@ async def call_provider(client: ProviderClient, text: ClaimedText, *, seconds: f
         async with asyncio.timeout(seconds):
             return await _send(client, text)
     except asyncio.CancelledError:
-        return Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the process ended meanwhile")
+        # No class: it says nothing of the provider.
+        return Answer(Fate.UNKNOWN, text="the process ended meanwhile")
     except InvalidInput as error:
         return Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
     except ProviderError as error:
@@ -76,4 +84,5 @@ def _read_error(error: ProviderError) -> Answer:
         code=str(error.code) if isinstance(error, CodeError) else None,
         text=str(error),
         provider_ids=ids,
+        rest_seconds=error.retry_after_seconds if isinstance(error, TooManyCalls) else None,
     )

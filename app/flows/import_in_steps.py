@@ -39,6 +39,7 @@ async def start_import(
     *,
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
+    region: str,
     who: str,
     now: datetime,
 ) -> Started:
@@ -46,7 +47,7 @@ async def start_import(
 
     Raises InvalidInput, and InFlight where that is beginning at this moment.
     """
-    contacts = [_keep(each) for each in read_contacts(data)]
+    contacts = [_keep(each) for each in read_contacts(data, region)]
 
     def start(conn: Connection) -> Started:
         known = None if once is None else begin_once(conn, once, now)

@@ -16,6 +16,8 @@ MAX_TEXT = 64
 # Alerts of files that are kept for a person.
 REFUSED = "message-refused"
 DAMAGED = "spool-damaged"
+# What happened at one moment; it ends once it has not come again for a while.
+SPOOL_MOVED = "spool-moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,28 @@ class Notices:
                 f"A part of the spool could not be read; what is left of it lies in {path}.",
                 "Check the disk, and run `letterbox reconcile` for that time: it stores what the"
                 " provider's report has. Then remove the file: that closes this alert.",
+            )
+        )
+
+    def on_spool_moved(self, folder: Path, lost: int) -> None:
+        self._batch.alerts.append(
+            PendingAlert(
+                SPOOL_MOVED,
+                str(folder),
+                f"The spool {folder} was removed, moved or hidden while it was in use; "
+                + (
+                    f"{lost} messages that waited in it could not be read any more."
+                    if lost
+                    else "every message that waited in it was kept."
+                ),
+                "Find out what touched the data folder, and leave the spool alone while Letterbox"
+                " runs."
+                + (
+                    " If the folder was moved, put it back beside the new one: it is stored within"
+                    " half a minute. Else run `letterbox reconcile` for that time."
+                    if lost
+                    else ""
+                ),
             )
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.flows.notices import DAMAGED, REFUSED
+from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED
 from app.storage.alerts import close_alert, list_open_subjects, list_quiet_subjects, raise_alert
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
@@ -17,7 +17,11 @@ ZONE = "provider-timezone"
 SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 
 # What happens at one moment has no end of its own: it is over when it has not come again so long.
-MOMENTARY = {"too-large": timedelta(days=1), "late-answer": timedelta(days=7)}
+MOMENTARY = {
+    "too-large": timedelta(days=1),
+    "late-answer": timedelta(days=7),
+    SPOOL_MOVED: timedelta(days=7),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,6 +77,9 @@ class Sender:
     # Claimed, with when that was, and waiting for a call to end.
     ready: deque[tuple[ClaimedText, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
+    # Whether the provider answered the last call properly. Until it has, calls go one by one: what
+    # answers nonsense then makes one text uncertain, not as many as go at once.
+    _is_answered: bool = False
     _turn: asyncio.Task[Claim] | None = None
 
     @property
@@ -115,12 +118,17 @@ class Sender:
             self.on_change()
         return claim
 
-    async def run_dry(self) -> int:
-        """Send until nothing more is due; returns how many calls were made. Raises Unavailable."""
+    async def run_dry(self, look: Callable[[], Awaitable[bool]] | None = None) -> int:
+        """Send until nothing more is due; returns how many calls were made. Raises Unavailable.
+
+        `look` asks for the credits where that is to come first; it returns whether sending goes on.
+        """
         made = 0
         while True:
             claim = await self.turn()
             made += len(claim.texts)
+            if claim.asks_credits and look is not None and await look():
+                continue
             if self.calls:
                 await asyncio.wait(self.calls, return_when=asyncio.FIRST_COMPLETED)
             elif not self.finished and not claim.texts:
@@ -191,7 +199,8 @@ class Sender:
         return None if self.now is None else self.now()
 
     def _begin_calls(self) -> None:
-        while self.ready and len(self.calls) < self.policy.concurrency:
+        at_once = self.policy.concurrency if self._is_answered else 1
+        while self.ready and len(self.calls) < at_once:
             call = asyncio.create_task(self._send(*self.ready.popleft()))
             self.calls.add(call)
             call.add_done_callback(self._end)
@@ -201,6 +210,7 @@ class Sender:
         if not call.cancelled():
             result = call.result()
             self.finished.append(result)
+            self._is_answered = result.fate in {Fate.TAKEN, Fate.REFUSED} and not result.step.stop
             if result.step.stops_sender:
                 self._give_back("sending has stopped")
         self._begin_calls()
@@ -249,6 +259,7 @@ class Sender:
             valid_until=text.valid_until,
             zone=self.policy.zone,
             draw=self.draw(),
+            rest_seconds=answer.rest_seconds,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, exists, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from app.domain.fates import LOOK_FIRST
 from app.domain.outbound import UNDER_WAY, OutboundStatus
 from app.domain.transitions import OutboundEvent
 from app.storage.history import StatusChange
@@ -87,7 +88,8 @@ class Claim:
     """`wait_seconds` is when another claim may find more; None: when something new comes.
 
     `ended` are texts that expired or were cancelled on the way; they are yet to be noted.
-    `asks_credits`: the account is to be tried again, and no text is there to try it with.
+    `asks_credits`: the account is to be tried again, and no text is there to try it with, or none
+    is to be risked.
     """
 
     texts: list[ClaimedText]
@@ -116,6 +118,9 @@ def claim_texts(
     is_probe = state.state == "stopped"
     if is_probe and state.probe_at is not None and state.probe_at > now:
         return Claim([], (state.probe_at - now).total_seconds())
+    if is_probe and state.cause in LOOK_FIRST:
+        plan_probe(conn, now)
+        return Claim([], None, asks_credits=True)
     allowed = min(1 if is_probe else limit, count_tokens(state, per_second, now))
     if allowed < 1:
         return Claim([], compute_wait(state, per_second, now))

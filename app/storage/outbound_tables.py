@@ -235,7 +235,7 @@ sender = Table(
     "sender",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("state", Text, nullable=False, comment="running, paused (a person), stopped (account)"),
+    Column("state", Text, nullable=False, comment="running, paused (a person) or stopped"),
     Column("reason", Text),
     Column("changed_by", Text),
     Column("changed_at", UtcTime),
@@ -243,6 +243,14 @@ sender = Table(
     Column("pace_at", UtcTime, comment="up to when the pace is used up"),
     Column("credits", Text),
     Column("credits_at", UtcTime),
+    Column("cause", Text, comment="what stopped it; null: it is not stopped"),
+    Column(
+        "failures",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="tries in a row that showed no working provider",
+    ),
 )
 
 # The answers that an Idempotency-Key gives again, each written with what it did.

@@ -15,6 +15,7 @@ from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
 from app.flows.sync import Checker
+from app.flows.watch import Watcher
 from app.provider.client import ProviderClient
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.clock import SimulatorClock
@@ -117,6 +118,7 @@ class Outbox:
             self.database,
             self.client,
             LONDON,
+            "GB",
             proof_seconds,
             Metrics(),
             on_change=lambda: self.changes.append("rung"),
@@ -131,17 +133,33 @@ class Outbox:
         return added
 
     async def send(self, **changes: Any) -> int:
-        """Send all that is due; returns how many calls that took."""
-        return await self.make_sender(**changes).run_dry()
+        """Send all that is due; returns how many calls that took.
+
+        As in a process that sends, the credits are looked at where that is to come first.
+        """
+        return await self.make_sender(**changes).run_dry(self.make_watcher().probe)
+
+    def make_watcher(self, client: ProviderClient | None = None) -> Watcher:
+        return Watcher(
+            self.database,
+            client or self.client,
+            Decimal(50),
+            Metrics(),
+            on_change=lambda: self.changes.append("rung"),
+            now=self.now,
+        )
+
+    def make_client(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> ProviderClient:
+        """The client of a provider that answers so."""
+        url, transport = "http://provider.example.com/api", httpx2.MockTransport(answer)
+        return ProviderClient(TOKEN, url=url, zone=LONDON, transport=transport)
 
     async def send_to(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
         """Send to a provider that answers so, whatever is asked."""
-        transport = httpx2.MockTransport(answer)
-        url = "http://provider.example.com/api"
-        async with ProviderClient(TOKEN, url=url, zone=LONDON, transport=transport) as client:
+        async with self.make_client(answer) as client:
             sender = self.make_sender()
             sender.client = client
-            await sender.run_dry()
+            await sender.run_dry(self.make_watcher(client).probe)
 
     async def fetch(self, sql: str) -> Sequence[Row]:
         return await self.database.read(lambda conn: conn.execute(text(sql)).all())
