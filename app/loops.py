@@ -164,7 +164,12 @@ async def _wait_for_work(runtime: Runtime, sender: Sender, seconds: float) -> No
 
 def _make_sender(runtime: Runtime) -> Sender:
     settings = runtime.settings
-    policy = SendPolicy(settings.send_per_second, settings.send_concurrency, settings.zone)
+    policy = SendPolicy(
+        settings.send_per_second,
+        settings.send_concurrency,
+        settings.send_batch,
+        settings.zone,
+    )
     return Sender(
         runtime.database,
         runtime.get_provider(),
