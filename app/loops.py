@@ -167,7 +167,12 @@ class Sending(Work):
 
 def _make_sender(runtime: Runtime) -> Sender:
     settings = runtime.settings
-    policy = SendPolicy(settings.send_per_second, settings.send_concurrency, settings.zone)
+    policy = SendPolicy(
+        settings.send_per_second,
+        settings.send_concurrency,
+        settings.send_batch,
+        settings.zone,
+    )
     return Sender(
         runtime.database,
         runtime.get_provider(),

@@ -293,9 +293,15 @@ def open_runtime(
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
-    notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
     gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    notices = Notices(
+        metrics,
+        quarantine,
+        now=now,
+        wake=lambda: wakeups.ring("messages"),
+        is_ours=lambda number: number in gate.admission.numbers,
+    )
     process_id = secrets.token_hex(8)
     intake = None
     if kind == "web":

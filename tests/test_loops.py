@@ -282,7 +282,7 @@ async def test_a_call_that_is_cut_off_at_the_end_is_uncertain_at_once(
     assert await outbox.status(1) == "uncertain"
 
 
-async def test_what_a_cancelled_turn_claims_is_called_for_all_the_same(outbox: Outbox) -> None:
+async def test_what_a_turn_claims_while_the_process_ends_is_given_back(outbox: Outbox) -> None:
     await outbox.queue()
     sender = outbox.make_sender()
     turn = asyncio.create_task(sender.turn())
@@ -290,7 +290,8 @@ async def test_what_a_cancelled_turn_claims_is_called_for_all_the_same(outbox: O
     turn.cancel()
     await asyncio.wait({turn})
     await sender.drain()
-    assert (turn.cancelled(), await outbox.status(1)) == (True, "sent")
+    assert (turn.cancelled(), await outbox.status(1), outbox.taken()) == (True, "queued", [])
+    assert await outbox.send() == 1
 
 
 async def test_a_wrong_zone_is_told_by_itself(database_url: str, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
 from app.flows.raise_alarms import close_removed
-from app.storage.alerts import close_alert, count_open_alerts, raise_alert
+from app.flows.refused_forwards import report_refused
+from app.storage.alerts import close_alert, count_open_alerts, forget_old_alerts, raise_alert
 from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
@@ -25,7 +26,7 @@ from app.storage.processes import (
     note_process,
 )
 from app.storage.quarantine import Quarantine
-from app.storage.refusals import add_refusals
+from app.storage.refusals import add_refusals, forget_old_refusals
 from app.storage.sender import get_sender
 from app.storage.stats import count_backlog
 
@@ -104,7 +105,12 @@ class Tender:
 
     async def _tidy(self) -> None:
         """Forget what is too old, in steps between which others can write."""
-        for forget in (forget_old_events, forget_old_answers):
+        for forget in (
+            forget_old_events,
+            forget_old_answers,
+            forget_old_alerts,
+            forget_old_refusals,
+        ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:
                 gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
@@ -138,6 +144,7 @@ class Tender:
 def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
     if batch.refusals:
         add_refusals(conn, batch.refusals)
+        report_refused(conn, batch.refusals, now)
     note_auths_seen(conn, batch.seen_auths)
     forget_processes(conn, batch.adopted)
     for spool_id in batch.adopted:
