@@ -104,11 +104,13 @@ class Sender:
         return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
 
     async def turn(self) -> Claim:
-        """Record what came back, claim what is due and begin its calls. Raises Unavailable.
+        """Record what came back, claim what is due and begin its calls. May raise anything.
 
-        Whoever is cancelled in it leaves it to go on: what it claims is to be called for.
+        Whoever is cancelled in it leaves it to go on, and joins it when asked again: what it claims
+        is to be called for.
         """
-        self._turn = asyncio.create_task(self._take_turn())
+        if self._turn is None or self._turn.done():
+            self._turn = asyncio.create_task(self._take_turn())
         return await asyncio.shield(self._turn)
 
     async def _take_turn(self) -> Claim:
@@ -120,6 +122,8 @@ class Sender:
         except Unavailable:
             raise
         except Exception:
+            if not results:
+                raise  # the claim itself fails, whatever is to be recorded
             log.exception("recording_failed", texts=len(results))
             del self.finished[: len(results)]
             self.troubled += results
