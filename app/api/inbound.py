@@ -50,6 +50,12 @@ def _make_answer(
 
 OK = _make_answer(200, b"OK")
 TURNED_AWAY = _make_answer(403, b"Forbidden: check the auth value in the provider's settings\n")
+NO_FORWARDER = _make_answer(403, b"Forbidden: your address is not in LETTERBOX_FORWARDERS\n")
+UNTRUSTED_PROXY = _make_answer(
+    403,
+    b"Forbidden: your address is not in LETTERBOX_FORWARDERS. The X-Forwarded-For or Forwarded"
+    b" header was ignored, because the proxy that sent it is not in LETTERBOX_TRUSTED_PROXIES\n",
+)
 WRONG_METHOD = _make_answer(405, b"Use GET or POST\n", (b"allow", b"GET, POST"), closes=True)
 TIMED_OUT = _make_answer(408, b"The body did not arrive in time\n", closes=True)
 TOO_LARGE = _make_answer(413, b"At most 64 KiB\n", closes=True)
@@ -92,14 +98,23 @@ class InboundEndpoint:
         The names of `headers` are in lower case.
         """
         address = self._callers.find(client, headers)
+        if not self._receiver.admits(address):
+            is_unheeded = bool(self._callers.find_unheeded(client, headers))
+            reason = "untrusted-proxy" if is_unheeded else "forwarder"
+            self._receiver.turn_away(query, body, address, reason)
+            reply(UNTRUSTED_PROXY if is_unheeded else NO_FORWARDER)
+            return
 
         def answer(error: LetterboxError | None) -> None:
             reply(OK if error is None else self._answer_failure(error, address))
 
         content_type = coding = b""
         if body or method != "GET":
-            content_type = find_header(headers, b"content-type")
-            coding = find_header(headers, b"content-encoding")
+            for name, value in headers:
+                if name == b"content-type":
+                    content_type = content_type or value
+                elif name == b"content-encoding":
+                    coding = coding or value
         self._receiver.take(method, query, content_type, body, address, answer, coding=coding)
 
     def refuse_too_large(self, headers: Headers, client: tuple[str, int] | None) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE
+from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE, UNTRUSTED_PROXY
 from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
 from app.storage.alerts import (
     STEP,
@@ -29,6 +29,7 @@ MOMENTARY = {
     "late-answer": timedelta(days=7),
     REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
+    UNTRUSTED_PROXY: timedelta(days=1),
 }
 
 
