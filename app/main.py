@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access_log import AccessLog
 from app.api.connections import Connections
+from app.api.hardening import Hardened
 from app.api.inbound import InboundEndpoint, is_inbound
 from app.api.rest import build_rest
 from app.runtime import Runtime
@@ -38,7 +39,7 @@ def build_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
-            runtime.spawn(run_flows(runtime))
+            runtime.spawn_work(run_flows(runtime))
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
@@ -52,7 +53,14 @@ def build_app(
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
-    return WebApplication(runtime, inbound, connections, rest, AccessLog(pages))
+    is_https = runtime.settings.base_url.startswith("https://")
+    return WebApplication(
+        runtime,
+        inbound,
+        connections,
+        Hardened(rest, is_https=is_https, takes_cookies=False),
+        Hardened(AccessLog(pages), is_https=is_https, takes_cookies=True),
+    )
 
 
 class WebApplication:
@@ -77,7 +85,7 @@ class WebApplication:
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_inbound(scope["path"].encode()):
+        if scope["type"] == "http" and is_inbound(scope["path"].encode(errors="replace")):
             await self.inbound(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _run_lifespan(self._rest, self._runtime, scope, receive, send)

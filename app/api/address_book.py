@@ -119,7 +119,7 @@ def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "text/csv":
             raise InvalidInput("send a CSV with Content-Type: text/csv")
-        contacts = read_contacts(await request.body())
+        contacts = read_contacts(await request.body(), runtime.settings.default_region)
         await note(by, "contacts.import", "contacts", lines=len(contacts))
         results = await run_import(
             provider,

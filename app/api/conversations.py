@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.filters import BoolFilter, NumberFilter
+from app.api.filters import BoolFilter, NumberFilter, read_numbers
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import Thread, ThreadMessage, ThreadOutbound
@@ -35,6 +35,7 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[ConversationQuery, Query()]
     ) -> Page[Conversation]:
         """List conversations, the one with the newest message first."""
+        query = read_numbers(query, runtime.settings.default_region)
         listing = Listing(request, query, runtime.settings.base_url)
         page = await runtime.database.read(
             conversations.list_conversations,

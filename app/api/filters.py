@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -41,8 +41,21 @@ TimeFilter = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-06-01T12:00:00Z"]}),
 ]
 BoolFilter = Annotated[bool | None, _lift(_read_bool), WithJsonSchema({"type": "boolean"})]
-NumberFilter = Annotated[
-    str | None,
-    _lift(normalise_number),
-    Field(max_length=1000),
-]
+_NUMBER = "number"
+QueryModel = TypeVar("QueryModel", bound=BaseModel)
+NumberFilter = Annotated[str | None, Field(max_length=1000), _NUMBER]
+
+
+def read_numbers(query: QueryModel, region: str) -> QueryModel:
+    """The query with its numbers as they are stored, so that its cursors fit every way to write
+    them.
+    """
+    written = {
+        name: getattr(query, name)
+        for name, field in type(query).model_fields.items()
+        if _NUMBER in field.metadata
+    }
+    read = {
+        name: normalise_number(text, region) for name, text in written.items() if text is not None
+    }
+    return query.model_copy(update=read)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.exports import FILES, answer_export, choose_type
-from app.api.filters import BoolFilter, NumberFilter, TimeFilter
+from app.api.filters import BoolFilter, NumberFilter, TimeFilter, read_numbers
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import MessageDetail
@@ -99,6 +99,7 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         a request. With `order=asc` whoever keeps following `next` sees each message once.
         `Accept: text/csv` or `application/x-ndjson` streams all that match.
         """
+        query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
         media_type = choose_type(request)
         if media_type is not None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import OUR_NUMBER, NewAuth, Number, NumberWithAuth, Page, Sent, Text
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.flows import configure
 from app.runtime import Runtime
 from app.storage import numbers
@@ -73,6 +73,7 @@ class Rotation(Sent):
 def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/numbers", "admin")
     database = runtime.database
+    region = runtime.settings.default_region
 
     def show(stored: numbers.Number) -> Number:
         return _show(stored, runtime.now())
@@ -94,7 +95,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         added = await configure.add_number(
             database,
             body.number,
-            region=runtime.settings.default_region,
+            region=region,
             label=body.label,
             merge_field_names=body.merge_field_names,
             opt_out_reply=body.opt_out_reply,
@@ -109,7 +110,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     @router.get("/{number}")
     async def get_number(number: str) -> Number:
         """Get one number."""
-        found = await database.read(numbers.get_number, normalise_number(number))
+        found = await database.read(numbers.get_number, normalise_number(number, region))
         return show(found)
 
     @router.patch("/{number}")
@@ -117,7 +118,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """Change a number's label, merge field names or reply to an opt-out."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_number(
-            database, normalise_number(number), changes, who=by.actor, now=runtime.now()
+            database, normalise_number(number, region), changes, who=by.actor, now=runtime.now()
         )
         return show(changed)
 
@@ -125,7 +126,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     async def remove_number(number: str, by: By) -> None:
         """Remove a number with its auth values; its messages stay."""
         await configure.remove_number(
-            database, normalise_number(number), who=by.actor, now=runtime.now()
+            database, normalise_number(number, region), who=by.actor, now=runtime.now()
         )
 
     @router.post("/{number}/rotate-auth")
@@ -134,7 +135,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
         rotated = await configure.rotate_auth(
             database,
-            normalise_number(number),
+            normalise_number(number, region),
             overlap=overlap,
             who=by.actor,
             now=runtime.now(),

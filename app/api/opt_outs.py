@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
-from app.api.filters import NumberFilter
+from app.api.filters import NumberFilter, read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, OptOut, Page, Sent, Text
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number, read_number
 from app.flows.opt_out import opt_in, opt_out
 from app.runtime import Runtime
 from app.storage import opt_outs
@@ -41,12 +41,14 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     reading = make_router(keyring, "/opt-outs", "messages:read")
     writing = make_router(keyring, "/opt-outs", "messages:send")
     settings = runtime.settings
+    region = settings.default_region
 
     @reading.get("", responses=LINK_HEADER)
     async def list_opt_outs(
         request: Request, response: Response, query: Annotated[OptOutQuery, Query()]
     ) -> Page[OptOut]:
         """List the numbers that are out, newest first, with when and why."""
+        query = read_numbers(query, region)
         listing = Listing(request, query, settings.base_url)
         rows = await runtime.database.read(
             opt_outs.list_opt_outs,
@@ -64,9 +66,8 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """
         found = await opt_out(
             runtime.database,
-            body.number,
+            read_number(body.number, region),
             reason=body.text,
-            region=settings.default_region,
             who=by.actor,
             now=runtime.now(),
         )
@@ -77,13 +78,15 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     @reading.get("/{number}")
     async def get_opt_out(number: str) -> OptOut:
         """Get one number's opt-out; 404 where it is not out."""
-        found = await runtime.database.read(opt_outs.get_opt_out, normalise_number(number))
+        wanted = normalise_number(number, region)
+        found = await runtime.database.read(opt_outs.get_opt_out, wanted)
         return OptOut.model_validate(found)
 
     @writing.delete("/{number}", status_code=204)
     async def remove_opt_out(number: str, by: By) -> None:
         """Let a number be texted again."""
-        await opt_in(runtime.database, normalise_number(number), who=by.actor, now=runtime.now())
+        wanted = normalise_number(number, region)
+        await opt_in(runtime.database, wanted, who=by.actor, now=runtime.now())
 
     both = APIRouter()
     both.include_router(reading)

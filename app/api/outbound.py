@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
 from app.api.exports import FILES, answer_export, choose_type
+from app.api.filters import read_numbers
 from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_requests import NewText, OutboundQuery, Resolution
@@ -58,6 +59,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         With several filters a page may be short or empty while `next` is not null. `Accept:
         text/csv` or `application/x-ndjson` streams all that match.
         """
+        query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
         media_type = choose_type(request)
         if media_type is not None:

@@ -23,6 +23,7 @@ def make_replays_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             runtime.database,
             decode_id("msg", id),
             zone=runtime.settings.zone,
+            region=runtime.settings.default_region,
             limits=runtime.settings.reply_limits,
             who=by.actor,
             now=runtime.now(),

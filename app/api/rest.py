@@ -16,7 +16,6 @@ from app.api.dependencies import Keyring
 from app.api.docs import make_docs_router
 from app.api.errors import install_error_handlers
 from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
-from app.api.hardening import Hardened
 from app.api.health import make_health_router
 from app.api.keys import make_keys_router
 from app.api.messages import make_messages_router
@@ -65,8 +64,6 @@ def build_rest(
         lifespan=run,
     )
     app.add_middleware(AccessLog)
-    # Outside of it, since it answers what nobody foresaw.
-    app.add_middleware(Hardened)
     install_error_handlers(app)
     install_openapi(app)
     keyring = Keyring(runtime)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.filters import NumberFilter, TimeFilter
+from app.api.filters import NumberFilter, TimeFilter, read_numbers
 from app.api.schemas import OUR_NUMBER, Shown, Time
 from app.runtime import Runtime
 from app.storage.stats import DayCount as StoredCount
@@ -67,6 +67,7 @@ def make_stats_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     @router.get("")
     async def get_stats(query: Annotated[StatsQuery, Query()]) -> Stats:
         """Count texts by day and number."""
+        query = read_numbers(query, runtime.settings.default_region)
         since = _begin_day(query.since or runtime.now() - DEFAULT_PERIOD)
         until = _end_day(query.until)
         counts = await runtime.database.read(

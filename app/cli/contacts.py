@@ -17,6 +17,7 @@ from app.domain.errors import ProviderError
 from app.flows.import_contacts import FileContact, import_contacts, read_contacts
 from app.provider.actions import AddressBook, Contact, ImportedLine
 from app.provider.client import ProviderClient
+from app.settings import load_settings
 
 BATCH_LINES = 100
 
@@ -38,7 +39,7 @@ def import_file(
     ] = False,
 ) -> None:
     """Add contacts, and print what became of each line as CSV; exit 1 if any was not added."""
-    contacts = read_contacts(file.read())
+    contacts = read_contacts(file.read(), load_settings().default_region)
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(("line", "result", "detail"))
     done = failed = 0

@@ -8,7 +8,7 @@ import typer
 
 from app.api.schemas import show_message
 from app.cli.offline import run_on_database
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.domain.queries import MessageFilter
 from app.flows.export import read_pages, write_csv, write_jsonl
 from app.settings import Settings
@@ -36,13 +36,14 @@ def messages(
     dest: Annotated[str, typer.Option(help="Only to this number.")] = "",
 ) -> None:
     """Write every message to stdout, oldest first, in constant memory."""
-    wanted = MessageFilter(
-        source=normalise_number(source) if source else None,
-        dest=normalise_number(dest) if dest else None,
-    )
     write = write_csv if file_format is Format.CSV else write_jsonl
 
-    async def run(database: Database, _: Settings) -> None:
+    async def run(database: Database, settings: Settings) -> None:
+        region = settings.default_region
+        wanted = MessageFilter(
+            source=normalise_number(source, region) if source else None,
+            dest=normalise_number(dest, region) if dest else None,
+        )
         async for chunk in write(read_pages(database, wanted, order="asc"), show_message):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()

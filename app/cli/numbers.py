@@ -9,7 +9,7 @@ import typer
 from app.api.schemas import Number
 from app.cli.offline import find_actor, run_on_database
 from app.cli.output import JsonOption, print_json, print_table
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.flows import configure
 from app.flows.configure import NumberWithAuth
 from app.settings import Settings
@@ -84,10 +84,10 @@ def rotate_auth(
 ) -> None:
     """Make a new auth value and print it, which is shown only now."""
 
-    async def write(database: Database, _: Settings) -> NumberWithAuth:
+    async def write(database: Database, settings: Settings) -> NumberWithAuth:
         return await configure.rotate_auth(
             database,
-            normalise_number(number),
+            normalise_number(number, settings.default_region),
             overlap=timedelta(seconds=overlap_seconds),
             who=find_actor(),
             now=datetime.now(UTC),
@@ -102,13 +102,12 @@ def remove(
 ) -> None:
     """Remove a number and its auth values; its messages stay."""
 
-    async def write(database: Database, _: Settings) -> None:
-        await configure.remove_number(
-            database, normalise_number(number), who=find_actor(), now=datetime.now(UTC)
-        )
+    async def write(database: Database, settings: Settings) -> str:
+        found = normalise_number(number, settings.default_region)
+        await configure.remove_number(database, found, who=find_actor(), now=datetime.now(UTC))
+        return found
 
-    run_on_database(write)
-    typer.echo(f"removed {normalise_number(number)}")
+    typer.echo(f"removed {run_on_database(write)}")
 
 
 def _print_auth(made: NumberWithAuth, *, as_json: bool) -> None:

@@ -44,6 +44,7 @@ async def _run(
             database,
             client,
             zone=settings.zone,
+            region=settings.default_region,
             holder=secrets.token_hex(8),
             now=lambda: datetime.now(UTC),
         )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from app.domain.messages import is_full_number, make_pair_key
+from app.domain.messages import make_pair_key
+from app.domain.numbers import is_full_number
 from app.domain.optout import LastWord, find_wish, read_opt_word
 from app.domain.outbound import Origin
 from app.domain.replies import fill_template, list_values

@@ -29,6 +29,8 @@ LetterboxError                 its text is one line that says what to do
     ├── CallBroken             a timeout or a broken connection after the request left
     └── UnreadableAnswer       what came back is no answer of its API
         ├── StatusAnswer       another HTTP status than 200
+        │   ├── TurnedAway     a web server or proxy refused the call before the API saw it
+        │   └── TooManyCalls   429: call less often
         ├── HtmlAnswer         a page, as proxies send it
         ├── EmptyAnswer        nothing at all
         ├── CountMismatch      another count of answers than was asked for
@@ -225,6 +227,22 @@ class StatusAnswer(UnreadableAnswer):
     def __init__(self, text: str, *, status: int) -> None:
         super().__init__(text)
         self.status = status
+
+
+class TurnedAway(StatusAnswer):
+    """A web server or a proxy refused the call, so that the API never saw it."""
+
+    error_class = ErrorClass.CONFIGURATION
+
+
+class TooManyCalls(StatusAnswer):
+    """HTTP status 429; `retry_after_seconds` is None where the answer does not say for how long."""
+
+    error_class = ErrorClass.TOO_MANY_CALLS
+
+    def __init__(self, text: str, *, status: int, retry_after_seconds: float | None) -> None:
+        super().__init__(text, status=status)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class HtmlAnswer(UnreadableAnswer):

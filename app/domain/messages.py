@@ -1,12 +1,13 @@
 """The inbound message: its fields, its problems, and the key that unites redeliveries."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from app.domain.forms import Pair, split_form
 
@@ -30,9 +31,6 @@ PROBLEMS = (
 MERGE_FIELDS = ("name", "email", "1", "2", "3", "4", "5")
 
 _DEDUPE_VERSION = "1"
-
-# What people write between a number's digits: deleted by `str.translate`.
-_NUMBER_PUNCTUATION = dict.fromkeys(map(ord, " \t-().\u00a0"))
 
 
 @lru_cache(maxsize=128)
@@ -77,7 +75,7 @@ class RawForward:
 class InboundMessage:
     """One text as it is stored.
 
-    `source` and `dest` are normalised (see `normalise_number`), "" where they did not come.
+    `source` and `dest` are normalised (see `domain/numbers.py`), "" where they did not come.
     `problems` is sorted as `PROBLEMS` is. Times are aware UTC. `raw` is `RawForward.to_bytes()`.
     """
 
@@ -96,23 +94,25 @@ class InboundMessage:
     raw: bytes
 
     def to_record(self) -> bytes:
-        """The spool's form of a message; `from_record` reads it back."""
-        return json.dumps(
-            {
-                "dedupe_key": self.dedupe_key.hex(),
-                "provider_id": self.provider_id,
-                "source": self.source,
-                "dest": self.dest,
-                "body": self.body,
-                "received_at": self.received_at.isoformat(),
-                "received_raw": self.received_raw,
-                "arrived_at": self.arrived_at.isoformat(),
-                "merge_fields": self.merge_fields,
-                "extra": self.extra,
-                "problems": self.problems,
-                "raw": self.raw.decode("latin-1"),
-            },
-        ).encode()
+        """The spool's form of a message; `from_record` reads it back.
+
+        As short as can be: JSON's escapes would make six bytes of one.
+        """
+        fields = {
+            "dedupe_key": self.dedupe_key.hex(),
+            "provider_id": self.provider_id,
+            "source": self.source,
+            "dest": self.dest,
+            "body": self.body,
+            "received_at": self.received_at.isoformat(),
+            "received_raw": self.received_raw,
+            "arrived_at": self.arrived_at.isoformat(),
+            "merge_fields": self.merge_fields,
+            "extra": self.extra,
+            "problems": self.problems,
+            "raw_base64": base64.b64encode(self.raw).decode(),
+        }
+        return json.dumps(fields, ensure_ascii=False).encode(errors="surrogatepass")
 
     @classmethod
     def from_record(cls, record: bytes) -> "InboundMessage":
@@ -130,8 +130,15 @@ class InboundMessage:
             merge_fields=fields["merge_fields"],
             extra=fields["extra"],
             problems=tuple(fields["problems"]),
-            raw=fields["raw"].encode("latin-1"),
+            raw=_read_raw(fields),
         )
+
+
+def _read_raw(fields: dict[str, Any]) -> bytes:
+    """An older release wrote the bytes as Latin-1, and its spool may be drained by this one."""
+    if "raw" in fields:
+        return bytes(fields["raw"], "latin-1")
+    return base64.b64decode(fields["raw_base64"], validate=True)
 
 
 def sort_problems(codes: Iterable[str]) -> tuple[str, ...]:
@@ -179,24 +186,6 @@ def make_dedupe_key(
 def make_pair_key(dest: str, source: str) -> bytes:
     """16 bytes that stand for a conversation: one of our numbers and one sender."""
     return digest_texts(dest, source)
-
-
-def normalise_number(text: str) -> str:
-    """Digits alone for a full number (no `+`, spaces, leading `00`); anything else as it came.
-
-    A full number is one in international form: 8 to 15 digits that do not begin with 0 once the
-    prefix is gone. Alphanumeric senders, short codes and national forms stay as they are.
-    """
-    if is_full_number(text):  # as the provider writes them
-        return text
-    compact = text.strip().translate(_NUMBER_PUNCTUATION)
-    digits = compact.removeprefix("00" if compact.startswith("00") else "+")
-    return digits if is_full_number(digits) else text
-
-
-def is_full_number(text: str) -> bool:
-    """Whether it is a number as `normalise_number` leaves it: only such a one can be answered."""
-    return text.isdigit() and 8 <= len(text) <= 15 and text.isascii() and text[0] != "0"
 
 
 def make_number_key(number: str) -> bytes:

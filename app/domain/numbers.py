@@ -1,20 +1,33 @@
 """What may be configured of a virtual number: the number itself, and names for merge fields."""
 
-import contextlib
 import re
+import unicodedata
 from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from app.domain.errors import InvalidInput
-from app.domain.messages import MERGE_FIELDS, normalise_number
+from app.domain.messages import MERGE_FIELDS
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 # Placeholders of a reply that mean something else already.
 RESERVED_NAMES = frozenset({"name", "email", "source", "dest", "keyword", "rest", "body"})
 MAX_NAME = 32
-# Shorter ones are short codes, which nobody writes with a country's code.
+# ITU-T E.164 allows 15 digits; what has fewer than 8 is a short code.
 MIN_DIGITS = 8
+MAX_DIGITS = 15
+LONGEST_WRITTEN = 60
 
-# The parser below would also find a number in the midst of a sentence.
-_WRITTEN = re.compile(r"\+?[0-9 ()./\-\u00a0]{3,40}")
+_URI = re.compile(r"\s*tel:", re.IGNORECASE)
+# Between or around the digits of a number these say nothing: spaces, dashes, marks of direction.
+_IGNORED_CATEGORIES = frozenset({"Cf", "Pd", "Zl", "Zp", "Zs"})
+_IGNORED = frozenset("\t\n\v\f\r.()[]/\u2212")
+_WIDE = {0xFF0B: "+", 0xFF08: "(", 0xFF09: ")", **{0xFF10 + n: str(n) for n in range(10)}}
+# The trunk prefix that is left out where the country code is dialled: +44 (0)7700 900123.
+_TRUNK = re.compile(r"(?<=\d)(\D*)\(\s*0\s*\)", re.ASCII)
+_DIALLED = re.compile(r"\+?[0-9]+")
 
 
 def read_number(text: str, region: str) -> str:
@@ -22,28 +35,167 @@ def read_number(text: str, region: str) -> str:
 
     `region` (ISO 3166) says how a national form such as 07700 900123 is read. Raises InvalidInput.
     """
-    import phonenumbers  # noqa: PLC0415 its tables are large, and only this needs them
-
-    def parse(written: str) -> phonenumbers.PhoneNumber | None:
-        if not _WRITTEN.fullmatch(written):
-            return None
-        with contextlib.suppress(phonenumbers.NumberParseException):
-            number = phonenumbers.parse(written, region)
-            reason = phonenumbers.is_possible_number_with_reason(number)
-            if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
-                return number
-        return None
-
-    number = parse(text)
-    # In some regions a national number looks like an international one without its +.
-    if number is None or not phonenumbers.is_valid_number(number):
-        compact = normalise_number(text)
-        is_full = compact.isdigit() and not compact.startswith("0")
-        number = parse(f"+{compact}") if is_full else number
+    number = _find_full(text, region)
     if number is None:
         raise InvalidInput(
-            "no full phone number; write it like 447700900123 or +44 7700 900123", field="number"
+            "not a full phone number; write it like 447700900123 or +44 7700 900123",
+            field="number",
         )
+    return number
+
+
+def normalise_number(text: str, region: str) -> str:
+    """Digits alone for a full number, or a national one of `region`; anything else as it came.
+
+    Short codes and names stay as they are. This reads what forwards and reports bring and what
+    filters and paths ask for; digits that come from the store need it no more.
+    """
+    plain = _compile_plain(region)
+    if plain is not None and plain.fullmatch(text):  # as the provider writes nearly all of them
+        return text
+    return _normalise(text, region)
+
+
+def is_full_number(text: str) -> bool:
+    """Whether it is a number as `normalise_number` leaves it: only such a one can be answered."""
+    has_length = MIN_DIGITS <= len(text) <= MAX_DIGITS
+    return has_length and text.isdigit() and text.isascii() and text[0] != "0"
+
+
+def read_prefix(text: str, region: str) -> str | None:
+    """How full numbers begin, 4477 for +44 77 and, in GB, for 077; None where it says no such."""
+    import phonenumbers  # noqa: PLC0415 see `_find_full`
+
+    written = _compact(_TRUNK.sub(r"\1", text.translate(_WIDE)))
+    if not _DIALLED.fullmatch(written):
+        return None
+    digits = written.removeprefix("00" if written.startswith("00") else "+")
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if (
+        digits == written
+        and digits.startswith("0")
+        and metadata is not None
+        and metadata.national_prefix == "0"
+    ):
+        digits = f"{phonenumbers.country_code_for_region(region)}{digits[1:]}"
+    is_prefix = 1 <= len(digits) <= MAX_DIGITS and not digits.startswith("0")
+    return digits if is_prefix else None
+
+
+def is_region(text: str) -> bool:
+    """Whether national numbers of this region (ISO 3166) can be read."""
+    import phonenumbers  # noqa: PLC0415 see `_find_full`
+
+    return text in phonenumbers.SUPPORTED_REGIONS
+
+
+@lru_cache(maxsize=4096)
+def _normalise(text: str, region: str) -> str:
+    number = _find_full(text, region)
+    if number is not None:
+        return number
+    # A full number of a country that nobody knows, or of a length that its country does not have.
+    compact = _compact(text)
+    digits = compact.removeprefix("00" if compact.startswith("00") else "+")
+    return digits if is_full_number(digits) else text
+
+
+@cache
+def _compile_plain(region: str) -> re.Pattern[str] | None:
+    """What the international digits of that region's numbers look like, whoever writes them.
+
+    None where a national number may look the same, for want of a prefix.
+    """
+    import phonenumbers  # noqa: PLC0415 see `_find_full`
+
+    code = phonenumbers.country_code_for_region(region)
+    main = phonenumbers.region_code_for_country_code(code)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(main)
+    if metadata is None or metadata.general_desc is None or not metadata.national_prefix:
+        return None
+    lengths = "|".join(f"[0-9]{{{length}}}" for length in metadata.general_desc.possible_length)
+    return re.compile(f"{code}(?!{metadata.national_prefix_for_parsing})(?:{lengths})")
+
+
+def _find_full(text: str, region: str) -> str | None:
+    """The digits of the full number that a text is; None where it is none."""
+    import phonenumbers  # noqa: PLC0415 its tables are large, and few commands need them
+
+    possible = None
+    for written in _list_written(text):
+        number = _choose_reading(written, region)
+        if number is None:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return _write_digits(number)
+        possible = possible or _write_digits(number)
+    return possible
+
+
+def _list_written(text: str) -> list[str]:
+    """The digits that somebody would dial, a + before them where it was written.
+
+    Without a (0) first, for most countries leave it out after the country code; Italy keeps it.
+    """
+    if len(text) > LONGEST_WRITTEN:
+        return []
+    text = _URI.sub("", text, count=1).translate(_WIDE)
+    written = dict.fromkeys(_compact(each) for each in (_TRUNK.sub(r"\1", text), text))
+    return [each for each in written if _DIALLED.fullmatch(each)]
+
+
+def _compact(text: str) -> str:
+    return "".join(
+        each
+        for each in text
+        if each not in _IGNORED and unicodedata.category(each) not in _IGNORED_CATEGORIES
+    )
+
+
+def _choose_reading(written: str, region: str) -> "PhoneNumber | None":
+    """Which number digits are: a valid international one first, then one in just the form in which
+    the region writes its own, then any that is possible.
+    """
+    import phonenumbers  # noqa: PLC0415 see above
+
+    if written.startswith("+0"):  # no country's code begins with 0
+        written = written[1:]
+    if written.startswith("+"):
+        return _parse(written, region)
+    if written.startswith("00") and (dialled := _parse(f"+{written[2:]}", region)):
+        return dialled
+    national = _parse(written, region)
+    if written.startswith("0"):
+        return national
+    international = _parse(f"+{written}", region)
+    if national is None or (international and phonenumbers.is_valid_number(international)):
+        return international
+    is_valid = phonenumbers.is_valid_number(national)
+    if international is None:
+        # The 0 that a spreadsheet has eaten.
+        is_mobile = phonenumbers.is_possible_number_for_type(
+            national, phonenumbers.PhoneNumberType.MOBILE
+        ) and not written.startswith(str(national.country_code))
+        return national if is_valid or is_mobile else None
+    form = phonenumbers.format_number(national, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return national if is_valid and _compact(form) == written else international
+
+
+def _parse(written: str, region: str) -> "PhoneNumber | None":
+    import phonenumbers  # noqa: PLC0415 see above
+
+    try:
+        number = phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return None
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    is_possible = reason == phonenumbers.ValidationResult.IS_POSSIBLE
+    return number if is_possible and is_full_number(_write_digits(number)) else None
+
+
+def _write_digits(number: "PhoneNumber") -> str:
+    import phonenumbers  # noqa: PLC0415 see above
+
     return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
 

@@ -1,7 +1,7 @@
 """The rules that answer by themselves: what a rule says, and which one answers a text."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -14,8 +14,8 @@ from app.domain.errors import InvalidInput
 from app.domain.gsm import GSM_BASIC, GSM_EXTENSION
 from app.domain.hours import DAYS, check_hours, is_within_hours
 from app.domain.keywords import fold_word, read_keyword, split_words
-from app.domain.messages import fold_text, is_full_number, normalise_number
-from app.domain.numbers import read_number
+from app.domain.messages import fold_text
+from app.domain.numbers import is_full_number, normalise_number, read_number, read_prefix
 from app.domain.replies import check_template
 
 # RE2 runs in linear time whatever the pattern; these bound its memory and the text it looks at.
@@ -27,7 +27,6 @@ LONGEST_COOLDOWN_SECONDS = 366 * 86400
 # Provider's page, Send: SourceAddress.
 LONGEST_ALPHANUMERIC_SOURCE = 11
 
-_PREFIX = re.compile(r"[1-9][0-9]{0,14}")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 _OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
 
@@ -134,11 +133,14 @@ def search_pattern(pattern: str, body: str) -> bool:
     return _compile_pattern(pattern).search(start) is not None
 
 
-def prepare_rule(rule: Rule, *, region: str, own_names: Collection[str]) -> Rule:
+def prepare_rule(
+    rule: Rule, *, region: str, own_names: Collection[str], stored: Rule | None = None
+) -> Rule:
     """The rule as it is stored: numbers normalised, days in their order.
 
     `region` says how a national number is read; `own_names` are what the rule's number, or any
-    number, calls its merge fields. Raises InvalidInput, which names the field.
+    number, calls its merge fields. `stored` is what it changes: numbers that stay are not read
+    again. Raises InvalidInput, which names the field.
     """
     _check_conditions(rule)
     if rule.days is not None:
@@ -149,14 +151,20 @@ def prepare_rule(rule: Rule, *, region: str, own_names: Collection[str]) -> Rule
     if not 0 <= rule.cooldown_seconds <= LONGEST_COOLDOWN_SECONDS:
         raise InvalidInput(f"write 0 to {LONGEST_COOLDOWN_SECONDS}", field="cooldown_seconds")
     check_template(rule.reply, own_names)
+
+    def read(field: str, read_typed: Callable[[str, str], str]) -> str | None:
+        text = getattr(rule, field)
+        is_known = stored is not None and text == getattr(stored, field)
+        return text if text is None or is_known else read_typed(text, region)
+
     return replace(
         rule,
         name=rule.name.strip(),
-        dest=None if rule.dest is None else _read_dest(rule.dest, region),
+        dest=read("dest", _read_dest),
         keyword=None if rule.keyword is None else rule.keyword.strip(),
-        source_prefix=None if rule.source_prefix is None else _read_prefix(rule.source_prefix),
+        source_prefix=read("source_prefix", _read_prefix),
         days=None if rule.days is None else tuple(day for day in DAYS if day in rule.days),
-        source=None if rule.source is None else _read_source(rule.source),
+        source=read("source", _read_source),
     )
 
 
@@ -207,18 +215,17 @@ def _read_dest(text: str, region: str) -> str:
         raise InvalidInput(str(error), field="dest") from None
 
 
-def _read_prefix(text: str) -> str:
-    compact = "".join(text.split())
-    digits = compact.removeprefix("00" if compact.startswith("00") else "+")
-    if not _PREFIX.fullmatch(digits):
+def _read_prefix(text: str, region: str) -> str:
+    digits = read_prefix(text, region)
+    if digits is None:
         raise InvalidInput(
             "write how numbers begin in international form, like 4477", field="source_prefix"
         )
     return digits
 
 
-def _read_source(text: str) -> str:
-    number = normalise_number(text.strip())
+def _read_source(text: str, region: str) -> str:
+    number = normalise_number(text.strip(), region)
     if is_full_number(number) or _SHORT_CODE.fullmatch(number):
         return number
     if not 1 <= len(number) <= LONGEST_ALPHANUMERIC_SOURCE or _OUTSIDE_GSM.search(number):

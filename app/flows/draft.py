@@ -29,6 +29,8 @@ Field = tuple[str, str]
 class WantedText:
     """A text as people write it: `to` is a number or several, else a list or group is named.
 
+    `is_stored`: `to` and `source` are as the store has them, and are not read as typed numbers.
+
     `force` sends to numbers that have opted out, and does nothing else. `schedule_by` says who
     keeps the schedule: Letterbox where it is None.
     """
@@ -44,6 +46,7 @@ class WantedText:
     validity_seconds: int = LONGEST_VALIDITY_SECONDS
     in_reply_to: int | None = None
     force: bool = False
+    is_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,9 @@ class Draft:
 
 def digest_wanted(wanted: WantedText) -> bytes:
     """Tells two requests apart that came with one Idempotency-Key."""
-    fields = json.dumps(asdict(wanted), sort_keys=True, default=datetime.isoformat)
+    given = asdict(wanted)
+    del given["is_stored"]
+    fields = json.dumps(given, sort_keys=True, default=datetime.isoformat)
     return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -75,14 +80,16 @@ def draft_text(wanted: WantedText, region: str, zone: ZoneInfo, now: datetime) -
         raise InvalidInput("name one of to, list and group", field="to")
     if wanted.source_ton not in {None, *SourceTon}:
         raise InvalidInput("write 1 (international) or 5 (alphanumeric)", field="source_ton")
-    source = read_source(wanted.source, wanted.source_ton, region)
+    source = wanted.source
+    if not wanted.is_stored:
+        source = read_source(source, wanted.source_ton, region)
     _check_schedule(wanted, zone, now)
     ton = None if wanted.source_ton is None else SourceTon(wanted.source_ton)
     text = OutgoingText(source, wanted.body, wanted.validity_seconds, wanted.schedule_at, ton)
     check_text(text)
     _check_characters(wanted)
     warnings = list(find_warnings(text))
-    numbers, faults = _read_numbers(wanted.to, region)
+    numbers, faults = _read_numbers(wanted, region)
     if wanted.to is None:
         warnings += _check_group(wanted)
     return Draft(
@@ -146,10 +153,9 @@ def _check_group(wanted: WantedText) -> list[str]:
     return [f"{warning}, nor what it costs"]
 
 
-def _read_numbers(
-    to: str | Sequence[str] | None, region: str
-) -> tuple[dict[str, str], list[Field]]:
+def _read_numbers(wanted: WantedText, region: str) -> tuple[dict[str, str], list[Field]]:
     """Each number once, with the field that it stood in; and which fields hold none."""
+    to = wanted.to
     if to is None:
         return {}, []
     written = {"to": to} if isinstance(to, str) else {f"to.{i}": each for i, each in enumerate(to)}
@@ -159,7 +165,7 @@ def _read_numbers(
     faults = []
     for field, text in written.items():
         try:
-            numbers.setdefault(read_number(text, region), field)
+            numbers.setdefault(text if wanted.is_stored else read_number(text, region), field)
         except InvalidInput as error:
             faults.append((field, str(error)))
     return numbers, faults

@@ -83,7 +83,7 @@ async def change_rule(
     def change(conn: Connection) -> Rule:
         rules.lock_rules(conn)
         old = rules.get_rule(conn, rule_id)
-        new = prepare(replace(old, **changes), read_our_numbers(conn), region)
+        new = prepare(replace(old, **changes), read_our_numbers(conn), region, stored=old)
         if new.position != old.position:
             rules.make_room(conn, new.position, besides=rule_id)
         changed = _change(conn, old, new, who, now)
@@ -169,13 +169,15 @@ async def import_rules(
     return await database.write(replace_all)
 
 
-def prepare(draft: Rule, ours: Mapping[str, OurNumber], region: str) -> Rule:
+def prepare(
+    draft: Rule, ours: Mapping[str, OurNumber], region: str, *, stored: Rule | None = None
+) -> Rule:
     """The rule as it is stored, its placeholders those that its number knows.
 
     Raises InvalidInput, which names the field.
     """
     names = [name for number in ours.values() for name in number.merge_field_names.values()]
-    rule = prepare_rule(draft, region=region, own_names=names)
+    rule = prepare_rule(draft, region=region, own_names=names, stored=stored)
     if rule.dest is not None:
         number = ours.get(rule.dest)
         check_template(rule.reply, number.merge_field_names.values() if number else ())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.domain.errors import InvalidInput
+from app.domain.numbers import normalise_number
 from app.provider.actions import ImportedLine, NewContact
 from app.provider.client import ProviderClient
 
@@ -20,12 +21,12 @@ class FileContact:
     contact: NewContact
 
 
-def read_contacts(data: bytes) -> list[FileContact]:
+def read_contacts(data: bytes, region: str) -> list[FileContact]:
     """The contacts of a CSV as the provider's page has it: name,number,email,group1,group2,…
 
-    There is no heading; blank lines are passed over. What the provider can judge by itself (a
-    missing name, a number that is none) is left to it. Raises InvalidInput for what is no such
-    CSV, or holds no contact.
+    There is no heading; blank lines are passed over. `region` says how national numbers are read.
+    What the provider can judge by itself (a missing name, a number that is none) is left to it.
+    Raises InvalidInput for what is no such CSV, or holds no contact.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -37,7 +38,7 @@ def read_contacts(data: bytes) -> list[FileContact]:
     # Not splitlines(): it also cuts at characters that may stand in a name.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        contacts = [FileContact(reader.line_num, _read_row(row)) for row in reader if row]
+        contacts = [FileContact(reader.line_num, _read_row(row, region)) for row in reader if row]
     except csv.Error as error:
         raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
     for each in contacts:
@@ -54,18 +55,21 @@ async def import_contacts(
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
 ) -> list[ImportedLine]:
-    """Import them in one call; the results carry the lines of the file. Raises ProviderError."""
+    """Import them in one call; the results that came carry the lines of the file.
+
+    Raises ProviderError.
+    """
     results = await client.import_contacts(
         [each.contact for each in contacts],
         ignore_duplicates=ignore_duplicates,
         overwrite_duplicates=overwrite_duplicates,
     )
-    return [replace(result, line=each.line) for each, result in zip(contacts, results, strict=True)]
+    return [replace(each, line=contacts[each.line - 1].line) for each in results]
 
 
-def _read_row(row: list[str]) -> NewContact:
+def _read_row(row: list[str], region: str) -> NewContact:
     name, number, email, *groups = [cell.strip() for cell in row] + [""] * _FIXED_COLUMNS
-    return NewContact(name, number, email, tuple(filter(None, groups)))
+    return NewContact(name, normalise_number(number, region), email, tuple(filter(None, groups)))
 
 
 def _check(each: FileContact) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from app.domain.numbers import read_number
 from app.storage import opt_outs
 from app.storage.audit import add_audit
 from app.storage.database import Connection, Database
@@ -11,14 +10,12 @@ from app.storage.opt_outs import OptOut
 
 
 async def opt_out(
-    database: Database, text: str, *, reason: str, region: str, who: str, now: datetime
+    database: Database, number: str, *, reason: str, who: str, now: datetime
 ) -> OptOut:
-    """Refuse texts to a number, written as people write numbers, and cancel those that wait.
+    """Refuse texts to a number, given as it is stored, and cancel those that wait.
 
-    `reason` is why, in a person's words. A number that is out already keeps its own. Raises
-    InvalidInput.
+    `reason` is why, in a person's words. A number that is out already keeps its own.
     """
-    number = read_number(text, region)
 
     def take_out(conn: Connection) -> OptOut:
         cancelled = opt_outs.add_opt_out(conn, number, reason="person", text=reason, now=now)

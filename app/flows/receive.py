@@ -12,6 +12,7 @@ import structlog
 from app.domain.access import AuthValue
 from app.domain.errors import AccessDenied, LetterboxError, Unavailable
 from app.domain.messages import InboundMessage, sort_problems
+from app.domain.numbers import normalise_number
 from app.flows.admit import Gate
 from app.flows.notices import Notices
 from app.provider.forwarding import parse, read_request
@@ -48,6 +49,7 @@ class Receiver:
         *,
         forwarders: Sequence[Network] | None,
         zone: ZoneInfo,
+        region: str,
         notices: Notices,
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
@@ -57,6 +59,9 @@ class Receiver:
         self._intake = intake
         self._forwarders = forwarders
         self._zone = zone
+        self._region = region
+        # The first forward need not wait until the tables of numbers are loaded.
+        normalise_number("", region)
         self._notices = notices
         self._now = now
         self._make_nonce = make_nonce
@@ -99,6 +104,7 @@ class Receiver:
             request.raw,
             request.fields,
             zone=self._zone,
+            region=self._region,
             arrived_at=now,
             nonce=self._make_nonce(),
         )

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from app.domain.errors import Conflict, ProviderError
 from app.domain.forms import join_form
-from app.domain.messages import InboundMessage, RawForward, digest_texts, normalise_number
+from app.domain.messages import InboundMessage, RawForward, digest_texts
+from app.domain.numbers import normalise_number
 from app.domain.reconciling import AMBIGUITY, TOLERANCE, ReportedText, match_by_id, match_by_text
 from app.provider.client import ProviderClient
 from app.provider.forwarding import parse
@@ -71,6 +72,7 @@ class Reconciler:
         client: ProviderClient,
         *,
         zone: ZoneInfo,
+        region: str,
         holder: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -78,10 +80,13 @@ class Reconciler:
         self._database = database
         self._client = client
         self._zone = zone
+        self._region = region
         self._holder = holder
         self._now = now
 
-    async def run(self) -> Reconciliation | None:
+    async def run(
+        self, on_progress: Callable[[float], None] = lambda _: None
+    ) -> Reconciliation | None:
         """Look at what came since the last run; None where another runs or nothing is due.
 
         Raises ProviderError, after an alert, and Unavailable.
@@ -95,7 +100,7 @@ class Reconciler:
             if await self._find_hindrance(window.until):
                 return None
             try:
-                result = await self._compare(window, lambda _: None)
+                result = await self._compare(window, on_progress)
             except ProviderError as error:
                 await self._database.write(_note_failure, str(error), self._now())
                 raise
@@ -168,7 +173,7 @@ class Reconciler:
         """The rows of [since, until); of the last slice with its end."""
         async with self._client.open_report(REPORT, since=since, until=until) as table:
             async for row in read_inbound(table, self._zone):
-                text = _read_row(row)
+                text = _read_row(row, self._region)
                 at = text.received_at
                 if at is None or since <= at < until or (is_last and at == until):
                     yield text
@@ -199,7 +204,7 @@ class Reconciler:
         self, rows: Sequence[ReportedText], absent: Sequence[int], count_from: datetime
     ) -> int:
         now = self._now()
-        missing = [_make_message(rows[place], self._zone, now) for place in absent]
+        missing = [_make_message(rows[place], self._zone, self._region, now) for place in absent]
         stored = 0
         counted = [row for row in rows if row.received_at and row.received_at > count_from]
         for first in range(0, max(len(missing), 1), BATCH_ROWS):
@@ -216,18 +221,18 @@ def _choose_window(conn: Connection, now: datetime) -> Window:
     return Window(since, max(since, now - UNTOUCHED), count_from)
 
 
-def _read_row(row: InboundRow) -> ReportedText:
+def _read_row(row: InboundRow, region: str) -> ReportedText:
     return ReportedText(
         row.message_id,
-        normalise_number(row.source),
-        normalise_number(row.dest),
+        normalise_number(row.source, region),
+        normalise_number(row.dest, region),
         row.body,
         row.received.at,
         row.received.ambiguous,
     )
 
 
-def _make_message(row: ReportedText, zone: ZoneInfo, now: datetime) -> InboundMessage:
+def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime) -> InboundMessage:
     """As if it had been forwarded, but under a key of its own: a late forward has more to tell."""
     pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
     if row.received_at is not None:
@@ -236,7 +241,7 @@ def _make_message(row: ReportedText, zone: ZoneInfo, now: datetime) -> InboundMe
     raw = RawForward("REPORT", "", None, form)
     received = str(row.received_at)
     return replace(
-        parse(raw, zone=zone, arrived_at=now, nonce=b"", via="report"),
+        parse(raw, zone=zone, region=region, arrived_at=now, nonce=b"", via="report"),
         dedupe_key=digest_texts(
             "report", row.dest, row.source, row.provider_id, row.body, received
         ),

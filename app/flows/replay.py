@@ -58,6 +58,7 @@ async def replay_message(
     message_id: int,
     *,
     zone: ZoneInfo,
+    region: str,
     limits: ReplyLimits,
     who: str,
     now: datetime,
@@ -68,13 +69,14 @@ async def replay_message(
     arrived, how it came and what it is known as to redeliveries stay. Raises NotFound, and Conflict
     where it is not handled yet.
     """
-    return await database.write(_replay, message_id, zone, limits, who, now)
+    return await database.write(_replay, message_id, zone, region, limits, who, now)
 
 
 def _replay(
     conn: Connection,
     message_id: int,
     zone: ZoneInfo,
+    region: str,
     limits: ReplyLimits,
     who: str,
     now: datetime,
@@ -85,6 +87,7 @@ def _replay(
     read = parse(
         RawForward.from_bytes(old.raw),
         zone=zone,
+        region=region,
         arrived_at=old.arrived_at,
         nonce=b"",
         via=old.via,  # type: ignore[arg-type]  # stored as it was

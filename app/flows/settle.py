@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.errors import ProviderError
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.domain.proofs import (
     LEEWAY,
     Decision,
@@ -47,6 +47,7 @@ class Settler:
     database: Database
     client: ProviderClient
     zone: ZoneInfo
+    region: str
     proof_seconds: int
     metrics: Metrics
     on_change: Callable[[], None]
@@ -89,7 +90,7 @@ class Settler:
             rows = read_messages(table, self.zone, needed=NEEDED)
             async for batch in read_batches(rows):
                 for row in batch:
-                    began_at = _confirm(row, evidence)
+                    began_at = _confirm(row, evidence, self.region)
                     if began_at is not None:
                         latest = began_at if latest is None else max(latest, began_at)
                 await self._compare(batch, sightings)
@@ -97,15 +98,15 @@ class Settler:
 
     async def _compare(self, batch: Sequence[MessageRow], sightings: Sequence[Sightings]) -> None:
         wanted = {each.text.to for each in sightings}
-        rows = [row for row in batch if normalise_number(row.destination) in wanted]
+        rows = [row for row in batch if normalise_number(row.destination, self.region) in wanted]
         if not rows:
             return
         known = await self.database.read(find_known, [row.message_id for row in rows])
         for row in rows:
             seen = ReportedMessage(
                 row.message_id,
-                normalise_number(row.destination),
-                None if row.source is None else normalise_number(row.source),
+                normalise_number(row.destination, self.region),
+                None if row.source is None else normalise_number(row.source, self.region),
                 # An hour that autumn repeats tells no time: it may be either.
                 None if row.sent.ambiguous else row.sent.at or row.scheduled.at,
                 row.message_id in known,
@@ -135,13 +136,13 @@ class Settler:
                 await self.database.write(ask_person, text.id, now)
 
 
-def _confirm(row: MessageRow, evidence: dict[str, Evidence]) -> datetime | None:
+def _confirm(row: MessageRow, evidence: dict[str, Evidence], region: str) -> datetime | None:
     """When a later text of ours began, where the row shows it as our matching expects."""
     found = evidence.get(row.message_id)
     if found is None or row.source is None:
         return None
     is_expected = (
-        normalise_number(row.destination) == found.to
-        and normalise_number(row.source) == found.source
+        normalise_number(row.destination, region) == found.to
+        and normalise_number(row.source, region) == found.source
     )
     return found.began_at if is_expected else None

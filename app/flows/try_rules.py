@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.domain.answering import OurNumber, ReplyLimits
-from app.domain.messages import is_full_number
+from app.domain.numbers import is_full_number
 from app.domain.optout import LastWord
 from app.domain.rules import Rule
 from app.domain.trials import Trial, try_draft
@@ -67,7 +67,7 @@ def _read_situation(
     texts = list_newest_texts(conn, limit=limit)
     sources = {text.source for text in texts if is_full_number(text.source)}
     return _Situation(
-        replace(prepare(draft, ours, region), position=position),
+        replace(prepare(draft, ours, region, stored=old), position=position),
         others,
         ours,
         texts,

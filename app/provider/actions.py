@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
-from app.domain.errors import CodeError
+from app.domain.errors import CodeError, ProviderError
 from app.domain.fates import Fate
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.domain.statuses import ProviderStatus
@@ -44,11 +44,11 @@ class OutgoingText:
 
 @dataclass(frozen=True, slots=True)
 class NumberAnswer:
-    """What became of one number in a call with many: ids, or the error of its code."""
+    """What became of one number in a call with many: ids, or the error of its answer."""
 
     number: str
     ids: tuple[str, ...]
-    error: CodeError | None
+    error: ProviderError | None
 
     @property
     def fate(self) -> Fate:

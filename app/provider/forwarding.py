@@ -12,9 +12,9 @@ from app.domain.messages import (
     RawForward,
     Via,
     make_dedupe_key,
-    normalise_number,
     sort_problems,
 )
+from app.domain.numbers import normalise_number
 from app.domain.times import read_local
 from app.provider.bodies import split_body
 from app.provider.charsets import decode_text, find_codec
@@ -126,6 +126,7 @@ def parse(
     fields: dict[str, str] | None = None,
     *,
     zone: ZoneInfo,
+    region: str,
     arrived_at: datetime,
     nonce: bytes,
     via: Via = "forward",
@@ -134,15 +135,16 @@ def parse(
 
     Never fails: what is missing or odd is named in `problems`. `fields` are those of the request,
     where it knows them. `zone` is that of `receivedts`; `arrived_at` (aware UTC) stands in where
-    that cannot be read. `nonce` tells two texts apart that have neither id nor time.
+    that cannot be read. `region` is that of national numbers. `nonce` tells two texts apart that
+    have neither id nor time.
     """
     extra: dict[str, str] = {}
     problems: set[str] = set()
     if fields is None:
         fields, extra, problems = _read_fields(raw)
     provider_id = _require(fields, "id", problems)
-    source = normalise_number(_require(fields, "source", problems) or "")
-    dest = normalise_number(_require(fields, "dest", problems) or "")
+    source = normalise_number(_require(fields, "source", problems) or "", region)
+    dest = normalise_number(_require(fields, "dest", problems) or "", region)
     body = fields.get("msg")
     if body is None:
         problems.add("no-msg")

@@ -24,6 +24,8 @@ def send_to_numbers(call: Call) -> Answer:
         if call.switches.whole_call_errors == "lone" or len(numbers) == 1:
             raise
         return _answer(call, [str(refusal.code)] * len(numbers))
+    for number in numbers:
+        _check_caller(call, number)
     if call.switches.short_credits == "all":
         _check_all_payable(call, draft, numbers)
     return _answer(call, [_send_one(call, draft, number) for number in numbers])
@@ -67,8 +69,6 @@ def _send_one(call: Call, draft: Draft, number: str) -> str:
     try:
         text = place(call, draft, number, call.now)
     except RefusedError as refusal:
-        if refusal.code in ACCOUNT_CODES:
-            raise
         return str(refusal.code)
     if call.is_set("GetAllMessageIDs"):
         return ",".join(str(one) for one in text.ids)
@@ -90,6 +90,14 @@ def _check_all_payable(call: Call, draft: Draft, numbers: list[str]) -> None:
     )
     if call.account.credits < total:
         raise RefusedError(-100)
+
+
+def _check_caller(call: Call, destination: str) -> None:
+    """A magic number with a code about the caller has the whole call refused, and none taken."""
+    number = read_destination(destination, call.switches.national_numbers)
+    code = magic_code(number) if number and call.switches.magic_numbers else None
+    if code is not None and code in ACCOUNT_CODES:
+        raise RefusedError(code)
 
 
 def _check_destination(call: Call, destination: str) -> str:

@@ -48,9 +48,10 @@ def record_results(
     records = []
     while results:
         # Two results of one text, of an old try and a new one, are not recorded at once.
-        group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
-        records += _record(conn, writes, group, now, figures)
-        results = [each for each in results if each not in group]
+        group: dict[int, SendResult] = {}
+        later = [each for each in results if group.setdefault(each.text.id, each) is not each]
+        records += _record(conn, writes, list(group.values()), now, figures)
+        results = later
     records = _refuse_numbers(conn, records, now)
     figures.move_to(writes)
     writes.run(conn)

@@ -120,8 +120,10 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
 
     Ids are committed in their order, so nothing can appear below one that has been seen.
     """
+    # The end first: a message that is handled between the two reads is still looked at.
+    end = _find_handled_end(conn)
     low, _ = find_span(conn, wanted.since, wanted.until)
-    start, looked_at = max(after, min(low, _find_handled_end(conn)) - 1), 0
+    start, looked_at = max(after, min(low, end) - 1), 0
     ids: list[int] = []
     while len(ids) < limit and looked_at < WALK_ROWS:
         query = (

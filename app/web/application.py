@@ -26,7 +26,7 @@ from app.web.rendering import Renderer
 from app.web.reports import make_report_routes
 from app.web.rules import make_rule_routes
 from app.web.sign_in import make_sign_in_routes
-from app.web.site import Site, harden
+from app.web.site import Site
 from app.web.texts import make_text_routes
 from app.web.writing import make_writing_routes
 
@@ -49,7 +49,7 @@ class Pages:
         self._tail = EventTail(runtime.database, runtime.wakeups, render_change)
 
         async def serve_asset(request: Request) -> Response:
-            return harden(await site.renderer.assets.serve(request))
+            return await site.renderer.assets.serve(request)
 
         routes = [
             *make_inbox_routes(site),

@@ -102,7 +102,7 @@ async def _look(visit: Visit, wanted: WantedText) -> Look:
     return await look_at_text(
         visit.database,
         wanted,
-        region=settings.default_region,
+        region=visit.region,
         zone=settings.zone,
         now=visit.now,
     )

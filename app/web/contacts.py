@@ -96,6 +96,7 @@ async def take_import(visit: Visit) -> Response:
                 once,
                 ignore_duplicates=duplicates == "ignore",
                 overwrite_duplicates=duplicates == "overwrite",
+                region=visit.region,
                 who=visit.actor,
                 now=visit.now,
             ),

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
-from app.domain.messages import MERGE_FIELDS, is_full_number
+from app.domain.messages import MERGE_FIELDS
+from app.domain.numbers import is_full_number
 from app.domain.rules import Rule
 from app.flows.draft import WantedText
 from app.flows.opt_out import opt_in, opt_out
@@ -113,7 +114,6 @@ async def switch_opt_out(visit: Visit) -> Response:
             visit.database,
             found.source,
             reason=form.text("reason") or "asked for it",
-            region=runtime.settings.default_region,
             who=visit.actor,
             now=visit.now,
         )
@@ -192,6 +192,7 @@ def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:
         source=conversation.dest,
         body=form.text("body"),
         to=conversation.source,
+        is_stored=True,
         schedule_at=schedule_at,
         in_reply_to=last.id if last else None,
         force=form.has("force"),

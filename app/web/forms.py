@@ -70,7 +70,8 @@ class Form:
 
 async def read_form(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """The form that was sent. Raises HTTPException 413 where it is larger, 400 if unreadable."""
-    limited = Request(request.scope, _limit(request.receive, max_bytes))
+    scope = {**request.scope, "headers": [_drop_charset(*pair) for pair in request.headers.raw]}
+    limited = Request(scope, _limit(request.receive, max_bytes))
     data = await limited.form(max_files=4, max_fields=2000, max_part_size=max_bytes)
     return Form(data.multi_items())
 
@@ -78,6 +79,16 @@ async def read_form(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> For
 def read_query(request: Request) -> Form:
     """The query of an address, as the form that a filter is."""
     return Form(request.query_params.multi_items())
+
+
+def _drop_charset(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Our pages are UTF-8. Some of Python's charsets make text that cannot be written again."""
+    if name != b"content-type":
+        return name, value
+    parts = value.split(b";")
+    return name, b";".join(
+        part for part in parts if not part.strip().lower().startswith(b"charset")
+    )
 
 
 def _limit(receive: Receive, max_bytes: int) -> Receive:

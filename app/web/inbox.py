@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.messages import normalise_number
-from app.domain.numbers import read_number
+from app.domain.numbers import normalise_number, read_number
 from app.domain.queries import MessageFilter, split_words
+from app.flows.refused_forwards import REFUSED_FORWARD
 from app.storage import inbox
+from app.storage.alerts import list_open_alerts
 from app.storage.conversations import Conversation, list_conversations
 from app.storage.database import Connection
 from app.storage.search import Message, list_messages
@@ -74,13 +75,15 @@ def make_inbox_routes(site: Site) -> list[Route]:
 async def show_inbox(visit: Visit) -> Response:
     """Conversations, newest first; for a search the people and the texts that it finds."""
     query = visit.query
-    wanted = read_wanted(query)
+    region = visit.region
+    wanted = read_wanted(query, region)
     before = query.text("before")
-    region = visit.site.runtime.settings.default_region
     rows, numbers = await visit.database.read(_read_rows, wanted, before, region)
+    refused = await visit.database.read(list_open_alerts, REFUSED_FORWARD)
     return visit.render(
         "inbox.html",
         rows=rows,
+        refused=refused,
         wanted=wanted,
         numbers=numbers,
         labels={each.number: each.label for each in numbers},
@@ -90,10 +93,10 @@ async def show_inbox(visit: Visit) -> Response:
     )
 
 
-def read_wanted(query: Form) -> Wanted:
+def read_wanted(query: Form, region: str) -> Wanted:
     """The filters of an address; whatever it has besides, or odd, counts for nothing."""
     view = query.text("view")
-    number = normalise_number(query.text("number"))
+    number = normalise_number(query.text("number"), region)
     q = query.text("q").replace("\0", "")[:MAX_QUERY]
     return Wanted(q, number or None, view if view in VIEWS else "")
 
@@ -163,7 +166,7 @@ def find_digits(q: str, region: str) -> str:
     try:
         return read_number(q, region)
     except InvalidInput:
-        compact = normalise_number(q).removeprefix("+").removeprefix("0")
+        compact = normalise_number(q, region).removeprefix("+").removeprefix("0")
     is_number = compact.isascii() and compact.isdecimal() and len(compact) >= LEAST_DIGITS
     return compact if is_number else ""
 

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.storage import alerts, refusals
 from app.web.lists import PAGE_ROWS, cut_page, read_place
 from app.web.site import Site, Visit
@@ -31,7 +31,7 @@ async def list_alerts(visit: Visit) -> Response:
 
 async def list_refusals(visit: Visit) -> Response:
     """Forwards that were answered 403, with why in words."""
-    number = normalise_number(visit.query.text("number"))
+    number = normalise_number(visit.query.text("number"), visit.region)
     rows = await visit.database.read(
         refusals.list_refusals,
         dest=number or None,

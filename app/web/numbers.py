@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NotFound
-from app.domain.messages import MERGE_FIELDS, normalise_number
+from app.domain.messages import MERGE_FIELDS
+from app.domain.numbers import normalise_number
 from app.domain.replies import LONGEST_BODY
 from app.flows import configure
 from app.storage import numbers, refusals
@@ -79,7 +80,7 @@ async def add_number(visit: Visit) -> Response:
         added = await configure.add_number(
             visit.database,
             form.text("number"),
-            region=visit.site.runtime.settings.default_region,
+            region=visit.region,
             label=form.text("label"),
             who=visit.actor,
             now=visit.now,
@@ -217,7 +218,7 @@ def _read_view(conn: Connection, number: str, now: datetime) -> NumberView:
 
 def _read_number(visit: Visit) -> str:
     """The number of the page's path. Raises NotFound for what no number can be."""
-    number = normalise_number(visit.request.path_params["number"])
+    number = normalise_number(visit.request.path_params["number"], visit.region)
     if "\0" in number:
         raise NotFound("no number has a NUL character")
     return number

@@ -6,8 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.messages import normalise_number
-from app.domain.numbers import read_number
+from app.domain.numbers import normalise_number, read_number
 from app.flows.opt_out import opt_in, opt_out
 from app.storage import opt_outs
 from app.storage.opt_outs import OptOut
@@ -44,9 +43,8 @@ async def add_opt_out(visit: Visit) -> Response:
         if not form.errors:
             found = await opt_out(
                 visit.database,
-                form.text("number"),
+                read_number(form.text("number"), visit.region),
                 reason=form.text("text"),
-                region=visit.site.runtime.settings.default_region,
                 who=visit.actor,
                 now=visit.now,
             )
@@ -60,7 +58,7 @@ async def add_opt_out(visit: Visit) -> Response:
 async def remove_opt_out(visit: Visit) -> Response:
     """Let a number be texted again."""
     form = await visit.read_form()
-    number = normalise_number(form.text("number"))
+    number = normalise_number(form.text("number"), visit.region)
     await opt_in(visit.database, number, who=visit.actor, now=visit.now)
     return visit.redirect(PATH, f"{number} may be texted again.")
 
@@ -90,12 +88,7 @@ async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response
 
 def _read_wanted(visit: Visit, text: str) -> str | None:
     """The number that is looked up, written as people write numbers or as it came."""
-    if not text:
-        return None
-    try:
-        return read_number(text, visit.site.runtime.settings.default_region)
-    except InvalidInput:
-        return normalise_number(text)
+    return normalise_number(text, visit.region) if text else None
 
 
 def _write(row: OptOut) -> Sequence[str]:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.domain.errors import NotFound
 from app.domain.fates import Fate
-from app.domain.messages import normalise_number
+from app.domain.numbers import normalise_number
 from app.domain.outbound import OutboundStatus
 from app.domain.sheets import make_cell, write_rows
 from app.storage import outbound_texts
@@ -188,8 +188,8 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     status = query.text("status")
     return OutboundFilter(
         status=status if status in set(OutboundStatus) else None,
-        to=normalise_number(query.text("to")) or None,
-        source=normalise_number(query.text("source")) or None,
+        to=normalise_number(query.text("to"), visit.region) or None,
+        source=normalise_number(query.text("source"), visit.region) or None,
         since=read_day(query, "since", zone),
         until=read_day(query, "until", zone, is_end=True),
     )

@@ -89,7 +89,7 @@ async def create(visit: Visit) -> Response:
             visit.database,
             draft,
             position=None,
-            region=visit.site.runtime.settings.default_region,
+            region=visit.region,
             who=visit.actor,
             now=visit.now,
         )
@@ -120,7 +120,7 @@ async def change(visit: Visit) -> Response:
             visit.database,
             rule.id,
             _list_changes(draft),
-            region=visit.site.runtime.settings.default_region,
+            region=visit.region,
             who=visit.actor,
             now=visit.now,
         )
@@ -161,7 +161,7 @@ async def switch(visit: Visit) -> Response:
         visit.database,
         visit.path_id,
         {"enabled": form.has("on")},
-        region=visit.site.runtime.settings.default_region,
+        region=visit.region,
         who=visit.actor,
         now=visit.now,
     )
@@ -209,7 +209,7 @@ async def _try(visit: Visit, draft: Rule) -> ShownTrial:
         draft,
         position=None,
         limits=settings.reply_limits,
-        region=settings.default_region,
+        region=visit.region,
     )
     ids = [reply.message_id for reply in trial.replies[-SHOWN_REPLIES:]]
     texts = await visit.database.read(get_messages, ids) if ids else {}

@@ -55,6 +55,7 @@ async def replay(visit: Visit) -> Response:
             visit.database,
             visit.path_id,
             zone=runtime.settings.zone,
+            region=visit.region,
             limits=runtime.settings.reply_limits,
             who=visit.actor,
             now=visit.now,

@@ -83,6 +83,7 @@ STATUSES = {
 
 HELD = {
     "account": "The provider's account cannot send now; it is tried again by itself.",
+    "configuration": "The call did not reach the provider; it is tried again by itself.",
     "daily-limit": "The provider's limit for this number is reached; it goes out tomorrow.",
 }
 

@@ -64,11 +64,10 @@ async def show_measure(visit: Visit) -> Response:
 
 def normalise_numbers(visit: Visit, text: str) -> list[str]:
     """The full numbers of a field as far as it holds any, for an estimate."""
-    region = visit.site.runtime.settings.default_region
     found = []
     for each in read_numbers(text):
         with suppress(InvalidInput):
-            found.append(read_number(each, region))
+            found.append(read_number(each, visit.region))
     return list(dict.fromkeys(found))
 
 
@@ -127,7 +126,7 @@ async def _compose(visit: Visit, wanted: WantedText, once: Once | None) -> Compo
         once,
         _summarise,
         who=visit.actor,
-        region=settings.default_region,
+        region=visit.region,
         zone=settings.zone,
         now=visit.now,
     )

@@ -73,13 +73,6 @@ async def test_every_path_opens_to_its_scope_and_to_no_other(kit: Kit) -> None:
             assert answer.status_code == expected, (method, path, held)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/messages", "/api/v1/nowhere", "/docs", "/livez"])
-async def test_no_answer_is_kept_or_taken_for_something_else(kit: Kit, path: str) -> None:
-    answer = await kit.client.request("GET", path)
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
-
-
 async def test_a_text_that_is_too_long_is_told_in_characters(kit: Kit) -> None:
     answer = await kit.client.request(
         "POST", "/api/v1/rules", json={"name": "x" * 999, "reply": "Hello"}

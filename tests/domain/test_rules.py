@@ -217,7 +217,7 @@ def test_numbers_are_normalised_when_a_rule_is_saved() -> None:
         ("pattern", {"pattern": "((a{1000}){1000}){1000}"}),
         ("pattern", {"pattern": "\ud800"}),
         ("pattern", {"pattern": "a" * 501}),
-        ("source_prefix", {"source_prefix": "07700"}),
+        ("source_prefix", {"source_prefix": "00 07700"}),
         ("source_prefix", {"source_prefix": "Shop"}),
         ("days", {"days": ()}),
         ("days", {"days": ("monday",)}),

@@ -19,6 +19,7 @@ async def start(outbox: Outbox, text: str) -> int:
         None,
         ignore_duplicates=False,
         overwrite_duplicates=False,
+        region="GB",
         who=WHO,
         now=outbox.now(),
     )
@@ -79,3 +80,11 @@ async def test_imports_are_forgotten_after_a_while(outbox: Outbox) -> None:
     await start(outbox, write_lines(1))
     with pytest.raises(NotFound):
         await outbox.database.read(get_import, old)
+
+
+async def test_numbers_of_a_file_are_read_as_at_every_other_door(outbox: Outbox) -> None:
+    lines = "Ada,+44 (0)7700 900011\nGrace,\u202a07700900012\u202c\nNobody,mine\n"
+    import_id = await start(outbox, lines)
+    await run(outbox, import_id)
+    book = await outbox.client.get_all_contacts()
+    assert [row.number for row in book.rows] == ["447700900011", "447700900012"]

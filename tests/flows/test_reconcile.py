@@ -42,7 +42,12 @@ class World:
 
     def make_reconciler(self, holder: str) -> Reconciler:
         return Reconciler(
-            self.database, self.provider.client, zone=LONDON, holder=holder, now=self.now
+            self.database,
+            self.provider.client,
+            zone=LONDON,
+            region="GB",
+            holder=holder,
+            now=self.now,
         )
 
     def now(self) -> datetime:
@@ -71,7 +76,7 @@ class World:
         }
         query = str(httpx2.QueryParams(fields)).encode()
         request = read_request("GET", query, b"", b"")
-        message = parse(request.raw, zone=LONDON, arrived_at=self.now(), nonce=b"")
+        message = parse(request.raw, zone=LONDON, region="GB", arrived_at=self.now(), nonce=b"")
         inserter = make_inserter(self.database)
         await inserter.insert([message], self.now())
         inserter.abandon()

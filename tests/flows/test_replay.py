@@ -33,7 +33,7 @@ class Past(Desk):
     async def forward(self, said: str = "Hello", *, handled: bool = True, **changes: Any) -> int:
         """A text, stored with `changes` to what its raw bytes say; returns its id."""
         request = read_request("GET", (QUERY % said).encode(), b"", b"")
-        message = parse(request.raw, zone=LONDON, arrived_at=self.now, nonce=b"")
+        message = parse(request.raw, zone=LONDON, region="GB", arrived_at=self.now, nonce=b"")
         for name, value in changes.items():
             setattr(message, name, value)
         inserter = make_inserter(self.database)
@@ -49,6 +49,7 @@ class Past(Desk):
             self.database,
             message_id,
             zone=zone,
+            region="GB",
             limits=DEFAULT_LIMITS,
             who="cli:test",
             now=self.now,

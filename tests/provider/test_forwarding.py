@@ -25,7 +25,7 @@ def receive(
 ) -> InboundMessage:
     method = "POST" if body else "GET"
     request = read_request(method, query, content_type, body)
-    return parse(request.raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=nonce)
+    return parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce)
 
 
 def assert_fields(message: InboundMessage, expected: Mapping[str, object]) -> None:
@@ -42,7 +42,12 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         b"",
     )
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert request.auth == b"secret"
     assert len(message.dedupe_key) == len("17") + 16
@@ -114,7 +119,7 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         pytest.param(b"source=%2B44+7700+900123&dest=00447700900456&msg=Hi",
             {"source": "447700900123", "dest": "447700900456"}, id="numbers become digits"),
         pytest.param(b"source=+447700900123&dest=07700900456&msg=Hi",
-            {"source": "447700900123", "dest": "07700900456"}, id="a plus lost on the way"),
+            {"source": "447700900123", "dest": "447700900456"}, id="a plus lost on the way"),
     ],
 )  # fmt: skip
 def test_a_query_becomes_fields(query: bytes, expected: Mapping[str, object]) -> None:
@@ -230,7 +235,12 @@ AS_PARTS = (
 def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: bytes) -> None:
     request = read_request("POST", b"", content_type, body)
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert request.auth == b"secret"
     assert b"secret" not in message.raw
@@ -252,7 +262,12 @@ def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: by
 def test_the_query_of_a_post_comes_before_its_body() -> None:
     request = read_request("POST", b"msg=query&auth=one", FORM, b"msg=body&auth=two&id=17")
     message = parse(
-        request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival"
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
     )
     assert (request.auth, message.body, message.provider_id) == (b"one", "query", "17")
     assert "repeated" in message.problems
@@ -304,8 +319,10 @@ def test_a_replay_from_the_stored_raw_gives_the_same_message() -> None:
     body = WHOLE + b"&msg=caf%E9&x=%80"
     first = receive(content_type=FORM + b"; charset=ISO-8859-15", body=body)
     raw = RawForward.from_bytes(first.raw)
-    assert parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"arrival") == first
-    again = parse(raw, zone=LONDON, arrived_at=ARRIVED_AT, nonce=b"another", via="report")
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+    again = parse(
+        raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"another", via="report"
+    )
     assert (again.dedupe_key, again.via) == (first.dedupe_key, "report")
 
 

@@ -45,7 +45,9 @@ params = st.lists(st.tuples(names, wild), max_size=8)
 
 
 def read(request: ForwardRequest, nonce: bytes = b"arrival") -> InboundMessage:
-    return parse(request.raw, request.fields, zone=LONDON, arrived_at=ARRIVED_AT, nonce=nonce)
+    return parse(
+        request.raw, request.fields, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce
+    )
 
 
 def list_texts(message: InboundMessage) -> Iterator[str]:

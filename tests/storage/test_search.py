@@ -1,10 +1,13 @@
 """Lists and feeds against the plainest way to find the same."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.util import await_only
 
 from app.domain.messages import InboundMessage
 from app.domain.queries import MessageFilter, split_words
@@ -137,3 +140,45 @@ async def test_a_search_that_takes_too_long_goes_on_one_by_one(
     wanted = MessageFilter(words=("hello",))
     plain = list_plainly(await filled.read(read_all), wanted)
     assert await filled.read(list_by_pages, wanted, 50) == plain
+
+
+async def test_a_feed_that_begins_at_a_time_sees_what_is_handled_while_it_looks(
+    database: Database,
+) -> None:
+    inserter = make_inserter(database)
+    old = [make_message(number, received_at=NOW) for number in range(1, 3)]
+    await inserter.insert(old, NOW)
+    await database.write(handle_batch, NOW)
+    await inserter.insert([make_message(3, received_at=NOW + timedelta(hours=2))], NOW)
+    inserter.abandon()
+    loop = asyncio.get_running_loop()
+
+    def feed(conn: Connection) -> list[str | None]:
+        @event.listens_for(conn, "after_cursor_execute", once=True)
+        def handle(*_: object) -> None:
+            handling = database.write(handle_batch, NOW)
+            if database.dialect == "postgresql":
+                await_only(handling)
+            else:
+                asyncio.run_coroutine_threadsafe(handling, loop).result(10)
+
+        wanted = MessageFilter(since=NOW + timedelta(hours=1))
+        page = search.feed_messages(conn, wanted, after=0, limit=10)
+        return [message.provider_id for message in page.messages]
+
+    assert await database.read(feed) == ["3"]
+
+
+async def test_a_feed_that_begins_at_a_time_sees_what_is_not_handled_yet(
+    database: Database,
+) -> None:
+    """The spans of time tell of handled messages alone, so they bound nothing else."""
+    inserter = make_inserter(database)
+    await inserter.insert([make_message(1, received_at=NOW + timedelta(hours=2))], NOW)
+    inserter.abandon()
+    wanted = MessageFilter(since=NOW + timedelta(hours=1))
+    page = await database.read(search.feed_messages, wanted, after=0, limit=10)
+    assert [message.provider_id for message in page.messages] == ["1"]
+    await database.write(handle_batch, NOW)
+    page = await database.read(search.feed_messages, wanted, after=0, limit=10)
+    assert [message.provider_id for message in page.messages] == ["1"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.web.site import HEADERS
+from app.api.hardening import HEADERS
 from tests.web.visiting import Visitor, browsing
 
 
