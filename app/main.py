@@ -38,7 +38,7 @@ def build_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
-            runtime.spawn(run_flows(runtime))
+            runtime.spawn_work(run_flows(runtime))
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)

@@ -12,6 +12,7 @@ LetterboxError                 its text is one line that says what to do
 │   ├── UnknownKey             no key, or none that is valid
 │   ├── MissingScope           a valid key without the scope that this needs
 │   └── TooManyTries           too many wrong passwords: see `wait`
+├── TooLarge                   more bytes than are taken
 ├── Conflict                   the thing exists already or is not in a state for this
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
@@ -107,6 +108,10 @@ class TooManyTries(AccessDenied):
     def __init__(self, text: str, wait: timedelta) -> None:
         super().__init__(text)
         self.wait = wait
+
+
+class TooLarge(LetterboxError):
+    """More bytes than are taken."""
 
 
 class Conflict(LetterboxError):

@@ -1,13 +1,11 @@
 """Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.errors import LetterboxError
 from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
@@ -71,17 +69,6 @@ class Tender:
         self._process = process
         self._now = now
         self._due: dict[str, datetime] = {}
-
-    async def run(self) -> None:
-        """Tick until cancelled. No failure ends it."""
-        while True:
-            try:
-                await self.tend()
-            except LetterboxError as error:
-                log.debug("tending_later", error=str(error))
-            except Exception:
-                log.exception("tending_failed")
-            await asyncio.sleep(TICK_SECONDS)
 
     async def tend(self) -> None:
         """One tick."""
