@@ -18,7 +18,7 @@ from app.api.answers import (
 )
 from app.api.request_head import is_path
 from app.domain.addresses import CallerFinder, Headers, Network
-from app.domain.errors import AccessDenied, LetterboxError
+from app.domain.errors import AccessDenied, LetterboxError, TooLarge
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 
@@ -73,10 +73,11 @@ class InboundEndpoint:
         def answer(error: LetterboxError | None) -> None:
             reply(OK if error is None else self._answer_failure(error, address))
 
-        content_type = (
-            b"" if method == "GET" and not body else find_header(headers, b"content-type")
-        )
-        self._receiver.take(method, query, content_type, body, address, answer)
+        content_type = coding = b""
+        if body or method != "GET":
+            content_type = find_header(headers, b"content-type")
+            coding = find_header(headers, b"content-encoding")
+        self._receiver.take(method, query, content_type, body, address, answer, coding=coding)
 
     def judge(
         self,
@@ -140,6 +141,9 @@ class InboundEndpoint:
     def _answer_failure(self, error: LetterboxError, address: str) -> Answer:
         if isinstance(error, AccessDenied):
             return TURNED_AWAY
+        if isinstance(error, TooLarge):
+            self._notices.on_too_large(address)
+            return TOO_LARGE
         self._notices.on_turned_away(address, "", "unavailable")
         log.error("not_acknowledged", error=str(error))
         return UNAVAILABLE

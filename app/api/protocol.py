@@ -321,7 +321,7 @@ class HttpProtocol(asyncio.Protocol):
         self._server_state.total_requests += 1
         if answer.status == 200:
             self.is_trusted = True
-        if self._head.keeps_alive and not self._is_last:
+        if self._head.keeps_alive and not (self._is_last or answer.closes):
             self.write(self._inbound.prepared.write(answer, self.default_headers))
             self._rest()
             if self._buffer or self._has_ended:
