@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.flows.metrics import Metrics
 from app.flows.refused_forwards import RefusalLog
+from app.storage.inspect import UNTRUSTED_PROXY
 from app.storage.quarantine import Quarantine
 from app.storage.refusals import NewRefusal
 
@@ -18,7 +19,6 @@ TOO_LARGE = "too-large"
 ENDPOINT = "/inbound"
 # What happened at one moment; it ends once it has not come again for a while.
 SPOOL_MOVED = "spool-moved"
-UNTRUSTED_PROXY = "untrusted-proxy"
 # So many proxies are told of, each so often.
 MAX_PROXIES = 10
 PROXY_STEP = timedelta(hours=1)

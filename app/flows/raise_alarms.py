@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE, UNTRUSTED_PROXY
+from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE
 from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
 from app.storage.alerts import (
     STEP,
@@ -17,6 +17,7 @@ from app.storage.alerts import (
 )
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
+from app.storage.inspect import UNTRUSTED_PROXY
 from app.storage.quarantine import Quarantine
 
 SILENT = "number-silent"

@@ -60,14 +60,6 @@ def forget_old_refusals(conn: Connection, now: datetime, *, limit: int) -> int:
     ).rowcount
 
 
-def list_refusing_proxies(conn: Connection, *, since: datetime) -> list[str]:
-    """The addresses of proxies that were not believed, and whose forwards were refused for it."""
-    query = select(refusals.c.address).where(
-        refusals.c.reason == "untrusted-proxy", refusals.c.refused_at >= since
-    )
-    return sorted(set(conn.execute(query).scalars()))
-
-
 def list_refusals(
     conn: Connection, *, dest: str | None = None, before: int | None, limit: int
 ) -> list[Refusal]:
