@@ -303,7 +303,7 @@ def open_runtime(
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
     shared = find_secrets(settings, data_dir)
-    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
     notices = Notices(
         metrics,
         quarantine,
