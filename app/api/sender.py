@@ -20,13 +20,13 @@ class Sender(Shown):
     """How sending is."""
 
     state: Literal["running", "paused", "stopped"] = Field(
-        description="`paused` was done by somebody; `stopped` by an error about the account, and"
-        " ends by itself once a text or a look at the credits succeeds"
+        description="`paused` was done by somebody; `stopped` by an error about the account, or"
+        " because the provider gives no proper answer, and ends by itself once it works again"
     )
     reason: str | None
     changed_by: str | None = Field(description="a key, a session, the command line or `sender`")
     changed_at: Time | None
-    probe_at: Time | None = Field(description="when a stopped one tries the account again")
+    probe_at: Time | None = Field(description="when a stopped one tries again")
     credits: str | None = Field(description="a decimal, as it was when last looked at")
     credits_at: Time | None
     waiting: int = Field(description="texts that are queued or held, counted up to 100,000")

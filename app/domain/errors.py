@@ -10,7 +10,9 @@ LetterboxError                 its text is one line that says what to do
 ├── NotFound                   no such thing, or no longer
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
-│   └── MissingScope           a valid key without the scope that this needs
+│   ├── MissingScope           a valid key without the scope that this needs
+│   └── TooManyTries           too many wrong passwords: see `wait`
+├── TooLarge                   more bytes than are taken
 ├── Conflict                   the thing exists already or is not in a state for this
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
@@ -29,6 +31,8 @@ LetterboxError                 its text is one line that says what to do
     ├── CallBroken             a timeout or a broken connection after the request left
     └── UnreadableAnswer       what came back is no answer of its API
         ├── StatusAnswer       another HTTP status than 200
+        │   ├── TurnedAway     a web server or proxy refused the call before the API saw it
+        │   └── TooManyCalls   429: call less often
         ├── HtmlAnswer         a page, as proxies send it
         ├── EmptyAnswer        nothing at all
         ├── CountMismatch      another count of answers than was asked for
@@ -36,6 +40,7 @@ LetterboxError                 its text is one line that says what to do
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
@@ -95,6 +100,18 @@ class MissingScope(AccessDenied):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this needs a key with the scope {scope}")
         self.scope = scope
+
+
+class TooManyTries(AccessDenied):
+    """Too many wrong passwords: none is looked at for as long as `wait`."""
+
+    def __init__(self, text: str, wait: timedelta) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+class TooLarge(LetterboxError):
+    """More bytes than are taken."""
 
 
 class Conflict(LetterboxError):
@@ -225,6 +242,22 @@ class StatusAnswer(UnreadableAnswer):
     def __init__(self, text: str, *, status: int) -> None:
         super().__init__(text)
         self.status = status
+
+
+class TurnedAway(StatusAnswer):
+    """A web server or a proxy refused the call, so that the API never saw it."""
+
+    error_class = ErrorClass.CONFIGURATION
+
+
+class TooManyCalls(StatusAnswer):
+    """HTTP status 429; `retry_after_seconds` is None where the answer does not say for how long."""
+
+    error_class = ErrorClass.TOO_MANY_CALLS
+
+    def __init__(self, text: str, *, status: int, retry_after_seconds: float | None) -> None:
+        super().__init__(text, status=status)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class HtmlAnswer(UnreadableAnswer):

@@ -17,6 +17,10 @@ class ErrorClass(StrEnum):
 
     ACCOUNT = "account"
     """The account cannot send: pause sending altogether, the message keeps its place."""
+    CONFIGURATION = "configuration"
+    """Something other than the API turned the call away: as for the account."""
+    TOO_MANY_CALLS = "too many calls"
+    """Send nothing for as long as the answer asks, the message keeps its place."""
     PASSING = "passing"
     """Retry with backoff."""
     DAILY_LIMIT = "daily limit"
@@ -29,15 +33,43 @@ class ErrorClass(StrEnum):
     """Never resend blindly."""
     PARTLY_TAKEN = "partly taken"
     """Never resend; follow by report."""
+    SOME_NUMBER = "some number of the call"
+    """Send to each number alone: the code does not say of which it speaks."""
 
 
 # Where nothing else is known of a call than the class of its error.
 FATE_BY_CLASS = {
     ErrorClass.ACCOUNT: Fate.REFUSED,
+    ErrorClass.CONFIGURATION: Fate.REFUSED,
+    ErrorClass.TOO_MANY_CALLS: Fate.REFUSED,
     ErrorClass.PASSING: Fate.REFUSED,
     ErrorClass.DAILY_LIMIT: Fate.REFUSED,
     ErrorClass.REFUSED_NUMBER: Fate.REFUSED,
     ErrorClass.PERMANENT: Fate.REFUSED,
     ErrorClass.AMBIGUOUS: Fate.UNKNOWN,
     ErrorClass.PARTLY_TAKEN: Fate.UNKNOWN,
+    ErrorClass.SOME_NUMBER: Fate.REFUSED,
 }
+
+# Codes that speak of one number: invalid, without a route, over its daily limit, blacklisted.
+NUMBER_CODES = frozenset({"-200", "-401", "-406", "-411", "-412"})
+
+
+class StopCause(StrEnum):
+    """Why all sending stands still until something shows that it works again."""
+
+    ACCOUNT = "account"
+    """An error about the account: a text, or where none waits the credits, tries it again."""
+    CONFIGURATION = "configuration"
+    """What answers is not the provider's API: the credits are asked for first."""
+    UNREACHABLE = "unreachable"
+    """The provider cannot be reached: the credits are asked for first."""
+    UNCLEAR = "unclear"
+    """A call got no proper answer: the credits are asked for before another text is risked."""
+    TOO_MANY_CALLS = "too many calls"
+    """The provider asked for a rest: a text tries once it is over."""
+    TRIAL = "trial"
+    """The credits were answered properly: one text tries before all others follow."""
+
+
+LOOK_FIRST = frozenset({StopCause.CONFIGURATION, StopCause.UNREACHABLE, StopCause.UNCLEAR})

@@ -1,12 +1,13 @@
 """The inbound message: its fields, its problems, and the key that unites redeliveries."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from app.domain.forms import Pair, split_form
 
@@ -33,8 +34,11 @@ _DEDUPE_VERSION = "1"
 
 
 @lru_cache(maxsize=128)
-def _encode_head(method: str, content_type: str, charset: str | None) -> bytes:
-    return json.dumps([method, content_type, charset]).encode() + b"\n"
+def _encode_head(
+    method: str, content_type: str, charset: str | None, problems: tuple[str, ...]
+) -> bytes:
+    more = [problems] if problems else []
+    return json.dumps([method, content_type, charset, *more]).encode() + b"\n"
 
 
 # Not frozen, like InboundMessage below: each forward makes one of either, and a frozen dataclass
@@ -46,13 +50,15 @@ class RawForward:
     `form` is the urlencoded form of all parameters in order of arrival, query before body, every
     `auth` (whatever its case) cut out; as it came, where the request came as one form. `charset`
     is the one that the request declared; None where it declared none, or where the values were
-    brought to UTF-8 on the way (JSON, multipart).
+    brought to UTF-8 on the way (JSON, multipart). `problems` are those that show in the bytes
+    on the wire and no longer in the form.
     """
 
     method: str
     content_type: str
     charset: str | None
     form: bytes
+    problems: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> list[Pair]:
@@ -60,14 +66,15 @@ class RawForward:
         return split_form(self.form)
 
     def to_bytes(self) -> bytes:
-        """A line of JSON (method, content type, charset), then the form."""
-        return _encode_head(self.method, self.content_type, self.charset) + self.form
+        """A line of JSON (method, content type, charset, problems if any), then the form."""
+        head = _encode_head(self.method, self.content_type, self.charset, self.problems)
+        return head + self.form
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "RawForward":
         head, _, form = data.partition(b"\n")
-        method, content_type, charset = json.loads(head)
-        return cls(method, content_type, charset, form)
+        method, content_type, charset, *problems = json.loads(head)
+        return cls(method, content_type, charset, form, tuple(*problems))
 
 
 @dataclass(slots=True)
@@ -93,23 +100,25 @@ class InboundMessage:
     raw: bytes
 
     def to_record(self) -> bytes:
-        """The spool's form of a message; `from_record` reads it back."""
-        return json.dumps(
-            {
-                "dedupe_key": self.dedupe_key.hex(),
-                "provider_id": self.provider_id,
-                "source": self.source,
-                "dest": self.dest,
-                "body": self.body,
-                "received_at": self.received_at.isoformat(),
-                "received_raw": self.received_raw,
-                "arrived_at": self.arrived_at.isoformat(),
-                "merge_fields": self.merge_fields,
-                "extra": self.extra,
-                "problems": self.problems,
-                "raw": self.raw.decode("latin-1"),
-            },
-        ).encode()
+        """The spool's form of a message; `from_record` reads it back.
+
+        As short as can be: JSON's escapes would make six bytes of one.
+        """
+        fields = {
+            "dedupe_key": self.dedupe_key.hex(),
+            "provider_id": self.provider_id,
+            "source": self.source,
+            "dest": self.dest,
+            "body": self.body,
+            "received_at": self.received_at.isoformat(),
+            "received_raw": self.received_raw,
+            "arrived_at": self.arrived_at.isoformat(),
+            "merge_fields": self.merge_fields,
+            "extra": self.extra,
+            "problems": self.problems,
+            "raw_base64": base64.b64encode(self.raw).decode(),
+        }
+        return json.dumps(fields, ensure_ascii=False).encode(errors="surrogatepass")
 
     @classmethod
     def from_record(cls, record: bytes) -> "InboundMessage":
@@ -127,8 +136,15 @@ class InboundMessage:
             merge_fields=fields["merge_fields"],
             extra=fields["extra"],
             problems=tuple(fields["problems"]),
-            raw=fields["raw"].encode("latin-1"),
+            raw=_read_raw(fields),
         )
+
+
+def _read_raw(fields: dict[str, Any]) -> bytes:
+    """An older release wrote the bytes as Latin-1, and its spool may be drained by this one."""
+    if "raw" in fields:
+        return bytes(fields["raw"], "latin-1")
+    return base64.b64decode(fields["raw_base64"], validate=True)
 
 
 def sort_problems(codes: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Watches the account's credits, and by them whether an account that failed works again."""
+"""Watches the account's credits, and by them whether account and provider work (again)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,35 @@ from decimal import Decimal
 
 import structlog
 
-from app.domain.errors import ProviderError
+from app.domain.errors import (
+    AccountError,
+    CallBroken,
+    CodeError,
+    EmptyAnswer,
+    HtmlAnswer,
+    PermanentError,
+    ProviderError,
+    StatusAnswer,
+    TooManyCalls,
+    TurnedAway,
+    Unreachable,
+    UnreadableAnswer,
+)
+from app.domain.fates import LOOK_FIRST, StopCause
 from app.flows.metrics import Metrics
 from app.flows.take_turns import take_turn
 from app.provider.client import ProviderClient
 from app.storage.database import Connection, Database
 from app.storage.leases import find_last_success
-from app.storage.sender import note_credits, resume_sender, tell_works
+from app.storage.sender import (
+    let_one_try,
+    lock_sender,
+    note_credits,
+    resume_sender,
+    stop_sender,
+    tell_stopped,
+    tell_works,
+)
 
 LEASE = "credits"
 EVERY = timedelta(minutes=10)
@@ -42,28 +64,81 @@ class Watcher:
                 await self.look()
 
     async def probe(self) -> bool:
-        """Look, and let sending go on where that shows an account with credits; returns whether.
+        """Look, and let sending go on by what that shows; returns whether a text may go now.
 
-        For where sending has stopped and no text is there to try with. Raises Unavailable.
+        For where sending has stopped and no text is there to try with, or none is to be risked.
+        Raises Unavailable.
         """
         return await self.look(resumes=True)
 
     async def look(self, *, resumes: bool = False) -> bool:
-        """Note the balance; returns whether sending goes on by it. Raises Unavailable."""
+        """Note the balance, or what the failure tells of the account and the provider.
+
+        Returns whether a text may go by it. Raises Unavailable.
+        """
         self.metrics.calls.labels("credits").inc()
         try:
             balance = await self.client.check_credits()
         except ProviderError as error:
             log.info("credits_unknown", error=str(error))
-            return False
-        resumed = await self.database.write(self._note, balance, resumes=resumes)
+            may_go = await self.database.write(self._note_failure, error)
+        else:
+            may_go = await self.database.write(self._note, balance, resumes=resumes)
         self.on_change()
-        return resumed
+        return may_go
 
     def _note(self, conn: Connection, balance: Decimal, *, resumes: bool) -> bool:
         now = self.now()
-        resumed = resumes and balance > 0 and resume_sender(conn, "sender", now, only_stopped=True)
+        state, _ = lock_sender(conn)
+        tries = state.state == "stopped" and state.cause in LOOK_FIRST
+        if tries:
+            let_one_try(conn, now)
+        is_enough = balance > 0 or state.cause != StopCause.ACCOUNT
+        resumed = not tries and resumes and is_enough
+        resumed = resumed and resume_sender(conn, "sender", now, only_stopped=True)
         note_credits(conn, balance, low_below=self.low_below, now=now)
         if resumed:
             tell_works(conn, now)
-        return resumed
+        return tries or resumed
+
+    def _note_failure(self, conn: Connection, error: ProviderError) -> bool:
+        now = self.now()
+        state, _ = lock_sender(conn)
+        looks_first = state.state == "stopped" and state.cause in LOOK_FIRST
+        if looks_first and is_of_the_api(error):
+            let_one_try(conn, now)
+            return True
+        cause = find_cause(error, is_running=state.state == "running")
+        if cause is not None:
+            asked = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
+            is_probe = state.state == "stopped" and state.cause != StopCause.ACCOUNT
+            stop_sender(conn, str(error), now, cause, is_probe=is_probe, asked_seconds=asked)
+            tell_stopped(conn, now)
+        return False
+
+
+def find_cause(error: ProviderError, *, is_running: bool) -> StopCause | None:
+    """Why sending must stand still where a look at the credits fails so; None where it need not."""
+    if isinstance(error, AccountError):
+        return StopCause.ACCOUNT
+    if isinstance(error, TooManyCalls):
+        return StopCause.TOO_MANY_CALLS
+    if isinstance(error, TurnedAway):
+        return StopCause.CONFIGURATION
+    if isinstance(error, CodeError):
+        return None
+    if isinstance(error, Unreachable):
+        return StopCause.UNREACHABLE
+    if is_running and not isinstance(error, HtmlAnswer):
+        # This one action may be slow or broken while texts are taken.
+        return None
+    is_broken = isinstance(error, CallBroken | StatusAnswer)
+    return StopCause.UNREACHABLE if is_broken else StopCause.CONFIGURATION
+
+
+def is_of_the_api(error: ProviderError) -> bool:
+    """Strange, but likely an answer of the API: a code, or a balance in a form of its own."""
+    is_plain = isinstance(error, UnreadableAnswer) and not isinstance(
+        error, StatusAnswer | HtmlAnswer | EmptyAnswer
+    )
+    return isinstance(error, PermanentError) or (is_plain and any(map(str.isdigit, str(error))))

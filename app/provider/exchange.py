@@ -5,11 +5,21 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
-from app.domain.errors import CallBroken, ProviderError, StatusAnswer, Unreachable, UnreadableAnswer
+from app.domain.errors import (
+    CallBroken,
+    ProviderError,
+    StatusAnswer,
+    TooManyCalls,
+    TurnedAway,
+    Unreachable,
+    UnreadableAnswer,
+)
+from app.provider.quoting import clip
 from app.provider.wire import Form, encode_form
 
 # Shorter than the 5 s after which common web servers close an idle connection: a call that meets
@@ -21,7 +31,19 @@ KEEPALIVE_SECONDS = 3.0
 REPORTS_AT_ONCE = 2
 
 _OK = 200
-_ELSEWHERE = frozenset({301, 302, 303, 307, 308, 404, 405})
+_TOO_MANY_CALLS = 429
+# These do not prove that the API never saw the call, unlike every other status from 300 to 499:
+# it answers 200 whatever happens, so those come from a web server or proxy that turned it away.
+# 511 is a network that wants a sign-in first (RFC 6585).
+_MAY_BE_TAKEN = frozenset({408, 409, 499})
+_SIGN_IN_FIRST = 511
+_ADVICE = {
+    401: "it asks for a user name and password, which the API does not: is its URL right?",
+    403: "it refuses this machine: ask the provider whether this address may call the API,"
+    " and look for a firewall or proxy between",
+    407: "a proxy wants a user name and password: write them into the proxy's URL",
+    511: "this network wants a sign-in before it lets calls through",
+}
 _BEFORE_LEAVING = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -110,7 +132,8 @@ class Exchange:
     async def fetch(self, form: Form, *, max_bytes: int) -> bytes:
         """Make one call and return the body of its answer.
 
-        Raises Unreachable, CallBroken, StatusAnswer, and UnreadableAnswer above `max_bytes`.
+        Raises Unreachable, CallBroken, StatusAnswer or a kind of it, and UnreadableAnswer above
+        `max_bytes`.
         """
         departure = _Departure(left=not self._is_traced)
         failure: Exception
@@ -213,11 +236,34 @@ class Exchange:
 def _check_status(response: httpx2.Response) -> None:
     status = response.status_code
     if status != _OK:
-        # Its API answers 200 whatever happens: these come from elsewhere.
-        hint = ": is its URL right?" if status in _ELSEWHERE else ""
-        raise StatusAnswer(
-            f"The provider answered with HTTP status {status} instead of 200{hint}", status=status
-        )
+        raise _explain_status(status, response)
+
+
+def _explain_status(status: int, response: httpx2.Response) -> StatusAnswer:
+    text = f"The provider answered with HTTP status {status} instead of 200"
+    if status == _TOO_MANY_CALLS:
+        seconds = _read_retry_after(response)
+        text += ": it asks for fewer calls"
+        return TooManyCalls(text, status=status, retry_after_seconds=seconds)
+    is_refusal = 300 <= status < 500 and status not in _MAY_BE_TAKEN
+    if not is_refusal and status != _SIGN_IN_FIRST:
+        return StatusAnswer(text, status=status)
+    if status < 400 and (target := response.headers.get("Location", "")):
+        text += f" and leads to {clip(target.partition('?')[0])!r}"
+    advice = _ADVICE.get(status, "is its URL right?")
+    return TurnedAway(f"{text}: {advice}", status=status)
+
+
+def _read_retry_after(response: httpx2.Response) -> float | None:
+    """Seconds, also where a date is given: it is compared with the server's own clock."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _explain(error: Exception, departure: _Departure) -> ProviderError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from app.domain.fates import ErrorClass, Fate
+from app.domain.fates import ErrorClass, Fate, StopCause
 from app.domain.outbound import OutboundStatus
 from app.storage.alerts import close_alert, raise_alert
 from app.storage.clock import read_clock
@@ -14,6 +14,7 @@ from app.storage.events import add_events
 from app.storage.history import StatusChange, note_changes
 from app.storage.results import Record, SendResult
 from app.storage.sender import (
+    get_sender,
     plan_probe,
     resume_sender,
     stop_sender,
@@ -54,14 +55,39 @@ def tell_results(
 
 
 def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    """Stop all sending, or let it go on, as results tell of the account."""
-    for result in results:
-        if result.step.stops_sender:
-            stop_sender(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
+    """Stop all sending, or let it go on, as results tell of the account and the provider."""
+    for result in _pick_telling(results):
+        step, is_probe = result.step, result.text.is_probe
+        if step.stop is not None:
+            stop_sender(
+                conn,
+                result.answer or "the account cannot send",
+                now,
+                step.stop,
+                is_probe=is_probe,
+                asked_seconds=step.rest_seconds,
+            )
+        elif is_probe and _shows_that_it_works(conn, result):
             resume_sender(conn, "sender", now, only_stopped=True)
-        elif result.text.is_probe and _tells_nothing(result):
+        elif is_probe and _tells_nothing(result):
             plan_probe(conn, now, after=NEXT_PROBE)
+
+
+def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
+    """The probes, and one text for each cause to stop: a call to many has the same for all."""
+    telling: dict[tuple[StopCause | None, int | None], SendResult] = {}
+    for result in results:
+        probe_id = result.text.id if result.text.is_probe else None
+        if result.step.stop is not None or probe_id is not None:
+            telling.setdefault((result.step.stop, probe_id), result)
+    return list(telling.values())
+
+
+def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:
+    """It was taken; or refused for itself, where the account is not in doubt."""
+    if result.fate is Fate.TAKEN:
+        return True
+    return _tells_nothing(result) and get_sender(conn).cause != StopCause.ACCOUNT
 
 
 def _tells_nothing(result: SendResult) -> bool:
@@ -70,15 +96,10 @@ def _tells_nothing(result: SendResult) -> bool:
 
 
 def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    for result in results:
-        if result.step.stops_sender:
-            tell_stopped(conn, _say_why(result), now)
-        elif result.text.is_probe and result.fate is Fate.TAKEN:
-            tell_works(conn, now)
-
-
-def _say_why(result: SendResult) -> str:
-    return result.answer or "the account cannot send"
+    if any(result.step.stop is not None for result in results):
+        tell_stopped(conn, now)
+    if any(result.text.is_probe for result in results) and get_sender(conn).state == "running":
+        tell_works(conn, now)
 
 
 def _warn_of_late_answer(

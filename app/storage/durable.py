@@ -111,7 +111,7 @@ def claim_new_folder(files: Files, folder: Path) -> int | None:
         files.rename(unnamed, folder)
     except OSError as error:
         drop_folder(files, unnamed, lock)
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             return None
         raise
     return lock
@@ -130,15 +130,28 @@ def take_lock(files: Files, folder: Path) -> int | None:
         return None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(fd), path.stat()):
+        if is_at(fd, path):
             return fd
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
         pass
     except OSError:
         files.close(fd)
         raise
     files.close(fd)
     return None
+
+
+def holds_lock(folder: Path, lock: int) -> bool:
+    """Whether a descriptor that holds the folder's lock is still what stands in others' way."""
+    return is_at(lock, folder / _LOCK)
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the open file is the one that others find at `path`."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def drop_folder(files: Files, folder: Path, lock: int) -> None:

@@ -86,6 +86,13 @@ class Inserter(ABC):
     async def probe(self, now: datetime) -> None:
         """Insert a row and roll it back; raises where storing would fail."""
 
+    def look(self) -> bool:
+        """Whether what was committed is where it will be looked for; False: nobody can say now.
+
+        Raises where it is not.
+        """
+        return True
+
     @abstractmethod
     def abandon(self) -> None:
         """Let go of a connection that does not answer, without waiting for it."""

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from app.storage.durable import Files, sync_folder, write_all
+from app.storage.durable import Files, is_at, sync_folder, write_all
 
-MAX_RECORD_BYTES = 1024 * 1024
+# Several times what a forward of the largest size can become.
+MAX_RECORD_BYTES = 4 * 1024 * 1024
 
 # 0xF5 occurs in no UTF-8 text, so a payload of JSON never looks like the start of a record.
 _MAGIC = b"\xf5LB1"
@@ -81,7 +82,7 @@ class Segment:
     def begin(cls, path: Path, files: Files) -> Self:
         """A new, empty file, open for appending."""
         segment = cls(path, files)
-        segment._fd = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        segment._fd = files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return segment
 
     @classmethod
@@ -152,8 +153,12 @@ class Segment:
             offset = stop
         return records, self.position + offset
 
+    def is_in_place(self) -> bool:
+        """Whether what is being written still stands at its path."""
+        return self._fd is None or is_at(self._fd, self.path)
+
     def close(self) -> None:
-        """Ends the writing; reading opens the file anew each time."""
+        """Ends the writing; from then on reading opens the file anew each time."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
             # What counts was fsynced: an error here says nothing about it.
@@ -172,7 +177,8 @@ class Segment:
         A bad sector, or rot on a file system with checksums, is EIO at every attempt. Zeros stand
         in for such blocks, so that what is readable around them is delivered.
         """
-        fd = self._files.open(self.path, os.O_RDONLY)
+        # The one that is being written can still be read where its name has gone.
+        fd = self._files.open(self.path, os.O_RDONLY) if self._fd is None else self._fd
         try:
             return self._read_stretch(fd, start, end), True
         except OSError as error:
@@ -180,7 +186,8 @@ class Segment:
                 raise
             return self._read_blocks(fd, start, end), False
         finally:
-            self._files.close(fd)
+            if fd != self._fd:
+                self._files.close(fd)
 
     def _read_stretch(self, fd: int, start: int, end: int) -> bytes:
         parts = []

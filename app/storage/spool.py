@@ -22,6 +22,7 @@ from app.storage.durable import (
     Files,
     claim_new_folder,
     drop_folder,
+    holds_lock,
     make_folder,
     spool_errors,
     sync_folder,
@@ -40,6 +41,10 @@ _SEGMENT_NAME = re.compile(r"\d{10}\.segment")
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CREATE_ATTEMPTS = 10
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class SpoolMovedError(SpoolError):
+    """The spool's folder, or a file in it, was removed or moved, or is hidden by a mount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,9 @@ class Spool:
     def append(self, records: Sequence[bytes]) -> None:
         """Makes all of `records` durable before it returns, or none of them and raises SpoolError.
 
-        ValueError for a record over `segments.MAX_RECORD_BYTES`, and on a spool that was adopted or
-        closed.
+        SpoolMovedError where another file, or none, stands at the spool's path by now: whoever
+        looks for the records would not find them. ValueError for a record over
+        `segments.MAX_RECORD_BYTES`, and on a spool that was adopted or closed.
         """
         if not self._accepts:
             raise ValueError(f"the spool {self.id} is only drained")
@@ -132,6 +138,36 @@ class Spool:
             self._append_block(segment, records, block)
         self.depth += len(records)
         self.disk_bytes += len(block)
+        if not self.is_in_place():
+            raise SpoolMovedError(f"The spool {self.folder} is not at its path any more.")
+
+    def is_in_place(self) -> bool:
+        """Whether its folder, its lock and what is being written stand where others look."""
+        if self._lock is None:
+            return False
+        try:
+            return holds_lock(self.folder, self._lock) and all(
+                segment.is_in_place() for segment in self._segments[-1:]
+            )
+        except OSError:
+            return False
+
+    def rescue(self) -> list[bytes]:
+        """All records that were written and not released, as far as they can be read."""
+        found: list[bytes] = []
+        for segment in self._segments:
+            with suppress(OSError):
+                found += segment.read(max_records=segment.records, max_bytes=segment.size)[0]
+        return found
+
+    def abandon(self) -> None:
+        """Lets go of what it has open and touches no path: they are another's by now, or gone."""
+        self._accepts = False
+        for segment in self._segments:
+            segment.close()
+        if self._lock is not None:
+            self._files.close(self._lock)
+            self._lock = None
 
     def read(self, *, max_records: int, max_bytes: int) -> SpoolBatch | None:
         """The oldest records that are not released, None when there are none.

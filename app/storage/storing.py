@@ -10,6 +10,7 @@ from app.domain.messages import InboundMessage
 from app.storage.inbound import Inserter, PassingError, RowsRefusedError
 
 MIN_PATIENCE_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 0.005
 
 # Given the record of a message that the database can never store, and why.
 SetAside = Callable[[bytes, str], Awaitable[None]]
@@ -38,6 +39,18 @@ class Storer:
     async def probe(self, *, within_seconds: float) -> None:
         """Raises where storing would fail."""
         await self._within(within_seconds, self._inserter.probe(self._now()))
+
+    def look(self) -> bool:
+        """Whether what was stored is where it will be looked for; False: ask again in a moment.
+
+        Raises where it is not.
+        """
+        return self._inserter.look()
+
+    async def confirm(self) -> None:
+        """`look` until there is an answer."""
+        while not self.look():  # noqa: ASYNC110 it is a matter of milliseconds
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     def abandon(self) -> None:
         """Let go of a connection that does not answer, without waiting for it."""

@@ -83,6 +83,7 @@ STATUSES = {
 
 HELD = {
     "account": "The provider's account cannot send now; it is tried again by itself.",
+    "configuration": "The call did not reach the provider; it is tried again by itself.",
     "daily-limit": "The provider's limit for this number is reached; it goes out tomorrow.",
 }
 
@@ -97,6 +98,7 @@ OUTCOMES = {
     Outcome.OPT_IN: "The sender opted back in with this text",
     Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",
+    Outcome.EXPIRED: "Not answered: the automatic reply could not go out in time",
     Outcome.UNANSWERABLE: "Not answered: nobody can text this sender back",
 }
 
@@ -110,6 +112,7 @@ SILENCES = {
     Outcome.OPT_IN: "the text was an opt-in",
     Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "the text arrived too late",
+    Outcome.EXPIRED: "the reply could not go out in time",
     Outcome.UNANSWERABLE: "nobody can text the sender back",
     "blank": "the reply was blank once filled",
     "id-reused": "the text's id had been used before",

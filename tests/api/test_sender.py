@@ -46,7 +46,7 @@ async def test_a_person_resumes_what_the_account_stopped(kit: Kit) -> None:
     def stop(conn: Any) -> None:
         now = kit.runtime.now()
         stop_sender(conn, "no credits", now)
-        tell_stopped(conn, "no credits", now)
+        tell_stopped(conn, now)
 
     await kit.runtime.database.write(stop)
     shown = await kit.get("/sender")

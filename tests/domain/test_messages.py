@@ -1,5 +1,6 @@
 """Numbers, keys and the stored forms of a message."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -137,3 +138,16 @@ def test_a_message_survives_its_spool_record(body: str, names: dict[str, str], r
     record = message.to_record()
     assert InboundMessage.from_record(record) == replace(message, via="spool")
     assert "\n" not in record.decode()
+
+
+def test_a_record_of_an_earlier_release_is_read() -> None:
+    message = make_message(1, body="Caf\u00e9", raw=b"caf\xe9 \x00")
+    fields = json.loads(message.to_record())
+    del fields["raw_base64"]
+    old = json.dumps({**fields, "raw": message.raw.decode("latin-1")}).encode()
+    assert InboundMessage.from_record(old) == replace(message, via="spool")
+
+
+def test_a_record_is_not_many_times_longer_than_the_message() -> None:
+    message = make_message(1, body="\u20ac" * 10_000, raw=b"\xff" * 60_000)
+    assert len(message.to_record()) < 2 * (30_000 + 60_000)

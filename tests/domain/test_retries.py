@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.domain.fates import ErrorClass, Fate
-from app.domain.retries import Step, compute_pause, decide_step, find_next_day
+from app.domain.fates import ErrorClass, Fate, StopCause
+from app.domain.retries import Step, compute_pause, compute_rest, decide_step, find_next_day
 from app.domain.transitions import OutboundEvent as E
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -14,7 +14,12 @@ LONDON = ZoneInfo("Europe/London")
 
 
 def decide(
-    fate: Fate, error_class: ErrorClass | None = None, *, valid_hours: float = 24, attempt: int = 1
+    fate: Fate,
+    error_class: ErrorClass | None = None,
+    *,
+    valid_hours: float = 24,
+    attempt: int = 1,
+    rest_seconds: float | None = None,
 ) -> Step:
     return decide_step(
         fate,
@@ -24,12 +29,14 @@ def decide(
         valid_until=NOW + timedelta(hours=valid_hours),
         zone=LONDON,
         draw=0.5,
+        rest_seconds=rest_seconds,
     )
 
 
 @pytest.mark.parametrize("error_class", [None, *ErrorClass])
 def test_what_is_unknown_is_uncertain_whatever_its_class(error_class: ErrorClass | None) -> None:
-    assert decide(Fate.UNKNOWN, error_class) == Step(E.UNCLEAR)
+    stop = StopCause.UNCLEAR if error_class is ErrorClass.AMBIGUOUS else None
+    assert decide(Fate.UNKNOWN, error_class) == Step(E.UNCLEAR, stop=stop)
 
 
 @pytest.mark.parametrize("error_class", [None, *ErrorClass])
@@ -39,7 +46,40 @@ def test_what_is_taken_is_sent_whatever_its_class(error_class: ErrorClass | None
 
 def test_an_account_error_stops_the_sender_and_keeps_the_place() -> None:
     step = decide(Fate.REFUSED, ErrorClass.ACCOUNT)
-    assert step == Step(E.HELD, held_reason="account", stops_sender=True)
+    assert step == Step(E.HELD, held_reason="account", stop=StopCause.ACCOUNT)
+
+
+def test_a_call_that_was_turned_away_stops_the_sender_and_lets_others_go_first() -> None:
+    step = decide(Fate.REFUSED, ErrorClass.CONFIGURATION, attempt=3)
+    later, cause = NOW + timedelta(seconds=6), StopCause.CONFIGURATION
+    assert step == Step(E.HELD, at=later, held_reason="configuration", stop=cause)
+    step = decide(Fate.REFUSED, ErrorClass.CONFIGURATION, valid_hours=0.0001)
+    assert step == Step(E.HELD, held_reason="configuration", stop=cause)
+
+
+def test_a_provider_that_wants_fewer_calls_gets_none_for_as_long_as_it_asks() -> None:
+    step = decide(Fate.REFUSED, ErrorClass.TOO_MANY_CALLS, rest_seconds=7)
+    assert step == Step(E.NOT_TAKEN, stop=StopCause.TOO_MANY_CALLS, rest_seconds=7)
+
+
+@pytest.mark.parametrize(
+    ("cause", "asked", "rests"),
+    [
+        (StopCause.ACCOUNT, None, [60, 60, 60]),
+        (StopCause.CONFIGURATION, None, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
+        (StopCause.UNREACHABLE, None, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]),
+        (StopCause.UNCLEAR, None, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600]),
+        (StopCause.TOO_MANY_CALLS, None, [4, 8, 16]),
+        (StopCause.TOO_MANY_CALLS, 30, [30, 30, 30]),
+        (StopCause.TOO_MANY_CALLS, 0, [1, 1]),
+        (StopCause.TOO_MANY_CALLS, 1e9, [3600]),
+    ],
+)
+def test_a_sender_that_stopped_tries_ever_more_rarely(
+    cause: StopCause, asked: float | None, rests: list[float]
+) -> None:
+    found = [compute_rest(cause, n, asked).total_seconds() for n in range(1, len(rests) + 1)]
+    assert found == rests
 
 
 def test_a_daily_limit_holds_until_londons_midnight() -> None:
@@ -56,6 +96,15 @@ def test_a_blacklisted_number_opts_out() -> None:
     assert decide(Fate.REFUSED, ErrorClass.REFUSED_NUMBER) == Step(E.REFUSED, opts_out=True)
 
 
+def test_what_nobody_called_for_keeps_its_place_while_it_is_of_use() -> None:
+    assert decide(Fate.NOT_TAKEN) == Step(E.NOT_TAKEN)
+    assert decide(Fate.NOT_TAKEN, valid_hours=0) == Step(E.OVERDUE)
+
+
+def test_a_code_of_one_number_among_many_has_each_tried_alone_at_once() -> None:
+    assert decide(Fate.REFUSED, ErrorClass.SOME_NUMBER) == Step(E.NOT_TAKEN, at=NOW)
+
+
 def test_a_permanent_error_fails_at_once() -> None:
     assert decide(Fate.REFUSED, ErrorClass.PERMANENT) == Step(E.REFUSED)
 
@@ -63,12 +112,19 @@ def test_a_permanent_error_fails_at_once() -> None:
 @pytest.mark.parametrize("fate", [Fate.NOT_TAKEN, Fate.REFUSED])
 def test_a_passing_error_is_tried_again_with_a_pause(fate: Fate) -> None:
     step = decide(fate, ErrorClass.PASSING, attempt=3)
-    assert step == Step(E.NOT_TAKEN, at=NOW + timedelta(seconds=6))
+    # What did not leave at all finds nobody to answer, whichever text it is.
+    stop = StopCause.UNREACHABLE if fate is Fate.NOT_TAKEN else None
+    assert step == Step(E.NOT_TAKEN, at=NOW + timedelta(seconds=6), stop=stop)
+
+
+def test_a_text_for_which_no_call_was_made_keeps_its_place() -> None:
+    assert decide(Fate.NOT_TAKEN, attempt=5) == Step(E.NOT_TAKEN)
+    assert decide(Fate.NOT_TAKEN, valid_hours=0) == Step(E.OVERDUE)
 
 
 def test_a_passing_error_ends_with_the_validity() -> None:
     step = decide(Fate.NOT_TAKEN, ErrorClass.PASSING, valid_hours=0.0001)
-    assert step == Step(E.OVERDUE)
+    assert step == Step(E.OVERDUE, stop=StopCause.UNREACHABLE)
 
 
 def test_pauses_double_up_to_five_minutes_and_half_of_each_is_chance() -> None:

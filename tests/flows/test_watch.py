@@ -3,22 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from app.flows.metrics import Metrics
 from app.flows.take_turns import LEASE_SECONDS, take_turn
-from app.flows.watch import EVERY, Watcher
+from app.flows.watch import EVERY
 from app.storage.sender import get_sender, pause_sender, stop_sender
 from tests.support.outbox import Outbox
-
-
-def make_watcher(outbox: Outbox) -> Watcher:
-    return Watcher(
-        outbox.database,
-        outbox.client,
-        Decimal(50),
-        Metrics(),
-        on_change=lambda: outbox.changes.append("rung"),
-        now=outbox.now,
-    )
 
 
 def set_credits(outbox: Outbox, amount: str) -> None:
@@ -31,41 +19,41 @@ async def read_state(outbox: Outbox) -> str:
 
 async def test_an_alert_is_open_while_the_credits_are_low(outbox: Outbox) -> None:
     set_credits(outbox, "49.5")
-    await make_watcher(outbox).look()
+    await outbox.make_watcher().look()
     assert (await outbox.database.read(get_sender)).credits == "49.50"
     assert await outbox.alerts() == ["low-credits"]
     set_credits(outbox, "1234")
-    await make_watcher(outbox).look()
+    await outbox.make_watcher().look()
     assert await outbox.alerts() == []
 
 
 async def test_several_processes_look_once_in_a_while(outbox: Outbox) -> None:
     for _ in range(3):
-        await make_watcher(outbox).look_if_due()
+        await outbox.make_watcher().look_if_due()
     assert outbox.world.calls.counts["CheckCredits"] == 1
     outbox.pass_seconds(EVERY.total_seconds())
-    await make_watcher(outbox).look_if_due()
+    await outbox.make_watcher().look_if_due()
     assert outbox.world.calls.counts["CheckCredits"] == 2
 
 
 async def test_a_look_that_fails_leaves_everything(outbox: Outbox) -> None:
     outbox.strike("html", action="CheckCredits")
     await outbox.database.write(stop_sender, "no credits", outbox.now())
-    assert not await make_watcher(outbox).probe()
+    assert not await outbox.make_watcher().probe()
     assert await read_state(outbox) == "stopped"
 
 
 async def test_a_probe_resumes_only_with_credits_and_never_a_persons_pause(outbox: Outbox) -> None:
     await outbox.database.write(stop_sender, "no credits", outbox.now())
-    await make_watcher(outbox).look()
+    await outbox.make_watcher().look()
     assert await read_state(outbox) == "stopped"  # a look is no probe
     set_credits(outbox, "0")
-    assert not await make_watcher(outbox).probe()
+    assert not await outbox.make_watcher().probe()
     set_credits(outbox, "10")
-    assert await make_watcher(outbox).probe()
+    assert await outbox.make_watcher().probe()
     assert await read_state(outbox) == "running"
     await outbox.database.write(pause_sender, "Anna", None, outbox.now())
-    assert not await make_watcher(outbox).probe()
+    assert not await outbox.make_watcher().probe()
     assert await read_state(outbox) == "paused"
     assert "sender-paused" in await outbox.alerts()
 

@@ -16,6 +16,8 @@ from app.domain.errors import (
     ProviderError,
     SettingsError,
     StatusAnswer,
+    TooManyCalls,
+    TurnedAway,
     Unreachable,
     UnreadableAnswer,
 )
@@ -208,19 +210,61 @@ async def test_call_that_breaks_after_it_left_is_of_unknown_fate(name: str, call
 
 
 @both_ways
-@pytest.mark.parametrize("status", [204, 301, 302, 400, 403, 404, 429, 500, 502, 503])
-async def test_other_status_than_200_is_an_error_of_its_own(status: int, call: Call) -> None:
-    reply = answer(
-        "" if status == 204 else "3509592", status=f"{status} X", headers="Location: /\n"
-    )
+@pytest.mark.parametrize("status", [201, 204, 206, 408, 409, 499, 500, 502, 503, 504, 599])
+async def test_status_that_proves_nothing_is_of_unknown_fate(status: int, call: Call) -> None:
+    reply = answer("" if status == 204 else "3509592", status=f"{status} X")
     async with calling(reply) as (client, server):
         with pytest.raises(StatusAnswer, match=f"status {status}") as caught:
             await call(client)
 
     assert caught.value.status == status
-    assert ("is its URL right?" in str(caught.value)) == (status in {301, 302, 404})
     _assert_unknown(caught.value)
     assert len(server.bodies) == 1
+
+
+@both_ways
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 407, 421, 451, 511])
+async def test_status_of_a_web_server_proves_that_the_api_never_saw_the_call(
+    status: int, call: Call
+) -> None:
+    reply = answer("3509592", status=f"{status} X", headers="Location: https://a.example/b?c=d\r\n")
+    async with calling(reply) as (client, server):
+        with pytest.raises(TurnedAway, match=f"status {status}") as caught:
+            await call(client)
+
+    assert caught.value.status == status
+    assert ("leads to 'https://a.example/b'" in str(caught.value)) == (status < 400)
+    assert (caught.value.error_class, caught.value.fate) == (
+        ErrorClass.CONFIGURATION, Fate.REFUSED,
+    )  # fmt: skip
+    assert len(server.bodies) == 1
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ("", None),
+        ("Retry-After: 17\r\n", 17),
+        ("Retry-After: -1\r\n", None),
+        (
+            "Retry-After: Mon, 01 Jun 2026 12:01:00 GMT\r\nDate: Mon, 01 Jun 2026 12:00:15 GMT\r\n",
+            45,
+        ),
+        ("Retry-After: Mon, 01 Jun 2026 12:01:00 GMT\r\n", None),
+    ],
+)
+async def test_request_for_fewer_calls_says_for_how_long(
+    headers: str, seconds: float | None, call: Call
+) -> None:
+    async with calling(answer("", status="429 X", headers=headers)) as (client, _):
+        with pytest.raises(TooManyCalls) as caught:
+            await call(client)
+
+    assert caught.value.retry_after_seconds == seconds
+    assert (caught.value.error_class, caught.value.fate) == (
+        ErrorClass.TOO_MANY_CALLS, Fate.REFUSED,
+    )  # fmt: skip
 
 
 @both_ways
@@ -233,12 +277,11 @@ async def test_web_page_is_an_error_of_its_own(body: str, call: Call) -> None:
     _assert_unknown(caught.value)
 
 
-@both_ways
-@pytest.mark.parametrize("body", ["", "\r\n \n", "\ufeff"])
-async def test_empty_body_is_an_error_of_its_own(body: str, call: Call) -> None:
+@pytest.mark.parametrize("body", ["", "\r\n \n", "\ufeff", "\u00a0\u200b\n"])
+async def test_empty_body_is_an_error_of_its_own(body: str) -> None:
     async with calling(answer(body)) as (client, _):
         with pytest.raises(EmptyAnswer, match="nothing at all") as caught:
-            await call(client)
+            await client.send(HELLO, ONE)
 
     _assert_unknown(caught.value)
 

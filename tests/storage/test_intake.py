@@ -1,16 +1,20 @@
 """The intake: durable before the answer, in the database or in the spool."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.domain.errors import NothingDurable
 from app.domain.messages import InboundMessage
 from app.domain.queries import MessageFilter
-from app.storage.database import Connection, Database, open_database
+from app.provider.forwarding import parse, read_request
+from app.storage.database import Connection, Database, SqliteDatabase, open_database
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
@@ -29,6 +33,7 @@ class Listener:
     adopted: list[str] = field(default_factory=list)
     refused: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
+    moved: list[tuple[Path, int]] = field(default_factory=list)
 
     def on_stored(self, rows: int) -> None:
         self.stored += rows
@@ -44,6 +49,9 @@ class Listener:
 
     def on_damaged(self, path: Path) -> None:
         self.damaged.append(path)
+
+    def on_spool_moved(self, folder: Path, lost: int) -> None:
+        self.moved.append((folder, lost))
 
 
 async def keep(intake: Intake, message: InboundMessage) -> None:
@@ -192,6 +200,65 @@ async def test_where_nothing_can_be_written_the_caller_is_told(
     await kit.keep(1)
     assert kit.intake.can_acknowledge
     await kit.intake.close()
+
+
+async def test_a_forward_of_the_largest_size_spoils_no_batch_while_the_database_is_away(
+    kit: Kit,
+) -> None:
+    zone = ZoneInfo("Europe/London")
+    for byte in (b"\xff", b"\x01", b"\xe2\x82\xac", b'"'):
+        size = 65_000 // len(byte)
+        request = read_request(
+            "POST",
+            b"id=huge&auth=x&msg=" + byte * size,
+            b"application/x-www-form-urlencoded; charset=utf-8",
+            b"more=" + byte * size,
+        )
+        huge = parse(
+            request.raw, request.fields, zone=zone, region="GB", arrived_at=NOW, nonce=byte
+        )
+        others = [make_message(number) for number in range(20)]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(keep(kit.intake, each) for each in [*others, huge]))
+    await kit.intake.recover()
+    stored = await kit.stored()
+    assert len(stored) == 20 + 4
+    assert stored.count("huge") == 4
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_message_that_waited_for_another_batch_has_that_much_less_time(
+    sqlite_url: str, tmp_path: Path, *, early: bool
+) -> None:
+    """A message's deadline counts from its arrival, however long its batch had to wait."""
+    database = SqliteDatabase(Path(sqlite_url.removeprefix("sqlite:///")))
+    kit = make_kit(database, tmp_path / "spool")
+    await kit.intake.start()
+    await kit.intake.recover()
+    loop = asyncio.get_running_loop()
+    begun = threading.Event()
+
+    def hold_up(_: Connection) -> None:
+        begun.set()
+        time.sleep(0.6)
+
+    first = database.writer.submit(hold_up)
+    await asyncio.to_thread(begun.wait, 10)
+    ahead = asyncio.create_task(kit.keep(1))
+    await asyncio.sleep(0.01)
+    began = loop.time()
+    waiting = asyncio.create_task(kit.keep(2))
+    await asyncio.sleep(0.5)
+    # It runs between the two batches.
+    hang = database.writer.submit(lambda _: time.sleep(2.0 if early else 0.1), intake=True)
+    await ahead
+    await waiting
+    taken = loop.time() - began
+    await asyncio.gather(first, hang)
+    assert kit.listener.spooled == (1 if early else 0)
+    assert taken < 1.4
+    await kit.intake.close()
+    await database.close()
 
 
 async def test_closing_finishes_what_was_accepted(kit: Kit) -> None:

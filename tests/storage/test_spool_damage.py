@@ -155,8 +155,8 @@ def test_a_passing_failure_to_read_loses_nothing(
 ) -> None:
     spool = Spool.create(root, make_id=make_id, files=disk)
     spool.append([b"one"])
-    disk.fail("open", errno.EMFILE)
-    with pytest.raises(SpoolError, match="Too many open files"):
+    disk.fail("pread", errno.ENOMEM)
+    with pytest.raises(SpoolError, match="Cannot allocate memory"):
         spool.read(max_records=1, max_bytes=100)
     assert drain(spool) == [b"one"]
 

@@ -82,6 +82,8 @@ class FaultyDisk:
 
     def ftruncate(self, fd: int, length: int) -> None:
         self._note("ftruncate")
+        if self.room is not None:
+            self.room += max(0, os.fstat(fd).st_size - length)
         os.ftruncate(fd, length)
 
     def unlink(self, path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Stores what lies in spools, in order, and lets go of it once the database has it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+
+from app.domain.messages import InboundMessage
+from app.storage.spool import SpoolBatch, adopt, refuse
+from app.storage.storing import Storer
+
+T = TypeVar("T")
+
+MAX_BATCH_ROWS = 512
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+PATIENCE_SECONDS = 1.0
+
+log = structlog.get_logger("letterbox.intake")
+
+
+class DrainListener(Protocol):
+    """Who is told what was found in spools; called on the event loop, must not block."""
+
+    def on_adopted(self, spool_id: str) -> None: ...
+
+    def on_refused(self, path: Path) -> None: ...
+
+    def on_damaged(self, path: Path) -> None: ...
+
+
+class Drainable(Protocol):
+    """A spool, this process's or another's."""
+
+    @property
+    def damaged(self) -> list[Path]: ...
+
+    def read(self, *, max_records: int, max_bytes: int) -> SpoolBatch | None: ...
+
+    def release(self, batch: SpoolBatch) -> None: ...
+
+
+class Drainer:
+    """Drains spools in the thread that touches them; `order` is held while a batch goes in."""
+
+    def __init__(
+        self, root: Path, order: asyncio.Lock, listener: DrainListener, disk: ThreadPoolExecutor
+    ) -> None:
+        self._root = root
+        self._order = order
+        self._listener = listener
+        self._disk = disk
+
+    async def on_disk(self, work: Callable[[], T]) -> T:
+        """Run blocking file work in the one thread that touches spools."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    async def set_aside(self, record: bytes, reason: str) -> None:
+        """Keep a record that the database can never store. Raises SpoolError."""
+        path = await self.on_disk(lambda: refuse(self._root, record, reason))
+        self._listener.on_refused(path)
+
+    async def drain_abandoned(self, storer: Storer) -> None:
+        """Store what processes that are gone left behind, and remove their folders.
+
+        Raises SpoolError where the spools cannot be listed, and what the database raised.
+        """
+        adoption = await self.on_disk(lambda: adopt(self._root))
+        for failure in adoption.failures:
+            log.error("spool_unreadable", error=str(failure))
+        for spool in adoption.spools:
+            try:
+                log.info("spool_adopted", spool=spool.id, messages=spool.depth)
+                going_on = True
+                while going_on:
+                    async with self._order:
+                        going_on = await self.drain_batch(spool, storer)
+                self._listener.on_adopted(spool.id)
+            finally:
+                await self.on_disk(spool.close)
+                self.report_damage(spool)
+
+    async def drain_batch(self, spool: Drainable, storer: Storer) -> bool:
+        """Store the oldest batch; returns whether there was one. The order is held by then."""
+        batch = await self.on_disk(
+            lambda: spool.read(max_records=MAX_BATCH_ROWS, max_bytes=MAX_BATCH_BYTES)
+        )
+        if batch is None:
+            return False
+        messages = []
+        for record in batch.records:
+            try:
+                messages.append(InboundMessage.from_record(record))
+            except (ValueError, KeyError, TypeError) as error:
+                await self.set_aside(record, f"unreadable: {error}")
+        if messages:
+            await storer.store(messages, within_seconds=PATIENCE_SECONDS)
+            await storer.confirm()
+        await self.on_disk(lambda: spool.release(batch))
+        self.report_damage(spool)
+        return True
+
+    def report_damage(self, spool: Drainable) -> None:
+        while spool.damaged:
+            self._listener.on_damaged(spool.damaged.pop())
