@@ -32,6 +32,7 @@ from app.storage.replays import (
     leave_conversation,
     lock_conversation,
     lock_message,
+    rekey_message,
     rewrite_message,
 )
 from app.storage.rules import read_rules
@@ -71,9 +72,9 @@ async def replay_message(
 ) -> Replay:
     """Read the message anew and, where nothing has answered it yet, ask the guards and rules again.
 
-    Its fields become what this release reads in the raw bytes, its received_at by `zone`; when it
-    arrived, how it came and what it is known as to redeliveries stay. Raises NotFound, and Conflict
-    where it is not handled yet.
+    Its fields become what this release reads in the raw bytes, its received_at by `zone`, and a
+    redelivery is known by them from then on; when it arrived and how it came stay. Raises NotFound,
+    and Conflict where it is not handled yet.
     """
     for _ in range(MOST_TRIES):
         search = await _look_up(database, message_id, zone, region)
@@ -129,6 +130,8 @@ def _replay(
     rewrite_message(
         conn, old, new, ids[new.pair_key], received_raw=read.received_raw, extra=read.extra
     )
+    if old.via != "report" and (read.provider_id or read.received_raw):
+        rekey_message(conn, message_id, read.dedupe_key)
     if has_moved:
         leave_conversation(conn, old_pair, was_unread=old.read_at is None)
     is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
