@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from app.domain.access import Scope, digest_secret
+from app.domain.access import Actor, Scope, digest_secret
+from app.domain.addresses import CallerFinder
 from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
@@ -38,16 +39,21 @@ class Caller:
     key_id: int | None
     name: str
     scopes: frozenset[Scope]
+    address: str
 
     @property
-    def actor(self) -> str:
+    def actor(self) -> Actor:
         """Who it is in the audit trail and in histories."""
-        return f"key:{self.name}"
+        return Actor(f"key:{self.name}", self.address)
 
-    def check(self, scope: Scope) -> None:
-        """Raises MissingScope."""
-        if not self.scopes & {scope, "admin"}:
-            raise MissingScope(scope)
+    def may(self, scope: Scope) -> bool:
+        return bool(self.scopes & {scope, "admin"})
+
+    def check(self, *scopes: Scope) -> None:
+        """Raises MissingScope for the first that the key lacks."""
+        for scope in scopes:
+            if not self.may(scope):
+                raise MissingScope(scope)
 
 
 class Keyring:
@@ -56,19 +62,24 @@ class Keyring:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._digest = digest_secret(runtime.secrets.api_key)
+        self._callers = CallerFinder(runtime.settings.trusted_proxies)
 
     async def find(self, request: Request) -> Caller:
         """Raises UnknownKey, and Unavailable where the database cannot be asked."""
         secret = _read_bearer(request)
         digest = digest_secret(secret)
         if hmac.compare_digest(digest, self._digest):
-            return Caller(None, "LETTERBOX_API_KEY", frozenset({"admin"}))
+            address = self._find_address(request)
+            return Caller(None, "LETTERBOX_API_KEY", frozenset({"admin"}), address)
         self.check_prepared()
         key = await self._runtime.database.read(find_key, digest)
         if key is None:
             raise UnknownKey("the key is unknown; it may have been revoked")
         await self._note_used(key, self._runtime.now())
-        return Caller(key.id, key.name, frozenset(key.scopes))
+        return Caller(key.id, key.name, frozenset(key.scopes), self._find_address(request))
+
+    def _find_address(self, request: Request) -> str:
+        return self._callers.find(request.scope.get("client"), request.scope["headers"])
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""
@@ -81,14 +92,16 @@ class Keyring:
                 await self._runtime.database.write(note_key_used, key.id, now)
 
 
-def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
-    """A router under /api/v1 whose every endpoint needs `scope` and takes known parameters only."""
+def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
+    """A router under /api/v1 whose every endpoint needs all `scopes` and takes known parameters
+    only.
+    """
 
     class StrictRoute(APIRoute):
-        """Checks in this order: the key, its scope, the parameters' names; then the endpoint's."""
+        """Checks in this order: the key, its scopes, the parameters' names; then the endpoint's."""
 
         def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-            security = {"security": [{SECURITY_SCHEME: [scope]}]}
+            security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
             options["openapi_extra"] = security | (options.get("openapi_extra") or {})
             super().__init__(path, endpoint, **options)
 
@@ -98,7 +111,7 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
-                caller.check(scope)
+                caller.check(*scopes)
                 keyring.check_prepared()
                 _check_parameters(request, known)
                 request.state.caller = caller

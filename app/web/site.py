@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.domain.access import Actor
 from app.domain.addresses import CallerFinder
 from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.flows.sign_in import find_session
@@ -57,9 +58,14 @@ class Visit:
         return self.site.runtime.now()
 
     @property
-    def actor(self) -> str:
+    def actor(self) -> Actor:
         """Who does it, in the audit trail and in histories."""
-        return self.signed_in.actor
+        return Actor(self.signed_in.actor, self.address)
+
+    @property
+    def address(self) -> str:
+        """Where they call from, through the proxies that are trusted."""
+        return self.site.find_address(self.request)
 
     @property
     def signed_in(self) -> Session:
@@ -175,6 +181,13 @@ class Site:
         client = request.scope.get("client")
         return self.caller_finder.find(client, request.scope["headers"])
 
+    def _note_proxy(self, request: Request) -> None:
+        """Have it told when somebody comes through a proxy that nobody said is to be trusted."""
+        client = request.scope.get("client")
+        unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
+        if unheeded:
+            self.runtime.notices.on_unheeded(unheeded)
+
     def set_session(self, response: Response, token: str) -> None:
         """Have the browser keep a session's token."""
         response.set_cookie(
@@ -210,7 +223,9 @@ class Site:
                 if request.method == "POST":
                     self.origins.check(request.headers)
                 visit = Visit(self, request, await self.find_session(request))
-                if visit.session is None and not is_open:
+                if visit.session is not None:
+                    self._note_proxy(request)
+                elif not is_open:
                     return _ask_to_sign_in(request)
                 self.check_prepared()
                 response = await handler(visit)
