@@ -33,8 +33,10 @@ def end(service: Service, *signals: signal.Signals) -> tuple[int, float]:
 
 def wait_for_webs(service: Service, store: PostgresStore, count: int) -> list[psutil.Process]:
     wait_until(
-        lambda: bool(store.fetch("SELECT to_regclass('processes') IS NOT NULL")[0][0])
-        and store.fetch("SELECT count(*) FROM processes") == [(count,)],
+        lambda: (
+            bool(store.fetch("SELECT to_regclass('processes') IS NOT NULL")[0][0])
+            and store.fetch("SELECT count(*) FROM processes") == [(count,)]
+        ),
         seconds=START_SECONDS,
         what=service.log,
     )
