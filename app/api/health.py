@@ -66,6 +66,7 @@ class Readiness(BaseModel):
     workers: Part
     sender: Part
     connections: Part
+    clock: Part
     loops: dict[str, Part]
 
 
@@ -111,6 +112,7 @@ def make_health_router(
                 found, has_account=runtime.provider is not None, now=runtime.now()
             ),
             "connections": _judge_connections(connections),
+            "clock": _judge_clock(runtime),
         }
         loops = {
             name: Part(status="degraded" if trouble else "ok", detail=trouble)
@@ -128,6 +130,11 @@ def make_health_router(
         return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
 
     return router
+
+
+def _judge_clock(runtime: Runtime) -> Part:
+    trouble = "" if runtime.time_keeper is None else runtime.time_keeper.trouble
+    return Part(status="degraded" if trouble else "ok", detail=trouble)
 
 
 async def _ask_database(runtime: Runtime) -> Findings | None:

@@ -94,6 +94,7 @@ class Outcome(Shown):
         "opt-in",
         "budget",
         "too-old",
+        "expired",
         "unanswerable",
     ]
     rule_id: Annotated[str | None, read_id("rul")]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from app.domain.errors import Unavailable
 from app.domain.fates import Fate, StopCause
 from app.domain.retries import Step, decide_step
 from app.flows.call import Answer, call_provider, keep_back, look_first
+from app.flows.keep_time import read_boot_seconds
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
@@ -61,12 +61,6 @@ class SendPolicy:
     zone: ZoneInfo
     lease_seconds: float = LEASE_SECONDS
     call_seconds: float = CALL_SECONDS
-
-
-def read_boot_seconds() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @dataclass

@@ -125,7 +125,8 @@ class Tender:
 
     def _is_due(self, name: str, period: timedelta) -> bool:
         now = self._now()
-        if now < self._due.get(name, now):
+        wait = self._due.get(name, now) - now
+        if timedelta() < wait <= period:  # a longer one was begun before the clock was set back
             return False
         self._due[name] = now + period
         return True
