@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -16,6 +16,8 @@ import structlog
 from app.account import open_provider
 from app.domain.errors import NoProvider, SetupError
 from app.flows.admit import Gate
+from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
+from app.flows.keep_time import utc_now as utc_now
 from app.flows.metrics import Metrics
 from app.flows.note_answers import AnswerNotes
 from app.flows.notices import Notices
@@ -49,10 +51,6 @@ Kind = Literal["web", "work"]
 log = structlog.get_logger("letterbox")
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass
 class Runtime:
     """Everything a process runs on. `start` before use, `close` after."""
@@ -69,7 +67,8 @@ class Runtime:
     intake: Intake | None
     provider: ProviderClient | None
     answer_notes: AnswerNotes
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime]
+    time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     failure: SetupError | None = None
     database_error: str = "it does not answer"
@@ -249,6 +248,8 @@ class Runtime:
         revision = await migrate(self.database)
         if revision:
             log.info("migrated", revision=revision)
+        if self.time_keeper is not None:
+            await self.time_keeper.look()
         await self.database.write(self._register_secrets)
         await self.gate.refresh()
         if self.intake is not None:
@@ -257,6 +258,9 @@ class Runtime:
         patience = HOUSEKEEPING_PATIENCE_SECONDS
         keep = self.loops.keep_turning
         self.spawn(keep("housekeeping", lambda _: tending, patience_seconds=patience))
+        if self.time_keeper is not None:
+            clock = Chore(self.time_keeper.look, LOOK_SECONDS)
+            self.spawn(keep("clock", lambda _: clock))
         self.spawn(keep("loop-alerts", lambda _: self._watch_loops()))
         self.prepared.set()
 
@@ -284,20 +288,25 @@ def open_runtime(
     kind: Kind,
     *,
     provider: ProviderClient | None = None,
-    now: Callable[[], datetime] = utc_now,
+    now: Callable[[], datetime] | None = None,
+    clock: Clock | None = None,
 ) -> Runtime:
     """Wire everything together; nothing is connected and no task runs yet.
 
-    `provider` replaces the client that the settings name. Raises SetupError where DATA_DIR cannot
-    be used.
+    `provider` replaces the client that the settings name. `clock` becomes the database's once that
+    is reached; `now`, where it is given, is the time whatever any clock says. Raises SetupError
+    where DATA_DIR cannot be used.
     """
+    clock = clock or Clock()
+    is_told = now is not None
+    now = now or clock.now
     data_dir = DataDir.open(settings.data_dir)
     database = open_database(settings.database_url, settings.sqlite_path)
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
     shared = find_secrets(settings, data_dir)
-    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
     notices = Notices(
         metrics,
         quarantine,
@@ -345,6 +354,11 @@ def open_runtime(
         provider,
         answer_notes,
         now,
+        time_keeper=None
+        if is_told
+        else TimeKeeper(
+            database, clock, socket.gethostname(), on_change=lambda: wakeups.ring("events")
+        ),
     )
 
 

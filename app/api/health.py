@@ -64,6 +64,7 @@ class Readiness(BaseModel):
     spool: Part
     workers: Part
     sender: Part
+    clock: Part
     loops: dict[str, Part]
 
 
@@ -108,6 +109,7 @@ def make_health_router(
             "sender": judge_sender(
                 found, has_account=runtime.provider is not None, now=runtime.now()
             ),
+            "clock": _judge_clock(runtime),
         }
         loops = {
             name: Part(status="degraded" if trouble else "ok", detail=trouble)
@@ -125,6 +127,11 @@ def make_health_router(
         return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
 
     return router
+
+
+def _judge_clock(runtime: Runtime) -> Part:
+    trouble = "" if runtime.time_keeper is None else runtime.time_keeper.trouble
+    return Part(status="degraded" if trouble else "ok", detail=trouble)
 
 
 async def _ask_database(runtime: Runtime) -> Findings | None:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 # Everything ends within 12 s (app/ending.py): requests get 8, and the intake's last batch a part of
 # the rest.
 GRACEFUL_SECONDS = 8
-KEEP_ALIVE_SECONDS = 30
+# Longer than the 60 s of usual load balancers: whoever closes first may lose a request in flight.
+KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 # By its name: a process that serves nothing itself does without it.
-PROTOCOL = "app.api.protocol:BoundedHttpToolsProtocol"
+PROTOCOL = "app.api.protocol:HttpProtocol"
 
 
 def listen(settings: Settings) -> socket.socket:

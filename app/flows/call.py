@@ -11,13 +11,13 @@ from app.domain.errors import (
     CodeError,
     CountMismatch,
     InvalidInput,
-    PermanentError,
     ProviderError,
     TooManyCalls,
     TurnedAway,
     UnreadableAnswer,
 )
 from app.domain.fates import NUMBER_CODES, ErrorClass, Fate
+from app.flows.watch import is_of_the_api
 from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
@@ -57,11 +57,11 @@ async def look_first(client: ProviderClient) -> Answer | None:
             await client.check_credits()
     except asyncio.CancelledError:
         return keep_back("the process ended before the call")
-    except PermanentError:
-        return None  # strange, but an answer of the API
     except (AccountError, TooManyCalls, TurnedAway) as error:
         return _describe(error)
     except ProviderError as error:
+        if is_of_the_api(error):
+            return None
         is_other = isinstance(error, UnreadableAnswer)
         error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
         return Answer(Fate.NOT_TAKEN, error_class, text=str(error))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from app.domain.batches import cut
 from app.domain.errors import Unavailable
 from app.domain.fates import Fate, StopCause
 from app.domain.retries import Step, decide_step
 from app.flows.call import Answer, call_provider, keep_back, look_first
+from app.flows.keep_time import read_boot_seconds
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
@@ -37,6 +36,7 @@ RECORDED_TEXTS = 100
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
+RECORDING_SECONDS = 2.0
 # While calls are as quick as this, as many texts again are claimed ahead: one call then follows
 # another without a commit between.
 QUICK_SECONDS = 1.0
@@ -61,12 +61,6 @@ class SendPolicy:
     zone: ZoneInfo
     lease_seconds: float = LEASE_SECONDS
     call_seconds: float = CALL_SECONDS
-
-
-def read_boot_seconds() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @dataclass
@@ -156,40 +150,45 @@ class Sender:
     async def drain(self) -> None:
         """Begin no more calls; let those under way finish for a moment, and record all results.
 
-        What has not left is given back first, so that it is not cut off with them.
+        What has not left is given back first: it would be cut off, and others can send it at once.
         """
         self._is_ending = True
+        ends_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
         self._give_back(ENDED)
-        under_way: set[asyncio.Task[Any]] = {*self.calls}
         if self._turn is not None:
-            under_way.add(self._turn)
-        if under_way:
-            await asyncio.wait(under_way, timeout=DRAIN_SECONDS)
-        self._give_back(ENDED)  # what a turn has claimed meanwhile
+            await asyncio.wait({self._turn}, timeout=DRAIN_SECONDS)
+            self._give_back(ENDED)  # what it has claimed meanwhile
+        if self._turn is None or self._turn.done():
+            await self._record_rest()
+        if self.calls:
+            left = ends_at - asyncio.get_running_loop().time()
+            await asyncio.wait(set(self.calls), timeout=max(0, left))
         for call in self.calls:
             call.cancel()
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=CUT_OFF_SECONDS)
         await self._record_rest()
-
-    async def _record_rest(self) -> None:
-        rest = tuple(self.finished)
-        self.finished.clear()
-        try:
-            for results in cut(rest, RECORDED_TEXTS):
-                await self.database.write(self._record, results)
-            rest = ()
-        except Unavailable:
-            pass
-        except Exception:
-            log.exception("recording_failed", texts=len(rest))
-        # Some of them may be recorded: to record them again changes nothing.
-        self.troubled += rest
-        with contextlib.suppress(Unavailable):
-            await self._record_singly()
         for result in self.troubled:
             # It becomes uncertain when its lease ends, and then the report has its id.
             log.error("result_lost", **_describe(result))
+
+    async def _record_rest(self) -> None:
+        """Record what has come back, together or else one by one, as far as time allows."""
+        rest, self.finished = self.finished, []
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(RECORDING_SECONDS):
+                try:
+                    while rest:
+                        await self.database.write(self._record, rest[:RECORDED_TEXTS])
+                        del rest[:RECORDED_TEXTS]
+                except Unavailable:
+                    raise
+                except Exception:
+                    log.exception("recording_failed", texts=len(rest))
+                self.troubled += rest
+                rest = []
+                await self._record_singly()
+        self.troubled += rest
 
     def _record_and_claim(
         self, conn: Connection, results: tuple[SendResult, ...], limit: int

@@ -12,6 +12,7 @@ from app.flows.notices import Batch, Notices
 from app.flows.raise_alarms import close_removed
 from app.flows.refused_forwards import report_refused
 from app.storage.alerts import close_alert, count_open_alerts, forget_old_alerts, raise_alert
+from app.storage.audit import forget_failed_sign_ins
 from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
@@ -110,6 +111,7 @@ class Tender:
             forget_old_answers,
             forget_old_alerts,
             forget_old_refusals,
+            forget_failed_sign_ins,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:
@@ -123,7 +125,8 @@ class Tender:
 
     def _is_due(self, name: str, period: timedelta) -> bool:
         now = self._now()
-        if now < self._due.get(name, now):
+        wait = self._due.get(name, now) - now
+        if timedelta() < wait <= period:  # a longer one was begun before the clock was set back
             return False
         self._due[name] = now + period
         return True

@@ -105,7 +105,7 @@ class Watcher:
         now = self.now()
         state, _ = lock_sender(conn)
         looks_first = state.state == "stopped" and state.cause in LOOK_FIRST
-        if looks_first and _is_of_the_api(error):
+        if looks_first and is_of_the_api(error):
             let_one_try(conn, now)
             return True
         cause = find_cause(error, is_running=state.state == "running")
@@ -136,7 +136,7 @@ def find_cause(error: ProviderError, *, is_running: bool) -> StopCause | None:
     return StopCause.UNREACHABLE if is_broken else StopCause.CONFIGURATION
 
 
-def _is_of_the_api(error: ProviderError) -> bool:
+def is_of_the_api(error: ProviderError) -> bool:
     """Strange, but likely an answer of the API: a code, or a balance in a form of its own."""
     is_plain = isinstance(error, UnreadableAnswer) and not isinstance(
         error, StatusAnswer | HtmlAnswer | EmptyAnswer

@@ -26,6 +26,7 @@ from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
 from app.storage.history import StatusChange
+from app.storage.lapses import note_unanswered
 from app.storage.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 from app.storage.outbox import lock_texts
@@ -134,6 +135,9 @@ def _record(
         shared = {each.provider_id: each.other for each in own_ids if each.other is not None}
         records.append(Record(row, result, change, is_late, shared_ids=shared))
     _write_texts(conn, changed)
+    expired = [each["text_id"] for each in changed if each["status"] is OutboundStatus.EXPIRED]
+    if expired:
+        note_unanswered(conn, expired)
     for row in late:
         _follow_late_ids(conn, row, now)
     _count_replies(conn, [record.row for record in records if _is_sent(record)], now, figures)

@@ -310,6 +310,7 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("address", Text, comment="where it came from; null: nobody knows"),
     Index("audit_done_idx", "done_at", "id"),
     Index("audit_actor_idx", "actor", "id"),
     Index("audit_action_idx", "action", "id"),

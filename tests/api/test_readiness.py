@@ -1,7 +1,8 @@
 """/readyz: what is told of each part, and when messages cannot be taken."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from app.storage.processes import Process, note_process
 from app.storage.sender import SenderState
 from tests.api.running import Running
 from tests.conftest import NOW
+from tests.support.kit import open_kit
 from tests.support.messages import make_message
 
 GIB = 1024**3
@@ -125,6 +127,20 @@ async def test_each_loop_is_told_and_one_that_fails_is_named(api: Running) -> No
         assert "Ada" not in str(answer)
     finally:
         del loops.known["sending"]
+
+
+async def test_a_clock_that_is_off_is_told(database_url: str, tmp_path: Path) -> None:
+    async with open_kit(database_url, tmp_path / "data") as kit:
+        answer = (await kit.client.get("/readyz")).json()
+        assert answer["clock"] == {"status": "ok", "detail": ""}
+        keeper = kit.runtime.time_keeper
+        assert keeper is not None
+        keeper.clock.wall = lambda: datetime.now(UTC) + timedelta(minutes=20)
+        await keeper.look()
+        answer = (await kit.client.get("/readyz")).json()
+        if kit.runtime.database.dialect == "postgresql":
+            assert "20 minutes ahead of the database's" in answer["clock"]["detail"]
+            assert answer["clock"]["status"] == answer["status"] == "degraded"
 
 
 async def test_a_loop_that_fails_in_another_process_is_named(api: Running) -> None:
