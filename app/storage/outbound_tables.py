@@ -259,7 +259,7 @@ sender = Table(
     "sender",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("state", Text, nullable=False, comment="running, paused (a person) or stopped"),
+    Column("state", Text, nullable=False, comment="running, paused (a person), stopped (account)"),
     Column("reason", Text),
     Column("changed_by", Text),
     Column("changed_at", UtcTime),
