@@ -28,6 +28,7 @@ SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 MOMENTARY = {
     TOO_LARGE: timedelta(days=1),
     "late-answer": timedelta(days=7),
+    "provider-id-repeated": timedelta(days=7),
     REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
     UNTRUSTED_PROXY: timedelta(days=1),
