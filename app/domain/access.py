@@ -34,7 +34,7 @@ class Actor(str):
     __slots__ = ("address",)
     address: str
 
-    def __new__(cls, name: str, address: str) -> Self:
+    def __new__(cls, name: str, address: str = "") -> Self:
         actor = super().__new__(cls, name)
         actor.address = address
         return actor
