@@ -19,6 +19,7 @@ from app.flows.admit import Gate
 from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
 from app.flows.keep_time import utc_now as utc_now
 from app.flows.metrics import Metrics
+from app.flows.note_answers import AnswerNotes
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
@@ -65,6 +66,7 @@ class Runtime:
     tender: Tender
     intake: Intake | None
     provider: ProviderClient | None
+    answer_notes: AnswerNotes
     now: Callable[[], datetime]
     time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -190,6 +192,7 @@ class Runtime:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1):
                     await self.tender.say_goodbye()
+        await self.answer_notes.close()
         if self.provider is not None:
             await self.provider.aclose()
         await self.wakeups.close()
@@ -334,6 +337,9 @@ def open_runtime(
     tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
+    answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
+    if provider is not None:
+        provider.on_answer = answer_notes
     return Runtime(
         settings,
         shared,
@@ -346,6 +352,7 @@ def open_runtime(
         tender,
         intake,
         provider,
+        answer_notes,
         now,
         time_keeper=None
         if is_told

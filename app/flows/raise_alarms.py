@@ -17,6 +17,7 @@ from app.storage.alerts import (
 )
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
+from app.storage.inspect import UNTRUSTED_PROXY
 from app.storage.quarantine import Quarantine
 
 SILENT = "number-silent"
@@ -27,8 +28,10 @@ SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 MOMENTARY = {
     TOO_LARGE: timedelta(days=1),
     "late-answer": timedelta(days=7),
+    "provider-id-repeated": timedelta(days=7),
     REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
+    UNTRUSTED_PROXY: timedelta(days=1),
 }
 
 
