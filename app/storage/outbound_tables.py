@@ -122,6 +122,7 @@ outbound = Table(
     Column("due_at", UtcTime, nullable=False),
     Column("lease_until", UtcTime),
     Column("check_at", UtcTime, comment="when to ask again what became of it; null: never"),
+    Column("check_error", Text, comment="why the last question about it has failed"),
     Column("absent_since", UtcTime, comment="when the report first proved an uncertain one absent"),
     Column("created_at", UtcTime, nullable=False),
     Column("sent_at", UtcTime),
@@ -211,12 +212,14 @@ provider_messages = Table(
     "provider_messages",
     metadata,
     make_id(),
-    Column("provider_id", Text, nullable=False, unique=True),
+    Column("provider_id", Text, nullable=False),
     Column("outbound_id", BigId, nullable=False),
     Column("destination", Text, nullable=False),
     Column("status", Text, comment="the provider's word as it came; null: none yet"),
     Column("is_final", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    # No id should come twice, but where one does neither text may lose it.
+    Index("provider_messages_provider_idx", "provider_id", "outbound_id", unique=True),
     Index("provider_messages_outbound_idx", "outbound_id", "id"),
     sqlite_autoincrement=True,
 )
