@@ -43,6 +43,7 @@ FIRST_CONNECT_SECONDS = 5.0
 END_SECONDS = 9.5
 # What is left of it for the last steps, whatever the loops still do.
 LAST_STEPS_SECONDS = 1.5
+ABANDON_SECONDS = 0.5
 # A spool of many messages that another process left behind takes its time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
@@ -176,6 +177,7 @@ class Runtime:
         if closing.done():
             closing.result()
         else:
+            self.database.abandon()
             closing.cancel()
             log.warning("ended_early", reason="something did not end in time")
 
@@ -185,9 +187,12 @@ class Runtime:
         for task in self._tasks - self._work:
             task.cancel()
         await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
-        for task in self._tasks:
-            # What it waits for at its end hangs: its leases will say what became of it.
-            task.cancel()
+        if self._tasks:
+            # What they wait for at their end hangs: their leases will say what became of it.
+            self.database.abandon()
+            for task in self._tasks:
+                task.cancel()
+            await self._wait_for_tasks(ABANDON_SECONDS)
         if self.prepared.is_set():
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1):
