@@ -171,7 +171,7 @@ refills = Table(
     "refills",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("position", BigId, nullable=False, comment="this row and those before wait"),
+    Column("position", BigInteger, nullable=False, comment="this row and those before wait"),
 )
 
 refusals = Table(
