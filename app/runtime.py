@@ -214,7 +214,7 @@ def open_runtime(
     be used.
     """
     data_dir = DataDir.open(settings.data_dir)
-    database = open_database(settings.database_url, settings.sqlite_path)
+    database = open_database(settings.database_url, settings.sqlite_path, is_owner=True)
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()

@@ -90,10 +90,9 @@ def make_health_router(
     async def ready(response: Response) -> Readiness:
         """Say whether messages are taken, and how the parts are."""
         found = await _ask_database(runtime)
-        total, _, free = measure_disk(str(runtime.data_dir.path))
         parts = {
-            "database": _judge_database(found),
-            "disk": judge_disk(total, free),
+            "database": _judge_database(found, runtime.database.fault),
+            "disk": _look_at_disk(str(runtime.data_dir.path), measure_disk),
             "spool": _judge_spool(runtime),
             "workers": judge_workers(
                 found, runs_here=runtime.settings.run_workers, now=runtime.now()
@@ -136,10 +135,20 @@ def _find(conn: Connection, now: datetime) -> Findings:
     )
 
 
-def _judge_database(found: Findings | None) -> Part:
+def _judge_database(found: Findings | None, fault: str | None) -> Part:
+    if fault is not None:
+        return Part(status="degraded", detail=f"{fault}. Messages go to the spool.")
     if found is None:
         return Part(status="degraded", detail="it does not answer; messages go to the spool")
     return Part()
+
+
+def _look_at_disk(folder: str, measure: MeasureDisk) -> Part:
+    try:
+        total, _, free = measure(folder)
+    except OSError as error:
+        return Part(status="degraded", detail=f"the data folder cannot be seen: {error.strerror}")
+    return judge_disk(total, free)
 
 
 def judge_disk(total: int, free: int) -> Part:

@@ -14,11 +14,12 @@ from app.domain.errors import NothingDurable
 from app.domain.messages import InboundMessage
 from app.domain.queries import MessageFilter
 from app.provider.forwarding import parse, read_request
-from app.storage.database import Connection, Database, SqliteDatabase, open_database
+from app.storage.database import Connection, Database, open_database
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
 from app.storage.search import list_messages
+from app.storage.sqlite import SqliteDatabase
 from tests.conftest import NOW
 from tests.support.messages import make_message
 from tests.support.postgres import PostgresServer
