@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -21,11 +21,13 @@ from app.flows.notices import Notices
 from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
 from app.flows.tend import Tender
+from app.flows.watch_storage import StorageWatch
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
 from app.shared_secrets import SharedSecrets, find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database, open_database
+from app.storage.identity import Identity, find_place, has_had_messages, read_database_id
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
@@ -59,6 +61,7 @@ class Runtime:
     gate: Gate
     tender: Tender
     intake: Intake | None
+    identity: Identity
     provider: ProviderClient | None
     now: Callable[[], datetime] = utc_now
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -186,7 +189,13 @@ class Runtime:
             log.info("migrated", revision=revision)
         await self.database.write(self._register_secrets)
         await self.gate.refresh()
+        if await self.database.read(has_had_messages):
+            self.data_dir.remember_messages(self.identity.place)
+        elif self.data_dir.remembers_messages(self.identity.place):
+            self.notices.on_emptied(self.identity.place)
         if self.intake is not None:
+            identity = replace(self.identity, id=await self.database.write(read_database_id))
+            await self.intake.identify(identity)
             await self.intake.recover()
         self.spawn(self.tender.run())
         self.prepared.set()
@@ -222,6 +231,7 @@ def open_runtime(
     shared = find_secrets(settings, data_dir)
     gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
     process_id = secrets.token_hex(8)
+    identity = Identity(find_place(settings.database_url, settings.sqlite_path))
     intake = None
     if kind == "web":
         intake = Intake(
@@ -230,6 +240,7 @@ def open_runtime(
             now=now,
             make_id=lambda: process_id,
             listener=notices,
+            identity=identity,
         )
     process = Process(
         process_id,
@@ -241,7 +252,10 @@ def open_runtime(
         spool_depth=0,
         runs_workers=kind == "work" or settings.run_workers,
     )
-    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
+    watch = StorageWatch(
+        data_dir, database, intake, notices, place=identity.place, host=process.host
+    )
+    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
     return Runtime(
@@ -255,6 +269,7 @@ def open_runtime(
         gate,
         tender,
         intake,
+        identity,
         provider,
         now,
     )

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.domain.errors import Unavailable
 from app.runtime import Runtime
 from app.storage.backlog import find_oldest_due
+from app.storage.data_dir import is_full
 from app.storage.database import Connection
 from app.storage.processes import GONE_AFTER, Process, list_processes
 from app.storage.sender import SenderState, get_sender
@@ -21,8 +22,6 @@ PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where
 # a text could go out and none does.
 MAX_LAG = timedelta(seconds=60)
-MIN_FREE_SHARE = 0.05
-MIN_FREE_BYTES = 200 * 1024**2
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -154,8 +153,7 @@ def _look_at_disk(folder: str, measure: MeasureDisk) -> Part:
 def judge_disk(total: int, free: int) -> Part:
     """How the disk of DATA_DIR is, from its bytes."""
     detail = f"{free // 1024**2} MiB free of {total // 1024**2} MiB"
-    is_full = free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
-    return Part(status="degraded" if is_full else "ok", detail=detail)
+    return Part(status="degraded" if is_full(total, free) else "ok", detail=detail)
 
 
 def _judge_spool(runtime: Runtime) -> Part:

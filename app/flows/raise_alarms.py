@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED
+from app.flows.notices import DAMAGED, EMPTIED, REFUSED, SPOOL_FOREIGN, SPOOL_MOVED
 from app.storage.alerts import close_alert, list_open_subjects, list_quiet_subjects, raise_alert
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
@@ -20,7 +20,9 @@ SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 MOMENTARY = {
     "too-large": timedelta(days=1),
     "late-answer": timedelta(days=7),
+    EMPTIED: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
+    SPOOL_FOREIGN: timedelta(minutes=10),
 }
 
 

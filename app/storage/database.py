@@ -58,6 +58,10 @@ class Database(ABC):
         """Why nothing can be trusted to it now though it may still answer, and what to do."""
         return None
 
+    def take_faults(self) -> list[str]:
+        """Every fault since somebody last asked, those that are over by now included."""
+        return []
+
     @abstractmethod
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs

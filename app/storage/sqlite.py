@@ -36,6 +36,7 @@ START_CHECK_SECONDS = 2.0
 CHECK_SECONDS = 5.0
 # A damaged file is looked at again so many times the length of the last look later.
 CHECK_PAUSE = 10
+MOST_FAULTS = 10
 MIN_CHECK_PAUSE_SECONDS = 5.0
 
 CHANGES: dict[Change, str] = {
@@ -91,6 +92,7 @@ class SqliteDatabase(Database):
         self._read_engine = make_sqlite_engine(path, read_only=True, may_create=self._may_create)
         self._readers = make_readers()
         self._rescued: Path | None = None
+        self._faults: list[str] = []
         self._jobs = 0
         self._checkpointed_at = monotonic()
         self._check_again_at = 0.0
@@ -99,6 +101,10 @@ class SqliteDatabase(Database):
     @property
     def fault(self) -> str | None:
         return self.trouble.text if self.trouble else None
+
+    def take_faults(self) -> list[str]:
+        faults, self._faults = self._faults, []
+        return faults
 
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -233,6 +239,7 @@ class SqliteDatabase(Database):
     def _set_trouble(self, change: Change | None, text: str) -> None:
         if self.trouble is None or self.trouble.text != text:
             log.error("sqlite_file_damaged" if change is None else "sqlite_file_lost", error=text)
+            self._faults = [*self._faults[-MOST_FAULTS:], text]
         self.trouble = Trouble(change, text)
 
     def _mend(self, writer: WriterThread) -> None:
@@ -260,6 +267,7 @@ class SqliteDatabase(Database):
         """
         if self._find_fault() is None:
             self._file.note()
+            self._faults.clear()
         elif self._find_fault(alone=True) is None:
             self._file.empty_journal()
             self._open_anew(writer)

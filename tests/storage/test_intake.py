@@ -35,6 +35,7 @@ class Listener:
     refused: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
     moved: list[tuple[Path, int]] = field(default_factory=list)
+    foreign: list[tuple[Path, str]] = field(default_factory=list)
 
     def on_stored(self, rows: int) -> None:
         self.stored += rows
@@ -50,6 +51,9 @@ class Listener:
 
     def on_damaged(self, path: Path) -> None:
         self.damaged.append(path)
+
+    def on_foreign(self, folder: Path, place: str) -> None:
+        self.foreign.append((folder, place))
 
     def on_spool_moved(self, folder: Path, lost: int) -> None:
         self.moved.append((folder, lost))
