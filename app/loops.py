@@ -1,18 +1,17 @@
-"""The loops: each takes the steps of one flow again and again, and no step's failure ends it."""
+"""The loops: each takes the turns of one flow again and again (flows/supervise.py)."""
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-import structlog
-
-from app.domain.errors import LetterboxError, Unavailable
 from app.flows.answer import RuleBook
 from app.flows.handle import BATCH_ROWS, Handled, handle_batch
 from app.flows.raise_alarms import raise_alarms
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
+from app.flows.supervise import Chore, Loop, Work
 from app.flows.sync import Checker
 from app.flows.take_turns import take_turn
 from app.flows.watch import Watcher
@@ -38,39 +37,42 @@ ANSWERS_FIRST_SECONDS = 0.01
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
 CREDITS_SECONDS = 30.0
+# A report may take a quarter of an hour, which is one step of what follows.
+REPORT_PATIENCE_SECONDS = 1200.0
 ALARMS_SECONDS = 60.0
 
-log = structlog.get_logger("letterbox.worker")
 
+@dataclass
+class Handling(Work):
+    """Handles messages as they are stored. `on_turn` is called with each turn."""
 
-async def run_handling(runtime: Runtime, on_turn: Callable[[], None]) -> None:
-    """Handle messages as they are stored."""
-    loop = asyncio.get_running_loop()
-    lag = timedelta()
-    book = RuleBook()
-    while True:
-        on_turn()
+    runtime: Runtime
+    on_turn: Callable[[], None]
+    _lag: timedelta = timedelta()
+    _book: RuleBook = field(default_factory=RuleBook)
+    _is_idle: bool = False
+    _pause_seconds: float = 0.0
+
+    async def turn(self) -> None:
+        self.on_turn()
+        runtime = self.runtime
         busy = runtime.intake is not None and runtime.intake.is_busy
-        patience = choose_patience(lag) if busy else 0.0
-        began = loop.time()
+        patience = choose_patience(self._lag) if busy else 0.0
+        began = asyncio.get_running_loop().time()
         rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
-        try:
-            handled = await _handle(runtime, book, rows)
-            merging = await _merge(runtime, handled)
-            lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
-            # What has been stored since has rung the bell; in a stream it is time for the pause.
-            if not merging and handled.messages < (1 if patience else rows):
-                await runtime.wakeups.wait("messages", POLL_SECONDS)
-                continue
-        except Unavailable as error:
-            log.debug("handling_later", error=str(error))
-            await asyncio.sleep(POLL_SECONDS)
-        except Exception:
-            log.exception("handling_failed")
-            await asyncio.sleep(POLL_SECONDS)
-        if patience:
-            pause = HANDLING_GIVE_WAY * (loop.time() - began)
-            await asyncio.sleep(patience * min(pause, MAX_PAUSE_SECONDS))
+        handled = await _handle(runtime, self._book, rows)
+        merging = await _merge(runtime, handled)
+        self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
+        # What has been stored since has rung the bell; in a stream it is time for the pause.
+        self._is_idle = not merging and handled.messages < (1 if patience else rows)
+        taken = asyncio.get_running_loop().time() - began
+        self._pause_seconds = patience * min(HANDLING_GIVE_WAY * taken, MAX_PAUSE_SECONDS)
+
+    async def rest(self) -> None:
+        if self._is_idle:
+            await self.runtime.wakeups.wait("messages", POLL_SECONDS)
+        elif self._pause_seconds:
+            await asyncio.sleep(self._pause_seconds)
 
 
 def choose_patience(lag: timedelta) -> float:
@@ -105,66 +107,72 @@ async def _merge(runtime: Runtime, handled: Handled) -> bool:
     return await runtime.database.write(merge_index)
 
 
-async def run_reconciling(runtime: Runtime) -> None:
-    """Compare what arrived with the provider's report, every RECONCILE_SECONDS."""
+def make_reconciling(runtime: Runtime, loop: Loop) -> Work:
+    """Compares what arrived with the provider's report, every RECONCILE_SECONDS."""
     reconciler = runtime.make_reconciler()
 
     async def step() -> None:
-        result = await reconciler.run()
+        result = await reconciler.run(lambda _: loop.progress())
         if result is not None:
             runtime.note_reconciliation(result)
 
-    await _repeat(step, runtime.settings.reconcile_seconds, "reconciliation")
+    return Chore(step, runtime.settings.reconcile_seconds)
 
 
-async def run_sending(runtime: Runtime, asks_credits: asyncio.Event) -> None:
-    """Send what waits, as it comes and as its time does; at the end let calls under way finish.
+class Sending(Work):
+    """Sends what waits, as it comes and as its time does; at the end lets calls under way finish.
 
     Sets `asks_credits` where the account is to be tried again and there is no text to try it with.
     """
-    sender = _make_sender(runtime)
-    loop = asyncio.get_running_loop()
-    try:
-        while True:
-            busy = runtime.intake is not None and runtime.intake.is_busy
-            began = loop.time()
-            seconds = await _send(sender, asks_credits)
-            if busy:
-                await asyncio.sleep(GIVE_WAY * (loop.time() - began))
-            if not sender.finished:
-                await _wait_for_work(runtime, sender, seconds)
-    finally:
-        await sender.drain()
 
+    def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
+        self._runtime = runtime
+        self._asks_credits = asks_credits
+        self._sender = _make_sender(runtime)
+        self._pause_seconds = 0.0
+        self._wait_seconds = 0.0
 
-async def _send(sender: Sender, asks_credits: asyncio.Event) -> float:
-    """Take a turn; returns in how many seconds the next one is due by itself."""
-    try:
-        claim = await sender.turn()
-    except Unavailable as error:
-        log.debug("sending_later", error=str(error))
-        await asyncio.sleep(POLL_SECONDS)
-        return 0.0
-    if claim.asks_credits:
-        asks_credits.set()
-    return POLL_SECONDS if claim.wait_seconds is None else min(claim.wait_seconds, POLL_SECONDS)
+    async def turn(self) -> None:
+        intake = self._runtime.intake
+        busy = intake is not None and intake.is_busy
+        began = asyncio.get_running_loop().time()
+        claim = await self._sender.turn()
+        if claim.asks_credits:
+            self._asks_credits.set()
+        taken = asyncio.get_running_loop().time() - began
+        self._pause_seconds = GIVE_WAY * taken if busy else 0.0
+        wait = POLL_SECONDS if claim.wait_seconds is None else claim.wait_seconds
+        self._wait_seconds = min(wait, POLL_SECONDS)
 
+    async def rest(self) -> None:
+        """Until a text is queued, a call ends, or the time is over; where it can use no text, a
+        call must end first.
+        """
+        if self._pause_seconds:
+            await asyncio.sleep(self._pause_seconds)
+        sender = self._sender
+        if sender.finished:
+            return
+        if not sender.wanted:
+            await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
+        elif self._wait_seconds:
+            waiting = self._runtime.wakeups.wait("outbound", self._wait_seconds)
+            bell = asyncio.create_task(waiting)
+            await asyncio.wait({bell, *sender.calls}, return_when=asyncio.FIRST_COMPLETED)
+            bell.cancel()
 
-async def _wait_for_work(runtime: Runtime, sender: Sender, seconds: float) -> None:
-    """Until a text is queued, a call ends, or the time is over; where it can use no text, a call
-    must end first.
-    """
-    if not sender.wanted:
-        await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
-    elif seconds:
-        bell = asyncio.create_task(runtime.wakeups.wait("outbound", seconds))
-        await asyncio.wait({bell, *sender.calls}, return_when=asyncio.FIRST_COMPLETED)
-        bell.cancel()
+    async def end(self) -> None:
+        await self._sender.drain()
 
 
 def _make_sender(runtime: Runtime) -> Sender:
     settings = runtime.settings
-    policy = SendPolicy(settings.send_per_second, settings.send_concurrency, settings.zone)
+    policy = SendPolicy(
+        settings.send_per_second,
+        settings.send_concurrency,
+        settings.send_batch,
+        settings.zone,
+    )
     return Sender(
         runtime.database,
         runtime.get_provider(),
@@ -175,8 +183,8 @@ def _make_sender(runtime: Runtime) -> Sender:
     )
 
 
-async def run_ending(runtime: Runtime) -> None:
-    """End the leases of those who died, and texts whose time is over."""
+def make_ending(runtime: Runtime, loop: Loop) -> Work:
+    """Ends the leases of those who died, and texts whose time is over."""
 
     async def step() -> None:
         chores = await runtime.database.read(find_chores, runtime.now())
@@ -188,14 +196,15 @@ async def run_ending(runtime: Runtime) -> None:
             count := await runtime.database.write(expire_overdue, runtime.now(), limit=CHORES_ROWS)
         ):
             ended += count
+            loop.progress()
         if ended:
             runtime.wakeups.ring("events")
 
-    await _repeat(step, CHORES_SECONDS, "ending")
+    return Chore(step, CHORES_SECONDS)
 
 
-async def run_alarms(runtime: Runtime) -> None:
-    """Look whether texts still come in as they should; one process at a time."""
+def make_alarms(runtime: Runtime) -> Work:
+    """Looks whether texts still come in as they should; one process at a time."""
 
     async def step() -> None:
         async with take_turn(runtime.database, "alarms", now=runtime.now) as is_mine:
@@ -204,11 +213,11 @@ async def run_alarms(runtime: Runtime) -> None:
             ):
                 runtime.wakeups.ring("events")
 
-    await _repeat(step, ALARMS_SECONDS, "alarms")
+    return Chore(step, ALARMS_SECONDS)
 
 
-async def run_checking(runtime: Runtime) -> None:
-    """Ask what became of the texts that were sent; one process at a time."""
+def make_checking(runtime: Runtime, loop: Loop) -> Work:
+    """Asks what became of the texts that were sent; one process at a time."""
     checker = Checker(
         runtime.database,
         runtime.get_provider(),
@@ -220,13 +229,13 @@ async def run_checking(runtime: Runtime) -> None:
 
     async def step() -> None:
         if (await runtime.database.read(find_chores, runtime.now())).checks:
-            await _take_rounds(runtime, "check", checker.check_due)
+            await _take_rounds(runtime, loop, "check", checker.check_due)
 
-    await _repeat(step, CHORES_SECONDS, "checking")
+    return Chore(step, CHORES_SECONDS)
 
 
-async def run_settling(runtime: Runtime) -> None:
-    """Look for proofs of what became of uncertain texts; one process at a time."""
+def make_settling(runtime: Runtime, loop: Loop) -> Work:
+    """Looks for proofs of what became of uncertain texts; one process at a time."""
     settler = Settler(
         runtime.database,
         runtime.get_provider(),
@@ -240,9 +249,9 @@ async def run_settling(runtime: Runtime) -> None:
 
     async def step() -> None:
         if (await runtime.database.read(find_chores, runtime.now())).proofs:
-            await _take_rounds(runtime, "settle", settler.settle_due)
+            await _take_rounds(runtime, loop, "settle", settler.settle_due)
 
-    await _repeat(step, CHORES_SECONDS, "settling")
+    return Chore(step, CHORES_SECONDS)
 
 
 def _ring_for_changes(runtime: Runtime) -> None:
@@ -252,56 +261,38 @@ def _ring_for_changes(runtime: Runtime) -> None:
 
 
 async def _take_rounds(
-    runtime: Runtime, name: str, take_round: Callable[[], Awaitable[int]]
+    runtime: Runtime, loop: Loop, name: str, take_round: Callable[[], Awaitable[int]]
 ) -> None:
     """Round after round until nothing more is due, where no other process does so."""
     async with take_turn(runtime.database, name, now=runtime.now) as is_mine:
         while is_mine and await take_round():
-            pass
+            loop.progress()
 
 
-async def run_watching(runtime: Runtime, asks_credits: asyncio.Event) -> None:
-    """Look at the credits now and then, and where somebody asks for them to try the account."""
-    watcher = Watcher(
-        runtime.database,
-        runtime.get_provider(),
-        runtime.settings.low_credits,
-        runtime.metrics,
-        on_change=lambda: runtime.wakeups.ring("events"),
-        now=runtime.now,
-    )
+class Watching(Work):
+    """Looks at the credits now and then, and where somebody asks for them to try the account."""
 
-    async def step() -> None:
-        if not asks_credits.is_set():
-            await watcher.look_if_due()
+    def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
+        self._runtime = runtime
+        self._asks_credits = asks_credits
+        self._watcher = Watcher(
+            runtime.database,
+            runtime.get_provider(),
+            runtime.settings.low_credits,
+            runtime.metrics,
+            on_change=lambda: runtime.wakeups.ring("events"),
+            now=runtime.now,
+        )
+
+    async def turn(self) -> None:
+        if not self._asks_credits.is_set():
+            await self._watcher.look_if_due()
         else:
-            asks_credits.clear()
-            if await watcher.probe():
-                runtime.wakeups.ring("outbound")
+            self._asks_credits.clear()
+            if await self._watcher.probe():
+                self._runtime.wakeups.ring("outbound")
 
-    async def wait(seconds: float) -> None:
-        asking = asyncio.create_task(asks_credits.wait())
-        await asyncio.wait({asking}, timeout=seconds)
+    async def rest(self) -> None:
+        asking = asyncio.create_task(self._asks_credits.wait())
+        await asyncio.wait({asking}, timeout=CREDITS_SECONDS)
         asking.cancel()
-
-    await _repeat(step, CREDITS_SECONDS, "watching", wait=wait)
-
-
-async def _repeat(
-    step: Callable[[], Awaitable[None]],
-    seconds: float,
-    name: str,
-    *,
-    wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Take the step for ever, with so many seconds between."""
-    while True:
-        try:
-            await step()
-        except Unavailable as error:
-            log.debug("step_later", loop=name, error=str(error))
-        except LetterboxError as error:
-            log.warning("step_failed", loop=name, error=str(error))
-        except Exception:
-            log.exception("step_failed", loop=name)
-        await wait(seconds)

@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access_log import AccessLog
+from app.api.connections import Connections
 from app.api.hardening import Hardened
-from app.api.inbound import PATH, InboundEndpoint
+from app.api.inbound import InboundEndpoint, is_inbound
 from app.api.rest import build_rest
 from app.runtime import Runtime
 from app.web.application import Pages
@@ -38,7 +39,7 @@ def build_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
-            runtime.spawn(run_flows(runtime))
+            runtime.spawn_work(run_flows(runtime))
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
@@ -48,6 +49,7 @@ def build_app(
             await pages.close()
             await runtime.close()
 
+    connections = Connections()
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
@@ -55,6 +57,7 @@ def build_app(
     return WebApplication(
         runtime,
         inbound,
+        connections,
         Hardened(rest, is_https=is_https, takes_cookies=False),
         Hardened(AccessLog(pages), is_https=is_https, takes_cookies=True),
     )
@@ -63,19 +66,26 @@ def build_app(
 class WebApplication:
     """Looks at the path before the framework does, whose stack costs more than all the work.
 
-    `inbound` is open to the server's protocol, which can hand over forwards without ASGI.
+    `inbound` and `connections` are for our protocol, which hands over forwards without ASGI and
+    counts its connections.
     """
 
     def __init__(
-        self, runtime: Runtime, inbound: InboundEndpoint, rest: ASGIApp, pages: ASGIApp
+        self,
+        runtime: Runtime,
+        inbound: InboundEndpoint,
+        connections: Connections,
+        rest: ASGIApp,
+        pages: ASGIApp,
     ) -> None:
         self.inbound = inbound
+        self.connections = connections
         self._runtime = runtime
         self._rest = rest
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH:
+        if scope["type"] == "http" and is_inbound(scope["path"].encode(errors="replace")):
             await self.inbound(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _run_lifespan(self._rest, self._runtime, scope, receive, send)

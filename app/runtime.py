@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -16,11 +16,14 @@ import structlog
 from app.account import open_provider
 from app.domain.errors import NoProvider, SetupError
 from app.flows.admit import Gate
+from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
+from app.flows.keep_time import utc_now as utc_now
 from app.flows.metrics import Metrics
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
-from app.flows.tend import Tender
+from app.flows.supervise import Chore, LoopAlerts, Loops
+from app.flows.tend import TICK_SECONDS, Tender
 from app.flows.watch_storage import StorageWatch
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
@@ -37,14 +40,16 @@ from app.storage.wakeups import Wakeups
 
 CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
+# Docker kills after 10 s, compose after 15: all that is orderly ends within this after SIGTERM.
+END_SECONDS = 9.5
+# What is left of it for the last steps, whatever the loops still do.
+LAST_STEPS_SECONDS = 1.5
+# A spool of many messages that another process left behind takes its time.
+HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
 Kind = Literal["web", "work"]
 
 log = structlog.get_logger("letterbox")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass
@@ -63,12 +68,16 @@ class Runtime:
     intake: Intake | None
     identity: Identity
     provider: ProviderClient | None
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime]
+    time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     failure: SetupError | None = None
     database_error: str = "it does not answer"
+    loops: Loops = field(default_factory=Loops)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _work: set[asyncio.Task[None]] = field(default_factory=set)
+    _end_by: float | None = None
 
     @property
     def receiver(self) -> Receiver:
@@ -144,28 +153,77 @@ class Runtime:
             await self.close()
             raise self.failure
 
+    def stop_work(self) -> None:
+        """Begin to end: the loops take no more turns, and what they have under way may finish.
+
+        It goes on beside the requests that are still being answered; `close` waits for it.
+        """
+        if self._end_by is None:
+            self._end_by = asyncio.get_running_loop().time() + END_SECONDS
+        for task in self._work:
+            task.cancel()
+
     async def close(self) -> None:
-        """Finish what was accepted, say goodbye and let go of everything."""
+        """Finish what was accepted, say goodbye and let go of everything.
+
+        Whatever hangs, it ends END_SECONDS after `stop_work`: nothing that was acknowledged
+        depends on it.
+        """
+        if self._end_by is None:
+            self.stop_work()
+        closing = asyncio.create_task(self._close())
+        # Not a timeout: to take leave of a server that hangs would take seconds more.
+        await asyncio.wait({closing}, timeout=self._count_seconds_left())
+        if closing.done():
+            closing.result()
+        else:
+            closing.cancel()
+            log.warning("ended_early", reason="something did not end in time")
+
+    async def _close(self) -> None:
         if self.intake is not None:
             await self.intake.close()
-        for task in self._tasks:
+        for task in self._tasks - self._work:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
+        for task in self._tasks:
+            # What it waits for at its end hangs: its leases will say what became of it.
+            task.cancel()
         if self.prepared.is_set():
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(1):
                     await self.tender.say_goodbye()
         if self.provider is not None:
             await self.provider.aclose()
         await self.wakeups.close()
         await self.database.close()
 
+    async def _wait_for_tasks(self, seconds: float) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=max(seconds, 0.0))
+
+    def _count_seconds_left(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return END_SECONDS if self._end_by is None else max(self._end_by - now, 0.0)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside until `close`."""
+        """Run something beside until `close`. It is cancelled then, and logged where it fails."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
+        task.add_done_callback(self._note_end)
         return task
+
+    def spawn_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The same until `stop_work`."""
+        task = self.spawn(work)
+        self._work.add(task)
+        return task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._work.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task_failed", task=str(task.get_coro()), exc_info=task.exception())
 
     async def _prepare_until_done(self) -> None:
         while True:
@@ -175,9 +233,12 @@ class Runtime:
                 self.failure = error
                 return
             except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
-                self.database_error = _describe(error)
+                described = _describe(error)
+                # Once for each reason after the first, which `start` tells.
+                is_new = self._tried.is_set() and described != self.database_error
+                (log.warning if is_new else log.debug)("database_away", error=described)
+                self.database_error = described
                 self._tried.set()
-                log.debug("database_away", error=self.database_error)
                 await asyncio.sleep(CONNECT_SECONDS)
             else:
                 return
@@ -187,6 +248,8 @@ class Runtime:
         revision = await migrate(self.database)
         if revision:
             log.info("migrated", revision=revision)
+        if self.time_keeper is not None:
+            await self.time_keeper.look()
         await self.database.write(self._register_secrets)
         await self.gate.refresh()
         if await self.database.read(has_had_messages):
@@ -197,8 +260,24 @@ class Runtime:
             identity = replace(self.identity, id=await self.database.write(read_database_id))
             await self.intake.identify(identity)
             await self.intake.recover()
-        self.spawn(self.tender.run())
+        tending = Chore(self.tender.tend, TICK_SECONDS)
+        patience = HOUSEKEEPING_PATIENCE_SECONDS
+        keep = self.loops.keep_turning
+        self.spawn(keep("housekeeping", lambda _: tending, patience_seconds=patience))
+        if self.time_keeper is not None:
+            clock = Chore(self.time_keeper.look, LOOK_SECONDS)
+            self.spawn(keep("clock", lambda _: clock))
+        self.spawn(keep("loop-alerts", lambda _: self._watch_loops()))
         self.prepared.set()
+
+    def _watch_loops(self) -> LoopAlerts:
+        return LoopAlerts(
+            self.loops,
+            self.database,
+            f"{socket.gethostname()}, process {os.getpid()}",
+            self.now,
+            on_change=lambda: self.wakeups.ring("events"),
+        )
 
     def _register_secrets(self, conn: Connection) -> None:
         shared = self.secrets
@@ -215,21 +294,32 @@ def open_runtime(
     kind: Kind,
     *,
     provider: ProviderClient | None = None,
-    now: Callable[[], datetime] = utc_now,
+    now: Callable[[], datetime] | None = None,
+    clock: Clock | None = None,
 ) -> Runtime:
     """Wire everything together; nothing is connected and no task runs yet.
 
-    `provider` replaces the client that the settings name. Raises SetupError where DATA_DIR cannot
-    be used.
+    `provider` replaces the client that the settings name. `clock` becomes the database's once that
+    is reached; `now`, where it is given, is the time whatever any clock says. Raises SetupError
+    where DATA_DIR cannot be used.
     """
+    clock = clock or Clock()
+    is_told = now is not None
+    now = now or clock.now
     data_dir = DataDir.open(settings.data_dir)
     database = open_database(settings.database_url, settings.sqlite_path, is_owner=True)
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
-    notices = Notices(metrics, quarantine, now=now, wake=lambda: wakeups.ring("messages"))
     shared = find_secrets(settings, data_dir)
-    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth, now=now)
+    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
+    notices = Notices(
+        metrics,
+        quarantine,
+        now=now,
+        wake=lambda: wakeups.ring("messages"),
+        is_ours=lambda number: number in gate.admission.numbers,
+    )
     process_id = secrets.token_hex(8)
     identity = Identity(find_place(settings.database_url, settings.sqlite_path))
     intake = None
@@ -272,6 +362,11 @@ def open_runtime(
         identity,
         provider,
         now,
+        time_keeper=None
+        if is_told
+        else TimeKeeper(
+            database, clock, socket.gethostname(), on_change=lambda: wakeups.ring("events")
+        ),
     )
 
 

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     run_workers: bool = True
     send_per_second: float = Field(10, gt=0, le=10_000)
     send_concurrency: int = Field(8, ge=1, le=256)
+    send_batch: int = Field(100, ge=1, le=1000, description="numbers of one request in a call")
     low_credits: Decimal = Field(Decimal(50), ge=0)
     uncertain_proof_seconds: int = Field(600, ge=0, description="0: only a person decides")
     reconcile_seconds: int = Field(300, ge=0, description="0: never")

@@ -2,23 +2,24 @@
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from app.domain.errors import SetupError
+from app.ending import catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
-    run_alarms,
-    run_checking,
-    run_ending,
-    run_handling,
-    run_reconciling,
-    run_sending,
-    run_settling,
-    run_watching,
+    REPORT_PATIENCE_SECONDS,
+    Handling,
+    Sending,
+    Watching,
+    make_alarms,
+    make_checking,
+    make_ending,
+    make_reconciling,
+    make_settling,
 )
 from app.runtime import Runtime
 
@@ -26,56 +27,65 @@ log = structlog.get_logger("letterbox.worker")
 
 
 async def work(runtime: Runtime) -> None:
-    """A worker process: run the flows until SIGTERM or SIGINT, then finish the step under way.
+    """A worker process: run the flows until a signal ends it, then finish what is under way.
 
     Raises SetupError where the database does not suit.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await runtime.start(on_failure=stop.set)
-    pulse = runtime.data_dir.pulse
+    loop = asyncio.get_running_loop()
 
-    def show_life() -> None:
-        # A full disk keeps nobody from working; the health check then says what it sees.
+    def end(*_: object) -> None:
+        limit_end()
+        # It also wakes a loop that sleeps.
+        loop.call_soon_threadsafe(stop.set)
+
+    with catching_end(end):
+        await runtime.start(on_failure=stop.set)
+        pulse = runtime.data_dir.pulse
+
+        def show_life() -> None:
+            # A full disk keeps nobody from working; the health check then says what it sees.
+            with contextlib.suppress(OSError):
+                pulse.touch()
+
+        runtime.spawn_work(run_flows(runtime, on_turn=show_life))
+        log.info("working")
+        await stop.wait()
+        await runtime.close()
         with contextlib.suppress(OSError):
-            pulse.touch()
-
-    runtime.spawn(run_flows(runtime, on_turn=show_life))
-    log.info("working")
-    await stop.wait()
-    await runtime.close()
-    with contextlib.suppress(OSError):
-        pulse.unlink(missing_ok=True)
+            pulse.unlink(missing_ok=True)
     if runtime.failure is not None:
         raise SetupError(str(runtime.failure))
 
 
 async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: None) -> None:
-    """Every flow's loop until cancelled; no failure of a step ends one.
+    """Every flow's loop until cancelled; whatever one of them raises, all go on.
 
-    `on_turn` is called at least every few seconds for as long as the loops turn.
+    `on_turn` is called at least every half a minute for as long as handling does not hang.
     """
     while not runtime.prepared.is_set():
         on_turn()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await runtime.prepared.wait()
+    keep, asks_credits = runtime.loops.keep_turning, asyncio.Event()
+    patience = REPORT_PATIENCE_SECONDS
     async with asyncio.TaskGroup() as flows:
-        flows.create_task(run_handling(runtime, on_turn))
-        flows.create_task(run_ending(runtime))
-        flows.create_task(run_alarms(runtime))
+        for loop in (
+            keep("handling", lambda _: Handling(runtime, on_turn)),
+            keep("ending", partial(make_ending, runtime)),
+            keep("alarms", lambda _: make_alarms(runtime)),
+        ):
+            flows.create_task(loop)
+        # What nobody can do without the provider's account.
         if runtime.provider is not None:
-            for loop in _list_provider_loops(runtime):
+            for loop in (
+                keep("sending", lambda _: Sending(runtime, asks_credits)),
+                keep("credits", lambda _: Watching(runtime, asks_credits)),
+                keep("checking", partial(make_checking, runtime), patience_seconds=patience),
+                keep("settling", partial(make_settling, runtime), patience_seconds=patience),
+            ):
                 flows.create_task(loop)
-
-
-def _list_provider_loops(runtime: Runtime) -> Iterator[Coroutine[Any, Any, None]]:
-    """What nobody can do without the provider's account."""
-    asks_credits = asyncio.Event()
-    yield run_sending(runtime, asks_credits)
-    yield run_watching(runtime, asks_credits)
-    yield run_checking(runtime)
-    yield run_settling(runtime)
-    if runtime.settings.reconcile_seconds:
-        yield run_reconciling(runtime)
+            if runtime.settings.reconcile_seconds:
+                make = partial(make_reconciling, runtime)
+                flows.create_task(keep("reconciliation", make, patience_seconds=patience))

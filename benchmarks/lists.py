@@ -105,7 +105,7 @@ async def _sign_in(database_url: str) -> str:
     try:
         now = datetime.now(UTC)
         link = await make_login_link(database, "benchmark", now=now)
-        made = await use_login_link(database, link, user_agent="", now=now)
+        made = await use_login_link(database, link, user_agent="", address="", now=now)
     finally:
         await database.close()
     if made is None:

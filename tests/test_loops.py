@@ -1,7 +1,7 @@
 """The loops of a worker: what wakes them, and what is left of a call when they end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,18 +10,21 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from app.domain.rules import Rule
+from app.flows.supervise import FAILING
 from app.loops import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime, utc_now
 from app.settings import Settings
-from app.storage.alerts import list_alerts
+from app.storage.alerts import list_alerts, list_open_subjects
 from app.storage.database import Database, open_database
 from app.storage.inbound import make_inserter
 from app.storage.outbox import NewOutbound, add_outbound
 from app.storage.rules import add_rule
 from app.storage.sender import get_sender, stop_sender
+from app.storage.stats import find_oldest_unhandled
 from app.worker import run_flows
 from tests.support.messages import make_message
 from tests.support.outbox import ADA, OURS, Outbox, open_outbox
@@ -81,6 +84,13 @@ def slow_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_chores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.loops.CHORES_SECONDS", 0.05)
     monkeypatch.setattr("app.loops.POLL_SECONDS", 0.05)
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[None]:
+    """Unconfigured, it paints each traceback with all locals, which holds the loops up."""
+    with capture_logs():
+        yield
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -272,7 +282,7 @@ async def test_a_call_that_is_cut_off_at_the_end_is_uncertain_at_once(
     assert await outbox.status(1) == "uncertain"
 
 
-async def test_what_a_cancelled_turn_claims_is_called_for_all_the_same(outbox: Outbox) -> None:
+async def test_what_a_turn_claims_while_the_process_ends_is_given_back(outbox: Outbox) -> None:
     await outbox.queue()
     sender = outbox.make_sender()
     turn = asyncio.create_task(sender.turn())
@@ -280,7 +290,8 @@ async def test_what_a_cancelled_turn_claims_is_called_for_all_the_same(outbox: O
     turn.cancel()
     await asyncio.wait({turn})
     await sender.drain()
-    assert (turn.cancelled(), await outbox.status(1)) == (True, "sent")
+    assert (turn.cancelled(), await outbox.status(1), outbox.taken()) == (True, "queued", [])
+    assert await outbox.send() == 1
 
 
 async def test_a_wrong_zone_is_told_by_itself(database_url: str, tmp_path: Path) -> None:
@@ -301,3 +312,44 @@ async def test_a_wrong_zone_is_told_by_itself(database_url: str, tmp_path: Path)
 
         await wait_for(is_told)
     await database.close()
+
+
+def rename_table(name: str, new_name: str) -> Callable[[Any], None]:
+    return lambda conn: conn.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {new_name}")
+
+
+@pytest.mark.usefixtures("quick_chores", "quiet_log")
+async def test_a_loop_that_fails_ends_no_other_and_goes_on_once_it_can(
+    outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.flows.supervise.WATCH_SECONDS", 0.05)
+    monkeypatch.setattr("app.flows.supervise.MAX_RETRY_SECONDS", 0.2)
+    database = outbox.database
+    async with working(database_url, tmp_path / "data", outbox.client) as worker:
+
+        async def list_failing() -> set[str]:
+            found = await database.read(list_open_subjects, FAILING)
+            return {each.partition(" on ")[0] for each in found}
+
+        async def is_sending_told() -> bool:
+            return "sending" in await list_failing()
+
+        async def is_all_well() -> bool:
+            return not await list_failing() and not any(
+                worker.runtime.loops.find_troubles().values()
+            )
+
+        async def is_handled() -> bool:
+            return await database.read(find_oldest_unhandled) is None
+
+        await wait_for(is_all_well)
+        await database.write(rename_table("sender", "gone"))
+        await wait_for(is_sending_told)
+        assert worker.runtime.loops.find_troubles()["handling"] == ""
+        await receive_text(worker.runtime)
+        await wait_for(is_handled)
+        await database.write(rename_table("gone", "sender"))
+        await wait_for(is_all_well)
+        await queue(worker.runtime)
+        await wait_for(lambda: has_status(outbox, "sent"))
+    assert worker.flows.cancelled()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from urllib.parse import quote
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import make_problem_for
 
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+# A stranger's path may be 64 KB long.
+MAX_PATH = 200
 
 log = structlog.get_logger("letterbox.api")
 
@@ -46,7 +49,8 @@ class AccessLog:
             write(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                # Quoted, for a terminal obeys some characters.
+                path=quote(scope["path"][:MAX_PATH], errors="replace"),
                 status=status,
                 milliseconds=milliseconds,
             )

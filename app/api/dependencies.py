@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from app.domain.access import Scope, digest_secret
+from app.domain.access import Actor, Scope, digest_secret
+from app.domain.addresses import CallerFinder
 from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
@@ -38,11 +39,12 @@ class Caller:
     key_id: int | None
     name: str
     scopes: frozenset[Scope]
+    address: str
 
     @property
-    def actor(self) -> str:
+    def actor(self) -> Actor:
         """Who it is in the audit trail and in histories."""
-        return f"key:{self.name}"
+        return Actor(f"key:{self.name}", self.address)
 
     def check(self, scope: Scope) -> None:
         """Raises MissingScope."""
@@ -56,19 +58,24 @@ class Keyring:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._digest = digest_secret(runtime.secrets.api_key)
+        self._callers = CallerFinder(runtime.settings.trusted_proxies)
 
     async def find(self, request: Request) -> Caller:
         """Raises UnknownKey, and Unavailable where the database cannot be asked."""
         secret = _read_bearer(request)
         digest = digest_secret(secret)
         if hmac.compare_digest(digest, self._digest):
-            return Caller(None, "LETTERBOX_API_KEY", frozenset({"admin"}))
+            address = self._find_address(request)
+            return Caller(None, "LETTERBOX_API_KEY", frozenset({"admin"}), address)
         self.check_prepared()
         key = await self._runtime.database.read(find_key, digest)
         if key is None:
             raise UnknownKey("the key is unknown; it may have been revoked")
         await self._note_used(key, self._runtime.now())
-        return Caller(key.id, key.name, frozenset(key.scopes))
+        return Caller(key.id, key.name, frozenset(key.scopes), self._find_address(request))
+
+    def _find_address(self, request: Request) -> str:
+        return self._callers.find(request.scope.get("client"), request.scope["headers"])
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""

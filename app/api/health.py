@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
+import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.domain.errors import Unavailable
+from app.flows.supervise import FAILING
 from app.runtime import Runtime
+from app.storage.alerts import list_open_subjects
 from app.storage.backlog import find_oldest_due
 from app.storage.data_dir import is_full
 from app.storage.database import Connection
@@ -30,6 +33,8 @@ METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 }
+
+log = structlog.get_logger("letterbox.health")
 
 State = Literal["ok", "degraded"]
 MeasureDisk = Callable[[str], tuple[int, int, int]]
@@ -58,18 +63,21 @@ class Readiness(BaseModel):
     spool: Part
     workers: Part
     sender: Part
+    clock: Part
+    loops: dict[str, Part]
 
 
 class Findings(NamedTuple):
     """What the database tells about the workers and the sender.
 
-    `oldest_due` is since when a text could have gone out.
+    `oldest_due` is since when a text could have gone out. `failing` names loops, of any process.
     """
 
     processes: Sequence[Process]
     oldest_unhandled: datetime | None
     sender: SenderState | None = None
     oldest_due: datetime | None = None
+    failing: frozenset[str] = frozenset()
 
 
 def make_health_router(
@@ -99,12 +107,17 @@ def make_health_router(
             "sender": judge_sender(
                 found, has_account=runtime.provider is not None, now=runtime.now()
             ),
+            "clock": _judge_clock(runtime),
+        }
+        loops = {
+            name: Part(status="degraded" if trouble else "ok", detail=trouble)
+            for name, trouble in runtime.loops.find_troubles().items()
         }
         can = runtime.intake is not None and runtime.intake.can_acknowledge
-        is_well = can and all(part.status == "ok" for part in parts.values())
+        is_well = can and all(part.status == "ok" for part in (*parts.values(), *loops.values()))
         if not can:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Readiness(ready=can, status="ok" if is_well else "degraded", **parts)
+        return Readiness(ready=can, status="ok" if is_well else "degraded", loops=loops, **parts)
 
     @router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
     async def show_metrics() -> Response:
@@ -112,6 +125,11 @@ def make_health_router(
         return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
 
     return router
+
+
+def _judge_clock(runtime: Runtime) -> Part:
+    trouble = "" if runtime.time_keeper is None else runtime.time_keeper.trouble
+    return Part(status="degraded" if trouble else "ok", detail=trouble)
 
 
 async def _ask_database(runtime: Runtime) -> Findings | None:
@@ -123,6 +141,10 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
         return await runtime.database.read_within(PATIENCE_SECONDS, lambda conn: _find(conn, now))
     except Unavailable:
         return None
+    except Exception:
+        # A table that is missing or damaged, a right that is: the answer is for that very moment.
+        log.exception("readiness_unknown")
+        return None
 
 
 def _find(conn: Connection, now: datetime) -> Findings:
@@ -131,6 +153,7 @@ def _find(conn: Connection, now: datetime) -> Findings:
         find_oldest_unhandled(conn),
         get_sender(conn),
         find_oldest_due(conn, now),
+        frozenset(list_open_subjects(conn, FAILING)),
     )
 
 
@@ -175,6 +198,8 @@ def judge_workers(found: Findings | None, *, runs_here: bool, now: datetime) -> 
     if found.oldest_unhandled is not None and now - found.oldest_unhandled > MAX_LAG:
         seconds = round((now - found.oldest_unhandled).total_seconds())
         return Part(status="degraded", detail=f"a message has waited for {seconds} seconds")
+    if found.failing:
+        return Part(status="degraded", detail=f"failing: {', '.join(sorted(found.failing))}")
     return Part()
 
 

@@ -2,13 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from app.api.answers import (
+    OK,
+    TIMED_OUT,
+    TOO_LARGE,
+    UNAVAILABLE,
+    WRONG_METHOD,
+    Answer,
+    PreparedAnswers,
+    make_answer,
+)
+from app.api.request_head import is_path
 from app.domain.addresses import CallerFinder, Headers, Network
-from app.domain.errors import AccessDenied, LetterboxError
+from app.domain.errors import AccessDenied, LetterboxError, TooLarge
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 
@@ -17,47 +27,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 PATH = "/inbound"
+INBOUND = PATH.encode()
 MAX_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 10.0
-RETRY_AFTER_SECONDS = 30
-# In the scope where the query was over the limit and is gone.
-CUT_QUERY = "letterbox.cut_query"
+
+TURNED_AWAY = make_answer(403, "Forbidden: check the auth value in the provider's settings\n")
 
 log = structlog.get_logger("letterbox.inbound")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Answer:
-    """A whole response; after one with `closes` the connection ends."""
-
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-    closes: bool = False
-
-
-def _make_answer(
-    status: int, text: bytes, *headers: tuple[bytes, bytes], closes: bool = False
-) -> Answer:
-    """`closes` where the request was not read to its end."""
-    usual = (
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(text)),
-    )
-    closing = ((b"connection", b"close"),) if closes else ()
-    return Answer(status, (*usual, *headers, *closing), text, closes)
-
-
-OK = _make_answer(200, b"OK")
-TURNED_AWAY = _make_answer(403, b"Forbidden: check the auth value in the provider's settings\n")
-WRONG_METHOD = _make_answer(405, b"Use GET or POST\n", (b"allow", b"GET, POST"), closes=True)
-TIMED_OUT = _make_answer(408, b"The body did not arrive in time\n", closes=True)
-TOO_LARGE = _make_answer(413, b"At most 64 KiB\n", closes=True)
-UNAVAILABLE = _make_answer(503, b"Try again later\n", (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
-
-
-class _TooLargeError(Exception):
-    """Query or body is over the limit."""
 
 
 class _Gone(Exception):
@@ -67,8 +43,8 @@ class _Gone(Exception):
 class InboundEndpoint:
     """Answers 200 `OK` once the message is durable; the other answers are in the contract.
 
-    `take` serves uvicorn's protocol (api/protocol.py) without a task or a scope; called as an ASGI
-    application it serves what that leaves aside, and any other server.
+    Our own protocol (api/protocol.py) calls `judge` and `take`, without a task or a scope. Called
+    as an ASGI application it does the same with any other server's requests.
     """
 
     def __init__(
@@ -77,6 +53,7 @@ class InboundEndpoint:
         self._receiver = receiver
         self._notices = notices
         self._callers = CallerFinder(trusted_proxies)
+        self.prepared = PreparedAnswers()
 
     def take(
         self,
@@ -96,47 +73,85 @@ class InboundEndpoint:
         def answer(error: LetterboxError | None) -> None:
             reply(OK if error is None else self._answer_failure(error, address))
 
-        content_type = b"" if method == "GET" else find_header(headers, b"content-type")
-        self._receiver.take(method, query, content_type, body, address, answer)
+        content_type = coding = b""
+        if body or method != "GET":
+            content_type = find_header(headers, b"content-type")
+            coding = find_header(headers, b"content-encoding")
+        self._receiver.take(method, query, content_type, body, address, answer, coding=coding)
+
+    def judge(
+        self,
+        method: str,
+        query: bytes,
+        length: int | None,
+        headers: Headers,
+        client: tuple[str, int] | None,
+    ) -> Answer | None:
+        """What a request is answered before its body is read; None where it is to be read.
+
+        `length` is the body's, None where it is not announced.
+        """
+        if method not in {"GET", "POST"}:
+            return WRONG_METHOD
+        if len(query) > MAX_BYTES or (length or 0) > MAX_BYTES:
+            return self.refuse_too_large(headers, client)
+        return None
 
     def refuse_too_large(self, headers: Headers, client: tuple[str, int] | None) -> Answer:
         """The answer to what is over the limit: the sole content ever refused, so it is counted."""
         self._notices.on_too_large(self._callers.find(client, headers))
         return TOO_LARGE
 
+    def note_lost(self, headers: Headers, client: tuple[str, int] | None, reason: str) -> None:
+        """Leave a line for what could not be read, or did not come whole."""
+        self._notices.on_turned_away(self._callers.find(client, headers), "", reason)
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive)
         headers = list(answer.headers)
+        if answer.closes:
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         method, query, headers = scope["method"], scope["query_string"], scope["headers"]
-        if method not in {"GET", "POST"}:
-            return WRONG_METHOD
+        client = scope.get("client")
+        length = find_header(headers, b"content-length")
+        announced = int(length) if length.isdigit() else None
+        refused = self.judge(method, query, announced, headers, client)
+        if refused is not None:
+            return refused
         try:
-            if CUT_QUERY in scope or len(query) > MAX_BYTES:
-                raise _TooLargeError
-            body = await _read_body(headers, receive) if method == "POST" else b""
-        except _TooLargeError:
-            return self.refuse_too_large(headers, scope.get("client"))
+            body = await _read_body(receive)
         except _Gone:
+            self.note_lost(headers, client, "incomplete")
             return TIMED_OUT
+        if body is None:
+            return self.refuse_too_large(headers, client)
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def reply(answer: Answer) -> None:
             if not answered.done():
                 answered.set_result(answer)
 
-        self.take(method, query, headers, scope.get("client"), body, reply)
+        self.take(method, query, headers, client, body, reply)
         return await answered
 
     def _answer_failure(self, error: LetterboxError, address: str) -> Answer:
         if isinstance(error, AccessDenied):
             return TURNED_AWAY
+        if isinstance(error, TooLarge):
+            self._notices.on_too_large(address)
+            return TOO_LARGE
         self._notices.on_turned_away(address, "", "unavailable")
         log.error("not_acknowledged", error=str(error))
         return UNAVAILABLE
+
+
+def is_inbound(path: bytes) -> bool:
+    """Whether a request's path leads here, however somebody typed it into the provider's page."""
+    return path == INBOUND or is_path(path, INBOUND)
 
 
 def find_header(headers: Headers, wanted: bytes) -> bytes:
@@ -147,15 +162,8 @@ def find_header(headers: Headers, wanted: bytes) -> bytes:
     return b""
 
 
-def announces_too_much(headers: Headers) -> bool:
-    """Whether the body's announced length is over the limit."""
-    length = find_header(headers, b"content-length")
-    return length.isdigit() and int(length) > MAX_BYTES
-
-
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
-    if announces_too_much(headers):
-        raise _TooLargeError
+async def _read_body(receive: Receive) -> bytes | None:
+    """None where it is over the limit. Raises _Gone."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
@@ -165,7 +173,7 @@ async def _read_body(headers: Headers, receive: Receive) -> bytes:
                     raise _Gone
                 body += message.get("body", b"")
                 if len(body) > MAX_BYTES:
-                    raise _TooLargeError
+                    return None
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:

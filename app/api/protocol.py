@@ -1,248 +1,481 @@
-"""uvicorn's HTTP protocol with bounds on what comes in, and a short way for /inbound."""
+"""The connection of a caller: one reader for every request, one place that answers in order."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
-from app.api.inbound import (
-    CUT_QUERY,
-    MAX_BYTES,
-    PATH,
+from app.api.answers import (
+    BUSY,
+    INCOMPLETE,
+    LONG_HEADERS,
+    LONG_URL,
     TIMED_OUT,
     Answer,
-    InboundEndpoint,
-    announces_too_much,
+    Headers,
+    make_answer,
 )
+from app.api.connections import COMPUTES_SECONDS, Connections
+from app.api.exchange import Exchange
+from app.api.inbound import MAX_BYTES, InboundEndpoint, is_inbound
+from app.api.output import Output
+from app.api.request_body import BodyReader
+from app.api.request_head import BadRequest, Head, find_head, make_scope, read_head, split_line
 
 MAX_HEAD_BYTES = 80 * 1024
 # What a request may be on the wire after its head: a body in the smallest chunks is several times
-# its size, and what stands between and behind them (extensions, trailers) nobody else bounds.
+# its size, and nobody else bounds what stands between and behind them (extensions, trailers).
 MAX_FORWARD_BYTES = 1024 * 1024
 MAX_WIRE_BYTES = 8 * 1024 * 1024
+# What is taken from a caller before the request in hand has been answered.
+MAX_AHEAD_BYTES = 64 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
 # For the body of any other request: whoever stops in the middle holds no connection for ever.
 BODY_TIMEOUT_SECONDS = 60.0
+# A caller who is still sending sees an answer only if we go on reading for a while: closing at once
+# resets the connection, which makes many programs forget what they were answered.
+LINGER_SECONDS = 30.0
+MAX_LINGER_BYTES = 24 * 1024 * 1024
+# For a request that is still coming when the server ends.
+SHUTDOWN_SECONDS = 2.0
 CHECK_SECONDS = 5.0
 
-INBOUND = PATH.encode()
-# What httptools takes of an address, without the path: 64 KiB but for ten bytes.
-MAX_QUERY_BYTES = 0xFFFF - len(b"/inbound?")
+# `idle` between two requests; `head` and `body` where a part of that has come (the application may
+# have begun to answer by then); `answering` a whole request; `lingering` after the last answer,
+# throwing away what the caller still sends.
+State = Literal["idle", "head", "body", "answering", "lingering", "closed"]
 
-_METHODS = {b"GET": "GET", b"POST": "POST"}
 
+class HttpProtocol(asyncio.Protocol):
+    """HTTP/1 for uvicorn's server, in the place of its own protocols.
 
-class _Forward:
-    """A forward that is being read or answered, in the place of uvicorn's cycle of a request.
+    A forward goes to `app.inbound` without a scope, a task or ASGI messages, which together cost as
+    much as storing it; all else goes to the application. One request is answered before the next is
+    read, so answers come in order, and what stands behind a forward cannot spoil it. An upgrade to
+    another protocol is not offered, so a request for one is read as any other.
 
-    uvicorn looks at the attributes to tell whether the next request of the connection must wait,
-    and clears `keep_alive` where the connection has to end after the answer.
+    Every state ends by itself: `_look` ends what takes too long, `Connections` the oldest ones
+    where there are too many.
+
+    `hands_over` False sends forwards through ASGI as well: the tests compare the two ways.
     """
 
-    __slots__ = ("body", "disconnected", "keep_alive", "method", "query", "response_complete")
+    hands_over = True
 
-    def __init__(self, method: str, query: bytes, *, keep_alive: bool) -> None:
-        self.method = method
-        self.query = query
-        self.body = b""
-        self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self.loop = _loop or asyncio.get_running_loop()
+        self.app = config.loaded_app
+        self._inbound: InboundEndpoint = self.app.inbound
+        self._connections: Connections = self.app.connections
+        self._keep_alive_seconds: float = config.timeout_keep_alive
+        self._server_state = server_state
+        self._app_state = app_state
+        # For `Connections`.
+        self.waits_in: dict[Any, None] = {}
+        self.is_trusted = False
 
-    @property
-    def message_event(self) -> "_Forward":
-        return self
+        self._state: State = "idle"
+        self._deadline = 0.0
+        self._buffer = b""
+        self._looked_at = 0
+        self._head: Head | None = None
+        self._body: BodyReader | None = None
+        self._received = bytearray()
+        self._wire_bytes = 0
+        self._exchange: Exchange | None = None
+        # No other request is taken after the one in hand.
+        self._is_last = False
+        self._has_ended = False
+        self._is_advancing = False
+        self._is_paused = False
 
-    def set(self) -> None:
-        """Nobody waits for the body: it is taken when it is complete."""
-
-
-class BoundedHttpToolsProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers are too long or too slow.
-
-    Without it a URL of 200 MB takes 260 MB of memory and a minute of the event loop, and so do
-    trailers behind a body in chunks.
-
-    A forward goes to `app.inbound`, where the application has one, without a scope, a task or ASGI
-    messages, which together cost as much as storing it. What is rare goes uvicorn's way: a request
-    behind another on its connection, other methods, upgrades, `Expect`.
-    """
-
-    _head_bytes = 0
-    # What came of a request after its head.
-    _wire_bytes = 0
-    # Whether a request is on its way, and since when.
-    _is_reading = True
-    _reading_since = 0.0
-    # Since when the body of another request is on its way.
-    _body_since: float | None = None
-    # Since when a forward's answer is the last that happened.
-    _idle_since: float | None = None
-    _timer: asyncio.TimerHandle | None = None
-    _forward: _Forward | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._inbound: InboundEndpoint | None = getattr(self.app, "inbound", None)
-        self._ready: dict[Answer, bytes] = {}
-        self._ready_for: object = None
+    # What the transport calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._reading_since = self.loop.time()
-        self._check_reading()
+        self._transport = transport
+        self._client = get_remote_addr(transport)
+        self._output = Output(transport, self.loop.time())
+        self.write = self._output.write
+        self._server_state.connections.add(self)
+        has_room = self._connections.add(self)
+        self._rest()
+        self._look()
+        if not has_room:
+            self._refuse(BUSY)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._state = "closed"
+        self._server_state.connections.discard(self)
+        self._connections.discard(self)
+        self._timer.cancel()
+        if self._exchange is not None:
+            self._exchange.disconnect()
+        self._output.unblock()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.transport.is_closing():
+        if self._state == "lingering":
+            self._wire_bytes += len(data)
+            if self._wire_bytes > MAX_LINGER_BYTES:
+                self._transport.abort()
             return
-        if not self._is_reading:
-            self._wire_bytes += len(data)
-            if self._wire_bytes > MAX_WIRE_BYTES:
-                self.transport.close()
-        elif self._forward is not None:
-            self._wire_bytes += len(data)
-            if self._wire_bytes > MAX_FORWARD_BYTES:
-                self._refuse_too_large(self._forward)
+        self._buffer = self._buffer + data if self._buffer else data
+        if self._state != "answering":
+            self._advance()
+        if self._state == "answering" and len(self._buffer) > MAX_AHEAD_BYTES:
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """True keeps the way to the caller open: it has said all, and waits for its answer."""
+        self._has_ended = True
+        if self._state == "lingering":
+            self._close()
+        elif self._exchange is not None and self._exchange.is_stream:
+            self._exchange.disconnect()
+            self._close()
         else:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self.send_400_response("The head of the request is too long.")
+            self._advance()
+        return True
 
-    def on_message_begin(self) -> None:
-        # uvicorn would build the scope here, which a forward has no use for.
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-        self._is_reading = True
-        self._reading_since = self.loop.time()
-        self._idle_since = None
+    def pause_writing(self) -> None:
+        self._output.block()
 
-    def on_headers_complete(self) -> None:
-        self._head_bytes = self._wire_bytes = 0
-        path, _, query = self.url.partition(b"?")
-        if path == INBOUND and self._can_take(query):
-            self._begin_forward(query)
+    def resume_writing(self) -> None:
+        self._output.unblock()
+        if self._state == "idle":
+            self._advance()
+
+    # What uvicorn's server and `Connections` call.
+
+    def shutdown(self) -> None:
+        """What is under way may end, but not begin much later."""
+        self._is_last = True
+        if self._state in ("idle", "lingering"):
+            self._close()
+        else:
+            self._deadline = min(self._deadline, self.loop.time() + SHUTDOWN_SECONDS)
+            self._timer.cancel()
+            self._look()
+
+    def evict(self) -> None:
+        """Make room for another connection."""
+        self._transport.abort()
+
+    # Reading.
+
+    def _advance(self) -> None:
+        """Read as far as what has come allows."""
+        if self._is_advancing:
             return
-        self._is_reading = False
-        self._body_since = self.loop.time()
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers
-        if path == INBOUND and len(query) > MAX_QUERY_BYTES:
-            # The parser takes no address as long as that; the endpoint answers and counts it.
-            self.url = path
-            self.scope[CUT_QUERY] = True  # type: ignore[literal-required]
-        super().on_headers_complete()
+        self._is_advancing = True
+        while self._buffer and not self._output.is_blocked:
+            if self._state == "body":
+                self._take_body()
+            elif self._state not in ("idle", "head") or not self._take_head():
+                break
+        self._is_advancing = False
+        if self._has_ended and self._state in ("idle", "head", "body"):
+            self._end_incomplete()
 
-    def on_body(self, body: bytes) -> None:
-        forward = self._forward
-        if forward is None:
-            super().on_body(body)
-        elif not forward.response_complete:
-            forward.body += body
-            if len(forward.body) > MAX_BYTES:
-                self._refuse_too_large(forward)
+    def _take_head(self) -> bool:
+        """False where more of it must come."""
+        try:
+            if self._state == "idle" and self._buffer[0] in b"\r\n":
+                self._buffer = self._buffer.lstrip(b"\r\n")
+            end, after = find_head(self._buffer, self._looked_at)
+            if (len(self._buffer) if end < 0 else end) > MAX_HEAD_BYTES:
+                self._refuse_long_head()
+                return True
+            if end < 0:
+                self._wait_for_head()
+                return False
+            head = read_head(self._buffer[:end])
+        except BadRequest as error:
+            self._refuse_bad(error)
+            return True
+        self._connections.engage(self)
+        self._looked_at = 0
+        self._head = head
+        newline = b"\n" if after - end == 2 else b"\r\n"
+        self._buffer = self._buffer[after:]
+        if self.hands_over and is_inbound(head.path):
+            self._begin_forward(head, newline)
+        else:
+            self._begin_exchange(head, newline)
+        return True
 
-    def on_message_complete(self) -> None:
-        forward, self._forward = self._forward, None
-        if forward is None:
-            self._body_since = None
-            super().on_message_complete()
-            return
-        self._is_reading = False
-        if self._inbound is not None and not forward.response_complete:
-            self._inbound.take(
-                forward.method,
-                forward.query,
-                self.headers,
-                self.client,
-                forward.body,
-                lambda answer: self._reply(forward, answer),
-            )
+    def _wait_for_head(self) -> None:
+        self._looked_at = len(self._buffer)
+        if self._state == "idle" and self._buffer:
+            self._wait("head", READ_TIMEOUT_SECONDS)
 
-    def _can_take(self, query: bytes) -> bool:
-        return (
-            self._inbound is not None
-            and len(query) <= MAX_QUERY_BYTES
-            # None before the first request, whatever its type says.
-            and (self.cycle is None or self.cycle.response_complete)  # type: ignore[redundant-expr]
-            and not self.expect_100_continue
-            and self.parser.get_method() in _METHODS
-            and not self.parser.should_upgrade()
+    def _begin_forward(self, head: Head, newline: bytes) -> None:
+        refused = self._inbound.judge(
+            head.method, head.query, head.length, head.headers, self._client
+        )
+        if refused is not None:
+            self._refuse(refused)
+        elif head.length is not None and len(self._buffer) >= head.length:
+            body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
+            self._take_forward(head, body)
+        else:
+            self._received = bytearray()
+            self._wait_for_body(head, newline, READ_TIMEOUT_SECONDS)
+            if head.expects_continue and not self._buffer:
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _take_forward(self, head: Head, body: bytes) -> None:
+        self._state = "answering"
+        self._inbound.take(
+            head.method, head.query, head.headers, self._client, body, self._answer_forward
         )
 
-    def _begin_forward(self, query: bytes) -> None:
-        method = _METHODS[self.parser.get_method()]
-        keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        forward = self._forward = _Forward(method, query, keep_alive=keeps)
-        self.cycle = forward  # type: ignore[assignment]
-        if method == "POST" and announces_too_much(self.headers):
-            self._refuse_too_large(forward)
-
-    def _refuse_too_large(self, forward: _Forward) -> None:
-        if self._inbound is not None:
-            self._reply(forward, self._inbound.refuse_too_large(self.headers, self.client))
-
-    def _reply(self, forward: _Forward, answer: Answer) -> None:
-        """Write the answer, unless the caller has gone or was told that it is too late."""
-        if forward.response_complete:
+    def _begin_exchange(self, head: Head, newline: bytes) -> None:
+        turnstile = self._connections.turnstile
+        if turnstile.is_closed:
+            self._refuse(BUSY)
             return
-        forward.response_complete = True
-        if self.transport.is_closing():
+        try:
+            scope = make_scope(head, keeps_odd_bytes=is_inbound(head.path))
+        except BadRequest as error:
+            self._refuse_bad(error)
             return
-        if forward.keep_alive:
-            self.transport.write(self._prepare(answer))
+        scope |= {
+            "server": get_local_addr(self._transport),
+            "client": self._client,
+            "state": self._app_state.copy(),
+        }
+        exchange = self._exchange = Exchange(head, scope, self)
+        if head.length == 0:
+            self._state = "answering"
         else:
-            self.transport.write(_write_answer(answer, self.server_state.default_headers, b"close"))
-        if answer.closes or not forward.keep_alive:
-            self.transport.close()
-        if self.pipeline:
-            self.on_response_complete()
+            self._wait_for_body(head, newline, BODY_TIMEOUT_SECONDS)
+        turnstile.enter(lambda: self._start(exchange))
+
+    def _start(self, exchange: Exchange) -> bool:
+        """It is the exchange's turn; False where nobody waits for it any more."""
+        if exchange.is_disconnected:
+            return False
+        task = self.loop.create_task(exchange.run(self.app))
+        leave = self._connections.turnstile.make_exit()
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
+        task.add_done_callback(lambda _: leave())
+        self.loop.call_later(COMPUTES_SECONDS, leave)
+        return True
+
+    def _wait_for_body(self, head: Head, newline: bytes, seconds: float) -> None:
+        self._body = BodyReader(head.length, newline=newline)
+        self._wire_bytes = 0
+        if self._state == "head" and self._exchange is None:
+            seconds = self._deadline - self.loop.time()
+        self._wait("body", seconds)
+
+    def _take_body(self) -> None:
+        reader, exchange = self._body, self._exchange
+        if reader is None:
+            raise RuntimeError("there is no body to be read")
+        data, self._buffer = self._buffer, b""
+        try:
+            body, self._buffer = reader.feed(data)
+        except BadRequest as error:
+            self._refuse_bad(error)
+            return
+        self._wire_bytes += len(data) - len(self._buffer)
+        if exchange is None:
+            self._take_forwards_body(body, is_complete=reader.is_complete)
+        elif self._wire_bytes > MAX_WIRE_BYTES:
+            self._close()
         else:
-            # As there, but for its timer: the look now and then ends an idle connection, too.
-            self.server_state.total_requests += 1
-            self._idle_since = self.loop.time()
+            exchange.feed(body, ends=reader.is_complete)
+            if reader.is_complete:
+                self._connections.engage(self)
+                self._state = "answering"
+            elif exchange.holds_much:
+                self._pause_reading()
 
-    def _prepare(self, answer: Answer) -> bytes:
-        """The bytes of an answer, made anew when uvicorn's clock brings another date."""
-        defaults = self.server_state.default_headers
-        if self._ready_for is not defaults:
-            self._ready_for = defaults
-            self._ready.clear()
-        ready = self._ready.get(answer)
-        if ready is None:
-            ready = self._ready[answer] = _write_answer(answer, defaults, b"")
-        return ready
+    def _take_forwards_body(self, body: bytes, *, is_complete: bool) -> None:
+        if self._head is None:
+            raise RuntimeError("there is no forward to be read")
+        self._received += body
+        if len(self._received) > MAX_BYTES or self._wire_bytes > MAX_FORWARD_BYTES:
+            self._refuse(self._inbound.refuse_too_large(self._head.headers, self._client))
+        elif is_complete:
+            self._connections.engage(self)
+            self._take_forward(self._head, bytes(self._received))
 
-    def _check_reading(self) -> None:
+    # Answering.
+
+    def _answer_forward(self, answer: Answer) -> None:
+        """Write it, unless the caller has gone."""
+        if self._state != "answering" or self._head is None:
+            return
+        self._server_state.total_requests += 1
+        if answer.status == 200:
+            self.is_trusted = True
+        if self._head.keeps_alive and not (self._is_last or answer.closes):
+            self.write(self._inbound.prepared.write(answer, self.default_headers))
+            self._rest()
+            if self._buffer or self._has_ended:
+                self._go_on()
+        else:
+            self.write(answer.write(self.default_headers, closes=True))
+            self._finish()
+
+    def _go_on(self) -> None:
+        """Read what has come meanwhile."""
+        self.resume_reading()
+        self._advance()
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer what was not read to its end, and be done with the connection."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.disconnect()
+            if exchange.has_begun:
+                self._close()
+                return
+        self._server_state.total_requests += 1
+        has_body = self._head is None or self._head.method != "HEAD"
+        self.write(answer.write(self.default_headers, closes=True, with_body=has_body))
+        self._linger()
+
+    def _refuse_long_head(self) -> None:
+        path, query = split_line(self._buffer)
+        if len(path) + len(query) < MAX_HEAD_BYTES // 2:
+            self._refuse(LONG_HEADERS)
+        elif is_inbound(path):
+            self._refuse(self._inbound.refuse_too_large((), self._client))
+        else:
+            self._refuse(LONG_URL)
+
+    def _refuse_bad(self, error: BadRequest) -> None:
+        if self._state == "body":
+            self._note_incomplete()
+        elif not error.path or is_inbound(error.path):
+            self._inbound.note_lost((), self._client, "unreadable")
+        self._refuse(make_answer(error.status, f"Bad request: {error}\n", closes=True))
+
+    def _note_incomplete(self) -> None:
+        """Have what is, or may be, a forward leave a line among the refusals.
+
+        Where it goes through ASGI the endpoint sees to that.
+        """
+        if self._state == "head":
+            if is_inbound(split_line(self._buffer)[0]):
+                self._inbound.note_lost((), self._client, "incomplete")
+        elif self._exchange is None and self._head is not None:
+            self._inbound.note_lost(self._head.headers, self._client, "incomplete")
+
+    def _end_incomplete(self) -> None:
+        """The caller has closed its side, and no whole request of it is left."""
+        if self._state == "idle" and not self._buffer:
+            self._close()
+        elif not self._output.is_blocked:
+            self._note_incomplete()
+            self._refuse(INCOMPLETE)
+
+    # What an exchange calls (api/exchange.py), beside `write`.
+
+    @property
+    def default_headers(self) -> Headers:
+        headers: Headers = self._server_state.default_headers
+        return headers
+
+    async def wait_until_writable(self) -> None:
+        await self._output.wait_until_writable()
+
+    def resume_reading(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def begin_answer(self) -> bool:
+        keeps = self._head is not None and self._head.keeps_alive and not self._is_last
+        # What has not come of a body yet would have to be read to its end.
+        return keeps and self._state == "answering"
+
+    def end_answer(self, *, keeps_alive: bool) -> None:
+        self._server_state.total_requests += 1
+        self._exchange = None
+        if self._state == "closed":
+            return
+        if keeps_alive and not self._is_last:
+            self._rest()
+            self._go_on()
+        else:
+            self._finish()
+
+    # How a request, and how the connection ends.
+
+    def _wait(self, state: State, seconds: float) -> None:
+        self._state = state
+        self._deadline = self.loop.time() + seconds
+        self._connections.wait(self, is_reading=state != "idle")
+
+    def _rest(self) -> None:
+        """The request in hand is answered: wait for the next."""
+        self._head = self._body = None
+        self._wait("idle", self._keep_alive_seconds)
+
+    def _finish(self) -> None:
+        if self._state == "answering" and not self._buffer:
+            self._close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Tell the caller that nothing more comes, and hear it out."""
+        if self._has_ended or self._transport.is_closing():
+            self._close()
+            return
+        self._wire_bytes = len(self._buffer)
+        self._buffer = b""
+        self._received = bytearray()
+        self._wait("lingering", LINGER_SECONDS)
+        self._transport.write_eof()
+        self.resume_reading()
+
+    def _close(self) -> None:
+        """What is written still goes out, unless the caller does not read it (`_look`)."""
+        self._state = "closed"
+        self._buffer = b""
+        self._connections.engage(self)
+        self._transport.close()
+
+    def _pause_reading(self) -> None:
+        if not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _look(self) -> None:
         """Look now and then, once for many requests: a timer a request would cost more."""
         now = self.loop.time()
+        if not self._output.is_read(now):
+            self._transport.abort()
+            return
         left = CHECK_SECONDS
-        if self._is_reading:
-            left = self._reading_since + READ_TIMEOUT_SECONDS - now
-            if left <= 0 and self._forward is not None:
-                self._reply(self._forward, TIMED_OUT)
-        elif self._body_since is not None:
-            left = self._body_since + BODY_TIMEOUT_SECONDS - now
-        elif self._idle_since is not None:
-            left = self._idle_since + self.timeout_keep_alive - now
-        if left <= 0:
-            self.transport.close()
+        if self._state not in ("answering", "closed"):
+            left = self._deadline - now
+            if left <= 0:
+                self._time_out()
+                left = CHECK_SECONDS
+        self._timer = self.loop.call_later(min(left, CHECK_SECONDS), self._look)
+
+    def _time_out(self) -> None:
+        if self._state == "idle":
+            self._close()
+        elif self._state == "lingering":
+            self._transport.abort()
         else:
-            self._timer = self.loop.call_later(min(left, CHECK_SECONDS), self._check_reading)
-
-
-def _write_answer(answer: Answer, defaults: list[tuple[bytes, bytes]], connection: bytes) -> bytes:
-    headers = [*defaults, *answer.headers]
-    if connection and not answer.closes:
-        headers.append((b"connection", connection))
-    lines = [b"%s: %s\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body])
+            self._note_incomplete()
+            self._refuse(TIMED_OUT)

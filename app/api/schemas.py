@@ -94,6 +94,7 @@ class Outcome(Shown):
         "opt-in",
         "budget",
         "too-old",
+        "expired",
         "unanswerable",
     ]
     rule_id: Annotated[str | None, read_id("rul")]
@@ -242,12 +243,14 @@ class AuditEntry(Shown):
     id: Annotated[str, read_id("aud")]
     done_at: Time
     actor: str = Field(
-        description="`key:` and the key's name, `session:` or `cli:` and who it was",
+        description="`key:` and the key's name, `session:` or `cli:` and who it was; `stranger`"
+        " where a sign-in failed",
         examples=["key:reporting"],
     )
     action: str = Field(description="stable for programs", examples=["rule.change"])
     subject: str = Field(description="the id, number or name that it was done to")
     detail: dict[str, Any]
+    address: str | None = Field(description="where the request came from; null at a command line")
 
 
 class Refusal(Shown):

@@ -11,12 +11,14 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Docker kills after 10 s: requests get 8, and the intake's last batch the rest.
+# Everything ends within 12 s (app/ending.py): requests get 8, and the intake's last batch a part of
+# the rest.
 GRACEFUL_SECONDS = 8
-KEEP_ALIVE_SECONDS = 30
+# Longer than the 60 s of usual load balancers: whoever closes first may lose a request in flight.
+KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 # By its name: a process that serves nothing itself does without it.
-PROTOCOL = "app.api.protocol:BoundedHttpToolsProtocol"
+PROTOCOL = "app.api.protocol:HttpProtocol"
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -46,12 +48,10 @@ def find_base(settings: Settings, listener: socket.socket) -> str:
     return settings.model_copy(update={"port": listener.getsockname()[1]}).base_url
 
 
-def configure_server(app: "ASGIApp | str", *, workers: int = 1) -> uvicorn.Config:
-    """The server of an application, or of what makes one by its name."""
+def configure_server(app: "ASGIApp") -> uvicorn.Config:
+    """The server of an application."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
-        workers=workers,
         loop="uvloop",
         http=PROTOCOL,
         ws="none",

@@ -5,16 +5,15 @@ stands in a start's way is told at once, and a supervisor never needs it.
 """
 
 import contextlib
+import multiprocessing
 import os
 import resource
 import socket
 import tempfile
+from multiprocessing.context import SpawnProcess
 
-import structlog
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
-
-from app.cli.listening import configure_server, find_base, listen
+from app.cli.listening import find_base, listen
+from app.cli.supervise import Supervisor
 from app.domain.errors import SetupError
 from app.flows.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.settings import Settings
@@ -26,8 +25,6 @@ MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mo
 # Where a link may not be printed or cannot be made yet.
 LINK_COMMAND = "letterbox login-link"
 A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
-
-log = structlog.get_logger("letterbox")
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
@@ -101,42 +98,28 @@ def describe_start(
 """
 
 
-class _Supervisor(Multiprocess):
-    """Ends all where one could not start, or found that none should run (SIGUSR1)."""
-
-    failed = False
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace those that died.
-
-        uvicorn's own asks each for a sign of life first, and as long as one starts or has just died
-        that holds up everything here, SIGTERM too.
-        """
-        for index, process in enumerate(self.processes):
-            if process.process.is_alive():
-                continue
-            process.join()
-            if process.exitcode == STARTUP_FAILURE:
-                self.handle_usr1()
-                return
-            log.warning("process_died", pid=process.pid, exit_code=process.exitcode)
-            forget_process(process.pid or 0)
-            self.processes[index] = Process(self.config, self.sockets)
-            self.processes[index].start()
-
-    def handle_usr1(self) -> None:
-        self.failed = True
-        self.should_exit.set()
-
-
 def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> None:
-    config = configure_server("app.cli.web:make_app", workers=settings.processes)
-    supervisor = _Supervisor(config, sockets=[listener])
     # Figures lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    spawning = multiprocessing.get_context("spawn")
+
+    def start() -> SpawnProcess:
+        process = spawning.Process(target=_serve_one, args=(listener,))
+        process.start()
+        return process
+
+    supervisor = Supervisor(start, settings.processes, on_death=forget_process)
     with tempfile.TemporaryDirectory(prefix="letterbox-figures-", dir=place) as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
-        print(welcome, flush=True)
-        supervisor.run()
-    if supervisor.failed:
+        # Where nobody reads it, or the disk is full, the service runs all the same.
+        with contextlib.suppress(OSError):
+            print(welcome, flush=True)
+        can_run = supervisor.run()
+    if not can_run:
         raise SetupError("the service could not run; the lines above say why")
+
+
+def _serve_one(listener: socket.socket) -> None:
+    from app.cli.web import serve_supervised  # noqa: PLC0415 see above
+
+    serve_supervised(listener)

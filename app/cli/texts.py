@@ -3,7 +3,6 @@
 import json
 import sys
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -19,6 +18,7 @@ from app.flows.compose import Composed, compose_once
 from app.flows.draft import WantedText, digest_wanted
 from app.provider.client import ProviderClient
 from app.settings import Settings
+from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.idempotency import Once
 from app.storage.outbound_texts import OutboundText, get_outbound, read_history
@@ -60,7 +60,7 @@ def send(wanted: WantedText, key: str | None, *, as_json: bool) -> None:
             who=who,
             region=settings.default_region,
             zone=settings.zone,
-            now=datetime.now(UTC),
+            now=await database.read(read_clock),
         )
         await _ring(database)
         return done
@@ -120,7 +120,7 @@ def cancel(outbound_id: str, *, as_json: bool) -> None:
                 stack.push_async_callback(client.aclose)
                 return client
 
-            now = datetime.now(UTC)
+            now = await database.read(read_clock)
             found = await cancel_text(database, get_client, number, who=find_actor(), now=now)
             await _ring(database)
             return found

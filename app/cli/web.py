@@ -6,18 +6,21 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from types import FrameType
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 
 from app.cli.listening import configure_server, find_base
 from app.cli.login_link import write_link
 from app.cli.logs import configure_logging
 from app.domain.errors import SetupError, Unavailable
+from app.ending import catching_end, limit_end
 from app.flows.metrics import MULTIPROCESS_VARIABLE
 from app.flows.sign_in import make_login_link
 from app.main import build_app
@@ -32,64 +35,99 @@ Welcome = Callable[[str | None], str]
 log = structlog.get_logger("letterbox")
 
 
-def make_app() -> ASGIApp:
-    """What each of several web processes serves; the supervisor imports it by name."""
-    settings = load_settings()
-    configure_logging(settings.log_format, settings.log_level)
-    threading.Thread(target=_end_with_supervisor, daemon=True).start()
-    runtime = open_runtime(settings, "web")
-
-    def end_all() -> None:
-        log.error("ending", error=str(runtime.failure))
-        os.kill(os.getppid(), signal.SIGUSR1)
-
-    return build_app(runtime, on_failure=end_all)
-
-
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Begins to end with the first signal; `on_start` is called once it listens."""
 
     def __init__(
         self,
         config: uvicorn.Config,
-        welcome: Welcome,
-        make_sign_in: Callable[[], Awaitable[str | None]],
+        runtime: Runtime,
+        on_start: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)
-        self._welcome = welcome
-        self._make_sign_in = make_sign_in
+        self._runtime = runtime
+        self._on_start = on_start
+
+    def end(self) -> None:
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's own raises them again once all is done, and a second one skips the end."""
+        # By this very method the streams of events tell that their server ends.
+        with catching_end(self.handle_exit):
+            yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 uvicorn's
+        limit_end()
+        self.end()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            print(self._welcome(await self._make_sign_in()), flush=True)
+        if self.started and self._on_start is not None:
+            await self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # The loops end while requests do: one after the other would take too long.
+        self._runtime.stop_work()
+        await super().shutdown(sockets)
 
 
 def serve_alone(
     settings: Settings, listener: socket.socket, welcome: Welcome, *, with_link: bool
 ) -> None:
-    """Serve in this process until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
+    """Serve in this process until a signal ends it. Raises SetupError where it cannot start."""
     runtime = open_runtime(settings, "web")
-    server: _Server
 
-    def end(*_: object) -> None:
-        server.should_exit = True
+    async def say_welcome() -> None:
+        base = find_base(settings, listener)
+        text = welcome(await _make_link(runtime, base) if with_link else None)
+        # Where nobody reads it, or the disk is full, the service runs all the same.
+        with contextlib.suppress(OSError):
+            print(text, flush=True)
 
-    async def make_sign_in() -> str | None:
-        return await _make_link(runtime, find_base(settings, listener)) if with_link else None
-
-    server = _Server(configure_server(build_app(runtime, on_failure=end)), welcome, make_sign_in)
-    # Once all is done uvicorn raises the signal again for whoever handled it before: by default
-    # that would kill us, and an orderly end would look like a failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    # A start that fails ends so; what it was, is said below.
-    with contextlib.suppress(SystemExit):
-        server.run(sockets=[listener])
+    has_started = _serve(runtime, listener, say_welcome)
     if runtime.failure is not None:
         raise runtime.failure
-    if not server.started:
+    if not has_started:
         raise SetupError("the service could not start; the lines above say why")
+
+
+def serve_supervised(listener: socket.socket) -> None:
+    """Serve as one of several processes, and no longer than the one that supervises them.
+
+    Exits with STARTUP_FAILURE where neither this nor another of them can run.
+    """
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    try:
+        runtime = open_runtime(settings, "web")
+    except SetupError as error:
+        log.error("ending", error=str(error))
+        sys.exit(STARTUP_FAILURE)
+    if not _serve(runtime, listener) or runtime.failure is not None:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _serve(
+    runtime: Runtime,
+    listener: socket.socket,
+    on_start: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Serve until a signal or a failure ends it; returns whether it had started."""
+    server: _Server
+
+    def end() -> None:
+        log.error("ending", error=str(runtime.failure))
+        server.end()
+
+    config = configure_server(build_app(runtime, on_failure=end))
+    server = _Server(config, runtime, on_start)
+    # A start that fails ends so; what it was, is said by whoever called.
+    with contextlib.suppress(SystemExit):
+        server.run(sockets=[listener])
+    return server.started
 
 
 async def _make_link(runtime: Runtime, base: str) -> str | None:
@@ -109,5 +147,6 @@ def _end_with_supervisor() -> None:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         supervisor.join()
+        limit_end()
         shutil.rmtree(os.environ[MULTIPROCESS_VARIABLE], ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 Scope = Literal["messages:read", "messages:send", "rules:write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -26,6 +26,18 @@ def prove_password(token: str, password: str) -> bytes:
     """
     key, data = (each.encode("utf-8", "surrogatepass") for each in (token, password))
     return hmac.digest(key, data, "sha256")
+
+
+class Actor(str):
+    """Who does something, as the audit trail names them, and the address that it came from."""
+
+    __slots__ = ("address",)
+    address: str
+
+    def __new__(cls, name: str, address: str) -> Self:
+        actor = super().__new__(cls, name)
+        actor.address = address
+        return actor
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,59 +1,135 @@
 """Finds the address of whoever calls, through the proxies that are trusted and no others."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+# Addresses whose networks are remembered: the same few call all the time.
 MAX_KNOWN = 1_000
+# Proxies in a row; nobody has so many.
+MAX_HOPS = 32
+# The longest address in brackets, with a zone and a port, is shorter.
+MAX_WRITTEN = 80
+
+FORWARDED_FOR = b"x-forwarded-for"
+FORWARDED = b"forwarded"
+
+# `[2001:db8::7]:443`, `192.0.2.7:51234`, or an address alone.
+_WRITTEN = re.compile(r"\[([^\]]*)\](?::[\w.-]+)?|([0-9.]+):[\w.-]+|(.*)", re.ASCII)
+_FORWARDED_FOR_PARAMETER = re.compile(r'(?:^|;)\s*for\s*=\s*"?([^";]*)', re.IGNORECASE)
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
-class CallerFinder:
-    """Remembers what it found of each address, for the same few proxies call all the time."""
+def read_address(text: str) -> str:
+    """The address in its usual form, without brackets, port and zone; "" where it is none.
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
-        self._trusted = trusted
+    An IPv4 address that is mapped into IPv6 is the IPv4 address: a socket that listens on `::`
+    tells all of them like that.
+    """
+    parsed = _parse(text)
+    return "" if parsed is None else str(parsed)
+
+
+class NetworkSet:
+    """Networks that an address may lie in; what was found of each address is remembered."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = [_unmap(network) for network in networks]
         self._known: dict[str, bool] = {}
 
-    def find(self, client: tuple[str, int] | None, headers: Headers) -> str:
-        """The caller's address, "" where the transport tells none.
-
-        X-Forwarded-For is read from right to left for as long as the one who wrote the entry is a
-        trusted proxy: whatever stands further left anybody could have written.
-        """
-        address = client[0] if client else ""
-        entries: list[str] | None = None
-        while self._is_trusted(address):
-            if entries is None:
-                entries = _read_entries(headers)
-            if not entries:
-                break
-            address = entries.pop()
-        return address
-
-    def _is_trusted(self, address: str) -> bool:
+    def __contains__(self, address: str) -> bool:
         known = self._known.get(address)
         if known is None:
-            known = is_within(address, self._trusted)
-            if len(self._known) < MAX_KNOWN:
+            parsed = _parse(address)
+            known = parsed is not None and any(parsed in each for each in self._networks)
+            # What is no address could be of any length.
+            if parsed is not None and len(self._known) < MAX_KNOWN:
                 self._known[address] = known
         return known
 
 
-def is_within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether the address is of one of the networks; what is no address is of none."""
+class CallerFinder:
+    """Tells who calls: the one at the other end, or whom trusted proxies name."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = NetworkSet(trusted)
+        self._peers: dict[str, tuple[str, bool]] = {}
+
+    def find(self, client: tuple[str, int] | None, headers: Headers) -> str:
+        """The caller's address, "" where the transport tells none.
+
+        X-Forwarded-For, else Forwarded (RFC 7239), is read from right to left for as long as the
+        one who wrote the entry is a trusted proxy: whatever stands further left anybody could have
+        written. An entry that is no address ends the way at the proxy that wrote it.
+        """
+        address, is_trusted = self._find_peer(client)
+        if is_trusted:
+            for entry in _read_entries(headers):
+                written = read_address(entry)
+                if not written:
+                    break
+                address = written
+                if address not in self._trusted:
+                    break
+        return address
+
+    def find_unheeded(self, client: tuple[str, int] | None, headers: Headers) -> str:
+        """The address that sent a header about who calls without being trusted; "" for none."""
+        address, is_trusted = self._find_peer(client)
+        if is_trusted or next(_read_entries(headers), None) is None:
+            return ""
+        return address
+
+    def _find_peer(self, client: tuple[str, int] | None) -> tuple[str, bool]:
+        peer = client[0] if client else ""
+        found = self._peers.get(peer)
+        if found is None:
+            address = read_address(peer)
+            found = address, address in self._trusted
+            if len(self._peers) < MAX_KNOWN:
+                self._peers[peer] = found
+        return found
+
+
+def _parse(text: str) -> Address | None:
+    found = _WRITTEN.fullmatch(text.strip()) if len(text) <= MAX_WRITTEN else None
+    if found is None:
+        return None
+    written = found[1] or found[2] or found[3] or ""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(written.partition("%")[0])
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
 
 
-def _read_entries(headers: Headers) -> list[str]:
-    values = [value for name, value in headers if name == b"x-forwarded-for"]
-    if not values:
-        return []
-    entries = b",".join(values).decode("latin-1").split(",")
-    return [entry.strip() for entry in entries if entry.strip()]
+def _unmap(network: Network) -> Network:
+    """The IPv4 network of a mapped one, since addresses are compared unmapped."""
+    if isinstance(network, ipaddress.IPv4Network) or not network.subnet_of(_MAPPED):
+        return network
+    base = network.network_address.ipv4_mapped
+    return ipaddress.ip_network(f"{base}/{network.prefixlen - 96}")
+
+
+def _read_entries(headers: Headers) -> Iterator[str]:
+    """What proxies wrote about who called them, the nearest first."""
+    lines: dict[bytes, list[bytes]] = {FORWARDED_FOR: [], FORWARDED: []}
+    for name, value in headers:
+        if name in lines:
+            lines[name].append(value)
+    kind = FORWARDED_FOR if lines[FORWARDED_FOR] else FORWARDED
+    entries = b",".join(lines[kind]).decode("latin-1").rsplit(",", MAX_HOPS)
+    for entry in reversed(entries[-MAX_HOPS:]):
+        if not entry.strip():
+            continue
+        if kind is FORWARDED_FOR:
+            yield entry
+        else:
+            found = _FORWARDED_FOR_PARAMETER.search(entry)
+            yield found[1] if found else ""

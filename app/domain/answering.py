@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     OPT_IN = "opt-in"
     BUDGET = "budget"
     TOO_OLD = "too-old"
+    EXPIRED = "expired"
+    """It was to be answered, but the answer could not go out in time."""
     UNANSWERABLE = "unanswerable"
     """The sender is a name, a short code or one of our own numbers."""
 

@@ -10,7 +10,9 @@ LetterboxError                 its text is one line that says what to do
 ├── NotFound                   no such thing, or no longer
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
-│   └── MissingScope           a valid key without the scope that this needs
+│   ├── MissingScope           a valid key without the scope that this needs
+│   └── TooManyTries           too many wrong passwords: see `wait`
+├── TooLarge                   more bytes than are taken
 ├── Conflict                   the thing exists already or is not in a state for this
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
@@ -38,6 +40,7 @@ LetterboxError                 its text is one line that says what to do
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
@@ -97,6 +100,18 @@ class MissingScope(AccessDenied):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this needs a key with the scope {scope}")
         self.scope = scope
+
+
+class TooManyTries(AccessDenied):
+    """Too many wrong passwords: none is looked at for as long as `wait`."""
+
+    def __init__(self, text: str, wait: timedelta) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+class TooLarge(LetterboxError):
+    """More bytes than are taken."""
 
 
 class Conflict(LetterboxError):

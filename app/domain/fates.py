@@ -33,6 +33,8 @@ class ErrorClass(StrEnum):
     """Never resend blindly."""
     PARTLY_TAKEN = "partly taken"
     """Never resend; follow by report."""
+    SOME_NUMBER = "some number of the call"
+    """Send to each number alone: the code does not say of which it speaks."""
 
 
 # Where nothing else is known of a call than the class of its error.
@@ -46,7 +48,11 @@ FATE_BY_CLASS = {
     ErrorClass.PERMANENT: Fate.REFUSED,
     ErrorClass.AMBIGUOUS: Fate.UNKNOWN,
     ErrorClass.PARTLY_TAKEN: Fate.UNKNOWN,
+    ErrorClass.SOME_NUMBER: Fate.REFUSED,
 }
+
+# Codes that speak of one number: invalid, without a route, over its daily limit, blacklisted.
+NUMBER_CODES = frozenset({"-200", "-401", "-406", "-411", "-412"})
 
 
 class StopCause(StrEnum):

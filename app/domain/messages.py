@@ -34,8 +34,11 @@ _DEDUPE_VERSION = "1"
 
 
 @lru_cache(maxsize=128)
-def _encode_head(method: str, content_type: str, charset: str | None) -> bytes:
-    return json.dumps([method, content_type, charset]).encode() + b"\n"
+def _encode_head(
+    method: str, content_type: str, charset: str | None, problems: tuple[str, ...]
+) -> bytes:
+    more = [problems] if problems else []
+    return json.dumps([method, content_type, charset, *more]).encode() + b"\n"
 
 
 # Not frozen, like InboundMessage below: each forward makes one of either, and a frozen dataclass
@@ -47,13 +50,15 @@ class RawForward:
     `form` is the urlencoded form of all parameters in order of arrival, query before body, every
     `auth` (whatever its case) cut out; as it came, where the request came as one form. `charset`
     is the one that the request declared; None where it declared none, or where the values were
-    brought to UTF-8 on the way (JSON, multipart).
+    brought to UTF-8 on the way (JSON, multipart). `problems` are those that show in the bytes
+    on the wire and no longer in the form.
     """
 
     method: str
     content_type: str
     charset: str | None
     form: bytes
+    problems: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> list[Pair]:
@@ -61,14 +66,15 @@ class RawForward:
         return split_form(self.form)
 
     def to_bytes(self) -> bytes:
-        """A line of JSON (method, content type, charset), then the form."""
-        return _encode_head(self.method, self.content_type, self.charset) + self.form
+        """A line of JSON (method, content type, charset, problems if any), then the form."""
+        head = _encode_head(self.method, self.content_type, self.charset, self.problems)
+        return head + self.form
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "RawForward":
         head, _, form = data.partition(b"\n")
-        method, content_type, charset = json.loads(head)
-        return cls(method, content_type, charset, form)
+        method, content_type, charset, *problems = json.loads(head)
+        return cls(method, content_type, charset, form, tuple(*problems))
 
 
 @dataclass(slots=True)

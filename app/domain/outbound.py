@@ -1,6 +1,6 @@
 """A text that goes out: the states it passes through, and which of them are its end."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Literal
 
 # Provider's page, Send: ValidityPeriod.
@@ -8,6 +8,16 @@ LONGEST_VALIDITY_SECONDS = 86400
 
 # Who wrote it: a person or program, a rule, or the confirmation of an opt-out.
 Origin = Literal["person", "rule", "opt-out"]
+
+
+class Priority(IntEnum):
+    """What goes out first: somebody waits for an answer, and nobody for the last of many texts."""
+
+    ANSWER = 0
+    """A rule's or an opt-out's."""
+    SINGLE = 1
+    MASS = 2
+    """One of the texts of a request to many numbers."""
 
 
 class OutboundStatus(StrEnum):

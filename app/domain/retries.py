@@ -49,6 +49,11 @@ _STOPS: dict[ErrorClass | None, Step] = {
     ErrorClass.TOO_MANY_CALLS: Step(OutboundEvent.NOT_TAKEN, stop=StopCause.TOO_MANY_CALLS),
 }
 
+_REFUSALS: dict[ErrorClass | None, Step] = {
+    ErrorClass.PERMANENT: Step(OutboundEvent.REFUSED),
+    ErrorClass.REFUSED_NUMBER: Step(OutboundEvent.REFUSED, opts_out=True),
+}
+
 
 def decide_step(
     fate: Fate,
@@ -88,10 +93,10 @@ def decide_step(
         if tomorrow >= valid_until:
             return Step(OutboundEvent.REFUSED)
         return Step(OutboundEvent.HELD, at=tomorrow, held_reason="daily-limit")
-    if error_class is ErrorClass.REFUSED_NUMBER:
-        return Step(OutboundEvent.REFUSED, opts_out=True)
-    if error_class is ErrorClass.PERMANENT:
-        return Step(OutboundEvent.REFUSED)
+    if error_class in _REFUSALS:
+        return _REFUSALS[error_class]
+    if error_class is ErrorClass.SOME_NUMBER:
+        return Step(OutboundEvent.NOT_TAKEN, at=now)
     # What did not leave, or was turned away for a passing reason, may be tried for as long as it
     # is of use.
     is_away = fate is Fate.NOT_TAKEN and error_class is ErrorClass.PASSING
@@ -127,6 +132,14 @@ def compute_rest(cause: StopCause, failures: int, asked_seconds: float | None = 
     is_costly = cause is StopCause.UNCLEAR
     longest = LONGEST_TRIAL_REST_SECONDS if is_costly else LONGEST_LOOK_REST_SECONDS
     return timedelta(seconds=min(doubled / 2, longest))
+
+
+def find_longest_rest(cause: str | None) -> timedelta:
+    """What no rest for this cause exceeds."""
+    if cause == StopCause.ACCOUNT:
+        return ACCOUNT_REST
+    is_asked = cause == StopCause.TOO_MANY_CALLS
+    return timedelta(seconds=LONGEST_ASKED_SECONDS if is_asked else LONGEST_TRIAL_REST_SECONDS)
 
 
 def find_next_day(now: datetime, zone: ZoneInfo) -> datetime:

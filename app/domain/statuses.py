@@ -33,7 +33,13 @@ FINAL_STATUSES = frozenset(
     }
 )
 
-_BY_LOWER_CASE = {status.lower(): status for status in KnownStatus}
+
+def _fold_word(word: str) -> str:
+    """Letters alone: `Command Rejected` and `command_rejected` are one word."""
+    return "".join(filter(str.isalpha, word.casefold()))
+
+
+_BY_LETTERS = {_fold_word(status): status for status in KnownStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ class ProviderStatus:
 
 
 def read_status(word: str) -> ProviderStatus:
-    """Recognise a word without case, as the provider's own clients differ in it."""
-    return ProviderStatus(word, _BY_LOWER_CASE.get(word.strip().lower()))
+    """Recognise a word by its letters, as the provider's own clients differ in case."""
+    return ProviderStatus(word, _BY_LETTERS.get(_fold_word(word)))
 
 
 _STATUSES = {

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import structlog
 
 from app.domain.access import Admission, AuthValue, digest_secret
+from app.domain.errors import Unavailable
 from app.storage.database import Database
 from app.storage.durable import write_file
 from app.storage.numbers import read_admission, read_revision
@@ -28,17 +28,9 @@ class Gate:
     What was read last is kept in a file, so that a start needs no database.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        cache: Path,
-        shared_secret: str,
-        *,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, database: Database, cache: Path, shared_secret: str) -> None:
         self._database = database
         self._cache = cache
-        self._now = now
         digest = digest_secret(shared_secret)
         self._shared = AuthValue(None, None, digest, None)
         self._admission = self._with_shared(_read_cache(cache))
@@ -56,13 +48,18 @@ class Gate:
         """The value in memory that admits a forward to `dest`."""
         return self._admission.find(secret, dest, now)
 
-    async def look_up(self, secret: bytes, dest: str) -> AuthValue | None:
-        """`find` after a new look at the database; None where the value is wrong.
+    async def read_again(self) -> None:
+        """Read the values as they are now, for `find` did not know one.
 
-        Raises Unavailable where the database cannot be asked.
+        Raises Unavailable where the database cannot be asked, whatever the reason.
         """
-        await asyncio.shield(self._join_read())
-        return self.find(secret, dest, self._now())
+        try:
+            await asyncio.shield(self._join_read())
+        except Unavailable:
+            raise
+        except Exception as error:
+            # A table that is missing, a file that is damaged: whoever calls can try again.
+            raise Unavailable(f"the auth values cannot be read ({_describe(error)})") from error
 
     async def refresh(self) -> None:
         """Read the values again where they have changed. Raises Unavailable."""
@@ -101,6 +98,11 @@ class Gate:
     def _with_shared(self, found: Admission) -> Admission:
         values = {**found.values, self._shared.digest: self._shared}
         return Admission(found.revision, found.numbers, values)
+
+
+def _describe(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _read_cache(path: Path) -> Admission:

@@ -1,29 +1,37 @@
-"""Calls the provider for one claimed text: whatever becomes of the call, it has a fate."""
+"""Calls the provider for claimed texts: whatever becomes of the call, each of them has a fate."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from app.domain.errors import (
+    AccountError,
     CodeError,
     CountMismatch,
     InvalidInput,
     ProviderError,
     TooManyCalls,
+    TurnedAway,
+    UnreadableAnswer,
 )
-from app.domain.fates import ErrorClass, Fate
-from app.provider.actions import OutgoingText, SourceTon
+from app.domain.fates import NUMBER_CODES, ErrorClass, Fate
+from app.flows.watch import is_of_the_api
+from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.claims import ClaimedText
+
+# A look at the credits that takes longer tells that the provider is in no state for more.
+LOOK_SECONDS = 10.0
 
 log = structlog.get_logger("letterbox.send")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call came to, before it is decided what follows."""
+    """What a call came to for a text, before it is decided what follows."""
 
     fate: Fate
     error_class: ErrorClass | None = None
@@ -34,55 +42,108 @@ class Answer:
     rest_seconds: float | None = None
 
 
-async def call_provider(client: ProviderClient, text: ClaimedText, *, seconds: float) -> Answer:
-    """Send it, with no transaction open and no more than so many seconds; raises nothing.
+def keep_back(reason: str) -> Answer:
+    """What there is for a text that was not called for."""
+    return Answer(Fate.NOT_TAKEN, text=reason)
 
-    One that is cancelled, at the end of the process, may have been taken.
+
+async def look_first(client: ProviderClient) -> Answer | None:
+    """Why no call to many numbers is to be risked now; None: the provider answers as it should.
+
+    All of the numbers would be uncertain where something else answers in its place.
+    """
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await client.check_credits()
+    except asyncio.CancelledError:
+        return keep_back("the process ended before the call")
+    except (AccountError, TooManyCalls, TurnedAway) as error:
+        return _describe(error)
+    except ProviderError as error:
+        if is_of_the_api(error):
+            return None
+        is_other = isinstance(error, UnreadableAnswer)
+        error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
+        return Answer(Fate.NOT_TAKEN, error_class, text=str(error))
+    except TimeoutError:
+        words = "the provider did not answer a look at the credits in time"
+        return Answer(Fate.NOT_TAKEN, ErrorClass.PASSING, text=words)
+    return None
+
+
+async def call_provider(
+    client: ProviderClient, texts: Sequence[ClaimedText], seconds: float
+) -> list[Answer]:
+    """Send them in one call, with no transaction open and no more than so many seconds.
+
+    Returns the answer for each; raises nothing. Several texts are alike but for their numbers. A
+    call that is cancelled, at the end of the process, may have been taken.
     """
     try:
         async with asyncio.timeout(seconds):
-            return await _send(client, text)
+            return await _send(client, texts)
     except asyncio.CancelledError:
         # No class: it says nothing of the provider.
-        return Answer(Fate.UNKNOWN, text="the process ended meanwhile")
+        answer = Answer(Fate.UNKNOWN, text="the process ended meanwhile")
     except InvalidInput as error:
-        return Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
+        answer = Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
     except ProviderError as error:
-        return _read_error(error)
+        answer = _read_error(error) if len(texts) == 1 else _read_shared_error(error)
     except TimeoutError:
-        return Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the call took too long")
+        answer = Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text="the call took too long")
     except Exception as error:
-        log.exception("call_failed", outbound=text.id)
+        log.exception("call_failed", outbound=[text.id for text in texts])
         reason = f"the call failed in an unforeseen way ({type(error).__name__})"
-        return Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text=reason)
+        answer = Answer(Fate.UNKNOWN, ErrorClass.AMBIGUOUS, text=reason)
+    return [answer] * len(texts)
 
 
-async def _send(client: ProviderClient, text: ClaimedText) -> Answer:
+async def _send(client: ProviderClient, texts: Sequence[ClaimedText]) -> list[Answer]:
+    text = texts[0]
     ton = None if text.source_ton is None else SourceTon(text.source_ton)
     outgoing = OutgoingText(text.source, text.body, text.validity_seconds, text.schedule_at, ton)
+    if len(texts) > 1:
+        numbers = [each.to or "" for each in texts]
+        return list(map(_read_answer, await client.send_many(outgoing, numbers, all_ids=True)))
     if text.to is not None:
         ids = await client.send(outgoing, text.to, all_ids=True)
-        return Answer(Fate.TAKEN, provider_ids=ids)
+        return [Answer(Fate.TAKEN, provider_ids=ids)]
     send = client.send_to_group if text.list_name is None else client.send_to_list
     sent = await send(outgoing, text.list_name or text.group_name or "", background_ids=True)
     error = sent.errors[0] if sent.errors else None
-    return Answer(
+    answer = Answer(
         Fate.TAKEN,
         code=None if error is None else str(error.code),
         text=None if error is None else str(error),
         background_ids=sent.ids,
     )
+    return [answer]
+
+
+def _read_answer(answer: NumberAnswer) -> Answer:
+    """The answer to one of many numbers."""
+    if answer.error is None:
+        return Answer(Fate.TAKEN, provider_ids=answer.ids)
+    return _describe(answer.error)
 
 
 def _read_error(error: ProviderError) -> Answer:
     """An error that names an id was taken, whatever else it says: no id is discarded."""
     answers = error.answers if isinstance(error, CountMismatch) else ()
     ids = tuple(each for each in answers if ID.fullmatch(each))
-    return Answer(
-        Fate.TAKEN if ids else error.fate,
-        error.error_class,
-        code=str(error.code) if isinstance(error, CodeError) else None,
-        text=str(error),
-        provider_ids=ids,
-        rest_seconds=error.retry_after_seconds if isinstance(error, TooManyCalls) else None,
-    )
+    answer = _describe(error)
+    return replace(answer, fate=Fate.TAKEN, provider_ids=ids) if ids else answer
+
+
+def _read_shared_error(error: ProviderError) -> Answer:
+    """An error of a call to many: whose the ids are that it names, the provider's report tells."""
+    answer = _describe(error)
+    if answer.fate is Fate.REFUSED and answer.code in NUMBER_CODES:
+        return replace(answer, error_class=ErrorClass.SOME_NUMBER)
+    return answer
+
+
+def _describe(error: ProviderError) -> Answer:
+    code = str(error.code) if isinstance(error, CodeError) else None
+    rest = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
+    return Answer(error.fate, error.error_class, code=code, text=str(error), rest_seconds=rest)

@@ -19,7 +19,7 @@ from app.storage.events import add_events
 from app.storage.idempotency import Once, begin_once, find_answer, keep_answer
 from app.storage.opt_outs import find_opted_out
 from app.storage.outbound_texts import OutboundText, get_outbounds
-from app.storage.outbox import NewOutbound, queue_texts
+from app.storage.outbox import NewOutbound, add_batch, queue_texts
 from app.storage.search import get_message
 from app.storage.sender import get_sender
 
@@ -150,11 +150,12 @@ def _queue(conn: Connection, draft: Draft, who: str, now: datetime) -> Queued:
         ]
     if faults:
         raise InvalidFields(sorted(faults, key=lambda fault: _find_place(fault[0])))
+    batch_id = add_batch(conn, who, now) if len(draft.numbers) > 1 else None
     texts = [
-        _make_new(draft, number, conversation_ids[number], forced=number in opted_out)
+        _make_new(draft, number, conversation_ids[number], batch_id, forced=number in opted_out)
         for number in draft.numbers
     ]
-    texts = texts or [_make_new(draft, None, None, forced=False)]
+    texts = texts or [_make_new(draft, None, None, None, forced=False)]
     ids = queue_texts(conn, texts, who, now)
     parts = len(measure_text(wanted.body).parts)
     cost = sum(estimate_credits(number, parts) for number in draft.numbers) or None
@@ -190,7 +191,12 @@ def _find_answered(conn: Connection, draft: Draft, message_id: int) -> str:
 
 
 def _make_new(
-    draft: Draft, number: str | None, conversation_id: int | None, *, forced: bool
+    draft: Draft,
+    number: str | None,
+    conversation_id: int | None,
+    batch_id: int | None,
+    *,
+    forced: bool,
 ) -> NewOutbound:
     wanted = draft.wanted
     schedule_by = wanted.schedule_by or "letterbox"
@@ -204,6 +210,7 @@ def _make_new(
         conversation_id=conversation_id,
         source_ton=wanted.source_ton,
         in_reply_to=wanted.in_reply_to,
+        batch_id=batch_id,
         forced=forced,
         schedule_at=wanted.schedule_at,
         schedule_by=None if wanted.schedule_at is None else schedule_by,

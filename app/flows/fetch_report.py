@@ -81,7 +81,7 @@ def check_window(report_type: str, since: datetime | None, until: datetime | Non
 
 async def write_csv(table: Table) -> AsyncGenerator[bytes]:
     """UTF-8 with the provider's headings; safe to open in a spreadsheet."""
-    yield write_rows([[make_cell(heading) for heading in table.headings]])
+    yield write_rows([[make_cell(heading) for heading in table.headings]] if table.headings else [])
     async for rows in _gather(table):
         yield write_rows([[make_cell(cell) for cell in row] for row in rows])
 

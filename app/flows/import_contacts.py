@@ -55,13 +55,16 @@ async def import_contacts(
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
 ) -> list[ImportedLine]:
-    """Import them in one call; the results carry the lines of the file. Raises ProviderError."""
+    """Import them in one call; the results that came carry the lines of the file.
+
+    Raises ProviderError.
+    """
     results = await client.import_contacts(
         [each.contact for each in contacts],
         ignore_duplicates=ignore_duplicates,
         overwrite_duplicates=overwrite_duplicates,
     )
-    return [replace(result, line=each.line) for each, result in zip(contacts, results, strict=True)]
+    return [replace(each, line=contacts[each.line - 1].line) for each in results]
 
 
 def _read_row(row: list[str], region: str) -> NewContact:

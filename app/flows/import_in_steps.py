@@ -18,6 +18,7 @@ from app.storage.database import Connection, Database
 from app.storage.idempotency import Once, begin_once, keep_answer
 
 STEP_LINES = 25
+NO_RESULT = ("Unknown", "the provider gave no result for this line")
 # Longer than the slowest call; an import whose process died can go on after it.
 LEASE = timedelta(seconds=90)
 
@@ -101,14 +102,16 @@ async def run_import(
 
 
 async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
-    """What the provider says of the next lines."""
+    """What the provider says of the next lines, or that it says nothing of one."""
+    told = [_read(each) for each in found.waiting[:STEP_LINES]]
     results = await import_contacts(
         client,
-        [_read(each) for each in found.waiting[:STEP_LINES]],
+        told,
         ignore_duplicates=found.ignore_duplicates,
         overwrite_duplicates=found.overwrite_duplicates,
     )
-    return [LineResult(each.line, each.result, each.detail) for each in results]
+    said = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
+    return [said.get(each.line, LineResult(each.line, *NO_RESULT)) for each in told]
 
 
 def _keep(each: FileContact) -> WaitingContact:

@@ -31,7 +31,7 @@ class Metrics:
         )
         self.refused = Counter(
             "letterbox_forwards_refused_total",
-            "Forwards answered with 403, 413 or 503.",
+            "Forwards answered with anything but 200, or that could not be read.",
             ["reason"],
             registry=self.registry,
         )

@@ -1,21 +1,21 @@
 """What the hot path noticed and leaves to be written down a moment later."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from app.flows.metrics import Metrics
+from app.flows.refused_forwards import RefusalLog
 from app.storage.quarantine import Quarantine
 from app.storage.refusals import NewRefusal
 
-# Whoever floods us with wrong forwards fills no disk: so many kinds a second are told apart.
-MAX_REFUSAL_KINDS = 50
-MAX_TEXT = 64
 # Alerts of files that are kept for a person.
 REFUSED = "message-refused"
 DAMAGED = "spool-damaged"
+# What anybody can cause has one alert, whoever does: /refusals has the addresses.
+TOO_LARGE = "too-large"
+ENDPOINT = "/inbound"
 # What happened at one moment; it ends once it has not come again for a while.
 SPOOL_MOVED = "spool-moved"
 # It comes again as long as it is so.
@@ -68,13 +68,15 @@ class Notices:
         *,
         now: Callable[[], datetime],
         wake: Callable[[], None],
+        is_ours: Callable[[str], bool],
     ) -> None:
+        """`is_ours` tells the numbers that are configured from others."""
         self._metrics = metrics
         self._quarantine = quarantine
         self._now = now
         self._wake = wake
-        self._refused: Counter[tuple[str, str, str]] = Counter()
-        self._too_large: Counter[str] = Counter()
+        self._refused = RefusalLog(is_ours)
+        self._too_large = 0
         self._batch = Batch()
         # Whether a message that was new has been stored since the start.
         self.has_stored = False
@@ -85,14 +87,11 @@ class Notices:
 
     def on_turned_away(self, address: str, dest: str, reason: str) -> None:
         self._metrics.refused.labels(reason).inc()
-        key = (address, dest[:MAX_TEXT], reason)
-        if key not in self._refused and len(self._refused) >= MAX_REFUSAL_KINDS:
-            key = ("many", "", reason)
-        self._refused[key] += 1
+        self._refused.add(address, dest, reason, self._now())
 
     def on_too_large(self, address: str) -> None:
-        self._metrics.refused.labels("too-large").inc()
-        self._too_large[address if len(self._too_large) < MAX_REFUSAL_KINDS else "many"] += 1
+        self.on_turned_away(address, "", TOO_LARGE)
+        self._too_large += 1
 
     def on_stored(self, rows: int) -> None:
         self._metrics.stored.inc(rows)
@@ -187,26 +186,24 @@ class Notices:
     def take(self) -> Batch:
         """Everything gathered so far, which is forgotten here."""
         batch, self._batch = self._batch, Batch()
-        now = self._now()
-        batch.refusals = [NewRefusal(now, *key, count) for key, count in self._refused.items()]
-        batch.alerts += [
-            PendingAlert(
-                "too-large",
-                address,
-                "A forward over 64 KiB was refused with 413.",
-                "No text is as long as that: find out who sends it. Its content was not kept.",
-                count,
+        batch.refusals = self._refused.take(self._now())
+        if self._too_large:
+            batch.alerts.append(
+                PendingAlert(
+                    TOO_LARGE,
+                    ENDPOINT,
+                    "A forward over 64 KiB was refused with 413.",
+                    "No text is as long as that: /refusals says where it came from. Find out who"
+                    " sends it; its content was not kept.",
+                    self._too_large,
+                )
             )
-            for address, count in self._too_large.items()
-        ]
-        self._refused.clear()
-        self._too_large.clear()
+            self._too_large = 0
         return batch
 
     def put_back(self, batch: Batch) -> None:
         """The database was away: these wait for the next time."""
-        for refusal in batch.refusals:
-            self._refused[refusal.address, refusal.dest, refusal.reason] += refusal.count
+        self._refused.put_back(batch.refusals)
         self._batch.seen_auths = batch.seen_auths | self._batch.seen_auths
         self._batch.alerts = batch.alerts + self._batch.alerts
         self._batch.adopted = batch.adopted + self._batch.adopted

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
-from app.flows.notices import DAMAGED, EMPTIED, REFUSED, SPOOL_FOREIGN, SPOOL_MOVED
-from app.storage.alerts import close_alert, list_open_subjects, list_quiet_subjects, raise_alert
+from app.flows.notices import DAMAGED, EMPTIED, REFUSED, SPOOL_FOREIGN, SPOOL_MOVED, TOO_LARGE
+from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
+from app.storage.alerts import (
+    STEP,
+    close_alert,
+    list_open_subjects,
+    list_quiet_subjects,
+    raise_alert,
+)
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
 from app.storage.quarantine import Quarantine
@@ -18,9 +25,10 @@ SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 
 # What happens at one moment has no end of its own: it is over when it has not come again so long.
 MOMENTARY = {
-    "too-large": timedelta(days=1),
+    TOO_LARGE: timedelta(days=1),
     "late-answer": timedelta(days=7),
     EMPTIED: timedelta(days=7),
+    REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
     SPOOL_FOREIGN: timedelta(minutes=10),
 }
@@ -43,8 +51,8 @@ async def raise_alarms(database: Database, *, timezone: str, now: datetime) -> b
     `timezone` is PROVIDER_TIMEZONE. Raises Unavailable.
     """
     alarms = await database.read(_find_alarms, timezone, now)
-    if alarms:
-        await database.write(_tell, alarms, now)
+    for start in range(0, len(alarms), STEP):
+        await database.write(_tell, alarms[start : start + STEP], now)
     return bool(alarms)
 
 
@@ -55,8 +63,8 @@ async def close_removed(database: Database, quarantine: Quarantine, now: datetim
     """
     told = await database.read(_list_kept)
     gone = await asyncio.to_thread(quarantine.find_gone, told) if told else []
-    if gone:
-        await database.write(_close_kept, gone, now)
+    for start in range(0, len(gone), STEP):
+        await database.write(_close_kept, gone[start : start + STEP], now)
 
 
 def _list_kept(conn: Connection) -> list[str]:
@@ -75,7 +83,8 @@ def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:
         for kind, kept in MOMENTARY.items()
         for subject in list_quiet_subjects(conn, kind, before=now - kept)
     ]
-    return [*_find_silences(conn, now), *_find_lag(conn, timezone), *quiet]
+    mended = [Alarm(REFUSED_FORWARD, subject) for subject in find_mended(conn, now)]
+    return [*_find_silences(conn, now), *_find_lag(conn, timezone), *quiet, *mended]
 
 
 def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:

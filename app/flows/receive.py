@@ -1,7 +1,6 @@
 """Receives one forward: read it, check who sends it, and have it on disk before the answer."""
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -10,18 +9,21 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.access import AuthValue
-from app.domain.errors import AccessDenied, LetterboxError, Unavailable
-from app.domain.messages import InboundMessage, sort_problems
+from app.domain.addresses import Network, NetworkSet
+from app.domain.errors import AccessDenied, LetterboxError, TooLarge, Unavailable
+from app.domain.messages import sort_problems
 from app.domain.numbers import normalise_number
 from app.flows.admit import Gate
 from app.flows.notices import Notices
-from app.provider.forwarding import parse, read_request
+from app.provider.forwarding import ForwardRequest, parse, peek_dest, read_request
 from app.storage.intake import Intake
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# However the look-up of an auth value hangs, its caller hears of it.
+LOOK_UP_SECONDS = 4.0
 
 # Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
-# not forward; with Unavailable where that cannot be told or nothing can be written.
+# not forward; with TooLarge where the body inflates to more than is taken; with Unavailable where
+# none of this can be told or nothing can be written.
 Done = Callable[[LetterboxError | None], None]
 
 log = structlog.get_logger("letterbox.receive")
@@ -34,6 +36,7 @@ class _Arrived(NamedTuple):
     body: bytes
     address: str
     done: Done
+    coding: bytes
 
 
 class Receiver:
@@ -57,7 +60,7 @@ class Receiver:
         """`forwarders` None admits every address."""
         self._gate = gate
         self._intake = intake
-        self._forwarders = forwarders
+        self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
         self._region = region
         # The first forward need not wait until the tables of numbers are loaded.
@@ -76,15 +79,19 @@ class Receiver:
         body: bytes,
         address: str,
         done: Done,
+        *,
+        coding: bytes = b"",
     ) -> None:
         """Take a forward whose last byte has come, and call `done` when its fate is known.
+
+        `content_type` and `coding` are the values of Content-Type and Content-Encoding, or b"".
 
         All that arrive in one turn of the event loop are read together at its end: amid the work
         of the sockets it would take a quarter longer.
         """
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._read_arrived)
-        self._arrived.append(_Arrived(method, query, content_type, body, address, done))
+        self._arrived.append(_Arrived(method, query, content_type, body, address, done, coding))
 
     def _read_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
@@ -92,47 +99,72 @@ class Receiver:
         for each in arrived:
             try:
                 self._read(each, now)
+            except TooLarge as error:
+                each.done(error)
             except Exception:
                 # Whatever ails one of them, the others go on.
                 log.exception("not_read")
                 each.done(Unavailable("the forward could not be read"))
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
-        method, query, content_type, body, address, done = arrived
-        request = read_request(method, query, content_type, body)
+        """Look at the address first, then at `auth`, and only then at the rest."""
+        method, query, content_type, body, address, done, coding = arrived
+        if self._forwarders is not None and address not in self._forwarders:
+            self._turn_away(address, peek_dest(query, body, self._region), "forwarder", done)
+            return
+        request = read_request(method, query, content_type, body, coding)
+        if not request.auth and not request.auths:
+            self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
+        elif not self._admit(request, done, now):
+            looking_up = asyncio.create_task(self._look_up(request, address, done, now))
+            self._looking_up.add(looking_up)
+            looking_up.add_done_callback(self._looking_up.discard)
+
+    def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
+        """Keep the message where the values in memory let it in."""
+        dest = request.read_dest(self._region)
+        secret = request.auth or b""
+        value = self._gate.find(secret, dest, now)
+        if value is None:
+            for secret in request.list_secrets():
+                if value := self._gate.find(secret, dest, now):
+                    break
+            else:
+                return False
+        self._keep(request.forget(secret), value, done, now)
+        return True
+
+    async def _look_up(
+        self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime
+    ) -> None:
+        """Admit or turn away after a new look at the database. Whatever happens, `done` is told."""
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                await self._gate.read_again()
+            if not self._admit(request, done, arrived_at):
+                self._turn_away(address, request.read_dest(self._region), "wrong-auth", done)
+        except Unavailable as error:
+            done(error)
+        except TimeoutError:
+            done(Unavailable("the database does not answer"))
+        except Exception:
+            log.exception("not_looked_up")
+            done(Unavailable("the auth value could not be looked up"))
+        except asyncio.CancelledError:
+            done(Unavailable("the service is stopping"))
+            raise
+
+    def _keep(
+        self, request: ForwardRequest, value: AuthValue, done: Done, arrived_at: datetime
+    ) -> None:
         message = parse(
             request.raw,
             request.fields,
             zone=self._zone,
             region=self._region,
-            arrived_at=now,
+            arrived_at=arrived_at,
             nonce=self._make_nonce(),
         )
-        if self._forwarders is not None and not self._is_forwarder(address):
-            self._turn_away(address, message.dest, "forwarder", done)
-        elif not request.auth:
-            self._turn_away(address, message.dest, "missing-auth", done)
-        elif value := self._gate.find(request.auth, message.dest, now):
-            self._keep(message, value, done)
-        else:
-            looking_up = asyncio.create_task(self._look_up(request.auth, message, address, done))
-            self._looking_up.add(looking_up)
-            looking_up.add_done_callback(self._looking_up.discard)
-
-    async def _look_up(
-        self, auth: bytes, message: InboundMessage, address: str, done: Done
-    ) -> None:
-        try:
-            value = await self._gate.look_up(auth, message.dest)
-        except Unavailable as error:
-            done(error)
-            return
-        if value is None:
-            self._turn_away(address, message.dest, "wrong-auth", done)
-        else:
-            self._keep(message, value, done)
-
-    def _keep(self, message: InboundMessage, value: AuthValue, done: Done) -> None:
         if self._gate.admission.is_unknown_number(message.dest):
             message.problems = sort_problems([*message.problems, "unknown-number"])
         self._notices.on_admitted(value.id)
@@ -141,10 +173,3 @@ class Receiver:
     def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
         self._notices.on_turned_away(address, dest, reason)
         done(AccessDenied(reason))
-
-    def _is_forwarder(self, address: str) -> bool:
-        try:
-            caller = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(caller in network for network in self._forwarders or ())

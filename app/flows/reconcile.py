@@ -84,7 +84,9 @@ class Reconciler:
         self._holder = holder
         self._now = now
 
-    async def run(self) -> Reconciliation | None:
+    async def run(
+        self, on_progress: Callable[[float], None] = lambda _: None
+    ) -> Reconciliation | None:
         """Look at what came since the last run; None where another runs or nothing is due.
 
         Raises ProviderError, after an alert, and Unavailable.
@@ -98,7 +100,7 @@ class Reconciler:
             if await self._find_hindrance(window.until):
                 return None
             try:
-                result = await self._compare(window, lambda _: None)
+                result = await self._compare(window, on_progress)
             except ProviderError as error:
                 await self._database.write(_note_failure, str(error), self._now())
                 raise

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,9 +12,10 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.errors import Unavailable
-from app.domain.fates import Fate
+from app.domain.fates import Fate, StopCause
 from app.domain.retries import Step, decide_step
-from app.flows.call import Answer, call_provider
+from app.flows.call import Answer, call_provider, keep_back, look_first
+from app.flows.keep_time import read_boot_seconds
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
@@ -31,31 +31,36 @@ POLL_SECONDS = 1.0
 CALL_SECONDS = 70.0
 # Longer than any call: who holds a claim for so long has died, or slept with its machine.
 LEASE_SECONDS = 100.0
+# So many results are recorded at once: on SQLite messages that come in may wait for them.
+RECORDED_TEXTS = 100
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
+RECORDING_SECONDS = 2.0
 # While calls are as quick as this, as many texts again are claimed ahead: one call then follows
 # another without a commit between.
 QUICK_SECONDS = 1.0
+
+ENDED = "the process ended before the call"
+
+# The texts of one call.
+Call = Sequence[ClaimedText]
 
 log = structlog.get_logger("letterbox.send")
 
 
 @dataclass(frozen=True, slots=True)
 class SendPolicy:
-    """`per_second` holds over all processes, `concurrency` in each. `zone` is the provider's."""
+    """`per_second` holds over all processes, `concurrency` in each; a call may have up to `batch`
+    numbers. `zone` is the provider's.
+    """
 
     per_second: float
     concurrency: int
+    batch: int
     zone: ZoneInfo
     lease_seconds: float = LEASE_SECONDS
     call_seconds: float = CALL_SECONDS
-
-
-def read_boot_seconds() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @dataclass
@@ -70,48 +75,57 @@ class Sender:
     draw: Callable[[], float]
     now: Callable[[], datetime] | None = None
     seconds: Callable[[], float] = read_boot_seconds
-    calls: set[asyncio.Task[SendResult]] = field(default_factory=set)
+    calls: set[asyncio.Task[list[SendResult]]] = field(default_factory=set)
     finished: list[SendResult] = field(default_factory=list)
     # Those that spoil a turn's transaction: they are recorded one by one, again and again.
     troubled: list[SendResult] = field(default_factory=list)
     # Claimed, with when that was, and waiting for a call to end.
-    ready: deque[tuple[ClaimedText, float]] = field(default_factory=deque)
+    ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
     # Whether the provider answered the last call properly. Until it has, calls go one by one: what
     # answers nonsense then makes one text uncertain, not as many as go at once.
     _is_answered: bool = False
     _turn: asyncio.Task[Claim] | None = None
+    _is_ending: bool = False
 
     @property
     def wanted(self) -> int:
-        """How many more texts it can use now."""
+        """For how many more calls it can use texts now."""
+        if self._is_ending:
+            return 0
         is_quick = self._last_seconds is not None and self._last_seconds < QUICK_SECONDS
         ahead = self.policy.concurrency if is_quick else 0
         return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
 
     async def turn(self) -> Claim:
-        """Record what came back, claim what is due and begin its calls. Raises Unavailable.
+        """Record what came back, claim what is due and begin its calls. May raise anything.
 
-        Whoever is cancelled in it leaves it to go on: what it claims is to be called for.
+        Whoever is cancelled in it leaves it to go on, and joins it when asked again: what it claims
+        is to be called for.
         """
-        self._turn = asyncio.create_task(self._take_turn())
+        if self._turn is None or self._turn.done():
+            self._turn = asyncio.create_task(self._take_turn())
         return await asyncio.shield(self._turn)
 
     async def _take_turn(self) -> Claim:
         began = self.seconds()
         await self._record_singly()
-        results, limit = tuple(self.finished), self.wanted
+        results, limit = tuple(self.finished[:RECORDED_TEXTS]), self.wanted
         try:
             claim, changed = await self.database.write(self._record_and_claim, results, limit)
         except Unavailable:
             raise
         except Exception:
+            if not results:
+                raise  # the claim itself fails, whatever is to be recorded
             log.exception("recording_failed", texts=len(results))
             del self.finished[: len(results)]
             self.troubled += results
             return Claim([], POLL_SECONDS)
         del self.finished[: len(results)]
-        self.ready += ((text, began) for text in claim.texts)
+        self.ready += ((call, began) for call in claim.calls)
+        if claim.is_paused:
+            self._give_back("sending was paused")
         self._begin_calls()
         if changed:
             self.on_change()
@@ -125,32 +139,56 @@ class Sender:
         made = 0
         while True:
             claim = await self.turn()
-            made += len(claim.texts)
+            made += len(claim.calls)
             if claim.asks_credits and look is not None and await look():
                 continue
             if self.calls:
                 await asyncio.wait(self.calls, return_when=asyncio.FIRST_COMPLETED)
-            elif not self.finished and not claim.texts:
+            elif not self.finished and not claim.calls:
                 return made
 
     async def drain(self) -> None:
-        """Let the calls under way finish for a moment, and record what came of them."""
+        """Begin no more calls; let those under way finish for a moment, and record all results.
+
+        What has not left is given back first: it would be cut off, and others can send it at once.
+        """
+        self._is_ending = True
+        ends_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        self._give_back(ENDED)
         if self._turn is not None:
-            await asyncio.wait({self._turn})
+            await asyncio.wait({self._turn}, timeout=DRAIN_SECONDS)
+            self._give_back(ENDED)  # what it has claimed meanwhile
+        if self._turn is None or self._turn.done():
+            await self._record_rest()
         if self.calls:
-            await asyncio.wait(set(self.calls), timeout=DRAIN_SECONDS)
-        self._give_back("the process ended before the call")
+            left = ends_at - asyncio.get_running_loop().time()
+            await asyncio.wait(set(self.calls), timeout=max(0, left))
         for call in self.calls:
             call.cancel()
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=CUT_OFF_SECONDS)
-        self.troubled += self.finished
-        self.finished.clear()
-        with contextlib.suppress(Unavailable):
-            await self._record_singly()
+        await self._record_rest()
         for result in self.troubled:
             # It becomes uncertain when its lease ends, and then the report has its id.
             log.error("result_lost", **_describe(result))
+
+    async def _record_rest(self) -> None:
+        """Record what has come back, together or else one by one, as far as time allows."""
+        rest, self.finished = self.finished, []
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(RECORDING_SECONDS):
+                try:
+                    while rest:
+                        await self.database.write(self._record, rest[:RECORDED_TEXTS])
+                        del rest[:RECORDED_TEXTS]
+                except Unavailable:
+                    raise
+                except Exception:
+                    log.exception("recording_failed", texts=len(rest))
+                self.troubled += rest
+                rest = []
+                await self._record_singly()
+        self.troubled += rest
 
     def _record_and_claim(
         self, conn: Connection, results: tuple[SendResult, ...], limit: int
@@ -172,6 +210,7 @@ class Sender:
             now,
             limit=limit,
             per_second=self.policy.per_second,
+            batch=self.policy.batch,
             lease_seconds=self.policy.lease_seconds,
         )
         return claim, tell_results(conn, records, now, others=claim.ended)
@@ -199,67 +238,95 @@ class Sender:
 
     def _begin_calls(self) -> None:
         at_once = self.policy.concurrency if self._is_answered else 1
-        while self.ready and len(self.calls) < at_once:
+        while self.ready and len(self.calls) < at_once and not self._is_ending:
             call = asyncio.create_task(self._send(*self.ready.popleft()))
             self.calls.add(call)
             call.add_done_callback(self._end)
 
-    def _end(self, call: asyncio.Task[SendResult]) -> None:
+    def _end(self, call: asyncio.Task[list[SendResult]]) -> None:
         self.calls.discard(call)
         if not call.cancelled():
-            result = call.result()
-            self.finished.append(result)
-            self._is_answered = result.fate in {Fate.TAKEN, Fate.REFUSED} and not result.step.stop
-            if result.step.stops_sender:
+            results = call.result()
+            self.finished += results
+            stops = any(result.step.stops_sender for result in results)
+            self._is_answered = _is_answered(results) and not stops
+            if stops:
                 self._give_back("sending has stopped")
         self._begin_calls()
 
     def _give_back(self, reason: str) -> None:
         """What was claimed ahead has certainly not left."""
         while self.ready:
-            text, claimed_at_seconds = self.ready.popleft()
-            answer = Answer(Fate.NOT_TAKEN, text=reason)
-            self.finished.append(self._conclude(text, answer, claimed_at_seconds))
+            texts, claimed_at_seconds = self.ready.popleft()
+            answers = [keep_back(reason)] * len(texts)
+            self.finished += self._conclude(texts, answers, claimed_at_seconds)
 
-    async def _send(self, text: ClaimedText, claimed_at_seconds: float) -> SendResult:
+    async def _send(self, texts: Call, claimed_at_seconds: float) -> list[SendResult]:
+        refusal = None
+        if len(texts) > 1 and not self._is_answered:
+            self.metrics.calls.labels("credits").inc()
+            refusal = await look_first(self.client)
         passed = self.seconds() - claimed_at_seconds
-        if self.policy.lease_seconds - passed < self.policy.call_seconds:
-            answer = Answer(Fate.NOT_TAKEN, text="the lease was too short for a call")
-        elif text.claimed_at + timedelta(seconds=passed) >= text.valid_until:
-            answer = Answer(Fate.NOT_TAKEN, text="its time was over before the call")
-        else:
+        if refusal is None and self.policy.lease_seconds - passed < self.policy.call_seconds:
+            refusal = keep_back("the lease was too short for a call")
+        if refusal is not None:
+            return self._conclude(texts, [refusal] * len(texts), claimed_at_seconds)
+        moment = timedelta(seconds=passed)
+        late = {each.id for each in texts if each.claimed_at + moment >= each.valid_until}
+        rest = [each for each in texts if each.id not in late]
+        answers: Iterator[Answer] = iter(())
+        if rest:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()
-            answer = await call_provider(self.client, text, seconds=self.policy.call_seconds)
+            answers = iter(await call_provider(self.client, rest, self.policy.call_seconds))
             self._last_seconds = self.seconds() - began
-        return self._conclude(text, answer, claimed_at_seconds)
+        too_late = keep_back("its time was over before the call")
+        dealt = [too_late if each.id in late else next(answers) for each in texts]
+        return self._conclude(texts, dealt, claimed_at_seconds)
 
-    def _conclude(self, text: ClaimedText, answer: Answer, claimed_at_seconds: float) -> SendResult:
+    def _conclude(
+        self, texts: Call, answers: Sequence[Answer], claimed_at_seconds: float
+    ) -> list[SendResult]:
+        """What becomes of the texts of a call: those that are tried again are so together."""
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
-        step = self._decide(text, answer, text.claimed_at + passed)
-        self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
-        return SendResult(
-            text,
-            answer.fate,
-            step,
-            error_class=answer.error_class,
-            code=answer.code,
-            answer=answer.text,
-            provider_ids=answer.provider_ids,
-            background_ids=answer.background_ids,
-        )
+        attempt = max(text.attempt for text in texts)
+        draw = self.draw()
+        results = []
+        for text, answer in zip(texts, answers, strict=True):
+            step = decide_step(
+                answer.fate,
+                answer.error_class,
+                attempt=attempt,
+                now=text.claimed_at + passed,
+                valid_until=text.valid_until,
+                zone=self.policy.zone,
+                draw=draw,
+                rest_seconds=answer.rest_seconds,
+            )
+            if step.stop is StopCause.UNCLEAR and _is_answered(answers):
+                # The provider works: it answered for others properly.
+                step = replace(step, stop=None)
+            self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
+            results.append(_make_result(text, answer, step))
+        return results
 
-    def _decide(self, text: ClaimedText, answer: Answer, now: datetime) -> Step:
-        return decide_step(
-            answer.fate,
-            answer.error_class,
-            attempt=text.attempt,
-            now=now,
-            valid_until=text.valid_until,
-            zone=self.policy.zone,
-            draw=self.draw(),
-            rest_seconds=answer.rest_seconds,
-        )
+
+def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
+    """Whether the provider answered for one text of a call at least."""
+    return any(each.fate in {Fate.TAKEN, Fate.REFUSED} for each in answers)
+
+
+def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:
+    return SendResult(
+        text,
+        answer.fate,
+        step,
+        error_class=answer.error_class,
+        code=answer.code,
+        answer=answer.text,
+        provider_ids=answer.provider_ids,
+        background_ids=answer.background_ids,
+    )
 
 
 def _describe(result: SendResult) -> dict[str, Any]:

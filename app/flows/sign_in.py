@@ -1,15 +1,17 @@
 """Signing in to the pages and out of them: links that open once, the password, sessions."""
 
 import hmac
+import math
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain.access import digest_secret, prove_password
-from app.domain.errors import AccessDenied, InvalidInput, Unavailable
+from app.domain.access import Actor, digest_secret, prove_password
+from app.domain.errors import InvalidInput, TooManyTries, Unavailable
+from app.domain.throttle import list_limits
 from app.storage import sessions
-from app.storage.audit import add_audit
+from app.storage.audit import add_audit, add_failed_sign_in
 from app.storage.database import Connection, Database
 from app.storage.sessions import Session
 
@@ -17,10 +19,6 @@ LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=30)
 MAX_NAME = 60
 MAX_USER_AGENT = 200
-# Wrong passwords within the window; beyond them none is even looked at.
-WINDOW = timedelta(minutes=15)
-TRIES_PER_ADDRESS = 5
-TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,13 @@ async def find_login_link(database: Database, token: str, *, now: datetime) -> s
 
 
 async def use_login_link(
-    database: Database, token: str, *, user_agent: str, now: datetime
+    database: Database, token: str, *, user_agent: str, address: str, now: datetime
 ) -> SessionWithToken | None:
     """Begin a session for a link, which is used up by that; None for a used or old one."""
 
     def use(conn: Connection) -> SessionWithToken | None:
         name = sessions.use_login_link(conn, digest_secret(token), now)
-        return None if name is None else _begin(conn, name, None, user_agent, now)
+        return None if name is None else _begin(conn, name, None, user_agent, address, now)
 
     return await database.write(use)
 
@@ -73,24 +71,26 @@ async def sign_in_by_password(
 ) -> SessionWithToken:
     """Begin a session for whoever knows the password.
 
-    Raises InvalidInput for a wrong one, and AccessDenied after too many, over all processes.
+    Raises InvalidInput for a wrong one, and TooManyTries while none is looked at.
     """
     name = _check_name(name)
-    attempt, here, everybody = await database.write(
-        sessions.note_password_attempt, address, now=now, window=WINDOW
-    )
-    if here >= TRIES_PER_ADDRESS or everybody >= TRIES:
-        await database.write(sessions.forget_password_attempt, attempt)
-        raise AccessDenied(
-            f"too many wrong passwords: wait {WINDOW.seconds // 60} minutes, or run"
-            " `letterbox login-link` on the machine that Letterbox runs on"
+    limits = list_limits(name, address, is_known=await database.read(sessions.has_signed_in, name))
+    # Whoever has to wait costs no write.
+    wait = await database.read(sessions.read_wait, limits, now)
+    wait = wait or await database.write(sessions.count_attempt, limits, now)
+    if wait:
+        raise TooManyTries(
+            f"too many wrong passwords: wait {_describe(wait)}, or run `letterbox login-link` on"
+            " the machine that Letterbox runs on",
+            wait,
         )
     if not hmac.compare_digest(digest_secret(given), digest_secret(password)):
+        await database.write(add_failed_sign_in, name, address, now)
         raise InvalidInput("this is not the password", field="password")
 
     def begin(conn: Connection) -> SessionWithToken:
-        sessions.forget_password_attempt(conn, attempt)
-        return _begin(conn, name, password, user_agent, now)
+        sessions.forgive(conn, limits)
+        return _begin(conn, name, password, user_agent, address, now)
 
     return await database.write(begin)
 
@@ -113,22 +113,24 @@ async def find_session(
     return found
 
 
-async def sign_out(database: Database, session: Session, *, now: datetime) -> None:
+async def sign_out(database: Database, session: Session, *, who: str, now: datetime) -> None:
     """End the session."""
 
     def end(conn: Connection) -> None:
         sessions.remove_session(conn, session.id)
-        add_audit(conn, session.actor, "session.end", session.name, {}, now)
+        add_audit(conn, who, "session.end", session.name, {}, now)
 
     await database.write(end)
 
 
-async def sign_out_everywhere(database: Database, session: Session, *, now: datetime) -> int:
+async def sign_out_everywhere(
+    database: Database, session: Session, *, who: str, now: datetime
+) -> int:
     """End every session of that name, this one too; returns how many they were."""
 
     def end(conn: Connection) -> int:
         count = sessions.remove_sessions_of(conn, session.name)
-        add_audit(conn, session.actor, "session.end_all", session.name, {"count": count}, now)
+        add_audit(conn, who, "session.end_all", session.name, {"count": count}, now)
         return count
 
     return await database.write(end)
@@ -143,7 +145,12 @@ def _is_proved(session: Session, token: str, password: str | None) -> bool:
 
 
 def _begin(
-    conn: Connection, name: str, password: str | None, user_agent: str, now: datetime
+    conn: Connection,
+    name: str,
+    password: str | None,
+    user_agent: str,
+    address: str,
+    now: datetime,
 ) -> SessionWithToken:
     """`password` is the one that opens it, None where a link does."""
     token = secrets.token_urlsafe(32)
@@ -157,8 +164,15 @@ def _begin(
         expires_at=now + SESSION_LIFE,
     )
     by = "login link" if password is None else "password"
-    add_audit(conn, session.actor, "session.begin", name, {"by": by}, now)
+    add_audit(conn, Actor(session.actor, address), "session.begin", name, {"by": by}, now)
     return SessionWithToken(session, token)
+
+
+def _describe(wait: timedelta) -> str:
+    seconds = math.ceil(wait.total_seconds())
+    if seconds > 90:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 
 def _check_name(name: str) -> str:

@@ -1,19 +1,19 @@
 """Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.errors import LetterboxError
 from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
 from app.flows.raise_alarms import close_removed
+from app.flows.refused_forwards import report_refused
 from app.flows.watch_storage import StorageWatch
-from app.storage.alerts import close_alert, count_open_alerts, raise_alert
+from app.storage.alerts import close_alert, count_open_alerts, forget_old_alerts, raise_alert
+from app.storage.audit import forget_failed_sign_ins
 from app.storage.backlog import count_uncertain, count_waiting
 from app.storage.database import Connection, Database
 from app.storage.events import forget_old_events
@@ -28,7 +28,7 @@ from app.storage.processes import (
     note_process,
 )
 from app.storage.quarantine import Quarantine
-from app.storage.refusals import add_refusals
+from app.storage.refusals import add_refusals, forget_old_refusals
 from app.storage.sender import get_sender
 from app.storage.stats import count_backlog
 
@@ -73,17 +73,6 @@ class Tender:
         self._now = now
         self._due: dict[str, datetime] = {}
 
-    async def run(self) -> None:
-        """Tick until cancelled. No failure ends it."""
-        while True:
-            try:
-                await self.tend()
-            except LetterboxError as error:
-                log.debug("tending_later", error=str(error))
-            except Exception:
-                log.exception("tending_failed")
-            await asyncio.sleep(TICK_SECONDS)
-
     async def tend(self) -> None:
         """One tick."""
         if self._intake:
@@ -121,7 +110,13 @@ class Tender:
 
     async def _tidy(self) -> None:
         """Forget what is too old, in steps between which others can write."""
-        for forget in (forget_old_events, forget_old_answers):
+        for forget in (
+            forget_old_events,
+            forget_old_answers,
+            forget_old_alerts,
+            forget_old_refusals,
+            forget_failed_sign_ins,
+        ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:
                 gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
@@ -135,7 +130,8 @@ class Tender:
 
     def _is_due(self, name: str, period: timedelta) -> bool:
         now = self._now()
-        if now < self._due.get(name, now):
+        wait = self._due.get(name, now) - now
+        if timedelta() < wait <= period:  # a longer one was begun before the clock was set back
             return False
         self._due[name] = now + period
         return True
@@ -156,6 +152,7 @@ class Tender:
 def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
     if batch.refusals:
         add_refusals(conn, batch.refusals)
+        report_refused(conn, batch.refusals, now)
     note_auths_seen(conn, batch.seen_auths)
     forget_processes(conn, batch.adopted)
     for spool_id in batch.adopted:

@@ -11,12 +11,15 @@ from app.domain.errors import (
     AccountError,
     CallBroken,
     CodeError,
+    EmptyAnswer,
+    HtmlAnswer,
     PermanentError,
     ProviderError,
     StatusAnswer,
     TooManyCalls,
     TurnedAway,
     Unreachable,
+    UnreadableAnswer,
 )
 from app.domain.fates import LOOK_FIRST, StopCause
 from app.flows.metrics import Metrics
@@ -102,8 +105,7 @@ class Watcher:
         now = self.now()
         state, _ = lock_sender(conn)
         looks_first = state.state == "stopped" and state.cause in LOOK_FIRST
-        if looks_first and isinstance(error, PermanentError):
-            # Strange, but an answer of the API.
+        if looks_first and is_of_the_api(error):
             let_one_try(conn, now)
             return True
         cause = find_cause(error, is_running=state.state == "running")
@@ -125,8 +127,18 @@ def find_cause(error: ProviderError, *, is_running: bool) -> StopCause | None:
         return StopCause.CONFIGURATION
     if isinstance(error, CodeError):
         return None
-    if isinstance(error, CallBroken | StatusAnswer):
+    if isinstance(error, Unreachable):
+        return StopCause.UNREACHABLE
+    if is_running and not isinstance(error, HtmlAnswer):
         # This one action may be slow or broken while texts are taken.
-        return None if is_running else StopCause.UNREACHABLE
-    is_away = isinstance(error, Unreachable)
-    return StopCause.UNREACHABLE if is_away else StopCause.CONFIGURATION
+        return None
+    is_broken = isinstance(error, CallBroken | StatusAnswer)
+    return StopCause.UNREACHABLE if is_broken else StopCause.CONFIGURATION
+
+
+def is_of_the_api(error: ProviderError) -> bool:
+    """Strange, but likely an answer of the API: a code, or a balance in a form of its own."""
+    is_plain = isinstance(error, UnreadableAnswer) and not isinstance(
+        error, StatusAnswer | HtmlAnswer | EmptyAnswer
+    )
+    return isinstance(error, PermanentError) or (is_plain and any(map(str.isdigit, str(error))))

@@ -1,5 +1,6 @@
 """What comes back from Send, ImportContactsCSV and GetBGMessages, read without a guess."""
 
+import html
 import json
 import re
 from collections import Counter
@@ -10,10 +11,22 @@ from app.domain.fates import Fate
 from app.domain.statuses import read_status
 from app.provider.actions import BackgroundMessage, BackgroundSend, ImportedLine, NumberAnswer
 from app.provider.codes import make_code_error
-from app.provider.wire import CODE, DONE, ID, make_unreadable, refuse_code
+from app.provider.wire import (
+    CODE,
+    DONE,
+    ID,
+    make_unreadable,
+    refuse_code,
+    split_lines,
+    unquote,
+)
 
+PARTLY_TAKEN = -400
+_STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02", '"'))
+_LIKE_AN_ITEM = re.compile(r"[\"']?-?[0-9]")
+_QUOTES = "\"'"
 _IMPORT_LINE = re.compile(r"([0-9]{1,9})\s*:\s*(.*)")
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_SEPARATOR = re.compile(r"\s*[,;\n]\s*")
 
 
 def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
@@ -22,7 +35,7 @@ def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
     Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came: one
     number and nothing but ids is certainly taken, however many there are.
     """
-    items = _read_items(text, lone_fate=None)
+    items = _read_items(text, whole_fate=None)
     if not all(map(ID.fullmatch, items)):
         raise CountMismatch(
             f"The provider answered ids and codes for one number: {', '.join(items)}",
@@ -46,7 +59,7 @@ def read_many_sent(
     cannot be dealt out and is a CountMismatch. An answer that makes no sense leaves its own number
     unknown. A lone code is about the whole call, and raised.
     """
-    refuse_code(text)
+    _refuse_lone_code(text)
     items = _split_items(text)
     refused = sum(1 for item in items if CODE.fullmatch(item))
     share = 1
@@ -54,6 +67,9 @@ def read_many_sent(
         share = parts
     dealt = _deal_out(items, len(numbers), share)
     if dealt is None:
+        if len(set(items)) == 1 and refused:
+            # One code, however often, refuses the whole call.
+            raise make_code_error(int(items[0]))
         raise CountMismatch(
             f"The provider gave {len(items)} answers for {len(numbers)} numbers:"
             f" {', '.join(items)}",
@@ -101,64 +117,81 @@ def _judge(
 def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
     """The answer to a text to a list or group: `1`, or the background sends if asked for.
 
-    Raises CodeError for a lone code; -400 says that the send was taken in part.
+    Raises CodeError where nothing but codes came; -400 says that the send was taken in part.
     """
-    items = _read_items(text, lone_fate=Fate.TAKEN)
-    if items == (DONE,):
+    items = _read_items(text, whole_fate=Fate.TAKEN)
+    if set(items) == {DONE}:
         return BackgroundSend(())
     if not background_ids:
         raise make_unreadable(text, "the 1 of success")
     errors = tuple(make_code_error(int(item)) for item in items if CODE.fullmatch(item))
-    return BackgroundSend(tuple(item for item in items if ID.fullmatch(item)), errors)
+    ids = tuple(item for item in items if ID.fullmatch(item) and item != DONE)
+    return BackgroundSend(ids, errors)
 
 
-def _read_items(text: str, *, lone_fate: Fate | None) -> tuple[str, ...]:
-    """Ids and codes between commas; a lone code is raised, -400 with `lone_fate`."""
+def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
+    """Ids and codes of one send; nothing but codes is raised, -400 with `whole_fate`."""
     try:
-        refuse_code(text)
+        _refuse_lone_code(text)
     except CodeError as error:
-        if error.code == -400 and lone_fate is not None:
-            error.fate = lone_fate
-        raise
-    items = _split_items(text)
-    if not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
+        raise _with_fate(error, whole_fate) from None
+    items = tuple(filter(None, _split_items(text)))
+    if not items or not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
+        refuse_code(text)
         raise make_unreadable(text, "ids and codes")
+    if all(map(CODE.fullmatch, items)):
+        errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
+        # What may have been taken outweighs what was refused.
+        raise next((each for each in errors if each.fate is not Fate.REFUSED), errors[0])
     return items
 
 
+def _refuse_lone_code(text: str) -> None:
+    """Raise the error of a code that stands alone or above its text, and not among others."""
+    if not any(map(_LIKE_AN_ITEM.match, split_lines(text)[1:])):
+        refuse_code(text)
+
+
+def _with_fate(error: CodeError, whole_fate: Fate | None) -> CodeError:
+    if error.code == PARTLY_TAKEN and whole_fate is not None:
+        error.fate = whole_fate
+    return error
+
+
 def _split_items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(","))
+    """What stands between commas, semicolons and line ends; what is left empty at the end goes."""
+    items = [unquote(item) for item in _SEPARATOR.split("\n".join(split_lines(text)))]
+    while items and not items[-1]:
+        items.pop()
+    return tuple(items)
 
 
 def read_import(text: str, count: int) -> tuple[ImportedLine, ...]:
-    """One result for each of `count` lines, with the details that follow a blank line.
+    """The results of `count` lines, as many as came, with the details that follow a blank line.
 
-    Raises CodeError, UnreadableAnswer, and CountMismatch where a line has no result or two.
+    Raises CodeError, and UnreadableAnswer where no line has a result.
     """
     refuse_code(text)
-    plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    head, *tail = _BLANK_LINE.split(plain, maxsplit=1)
+    rows = split_lines(text)
+    end = rows.index("") if "" in rows else len(rows)
     results: dict[int, str] = {}
-    rows = head.split("\n")
-    for row in rows:
-        match = _IMPORT_LINE.fullmatch(row.strip())
-        if not match:
-            raise make_unreadable(text, "a result for each contact")
-        results[int(match[1])] = match[2]
-    if len(rows) != count or results.keys() != set(range(1, count + 1)):
-        raise CountMismatch(
-            f"The provider gave {len(rows)} results for {count} contacts", answers=tuple(rows)
-        )
-    details = _read_details("".join(tail))
+    for row in rows[:end]:
+        match = _IMPORT_LINE.fullmatch(row.strip(_QUOTES))
+        if match and 1 <= int(match[1]) <= count:
+            results.setdefault(int(match[1]), match[2])
+    if not results:
+        raise make_unreadable(text, "a result for each contact")
+    details = _read_details(rows[end:])
     return tuple(
-        ImportedLine(line, results[line], details.get(line, "")) for line in range(1, count + 1)
+        ImportedLine(line, result, details.get(line, ""))
+        for line, result in sorted(results.items())
     )
 
 
-def _read_details(text: str) -> dict[int, str]:
+def _read_details(rows: Sequence[str]) -> dict[int, str]:
     details: dict[int, str] = {}
     line = 0
-    for row in filter(None, map(str.strip, text.split("\n"))):
+    for row in filter(None, rows):
         match = _IMPORT_LINE.fullmatch(row)
         line, detail = (int(match[1]), match[2]) if match else (line, row)
         details[line] = f"{details[line]}; {detail}" if line in details else detail
@@ -166,13 +199,13 @@ def _read_details(text: str) -> dict[int, str]:
 
 
 def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
-    """A JSON array of messages; errors come as a JSON object or plain, and are raised alike."""
+    """A JSON array of messages; errors come as a JSON object or plain, and are raised alike.
+
+    An element that makes no sense is passed over.
+    """
     refuse_code(text)
     wanted = "a JSON array of messages"
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        answer = None
+    answer = _read_json(text)
     if isinstance(answer, dict):
         code = str(answer.get("error", ""))
         if not CODE.fullmatch(code):
@@ -180,28 +213,38 @@ def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
         raise make_code_error(int(code), [str(answer.get("message") or "")])
     if not isinstance(answer, list):
         raise make_unreadable(text, wanted)
-    messages = tuple(map(_read_background_message, answer))
-    if None in messages:
+    messages = [each for each in map(_read_background_message, answer) if each is not None]
+    if answer and not messages:
         raise make_unreadable(text, wanted)
-    return tuple(message for message in messages if message is not None)
+    return tuple(messages)
+
+
+def _read_json(text: str) -> object:
+    """None where it is none; with curly quotes, as the provider's page writes it, or escaped."""
+    for written in (text, html.unescape(text).translate(_STRAIGHT)):
+        try:
+            return json.loads(written, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def _clean(value: object) -> str:
     """As text that any database stores: JSON can write a NUL and half a character."""
-    return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return str(value).strip().encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _read_background_message(item: object) -> BackgroundMessage | None:
     if not isinstance(item, dict):
         return None
-    fields = {str(name).lower(): value for name, value in item.items()}
+    fields = {str(name).strip().lower(): value for name, value in item.items()}
     # The page's prose says Number where its example says Destination.
     values = (
         fields.get("messageid"),
         fields.get("destination", fields.get("number")),
         fields.get("status"),
     )
-    if not all(isinstance(value, str | int) for value in values):
+    if not all(isinstance(value, str | int) and value != "" for value in values):
         return None
     message_id, destination, status = map(_clean, values)
     return BackgroundMessage(message_id, destination, read_status(status))

@@ -21,14 +21,14 @@ from app.provider.limits import (
 from app.provider.times import format_schedule, format_window
 from app.provider.wire import Form
 
-# The page gives no name to this action: the first is the likelier one, the other is tried where
-# the provider answers that it does not know the first.
+# The page names neither action: the first name is the likeliest, the others are tried where the
+# provider answers that it does not know it.
 CANCEL_ACTIONS = ("CancelMessage", "Cancel")
+# The first was seen in a commented-out call of one of the provider's clients.
+BACKGROUND_MESSAGES_ACTIONS = ("GetBGMessages", "GetBGSendMessages", "BGMessages", "GetBGSend")
 # Named in the page's parameter table only.
 GET_CONTACTS_ACTION = "GetAllContacts"
 GET_GROUPS_ACTION = "GetAllGroups"
-# Seen only in a commented-out call of one of the provider's clients.
-BACKGROUND_MESSAGES_ACTION = "GetBGMessages"
 
 # The page: From and To are ignored for this report.
 DATELESS_REPORT = "outbox"
@@ -161,6 +161,6 @@ def form_group(action: str, name: str) -> Form:
     return Form(action, (("Group", name),))
 
 
-def form_background_messages(background_id: str) -> Form:
+def form_background_messages(background_id: str, action: str) -> Form:
     check_word(background_id, "background_id")
-    return Form(BACKGROUND_MESSAGES_ACTION, (("BGSendID", background_id),))
+    return Form(action, (("BGSendID", background_id),))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from app.domain.errors import CodeError, ProviderError, SettingsError
+from app.domain.errors import CodeError, EmptyAnswer, ProviderError, SettingsError
 from app.domain.gsm import measure_text
 from app.domain.statuses import ProviderStatus
 from app.provider import answers, calls, contacts, wire
@@ -39,6 +39,7 @@ _LONGEST_ANSWER = 1 << 20
 _LONGEST_BOOK = 1 << 26
 
 Answer = TypeVar("Answer")
+Row = TypeVar("Row")
 
 
 class ProviderClient:
@@ -70,6 +71,8 @@ class ProviderClient:
         self._token = _check_token(token)
         self._zone = zone
         self._pace = pace
+        # By the first of an action's names, the one that the provider knows.
+        self._names: dict[str, str] = {}
         self._exchange = Exchange(
             _check_url(url),
             token,
@@ -157,21 +160,18 @@ class ProviderClient:
 
     async def cancel_message(self, message_id: str) -> None:
         """Cancel a scheduled message; -503 says it is sent, not ours, or unknown."""
-        *first, last = calls.CANCEL_ACTIONS
-        for action in first:
-            try:
-                return await self._ask(calls.form_cancel(message_id, action), wire.read_done)
-            except CodeError as error:
-                if error.code != UNKNOWN_ACTION:
-                    raise
-        return await self._ask(calls.form_cancel(message_id, last), wire.read_done)
+        await self._ask_by_any_name(
+            calls.CANCEL_ACTIONS,
+            lambda action: calls.form_cancel(message_id, action),
+            wire.read_done,
+        )
 
     async def get_background_messages(self, background_id: str) -> tuple[BackgroundMessage, ...]:
         """The messages of a send to a list or group; -522 says to ask again later."""
-        return await self._ask(
-            calls.form_background_messages(background_id),
+        return await self._ask_by_any_name(
+            calls.BACKGROUND_MESSAGES_ACTIONS,
+            lambda action: calls.form_background_messages(background_id, action),
             answers.read_background_messages,
-            max_bytes=_LONGEST_BOOK,
         )
 
     # Reports
@@ -221,7 +221,7 @@ class ProviderClient:
         ignore_duplicates: bool = False,
         overwrite_duplicates: bool = False,
     ) -> tuple[ImportedLine, ...]:
-        """Add contacts; returns one result for each, in their order.
+        """Add contacts; returns the results that came, by each contact's line from 1 on.
 
         Duplicates of a name or number are refused unless ignored. Overwriting wins over ignoring:
         it replaces a known number, and adds a contact where a name is known under another number.
@@ -239,12 +239,12 @@ class ProviderClient:
     async def get_all_contacts(self) -> AddressBook[Contact]:
         """Every contact of the address book."""
         form = Form(calls.GET_CONTACTS_ACTION)
-        return await self._ask(form, contacts.read_contacts, max_bytes=_LONGEST_BOOK)
+        return await self._ask_book(form, contacts.read_contacts)
 
     async def get_all_groups(self) -> AddressBook[Group]:
         """Every contact group."""
         form = Form(calls.GET_GROUPS_ACTION)
-        return await self._ask(form, contacts.read_groups, max_bytes=_LONGEST_BOOK)
+        return await self._ask_book(form, contacts.read_groups)
 
     async def delete_all_contacts(self) -> None:
         """Delete every contact; there is no way back."""
@@ -275,6 +275,31 @@ class ProviderClient:
         except ProviderError as error:
             error.hide(self._make_hider(form))
             raise
+
+    async def _ask_book(
+        self, form: Form, read: Callable[[str], AddressBook[Row]]
+    ) -> AddressBook[Row]:
+        """An address book with nothing in it may be answered by nothing at all."""
+        try:
+            return await self._ask(form, read, max_bytes=_LONGEST_BOOK)
+        except EmptyAnswer:
+            return AddressBook(None, ())
+
+    async def _ask_by_any_name(
+        self, names: Sequence[str], make_form: Callable[[str], Form], read: Callable[[str], Answer]
+    ) -> Answer:
+        """Make a call whose action may have one of several names; the one that works is kept."""
+        known = self._names.get(names[0])
+        for name in names if known is None else (known,):
+            self._names[names[0]] = name
+            try:
+                return await self._ask(make_form(name), read, max_bytes=_LONGEST_BOOK)
+            except CodeError as error:
+                if error.code != UNKNOWN_ACTION:
+                    raise
+                failure = error
+        del self._names[names[0]]
+        raise failure
 
     def _make_hider(self, form: Form) -> Callable[[str], str]:
         return make_hider((self._token, *form.secrets))

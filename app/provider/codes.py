@@ -70,6 +70,7 @@ CODE_TEXTS = {
 UNKNOWN_ACTION = -502
 UNKNOWN_MESSAGE = -503
 BACKGROUND_SEND_NOT_FINISHED = -522
+NO_MESSAGES = -523
 
 # Every code that is not here, known or not, is permanent.
 _ERRORS: dict[int, type[CodeError]] = {

@@ -2,11 +2,14 @@
 
 import re
 from binascii import a2b_qp
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
-from app.domain.forms import BYTE_ORDER_MARK, join_form, split_form
+from app.domain.forms import join_form, unquote
 from app.domain.messages import (
     InboundMessage,
     RawForward,
@@ -16,26 +19,31 @@ from app.domain.messages import (
 )
 from app.domain.numbers import normalise_number
 from app.domain.times import read_local
-from app.provider.bodies import split_body
+from app.provider.bodies import inflate, split_body
 from app.provider.charsets import decode_text, find_codec
+from app.provider.loose_forms import split_loose_form
+from app.provider.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
+from app.provider.redaction import cut_secret
 
-_AUTH = b"auth"
-
-# The provider's page, Inbound Message Forwarding: the names as it spells them.
-_OWN_FIELDS = frozenset({"source", "dest", "msg", "id", "receivedts"})
-# The merge fields, each with our name for it.
-_MERGE_FIELDS = {
-    "MMName": "name",
-    "MMEmail": "email",
-    **{f"MM{number}": str(number) for number in range(1, 6)},
-}
 # All that an ordinary forward holds.
-_ORDINARY = {"auth"} | _OWN_FIELDS | _MERGE_FIELDS.keys()
-# By what `_fold_name` makes of them.
-_FIELDS = {field.lower().encode(): field for field in (*_OWN_FIELDS, *_MERGE_FIELDS)}
+_ORDINARY = {"auth"} | OWN_FIELDS | MERGE_FIELDS.keys()
 # An escape that is broken, or that makes a NUL.
 _ODD_ESCAPE = re.compile(r"%(?!0[1-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f])")
-_FORM_TYPE = b"application/x-www-form-urlencoded"
+_FORM_TYPES = frozenset(
+    b"application/x-www-form-urlencoded" + charset
+    for charset in (b"", b"; charset=UTF-8", b"; charset=utf-8", b";charset=UTF-8")
+)
+# A form may give its own charset, as browsers fill it in.
+_CHARSET = b"_charset_"
+# Values of `auth` that are tried, of all that came.
+_MAX_AUTHS = 3
+# How Unicode may spell a letter with its accent.
+_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+
+# What is longer is no number; strangers can send it.
+_MAX_NUMBER = 64
+_GLANCE = 2048
+_DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -43,27 +51,73 @@ class ForwardRequest:
     """A request taken apart: `raw` to store, `auth` to compare and to forget.
 
     `auth` is the first that came, query before body, as bytes; None where none came. `fields` are
-    the parameters as text, where that was told on the way.
+    the parameters as text, where that was told on the way. `auths` are the values to try where not
+    `auth` alone, and `dest` is what came as that, where `fields` has it not.
     """
 
     raw: RawForward
     auth: bytes | None
     fields: dict[str, str] | None = None
+    auths: Sequence[bytes] = ()
+    dest: bytes = b""
+
+    def list_secrets(self) -> list[bytes]:
+        """What the caller may mean as its `auth`, each once, in the order to try them.
+
+        It may be written in another charset than the value that was set, with an accent of its own,
+        with a `+` that nobody escaped, and with spaces or a line's end about it.
+        """
+        readings = []
+        for auth in self.auths or filter(None, (self.auth,)):
+            text = decode_text(auth, find_codec(self.raw.charset), set())
+            plain = text.strip()
+            forms = [text, plain, *(normalize(form, plain) for form in _FORMS)]
+            forms.append(plain.replace(" ", "+"))
+            readings += [auth, *(form.encode("utf-8", "replace") for form in forms)]
+        return [reading for reading in dict.fromkeys(readings) if reading]
+
+    def read_dest(self, region: str) -> str:
+        """The number that was texted, as `parse` will have it; "" where none came."""
+        if self.fields is not None:
+            text = self.fields.get("dest", "")
+        else:
+            text = decode_text(self.dest, find_codec(self.raw.charset), set())
+        text = text.strip()[:_MAX_NUMBER]
+        return normalise_number(text, region) if text else ""
+
+    def forget(self, secret: bytes) -> "ForwardRequest":
+        """Without the value that opened the door in any other place where it may stand."""
+        if self.fields is not None:
+            text = secret.decode("utf-8", "replace")
+            if not any(text in value for value in self.fields.values()):
+                return self
+        raw = cut_secret(self.raw, secret)
+        return self if raw is self.raw else ForwardRequest(raw, self.auth)
 
 
-def read_request(method: str, query: bytes, content_type: bytes, body: bytes) -> ForwardRequest:
+def read_request(
+    method: str, query: bytes, content_type: bytes, body: bytes, coding: bytes = b""
+) -> ForwardRequest:
     """Take a request apart, so that `auth` is known before all else.
 
-    Any bytes will do. `query` is without its `?`, `content_type` the header's value or b"".
-    Parameters come from the query and from a form, multipart or JSON body of any method.
+    Any bytes will do. `query` is without its `?`; `content_type` and `coding` are the values of
+    Content-Type and Content-Encoding, or b"". Parameters come from the query and from a form,
+    multipart, JSON or XML body of any method. Raises TooLarge for a body that inflates to more than
+    64 KiB.
     """
     if not body and not content_type:
         ordinary = _read_ordinary(method, content_type, query)
-    elif not query and content_type == _FORM_TYPE:
-        ordinary = _read_ordinary(method, content_type, body)
+    elif not query and content_type in _FORM_TYPES and not coding:
+        ordinary = _read_ordinary(method, content_type, body.rstrip(b"\r\n"))
     else:
         ordinary = None
-    return ordinary or _read_any(method, query, content_type, body)
+    return ordinary or _read_any(method, query, content_type, body, coding)
+
+
+def peek_dest(query: bytes, body: bytes, region: str) -> str:
+    """What a request says that it is for, by a glance; for one that is not to be read."""
+    found = _DEST.search(query[:_GLANCE]) or _DEST.search(body[:_GLANCE])
+    return normalise_number(unquote(found[1]).decode("latin-1"), region) if found else ""
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:
@@ -104,21 +158,38 @@ def _unquote(value: str) -> str:
     return text
 
 
-def _read_any(method: str, query: bytes, content_type: bytes, body: bytes) -> ForwardRequest:
-    pairs = split_form(query)
+def _read_any(
+    method: str, query: bytes, content_type: bytes, body: bytes, coding: bytes
+) -> ForwardRequest:
+    problems: set[str] = set()
+    pairs = split_loose_form(query, problems)
     charset = None
     if body or content_type:
-        body_pairs, charset = split_body(body, content_type)
+        body_pairs, charset = split_body(inflate(body, coding, problems), content_type, problems)
         pairs += body_pairs
-    auth = None
+    auths = []
+    dest = None
     kept = []
     for pair in pairs:
-        if _fold_name(pair[0]) != _AUTH:
-            kept.append(pair)
-        elif auth is None:
-            auth = pair[1]
-    raw = RawForward(method, content_type.decode("latin-1"), charset, join_form(kept))
-    return ForwardRequest(raw, auth)
+        name = fold_name(pair[0])
+        if name == AUTH:
+            auths.append(pair[1])
+            continue
+        kept.append(pair)
+        if name == b"dest" and dest is None:
+            dest = pair[1]
+        elif name == _CHARSET and charset is None:
+            label = pair[1].decode("latin-1")
+            charset = label if find_codec(label) else None
+    raw = RawForward(
+        method,
+        content_type.decode("latin-1"),
+        charset,
+        join_form(kept),
+        sort_problems(problems),
+    )
+    tried = list(dict.fromkeys(filter(None, auths)))[:_MAX_AUTHS]
+    return ForwardRequest(raw, auths[0] if auths else None, None, tried, dest or b"")
 
 
 def parse(
@@ -142,6 +213,7 @@ def parse(
     problems: set[str] = set()
     if fields is None:
         fields, extra, problems = _read_fields(raw)
+        problems.update(raw.problems)
     provider_id = _require(fields, "id", problems)
     source = normalise_number(_require(fields, "source", problems) or "", region)
     dest = normalise_number(_require(fields, "dest", problems) or "", region)
@@ -154,10 +226,8 @@ def parse(
     if time_problem is not None:
         problems.add(time_problem)
     merge_fields = {}
-    if not _OWN_FIELDS.issuperset(fields):
-        merge_fields = {
-            ours: fields[name] for name, ours in _MERGE_FIELDS.items() if name in fields
-        }
+    if not OWN_FIELDS.issuperset(fields):
+        merge_fields = {ours: fields[name] for name, ours in MERGE_FIELDS.items() if name in fields}
     return InboundMessage(
         dedupe_key=make_dedupe_key(
             provider_id=provider_id,
@@ -194,7 +264,7 @@ def _read_fields(raw: RawForward) -> tuple[dict[str, str], dict[str, str], set[s
     for name, value in raw.pairs:
         plain = value.isascii() and b"\0" not in value
         text = value.decode("ascii") if plain else decode_text(value, codec, problems)
-        field = _FIELDS.get(_fold_name(name))
+        field = FIELDS.get(fold_name(name))
         if field is None:
             label = decode_text(name, codec, problems)
             if label.lower() in seen:
@@ -215,8 +285,3 @@ def _require(known: dict[str, str], field: str, problems: set[str]) -> str | Non
         problems.add(f"no-{field}")
         return None
     return text
-
-
-def _fold_name(name: bytes) -> bytes:
-    # A byte order mark disappears in decoding: it must not make a stranger of `auth`.
-    return name.removeprefix(BYTE_ORDER_MARK).lower()

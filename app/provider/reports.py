@@ -105,7 +105,7 @@ async def read_messages(
 
     Raises MissingColumns before the first row.
     """
-    places = find_columns(table.headings, MESSAGE_SYNONYMS, needed)
+    places = find_columns(table.headings, MESSAGE_SYNONYMS, needed if table.headings else ())
     message_id, username, destination, source, status, scheduled, sent, delivered = (
         _make_picker(places.get(column)) for column in MESSAGE_SYNONYMS
     )
@@ -130,11 +130,12 @@ async def read_inbound(
     needed: Iterable[str] = ("message_id", "source", "dest", "body", "received"),
 ) -> AsyncIterator[InboundRow]:
     """The rows of InboundMessages. Raises MissingColumns before the first row."""
-    places = find_columns(table.headings, INBOUND_SYNONYMS, needed)
+    places = find_columns(table.headings, INBOUND_SYNONYMS, needed if table.headings else ())
     message_id, source, dest, body, received, status = (
         _make_picker(places.get(column)) for column in INBOUND_SYNONYMS
     )
-    async for row in table:
+    async for fields in table:
+        row = _join_body(fields, len(table.headings), places.get("body", 0))
         yield InboundRow(
             message_id(row).strip(),
             source(row).strip(),
@@ -145,9 +146,16 @@ async def read_inbound(
         )
 
 
+def _join_body(row: list[str], width: int, place: int) -> list[str]:
+    """A row that is too long, since the text in it has commas and no quotes around it."""
+    end = place + 1 + len(row) - width
+    return [*row[:place], ",".join(row[place:end]), *row[end:]] if len(row) > width else row
+
+
 async def read_usage(table: Table) -> AsyncIterator[UsageRow]:
     """The rows of Usage. Raises MissingColumns before the first row."""
-    places = find_columns(table.headings, USAGE_SYNONYMS, USAGE_SYNONYMS)
+    needed = USAGE_SYNONYMS if table.headings else ()
+    places = find_columns(table.headings, USAGE_SYNONYMS, needed)
     status, messages = (_make_picker(places.get(column)) for column in USAGE_SYNONYMS)
     async for row in table:
         count = messages(row).strip().replace(",", "")

@@ -1,6 +1,7 @@
 """The provider's CSV: a stream of bytes becomes rows beneath headings, in constant memory."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -12,12 +13,17 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager
 
-from app.domain.errors import MissingColumns, UnreadableAnswer
+from app.domain.errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.domain.forms import BYTE_ORDER_MARK
-from app.provider.wire import CODE, decode_answer, refuse_code, refuse_page
+from app.provider.codes import NO_MESSAGES
+from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 
 # No field of the provider comes near: a longer line is no CSV, and would be held in memory.
 LONGEST_LINE = 1 << 20
+
+# The likeliest first: it is taken where none of them parts the first line more often.
+_DELIMITERS = ",;\t|"
+_DELIMITER_LINE = re.compile(r"\"?sep=([,;\t|])\"?", re.IGNORECASE)
 
 
 class _MoreNeeded(Exception):
@@ -46,12 +52,14 @@ class RowReader:
     """Turns chunks of bytes, cut anywhere, into rows of fields.
 
     Lines are decoded as they become whole: UTF-8, and Windows-1252 where the bytes are not.
-    Blank lines are passed over.
+    Blank lines are passed over. What parts the fields shows in the first line, or stands in a line
+    `sep=;` before it, as spreadsheets write it.
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._is_first = True
+        self._delimiter: str | None = None
         self._lines = _Lines()
 
     def feed(self, chunk: bytes) -> Iterator[list[str]]:
@@ -71,7 +79,9 @@ class RowReader:
 
     def _read(self, data: bytes) -> Iterator[list[str]]:
         self._lines.waiting.extend(self._decode(data))
-        reader = csv.reader(self._lines)
+        if self._delimiter is None and not self._find_delimiter():
+            return
+        reader = csv.reader(self._lines, delimiter=self._delimiter or ",")
         while True:
             try:
                 row = next(reader)
@@ -85,6 +95,20 @@ class RowReader:
                 yield row
         self._lines.waiting.extend(self._lines.taken)
         self._lines.taken.clear()
+
+    def _find_delimiter(self) -> bool:
+        """Look at the first line that is not blank; False where there is none yet."""
+        lines = self._lines.waiting
+        while lines and not lines[0].strip():
+            lines.popleft()
+        if not lines:
+            return False
+        if match := _DELIMITER_LINE.fullmatch(lines[0].strip("\r\n")):
+            self._delimiter = match[1]
+            lines.popleft()
+        else:
+            self._delimiter = max(_DELIMITERS, key=lambda each: _count_fields(lines[0], each))
+        return True
 
     def _decode(self, data: bytes) -> Iterable[str]:
         if not data:
@@ -100,10 +124,18 @@ class RowReader:
         return [line + "\n" for line in text.split("\n")[:-1]]
 
 
+def _count_fields(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), ()))
+    except csv.Error:  # told of when the rows are read
+        return 0
+
+
 class Table:
     """Rows beneath headings, read once. Rows are as wide as the headings, or wider.
 
-    Short rows are filled up with "": the provider leaves empty fields away at the end.
+    Short rows are filled up with "": the provider leaves empty fields away at the end. A report
+    with nothing in it has no headings.
     """
 
     def __init__(self, headings: tuple[str, ...], rows: AsyncIterator[list[str]]) -> None:
@@ -122,27 +154,36 @@ class Table:
 async def open_table(chunks: AsyncIterator[bytes]) -> AsyncIterator[Table]:
     """Read the headings of a CSV answer, and leave its rows to be read.
 
-    Raises EmptyAnswer, HtmlAnswer, CodeError, and while reading UnreadableAnswer.
+    Where nothing was found the provider may answer so, or nothing at all. Raises HtmlAnswer,
+    CodeError, and while reading UnreadableAnswer.
     """
-    head = await _read_head(chunks)
+    try:
+        head = await _read_head(chunks)
+    except EmptyAnswer:
+        head = b""
+    except CodeError as error:
+        if error.code != NO_MESSAGES:
+            raise
+        head = b""
     async with aclosing(_read_rows(head, chunks)) as rows:
-        yield Table(tuple(await anext(rows)), rows)
+        yield Table(tuple(await anext(rows, [])), rows)
 
 
 async def _read_head(chunks: AsyncIterator[bytes]) -> bytes:
+    """The first line, and more where that is no heading. Raises EmptyAnswer, and as above."""
     head = b""
     async for chunk in chunks:
         head += chunk
         if b"\n" in head.lstrip() or len(head) > LONGEST_LINE:
             break
-    text = decode_answer(head).strip()
-    refuse_page(text)
-    if CODE.match(text):
+    text = decode_answer(head).lstrip()
+    if text.startswith("<") or CODE.match(text):
         async for chunk in chunks:
             head += chunk
             if len(head) > LONGEST_LINE:
                 break
-        refuse_code(decode_answer(head).strip())
+        text = decode_answer(head)
+    refuse_code(read_text(text))
     return head
 
 

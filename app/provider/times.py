@@ -1,6 +1,7 @@
 """The provider's local times: how they are written for it, and read from its reports."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,10 +15,25 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
 
-# The day comes first in reports; the forwarding's form, which begins with the year, cannot be
-# taken for it and is read as well.
-_DAY_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
-_YEAR_FIRST = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ T](\d{1,2}):(\d{2})(?::(\d{2}))?")
+# The day comes first in reports; the forms that begin with the year, or write out the month, cannot
+# be taken for that and are read as well.
+_DATES = (
+    r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4})",
+    r"(?P<year>\d{4})[/.-](?P<month>\d{1,2})[/.-](?P<day>\d{1,2})",
+    r"(?P<day>\d{1,2})[ -](?P<month>[A-Za-z]{3})[A-Za-z]*[ -](?P<year>\d{4})",
+)
+_CLOCK = (
+    r"(?:[ T]|, )\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
+    r"\s*(?P<half>[AaPp])?(?(half)[Mm])\s*(?P<offset>Z|GMT|UTC|[+-]\d{2}:?\d{2})?"
+)
+_FORMS = (
+    *(re.compile(date + _CLOCK) for date in _DATES),
+    re.compile(
+        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})(?P<minute>\d{2})"
+        r"(?P<second>\d{2})(?P<half>)(?P<offset>)"
+    ),
+)
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +57,32 @@ def read_report_time(text: str, zone: ZoneInfo) -> ReportTime:
     """Read `DD/MM/YYYY HH:MM:SS`; never raises, for one odd field must not cost a report."""
     if not text:
         return NO_TIME
-    stripped = text.strip()
-    if match := _DAY_FIRST.fullmatch(stripped):
-        day, month, year, hour, minute, second = match.groups("0")
-    elif match := _YEAR_FIRST.fullmatch(stripped):
-        year, month, day, hour, minute, second = match.groups("0")
-    else:
+    written = " ".join(text.split())
+    match = next(filter(None, (form.fullmatch(written) for form in _FORMS)), None)
+    if match is None:
         return ReportTime(text, None, ambiguous=False)
     try:
-        local = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone
-        )
+        local = _read_local(match.groupdict(), zone)
         at = local.astimezone(UTC)
     except (ValueError, OverflowError):
         return ReportTime(text, None, ambiguous=False)
     return ReportTime(text, at, _is_ambiguous(local))
+
+
+def _read_local(parts: Mapping[str, str | None], zone: ZoneInfo) -> datetime:
+    """Raises ValueError for what is no time."""
+    year, month, hour = (parts[each] or "" for each in ("year", "month", "hour"))
+    if not month.isdigit():
+        month = str(_MONTHS.index(month.lower()) + 1)
+    if parts["half"]:
+        if not 1 <= int(hour) <= 12:
+            raise ValueError(hour)
+        hour = str(int(hour) % 12 + (12 if parts["half"] in "pP" else 0))
+    clock = f"{int(hour):02}:{parts['minute']}:{parts['second'] or '00'}"
+    offset = (parts["offset"] or "").replace("GMT", "Z").replace("UTC", "Z")
+    day = int(parts["day"] or 0)
+    at = datetime.fromisoformat(f"{year}-{int(month):02}-{day:02}T{clock}{offset}")
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 def format_schedule(at: datetime, zone: ZoneInfo) -> str:

@@ -1,5 +1,6 @@
 """The provider's wire format: the form that carries a call, and the plain answers to it."""
 
+import html
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,9 +18,20 @@ DONE = "1"
 
 # Every code of the page has three digits.
 CODE = re.compile(r"-[0-9]{3}")
-ID = re.compile(r"[1-9][0-9]{0,63}")
-_AMOUNT = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
-_STATUS_WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,63}")
+ID = re.compile(r"0*[1-9][0-9]{0,63}")
+_AMOUNT = re.compile(
+    r"(?:[£$€]|(?:credits?|balance)[ :=]+)?\s*"
+    r"(-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?)(?:\s*credits?)?",
+    re.IGNORECASE,
+)
+_STATUS_WORD = re.compile(r"[A-Za-z][^\n<>]{0,63}")
+# A code alone, perhaps with a separator left over; or with its text on the same line.
+_CODE_LINE = re.compile(r"(-[0-9]{3})\s*(?:[,;]\s*|[\s:|(\u2013-]+(?=[A-Za-z])([^\n]*))?")
+_LINE_END = re.compile(r"\r\n|\r|\n|<br\s*/?>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+# All white space, and what looks like none.
+_AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
+_QUOTES = "\"'“”"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +67,49 @@ def decode_answer(data: bytes) -> str:
 
 def read_body(data: bytes) -> str:
     """The trimmed text of an answer. Raises EmptyAnswer and HtmlAnswer."""
-    text = decode_answer(data).strip()
-    refuse_page(text)
-    return text
+    return read_text(decode_answer(data))
 
 
-def refuse_page(text: str) -> None:
-    """Raise EmptyAnswer or HtmlAnswer for a trimmed text that is no answer of the API."""
+def read_text(text: str) -> str:
+    """The same for an answer that is text already.
+
+    A code within tags, as an API that answers in HTML or XML would give it, is unpacked.
+    """
+    text = text.strip(_AROUND)
     if not text:
         raise EmptyAnswer("The provider answered nothing at all")
     if text.startswith("<"):
-        raise HtmlAnswer("A web page came back instead of the provider's answer")
+        inner = html.unescape(_TAG.sub("\n", text)).strip(_AROUND)
+        if _find_code(split_lines(inner)) is None:
+            raise HtmlAnswer("A web page came back instead of the provider's answer")
+        return inner
+    return text
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of an answer, whatever ends them."""
+    return [line.strip(_AROUND) for line in _LINE_END.split(text)]
+
+
+def unquote(text: str) -> str:
+    """A single value without the quotes and separators that may stand around it."""
+    return text.strip(_AROUND + ",;").strip(_QUOTES).strip(_AROUND)
+
+
+def _find_code(lines: list[str]) -> tuple[int, list[str]] | None:
+    """The code in the first line, with its text."""
+    match = _CODE_LINE.fullmatch(lines[0].strip(_QUOTES))
+    if match is None:
+        return None
+    said = [match[2].strip(" )")] if match[2] else []
+    return int(match[1]), [html.unescape(line) for line in (*said, *lines[1:]) if line]
 
 
 def refuse_code(text: str, *, fate: Fate | None = None) -> None:
     """Raise the CodeError of an answer whose first line is an error code."""
-    lines = text.splitlines()
-    if lines and CODE.fullmatch(lines[0].strip()):
-        raise make_code_error(int(lines[0]), lines[1:], fate=fate)
+    found = _find_code(split_lines(text))
+    if found is not None:
+        raise make_code_error(found[0], found[1], fate=fate)
 
 
 def make_unreadable(text: str, wanted: str) -> UnreadableAnswer:
@@ -83,21 +120,23 @@ def make_unreadable(text: str, wanted: str) -> UnreadableAnswer:
 def read_done(text: str) -> None:
     """Read the `1` of an action that only succeeds or fails."""
     refuse_code(text)
-    if text != DONE:
+    if unquote(_LINE_END.sub("\n", text)) != DONE:
         raise make_unreadable(text, "the 1 of success")
 
 
 def read_balance(text: str) -> Decimal:
     """Read a decimal; commas are taken where they part thousands, and nowhere else."""
     refuse_code(text)
-    if not _AMOUNT.fullmatch(text):
+    match = _AMOUNT.fullmatch(unquote(_LINE_END.sub("\n", text)))
+    if match is None:
         raise make_unreadable(text, "a balance")
-    return Decimal(text.replace(",", ""))
+    return Decimal(match[1].replace(",", ""))
 
 
 def read_status_word(text: str) -> ProviderStatus:
     """Read the status of one message."""
     refuse_code(text)
-    if not _STATUS_WORD.fullmatch(text):
+    word = unquote(html.unescape(_LINE_END.sub("\n", text)))
+    if not _STATUS_WORD.fullmatch(word):
         raise make_unreadable(text, "a status")
-    return read_status(text)
+    return read_status(word)

@@ -56,7 +56,7 @@ def tell_results(
 
 def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
     """Stop all sending, or let it go on, as results tell of the account and the provider."""
-    for result in results:
+    for result in _pick_telling(results):
         step, is_probe = result.step, result.text.is_probe
         if step.stop is not None:
             stop_sender(
@@ -71,6 +71,16 @@ def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime)
             resume_sender(conn, "sender", now, only_stopped=True)
         elif is_probe and _tells_nothing(result):
             plan_probe(conn, now, after=NEXT_PROBE)
+
+
+def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
+    """The probes, and one text for each cause to stop: a call to many has the same for all."""
+    telling: dict[tuple[StopCause | None, int | None], SendResult] = {}
+    for result in results:
+        probe_id = result.text.id if result.text.is_probe else None
+        if result.step.stop is not None or probe_id is not None:
+            telling.setdefault((result.step.stop, probe_id), result)
+    return list(telling.values())
 
 
 def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:

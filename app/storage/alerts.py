@@ -1,14 +1,18 @@
 """Alerts: what needs a person, open until it ends, each with what to do."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from app.storage.events import add_event
 from app.storage.tables import alerts
 from app.storage.upserts import make_insert
+
+# As many as one transaction ends, so that others can write in between.
+STEP = 100
+KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,17 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
 
 
 def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> list[str]:
-    """What the open alerts of a kind are about that have not come again since `before`."""
+    """What the open alerts of a kind are about that have not come again since `before`.
+
+    The oldest STEP of them: what is done about them is done in one transaction.
+    """
     quiet = (alerts.c.kind == kind) & alerts.c.closed_at.is_(None) & (alerts.c.updated_at < before)
-    return list(conn.execute(select(alerts.c.subject).where(quiet).order_by(alerts.c.id)).scalars())
+    query = select(alerts.c.subject).where(quiet).order_by(alerts.c.id).limit(STEP)
+    return list(conn.execute(query).scalars())
 
 
 def close_quiet_alerts(conn: Connection, kind: str, *, before: datetime, now: datetime) -> None:
-    """End the open alerts of a kind that have not come again since `before`."""
+    """End STEP of the open alerts of a kind that have not come again since `before`."""
     for subject in list_quiet_subjects(conn, kind, before=before):
         close_alert(conn, kind, subject, now=now)
 
@@ -97,6 +105,18 @@ def list_alerts(
     if before is not None:
         query = query.where(alerts.c.id < before)
     return [_make_alert(row) for row in conn.execute(query)]
+
+
+def forget_old_alerts(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Remove those that have been closed for KEPT, `limit` at most; returns how many went."""
+    old = select(alerts.c.id).where(alerts.c.closed_at < now - KEPT).limit(limit)
+    return conn.execute(delete(alerts).where(alerts.c.id.in_(old))).rowcount
+
+
+def list_open_alerts(conn: Connection, kind: str) -> list[Alert]:
+    """Those of one kind, the oldest STEP of them."""
+    query = select(alerts).where(alerts.c.kind == kind, alerts.c.closed_at.is_(None))
+    return [_make_alert(row) for row in conn.execute(query.order_by(alerts.c.id).limit(STEP))]
 
 
 def list_open_subjects(conn: Connection, kind: str) -> set[str]:

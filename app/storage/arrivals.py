@@ -106,6 +106,11 @@ def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
     return lags[:limit]
 
 
+def has_arrivals(conn: Connection) -> bool:
+    """Whether any text has ever been handled."""
+    return conn.execute(select(arrivals.c.dest_key).limit(1)).first() is not None
+
+
 def find_last_arrival(conn: Connection, number: str) -> datetime | None:
     """When a number was last texted, within STEP; None where it never was."""
     query = select(arrivals.c.last_arrived_at)

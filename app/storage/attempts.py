@@ -16,6 +16,7 @@ from app.storage.aftermath import steer_sender
 from app.storage.clock import read_clock
 from app.storage.figures import Figures
 from app.storage.history import StatusChange
+from app.storage.lapses import note_unanswered
 from app.storage.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.outbound_tables import outbound, provider_messages, send_attempts
 from app.storage.outbox import lock_texts
@@ -48,9 +49,10 @@ def record_results(
     records = []
     while results:
         # Two results of one text, of an old try and a new one, are not recorded at once.
-        group = list({each.text.id: each for each in reversed(results)}.values())[::-1]
-        records += _record(conn, writes, group, now, figures)
-        results = [each for each in results if each not in group]
+        group: dict[int, SendResult] = {}
+        later = [each for each in results if group.setdefault(each.text.id, each) is not each]
+        records += _record(conn, writes, list(group.values()), now, figures)
+        results = later
     records = _refuse_numbers(conn, records, now)
     figures.move_to(writes)
     writes.run(conn)
@@ -104,6 +106,9 @@ def _record(
             change = StatusChange(row.id, str(target), "send", now)
         records.append(Record(row, result, change, is_late))
     _write_texts(conn, changed)
+    expired = [each["text_id"] for each in changed if each["status"] is OutboundStatus.EXPIRED]
+    if expired:
+        note_unanswered(conn, expired)
     for row in late:
         _follow_late_ids(conn, row, now)
     _count_replies(conn, [record.row for record in records if _is_sent(record)], now, figures)

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
+from app.domain.access import Actor
 from app.storage.outbound_tables import audit
+
+FAILED_SIGN_IN = "session.fail"
+# Nobody: the name that they gave is the subject.
+STRANGER = "stranger"
+FAILED_AN_HOUR = 100
+FAILED_KEPT = timedelta(days=90)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +35,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A deed as it is kept."""
+    """A deed as it is kept; `address` is where it came from, None where nobody knows."""
 
     id: int
     done_at: datetime
@@ -36,6 +43,7 @@ class AuditEntry:
     action: str
     subject: str
     detail: Mapping[str, Any]
+    address: str | None
 
 
 def add_audit(
@@ -46,12 +54,37 @@ def add_audit(
     detail: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """`actor` is a key, a session or the command line; `detail` holds no secret."""
+    """`actor` is a key, a session or the command line, an Actor where it came from an address;
+    `detail` holds no secret.
+    """
     conn.execute(
         insert(audit).values(
-            done_at=now, actor=actor, action=action, subject=subject, detail=dict(detail)
+            done_at=now,
+            actor=str(actor),
+            action=action,
+            subject=subject,
+            detail=dict(detail),
+            address=actor.address if isinstance(actor, Actor) else None,
         )
     )
+
+
+def add_failed_sign_in(conn: Connection, name: str, address: str, now: datetime) -> None:
+    """Somebody gave a wrong password; an hour has FAILED_AN_HOUR entries of that at most."""
+    failed = audit.c.action == FAILED_SIGN_IN
+    query = select(audit.c.done_at).where(failed).order_by(audit.c.id.desc())
+    last = conn.execute(query.offset(FAILED_AN_HOUR - 1).limit(1)).scalar()
+    if last is None or last <= now - timedelta(hours=1):
+        add_audit(conn, Actor(STRANGER, address), FAILED_SIGN_IN, name, {}, now)
+
+
+def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Remove those older than FAILED_KEPT, `limit` at most; returns how many went."""
+    old = select(audit.c.id).where(
+        audit.c.action == FAILED_SIGN_IN, audit.c.done_at < now - FAILED_KEPT
+    )
+    ids = old.order_by(audit.c.id).limit(limit)
+    return conn.execute(delete(audit).where(audit.c.id.in_(ids))).rowcount
 
 
 def do_audited(

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, select
 
-from app.domain.outbound import UNDER_WAY, OutboundStatus
+from app.domain.outbound import UNDER_WAY, OutboundStatus, Priority
 from app.storage.clock import read_clock
 from app.storage.outbound_tables import has_status, is_waiting, outbound
 
@@ -63,14 +63,20 @@ def count_uncertain(conn: Connection) -> int:
 
 def find_oldest_due(conn: Connection, now: datetime) -> datetime | None:
     """Since when a text could have gone out that no other text of its pair holds up."""
+    found = (_find_oldest_due(conn, now, each) for each in Priority)
+    return min((due_at for due_at in found if due_at is not None), default=None)
+
+
+def _find_oldest_due(conn: Connection, now: datetime, priority: Priority) -> datetime | None:
     others = outbound.alias()
     is_held_up = exists().where(
         others.c.pair_key == outbound.c.pair_key, has_status(others, *UNDER_WAY)
     )
+    table = outbound.c
     query = (
-        select(outbound.c.due_at, is_held_up.label("is_held_up"))
-        .where(is_waiting(outbound), outbound.c.due_at <= now)
-        .order_by(outbound.c.due_at, outbound.c.id)
+        select(table.due_at, is_held_up.label("is_held_up"))
+        .where(is_waiting(outbound), table.priority == priority, table.due_at <= now)
+        .order_by(table.due_at, table.id)
         .limit(LOOKED_AT)
     )
     rows = conn.execute(query)

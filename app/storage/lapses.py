@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from app.domain.answering import Outcome
 from app.domain.checks import SOONEST
 from app.domain.fates import Fate
 from app.domain.outbound import OutboundStatus
@@ -12,6 +13,7 @@ from app.domain.transitions import OutboundEvent, move_on
 from app.storage.clock import read_clock
 from app.storage.history import StatusChange, note_changes
 from app.storage.outbound_tables import has_status, is_waiting, outbound, send_attempts
+from app.storage.tables import messages
 
 _LEASE_ENDED = "nobody told what came of the call before its lease ended"
 
@@ -81,4 +83,18 @@ def end_waiting(
         .returning(outbound.c.id)
     )
     found = conn.execute(ended).scalars().all()
+    if status is OutboundStatus.EXPIRED:
+        note_unanswered(conn, found)
     return [StatusChange(each, status, "send", now) for each in sorted(found)]
+
+
+def note_unanswered(conn: Connection, expired_ids: Sequence[int]) -> None:
+    """What a rule was to answer has had no answer where that did not go out in time."""
+    answers = select(outbound.c.in_reply_to).where(
+        outbound.c.id.in_(expired_ids), outbound.c.origin == "rule"
+    )
+    conn.execute(
+        update(messages)
+        .where(messages.c.id.in_(answers), messages.c.outcome == Outcome.REPLIED)
+        .values(outcome=Outcome.EXPIRED)
+    )

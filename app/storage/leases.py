@@ -7,6 +7,9 @@ from sqlalchemy import Connection, or_, select, update
 from app.storage.outbound_tables import leases
 from app.storage.upserts import make_insert
 
+# The clocks of two processes differ by less.
+LEEWAY = timedelta(seconds=5)
+
 
 def take_lease(conn: Connection, name: str, holder: str, *, seconds: float, now: datetime) -> bool:
     """Hold it for so long from now on; False: another has it."""
@@ -16,7 +19,9 @@ def take_lease(conn: Connection, name: str, holder: str, *, seconds: float, now:
         .values(name=name, holder=holder, until=now, first_at=now)
         .on_conflict_do_nothing()
     )
-    is_free = or_(leases.c.holder == holder, leases.c.until <= now)
+    # One that ends later than this call could have it was taken before the clock was set back.
+    is_impossible = leases.c.until > until + LEEWAY
+    is_free = or_(leases.c.holder == holder, leases.c.until <= now, is_impossible)
     taken = conn.execute(
         update(leases).where(leases.c.name == name, is_free).values(holder=holder, until=until)
     )

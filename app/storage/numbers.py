@@ -69,6 +69,12 @@ def list_numbers(conn: Connection, *, before: int | None, limit: int) -> list[Nu
     return [_make_number(row, auths.get(row.id, [])) for row in rows]
 
 
+def find_configured(conn: Connection, wanted: Iterable[str]) -> set[str]:
+    """Which of these are numbers of ours."""
+    query = select(numbers.c.number).where(numbers.c.number.in_(list(wanted)))
+    return set(conn.execute(query).scalars())
+
+
 def get_number(conn: Connection, number: str) -> Number:
     """Raises NotFound."""
     row = conn.execute(select(numbers).where(numbers.c.number == number)).first()

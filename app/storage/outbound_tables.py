@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     literal_column,
 )
+from sqlalchemy import text as literal_text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -68,6 +69,16 @@ opt_outs = Table(
 )
 add_partial_index("opt_outs_out_idx", opt_outs, ["id"], "is_out")
 
+# Requests for a text to many numbers.
+batches = Table(
+    "batches",
+    metadata,
+    make_id(),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # The outbox, which is the queue as well. `pair_key` is that of source and recipient, whichever
 # conversation the text belongs to; both are null for a list or group.
 outbound = Table(
@@ -88,6 +99,14 @@ outbound = Table(
     Column("origin", Text, nullable=False, comment="person, rule or opt-out"),
     Column("in_reply_to", BigId),
     Column("rule_id", BigId),
+    Column("batch_id", BigId),
+    Column(
+        "priority",
+        Integer,
+        nullable=False,
+        server_default=literal_text("1"),
+        comment="0 answers by itself, 1 goes to one number, 2 is one of many",
+    ),
     Column("forced", Boolean, nullable=False),
     Column("status", Text, nullable=False),
     Column("held_reason", Text),
@@ -120,7 +139,9 @@ outbound = Table(
 add_partial_index(
     "outbound_rule_idx", outbound, ["rule_id", "created_at", "id"], "rule_id IS NOT NULL"
 )
-add_partial_index("outbound_due_idx", outbound, ["due_at", "id"], "status IN ('queued', 'held')")
+add_partial_index(
+    "outbound_due_idx", outbound, ["priority", "due_at", "id"], "status IN ('queued', 'held')"
+)
 add_partial_index(
     "outbound_send_before_idx",
     outbound,
@@ -286,6 +307,7 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("address", Text, comment="where it came from; null: nobody knows"),
     Index("audit_done_idx", "done_at", "id"),
     Index("audit_actor_idx", "actor", "id"),
     Index("audit_action_idx", "action", "id"),

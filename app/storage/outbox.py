@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, select
 
 from app.domain.gsm import measure_text
 from app.domain.messages import make_number_key, make_pair_key
-from app.domain.outbound import LONGEST_VALIDITY_SECONDS, Origin, OutboundStatus
-from app.storage.outbound_tables import outbound, status_changes
+from app.domain.outbound import LONGEST_VALIDITY_SECONDS, Origin, OutboundStatus, Priority
+from app.storage.outbound_tables import batches, outbound, status_changes
 from app.storage.upserts import make_insert
 
 
@@ -20,8 +20,8 @@ class NewOutbound:
     """A text to queue for a number, a list or a group: exactly one of the three is given.
 
     `conversation_id` is the conversation that shows it. An automatic one (`origin` other than
-    person) answers `in_reply_to`. None goes out after `send_before`, nor after its validity, which
-    begins when it is written or is to go out.
+    person) answers `in_reply_to`. `batch_id` is that of a request to many numbers. None goes out
+    after `send_before`, nor after its validity, which begins when it is written or is to go out.
     """
 
     source: str
@@ -34,6 +34,7 @@ class NewOutbound:
     source_ton: int | None = None
     in_reply_to: int | None = None
     rule_id: int | None = None
+    batch_id: int | None = None
     forced: bool = False
     schedule_at: datetime | None = None
     schedule_by: Literal["letterbox", "provider"] | None = None
@@ -61,6 +62,13 @@ def queue_texts(
     queued = {"status": OutboundStatus.QUEUED, "told_by": who, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])
     return list(ids)
+
+
+def add_batch(conn: Connection, who: str, now: datetime) -> int:
+    """What the texts of one request to many numbers belong to; returns its id."""
+    row = {"created_by": who, "created_at": now}
+    added: int = conn.execute(insert(batches).returning(batches.c.id), row).scalar_one()
+    return added
 
 
 def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:
@@ -91,6 +99,8 @@ def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
         "origin": new.origin,
         "in_reply_to": new.in_reply_to,
         "rule_id": new.rule_id,
+        "batch_id": new.batch_id,
+        "priority": _find_priority(new),
         "forced": new.forced,
         "status": OutboundStatus.QUEUED,
         "background_ids": [],
@@ -102,3 +112,9 @@ def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
         "due_at": new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
         "created_at": now,
     }
+
+
+def _find_priority(new: NewOutbound) -> Priority:
+    if new.origin != "person":
+        return Priority.ANSWER
+    return Priority.SINGLE if new.batch_id is None else Priority.MASS

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from app.storage.tables import refusals
 
-KEPT_ROWS = 10_000
+KEPT_ROWS = 20_000
+KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`count` alike ones (address, dest and reason) that came within the same second or so."""
+    """`count` alike ones (address, dest and reason) that came within the same second or so.
+
+    In a flood, `address` is "many" and `count` is that of ten minutes.
+    """
 
     id: int
     refused_at: datetime
@@ -46,6 +50,14 @@ def add_refusals(conn: Connection, refused: Sequence[NewRefusal]) -> None:
         )
     newest = conn.execute(select(func.max(refusals.c.id))).scalar() or 0
     conn.execute(delete(refusals).where(refusals.c.id <= newest - KEPT_ROWS))
+
+
+def forget_old_refusals(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Remove those older than KEPT, `limit` at most; returns how many went."""
+    old = select(refusals.c.id).where(refusals.c.refused_at < now - KEPT)
+    return conn.execute(
+        delete(refusals).where(refusals.c.id.in_(old.order_by(refusals.c.id).limit(limit)))
+    ).rowcount
 
 
 def list_refusals(

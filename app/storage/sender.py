@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Select, func, select, update
 
 from app.domain.fates import StopCause
-from app.domain.retries import ACCOUNT_REST, compute_rest
+from app.domain.retries import ACCOUNT_REST, compute_rest, find_longest_rest
 from app.storage.alerts import close_alert, list_open_subjects, raise_alert
 from app.storage.backlog import count_waiting
 from app.storage.clock import read_clock
@@ -20,6 +20,10 @@ State = Literal["running", "paused", "stopped"]
 
 # So much of the pace may be used at once: a claim then takes several messages at a high pace.
 BURST_SECONDS = 0.1
+# A call to many numbers is paid for once it is made: so long, at most, it keeps others waiting.
+LONGEST_DEBT_SECONDS = 10.0
+# The clocks of two servers of one database differ by less.
+LEEWAY_SECONDS = 1.0
 
 STOPPED_ALERT = "sender-stopped"
 PAUSED_ALERT = "sender-paused"
@@ -75,27 +79,40 @@ def _lock_and_look() -> Select[Any]:
     return select(_select_state().with_for_update().cte("held"), func.clock_timestamp())
 
 
+def count_most(per_second: float, batch: int) -> int:
+    """How many numbers one call may have: `batch`, or as many as keep the next call waiting long
+    enough.
+    """
+    return max(1, min(batch, int(per_second * LONGEST_DEBT_SECONDS)))
+
+
 def count_tokens(state: SenderState, per_second: float, now: datetime) -> int:
     """How many messages the pace allows now; evenly, up to a tenth of a second's at once."""
     interval = 1 / per_second
     slack = max(0.0, BURST_SECONDS - interval)
-    used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
-    return 0 if used > slack else int((slack - max(used, 0.0)) / interval + 1e-9) + 1
+    used = _count_used(state, per_second, now)
+    return 0 if used > slack else int((slack - used) / interval + 1e-9) + 1
 
 
 def compute_wait(state: SenderState, per_second: float, now: datetime) -> float:
     """Seconds until the pace allows another message."""
     slack = max(0.0, BURST_SECONDS - 1 / per_second)
+    return max(0.0, _count_used(state, per_second, now) - slack)
+
+
+def _count_used(state: SenderState, per_second: float, now: datetime) -> float:
+    """Seconds of the pace that are used up. More than any call can use, and the clock went back."""
     used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
-    return max(0.0, used - slack)
+    longest = BURST_SECONDS + max(LONGEST_DEBT_SECONDS, 1 / per_second) + LEEWAY_SECONDS
+    return max(0.0, used) if used <= longest else 0.0
 
 
 def spend_tokens(
     writes: Writes, state: SenderState, count: int, per_second: float, now: datetime
 ) -> SenderState:
     """Use up the pace of so many messages; the row must be locked."""
-    start = now if state.pace_at is None else max(state.pace_at, now)
-    pace_at = start + count * timedelta(seconds=1 / per_second)
+    used = _count_used(state, per_second, now) + count / per_second
+    pace_at = now + timedelta(seconds=used)
     writes.add(_update_pace(), [{"id": 1, "pace_at": pace_at}])
     return replace(state, pace_at=pace_at)
 
@@ -103,6 +120,13 @@ def spend_tokens(
 @cache
 def _update_pace() -> BulkWrite:
     return make_bulk_update(sender, ["id"], ["pace_at"])
+
+
+def find_probe_wait(state: SenderState, now: datetime) -> float | None:
+    """Seconds until a sender that stopped may try again; None: now, or the clock went back."""
+    wait = 0.0 if state.probe_at is None else (state.probe_at - now).total_seconds()
+    longest = find_longest_rest(state.cause).total_seconds() + LEEWAY_SECONDS
+    return wait if 0 < wait <= longest else None
 
 
 def plan_probe(conn: Connection, now: datetime, *, after: timedelta = ACCOUNT_REST) -> None:

@@ -1,6 +1,6 @@
 """The tables of who is signed in to the pages, and of how they may."""
 
-from sqlalchemy import Column, Index, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
 
 from app.storage.columns import UtcTime, make_id, metadata
 
@@ -33,13 +33,12 @@ login_links = Table(
     sqlite_autoincrement=True,
 )
 
-# One row for each password that is being compared or was wrong: what the throttle counts.
-password_attempts = Table(
-    "password_attempts",
+# What the throttle of passwords counts: failures of a name, an address, both or everybody.
+sign_in_failures = Table(
+    "sign_in_failures",
     metadata,
-    make_id(),
-    Column("address", Text, nullable=False),
-    Column("tried_at", UtcTime, nullable=False),
-    Index("password_attempts_tried_idx", "tried_at"),
-    sqlite_autoincrement=True,
+    Column("who", LargeBinary, primary_key=True, comment="a digest"),
+    Column("count", Integer, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Index("sign_in_failures_last_idx", "last_at"),
 )

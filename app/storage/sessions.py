@@ -1,15 +1,20 @@
 """Who is signed in to the pages, the links that open a session, and passwords that were wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, text, update
 
-from app.storage.session_tables import login_links, password_attempts, sessions
+from app.domain.messages import digest_texts
+from app.domain.throttle import FORGOTTEN, Failures, Limit, find_wait
+from app.storage.session_tables import login_links, sessions, sign_in_failures
+from app.storage.upserts import make_insert
 
 # A session's last use is kept to five minutes: not every page should be a write.
 SEEN_STEP = timedelta(minutes=5)
+KEPT_FAILURES = 10_000
 ATTEMPTS_LOCK = 0x4C455454_50415353
 
 
@@ -119,36 +124,67 @@ def use_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None
     return conn.execute(query).scalar()
 
 
-def note_password_attempt(
-    conn: Connection, address: str, *, now: datetime, window: timedelta
-) -> tuple[int, int, int]:
-    """Count an attempt before its password is looked at, so that none at once escapes.
+def has_signed_in(conn: Connection, name: str) -> bool:
+    """Whether somebody of that name is signed in now, in some browser."""
+    return (
+        conn.execute(select(sessions.c.id).where(sessions.c.name == name).limit(1)).first()
+        is not None
+    )
 
-    Returns its id, and how many attempts there were within the window before it: from that address
-    and from all.
+
+def read_wait(conn: Connection, limits: Sequence[Limit], now: datetime) -> timedelta:
+    """How long it is until a password of theirs is looked at."""
+    wanted = {_digest(limit): limit for limit in limits}
+    table = sign_in_failures.c
+    query = select(table.who, table.count, table.last_at).where(
+        table.who.in_(list(wanted)), table.last_at > now - FORGOTTEN
+    )
+    found = [(wanted[who], Failures(count, last_at)) for who, count, last_at in conn.execute(query)]
+    return find_wait(found, now)
+
+
+def count_attempt(conn: Connection, limits: Sequence[Limit], now: datetime) -> timedelta:
+    """Count an attempt as wrong before its password is looked at, so that none at once escapes.
+
+    Returns how long it has to wait; then it is not counted, and must not be looked at.
     """
-    since = now - window
     if conn.dialect.name == "postgresql":
         # Else those who try at once would not count each other.
         conn.execute(text(f"SELECT pg_advisory_xact_lock({ATTEMPTS_LOCK})"))
-    conn.execute(delete(password_attempts).where(password_attempts.c.tried_at <= since))
-    everybody = conn.execute(select(func.count()).select_from(password_attempts)).scalar_one()
-    here = conn.execute(
-        select(func.count())
-        .select_from(password_attempts)
-        .where(password_attempts.c.address == address)
-    ).scalar_one()
-    attempt_id = conn.execute(
-        insert(password_attempts)
-        .values(address=address, tried_at=now)
-        .returning(password_attempts.c.id)
-    ).scalar_one()
-    return attempt_id, here, everybody
+    wait = read_wait(conn, limits, now)
+    if wait:
+        return wait
+    _forget_failures(conn, now)
+    table = sign_in_failures.c
+    for limit in limits:
+        first = make_insert(conn, sign_in_failures).values(who=_digest(limit), count=1, last_at=now)
+        again = {"count": table.count + 1, "last_at": now}
+        conn.execute(first.on_conflict_do_update(index_elements=["who"], set_=again))
+    return wait
 
 
-def forget_password_attempt(conn: Connection, attempt_id: int) -> None:
-    """It was right, or was not looked at."""
-    conn.execute(delete(password_attempts).where(password_attempts.c.id == attempt_id))
+def forgive(conn: Connection, limits: Sequence[Limit]) -> None:
+    """The password was right: what was counted of this attempt and of the name is taken back."""
+    table = sign_in_failures.c
+    own = [_digest(limit) for limit in limits if limit.who[0] in {"pair", "name"}]
+    conn.execute(delete(sign_in_failures).where(table.who.in_(own)))
+    others = [_digest(limit) for limit in limits]
+    conn.execute(
+        update(sign_in_failures).where(table.who.in_(others)).values(count=table.count - 1)
+    )
+
+
+def _forget_failures(conn: Connection, now: datetime) -> None:
+    """Those of yesterday, and the oldest beyond as many as are kept."""
+    table = sign_in_failures.c
+    newest = select(table.who).order_by(table.last_at.desc()).offset(KEPT_FAILURES)
+    conn.execute(
+        delete(sign_in_failures).where(or_(table.last_at <= now - FORGOTTEN, table.who.in_(newest)))
+    )
+
+
+def _digest(limit: Limit) -> bytes:
+    return digest_texts("sign-in", *limit.who)
 
 
 def _is_good(digest: bytes, now: datetime) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from app.web.rendering import write_iso
 from app.web.site import Site, Visit
 
 PATH = "/audit"
-HEADINGS = ("done_at", "actor", "action", "subject", "detail")
+HEADINGS = ("done_at", "actor", "action", "subject", "detail", "address")
 
 
 def make_audit_routes(site: Site) -> list[Route]:
@@ -87,4 +87,5 @@ def _describe(value: Any) -> str:
 
 def _write(entry: AuditEntry) -> Sequence[str]:
     detail = json.dumps(dict(entry.detail), ensure_ascii=False) if entry.detail else ""
-    return [write_iso(entry.done_at), entry.actor, entry.action, entry.subject, detail]
+    done_at, address = write_iso(entry.done_at), entry.address or ""
+    return [done_at, entry.actor, entry.action, entry.subject, detail, address]

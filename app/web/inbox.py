@@ -11,7 +11,9 @@ from starlette.routing import Route
 from app.domain.errors import InvalidInput
 from app.domain.numbers import normalise_number, read_number
 from app.domain.queries import MessageFilter, split_words
+from app.flows.refused_forwards import REFUSED_FORWARD
 from app.storage import inbox
+from app.storage.alerts import list_open_alerts
 from app.storage.conversations import Conversation, list_conversations
 from app.storage.database import Connection
 from app.storage.search import Message, list_messages
@@ -77,9 +79,11 @@ async def show_inbox(visit: Visit) -> Response:
     wanted = read_wanted(query, region)
     before = query.text("before")
     rows, numbers = await visit.database.read(_read_rows, wanted, before, region)
+    refused = await visit.database.read(list_open_alerts, REFUSED_FORWARD)
     return visit.render(
         "inbox.html",
         rows=rows,
+        refused=refused,
         wanted=wanted,
         numbers=numbers,
         labels={each.number: each.label for each in numbers},

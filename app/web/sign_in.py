@@ -1,9 +1,11 @@
 """The pages by which people sign in and out."""
 
+import math
+
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import AccessDenied, InvalidInput
+from app.domain.errors import InvalidInput, TooManyTries
 from app.flows import sign_in
 from app.flows.sign_in import SessionWithToken
 from app.web.forms import WHOLE, Form
@@ -43,7 +45,11 @@ async def take_link(visit: Visit) -> Response:
     """Use a link up and begin a session."""
     form = await visit.read_form()
     made = await sign_in.use_login_link(
-        visit.database, form.text("link"), user_agent=_get_user_agent(visit), now=visit.now
+        visit.database,
+        form.text("link"),
+        user_agent=_get_user_agent(visit),
+        address=visit.address,
+        now=visit.now,
     )
     return _show_spent(visit) if made is None else _welcome(visit, made, HOME)
 
@@ -61,28 +67,32 @@ async def take_password(visit: Visit) -> Response:
             # Not trimmed: a password may end in a space.
             form.raw("password"),
             name=form.text("name"),
-            address=visit.site.find_address(visit.request),
+            address=visit.address,
             user_agent=_get_user_agent(visit),
             now=visit.now,
         )
     except InvalidInput as error:
         form.note(error)
         return _show_form(visit, form, status=422)
-    except AccessDenied as error:
+    except TooManyTries as error:
         form.fail(WHOLE, str(error))
-        return _show_form(visit, form, status=429)
+        response = _show_form(visit, form, status=429)
+        response.headers["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
+        return response
     return _welcome(visit, made, form.text("next"))
 
 
 async def sign_out(visit: Visit) -> Response:
     """End this session."""
-    await sign_in.sign_out(visit.database, visit.signed_in, now=visit.now)
+    await sign_in.sign_out(visit.database, visit.signed_in, who=visit.actor, now=visit.now)
     return _say_goodbye(visit, "You are signed out.")
 
 
 async def sign_out_everywhere(visit: Visit) -> Response:
     """End every session of this name, in every browser."""
-    count = await sign_in.sign_out_everywhere(visit.database, visit.signed_in, now=visit.now)
+    count = await sign_in.sign_out_everywhere(
+        visit.database, visit.signed_in, who=visit.actor, now=visit.now
+    )
     browsers = "1 browser" if count == 1 else f"{count} browsers"
     return _say_goodbye(visit, f"{visit.signed_in.name} is signed out of {browsers}.")
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.domain.access import Actor
 from app.domain.addresses import CallerFinder
 from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.flows.sign_in import find_session
@@ -57,9 +58,14 @@ class Visit:
         return self.site.runtime.now()
 
     @property
-    def actor(self) -> str:
+    def actor(self) -> Actor:
         """Who does it, in the audit trail and in histories."""
-        return self.signed_in.actor
+        return Actor(self.signed_in.actor, self.address)
+
+    @property
+    def address(self) -> str:
+        """Where they call from, through the proxies that are trusted."""
+        return self.site.find_address(self.request)
 
     @property
     def signed_in(self) -> Session:

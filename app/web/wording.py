@@ -96,6 +96,7 @@ OUTCOMES = {
     Outcome.OPT_IN: "The sender opted back in with this text",
     Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",
+    Outcome.EXPIRED: "Not answered: the automatic reply could not go out in time",
     Outcome.UNANSWERABLE: "Not answered: nobody can text this sender back",
 }
 
@@ -107,6 +108,7 @@ SILENCES = {
     Outcome.OPT_IN: "the text was an opt-in",
     Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "the text arrived too late",
+    Outcome.EXPIRED: "the reply could not go out in time",
     Outcome.UNANSWERABLE: "nobody can text the sender back",
     "blank": "the reply was blank once filled",
     "id-reused": "the text's id had been used before",

@@ -56,7 +56,7 @@ class Post:
         sender = Sender(
             runtime.database,
             self.provider.client,
-            SendPolicy(per_second=1000, concurrency=8, zone=LONDON),
+            SendPolicy(per_second=1000, concurrency=8, batch=100, zone=LONDON),
             Metrics(),
             on_change=runtime.announce_texts,
             draw=lambda: 1.0,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.api.hardening import HEADERS
 from tests.api.running import ADMIN_KEY, Running, running
@@ -87,3 +88,15 @@ async def test_a_cookie_full_of_quotes_costs_no_more_than_another(
     value = b'"' + b"\\" * 60_000 + b'"'
     answer = await ask_raw(shared_lone_api.app, "GET", path, [(b"cookie", name + b"=" + value)])
     assert answer.status < 500
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("path", ["/api/v1/", "/"])
+async def test_no_path_makes_a_long_line_in_the_log_or_steers_a_terminal(
+    shared_lone_api: Running, path: str
+) -> None:
+    with capture_logs() as lines:
+        await ask_raw(shared_lone_api.app, "GET", f"{path}%1b]0;x%07%0a{'x' * 60_000}")
+    [line] = [each for each in lines if each["event"] == "request"]
+    assert line["path"].startswith(f"{path}%1B%5D0%3Bx%07%0Axxx")
+    assert len(line["path"]) < 300

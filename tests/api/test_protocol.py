@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from app.api import protocol
-from app.api.protocol import BoundedHttpToolsProtocol
-from app.main import build_app
+from tests.api.sockets import serving, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
 
@@ -22,43 +19,6 @@ async def kit(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Kit]:
     """On SQLite alone: what is behind the protocol makes no difference to it."""
     async with open_kit(sqlite_url, tmp_path) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def serving(kit: Kit, keep_alive: int = 30) -> AsyncIterator[int]:
-    """uvicorn with our protocol over the kit's runtime; gives the port."""
-    config = uvicorn.Config(
-        build_app(kit.runtime),
-        port=0,
-        http=BoundedHttpToolsProtocol,
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=keep_alive,
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    await server.on_tick(0)  # which brings the date
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        await server.shutdown()
-
-
-async def talk(port: int, *pieces: bytes) -> bytes:
-    """Send the pieces, each after a moment, and read to the end of the connection."""
-    async with asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-        answer = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        return answer
 
 
 def write_get(message_id: str, *, close: bool = False) -> bytes:
@@ -151,7 +111,7 @@ async def test_a_refusal_leaves_the_connection_open(kit: Kit, auth: str) -> None
 
 
 async def test_an_idle_connection_is_closed(kit: Kit) -> None:
-    async with serving(kit, keep_alive=1) as port:
+    async with serving(kit, timeout_keep_alive=1) as port:
         answer = await talk(port, write_get("1"))
     assert answer.endswith(b"OK")
 

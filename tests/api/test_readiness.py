@@ -1,16 +1,22 @@
 """/readyz: what is told of each part, and when messages cannot be taken."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from app.api.health import Findings, judge_disk, judge_sender, judge_workers
-from app.storage.processes import Process
+from app.flows.supervise import FAILING, Loop
+from app.storage.alerts import raise_alert
+from app.storage.processes import Process, note_process
 from app.storage.sender import SenderState
 from tests.api.running import Running
 from tests.conftest import NOW
+from tests.support.kit import open_kit
 from tests.support.messages import make_message
 
 GIB = 1024**3
@@ -105,3 +111,54 @@ async def test_it_is_503_only_where_neither_database_nor_spool_takes_messages(
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     intake.direct, intake.spool_error = True, None
     assert (await lone_api.client.get("/livez")).status_code == 200
+
+
+async def test_each_loop_is_told_and_one_that_fails_is_named(api: Running) -> None:
+    loops = api.runtime.loops
+    loops.known["sending"] = Loop("sending", 10, loops.seconds)
+    try:
+        answer = (await api.client.get("/readyz")).json()
+        assert answer["loops"]["sending"] == {"status": "ok", "detail": ""}
+        loops.known["sending"].fail(RuntimeError("Dear Ada"))
+        answer = (await api.client.get("/readyz")).json()
+        assert answer["status"] == "degraded"
+        assert answer["loops"]["sending"]["status"] == "degraded"
+        assert "RuntimeError" in answer["loops"]["sending"]["detail"]
+        assert "Ada" not in str(answer)
+    finally:
+        del loops.known["sending"]
+
+
+async def test_a_clock_that_is_off_is_told(database_url: str, tmp_path: Path) -> None:
+    async with open_kit(database_url, tmp_path / "data") as kit:
+        answer = (await kit.client.get("/readyz")).json()
+        assert answer["clock"] == {"status": "ok", "detail": ""}
+        keeper = kit.runtime.time_keeper
+        assert keeper is not None
+        keeper.clock.wall = lambda: datetime.now(UTC) + timedelta(minutes=20)
+        await keeper.look()
+        answer = (await kit.client.get("/readyz")).json()
+        if kit.runtime.database.dialect == "postgresql":
+            assert "20 minutes ahead of the database's" in answer["clock"]["detail"]
+            assert answer["clock"]["status"] == answer["status"] == "degraded"
+
+
+async def test_a_loop_that_fails_in_another_process_is_named(api: Running) -> None:
+    def tell(conn: Connection) -> None:
+        note_process(conn, make_process(runs_workers=True))
+        raise_alert(conn, FAILING, "handling on there", text="?", action="?", now=NOW)
+
+    await api.runtime.database.write(tell)
+    answer = (await api.client.get("/readyz")).json()
+    assert answer["workers"] == {"status": "degraded", "detail": "failing: handling on there"}
+
+
+async def test_a_database_that_fails_in_an_unforeseen_way_leaves_the_answer(api: Running) -> None:
+    def rename(conn: Connection) -> None:
+        conn.exec_driver_sql("ALTER TABLE sender RENAME TO gone")
+
+    await api.runtime.database.write(rename)
+    with capture_logs() as logs:
+        answer = await api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["database"]["status"]) == (200, "degraded")
+    assert "readiness_unknown" in [each["event"] for each in logs]

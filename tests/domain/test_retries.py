@@ -96,6 +96,15 @@ def test_a_blacklisted_number_opts_out() -> None:
     assert decide(Fate.REFUSED, ErrorClass.REFUSED_NUMBER) == Step(E.REFUSED, opts_out=True)
 
 
+def test_what_nobody_called_for_keeps_its_place_while_it_is_of_use() -> None:
+    assert decide(Fate.NOT_TAKEN) == Step(E.NOT_TAKEN)
+    assert decide(Fate.NOT_TAKEN, valid_hours=0) == Step(E.OVERDUE)
+
+
+def test_a_code_of_one_number_among_many_has_each_tried_alone_at_once() -> None:
+    assert decide(Fate.REFUSED, ErrorClass.SOME_NUMBER) == Step(E.NOT_TAKEN, at=NOW)
+
+
 def test_a_permanent_error_fails_at_once() -> None:
     assert decide(Fate.REFUSED, ErrorClass.PERMANENT) == Step(E.REFUSED)
 

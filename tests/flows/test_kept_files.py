@@ -25,7 +25,9 @@ async def list_open(database: Database) -> list[Alert]:
 async def tell(database: Database, quarantine: Quarantine, record: bytes) -> Path:
     """A record is refused, and an alert says so."""
     path = refuse(quarantine.root, record, "for a test")
-    notices = Notices(Metrics(), quarantine, now=lambda: NOW, wake=lambda: None)
+    notices = Notices(
+        Metrics(), quarantine, now=lambda: NOW, wake=lambda: None, is_ours=lambda _: False
+    )
     notices.on_refused(path)
     [alert] = notices.take().alerts
     text, action = alert.text, alert.action

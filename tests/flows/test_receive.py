@@ -1,13 +1,24 @@
 """/inbound as the provider meets it."""
 
+import asyncio
+import gzip
+import ipaddress
 import json
-from urllib.parse import urlencode
+import zlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
+from sqlalchemy import Connection, text
 
+from app.domain.access import Admission
+from app.domain.errors import AccessDenied, LetterboxError, Unavailable
+from app.flows import admit, receive
 from app.flows.admit import Gate
 from app.flows.configure import add_number, rotate_auth
-from tests.support.kit import Kit
+from app.flows.receive import Receiver
+from tests.support.kit import Kit, open_kit
 from tests.support.service import AUTH
 
 FIELDS = {
@@ -18,6 +29,7 @@ FIELDS = {
     "receivedts": "2026-06-01 12:00:00",
     "MMName": "Anna",
 }
+FULL = {**FIELDS, "auth": AUTH}
 
 
 async def test_a_get_is_stored_as_it_was_meant(kit: Kit) -> None:
@@ -151,14 +163,185 @@ async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: K
     assert all(auth["last_seen_at"] for auth in shown["auth"])
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "application/x-www-form-urlencoded"}, urlencode(FULL).encode() + b"\r\n"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(urlencode(FULL).encode())),
+        ({"Content-Encoding": "deflate"}, zlib.compress(json.dumps(FULL).encode())),
+        ({"Content-Type": "application/json; charset=utf-16"}, json.dumps(FULL).encode("utf-16")),
+        ({"Content-Type": "application/json"}, json.dumps({"sms": [FULL]}).encode()),
+        (
+            {"Content-Type": "text/plain"},
+            "\r\n".join(f"{name}={value}" for name, value in FULL.items()).encode(),
+        ),
+    ],
+)
+async def test_with_the_right_auth_an_odd_body_is_a_message(
+    kit: Kit, headers: dict[str, str], body: bytes
+) -> None:
+    answer = await kit.client.post("/inbound", content=body, headers=headers)
+    assert (answer.status_code, answer.text) == (200, "OK")
+    [message] = (await kit.get("/messages"))["items"]
+    assert (message["body"], message["provider_id"]) == (FIELDS["msg"], "17")
+    assert message["problems"] == []
+
+
+async def test_a_get_with_a_body_is_read_like_a_post(kit: Kit) -> None:
+    receiver = kit.runtime.receiver
+    told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+    body = gzip.compress(urlencode(FULL).encode())
+    receiver.take("GET", b"", b"", body, "192.0.2.1", told.set_result, coding=b"gzip")
+    assert await told is None
+    [message] = (await kit.get("/messages"))["items"]
+    assert message["body"] == FIELDS["msg"]
+
+
+async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
+    bomb = gzip.compress(b"auth=" + AUTH.encode() + b"&msg=" + b"x" * 10_000_000)
+    answer = await kit.client.post("/inbound", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 413
+    await kit.runtime.tender.write_notices()
+    assert (await kit.get("/messages"))["items"] == []
+    [alert] = (await kit.get("/alerts", open="true"))["items"]
+    assert alert["kind"] == "too-large"
+
+
+@pytest.mark.parametrize("secret", ["cl\u00e9-de-la-porte", "pass+word-of-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("quoted", [True, False])
+async def test_an_auth_value_opens_in_whatever_charset_it_is_written(
+    database_url: str, tmp_path: Path, secret: str, encoding: str, quoted: bool
+) -> None:
+    async with open_kit(database_url, tmp_path / "other", inbound_auth=secret) as kit:
+        written = quote(secret, encoding=encoding).encode() if quoted else secret.encode(encoding)
+        told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+        query = b"dest=447700900456&msg=Hi&id=1&auth=" + written
+        kit.runtime.receiver.take("GET", query, b"", b"", "192.0.2.1", told.set_result)
+        assert await told is None
+
+
+async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    for name in ("read_request", "parse"):
+        original = getattr(receive, name)
+
+        def note(*args: Any, name: str = name, original: Any = original, **more: Any) -> Any:
+            read.append(name)
+            return original(*args, **more)
+
+        monkeypatch.setattr(receive, name, note)
+    stranger = Receiver(
+        kit.runtime.gate,
+        kit.runtime.intake,  # type: ignore[arg-type]
+        forwarders=[ipaddress.ip_network("192.0.2.0/24")],
+        zone=kit.runtime.settings.zone,
+        region="GB",
+        notices=kit.runtime.notices,
+        now=kit.runtime.now,
+        make_nonce=lambda: b"",
+    )
+
+    async def ask(address: str, auth: str) -> LetterboxError | None:
+        told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+        query = urlencode({**FIELDS, "auth": auth}).encode()
+        stranger.take("GET", query, b"", b"", address, told.set_result)
+        return await told
+
+    assert isinstance(await ask("198.51.100.1", AUTH), AccessDenied)
+    assert isinstance(await ask("nonsense", AUTH), AccessDenied)
+    assert read == []
+    assert isinstance(await ask("192.0.2.1", "wrong"), AccessDenied)
+    assert read == ["read_request"]
+    assert await ask("192.0.2.1", AUTH) is None
+    assert await ask("::ffff:192.0.2.1", AUTH) is None
+    assert read[1:] == ["read_request", "parse"] * 2
+    refused: set[tuple[str, str]] = set()
+    async with asyncio.timeout(10):
+        # The service itself may be writing some of them down just now.
+        while len(refused) < 2:
+            await kit.runtime.tender.write_notices()
+            refusals = (await kit.get("/refusals"))["items"]
+            refused = {(each["reason"], each["dest"]) for each in refusals}
+    assert refused == {("forwarder", "447700900456"), ("wrong-auth", "447700900456")}
+
+
+async def test_a_secret_is_not_kept_where_it_stands_a_second_time(kit: Kit) -> None:
+    nested = json.dumps({**FIELDS, "auth": AUTH, "more": {"auth": AUTH, "list": [AUTH]}})
+    answer = await kit.client.post(
+        f"/inbound?auth[]={AUTH}",
+        content=nested,
+        headers={"Content-Type": f"application/json; auth={AUTH}"},
+    )
+    assert answer.status_code == 200
+    [message] = (await kit.get("/messages"))["items"]
+    shown = await kit.get(f"/messages/{message['id']}")
+    assert AUTH not in json.dumps(shown)
+    assert message["extra"] == {"more": '{"auth":"","list":[""]}'}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("damaged"), KeyError("x"), OSError(5, "I/O")])
+async def test_whatever_the_look_up_raises_the_caller_is_answered(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: Connection) -> Admission:
+        raise error
+
+    monkeypatch.setattr(admit, "read_admission", fail)
+    for _ in range(2):
+        answer = await kit.forward(auth="unknown")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert (await kit.forward()).status_code == 200
+    monkeypatch.undo()
+    assert (await kit.forward(auth="unknown")).status_code == 403
+
+
+async def test_a_table_that_is_missing_leaves_no_caller_without_an_answer(kit: Kit) -> None:
+    await kit.runtime.database.write(lambda conn: conn.execute(text("DROP TABLE number_auths")))
+    assert (await kit.forward(auth="unknown")).status_code == 503
+    assert (await kit.forward()).status_code == 200
+
+
+async def test_a_look_up_that_hangs_is_not_waited_for(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "LOOK_UP_SECONDS", 0.1)
+    monkeypatch.setattr(kit.runtime.gate, "read_again", asyncio.Event().wait)
+    assert (await kit.forward(auth="unknown")).status_code == 503
+
+
+async def test_who_waits_for_a_look_up_when_the_service_stops_is_told(kit: Kit) -> None:
+    receiver = kit.runtime.receiver
+    told: list[LetterboxError | None] = []
+    receiver.take("GET", b"auth=unknown&msg=Hi", b"", b"", "192.0.2.1", told.append)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    [waiting] = receiver._looking_up
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert [type(each) for each in told] == [Unavailable]
+
+
+async def test_many_wrong_values_ask_the_database_no_more_than_twenty_times_a_second(
+    kit: Kit,
+) -> None:
+    gate = kit.runtime.gate
+    await gate.read_again()
+    began = asyncio.get_running_loop().time()
+    for _ in range(4):
+        await asyncio.gather(*(gate.read_again() for _ in range(50)))
+    # A clock of the loop may tick a little early.
+    assert asyncio.get_running_loop().time() - began >= 4 * 0.05 - 0.01
+
+
 async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     # A gate made anew from the file that the first one wrote, over a database that is closed.
     made = await add_number(
         kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
     )
     await kit.runtime.gate.refresh()
-    gate = Gate(
-        kit.runtime.database, kit.runtime.data_dir.auth_cache, "another", now=kit.runtime.now
-    )
+    gate = Gate(kit.runtime.database, kit.runtime.data_dir.auth_cache, "another")
     assert gate.find(made.value.encode(), "447700900456", kit.runtime.now()) is not None
     assert gate.find(b"unknown", "447700900456", kit.runtime.now()) is None

@@ -1,9 +1,11 @@
 """The sender: what becomes of a text, and of those behind it, whatever the provider does."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from app.storage.database import Database
 from app.storage.events import read_events
@@ -172,6 +174,32 @@ async def test_a_persons_pause_holds_until_a_person_ends_it(outbox: Outbox) -> N
     assert await outbox.send() == 0
     await outbox.database.write(resume_sender, "Anna", outbox.now())
     assert await outbox.send() == 1
+
+
+@pytest.mark.parametrize("code", [-100, -501, -512, -513, -514, -515])
+async def test_an_account_error_of_a_call_under_way_ends_no_pause(
+    outbox: Outbox, code: int
+) -> None:
+    texts = [await outbox.queue(), *await outbox.queue_many(["447700900020", "447700900021"])]
+    sender = outbox.make_sender(concurrency=1)
+    outbox.strike("code", taken=False, code=code)
+    await sender.turn()
+    paused_at = outbox.now()
+    await outbox.database.write(pause_sender, "Anna", "holiday", paused_at)
+    await asyncio.gather(*sender.calls)
+    await sender.run_dry()
+    for _ in range(3):
+        outbox.pass_seconds(3601)
+        assert await outbox.send() == 0
+        await outbox.make_watcher().probe()
+        await outbox.make_watcher().look_if_due()
+    state = await outbox.database.read(get_sender)
+    assert (state.state, state.changed_by, state.reason) == ("paused", "Anna", "holiday")
+    assert state.changed_at == paused_at
+    assert await outbox.alerts() == ["sender-paused"]
+    await outbox.database.write(resume_sender, "Anna", outbox.now())
+    await outbox.send()
+    assert await outbox.statuses(texts) == ["sent"] * 3
 
 
 async def test_texts_to_one_number_go_one_after_the_other(outbox: Outbox) -> None:

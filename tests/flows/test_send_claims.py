@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -38,12 +39,13 @@ async def test_who_slept_over_the_lease_does_not_call(outbox: Outbox) -> None:
     times = iter([0.0])
     sender.seconds = lambda: next(times, 40.0)  # it slept while it claimed
     await sender.turn()
+    await wait_for_calls(sender)
+    assert outbox.taken() == []
     sender.seconds = lambda: outbox.seconds[0]
     await sender.run_dry()
     row = await outbox.row(number)
-    assert (row.status, row.attempts) == ("queued", 1)
-    assert row.due_at is not None
-    assert outbox.taken() == []
+    assert (row.status, row.attempts) == ("sent", 2)  # it had kept its place
+    assert outbox.taken() == [(ADA, "Hello")]
 
 
 async def test_a_late_answer_settles_what_was_uncertain(outbox: Outbox) -> None:
@@ -206,6 +208,43 @@ async def test_what_was_claimed_ahead_is_given_back_at_the_end(
     await sender.turn()
     await sender.drain()
     assert [await outbox.status(each) for each in numbers] == ["sent", "uncertain", "queued"]
+
+
+async def test_a_call_that_ends_at_the_end_begins_no_other(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(f"44770090005{turn}") for turn in range(3)]
+    sender = outbox.make_sender(concurrency=1)
+    await sender.turn()
+    await wait_for_calls(sender)
+    outbox.strike("slow", seconds=1.0)
+    outbox.strike("slow", seconds=5)
+    await sender.turn()
+    assert (len(sender.calls), len(sender.ready)) == (1, 1)
+    draining = asyncio.create_task(sender.drain())
+    for _ in range(90):  # it is given back while the call is under way
+        if await outbox.status(numbers[2]) == "queued":
+            break
+        await asyncio.sleep(0.01)
+    statuses = [await outbox.status(each) for each in numbers]
+    assert statuses == ["sent", "sending", "queued"]
+    await draining
+    assert [await outbox.status(each) for each in numbers] == ["sent", "sent", "queued"]
+    assert outbox.world.calls.counts["Send"] == 2
+    assert await outbox.send() == 1  # it has kept its place
+
+
+async def test_what_comes_back_at_the_end_is_recorded_whatever_spoils_one_of_them(
+    outbox: Outbox,
+) -> None:
+    ids = await outbox.queue_many([f"44770090005{turn}" for turn in range(5)])
+    sender = outbox.make_sender()
+    await sender.turn()
+    await wait_for_calls(sender)
+    sender.finished[2] = replace(sender.finished[2], answer="\0", code="\0")
+    with capture_logs():
+        await sender.drain()
+    statuses = [await outbox.status(each) for each in ids]
+    lost = "sending" if outbox.database.dialect == "postgresql" else "sent"
+    assert statuses == ["sent", "sent", lost, "sent", "sent"]
 
 
 async def test_a_late_answer_with_the_id_that_the_report_gave_is_no_news(outbox: Outbox) -> None:

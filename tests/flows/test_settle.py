@@ -1,5 +1,7 @@
 """Uncertain texts: adopted, proved absent twice, or handed to a person, and never sent blindly."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.domain.errors import Conflict
@@ -145,6 +147,17 @@ async def test_a_report_that_breaks_off_proves_nothing(outbox: Outbox) -> None:
         outbox.strike("html", action="Report")
         assert await settle_after(outbox, 700) == 0
     assert await outbox.status(number) == "uncertain"
+
+
+async def test_a_time_in_the_hour_that_autumn_repeats_keeps_no_text_from_being_adopted(
+    outbox: Outbox,
+) -> None:
+    second_half_past_one = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    outbox.pass_seconds((second_half_past_one - outbox.now()).total_seconds())
+    number = await queue_uncertain(outbox, taken=True)
+    # The report's 01:30 may be an hour earlier, when nobody had called yet.
+    assert await settle_after(outbox, 5) == 1
+    assert await outbox.status(number) == "sent"
 
 
 async def test_an_uncertain_list_is_a_persons_at_once(outbox: Outbox) -> None:

@@ -212,7 +212,22 @@ async def send_with_look(outbox: Outbox, provider: Provider) -> None:
         await outbox.make_watcher(client).look()
 
 
-@pytest.mark.parametrize("answer", [say(500), fail(httpx2.ReadTimeout("slow")), say(200, "-511")])
+@pytest.mark.parametrize("balance", ["152,50 EUR", "152 units left", "-502", "-150"])
+async def test_a_balance_that_nobody_can_read_keeps_no_text_waiting(
+    outbox: Outbox, balance: str
+) -> None:
+    provider = Provider(looks=say(200, balance), sends=say(500))
+    await queue_many(outbox)
+    await outbox.send_to(provider)
+    provider.sends = None
+    await send_for(outbox, provider, 10)
+    assert await count(outbox) == {"uncertain": 2, "sent": TEXTS - 2}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [say(500), fail(httpx2.ReadTimeout("slow")), say(200, "-511"), say(200), say(200, "lots")],
+)
 async def test_a_look_alone_that_fails_stops_nothing(outbox: Outbox, answer: Answer) -> None:
     await send_with_look(outbox, Provider(looks=answer))
     assert (await outbox.database.read(get_sender)).state == "running"

@@ -1,9 +1,15 @@
 """How forms, JSON and multipart bodies fall apart, damaged ones too."""
 
+import gzip
+import tracemalloc
+import zlib
+
 import pytest
 
+from app.domain.errors import TooLarge
 from app.domain.forms import Pair, split_form
-from app.provider.bodies import split_body
+from app.provider.bodies import MAX_BYTES, inflate, split_body
+from app.provider.parameters import MAX_PAIRS
 
 FORM = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=cut"
@@ -64,8 +70,8 @@ def test_a_form_falls_apart_at_its_separators(data: bytes, pairs: list[Pair]) ->
         pytest.param(b'{"a":1,"b":"he said "hi"","c":2}',
             [(b"a", b"1"), (b"body", b'"b":"he said "hi"","c":2}')],
             id="an unescaped quote: half a text is none"),
-        pytest.param(b'{"a":1,"b":"Hel', [(b"a", b"1"), (b"body", b'"b":"Hel')], id="cut off"),
-        pytest.param(b'{"a":1', [(b"body", b'"a":1')], id="cut off after a value"),
+        pytest.param(b'{"a":"x","b":17', [(b"a", b"x"), (b"body", b'"b":17')],
+            id="cut off in a number: half of one is none"),
         pytest.param(b'{"a":1 "b":2}', [(b"body", b'"a":1 "b":2}')], id="no comma"),
         pytest.param(b'{"a" 1}', [(b"body", b'"a" 1}')], id="no colon"),
         pytest.param(b'{"a":1,b:2}', [(b"a", b"1"), (b"body", b"b:2}")], id="no quotes"),
@@ -80,7 +86,7 @@ def test_a_form_falls_apart_at_its_separators(data: bytes, pairs: list[Pair]) ->
 def test_json_falls_apart_into_members_and_keeps_what_is_damaged(
     body: bytes, pairs: list[Pair]
 ) -> None:
-    assert split_body(body, JSON) == (pairs, None)
+    assert split_body(body, JSON, set()) == (pairs, None)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_json_falls_apart_into_members_and_keeps_what_is_damaged(
     ],
 )  # fmt: skip
 def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Pair]) -> None:
-    assert split_body(body, JSON) == (pairs, None)
+    assert split_body(body, JSON, set()) == (pairs, None)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +136,7 @@ def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Pair
 def test_multipart_falls_apart_at_its_boundaries_whatever_lies_between(
     body: bytes, pairs: list[Pair]
 ) -> None:
-    assert split_body(body, MULTIPART) == (pairs, None)
+    assert split_body(body, MULTIPART, set()) == (pairs, None)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +162,7 @@ def test_multipart_falls_apart_at_its_boundaries_whatever_lies_between(
 def test_a_body_of_no_known_form_is_kept(
     content_type: bytes, body: bytes, pairs: list[Pair]
 ) -> None:
-    assert split_body(body, content_type) == (pairs, None)
+    assert split_body(body, content_type, set()) == (pairs, None)
 
 
 @pytest.mark.parametrize(
@@ -176,4 +182,216 @@ def test_a_body_of_no_known_form_is_kept(
 def test_the_charset_that_the_pairs_are_in_is_told(
     content_type: bytes, body: bytes, pairs: list[Pair], charset: str | None
 ) -> None:
-    assert split_body(body, content_type) == (pairs, charset)
+    assert split_body(body, content_type, set()) == (pairs, charset)
+
+
+WHOLE = [(b"source", b"447700900123"), (b"msg", "Grüße 😀".encode()), (b"auth", b"secret")]
+AS_JSON = '{"source":"447700900123","msg":"Grüße 😀","auth":"secret"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "pairs"),
+    [
+        pytest.param(b'{"sms":' + AS_JSON + b"}", WHOLE, id="wrapped"),
+        pytest.param(b'{"sms":[' + AS_JSON + b"]}", WHOLE, id="wrapped in a list"),
+        pytest.param(b'{"a":{"b":{"sms": ' + AS_JSON + b" }}}", WHOLE, id="wrapped deeply"),
+        pytest.param(b"[" + AS_JSON + b"]", WHOLE, id="a list of one"),
+        pytest.param(b'{"auth":"secret","v":2,"sms":{"source":"7","msg":["Hi"]}}',
+            [(b"auth", b"secret"), (b"v", b"2"), (b"source", b"7"), (b"msg", b"Hi")],
+            id="wrapped, auth outside"),
+        pytest.param(b'{"source":["7"],"msg":[ "a\\u00e9" ],"auth":["secret"],"x":["y"]}',
+            [(b"source", b"7"), (b"msg", "aé".encode()), (b"auth", b"secret"),
+             (b"x", b'["y"]')], id="lists of one element"),
+        pytest.param(b'{"msg":["a","b"]}', [(b"msg", b'["a","b"]')], id="a longer list stays"),
+        pytest.param(b'{"msg":"Hi","sms":{"msg":"Ho"}}',
+            [(b"msg", b"Hi"), (b"sms", b'{"msg":"Ho"}')], id="not wrapped"),
+        pytest.param(b"[" + AS_JSON + b"," + AS_JSON + b"]",
+            [(b"auth", b"secret"), (b"auth", b"secret"),
+             (b"body", (b"[" + AS_JSON + b"," + AS_JSON + b"]").replace(b'"auth":"secret"', b""))],
+            id="two at once"),
+    ],
+)  # fmt: skip
+def test_json_is_looked_into_where_the_parameters_lie_deeper(
+    body: bytes, pairs: list[Pair]
+) -> None:
+    problems: set[str] = set()
+    assert split_body(body, JSON, problems) == (pairs, None)
+    assert problems == set()
+
+
+@pytest.mark.parametrize("missing", range(1, 12))
+def test_json_whose_length_was_counted_in_characters_is_read_as_far_as_it_goes(
+    missing: int,
+) -> None:
+    body = '{"auth":"secret","source":"447700900123","msg":"Grüße 😀"}'.encode()
+    problems: set[str] = set()
+    pairs, _ = split_body(body[:-missing], JSON, problems)
+    *others, (name, text) = pairs
+    assert others == [(b"auth", b"secret"), (b"source", b"447700900123")]
+    assert name == b"msg"
+    whole = "Grüße 😀".encode()
+    kept = whole[: len(whole) - max(0, missing - 2)].decode("utf-8", "ignore")
+    assert text.decode() in (kept, kept + "\ufffd")
+    assert problems == {"charset"}
+
+
+@pytest.mark.parametrize(
+    ("tail", "text"),
+    [(b"\\", b"Hi "), (b"\\u20", b"Hi "), (b"\\\\u20", b"Hi \\u20"), (b"\\u20ac", "Hi €".encode()),
+     (b"\xc3", b"Hi \xef\xbf\xbd")],
+)  # fmt: skip
+def test_half_an_escape_or_a_character_is_left_out(tail: bytes, text: bytes) -> None:
+    assert split_body(b'{"msg":"Hi ' + tail, JSON, set()) == ([(b"msg", text)], None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "pairs", "problems"),
+    [
+        pytest.param(b"text/xml", b"<?xml version='1.0'?><sms a='b'><source>447700900123</source>"
+            b"<ns:msg x='y'>a &amp; b &#233; &lt;3</ns:msg><auth>secret</auth></sms>",
+            [(b"source", b"447700900123"), (b"msg", "a & b é <3".encode()), (b"auth", b"secret")],
+            set(), id="elements"),
+        pytest.param(b"", b" <a><MSG><![CDATA[1 < 2 & so on]]></MSG></a>",
+            [(b"MSG", b"1 < 2 & so on")], set(), id="a section"),
+        pytest.param(b"", b"<?xml version='1.0' encoding='ISO-8859-1'?><msg>caf\xe9</msg>",
+            [(b"msg", "café".encode())], set(), id="its own charset"),
+        pytest.param(b"text/xml; charset=iso-8859-1", "<msg>café</msg>".encode(),
+            [(b"msg", "café".encode())], {"charset"}, id="UTF-8 that calls itself otherwise"),
+    ],
+)  # fmt: skip
+def test_the_known_elements_of_xml_are_read_and_the_whole_is_kept(
+    content_type: bytes, body: bytes, pairs: list[Pair], problems: set[str]
+) -> None:
+    found: set[str] = set()
+    *read, whole = split_body(body, content_type, found)[0]
+    assert read == pairs
+    assert whole[0] == b"body"
+    assert found == problems
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "pairs", "problems"),
+    [
+        pytest.param(FORM, b"source=1;msg=a;b;auth=x", [(b"source", b"1"), (b"msg", b"a;b"),
+            (b"auth", b"x")], set(), id="semicolons"),
+        pytest.param(FORM, b"msg=a;id=5", [(b"msg", b"a;id=5")], set(), id="one is no sign"),
+        pytest.param(FORM, b"msg=a;id=5;dest=2&x=1", [(b"msg", b"a;id=5;dest=2"), (b"x", b"1")],
+            set(), id="semicolons beside &"),
+        pytest.param(b"text/plain", b"source=1\r\nmsg=50% + a\r\nb=c\r\nauth=x\r\n",
+            [(b"source", b"1"), (b"msg", b"50% + a\r\nb=c"), (b"auth", b"x")], set(), id="lines"),
+        pytest.param(b"text/plain", b"source=1\nx&msg=2\nid=3", [(b"source", b"1\nx"),
+            (b"msg", b"2\nid=3")], set(), id="lines in a form are text"),
+        pytest.param(FORM, b"msg=%u20AC5+%uD83D%ude00&x=%u20A", [(b"msg", "€5 😀".encode()),
+            (b"x", b"%u20A")], {"charset"}, id="wide escapes"),
+        pytest.param(FORM, b"msg=caf%E9%u20AC%C3%A9", [(b"msg", "café€é".encode())], {"charset"},
+            id="wide escapes beside Latin-1"),
+        pytest.param(FORM, b"msg=%25u20AC", [(b"msg", b"%u20AC")], set(), id="an escaped one"),
+        pytest.param(FORM, b"\0msg=Hi\0", [(b"msg", b"Hi")], set(), id="the end of a C string"),
+    ],
+)  # fmt: skip
+def test_a_form_is_read_however_it_is_written(
+    content_type: bytes, body: bytes, pairs: list[Pair], problems: set[str]
+) -> None:
+    found: set[str] = set()
+    assert split_body(body, content_type, found) == (pairs, None)
+    assert found == problems
+
+
+def test_of_very_many_parameters_the_known_ones_are_taken_out() -> None:
+    crowd = b"a=%26&" * 5_000
+    form = b"id=1&" + crowd + b"id=2&" + crowd + b"Auth=secret&MSG[]=Hi+%26&auth=other&x=%41"
+    pairs, _ = split_body(form, FORM, set())
+    assert pairs[:2] == [(b"id", b"1"), (b"a", b"&")]
+    assert pairs[MAX_PAIRS:-1] == [(b"id", b"2"), (b"Auth", b"secret"), (b"MSG[]", b"Hi &")]
+    name, rest = pairs[-1]
+    assert name == b"body"
+    assert rest.endswith(b"a=%26&x=%41")
+    assert b"secret" not in rest
+    assert b"other" not in rest
+
+
+@pytest.mark.parametrize(
+    ("head", "value", "text"),
+    [
+        ("Content-Transfer-Encoding: base64", b"Q2Fmw6kg\r\n4oKs", "Café €"),
+        ("content-transfer-encoding:BASE64 ", b"SGk", "Hi"),
+        ("Content-Transfer-Encoding: base64", b"no base64!", "no base64!"),
+        ("Content-Transfer-Encoding: quoted-printable", b"Caf=C3=A9 =\r\n=E2=82=AC", "Café €"),
+        ("Content-Transfer-Encoding: 8bit", "Café".encode(), "Café"),
+        ("Content-Type: text/plain; charset=utf-16le", "Café".encode("utf-16-le"), "Café"),
+        ("Content-Type: text/plain; charset=iso-8859-1", b"Caf\xe9 \x80", "Café €"),
+        ("Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64",
+            b"Q2Fm6Q==", "Café"),
+    ],
+)  # fmt: skip
+def test_a_part_may_be_encoded_for_its_journey(head: str, value: bytes, text: str) -> None:
+    body = make_part("msg", value, "\r\n" + head) + b"--cut--"
+    assert split_body(body, MULTIPART, set()) == ([(b"msg", text.encode())], None)
+
+
+def test_the_lines_of_a_multipart_body_may_end_as_they_like() -> None:
+    body = (make_part("a", b"x\r\ny") + b"--cut--\r\n").replace(b"\r\n", b"\n")
+    body = body.replace(b"x\ny", b"x\r\ny")
+    assert split_body(body, MULTIPART, set()) == ([(b"a", b"x\r\ny")], None)
+    padded = (make_part("a", b"v") + b"--cut--").replace(b"--cut\r", b"--cut  \r")
+    assert split_body(padded, MULTIPART, set()) == ([(b"a", b"v")], None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    ("content_type", "text"),
+    [
+        (FORM, "source=447700900123&msg=Grüße+😀&auth=secret"),
+        (JSON, AS_JSON.decode()),
+        (b"text/plain", "source=447700900123\nmsg=Grüße 😀\nauth=secret"),
+    ],
+)
+def test_a_body_in_utf_16_or_utf_32_is_read_like_any_other(
+    encoding: str, content_type: bytes, text: str
+) -> None:
+    for declared, expected in ((b"; charset=" + encoding.encode(), set()), (b"", {"charset"})):
+        problems: set[str] = set()
+        assert split_body(text.encode(encoding), content_type + declared, problems) == (WHOLE, None)
+        assert problems == expected
+
+
+def test_a_body_is_inflated_whatever_it_calls_itself() -> None:
+    plain = b"auth=secret&msg=Hi"
+    bare = zlib.compressobj(wbits=-15)
+    deflated = bare.compress(plain) + bare.flush()
+    for coding, body in (
+        (b"gzip", gzip.compress(plain)),
+        (b"X-GZip", gzip.compress(plain)),
+        (b"", gzip.compress(plain)),
+        (b"deflate", zlib.compress(plain)),
+        (b"deflate", deflated),
+        (b"deflate", gzip.compress(plain)),
+        (b"gzip, deflate", zlib.compress(gzip.compress(plain))),
+        (b"identity", plain),
+        (b"gzip", plain),
+        (b"deflate", plain),
+        (b"br", plain),
+    ):
+        problems: set[str] = set()
+        assert inflate(body, coding, problems) == plain
+        assert problems == set()
+
+
+def test_what_is_cut_off_is_inflated_as_far_as_it_goes() -> None:
+    problems: set[str] = set()
+    assert b"auth=secret&msg=Hi".startswith(
+        inflate(gzip.compress(b"auth=secret&msg=Hi")[:-10], b"gzip", problems)
+    )
+    assert problems == {"charset"}
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, 50_000_000])
+def test_what_inflates_to_more_than_is_taken_is_refused(size: int) -> None:
+    assert len(inflate(gzip.compress(b"x" * MAX_BYTES), b"gzip", set())) == MAX_BYTES
+    bomb = zlib.compress(b"\0" * size)
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        inflate(bomb, b"deflate", set())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000

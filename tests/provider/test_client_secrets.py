@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import CountMismatch, LetterboxError, MissingColumns
-from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText
+from app.provider.actions import AccessLevel, NewUser, OutgoingText
 from app.provider.calls import form_create_user
 from app.provider.exchange import Timeouts
 from app.provider.quoting import clip, make_hider
@@ -96,11 +96,12 @@ async def test_headings_that_echo_the_token_are_blotted_out() -> None:
 
 
 async def test_answers_that_echo_the_token_are_blotted_out() -> None:
-    async with calling(answer(f"1 : {TOKEN}\n2 : {TOKEN}")) as (client, _):
+    text, numbers = OutgoingText("API", "Hello"), ["447700900001", "447700900002"]
+    async with calling(answer(f"{TOKEN},{TOKEN},1")) as (client, _):
         with pytest.raises(CountMismatch) as caught:
-            await client.import_contacts([NewContact("A", "447700900001")])
+            await client.send_many(text, numbers)
 
-    assert caught.value.answers == ("1 : [hidden]", "2 : [hidden]")
+    assert caught.value.answers == ("[hidden]", "[hidden]", "1")
 
 
 async def test_locals_of_our_own_frames_carry_no_secret() -> None:

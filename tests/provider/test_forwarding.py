@@ -1,8 +1,11 @@
 """What becomes of the provider's forward, in every form that it might come in."""
 
+import html
 import json
+import quopri
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -257,6 +260,171 @@ def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: by
             "problems": (),
         },
     )
+
+
+@pytest.mark.parametrize("content_type", [FORM, FORM + b"; charset=UTF-8", b"", b"text/plain"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\n\r\n", b"\0", b"\r\n\0"])
+def test_a_line_break_after_a_form_belongs_to_nothing(content_type: bytes, end: bytes) -> None:
+    request = read_request("POST", b"", content_type, AS_FORM + end)
+    assert request.auth == b"secret"
+    message = parse(
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
+    )
+    assert (message.body, message.problems) == ("café & co = 1+1\n", ())
+    assert message.dedupe_key == receive(content_type=FORM, body=AS_FORM).dedupe_key
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "problems"),
+    [
+        pytest.param("msg=café €".encode(), "café €", (), id="UTF-8 as it is"),
+        pytest.param(b"msg=caf\xe9 \x80", "café €", ("charset",), id="Windows-1252 as it is"),
+        pytest.param(b"msg=Hi there, you&x=1 2", "Hi there, you", (), id="spaces as they are"),
+        pytest.param(b"msg=caf%u00E9 %u20AC", "café €", ("charset",), id="wide escapes"),
+        pytest.param(b"MSG[0]=Hi", "Hi", (), id="a list of one"),
+        pytest.param(b"amp;msg=Hi", "Hi", (), id="an ampersand from a page's source"),
+        pytest.param(b"_charset_=iso-8859-15&msg=%A4", "€", (), id="a charset of its own"),
+    ],
+)
+def test_a_loosely_written_query_is_read(
+    query: bytes, body: str, problems: tuple[str, ...]
+) -> None:
+    message = receive(WHOLE + b"&" + query)
+    assert (message.body, message.problems) == (body, problems)
+
+
+def test_what_was_odd_on_the_wire_is_told_by_a_replay_too() -> None:
+    body = (WHOLE + b"&msg=Hi").decode().encode("utf-16")
+    first = receive(content_type=FORM, body=body)
+    assert (first.body, first.problems) == ("Hi", ("charset",))
+    raw = RawForward.from_bytes(first.raw)
+    assert raw.problems == ("charset",)
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+
+
+def test_what_was_stored_before_is_read_by_the_same_rules() -> None:
+    head = b'["POST", "text/plain; charset=ISO-8859-1", "ISO-8859-1"]\n'
+    raw = RawForward.from_bytes(head + WHOLE + b"&msg=caf%C3%A9+%E2%82%AC5")
+    message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    assert (message.body, message.problems) == ("café €5", ("charset",))
+    assert message.raw == raw.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("query", "secrets"),
+    [
+        pytest.param(b"auth=secret", [b"secret"], id="plain"),
+        pytest.param(b"auth=cl%E9", [b"cl\xe9", "clé".encode(), "cle\u0301".encode()],
+            id="Latin-1"),
+        pytest.param(b"auth=cl\xe9&msg=\xe9", [b"cl\xe9", "clé".encode(), "cle\u0301".encode()],
+            id="Latin-1 as it is"),
+        pytest.param("auth=cle\u0301".encode(), ["cle\u0301".encode(), "clé".encode()],
+            id="the accent by itself"),
+        pytest.param(b"auth=secret%0D%0A", [b"secret\r\n", b"secret"], id="a line break"),
+        pytest.param(b"auth=+secret+", [b" secret ", b"secret"], id="spaces"),
+        pytest.param(b"auth=a+b", [b"a b", b"a+b"], id="a plus that nobody escaped"),
+        pytest.param(b"auth=&AUTH=two&auth=three&auth[]=four&auth=five",
+            [b"two", b"three", b"four"], id="several"),
+        pytest.param(b"msg=Hi", [], id="none"),
+        pytest.param(b"auth=&auth=+", [b" "], id="nothing in it"),
+    ],
+)  # fmt: skip
+def test_every_way_to_read_the_auth_value_is_tried(query: bytes, secrets: list[bytes]) -> None:
+    assert read_request("GET", query, b"", b"").list_secrets() == secrets
+
+
+SECRET = 'an-auth+value/of the "tests" & é'
+URL_ESCAPED = quote(SECRET, safe="")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        URL_ESCAPED,
+        URL_ESCAPED.lower(),
+        quote(SECRET, safe="/ +", encoding="latin-1"),
+        quote(URL_ESCAPED),
+        quote(quote(URL_ESCAPED)),
+        "".join(f"%{ord(each):02x}" for each in SECRET),
+        "".join(f"%u{ord(each):04x}" for each in SECRET),
+        json.dumps(SECRET),
+        json.dumps(json.dumps(SECRET)),
+        json.dumps({"a": json.dumps({"b": json.dumps(SECRET)})}),
+        "".join(f"\\u{ord(each):04X}" for each in SECRET),
+        SECRET.replace("/", "\\/").replace('"', '\\"'),
+        html.escape(SECRET),
+        html.escape(html.escape(SECRET)),
+        "".join(f"&#{ord(each)};" for each in SECRET),
+        "".join(f"&#x{ord(each):X};" for each in SECRET),
+        quopri.encodestring(SECRET.encode(), quotetabs=True).decode(),
+    ],
+)
+def test_the_admitted_secret_is_cut_out_however_it_is_escaped(written: str) -> None:
+    for content_type, body in (
+        (FORM, f"{quote(written)}=1&x={quote(written)}&y={quote_plus(written)}"),
+        (b"text/plain", f"Hello {written} there"),
+        (JSON, json.dumps({"x": {"auth": written}, "y": [written], written: 1})),
+        (JSON, '{"damaged": "' + written),
+        (b"text/xml", f"<a auth='{written}'><authtoken>{written}</authtoken></a>"),
+        (MULTIPART, f"--cut\r\nContent-Disposition: form-data; name=x\r\n\r\n{written}"),
+        (b"text/plain; note=" + written.encode(), "Hello"),
+        (b"text/plain; charset=" + written.encode(), "Hello"),
+    ):
+        request = read_request("POST", b"", content_type, body.encode())
+        raw = request.forget(SECRET.encode()).raw
+        kept = raw.to_bytes() + b"".join(name + value for name, value in raw.pairs)
+        # Pieces of it that no escape changes.
+        assert b"value" not in kept
+        assert b"n-auth" not in kept
+        message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+        assert "value" not in json.dumps([message.extra, message.body])
+
+
+def test_the_rest_of_what_held_the_secret_is_kept() -> None:
+    query = b"auth=one-long-secret&auth[]=one-long-secret&x=a+one-long-secret+b&msg=Hi"
+    request = read_request("GET", WHOLE + b"&" + query, b"", b"").forget(b"one-long-secret")
+    message = parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    assert (message.extra, message.body, message.problems) == ({"x": "a  b"}, "Hi", ())
+
+
+@pytest.mark.parametrize(
+    ("secret", "body"),
+    [
+        ("one-long-secret", "Hi "),
+        ("letterbox", "Hi letterbox"),
+        ("447700900456", "Hi 447700900456"),
+    ],
+)
+def test_a_text_loses_the_secret_only_where_that_is_no_word(secret: str, body: str) -> None:
+    for method in (f"auth={secret}", f"AUTH={secret}"):
+        query = WHOLE + f"&msg=Hi+{secret}&{method}".encode()
+        request = read_request("GET", query, b"", b"").forget(secret.encode())
+        message = parse(
+            request.raw,
+            request.fields,
+            zone=LONDON,
+            region="GB",
+            arrived_at=ARRIVED_AT,
+            nonce=b"arrival",
+        )
+        assert (message.body, message.dest) == (body, "447700900456")
+        assert (
+            parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+            == message
+        )
+
+
+def test_what_holds_no_secret_is_left_as_it_is() -> None:
+    request = read_request("GET", WHOLE + b"&msg=Hi&auth=one-long-secret", b"", b"")
+    assert request.forget(b"one-long-secret") is request
+    request = read_request("GET", WHOLE + b"&msg=Hi&AUTH=one-long-secret", b"", b"")
+    assert request.forget(b"one-long-secret") is request
 
 
 def test_the_query_of_a_post_comes_before_its_body() -> None:

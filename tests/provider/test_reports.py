@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from app.domain.errors import CallBroken, MissingColumns, UnreadableAnswer
+from app.domain.errors import CallBroken, CodeError, MissingColumns, UnreadableAnswer
+from app.domain.statuses import KnownStatus
 from app.provider.reports import (
     InboundRow,
     MessageRow,
@@ -100,6 +101,51 @@ async def test_columns_are_found_by_their_likely_names_without_case(headings: st
         "API",
         "Sent",
     )
+
+
+@pytest.mark.parametrize("parted_by", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quote", ['"', ""])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+async def test_rows_are_read_by_heading_whatever_parts_the_fields(
+    parted_by: str, quote: str, line_end: str
+) -> None:
+    rows = [
+        ("Message ID ", " Destination", "Source", "STATUS"),
+        ("1", "+447700900001", "API", "Command Rejected"),
+        ("2", "447700900002", "API", "Sent"),
+    ]
+    written = [parted_by.join(f"{quote}{cell}{quote}" for cell in row) for row in rows]
+    body = line_end.join(written)
+    for before in ("", "\ufeff", "\r\n", f"sep={parted_by}{line_end}"):
+        first, second = await _read_messages(before + body)
+        assert (first.message_id, first.destination) == ("1", "+447700900001")
+        assert (first.status.known, second.status.word) == (KnownStatus.COMMAND_REJECTED, "Sent")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "\r\n", "\ufeff", "-523", "-523\nNo messages were found", "-523,"]
+)
+async def test_a_report_with_nothing_in_it_is_empty(body: str) -> None:
+    assert await _read_inbound(body) == []
+    assert await _read_messages(body) == []
+    assert await _read_raw(body) == ((), [])
+    async with calling(answer(body)) as (client, _), client.open_report("Outbox") as table:
+        assert [row async for row in read_usage(table)] == []
+
+
+@pytest.mark.parametrize(
+    "body", ["-601", "-601,", "-601 Unknown", "<error>-601</error>", "-601<br>\n"]
+)
+async def test_the_code_of_a_report_is_read_whatever_stands_around_it(body: str) -> None:
+    with pytest.raises(CodeError, match="-601"):
+        await _read_messages(body)
+
+
+async def test_commas_in_a_text_without_quotes_do_not_move_the_columns() -> None:
+    body = "MessageID,From,Number,Message,Received Date,Status\n"
+    body += "1,447700900001,447700900002,Yes, I do, of course,01/06/2026 10:00:00,Read\n"
+    [row] = await _read_inbound(body)
+    assert (row.body, row.received.text) == ("Yes, I do, of course", "01/06/2026 10:00:00")
 
 
 async def test_columns_are_found_in_any_order_among_others() -> None:

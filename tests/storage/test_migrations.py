@@ -11,11 +11,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import insert, select, text
 
-from app.storage.audit import add_audit
 from app.storage.columns import to_microseconds
 from app.storage.database import Connection, Database, open_database
 from app.storage.migrate import MIGRATIONS, migrate
-from app.storage.outbound_tables import outbound
+from app.storage.outbound_tables import audit, outbound
 from app.storage.session_tables import sessions
 from tests.conftest import NOW
 
@@ -96,7 +95,8 @@ async def test_sessions_that_a_password_opened_before_it_was_kept_with_them_end(
                 **dict.fromkeys(times, now),
             )
         )
-        add_audit(conn, f"session:{name}", "session.begin", name, {"by": by}, now)
+        entry = {"actor": f"session:{name}", "action": "session.begin", "subject": name}
+        conn.execute(insert(audit).values(done_at=now, detail={"by": by}, **entry))
 
     for name, by, minutes in (
         ("Ada", "password", 0),

@@ -51,14 +51,18 @@ class Kit:
 
 @asynccontextmanager
 async def open_kit(
-    database_url: str, data_dir: Path, provider: ProviderClient | None = None
+    database_url: str,
+    data_dir: Path,
+    provider: ProviderClient | None = None,
+    *,
+    inbound_auth: str = AUTH,
 ) -> AsyncIterator[Kit]:
     """The application over an empty database, perhaps with an account of a provider."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=database_url,
         data_dir=data_dir,
-        inbound_auth=SecretStr(AUTH),
+        inbound_auth=SecretStr(inbound_auth),
         api_key=SecretStr(API_KEY),
         run_workers=False,
     )

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import httpx2
 from sqlalchemy import text
 
+from app.flows.compose import compose_text
+from app.flows.draft import WantedText
 from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
@@ -35,7 +37,7 @@ ADA = "447700900011"
 GRACE = "447700900012"
 TOKEN = "demo-token"
 CREDITS = Decimal(100_000)
-RUNNING = SendPolicy(per_second=1000, concurrency=8, zone=LONDON)
+RUNNING = SendPolicy(per_second=1000, concurrency=8, batch=100, zone=LONDON)
 
 Row = Any
 
@@ -45,6 +47,7 @@ def claim_due(
     *,
     limit: int = 9,
     per_second: float = 1000,
+    batch: int = 100,
     lease_seconds: float = 100,
     now: datetime | None = None,
 ) -> Claim:
@@ -56,6 +59,7 @@ def claim_due(
         now or locked_at,
         limit=limit,
         per_second=per_second,
+        batch=batch,
         lease_seconds=lease_seconds,
     )
 
@@ -132,6 +136,19 @@ class Outbox:
         assert added is not None
         return added
 
+    async def queue_many(self, numbers: Sequence[str], **changes: Any) -> list[int]:
+        """What one request to many numbers makes of them."""
+        wanted = WantedText(source=OURS, body="Hello", to=list(numbers))
+        queued = await compose_text(
+            self.database,
+            replace(wanted, **changes),
+            who="key:test",
+            region="GB",
+            zone=LONDON,
+            now=self.now(),
+        )
+        return [each.id for each in queued.texts]
+
     async def send(self, **changes: Any) -> int:
         """Send all that is due; returns how many calls that took.
 
@@ -167,6 +184,9 @@ class Outbox:
     async def status(self, number: int) -> str:
         return str((await self.fetch(f"SELECT status FROM outbound WHERE id = {number}"))[0][0])
 
+    async def statuses(self, numbers: Sequence[int]) -> list[str]:
+        return [await self.status(each) for each in numbers]
+
     async def row(self, number: int) -> Row:
         return (await self.fetch(f"SELECT * FROM outbound WHERE id = {number}"))[0]
 
@@ -185,6 +205,11 @@ class Outbox:
         """The kinds of the open alerts."""
         found = await self.database.read(list_alerts, before=None, limit=50, is_open=True)
         return [alert.kind for alert in found]
+
+    def sends(self) -> list[list[str]]:
+        """The numbers of each Send that was called."""
+        calls = [each for each in self.world.calls.recent if each.action == "Send"]
+        return [each.parameters["DestinationAddress"].split(",") for each in calls]
 
     def taken(self) -> list[tuple[str, str]]:
         """The destination and body of every text that the provider took."""

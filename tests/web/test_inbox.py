@@ -12,6 +12,7 @@ from app.storage import inbox
 from app.web.inbox import PAGE, find_digits
 from tests.conftest import NOW
 from tests.support.messages import make_message
+from tests.support.service import NUMBER, make_forward
 from tests.web.visiting import Visitor
 
 SHOP, OFFICE = "447700900100", "447700900200"
@@ -152,3 +153,17 @@ async def test_an_empty_inbox_says_what_will_come(lone_visitor: Visitor) -> None
     assert "Each text that the provider forwards appears here" in await lone_visitor.read("/")
     assert "All read" in await lone_visitor.read("/?view=unread")
     assert "Every text that came in was in order" in await lone_visitor.read("/?view=problems")
+
+
+async def test_a_refused_forward_to_our_number_shows_on_the_inbox_and_the_overview(
+    visitor: Visitor,
+) -> None:
+    runtime = visitor.running.runtime
+    assert "was refused" not in await visitor.read("/")
+    answer = await visitor.get(f"/inbound?{make_forward('1', auth='wrong-one')}")
+    assert answer.status_code == 403
+    await runtime.tender.write_notices()
+    for path in ("/", "/overview", "/alerts"):
+        page = await visitor.read(path)
+        assert f"A forward to {NUMBER} was refused: its auth value is wrong." in page
+    assert "Its <code>auth</code> value is not one of ours" in await visitor.read("/refusals")

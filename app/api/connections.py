@@ -1,0 +1,133 @@
+"""How many connections and requests there are at once, so that no stranger's hold up a forward."""
+
+import resource
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+# Files that the process needs besides: databases, spool, calls to the provider and to webhooks.
+SPARE_FILES = 256
+MOST_CONNECTIONS = 60_000
+# Requests other than forwards that compute at once: each may hold the event loop for some
+# milliseconds at every step, and a forward passes it a few times.
+RUNNING = 3
+# After so long a request waits for others rather than computes, or is a stream.
+COMPUTES_SECONDS = 0.25
+WAITING = 500
+
+log = structlog.get_logger("letterbox.connections")
+
+
+class Connection(Protocol):
+    """A connection, as far as it is counted here."""
+
+    is_trusted: bool
+    """Whether it has brought a forward that was accepted."""
+    waits_in: "dict[Connection, None]"
+
+    def evict(self) -> None:
+        """Close it for the sake of others."""
+
+
+class Connections:
+    """Knows which connections wait for their caller, and closes the oldest where there is no room.
+
+    Those that have brought an accepted forward go last: the provider's are worth most.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = find_limit() if limit is None else limit
+        self.turnstile = Turnstile()
+        self.is_full = False
+        self._open: set[Connection] = set()
+        # In the order in which they began to wait.
+        self._idle: dict[Connection, None] = {}
+        self._reading: dict[Connection, None] = {}
+        self._trusted: dict[Connection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> bool:
+        """False where there is no room for it: all others are being answered."""
+        self._open.add(connection)
+        if len(self._open) <= self.limit:
+            return True
+        if not self.is_full:
+            self.is_full = True
+            log.warning("connections_used_up", limit=self.limit)
+        for waiting in (self._idle, self._reading, self._trusted):
+            if waiting:
+                oldest = next(iter(waiting))
+                self.discard(oldest)
+                oldest.evict()
+                return True
+        return False
+
+    def discard(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self.engage(connection)
+        if self.is_full and len(self._open) < self.limit * 0.9:
+            self.is_full = False
+
+    def wait(self, connection: Connection, *, is_reading: bool) -> None:
+        """It waits for its caller: for a request, or in the midst of one."""
+        line = self._idle
+        if is_reading:
+            line = self._reading
+        elif connection.is_trusted:
+            line = self._trusted
+        connection.waits_in.pop(connection, None)
+        connection.waits_in = line
+        line[connection] = None
+
+    def engage(self, connection: Connection) -> None:
+        """It does not wait any more: its request is being answered."""
+        connection.waits_in.pop(connection, None)
+
+
+class Turnstile:
+    """Lets a few requests compute at once; the others wait in line, or are sent away."""
+
+    def __init__(self, *, running: int = RUNNING, waiting: int = WAITING) -> None:
+        self._free = running
+        self._most_waiting = waiting
+        self._line: deque[Callable[[], bool]] = deque()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the line is as long as it may be."""
+        return len(self._line) >= self._most_waiting
+
+    def enter(self, begin: Callable[[], bool]) -> None:
+        """Call `begin` now or once it is its turn; it says whether anything has begun."""
+        self._line.append(begin)
+        self._let_in()
+
+    def make_exit(self) -> Callable[[], None]:
+        """What to call, once or more often, when that which has begun computes no more."""
+        has_left = False
+
+        def leave() -> None:
+            nonlocal has_left
+            if not has_left:
+                has_left = True
+                self._free += 1
+                self._let_in()
+
+        return leave
+
+    def _let_in(self) -> None:
+        while self._free and self._line:
+            if self._line.popleft()():
+                self._free -= 1
+
+
+def find_limit() -> int:
+    """How many connections the limit of open files has room for."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(max(files - SPARE_FILES, files // 2), MOST_CONNECTIONS)

@@ -1,0 +1,94 @@
+"""Runs several web processes: replaces those that die, and ends all of them together."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
+
+import structlog
+from uvicorn.config import STARTUP_FAILURE
+
+from app.ending import MOST_SECONDS, catching_end
+
+LOOK_SECONDS = 0.1
+# Who dies sooner than this after its start may well do so again: it is replaced ever later.
+QUICK_SECONDS = 10.0
+FIRST_WAIT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 30.0
+# After what a process may take to end by itself.
+KILL_SECONDS = MOST_SECONDS + 0.4
+
+log = structlog.get_logger("letterbox")
+
+
+@dataclass
+class _Place:
+    """One of the processes, and the next one in its place."""
+
+    process: SpawnProcess
+    started_at: float
+    wait_seconds: float = FIRST_WAIT_SECONDS
+    replace_at: float | None = None
+
+
+class Supervisor:
+    """`start` begins one process; `on_death` is told the pid of each that dies unasked."""
+
+    def __init__(
+        self, start: Callable[[], SpawnProcess], count: int, *, on_death: Callable[[int], None]
+    ) -> None:
+        self._start = start
+        self._count = count
+        self._on_death = on_death
+        self._places: list[_Place] = []
+        self._ending = False
+
+    def run(self) -> bool:
+        """Until a signal asks for the end; False where a process found that none can run.
+
+        None of the processes outlives this one: where it is killed, they see that themselves.
+        """
+        with catching_end(self._end):
+            try:
+                for _ in range(self._count):
+                    self._places.append(_Place(self._start(), time.monotonic()))
+                while not self._ending:
+                    time.sleep(LOOK_SECONDS)
+                    if any(each.process.exitcode == STARTUP_FAILURE for each in self._places):
+                        return False
+                    for place in self._places:
+                        self._replace_dead(place)
+            finally:
+                self._end_all()
+        return True
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+
+    def _replace_dead(self, place: _Place) -> None:
+        now = time.monotonic()
+        if place.process.exitcode is None:
+            return
+        if place.replace_at is None:
+            process = place.process
+            log.warning("process_died", pid=process.pid, exit_code=process.exitcode)
+            self._on_death(process.pid or 0)
+            if now - place.started_at > QUICK_SECONDS:
+                place.wait_seconds = FIRST_WAIT_SECONDS
+            place.replace_at = now + place.wait_seconds
+            place.wait_seconds = min(2 * place.wait_seconds, LONGEST_WAIT_SECONDS)
+        elif now >= place.replace_at:
+            place.process, place.started_at, place.replace_at = self._start(), now, None
+
+    def _end_all(self) -> None:
+        processes = [place.process for place in self._places]
+        for process in processes:
+            if process.exitcode is None:
+                process.terminate()
+        kill_at = time.monotonic() + KILL_SECONDS
+        for process in processes:
+            process.join(max(kill_at - time.monotonic(), 0))
+            if process.exitcode is None:
+                log.error("process_killed", pid=process.pid, reason="it did not end")
+                process.kill()
+                process.join(1)

@@ -1,0 +1,161 @@
+"""Keeps one time for all processes of a database: its own, and tells of clocks that are off."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.storage.alerts import close_alert, close_quiet_alerts, raise_alert
+from app.storage.clock import read_clock
+from app.storage.database import Connection, Database
+from app.storage.stamps import clamp_stamps, has_gone_back
+
+# So often the clocks are compared. What is stored while nobody knows that one was set is off.
+LOOK_SECONDS = 2.0
+# NTP keeps clocks within milliseconds; what differs by more than this was set, or runs away.
+TOLERANCE = timedelta(seconds=5)
+# An answer of the database that takes longer tells too little of its time.
+SLOWEST_SECONDS = 1.0
+TOLD_EVERY_SECONDS = 60.0
+STEP_ALERT_ENDS_AFTER = timedelta(hours=1)
+
+SKEW_ALERT = "clock-skew"
+STEP_ALERT = "clock-step"
+
+log = structlog.get_logger("letterbox.clock")
+
+
+def utc_now() -> datetime:
+    """This machine's time."""
+    return datetime.now(UTC)
+
+
+def read_boot_seconds() -> float:
+    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+@dataclass
+class Clock:
+    """The time that all processes of a database share, whatever this machine's clock is set to.
+
+    Until it is known, and where the database is a file, it is this machine's.
+    """
+
+    wall: Callable[[], datetime] = utc_now
+    seconds: Callable[[], float] = read_boot_seconds
+    _known: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        if self._known is None:
+            return self.wall()
+        at, seconds = self._known
+        return at + timedelta(seconds=self.seconds() - seconds)
+
+    def set(self, at: datetime, seconds: float) -> None:
+        """It was `at` when the clock that nobody sets stood at `seconds`."""
+        self._known = at, seconds
+
+
+@dataclass
+class TimeKeeper:
+    """One a process; `host` names its machine in alerts."""
+
+    database: Database
+    clock: Clock
+    host: str
+    on_change: Callable[[], None]
+    _expected: tuple[datetime, float] | None = None
+    _skew: timedelta = timedelta()
+    _told: bool = False
+    _tells_at: float = 0.0
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with this machine's clock; "" where nothing is."""
+        if abs(self._skew) <= TOLERANCE:
+            return ""
+        return f"the clock of {self.host} is {_describe(self._skew)} the database's"
+
+    async def look(self) -> None:
+        """Compare the clocks, and put right what one that was set has left. Raises Unavailable."""
+        measured = await self._measure()
+        if measured is None:
+            return
+        now, seconds, blur = measured
+        step = timedelta()
+        is_first = self._expected is None
+        if self._expected is not None:
+            at, then = self._expected
+            step = now - (at + timedelta(seconds=seconds - then))
+        # Within what the measuring itself may be off, the time that is known stays: it runs evenly.
+        if is_first or abs(step) > blur:
+            self._expected = now, seconds
+            if self.database.dialect == "postgresql":
+                self.clock.set(now, seconds)
+        went_back = await self.database.read(has_gone_back, now) if is_first else step < -TOLERANCE
+        if went_back:
+            await self.database.write(clamp_stamps, now)
+        await self._tell(now, step, went_back=went_back)
+
+    async def _measure(self) -> tuple[datetime, float, timedelta] | None:
+        """The shared time, when it was that, and by how much that may be off."""
+        if self.database.dialect != "postgresql":
+            return self.clock.wall(), self.clock.seconds(), timedelta(milliseconds=1)
+        began = self.clock.seconds()
+        now = await self.database.read(read_clock)
+        wall, took = self.clock.wall(), self.clock.seconds() - began
+        if took > SLOWEST_SECONDS:
+            return None
+        self._skew = wall - timedelta(seconds=took / 2) - now
+        return now, began + took / 2, timedelta(seconds=took)
+
+    async def _tell(self, now: datetime, step: timedelta, *, went_back: bool) -> None:
+        has_stepped = abs(step) > TOLERANCE
+        if has_stepped or went_back:
+            log.warning("clock_set", by_seconds=round(step.total_seconds(), 1))
+        is_news = has_stepped or bool(self.trouble) != self._told
+        if is_news or self.clock.seconds() >= self._tells_at:
+            await self.database.write(self._write_alerts, now, step, has_stepped=has_stepped)
+            self._told = bool(self.trouble)
+            self._tells_at = self.clock.seconds() + TOLD_EVERY_SECONDS
+        if is_news or went_back:
+            self.on_change()
+
+    def _write_alerts(
+        self, conn: Connection, now: datetime, step: timedelta, *, has_stepped: bool
+    ) -> None:
+        if has_stepped:
+            whose = self.host if self.database.dialect == "sqlite" else "the database's server"
+            raise_alert(
+                conn,
+                STEP_ALERT,
+                whose,
+                text=f"The clock of {whose} was set {_describe(step, 'forward', 'back')}.",
+                action="Find out what set it, and have NTP keep it: times that were stored before"
+                " are off by as much.",
+                now=now,
+            )
+        else:
+            close_quiet_alerts(conn, STEP_ALERT, before=now - STEP_ALERT_ENDS_AFTER, now=now)
+        if self.trouble:
+            raise_alert(
+                conn,
+                SKEW_ALERT,
+                self.host,
+                text=f"{self.trouble[0].upper()}{self.trouble[1:]}.",
+                action="Have NTP keep both machines' clocks. Letterbox goes by the database's.",
+                count=0,
+                now=now,
+            )
+        else:
+            close_alert(conn, SKEW_ALERT, self.host, now=now)
+
+
+def _describe(by: timedelta, more: str = "ahead of", less: str = "behind") -> str:
+    seconds = abs(by.total_seconds())
+    length = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return f"{length} {more if by > timedelta() else less}"

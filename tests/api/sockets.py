@@ -1,0 +1,115 @@
+"""The server as it is configured, over real sockets, and callers that write what they like."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from app.api.protocol import HttpProtocol
+from app.cli.listening import configure_server
+from app.main import build_app
+from tests.support.kit import Kit
+
+PATIENCE_SECONDS = 20.0
+
+
+class ThroughAsgi(HttpProtocol):
+    """The same protocol, but that forwards go the way of all other requests."""
+
+    hands_over = False
+
+
+@asynccontextmanager
+async def serving(kit: Kit, **changes: Any) -> AsyncIterator[int]:
+    """The kit's runtime behind the server; gives the port. `changes` are the configuration's."""
+    async with serving_app(build_app(kit.runtime), **changes) as port:
+        yield port
+
+
+@asynccontextmanager
+async def serving_app(app: Any, **changes: Any) -> AsyncIterator[int]:
+    """Any application behind the server; gives the port."""
+    config = configure_server(app)
+    for name, value in {"port": 0, "lifespan": "off", **changes}.items():
+        setattr(config, name, value)
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    await server.on_tick(0)  # which brings the date
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        await server.shutdown()
+
+
+async def talk(port: int, *pieces: bytes, half_close: bool = False, pause: float = 0.01) -> bytes:
+    """Send the pieces, each after a moment, and read to the end of the connection.
+
+    `half_close` tells that nothing more comes, as `nc -N` does.
+    """
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(pause)
+            if half_close:
+                writer.write_eof()
+            return await reader.read()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, list[str]]
+    body: bytes
+
+
+def read_answers(received: bytes, *, without_bodies: bool = False) -> list[Answer]:
+    """All answers of a connection, as strictly as HTTP has it."""
+    found = []
+    while received:
+        head, blank, received = received.partition(b"\r\n\r\n")
+        assert blank, received
+        line, *fields = head.decode().split("\r\n")
+        matched = re.fullmatch(r"HTTP/1\.1 (\d{3}) .*", line)
+        assert matched, line
+        headers: dict[str, list[str]] = {}
+        for field in fields:
+            name, _, value = field.partition(": ")
+            headers.setdefault(name.lower(), []).append(value)
+        if matched[1] == "100" or without_bodies:
+            body = b""
+        elif "content-length" in headers:
+            [length] = headers["content-length"]
+            body, received = received[: int(length)], received[int(length) :]
+            assert len(body) == int(length)
+        elif headers.get("transfer-encoding") == ["chunked"]:
+            body, received = _read_chunks(received)
+        else:
+            body, received = received, b""
+        found.append(Answer(int(matched[1]), headers, body))
+    return found
+
+
+def _read_chunks(received: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        line, _, received = received.partition(b"\r\n")
+        size = int(line, 16)
+        body += received[:size]
+        assert received[size : size + 2] == b"\r\n"
+        received = received[size + 2 :]
+        if not size:
+            return body, received
