@@ -32,7 +32,7 @@ async def migrate(database: Database) -> str | None:
         current, head = await _look(database)
         return None if current == head else await database.write_at_length(_upgrade)
     if damage := await database.find_damage():
-        raise SetupError(f"the SQLite file {database.path} {damage}")
+        raise SetupError(f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} {damage}")
     current, head = await _look(database)
     if current not in (head, None):
         await asyncio.to_thread(_back_up, database.path, current)
