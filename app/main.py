@@ -51,7 +51,7 @@ def build_app(
 
     connections = Connections()
     pages = Pages(runtime, renderer=renderer)
-    rest = build_rest(runtime, lifespan=lifespan)
+    rest = build_rest(runtime, lifespan=lifespan, connections=connections)
     inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
     is_https = runtime.settings.base_url.startswith("https://")
     return WebApplication(

@@ -19,6 +19,7 @@ from app.flows.admit import Gate
 from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
 from app.flows.keep_time import utc_now as utc_now
 from app.flows.metrics import Metrics
+from app.flows.note_answers import AnswerNotes
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
@@ -44,6 +45,7 @@ FIRST_CONNECT_SECONDS = 5.0
 END_SECONDS = 9.5
 # What is left of it for the last steps, whatever the loops still do.
 LAST_STEPS_SECONDS = 1.5
+ABANDON_SECONDS = 0.5
 # A spool of many messages that another process left behind takes its time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
@@ -68,6 +70,7 @@ class Runtime:
     intake: Intake | None
     identity: Identity
     provider: ProviderClient | None
+    answer_notes: AnswerNotes
     now: Callable[[], datetime]
     time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -177,6 +180,7 @@ class Runtime:
         if closing.done():
             closing.result()
         else:
+            self.database.abandon()
             closing.cancel()
             log.warning("ended_early", reason="something did not end in time")
 
@@ -186,13 +190,17 @@ class Runtime:
         for task in self._tasks - self._work:
             task.cancel()
         await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
-        for task in self._tasks:
-            # What it waits for at its end hangs: its leases will say what became of it.
-            task.cancel()
+        if self._tasks:
+            # What they wait for at their end hangs: their leases will say what became of it.
+            self.database.abandon()
+            for task in self._tasks:
+                task.cancel()
+            await self._wait_for_tasks(ABANDON_SECONDS)
         if self.prepared.is_set():
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1):
                     await self.tender.say_goodbye()
+        await self.answer_notes.close()
         if self.provider is not None:
             await self.provider.aclose()
         await self.wakeups.close()
@@ -348,6 +356,9 @@ def open_runtime(
     tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
+    answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
+    if provider is not None:
+        provider.on_answer = answer_notes
     return Runtime(
         settings,
         shared,
@@ -361,6 +372,7 @@ def open_runtime(
         intake,
         identity,
         provider,
+        answer_notes,
         now,
         time_keeper=None
         if is_told

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     processes: int = Field(1, ge=1, le=64)
     inbound_auth: SecretStr | None = None
     forwarders: Networks = EVERYWHERE
-    trusted_proxies: Networks = (ipaddress.ip_network("127.0.0.1/32"),)
+    trusted_proxies: Networks = ()
     api_key: SecretStr | None = None
     admin_password: SecretStr | None = None
     provider_url: str = "https://my.fastsms.co.uk/api"

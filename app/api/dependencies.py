@@ -46,10 +46,14 @@ class Caller:
         """Who it is in the audit trail and in histories."""
         return Actor(f"key:{self.name}", self.address)
 
-    def check(self, scope: Scope) -> None:
-        """Raises MissingScope."""
-        if not self.scopes & {scope, "admin"}:
-            raise MissingScope(scope)
+    def may(self, scope: Scope) -> bool:
+        return bool(self.scopes & {scope, "admin"})
+
+    def check(self, *scopes: Scope) -> None:
+        """Raises MissingScope for the first that the key lacks."""
+        for scope in scopes:
+            if not self.may(scope):
+                raise MissingScope(scope)
 
 
 class Keyring:
@@ -88,14 +92,16 @@ class Keyring:
                 await self._runtime.database.write(note_key_used, key.id, now)
 
 
-def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
-    """A router under /api/v1 whose every endpoint needs `scope` and takes known parameters only."""
+def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
+    """A router under /api/v1 whose every endpoint needs all `scopes` and takes known parameters
+    only.
+    """
 
     class StrictRoute(APIRoute):
-        """Checks in this order: the key, its scope, the parameters' names; then the endpoint's."""
+        """Checks in this order: the key, its scopes, the parameters' names; then the endpoint's."""
 
         def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-            security = {"security": [{SECURITY_SCHEME: [scope]}]}
+            security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
             options["openapi_extra"] = security | (options.get("openapi_extra") or {})
             super().__init__(path, endpoint, **options)
 
@@ -105,7 +111,7 @@ def make_router(keyring: Keyring, path: str, scope: Scope) -> APIRouter:
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
-                caller.check(scope)
+                caller.check(*scopes)
                 keyring.check_prepared()
                 _check_parameters(request, known)
                 request.state.caller = caller

@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from app.api.connections import Connections
 from app.domain.errors import Unavailable
 from app.flows.supervise import FAILING
 from app.runtime import Runtime
@@ -63,6 +64,7 @@ class Readiness(BaseModel):
     spool: Part
     workers: Part
     sender: Part
+    connections: Part
     clock: Part
     loops: dict[str, Part]
 
@@ -81,7 +83,7 @@ class Findings(NamedTuple):
 
 
 def make_health_router(
-    runtime: Runtime, *, measure_disk: MeasureDisk = shutil.disk_usage
+    runtime: Runtime, connections: Connections, *, measure_disk: MeasureDisk = shutil.disk_usage
 ) -> APIRouter:
     """/livez, /readyz and /metrics; open to all, with nothing secret in them."""
     router = APIRouter(tags=["health"])
@@ -107,6 +109,7 @@ def make_health_router(
             "sender": judge_sender(
                 found, has_account=runtime.provider is not None, now=runtime.now()
             ),
+            "connections": _judge_connections(connections),
             "clock": _judge_clock(runtime),
         }
         loops = {
@@ -185,6 +188,16 @@ def _judge_spool(runtime: Runtime) -> Part:
         return Part(status="degraded", detail="it cannot be written")
     if intake.depth:
         return Part(status="degraded", detail=f"{intake.depth} messages wait for the database")
+    return Part()
+
+
+def _judge_connections(connections: Connections) -> Part:
+    if connections.is_full:
+        return Part(
+            status="degraded",
+            detail=f"all {connections.limit} are in use, and the oldest idle ones are closed;"
+            " find out who opens them, or raise the limit of open files (ulimit -n)",
+        )
     return Part()
 
 

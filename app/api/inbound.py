@@ -21,6 +21,7 @@ from app.domain.addresses import CallerFinder, Headers, Network
 from app.domain.errors import AccessDenied, LetterboxError, TooLarge
 from app.flows.notices import Notices
 from app.flows.receive import Receiver
+from app.provider.bodies import MAX_BYTES
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,10 +29,15 @@ Send = Callable[[Message], Awaitable[None]]
 
 PATH = "/inbound"
 INBOUND = PATH.encode()
-MAX_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 10.0
 
 TURNED_AWAY = make_answer(403, "Forbidden: check the auth value in the provider's settings\n")
+NO_FORWARDER = make_answer(403, "Forbidden: your address is not in LETTERBOX_FORWARDERS\n")
+UNTRUSTED_PROXY = make_answer(
+    403,
+    "Forbidden: your address is not in LETTERBOX_FORWARDERS. The X-Forwarded-For or Forwarded"
+    " header was ignored, because the proxy that sent it is not in LETTERBOX_TRUSTED_PROXIES\n",
+)
 
 log = structlog.get_logger("letterbox.inbound")
 
@@ -69,14 +75,23 @@ class InboundEndpoint:
         The names of `headers` are in lower case.
         """
         address = self._callers.find(client, headers)
+        if not self._receiver.admits(address):
+            is_unheeded = bool(self._callers.find_unheeded(client, headers))
+            reason = "untrusted-proxy" if is_unheeded else "forwarder"
+            self._receiver.turn_away(query, body, address, reason)
+            reply(UNTRUSTED_PROXY if is_unheeded else NO_FORWARDER)
+            return
 
         def answer(error: LetterboxError | None) -> None:
             reply(OK if error is None else self._answer_failure(error, address))
 
         content_type = coding = b""
         if body or method != "GET":
-            content_type = find_header(headers, b"content-type")
-            coding = find_header(headers, b"content-encoding")
+            for name, value in headers:
+                if name == b"content-type":
+                    content_type = content_type or value
+                elif name == b"content-encoding":
+                    coding = coding or value
         self._receiver.take(method, query, content_type, body, address, answer, coding=coding)
 
     def judge(

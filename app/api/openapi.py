@@ -15,8 +15,9 @@ from app.api.errors import (
     PROVIDER_PROBLEMS,
     Kind,
 )
-from app.api.inbound import MAX_BYTES, PATH
+from app.api.inbound import PATH
 from app.api.schemas import A_SENDER, OUR_NUMBER
+from app.provider.bodies import MAX_BYTES
 
 DESCRIPTION = """
 Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.

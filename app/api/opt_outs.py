@@ -62,7 +62,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     async def add_opt_out(body: NewOptOut, response: Response, by: By) -> OptOut:
         """Refuse texts to a number from all of ours, and cancel those that wait.
 
-        A number that is out already keeps its reason.
+        A number that is out already keeps its reason; what its texts said needs `messages:read`.
         """
         found = await opt_out(
             runtime.database,
@@ -73,7 +73,10 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         runtime.wakeups.ring("events")
         response.headers["Location"] = f"{settings.base_url}{PREFIX}/opt-outs/{found.number}"
-        return OptOut.model_validate(found)
+        shown = OptOut.model_validate(found)
+        if shown.reason == "keyword" and not by.may("messages:read"):
+            shown.text = ""
+        return shown
 
     @reading.get("/{number}")
     async def get_opt_out(number: str) -> OptOut:

@@ -151,6 +151,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """Cancel a text that waits here, or that the provider keeps for later.
 
         409 says why it cannot be cancelled any more; one that is cancelled already stays so.
+        Without the scope `messages:read` its `body` is empty.
         """
         found = await cancel_text(
             runtime.database,
@@ -160,7 +161,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         runtime.announce_texts()
-        return Outbound.model_validate(found)
+        return _show_to(by, found)
 
     @router.post("/{id}/resolve")
     async def resolve_outbound(
@@ -182,9 +183,17 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         runtime.announce_texts()
-        return Outbound.model_validate(found)
+        return _show_to(by, found)
 
     return router
+
+
+def _show_to(by: Caller, found: outbound_texts.OutboundText) -> Outbound:
+    """A text whose words another may have written, or an answer that quotes what came in."""
+    shown = Outbound.model_validate(found)
+    if not by.may("messages:read"):
+        shown.body = ""
+    return shown
 
 
 def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:

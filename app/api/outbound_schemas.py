@@ -118,6 +118,9 @@ class StatusChange(Shown):
 class OutboundDetail(Outbound):
     """One text with what it went through."""
 
+    check_error: str | None = Field(
+        description="why the last question about what became of it has failed"
+    )
     calls: Sequence[Attempt] = Field(description="oldest first")
     history: Sequence[StatusChange] = Field(description="oldest first")
 
@@ -202,5 +205,9 @@ def show_outbound(stored: object) -> dict[str, Any]:
 def show_detail(text: OutboundText, history: OutboundHistory) -> OutboundDetail:
     """A stored text with what it went through."""
     shown = Outbound.model_validate(text).model_dump()
-    given = {"calls": history.attempts, "history": history.changes}
+    given = {
+        "check_error": text.check_error,
+        "calls": history.attempts,
+        "history": history.changes,
+    }
     return OutboundDetail.model_validate(shown | given)

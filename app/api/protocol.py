@@ -17,10 +17,11 @@ from app.api.answers import (
 )
 from app.api.connections import COMPUTES_SECONDS, Connections
 from app.api.exchange import Exchange
-from app.api.inbound import MAX_BYTES, InboundEndpoint, is_inbound
+from app.api.inbound import InboundEndpoint, is_inbound
 from app.api.output import Output
 from app.api.request_body import BodyReader
 from app.api.request_head import BadRequest, Head, find_head, make_scope, read_head, split_line
+from app.provider.bodies import MAX_BYTES
 
 MAX_HEAD_BYTES = 80 * 1024
 # What a request may be on the wire after its head: a body in the smallest chunks is several times

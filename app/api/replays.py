@@ -10,7 +10,7 @@ from app.runtime import Runtime
 
 
 def make_replays_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/messages", "messages:send")
+    router = make_router(keyring, "/messages", "messages:send", "messages:read")
 
     @router.post("/{id}/replay", name="replay_message")
     async def replay(id: str, by: By) -> Message:  # noqa: A002 the path's name

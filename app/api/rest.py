@@ -11,6 +11,7 @@ from app.api.account import make_credits_router, make_users_router
 from app.api.address_book import make_contacts_router, make_groups_router
 from app.api.alerts import make_alerts_router
 from app.api.audit import make_audit_router
+from app.api.connections import Connections
 from app.api.conversations import make_conversations_router
 from app.api.dependencies import Keyring
 from app.api.docs import make_docs_router
@@ -37,10 +38,15 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build_rest(
-    runtime: Runtime, *, lifespan: Lifespan, recheck_seconds: float = RECHECK_SECONDS
+    runtime: Runtime,
+    *,
+    lifespan: Lifespan,
+    connections: Connections | None = None,
+    recheck_seconds: float = RECHECK_SECONDS,
 ) -> FastAPI:
     """Everything behind /inbound; `lifespan` starts and closes the runtime.
 
+    `connections` are those of the server, where it counts them.
     `recheck_seconds` is how long a stream of events outlives its key at most.
     """
     tail = EventTail(runtime.database, runtime.wakeups, render_subject)
@@ -58,6 +64,7 @@ def build_rest(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         generate_unique_id_function=lambda route: route.name,
@@ -89,7 +96,7 @@ def build_rest(
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),
         make_users_router(runtime, keyring),
-        make_health_router(runtime),
+        make_health_router(runtime, Connections() if connections is None else connections),
         make_docs_router(app),
     ):
         app.include_router(router)

@@ -163,6 +163,8 @@ class Trial(Shown):
 
 def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/rules", "rules:write")
+    # A draft may quote every text.
+    trying = make_router(keyring, "/rules", "rules:write", "messages:read")
     database, settings = runtime.database, runtime.settings
     region = settings.default_region
 
@@ -195,7 +197,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         response.headers["Location"] = f"{settings.base_url}{PREFIX}/rules/{shown.id}"
         return shown
 
-    @router.post("/try", name="try_rule")
+    @trying.post("/try", name="try_rule")
     async def try_draft(body: WantedTrial) -> Trial:
         """Try a draft over the newest texts; nothing is sent and nothing is kept.
 
@@ -229,7 +231,10 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             database, decode_id("rul", id), who=by.actor, now=runtime.now()
         )
 
-    return router
+    both = APIRouter()
+    both.include_router(trying)
+    both.include_router(router)
+    return both
 
 
 async def _try_draft(runtime: Runtime, draft: domain.Rule, body: WantedTrial) -> trials.Trial:

@@ -6,20 +6,24 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
 from app.account import open_provider
+from app.domain.addresses import NetworkSet
 from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables
 from app.storage.data_dir import DataDir
-from app.storage.database import open_database
-from app.storage.inspect import inspect_database
+from app.storage.database import Database, open_database
+from app.storage.inspect import inspect_database, list_unheeded_proxies
 from app.storage.spool import count_refused
 
 LOW_DISK_BYTES = 1024**3
 MAX_SILENCE_SECONDS = 60
 PROVIDER_SECONDS = 10
+UNHEEDED = timedelta(days=7)
+MAX_PROXIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,30 @@ async def _check_database(settings: Settings) -> list[Finding]:
     try:
         found = await inspect_database(database)
         findings = [Finding("ok" if well else "fail", text) for well, text in found]
+        if all(well for well, _ in found):
+            findings += await _check_proxies(settings, database)
     except Exception as error:  # noqa: BLE001 whatever it is, the operator wants to read it
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         findings = [Finding("fail", f"LETTERBOX_DATABASE_URL: {line}")]
     finally:
         await database.close()
     return findings
+
+
+async def _check_proxies(settings: Settings, database: Database) -> list[Finding]:
+    """Whether a proxy said who calls, and was not believed."""
+    since = datetime.now(UTC) - UNHEEDED
+    addresses = await database.read(list_unheeded_proxies, since=since)
+    return [
+        Finding(
+            "warn",
+            f"{address} sent X-Forwarded-For or Forwarded, which was ignored: if it is your proxy"
+            " and writes that header itself, add it to LETTERBOX_TRUSTED_PROXIES (never to"
+            " LETTERBOX_FORWARDERS)",
+        )
+        for address in addresses[:MAX_PROXIES]
+        if address not in NetworkSet(settings.trusted_proxies)
+    ]
 
 
 def _check_provider_url(settings: Settings) -> Iterator[Finding]:

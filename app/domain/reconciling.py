@@ -1,6 +1,8 @@
 """Which rows of the provider's report are texts that we have, and which never reached us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import html
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,40 +44,93 @@ class StoredText:
 
 def fold_body(body: str) -> str:
     """A text as both ways of the provider give it: a report may trim it or break its lines anew."""
-    return " ".join(body.split())
+    return " ".join(html.unescape(body).split())
+
+
+def is_same_text(one: str, other: str) -> bool:
+    """Whether two ways may have brought one text, though characters were lost on one of them.
+
+    What is not ASCII may have become a question mark, nothing, a letter without its accent or
+    several odd characters. Texts in plain ASCII lose nothing.
+    """
+    one, other = fold_body(one), fold_body(other)
+    if one == other:
+        return True
+    if one.isascii() and other.isascii():
+        return False
+    return not _find_skeletons(one).isdisjoint(_find_skeletons(other))
+
+
+def _find_skeletons(body: str) -> set[str]:
+    """What is left of a text in any case: its ASCII letters and digits, with or without those that
+    only an accent sets apart.
+    """
+    return {
+        "".join(char for char in written if char.isascii() and char.isalnum())
+        for written in (body, unicodedata.normalize("NFKD", body))
+    }
 
 
 def match_by_id(
-    rows: Sequence[ReportedText], stored: Mapping[tuple[str, str, str], Iterable[StoredText]]
+    rows: Sequence[ReportedText],
+    stored: Mapping[tuple[str, str, str], Iterable[StoredText]],
+    taken: Collection[int] = (),
 ) -> dict[int, int]:
-    """Place of row → message, where id, numbers and text agree; one to one.
+    """Place of row → message, where id and numbers agree and text or time does; one to one.
 
-    `stored` is by dest, source and id.
+    `stored` is by dest, source and id; `taken` are messages that other rows have already. Under one
+    id and at about one time a text is the same however much of it was lost.
     """
     found: dict[int, int] = {}
-    taken: set[int] = set()
-    for place, row in enumerate(rows):
-        for text in stored.get((*row.pair, row.provider_id), ()):
-            if text.id not in taken and fold_body(text.body) == fold_body(row.body):
-                found[place] = text.id
-                taken.add(text.id)
-                break
+    matched = set(taken)
+    for agrees in (_has_text, _is_near):
+        for place, row in enumerate(rows):
+            for text in stored.get((*row.pair, row.provider_id), ()):
+                if place not in found and text.id not in matched and agrees(row, text):
+                    found[place] = text.id
+                    matched.add(text.id)
     return found
+
+
+def _has_text(row: ReportedText, text: StoredText) -> bool:
+    return fold_body(text.body) == fold_body(row.body)
+
+
+def _is_near(row: ReportedText, text: StoredText) -> bool:
+    if row.received_at is None:
+        return is_same_text(text.body, row.body)
+    return _measure_distance(row, text) is not None
 
 
 def match_by_text(rows: Mapping[int, ReportedText], stored: Iterable[StoredText]) -> dict[int, int]:
     """Place of row → message of the same pair, where text and about the time agree; one to one.
 
-    For where forwards and reports count their ids apart. The nearest go together; whoever has
-    been matched already must not be among `stored`.
+    For where forwards and reports count their ids apart. Equal texts go together first, then those
+    that have lost characters, the nearest before others; whoever has been matched already must not
+    be among `stored`.
     """
+    left = {text.id: text for text in stored}
     by_body: dict[str, list[StoredText]] = {}
-    for text in stored:
+    for text in left.values():
         by_body.setdefault(fold_body(text.body), []).append(text)
+    found = _match_nearest(rows, lambda row: by_body.get(fold_body(row.body), ()))
+    for text_id in found.values():
+        del left[text_id]
+    others = {place: row for place, row in rows.items() if place not in found}
+    damaged = _match_nearest(
+        others,
+        lambda row: [text for text in left.values() if is_same_text(text.body, row.body)],
+    )
+    return found | damaged
+
+
+def _match_nearest(
+    rows: Mapping[int, ReportedText], find: Callable[[ReportedText], Iterable[StoredText]]
+) -> dict[int, int]:
     near = sorted(
         (distance, place, text.id)
         for place, row in rows.items()
-        for text in by_body.get(fold_body(row.body), ())
+        for text in find(row)
         if (distance := _measure_distance(row, text)) is not None
     )
     found: dict[int, int] = {}

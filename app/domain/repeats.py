@@ -4,39 +4,53 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.reconciling import is_same_text
+
 # Both times are the provider's own; they differ by how each is rounded.
 TOLERANCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One text as one of the two ways brought it; `pair` stands for its number and sender."""
+    """One text as one of the two ways brought it; `pair` stands for its number and sender.
+
+    `provider_id` is None where it came with none.
+    """
 
     id: int
     pair: int
     body: str
     received_at: datetime
+    provider_id: str | None = None
 
 
 def match_repeats(reported: Iterable[Sighting], forwarded: Iterable[Sighting]) -> dict[int, int]:
     """The ids of forwards with those of the reported texts they repeat, one to one.
 
-    Same number, sender and text, at times within the tolerance; the nearest go together. A forward
-    repeats only what was stored before it.
+    Same number and sender, at times within the tolerance, and the same id, or the same text but for
+    characters that were lost. Equal texts go together first, then the nearest. A forward repeats
+    only what was stored before it.
     """
-    by_text: dict[tuple[int, str], list[Sighting]] = {}
+    by_pair: dict[int, list[Sighting]] = {}
     for each in reported:
-        by_text.setdefault((each.pair, each.body), []).append(each)
+        by_pair.setdefault(each.pair, []).append(each)
     near = sorted(
-        (abs(forward.received_at - report.received_at), report.id, forward.id)
+        (forward.body != report.body, distance, report.id, forward.id)
         for forward in forwarded
-        for report in by_text.get((forward.pair, forward.body), ())
-        if report.id < forward.id and abs(forward.received_at - report.received_at) <= TOLERANCE
+        for report in by_pair.get(forward.pair, ())
+        if report.id < forward.id
+        and (distance := abs(forward.received_at - report.received_at)) <= TOLERANCE
+        and _is_same(report, forward)
     )
     found: dict[int, int] = {}
     taken: set[int] = set()
-    for _, report_id, forward_id in near:
+    for _, _, report_id, forward_id in near:
         if forward_id not in found and report_id not in taken:
             found[forward_id] = report_id
             taken.add(report_id)
     return found
+
+
+def _is_same(report: Sighting, forward: Sighting) -> bool:
+    has_same_id = bool(report.provider_id) and report.provider_id == forward.provider_id
+    return has_same_id or is_same_text(report.body, forward.body)

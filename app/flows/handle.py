@@ -120,7 +120,7 @@ def _find_repeats(
     workers the one with the forward may have been first, and then it is the report's.
     """
     sightings = [
-        (message.via, Sighting(message.id, pair, message.body, message.received_at))
+        (message.via, _see(message, pair))
         for message in batch
         for pair in (conversation_ids[message.pair_key],)
     ]
@@ -139,6 +139,10 @@ def _find_repeats(
         repeats = match_repeats(reported, forwards)
         _note(conn, repeats, {seen.id: seen.pair for seen in forwards}, now)
     return {*repeats, *late.values()}
+
+
+def _see(message: Unhandled, pair: int) -> Sighting:
+    return Sighting(message.id, pair, message.body, message.received_at, message.provider_id)
 
 
 def _note(

@@ -98,6 +98,12 @@ class Metrics:
             ["purpose"],
             registry=self.registry,
         )
+        self.answers = Counter(
+            "letterbox_provider_answers_total",
+            "What the provider answered, by action: ok, an error code, http-503, unreachable, …",
+            ["action", "outcome"],
+            registry=self.registry,
+        )
         self.unknown_words = Counter(
             "letterbox_unknown_status_words_total",
             "Statuses in words that the provider is not known to use; they are kept as they came.",

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.flows.metrics import Metrics
 from app.flows.refused_forwards import RefusalLog
+from app.storage.inspect import UNTRUSTED_PROXY
 from app.storage.quarantine import Quarantine
 from app.storage.refusals import NewRefusal
 
@@ -21,6 +22,9 @@ SPOOL_MOVED = "spool-moved"
 # It comes again as long as it is so.
 SPOOL_FOREIGN = "spool-foreign"
 EMPTIED = "database-emptied"
+# So many proxies are told of, each so often.
+MAX_PROXIES = 10
+PROXY_STEP = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Notices:
         self._wake = wake
         self._refused = RefusalLog(is_ours)
         self._too_large = 0
+        self._proxies: dict[str, datetime] = {}
         self._batch = Batch()
         # Whether a message that was new has been stored since the start.
         self.has_stored = False
@@ -92,6 +97,26 @@ class Notices:
     def on_too_large(self, address: str) -> None:
         self.on_turned_away(address, "", TOO_LARGE)
         self._too_large += 1
+
+    def on_unheeded(self, address: str) -> None:
+        """Somebody who is signed in came through a proxy whose header is not believed."""
+        now = self._now()
+        if address not in self._proxies and len(self._proxies) >= MAX_PROXIES:
+            return
+        if now < self._proxies.get(address, now):
+            return
+        self._proxies[address] = now + PROXY_STEP
+        self._batch.alerts.append(
+            PendingAlert(
+                UNTRUSTED_PROXY,
+                address,
+                f"{address} sends X-Forwarded-For or Forwarded, but is not in"
+                f" LETTERBOX_TRUSTED_PROXIES: everyone who calls through it counts as {address}.",
+                f"If {address} is your proxy, and it writes that header itself, add it to"
+                " LETTERBOX_TRUSTED_PROXIES; this alert then closes within a day. Never add a proxy"
+                " to LETTERBOX_FORWARDERS: everyone who calls through it would get in.",
+            )
+        )
 
     def on_stored(self, rows: int) -> None:
         self._metrics.stored.inc(rows)

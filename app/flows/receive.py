@@ -71,6 +71,14 @@ class Receiver:
         self._arrived: list[_Arrived] = []
         self._looking_up: set[asyncio.Task[None]] = set()
 
+    def admits(self, address: str) -> bool:
+        """Whether a caller from there may forward at all; `turn_away` is for all others."""
+        return self._forwarders is None or address in self._forwarders
+
+    def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
+        """Note that one was refused by its address, unread but for a glance at its number."""
+        self._notices.on_turned_away(address, peek_dest(query, body, self._region), reason)
+
     def take(
         self,
         method: str,
@@ -107,11 +115,8 @@ class Receiver:
                 each.done(Unavailable("the forward could not be read"))
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
-        """Look at the address first, then at `auth`, and only then at the rest."""
+        """Look at `auth` first, and only then at the rest."""
         method, query, content_type, body, address, done, coding = arrived
-        if self._forwarders is not None and address not in self._forwarders:
-            self._turn_away(address, peek_dest(query, body, self._region), "forwarder", done)
-            return
         request = read_request(method, query, content_type, body, coding)
         if not request.auth and not request.auths:
             self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
@@ -122,17 +127,15 @@ class Receiver:
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
         """Keep the message where the values in memory let it in."""
-        dest = request.read_dest(self._region)
-        secret = request.auth or b""
-        value = self._gate.find(secret, dest, now)
-        if value is None:
-            for secret in request.list_secrets():
-                if value := self._gate.find(secret, dest, now):
-                    break
-            else:
-                return False
-        self._keep(request.forget(secret), value, done, now)
-        return True
+        admission = self._gate.admission
+        for secret in request.read_secrets():
+            value = admission.recognise(secret, now)
+            if value is not None and (
+                value.number is None or admission.serves(value, request.read_dest(self._region))
+            ):
+                self._keep(request.forget(secret), value, done, now)
+                return True
+        return False
 
     async def _look_up(
         self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime

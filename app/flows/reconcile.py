@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from app.domain.batches import cut
 from app.domain.errors import Conflict, ProviderError
 from app.domain.forms import join_form
 from app.domain.messages import InboundMessage, RawForward, digest_texts
@@ -35,6 +36,10 @@ SEARCHED = AMBIGUITY + 2 * TOLERANCE
 # Where nothing more is missing for so long, the alert ends.
 QUIET = timedelta(hours=24)
 
+# Reported texts by our number and day.
+Counted = Counter[tuple[str, datetime]]
+
+ANOTHER_RUNS = "another reconciliation has begun meanwhile"
 MISSING = "messages-missing"
 FAILED = "reconcile-failed"
 
@@ -94,23 +99,19 @@ class Reconciler:
         began_at = self._now()
         if not await self._take():
             return None
-        done_at = None
         try:
             window = await self._database.read(_choose_window, began_at)
             if await self._find_hindrance(window.until):
                 return None
             try:
-                result = await self._compare(window, on_progress)
+                result, counted = await self._compare(window, on_progress)
             except ProviderError as error:
                 await self._database.write(_note_failure, str(error), self._now())
                 raise
-            done_at = began_at
-            await self._database.write(_note_result, result, self._now())
+            await self._database.write(self._note_result, result, counted, began_at)
             return result
         finally:
-            await self._database.write(
-                return_lease, LEASE, self._holder, now=self._now(), began_at=done_at
-            )
+            await self._return(began_at=None)
 
     async def run_window(
         self,
@@ -132,11 +133,34 @@ class Reconciler:
                 raise Conflict(f"{hindrance}: try again when they are stored")
             # Those that the runs by themselves have counted are not counted again.
             window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
-            return await self._compare(window, on_progress)
+            result, _ = await self._compare(window, on_progress)
+            return result
         finally:
-            await self._database.write(
-                return_lease, LEASE, self._holder, now=self._now(), began_at=None
-            )
+            await self._return(began_at=None)
+
+    def _note_result(
+        self, conn: Connection, result: Reconciliation, counted: Counted, began_at: datetime
+    ) -> None:
+        """In one transaction with the end of the lease: a window that is looked at again, since the
+        run broke off, counts once.
+        """
+        now = self._now()
+        if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
+            raise Conflict(ANOTHER_RUNS)
+        figures = Figures()
+        for (dest, day), count in counted.items():
+            figures.add("reported", dest, day, count)
+        figures.write(conn)
+        close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
+        if result.unreadable:
+            _note_failure(conn, f"{result.unreadable} rows have no time that can be read", now)
+        else:
+            close_alert(conn, FAILED, REPORT, now=now)
+
+    async def _return(self, *, began_at: datetime | None) -> None:
+        await self._database.write(
+            return_lease, LEASE, self._holder, now=self._now(), began_at=began_at
+        )
 
     async def _take(self) -> bool:
         return await self._database.write(
@@ -149,8 +173,9 @@ class Reconciler:
 
     async def _compare(
         self, window: Window, on_progress: Callable[[float], None]
-    ) -> Reconciliation:
+    ) -> tuple[Reconciliation, Counted]:
         reported = missing = unreadable = 0
+        counted: Counted = Counter()
         taken: set[int] = set()
         start = window.since
         while start < window.until:
@@ -158,14 +183,20 @@ class Reconciler:
             rows = [row async for row in self._read(start, end, is_last=end == window.until)]
             absent = await self._find_absent(rows, taken)
             dated = [place for place in absent if rows[place].received_at is not None]
-            missing += await self._store(rows, dated, window.count_from)
+            missing += await self._store(rows, dated)
+            counted.update(
+                (row.dest, _find_day(row.received_at))
+                for row in rows
+                if row.received_at is not None and row.received_at > window.count_from
+            )
             unreadable += len(absent) - len(dated)
             reported += len(rows)
             start = end
             on_progress((start - window.since) / (window.until - window.since))
             if not await self._take():
-                raise Conflict("another reconciliation has begun meanwhile")
-        return Reconciliation(window.since, window.until, reported, missing, unreadable)
+                raise Conflict(ANOTHER_RUNS)
+        found = Reconciliation(window.since, window.until, reported, missing, unreadable)
+        return found, counted
 
     async def _read(
         self, since: datetime, until: datetime, *, is_last: bool
@@ -184,9 +215,9 @@ class Reconciler:
         for first in range(0, len(rows), BATCH_ROWS):
             batch = rows[first : first + BATCH_ROWS]
             stored = await self._database.read(find_by_id, batch)
-            matched = match_by_id(batch, stored)
+            matched = match_by_id(batch, stored, taken)
             found |= {first + place: message_id for place, message_id in matched.items()}
-        taken.update(found.values())
+            taken.update(matched.values())
         by_pair: dict[tuple[str, str], dict[int, ReportedText]] = {}
         for place, row in enumerate(rows):
             if place not in found and row.received_at is not None:
@@ -200,16 +231,12 @@ class Reconciler:
             taken.update(matched.values())
         return [place for place in range(len(rows)) if place not in found]
 
-    async def _store(
-        self, rows: Sequence[ReportedText], absent: Sequence[int], count_from: datetime
-    ) -> int:
+    async def _store(self, rows: Sequence[ReportedText], absent: Sequence[int]) -> int:
         now = self._now()
         missing = [_make_message(rows[place], self._zone, self._region, now) for place in absent]
         stored = 0
-        counted = [row for row in rows if row.received_at and row.received_at > count_from]
-        for first in range(0, max(len(missing), 1), BATCH_ROWS):
-            batch = missing[first : first + BATCH_ROWS]
-            stored += await self._database.write(_store_batch, batch, () if first else counted, now)
+        for batch in cut(missing, BATCH_ROWS):
+            stored += await self._database.write(_store_batch, batch, now)
         return stored
 
 
@@ -251,13 +278,10 @@ def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime)
 def _store_batch(
     conn: Connection,
     missing: Sequence[InboundMessage],
-    counted: Sequence[ReportedText],
     now: datetime,
 ) -> int:
     new = store_reported(conn, missing, now)
     figures = Figures()
-    for row in counted:
-        figures.add("reported", row.dest, row.received_at or now)
     for message in new:
         figures.add("missing", message.dest, message.received_at)
     figures.write(conn)
@@ -288,9 +312,6 @@ def _note_failure(conn: Connection, reason: str, now: datetime) -> None:
     )
 
 
-def _note_result(conn: Connection, result: Reconciliation, now: datetime) -> None:
-    close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
-    if result.unreadable:
-        _note_failure(conn, f"{result.unreadable} rows have no time that can be read", now)
-    else:
-        close_alert(conn, FAILED, REPORT, now=now)
+def _find_day(at: datetime) -> datetime:
+    """The beginning of the day, as the figures have it."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -29,12 +29,15 @@ REASONS = {
     "wrong-auth": "its auth value is wrong",
     "missing-auth": "it has no auth value",
     "forwarder": "its address is not in LETTERBOX_FORWARDERS",
+    "untrusted-proxy": "it came through a proxy that is not in LETTERBOX_TRUSTED_PROXIES",
 }
 ACTIONS = {
     "wrong-auth": "Paste the number's auth value into the provider's page again, or make a new one",
     "missing-auth": "Paste the number's auth value into the provider's page",
-    "forwarder": "Look at /refusals for the address. If it is the provider's, add it to"
-    " LETTERBOX_FORWARDERS",
+    "forwarder": "Look at /refusals for the address. If it is the provider's own and not that of a"
+    " proxy, add it to LETTERBOX_FORWARDERS",
+    "untrusted-proxy": "Look at /refusals for the address. If it is your proxy, and it writes"
+    " X-Forwarded-For itself, add it to LETTERBOX_TRUSTED_PROXIES, not to LETTERBOX_FORWARDERS",
 }
 AFTER = (
     ", then text the number: that closes this alert. Then run `letterbox reconcile` for the time"

@@ -18,7 +18,7 @@ from app.domain.proofs import (
     find_persons_turn,
 )
 from app.flows.metrics import Metrics
-from app.flows.sync import read_batches
+from app.flows.sync import read_batches, tell_of_report
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
 from app.storage.database import Database
@@ -70,6 +70,7 @@ class Settler:
             latest = await self._read_report(sightings, evidence)
         except ProviderError as error:
             log.info("report_failed", error=str(error))
+            await self.database.write(tell_of_report, error, self.now())
             await self.database.write(postpone_looks, [text.id for text in texts], self.now())
             settled = 0
         else:

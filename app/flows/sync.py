@@ -4,18 +4,35 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from app.domain.batches import cut
-from app.domain.errors import ProviderError
+from app.domain.errors import (
+    AccountError,
+    AmbiguousError,
+    CallBroken,
+    CodeError,
+    HtmlAnswer,
+    MaintenanceError,
+    PermanentError,
+    ProviderError,
+    StatusAnswer,
+    TooManyCalls,
+    TurnedAway,
+    Unreachable,
+)
 from app.domain.statuses import read_status
 from app.flows.metrics import Metrics
 from app.provider.client import ProviderClient
+from app.provider.codes import BACKGROUND_SEND_NOT_FINISHED, NO_MESSAGES
 from app.provider.reports import MessageRow, read_messages
-from app.storage.database import Database
+from app.storage.alerts import close_alert, raise_alert
+from app.storage.database import Connection, Database
 from app.storage.deliveries import (
+    Asked,
     Unsettled,
     Word,
     find_open,
@@ -28,20 +45,42 @@ from app.storage.deliveries import (
 ROUND_TEXTS = 1000
 # From so many messages on the Messages report costs fewer calls than asking for each.
 REPORT_FROM = 10
-# Messages that the report does not list are asked for singly, so many a round.
-MAX_SINGLES = 10
+# Messages that the report does not list are asked for singly, so many a round; those that wait
+# longest come first.
+MAX_SINGLES = 100
+MAX_BACKGROUNDS = 20
 # At a high pace an hour's report is long: the next one waits so many times as long as it took.
 REPORT_REST = 8
 MAX_REST = timedelta(minutes=5)
+# A report that is of no use now will hardly be so in a moment.
+FAILED_REPORT_REST = timedelta(minutes=1)
 CALLS_AT_ONCE = 4
 # The provider's clock and ours may differ, and so may the date that its report goes by.
 LEEWAY = timedelta(hours=1)
+# Where no message of a background send is found, it may not have begun yet.
+BEGINNING = timedelta(minutes=10)
 
 REPORT_ROWS = 200
 WRITTEN_TEXTS = 50
 WRITTEN_RECIPIENTS = 100
 
+# After one of these the next call would fail as well.
+HOPELESS_REST = timedelta(seconds=30)
+HOPELESS = (AccountError, HtmlAnswer, MaintenanceError, TooManyCalls, TurnedAway, Unreachable)
+
+UNFOLLOWED = "statuses-cannot-be-followed"
+REPORT = "Messages"
+
 log = structlog.get_logger("letterbox.sync")
+
+
+@dataclass
+class _Round:
+    """What one round has learnt: words by id, errors by text, and which texts were asked about."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    asked: dict[int, Asked] = field(default_factory=dict)
+    is_hopeless: bool = False
 
 
 @dataclass
@@ -54,32 +93,41 @@ class Checker:
     metrics: Metrics
     on_change: Callable[[], None]
     now: Callable[[], datetime]
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+    _after: datetime | None = None
     _report_after: datetime | None = None
+    _report_works: bool | None = None
 
     async def check_due(self) -> int:
-        """Ask about every text whose time it is, up to a round's; returns how many there were.
+        """Ask about the texts whose time it is, up to a round's; returns how many there were.
 
-        Raises Unavailable. What the provider does not tell now it is asked for again later; where a
-        report is due too soon after a long one, all are left for later.
+        0 where the others have to wait for the next time. Raises Unavailable. What the provider
+        does not tell now it is asked for again later; where a report is due too soon after a long
+        one, all are left for later.
         """
-        due = await self.database.read(list_unsettled, self.now(), limit=ROUND_TEXTS)
-        if not due:
+        if self._after is not None and self.now() < self._after:
             return 0
-        owners = {each: text.id for text in due for each in text.open_ids}
+        due = await self.database.read(list_unsettled, self.now(), limit=ROUND_TEXTS)
         told: set[str] = set()
-        if len(owners) > REPORT_FROM:
-            if self._report_after is not None and self.now() < self._report_after:
+        if len({each for text in due for each in text.open_ids}) > REPORT_FROM:
+            is_early = self._report_after is not None and self.now() < self._report_after
+            if is_early and self._report_works:
                 return 0
-            told = await self._read_report(min(text.since for text in due))
-        unknown = [each for each in owners if each not in told]
-        singles = unknown if len(owners) <= REPORT_FROM else unknown[:MAX_SINGLES]
-        words = await self._ask_singly(singles)
-        await self._ask_backgrounds([text for text in due if text.background_ids])
-        for texts in cut([text.id for text in due], WRITTEN_TEXTS):
-            mine = _group(words, owners, texts)
-            await self._write(mine, "check", asked=texts)
-        return len(due)
+            if not is_early:
+                told = await self._read_report(min(text.since for text in due))
+        known = [each for each in due if not each.background_ids and told >= {*each.open_ids}]
+        found = _Round({}, {text.id: Asked(text.id) for text in known})
+        await self._ask_singly(_choose_singles(due, told), told, found)
+        await self._ask_backgrounds([text for text in due if text.background_ids], found)
+        for texts in cut([text for text in due if text.id in found.asked], WRITTEN_TEXTS):
+            owners: dict[str, list[int]] = {}
+            for text in texts:
+                for each in text.open_ids:
+                    owners.setdefault(each, []).append(text.id)
+            asked = [found.asked[text.id] for text in texts]
+            await self._write(_group(found.words, owners), "check", asked=asked)
+        if found.is_hopeless:
+            self._after = self.now() + HOPELESS_REST
+        return len(due) if len(found.asked) == len(due) else 0
 
     async def _read_report(self, since: datetime) -> set[str]:
         """Note every news that the Messages report has; returns the ids that it listed."""
@@ -87,67 +135,99 @@ class Checker:
         self.metrics.calls.labels("report").inc()
         began = self.now()
         until = began + LEEWAY
+        failure: ProviderError | None = None
         try:
-            async with self.client.open_report(
-                "Messages", since=since - LEEWAY, until=until
-            ) as table:
+            async with self.client.open_report(REPORT, since=since - LEEWAY, until=until) as table:
                 async for rows in read_batches(read_messages(table, self.zone)):
                     listed |= await self._note_rows(rows)
         except ProviderError as error:
             log.info("report_failed", error=str(error))
+            failure = error
         ended = self.now()
-        self._report_after = ended + min(REPORT_REST * (ended - began), MAX_REST)
+        rest = min(REPORT_REST * (ended - began), MAX_REST)
+        self._report_after = ended + (FAILED_REPORT_REST if failure else rest)
+        if failure is not None or not self._report_works:
+            await self.database.write(tell_of_report, failure, ended)
+        self._report_works = failure is None
         return listed
 
     async def _note_rows(self, rows: Sequence[MessageRow]) -> set[str]:
         by_id = {row.message_id: row.status.word.strip() for row in rows}
         known = await self.database.read(find_open, list(by_id))
-        owners = {each: owner for each, (owner, _) in known.items()}
-        news = {
-            each: word
-            for each, word in by_id.items()
-            if word and each in known and known[each][1] != word
+        owners = {
+            each: news
+            for each, texts in known.items()
+            if (news := [owner for owner, word in texts if by_id[each] not in {"", word}])
         }
-        for texts in cut(sorted({owners[each] for each in news}), WRITTEN_TEXTS):
-            await self._write(_group(news, owners, texts), "report")
+        for texts in cut(sorted({*chain.from_iterable(owners.values())}), WRITTEN_TEXTS):
+            mine = {each: [o for o in owned if o in texts] for each, owned in owners.items()}
+            await self._write(_group(by_id, mine), "report")
         return set(known)
 
-    async def _ask_singly(self, ids: Sequence[str]) -> dict[str, str]:
-        answers = await asyncio.gather(*(self._ask_status(each) for each in ids))
-        return {each: word for each, word in zip(ids, answers, strict=True) if word is not None}
+    async def _ask_singly(self, texts: Sequence[Unsettled], told: set[str], found: _Round) -> None:
+        """Ask for what the report has not told of these, some calls at a time."""
+        wanted = [(text.id, each) for text in texts for each in text.open_ids if each not in told]
+        for some in cut(wanted, CALLS_AT_ONCE):
+            if found.is_hopeless:
+                return
+            answers = await asyncio.gather(*(self._ask_status(each) for _, each in some))
+            for (owner, each), answer in zip(some, answers, strict=True):
+                if isinstance(answer, ProviderError):
+                    found.asked[owner] = Asked(owner, str(answer))
+                    found.is_hopeless |= isinstance(answer, HOPELESS)
+                else:
+                    found.asked.setdefault(owner, Asked(owner))
+                    found.words[each] = answer
 
-    async def _ask_status(self, provider_id: str) -> str | None:
-        async with self._slots:
-            self.metrics.calls.labels("status").inc()
-            try:
-                word = (await self.client.check_message_status(provider_id)).word
-            except ProviderError as error:
-                log.info("check_failed", message=provider_id, error=str(error))
-                return None
-        return word
+    async def _ask_status(self, provider_id: str) -> str | ProviderError:
+        self.metrics.calls.labels("status").inc()
+        try:
+            return (await self.client.check_message_status(provider_id)).word
+        except ProviderError as error:
+            log.info("check_failed", message=provider_id, error=str(error))
+            return error
 
-    async def _ask_backgrounds(self, texts: Sequence[Unsettled]) -> None:
-        for text in texts:
+    async def _ask_backgrounds(self, texts: Sequence[Unsettled], found: _Round) -> None:
+        for text in texts[:MAX_BACKGROUNDS]:
+            if found.is_hopeless:
+                return
+            errors = []
             for background_id in text.background_ids:
-                for words in cut(await self._ask_background(background_id), WRITTEN_RECIPIENTS):
+                answer = await self._ask_background(background_id)
+                if isinstance(answer, ProviderError):
+                    errors.append(answer)
+                    continue
+                for words in cut(answer, WRITTEN_RECIPIENTS):
                     await self.database.write(record_recipients, text.id, words, self.now())
                     self.on_change()
+            found.is_hopeless = any(isinstance(each, HOPELESS) for each in errors)
+            found.asked[text.id] = self._judge_background(text, errors)
 
-    async def _ask_background(self, background_id: str) -> list[Word]:
+    async def _ask_background(self, background_id: str) -> list[Word] | ProviderError:
         self.metrics.calls.labels("background").inc()
         try:
             found = await self.client.get_background_messages(background_id)
         except ProviderError as error:
             log.info("background_later", background=background_id, error=str(error))
-            return []
+            return error
         return [Word(each.message_id, each.status.word, each.destination) for each in found]
+
+    def _judge_background(self, text: Unsettled, errors: Sequence[ProviderError]) -> Asked:
+        is_old = self.now() - text.since >= BEGINNING
+        over = [error for error in errors if _ends_following(error, is_old=is_old)]
+        real = [error for error in errors if not _is_unfinished(error)]
+        return Asked(
+            text.id,
+            str(real[0]) if real else None,
+            is_over=len(over) == len(text.background_ids),
+        )
 
     async def _write(
         self,
         words: Mapping[int, Sequence[Word]],
         told_by: str,
         *,
-        asked: Sequence[int] = (),
+        asked: Sequence[Asked] = (),
     ) -> None:
         said = (word.status for each in words.values() for word in each)
         self.metrics.unknown_words.inc(sum(read_status(word).known is None for word in said))
@@ -155,14 +235,57 @@ class Checker:
             self.on_change()
 
 
-def _group(
-    words: Mapping[str, str], owners: Mapping[str, int], texts: Sequence[int]
-) -> dict[int, list[Word]]:
-    wanted = set(texts)
+def tell_of_report(conn: Connection, failure: ProviderError | None, now: datetime) -> None:
+    """Have an alert open for as long as the Messages report is of no use.
+
+    What may pass by itself is left to the alert of a provider that does not answer.
+    """
+    if failure is None:
+        close_alert(conn, UNFOLLOWED, REPORT, now=now)
+    elif not isinstance(failure, (*HOPELESS, CallBroken, StatusAnswer, AmbiguousError)):
+        raise_alert(
+            conn,
+            UNFOLLOWED,
+            REPORT,
+            text=f"Statuses cannot be followed by the provider's {REPORT} report: {failure}",
+            action="Ask the provider about the report, and see what `letterbox report Messages"
+            " --from … --to …` gives. Until it works texts are asked about one by one, so their"
+            " statuses come late, and uncertain texts wait for a person.",
+            now=now,
+        )
+
+
+def _ends_following(error: ProviderError, *, is_old: bool) -> bool:
+    """Whether nothing will ever be told of a background send that is answered so."""
+    if not isinstance(error, PermanentError) or _is_unfinished(error):
+        return False
+    return is_old or error.code != NO_MESSAGES
+
+
+def _is_unfinished(error: ProviderError) -> bool:
+    return isinstance(error, CodeError) and error.code == BACKGROUND_SEND_NOT_FINISHED
+
+
+def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]:
+    """The texts that wait longest, as many as make up a round's messages, and at least one."""
+    chosen: list[Unsettled] = []
+    count = 0
+    for text in due:
+        unknown = [each for each in text.open_ids if each not in told]
+        if chosen and count + len(unknown) > MAX_SINGLES:
+            break
+        if unknown:
+            chosen.append(text)
+            count += len(unknown)
+    return chosen
+
+
+def _group(words: Mapping[str, str], owners: Mapping[str, Sequence[int]]) -> dict[int, list[Word]]:
+    """The words of the ids by the texts that have them."""
     grouped: dict[int, list[Word]] = {}
-    for provider_id, word in words.items():
-        if owners[provider_id] in wanted:
-            grouped.setdefault(owners[provider_id], []).append(Word(provider_id, word))
+    for provider_id, texts in owners.items():
+        for text in texts if provider_id in words else ():
+            grouped.setdefault(text, []).append(Word(provider_id, words[provider_id]))
     return grouped
 
 

@@ -67,8 +67,7 @@ def read_many_sent(
         share = parts
     dealt = _deal_out(items, len(numbers), share)
     if dealt is None:
-        if len(set(items)) == 1 and refused:
-            # One code, however often, refuses the whole call.
+        if len(items) == 1 and refused:
             raise make_code_error(int(items[0]))
         raise CountMismatch(
             f"The provider gave {len(items)} answers for {len(numbers)} numbers:"

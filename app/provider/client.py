@@ -38,6 +38,9 @@ from app.provider.wire import Form
 _LONGEST_ANSWER = 1 << 20
 _LONGEST_BOOK = 1 << 26
 
+# Is told of every answer, by its action; of a failure by its error.
+OnAnswer = Callable[[str, ProviderError | None], None]
+
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
@@ -51,9 +54,9 @@ class ProviderClient:
     here.
 
     `zone` is that of the provider's times. `concurrency` bounds the calls at once; `pace`, where
-    given, the messages a second. `tls` replaces the system's store of
-    certificates, `transport` the network. Leave with `aclose`, or use it
-    as a context manager. Raises SettingsError for a URL or token that cannot be used.
+    given, the messages a second. `on_answer` may be set to hear of every answer. `tls` replaces the
+    system's store of certificates, `transport` the network. Leave with `aclose`, or use it as a
+    context manager. Raises SettingsError for a URL or token that cannot be used.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class ProviderClient:
         self._token = _check_token(token)
         self._zone = zone
         self._pace = pace
+        self.on_answer: OnAnswer = lambda _action, _error: None
         # By the first of an action's names, the one that the provider knows.
         self._names: dict[str, str] = {}
         self._exchange = Exchange(
@@ -200,7 +204,9 @@ class ProviderClient:
                 yield table
         except ProviderError as error:
             error.hide(self._make_hider(form))
+            self.on_answer(form.action, error)
             raise
+        self.on_answer(form.action, None)
 
     # Users
 
@@ -269,12 +275,14 @@ class ProviderClient:
     async def _ask(
         self, form: Form, read: Callable[[str], Answer], *, max_bytes: int = _LONGEST_ANSWER
     ) -> Answer:
-        body = await self._exchange.fetch(form, max_bytes=max_bytes)
         try:
-            return read(wire.read_body(body))
+            answer = read(wire.read_body(await self._exchange.fetch(form, max_bytes=max_bytes)))
         except ProviderError as error:
             error.hide(self._make_hider(form))
+            self.on_answer(form.action, error)
             raise
+        self.on_answer(form.action, None)
+        return answer
 
     async def _ask_book(
         self, form: Form, read: Callable[[str], AddressBook[Row]]

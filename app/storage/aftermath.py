@@ -23,6 +23,7 @@ from app.storage.sender import (
 )
 
 LATE_ANSWER_ALERT = "late-answer"
+SHARED_ID_ALERT = "provider-id-repeated"
 UNCERTAIN_ALERT = "uncertain"
 NEXT_PROBE = timedelta(seconds=1)
 
@@ -45,6 +46,7 @@ def tell_results(
     for record in records:
         if record.is_late:
             _warn_of_late_answer(conn, record.row, record.result, now)
+        _warn_of_shared_ids(conn, record, now)
         if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
             close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
     changes = [record.change for record in records if record.change is not None]
@@ -100,6 +102,20 @@ def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: dateti
         tell_stopped(conn, now)
     if any(result.text.is_probe for result in results) and get_sender(conn).state == "running":
         tell_works(conn, now)
+
+
+def _warn_of_shared_ids(conn: Connection, record: Record, now: datetime) -> None:
+    for provider_id, other in record.shared_ids.items():
+        raise_alert(
+            conn,
+            SHARED_ID_ALERT,
+            provider_id,
+            text=f"The provider gave the id {provider_id} to two texts: what it says of that id may"
+            " be about either.",
+            action=f"Look at /outbox/{other} and /outbox/{record.row.id}, and ask the provider"
+            " which of them it has sent.",
+            now=now,
+        )
 
 
 def _warn_of_late_answer(

@@ -151,7 +151,11 @@ def _select_sightings() -> Any:
     joined: ColumnElement[bool] = messages.c.id == message_index.c.message_id
     return (
         select(
-            messages.c.id, message_index.c.conversation_id, messages.c.body, messages.c.received_at
+            messages.c.id,
+            message_index.c.conversation_id,
+            messages.c.body,
+            messages.c.received_at,
+            messages.c.provider_id,
         )
         .join(message_index, joined)
         .where(message_index.c.conversation_id.in_(bindparam("pairs", expanding=True)))

@@ -4,9 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    literal_column,
+    select,
+    update,
+)
 
 from app.domain.checks import SOONEST, plan_first_check
 from app.domain.fates import Fate
@@ -28,6 +38,22 @@ from app.storage.writes import BulkWrite, Writes, make_bulk_update
 
 # What a provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
+
+
+# Asked in the statement that adds an id: one of its own would cost a round trip with every text.
+_OTHER_OWNER: ColumnElement[int | None] = literal_column(
+    "(SELECT others.outbound_id FROM provider_messages AS others"
+    " WHERE others.provider_id = provider_messages.provider_id"
+    " AND others.outbound_id <> provider_messages.outbound_id LIMIT 1)"
+)
+
+
+class _NewId(NamedTuple):
+    """An id that a text has got; `other` is a text that had it before."""
+
+    provider_id: str
+    outbound_id: int
+    other: int | None
 
 
 def record_results(
@@ -86,25 +112,28 @@ def _record(
     ids = [result.text.id for result in results]
     rows = {row.id: row for row in lock_texts(conn, ids)}
     results = _end_attempts(conn, writes, results, now)
-    new_ids = _keep_new_ids(conn, results, now)
+    new_ids: dict[int, list[_NewId]] = {}
+    for each in _keep_new_ids(conn, results, now):
+        new_ids.setdefault(each.outbound_id, []).append(each)
     records, changed, late = [], [], []
     for result in results:
         row = rows[result.text.id]
         status = OutboundStatus(row.status)
-        has_new = bool(new_ids & set(result.provider_ids))
+        own_ids = new_ids.get(row.id, [])
         is_own = row.attempts == result.text.attempt
         target = move_on(status, result.step.event) if is_own else None
-        if target is None and has_new:
+        if target is None and own_ids:
             late.append(row)
         elif target is not None:
             changed.append(_make_values(row, result, target, now))
             _count(figures, row, target, now)
         is_awaited = target is not None and status in UNDER_WAY
-        is_late = result.fate is Fate.TAKEN and not is_awaited and _is_news(conn, result, has_new)
+        is_late = result.fate is Fate.TAKEN and not is_awaited and _is_news(result, own_ids)
         change = None
         if target not in {None, status}:
             change = StatusChange(row.id, str(target), "send", now)
-        records.append(Record(row, result, change, is_late))
+        shared = {each.provider_id: each.other for each in own_ids if each.other is not None}
+        records.append(Record(row, result, change, is_late, shared_ids=shared))
     _write_texts(conn, changed)
     expired = [each["text_id"] for each in changed if each["status"] is OutboundStatus.EXPIRED]
     if expired:
@@ -164,15 +193,9 @@ def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
     }
 
 
-def _is_news(conn: Connection, result: SendResult, has_new: bool) -> bool:
+def _is_news(result: SendResult, own_ids: Sequence[_NewId]) -> bool:
     """Not where a report had brought the very ids before."""
-    if has_new or not result.provider_ids:
-        return True
-    table = provider_messages.c
-    others = select(table.id).where(
-        table.provider_id.in_(result.provider_ids), table.outbound_id != result.text.id
-    )
-    return conn.execute(others.limit(1)).first() is not None
+    return bool(own_ids) or not result.provider_ids
 
 
 def _is_sent(record: Record) -> bool:
@@ -238,8 +261,8 @@ def keep_ids(
     _add_ids(conn, [_make_part(outbound_id, destination, each, now) for each in ids])
 
 
-def _keep_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> set[str]:
-    """Keep the ids of every result; returns those that nobody had."""
+def _keep_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> list[_NewId]:
+    """Keep the ids of every result; returns those that their texts did not have yet."""
     return _add_ids(
         conn,
         [
@@ -262,11 +285,13 @@ def _make_part(
     }
 
 
-def _add_ids(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
+def _add_ids(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[_NewId]:
     if not rows:
-        return set()
+        return []
     add = make_insert(conn, provider_messages).on_conflict_do_nothing()
-    return set(conn.execute(add.returning(provider_messages.c.provider_id), rows).scalars())
+    table = provider_messages.c
+    found = conn.execute(add.returning(table.provider_id, table.outbound_id, _OTHER_OWNER), rows)
+    return [_NewId(*row) for row in found]
 
 
 def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
 
 import asyncio
-import contextlib
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +91,9 @@ class Database(ABC):
         """`write` for what may take minutes: a migration."""
         return await self.write(fn)
 
+    def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
+        """Let go of a server that hangs: whoever waits for it gets Unavailable at once."""
+
     @abstractmethod
     async def close(self) -> None:
         """Finish what was accepted and let go of every connection."""
@@ -103,6 +106,8 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: str) -> None:
         self.dsn = url.replace("postgres://", "postgresql://", 1)
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._is_abandoned = False
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             connect_args={
@@ -119,14 +124,23 @@ class PostgresDatabase(Database):
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     async def _connect(self, **_: Any) -> Any:
+        if self._is_abandoned:
+            raise Unavailable("the process ends")
         try:
-            return await connect_postgres(self.dsn)
+            connection = await connect_postgres(self.dsn)
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,  # a server that can only be read
         ) as error:
             raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
+        self._connections.add(connection)
+        return connection
+
+    def abandon(self) -> None:
+        self._is_abandoned = True
+        for connection in tuple(self._connections):
+            connection.terminate()
 
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -153,9 +167,11 @@ class PostgresDatabase(Database):
 
     async def close(self) -> None:
         # A server that hangs never answers a goodbye, and nothing may hold up the end.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._engine.dispose()
+        closing = asyncio.create_task(self._engine.dispose())
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        if not closing.done():
+            self.abandon()
+        await closing
 
 
 def open_database(

@@ -26,7 +26,9 @@ _FIGURES: dict[OutboundStatus, Figure] = {
     OutboundStatus.EXPIRED: "expired",
 }
 # What following a text may change of it.
-_FOLLOWED = ("status", "provider_status", "settled_at", "settled_reason", "check_at")
+_FOLLOWED = (
+    "status", "provider_status", "settled_at", "settled_reason", "check_at", "check_error"
+)  # fmt: skip
 NO_FINAL_WORD = "the provider gave no final word within the validity and six hours"
 
 
@@ -83,13 +85,30 @@ def list_unsettled(conn: Connection, now: datetime, *, limit: int) -> list[Unset
     ]
 
 
-def find_open(conn: Connection, provider_ids: Sequence[str]) -> dict[str, tuple[int, str | None]]:
+def find_open(
+    conn: Connection, provider_ids: Sequence[str]
+) -> dict[str, list[tuple[int, str | None]]]:
     """The texts, and the words known so far, of those ids that have no final word yet."""
     table = provider_messages.c
     query = select(table.provider_id, table.outbound_id, table.status).where(
         table.provider_id.in_(provider_ids), table.is_final.is_(False)
     )
-    return {row.provider_id: (row.outbound_id, row.status) for row in conn.execute(query)}
+    found: dict[str, list[tuple[int, str | None]]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.provider_id, []).append((row.outbound_id, row.status))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A text about which the provider was asked.
+
+    `error` is why that has failed. `is_over`: the provider knows nothing to follow it by.
+    """
+
+    outbound_id: int
+    error: str | None = None
+    is_over: bool = False
 
 
 def record_words(
@@ -98,14 +117,15 @@ def record_words(
     told_by: str,
     now: datetime,
     *,
-    asked: Collection[int] = (),
+    asked: Collection[Asked] = (),
 ) -> int:
     """Note the provider's words on the messages of each text; returns how many texts changed.
 
     A final word stays, whatever comes after it. The texts in `asked` are asked about again later,
     or not at all where no final word is to be expected any more.
     """
-    rows = lock_texts(conn, sorted({*words, *asked}))
+    by_text = {each.outbound_id: each for each in asked}
+    rows = lock_texts(conn, sorted({*words, *by_text}))
     parts = _list_parts(conn, [row.id for row in rows if row.to_number is not None])
     figures, writes = Figures(), Writes()
     changes: list[StatusChange] = []
@@ -119,7 +139,7 @@ def record_words(
             said = {each: part.status for each, part in known.items()}
             said |= {word.provider_id: word.status for word in news}
             verdict = judge_parts([*said.values()] or [row.provider_status])
-        change = _settle(writes, row, verdict, now, figures, was_asked=row.id in asked)
+        change = _settle(writes, row, verdict, now, figures, asked=by_text.get(row.id))
         changes += _describe(row, change or row.status, news, told_by, now, verdict)
     figures.move_to(writes)
     writes.run(conn)
@@ -131,13 +151,14 @@ def record_recipients(
     conn: Connection, outbound_id: int, words: Sequence[Word], now: datetime
 ) -> None:
     """Note some of a list's or group's recipients; what they say together is looked at later."""
-    ids = [word.provider_id for word in words]
-    query = select(provider_messages).where(provider_messages.c.provider_id.in_(ids))
+    table = provider_messages.c
+    query = select(provider_messages).where(
+        table.outbound_id == outbound_id,
+        table.provider_id.in_([word.provider_id for word in words]),
+    )
     known = {part.provider_id: part for part in conn.execute(query)}
-    foreign = {each for each, part in known.items() if part.outbound_id != outbound_id}
-    own = [word for word in words if word.provider_id not in foreign]
     writes = Writes()
-    if _note_news(writes, outbound_id, known, own, now):
+    if _note_news(writes, outbound_id, known, words, now):
         writes.run(conn)
         add_event(conn, "status", outbound_id, now)
 
@@ -192,7 +213,7 @@ def _upsert_parts() -> BulkWrite:
 
     def keep_last_word(statement: Any) -> Any:
         return statement.on_conflict_do_update(
-            index_elements=["provider_id"],
+            index_elements=["provider_id", "outbound_id"],
             set_={each: statement.excluded[each] for each in said},
             where=provider_messages.c.is_final.is_(False),
         )
@@ -215,7 +236,7 @@ def _settle(
     now: datetime,
     figures: Figures,
     *,
-    was_asked: bool,
+    asked: Asked | None,
 ) -> OutboundStatus | None:
     """Bring the text up to date; returns its status where that is another one now."""
     if row.status != OutboundStatus.SENT or row.settled_at is not None:
@@ -228,12 +249,14 @@ def _settle(
     if verdict is None:
         values |= _end(now, "its recipients ended differently; each has its own status")
     elif target is not None:
-        values |= {"status": target, "settled_at": now, "check_at": None}
+        values |= {"status": target, "settled_at": now, "check_at": None, "check_error": None}
         figures.add(_FIGURES[target], row.source, now)
     elif is_given_up(since, row.validity_seconds, now):
         values |= _end(now, NO_FINAL_WORD)
-    elif was_asked:
-        values["check_at"] = plan_check(since, now)
+    elif asked is not None and asked.is_over:
+        values |= _end(now, f"it cannot be followed: {asked.error}")
+    elif asked is not None:
+        values |= {"check_at": plan_check(since, now), "check_error": asked.error}
     if values:
         # The rest as it was, for the row is locked: one statement then serves all texts.
         kept = {each: getattr(row, each) for each in ("id", *_FOLLOWED)}

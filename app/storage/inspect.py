@@ -1,9 +1,16 @@
 """Looks over a database for `doctor`: whether it can do, and does, what the service needs."""
 
-from sqlalchemy import Connection, text
+from datetime import datetime
 
+from sqlalchemy import Connection, select, text
+
+from app.storage.alerts import list_open_subjects
 from app.storage.database import Database
 from app.storage.migrate import is_current
+from app.storage.tables import refusals
+
+# The reason of a refusal, and the kind of an alert.
+UNTRUSTED_PROXY = "untrusted-proxy"
 
 MIN_POSTGRES = 130_000
 
@@ -45,3 +52,11 @@ def _inspect_sqlite(conn: Connection) -> list[tuple[bool, str]]:
     if broken != "ok":
         findings.append((False, f"the SQLite file is damaged ({broken}): restore a copy of it"))
     return findings
+
+
+def list_unheeded_proxies(conn: Connection, *, since: datetime) -> list[str]:
+    """The addresses that sent a header about who calls and were not believed."""
+    query = select(refusals.c.address).where(
+        refusals.c.reason == UNTRUSTED_PROXY, refusals.c.refused_at >= since
+    )
+    return sorted(list_open_subjects(conn, UNTRUSTED_PROXY) | set(conn.execute(query).scalars()))

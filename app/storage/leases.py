@@ -30,12 +30,16 @@ def take_lease(conn: Connection, name: str, holder: str, *, seconds: float, now:
 
 def return_lease(
     conn: Connection, name: str, holder: str, *, now: datetime, began_at: datetime | None
-) -> None:
-    """Let the next one have it; `began_at` is when the run began, None where it failed."""
+) -> bool:
+    """Let the next one have it; `began_at` is when the run began, None where it failed.
+
+    False: another has taken it meanwhile.
+    """
     values = {"until": now} | ({} if began_at is None else {"succeeded_at": began_at})
-    conn.execute(
+    returned = conn.execute(
         update(leases).where(leases.c.name == name, leases.c.holder == holder).values(**values)
     )
+    return bool(returned.rowcount)
 
 
 def find_last_success(conn: Connection, name: str) -> datetime | None:

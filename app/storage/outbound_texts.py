@@ -45,6 +45,7 @@ class OutboundText:
     status: str
     held_reason: str | None
     provider_status: str | None
+    check_error: str | None
     provider_ids: tuple[str, ...]
     background_ids: tuple[str, ...]
     error: OutboundError | None
@@ -201,6 +202,7 @@ def _make_text(
         status=row.status,
         held_reason=row.held_reason,
         provider_status=row.provider_status,
+        check_error=row.check_error,
         provider_ids=tuple(provider_ids),
         background_ids=tuple(row.background_ids),
         error=_make_error(row),

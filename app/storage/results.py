@@ -1,6 +1,7 @@
 """What calls came to, from whoever made them to those who write it down and tell of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
@@ -37,7 +38,8 @@ class SendResult:
 class Record:
     """`row` is the text as it was found; `is_late`: the answer came when nobody waited for it.
 
-    `cancelled` are the ids of other texts that end with this one: only their events are missing.
+    `shared_ids` are those that another text, which is given with each, had before. `cancelled` are
+    the ids of other texts that end with this one: only their events are missing.
     """
 
     row: Row[Any]
@@ -45,3 +47,4 @@ class Record:
     change: StatusChange | None
     is_late: bool
     cancelled: tuple[int, ...] = ()
+    shared_ids: Mapping[str, int] = field(default_factory=dict)

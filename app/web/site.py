@@ -181,6 +181,13 @@ class Site:
         client = request.scope.get("client")
         return self.caller_finder.find(client, request.scope["headers"])
 
+    def _note_proxy(self, request: Request) -> None:
+        """Have it told when somebody comes through a proxy that nobody said is to be trusted."""
+        client = request.scope.get("client")
+        unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
+        if unheeded:
+            self.runtime.notices.on_unheeded(unheeded)
+
     def set_session(self, response: Response, token: str) -> None:
         """Have the browser keep a session's token."""
         response.set_cookie(
@@ -216,7 +223,9 @@ class Site:
                 if request.method == "POST":
                     self.origins.check(request.headers)
                 visit = Visit(self, request, await self.find_session(request))
-                if visit.session is None and not is_open:
+                if visit.session is not None:
+                    self._note_proxy(request)
+                elif not is_open:
                     return _ask_to_sign_in(request)
                 self.check_prepared()
                 response = await handler(visit)

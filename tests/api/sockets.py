@@ -69,6 +69,22 @@ async def talk(port: int, *pieces: bytes, half_close: bool = False, pause: float
                 await writer.wait_closed()
 
 
+async def takes_all(port: int, head: bytes, piece: bytes, count: int) -> bool:
+    """Whether so many pieces can be sent behind a head."""
+    async with asyncio.timeout(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(head)
+            for _ in range(count):
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            return False
+        finally:
+            writer.transport.abort()
+        return True
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -89,7 +105,7 @@ def read_answers(received: bytes, *, without_bodies: bool = False) -> list[Answe
         for field in fields:
             name, _, value = field.partition(": ")
             headers.setdefault(name.lower(), []).append(value)
-        if matched[1] == "100" or without_bodies:
+        if matched[1] in {"100", "204"} or without_bodies:
             body = b""
         elif "content-length" in headers:
             [length] = headers["content-length"]

@@ -75,3 +75,12 @@ async def test_what_is_no_number_is_refused(lone_api: Running) -> None:
     answer = await lone_api.call("POST", "/opt-outs", json={"number": "Shop"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "number"
+
+
+async def test_what_somebody_wrote_to_opt_out_is_for_those_who_read_texts(api: Running) -> None:
+    await api.store(make_message(1, body="STOP please", source=OTHER))
+    sender = (await api.make_key("messages:send"))["key"]
+    body = {"number": OTHER}
+    found = await api.send("POST", "/opt-outs", body, key=sender)
+    assert (found["reason"], found["text"]) == ("keyword", "")
+    assert (await api.send("POST", "/opt-outs", body))["text"].startswith("STOP")

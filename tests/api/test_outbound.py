@@ -201,6 +201,10 @@ async def test_a_key_sends_only_with_the_scope_to_send(lone_post: Post) -> None:
     for path in ("/outbound", "/outbound/out_1", "/outbound/out_1/recipients"):
         assert (await call("GET", path, key=reader)).status_code == 200
         assert (await call("GET", path, key=sender)).status_code == 403
+    cancelled = (await call("POST", "/outbound/out_1/cancel", key=sender)).json()
+    assert (cancelled["status"], cancelled["body"]) == ("cancelled", "")
+    again = (await call("POST", "/outbound/out_1/cancel")).json()
+    assert again["body"] == "Hello"
 
 
 async def test_calls_at_once_to_the_same_numbers_wait_for_each_other(post: Post) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.api import protocol
-from tests.api.sockets import serving, talk
+from tests.api.sockets import serving, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
 
@@ -139,7 +139,7 @@ async def test_trailers_without_end_are_cut_off(kit: Kit, path: bytes, piece: by
     async with serving(kit) as port:
         host = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
         head = b"POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" % path + host
-        assert not await takes_all(port, head + b"\r\n0\r\nX: ", piece)
+        assert not await takes_all(port, head + b"\r\n0\r\nX: ", piece, 1024)
 
 
 async def test_a_body_in_the_smallest_chunks_is_read(kit: Kit) -> None:
@@ -176,19 +176,3 @@ async def test_an_answer_may_take_longer_than_a_body(
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         assert not reader.at_eof()
         writer.transport.abort()
-
-
-async def takes_all(port: int, head: bytes, piece: bytes) -> bool:
-    """Whether 32 MiB of pieces can be sent behind a head."""
-    async with asyncio.timeout(20):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(head)
-            for _ in range(32 * 1024 * 1024 // len(piece)):
-                writer.write(piece)
-                await writer.drain()
-        except ConnectionError:
-            return False
-        finally:
-            writer.transport.abort()
-        return True

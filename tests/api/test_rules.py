@@ -147,6 +147,15 @@ async def test_a_key_for_messages_opens_no_rules(lone_api: Running) -> None:
     assert (await lone_api.get("/rules", key=key["key"])).status_code == 403
 
 
+async def test_a_draft_is_tried_by_those_who_may_read_the_texts(lone_api: Running) -> None:
+    """Its replies quote them."""
+    body = {"rule": {"name": "x", "reply": "{body}"}}
+    editor = (await lone_api.make_key("rules:write"))["key"]
+    both = (await lone_api.make_key("rules:write", "messages:read"))["key"]
+    assert (await lone_api.call("POST", "/rules/try", json=body, key=editor)).status_code == 403
+    assert (await lone_api.call("POST", "/rules/try", json=body, key=both)).status_code == 200
+
+
 async def test_a_draft_is_tried_over_the_newest_texts(api: Running) -> None:
     await add(api, "Price", keyword="price", reply="Ten pounds.")
     await api.store(

@@ -26,6 +26,18 @@ def test_another_text_pair_time_or_order_is_none(forward: Sighting) -> None:
     assert match_repeats([see(1)], [forward]) == {}
 
 
+def test_a_text_that_the_report_damaged_is_a_repeat() -> None:
+    assert match_repeats([see(1, body="Thanks ?")], [see(2, 5, body="Thanks 😀")]) == {2: 1}
+    damaged = Sighting(1, 1, "Tha", NOW, "77")
+    assert match_repeats([damaged], [Sighting(2, 1, "Thanks 😀", NOW, "77")]) == {2: 1}
+    assert match_repeats([damaged], [Sighting(2, 1, "Thanks 😀", NOW, "78")]) == {}
+
+
+def test_the_equal_text_goes_before_the_nearest() -> None:
+    reported = [see(1, 0, body="Hi ?"), see(2, 60, body="Hi 😀")]
+    assert match_repeats(reported, [see(3, 0, body="Hi 😀")]) == {3: 2}
+
+
 def test_each_is_matched_once_the_nearest_first() -> None:
     reported = [see(1), see(2, 60)]
     forwarded = [see(3, 50), see(4, 10), see(5, 30)]

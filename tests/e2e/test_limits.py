@@ -15,7 +15,8 @@ from tests.support.service import AUTH, Service, make_forward, running, wait_unt
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("limits") / "data"
-    with running(folder, forwarders="127.0.0.1,192.0.2.0/24") as running_service:
+    networks = "127.0.0.1,192.0.2.0/24"
+    with running(folder, forwarders=networks, trusted_proxies="127.0.0.1") as running_service:
         yield running_service
 
 
@@ -101,7 +102,30 @@ def test_a_forwarded_address_is_believed_from_a_trusted_proxy_alone(service: Ser
     assert ask("198.51.100.1") == 403
     assert ask("192.0.2.7, 198.51.100.1") == 403
     assert ask("198.51.100.1, 192.0.2.7") == 200
-    assert ask("nonsense") == 403
+    assert ask("192.0.2.7:51234") == 200
+    assert ask("::ffff:192.0.2.7") == 200
+    assert ask("[2001:db8::1]:443") == 403
+    # What is no address is nobody's: the proxy's own counts.
+    assert ask("nonsense") == 200
+
+
+def test_nobody_is_believed_unasked_and_who_was_not_is_told(tmp_path: Path) -> None:
+    with running(tmp_path / "data", forwarders="192.0.2.0/24") as service:
+        path = f"/inbound?{make_forward('proxied')}"
+        for header in ({"X-Forwarded-For": "192.0.2.7"}, {"Forwarded": "for=192.0.2.7"}):
+            answer = service.ask(path, headers=header)
+            assert answer.status == 403
+            assert b"LETTERBOX_TRUSTED_PROXIES" in answer.body
+        answer = service.ask(path)
+        assert answer.status == 403
+        assert b"LETTERBOX_FORWARDERS" in answer.body
+        assert b"PROXIES" not in answer.body
+        wait_until(lambda: len(service.get("/refusals")["items"]) >= 2)
+        refused = service.get("/refusals")["items"]
+        assert {(each["address"], each["reason"]) for each in refused} == {
+            ("127.0.0.1", "untrusted-proxy"),
+            ("127.0.0.1", "forwarder"),
+        }
 
 
 def test_a_service_may_have_as_many_connections_as_the_machine_lets_it(tmp_path: Path) -> None:

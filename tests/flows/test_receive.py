@@ -6,20 +6,24 @@ import ipaddress
 import json
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from sqlalchemy import Connection, text
 
+from app.api.inbound import InboundEndpoint
 from app.domain.access import Admission
-from app.domain.errors import AccessDenied, LetterboxError, Unavailable
+from app.domain.errors import LetterboxError, Unavailable
 from app.flows import admit, receive
 from app.flows.admit import Gate
 from app.flows.configure import add_number, rotate_auth
 from app.flows.receive import Receiver
 from tests.support.kit import Kit, open_kit
 from tests.support.service import AUTH
+
+if TYPE_CHECKING:
+    from app.api.answers import Answer
 
 FIELDS = {
     "source": "447700900123",
@@ -233,7 +237,7 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
             return original(*args, **more)
 
         monkeypatch.setattr(receive, name, note)
-    stranger = Receiver(
+    receiver = Receiver(
         kit.runtime.gate,
         kit.runtime.intake,  # type: ignore[arg-type]
         forwarders=[ipaddress.ip_network("192.0.2.0/24")],
@@ -243,29 +247,39 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
         now=kit.runtime.now,
         make_nonce=lambda: b"",
     )
+    endpoint = InboundEndpoint(receiver, kit.runtime.notices, [])
 
-    async def ask(address: str, auth: str) -> LetterboxError | None:
-        told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+    async def ask(address: str, auth: str, **headers: str) -> tuple[int, str]:
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         query = urlencode({**FIELDS, "auth": auth}).encode()
-        stranger.take("GET", query, b"", b"", address, told.set_result)
-        return await told
+        pairs = [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ]
+        endpoint.take("GET", query, pairs, (address, 40000), b"", told.set_result)
+        answer = await told
+        return answer.status, answer.body.decode()
 
-    assert isinstance(await ask("198.51.100.1", AUTH), AccessDenied)
-    assert isinstance(await ask("nonsense", AUTH), AccessDenied)
+    status, text = await ask("198.51.100.1", AUTH)
+    assert (status, "LETTERBOX_FORWARDERS" in text, "PROXIES" in text) == (403, True, False)
+    status, text = await ask("198.51.100.1", AUTH, x_forwarded_for="192.0.2.1")
+    assert (status, "LETTERBOX_TRUSTED_PROXIES" in text) == (403, True)
+    assert (await ask("nonsense", AUTH))[0] == 403
     assert read == []
-    assert isinstance(await ask("192.0.2.1", "wrong"), AccessDenied)
+    status, text = await ask("192.0.2.1", "wrong")
+    assert (status, "auth" in text) == (403, True)
     assert read == ["read_request"]
-    assert await ask("192.0.2.1", AUTH) is None
-    assert await ask("::ffff:192.0.2.1", AUTH) is None
+    assert await ask("192.0.2.1", AUTH) == (200, "OK")
+    assert await ask("::ffff:192.0.2.1", AUTH) == (200, "OK")
     assert read[1:] == ["read_request", "parse"] * 2
     refused: set[tuple[str, str]] = set()
     async with asyncio.timeout(10):
         # The service itself may be writing some of them down just now.
-        while len(refused) < 2:
+        while len(refused) < 3:
             await kit.runtime.tender.write_notices()
             refusals = (await kit.get("/refusals"))["items"]
             refused = {(each["reason"], each["dest"]) for each in refusals}
-    assert refused == {("forwarder", "447700900456"), ("wrong-auth", "447700900456")}
+    reasons = ("forwarder", "untrusted-proxy", "wrong-auth")
+    assert refused == {(reason, "447700900456") for reason in reasons}
 
 
 async def test_a_secret_is_not_kept_where_it_stands_a_second_time(kit: Kit) -> None:
@@ -333,7 +347,7 @@ async def test_many_wrong_values_ask_the_database_no_more_than_twenty_times_a_se
     for _ in range(4):
         await asyncio.gather(*(gate.read_again() for _ in range(50)))
     # A clock of the loop may tick a little early.
-    assert asyncio.get_running_loop().time() - began >= 4 * 0.05 - 0.01
+    assert asyncio.get_running_loop().time() - began >= 3 * 0.05 - 0.01
 
 
 async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
@@ -343,5 +357,7 @@ async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     )
     await kit.runtime.gate.refresh()
     gate = Gate(kit.runtime.database, kit.runtime.data_dir.auth_cache, "another")
-    assert gate.find(made.value.encode(), "447700900456", kit.runtime.now()) is not None
-    assert gate.find(b"unknown", "447700900456", kit.runtime.now()) is None
+    known = gate.admission.recognise(made.value.encode(), kit.runtime.now())
+    assert known is not None
+    assert gate.admission.serves(known, "447700900456")
+    assert gate.admission.recognise(b"unknown", kit.runtime.now()) is None

@@ -25,6 +25,7 @@ from tests.support.simulated import (
     OUR_NUMBER,
     START,
     Simulated,
+    make_client,
     simulated_in_process,
 )
 
@@ -49,6 +50,19 @@ class World:
             holder=holder,
             now=self.now,
         )
+
+    def damage_report(self) -> None:
+        """From now on the report has a question mark for whatever is not ASCII."""
+        app = httpx2.ASGITransport(self.provider.app)
+
+        class Damaging(httpx2.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+                response = await app.handle_async_request(request)
+                text = (await response.aread()).decode()
+                return httpx2.Response(200, content=text.encode("ascii", "replace"))
+
+        self.provider.client = make_client("http://provider.test/api", transport=Damaging())
+        self.reconciler = self.make_reconciler("a")
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.provider.stopwatch.seconds)
@@ -198,3 +212,57 @@ async def test_in_the_hour_that_autumn_repeats_nothing_is_doubled(world: World) 
         world.pass_minutes(20)
     result = await world.look_back(hours=6)
     assert (result.reported, result.missing) == (6, 0)
+
+
+@pytest.mark.parametrize("ids", ["same", "other"])
+async def test_a_row_that_lost_characters_is_the_text_that_was_forwarded(
+    world: World, ids: str
+) -> None:
+    world.provider.throw(inbound_ids=ids)
+    for body in ("Thanks 😀", "It\u2019s £5", "Привет"):
+        await world.text(body)
+    world.damage_report()
+    world.pass_minutes(15)
+    result = await world.look_back()
+    assert (result.reported, result.missing, result.unreadable) == (3, 0, 0)
+    assert await world.list_alerts() == []
+
+
+@pytest.mark.parametrize("ids", ["same", "other"])
+async def test_a_forward_that_comes_after_its_damaged_row_is_a_repeat(
+    world: World, ids: str
+) -> None:
+    world.provider.throw(inbound_ids=ids)
+    answer = await world.control.post(
+        "/_simulator/texts", json={"source": ADA, "dest": OUR_NUMBER, "body": "Thanks 😀"}
+    )
+    world.damage_report()
+    world.pass_minutes(15)
+    assert (await world.look_back()).missing == 1
+    await world.handle()
+    [text] = answer.json()
+    await world.forward(text)
+    [day] = await world.database.read(count_days, since=None, until=None, number=None)
+    assert day.received == 1
+
+
+async def test_a_window_that_broke_off_and_is_repeated_counts_once(world: World) -> None:
+    await world.reconciler.run()
+    for _ in range(4):
+        world.pass_minutes(60 * 5)
+        await world.text("forwarded")
+        await world.text("lost", forward=False)
+    world.pass_minutes(60)
+    for whole_slices in (1, 2, 3):
+        fault = {"kind": "status", "action": "Report", "times": 1, "skip": whole_slices}
+        answer = await world.control.post("/_simulator/faults", json=[fault])
+        assert answer.status_code < 300, answer.text
+        with pytest.raises(ProviderError):
+            await world.reconciler.run()
+        await world.handle()
+        world.pass_minutes(5)
+    assert await world.reconciler.run() is not None
+    await world.handle()
+    days = await world.database.read(count_days, since=None, until=None, number=None)
+    assert sum(day.figures["reported"] for day in days) == 8
+    assert sum(day.figures["missing"] for day in days) == 4

@@ -212,13 +212,22 @@ async def test_a_list_that_is_answered_1_was_taken(body: str) -> None:
         assert await client.send_to_list(HELLO, "L", background_ids=True) == BackgroundSend(())
 
 
-@pytest.mark.parametrize("body", ["-401,-401", "-401\n-401\n", "-401\nBad numbers", "-401 Bad"])
-async def test_one_code_however_often_refuses_all_of_many_numbers(body: str) -> None:
+@pytest.mark.parametrize("body", ["-401", "-401,", "-401\nBad numbers", "-401 Bad"])
+async def test_a_lone_code_however_written_refuses_all_of_many_numbers(body: str) -> None:
     async with calling(answer(body)) as (client, _):
         with pytest.raises(PermanentError, match="-401") as caught:
             await client.send_many(HELLO, [ONE, TWO, THREE])
 
     assert caught.value.fate is Fate.REFUSED
+
+
+@pytest.mark.parametrize("body", ["-401,-401", "-401\n-401\n", "-401,-401,-401,-401"])
+async def test_several_codes_for_another_count_of_numbers_leave_all_unknown(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        with pytest.raises(CountMismatch) as caught:
+            await client.send_many(HELLO, [ONE, TWO, THREE])
+
+    assert caught.value.fate is Fate.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -335,7 +335,9 @@ def test_what_was_stored_before_is_read_by_the_same_rules() -> None:
     ],
 )  # fmt: skip
 def test_every_way_to_read_the_auth_value_is_tried(query: bytes, secrets: list[bytes]) -> None:
-    assert read_request("GET", query, b"", b"").list_secrets() == secrets
+    found = [*read_request("GET", query, b"", b"").read_secrets()]
+    assert found[0:1] == secrets[0:1]
+    assert set(found) == set(secrets)
 
 
 SECRET = 'an-auth+value/of the "tests" & é'
