@@ -12,7 +12,7 @@ import structlog
 # All mean the same, however often they come: an end that loses nothing and takes seconds.
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # Whatever hangs, the network, a disk or our own code. All that was acknowledged is on disk.
-MOST_SECONDS = 11.0
+MOST_SECONDS = 10.5
 LAST_LINE_SECONDS = 0.2
 
 log = structlog.get_logger("letterbox")

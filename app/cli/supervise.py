@@ -16,7 +16,7 @@ QUICK_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 # After what a process may take to end by itself.
-KILL_SECONDS = MOST_SECONDS + 0.4
+KILL_SECONDS = MOST_SECONDS + 0.3
 
 log = structlog.get_logger("letterbox")
 

@@ -26,19 +26,19 @@ async def cancel_text(
     where only the provider could: then it may be tried again.
     """
 
-    def begin(conn: Connection) -> Scheduled | None:
-        scheduled = cancel_waiting(conn, outbound_id, who, now)
-        if scheduled is None:
+    def begin(conn: Connection) -> Scheduled | bool:
+        done = cancel_waiting(conn, outbound_id, who, now)
+        if done is True:
             add_audit(conn, who, "outbound.cancel", str(outbound_id), {}, now)
-        return scheduled
+        return done
 
     def finish(conn: Connection) -> None:
         add_audit(conn, who, "outbound.cancel", str(outbound_id), {"at": "provider"}, now)
         note_cancelled(conn, outbound_id, who, now)
 
-    scheduled = await database.write(begin)
-    if scheduled is not None:
-        await _cancel_there(get_client(), scheduled.provider_ids)
+    done = await database.write(begin)
+    if isinstance(done, Scheduled):
+        await _cancel_there(get_client(), done.provider_ids)
         await database.write(finish)
     return await database.read(get_outbound, outbound_id)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.errors import LetterboxError, Unavailable
+from app.domain.errors import Conflict, LetterboxError, Unavailable
 from app.flows.import_contacts import FileContact, import_contacts, read_contacts
 from app.provider.actions import NewContact
 from app.provider.client import ProviderClient
@@ -82,7 +82,8 @@ async def run_import(
     *,
     now: Callable[[], datetime],
 ) -> None:
-    """Tell the provider what waits, step by step, until all is said or a call fails.
+    """Tell the provider what waits, step by step, until all is said, a call fails, or the claim is
+    another's.
 
     After a failure the step's lines wait on: those that the provider took all the same then come
     back as duplicates.
@@ -92,13 +93,22 @@ async def run_import(
         while found.waiting:
             said = await _tell(client, found)
             found = await database.write(
-                contact_imports.add_results, found.id, said, now=now(), lease=LEASE
+                contact_imports.add_results, found, said, now=now(), lease=LEASE
             )
+    except Conflict as error:
+        log.warning("import_left", id=found.id, error=str(error))
     except LetterboxError as error:
         log.warning("import_stopped", id=found.id, error=str(error))
-        # Where the database is away, the lease ends instead.
-        with suppress(Unavailable):
-            await database.write(contact_imports.stop_import, found.id, str(error))
+        await _stop(database, found, str(error))
+    except Exception as error:
+        log.exception("import_stopped", id=found.id)
+        await _stop(database, found, f"an unforeseen error ({type(error).__name__})")
+
+
+async def _stop(database: Database, found: ContactImport, reason: str) -> None:
+    # Where the database is away, the lease ends instead.
+    with suppress(Unavailable, Conflict):
+        await database.write(contact_imports.stop_import, found, reason)
 
 
 async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:

@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+import structlog
+
 from app.domain.errors import Unavailable
 from app.storage.database import Database
 from app.storage.leases import return_lease, take_lease
 
+log = structlog.get_logger("letterbox.turns")
+
 LEASE_SECONDS = 30.0
 RENEWED_EVERY_SECONDS = 10.0
+# Whoever holds a lease stops so long before it is over, for its last step to end.
+MARGIN_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -21,17 +27,27 @@ async def take_turn(
 ) -> AsyncIterator[bool]:
     """Whether the block may do it: False where another process does. Raises Unavailable.
 
-    A block that ends well is noted with the time when it began (storage/leases.py).
+    A block that ends well is noted with the time when it began (storage/leases.py). One whose lease
+    is lost, or cannot be renewed in time, is cancelled and ends as Unavailable: another process may
+    do the same by then.
     """
     holder, began_at = secrets.token_hex(8), now()
+    loop = asyncio.get_running_loop()
+    taken_at = loop.time()
     if not await database.write(take_lease, name, holder, seconds=LEASE_SECONDS, now=began_at):
         yield False
         return
-    renewing = asyncio.create_task(_renew(database, name, holder, now))
     succeeded_at = None
+    limit = asyncio.timeout_at(_find_end(taken_at))
+    renewing = asyncio.create_task(_renew(database, name, holder, now, limit))
     try:
-        yield True
+        async with limit:
+            yield True
         succeeded_at = began_at
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Unavailable(f"the lease of {name} was lost: another process may have it") from None
     finally:
         renewing.cancel()
         # A lease that cannot be returned ends by itself.
@@ -39,8 +55,30 @@ async def take_turn(
             await database.write(return_lease, name, holder, now=now(), began_at=succeeded_at)
 
 
-async def _renew(database: Database, name: str, holder: str, now: Callable[[], datetime]) -> None:
-    while True:
+async def _renew(
+    database: Database,
+    name: str,
+    holder: str,
+    now: Callable[[], datetime],
+    limit: asyncio.Timeout,
+) -> None:
+    """Keep the lease, and with it the block's time; without it the time is over at once."""
+    loop = asyncio.get_running_loop()
+    while not limit.expired():
         await asyncio.sleep(RENEWED_EVERY_SECONDS)
-        with contextlib.suppress(Unavailable):
-            await database.write(take_lease, name, holder, seconds=LEASE_SECONDS, now=now())
+        taken_at = loop.time()
+        try:
+            is_mine = await database.write(
+                take_lease, name, holder, seconds=LEASE_SECONDS, now=now()
+            )
+        except Exception as error:  # noqa: BLE001 the block goes on for as long as the lease holds
+            log.debug("lease_not_renewed", name=name, error=str(error))
+            continue
+        if not limit.expired():
+            limit.reschedule(_find_end(taken_at) if is_mine else loop.time())
+        if not is_mine:
+            return
+
+
+def _find_end(taken_at: float) -> float:
+    return taken_at + LEASE_SECONDS - MARGIN_SECONDS

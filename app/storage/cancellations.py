@@ -26,19 +26,19 @@ class Scheduled:
     provider_ids: tuple[str, ...]
 
 
-def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) -> Scheduled | None:
-    """Cancel a text that waits here; one that is cancelled already stays so.
+def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) -> Scheduled | bool:
+    """Cancel a text that waits here. Returns whether it did: False where that was done before.
 
-    Returns what the provider has to cancel, where it keeps the text. Raises NotFound, and Conflict
+    Where the provider keeps the text, returns what it has to cancel. Raises NotFound, and Conflict
     that says why the text cannot be cancelled any more.
     """
     row = _lock(conn, outbound_id)
     status = OutboundStatus(row.status)
     if status is OutboundStatus.CANCELLED:
-        return None
+        return False
     if status in {OutboundStatus.QUEUED, OutboundStatus.HELD}:
         _end(conn, outbound_id, who, now)
-        return None
+        return True
     if status is not OutboundStatus.SENT or not _is_kept(row, now):
         raise Conflict(_REASONS.get(status, f"the text is {status} already"))
     if row.to_number is None:

@@ -104,35 +104,39 @@ def claim_import(
 
 def add_results(
     conn: Connection,
-    import_id: int,
+    claimed: ContactImport,
     results: Sequence[LineResult],
     *,
     now: datetime,
     lease: timedelta,
 ) -> ContactImport:
-    """What the provider said of the first lines that wait, which wait no more."""
-    found = get_import(conn, import_id)
-    waiting = found.waiting[len(results) :]
-    conn.execute(
-        update(contact_imports)
-        .where(contact_imports.c.id == import_id)
-        .values(
-            contacts=waiting,
-            results=[*found.results, *results],
-            lease_until=now + lease if waiting else None,
-            finished_at=None if waiting else now,
-        )
+    """What the provider said of the first lines that wait, which wait no more.
+
+    Raises Conflict where another has claimed the import since.
+    """
+    waiting = claimed.waiting[len(results) :]
+    _change(
+        conn,
+        claimed,
+        contacts=waiting,
+        results=[*claimed.results, *results],
+        lease_until=now + lease if waiting else None,
+        finished_at=None if waiting else now,
     )
-    return get_import(conn, import_id)
+    return get_import(conn, claimed.id)
 
 
-def stop_import(conn: Connection, import_id: int, error: str) -> None:
-    """It waits for a person to let it go on."""
-    conn.execute(
-        update(contact_imports)
-        .where(contact_imports.c.id == import_id)
-        .values(error=error, lease_until=None)
-    )
+def stop_import(conn: Connection, claimed: ContactImport, error: str) -> None:
+    """It waits for a person to let it go on. Raises Conflict as above."""
+    _change(conn, claimed, error=error, lease_until=None)
+
+
+def _change(conn: Connection, claimed: ContactImport, **values: Any) -> None:
+    """Only who claimed it last: each claim and each step ends its lease at another time."""
+    table = contact_imports.c
+    is_ours = (table.id == claimed.id) & (table.lease_until == claimed.lease_until)
+    if not conn.execute(update(contact_imports).where(is_ours).values(**values)).rowcount:
+        raise Conflict("somebody else goes on with this import")
 
 
 def _make_import(row: Row[Any]) -> ContactImport:

@@ -25,6 +25,8 @@ async def test_what_waits_is_cancelled_and_never_sent(post: Post) -> None:
     answer = await post.api.call("POST", f"/outbound/{ids[1]}/cancel")
     assert (answer.status_code, answer.json()["detail"]) == (409, "the text is sent already")
     assert (await post.api.call("POST", "/outbound/out_99/cancel")).status_code == 404
+    # What changed nothing is not in the audit trail.
+    assert await post.list_deeds() == ["outbound.create", "outbound.cancel"]
 
 
 async def test_what_the_provider_keeps_for_later_is_cancelled_there(post: Post) -> None:

@@ -1,8 +1,10 @@
 """Imports of contacts that go on step by step, on both databases, with a simulated provider."""
 
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.flows.import_in_steps import LEASE, STEP_LINES, claim_import, run_import, start_import
@@ -67,6 +69,42 @@ async def test_two_do_not_work_at_one_import(outbox: Outbox) -> None:
     assert (await run(outbox, import_id)).finished_at is not None
     with pytest.raises(Conflict):
         await claim_import(outbox.database, import_id, now=outbox.now())
+
+
+async def test_who_lost_an_import_writes_nothing_over_what_the_next_one_found(
+    outbox: Outbox,
+) -> None:
+    import_id = await start(outbox, write_lines(STEP_LINES + 1))
+    slow = await claim_import(outbox.database, import_id, now=outbox.now())
+    outbox.pass_seconds(LEASE.total_seconds())
+    done = await run(outbox, import_id)
+    await run_import(outbox.database, outbox.client, slow, now=outbox.now)
+    assert await outbox.database.read(get_import, import_id) == done
+    assert len(done.results) == STEP_LINES + 1
+
+
+async def test_who_lost_an_import_stops_nobody(outbox: Outbox) -> None:
+    import_id = await start(outbox, write_lines(STEP_LINES + 1))
+    slow = await claim_import(outbox.database, import_id, now=outbox.now())
+    outbox.pass_seconds(LEASE.total_seconds())
+    claimed = await claim_import(outbox.database, import_id, now=outbox.now())
+    outbox.world.switches = outbox.world.switches.changed({"maintenance": True})
+    await run_import(outbox.database, outbox.client, slow, now=outbox.now)
+    assert await outbox.database.read(get_import, import_id) == claimed
+
+
+async def test_an_import_that_fails_in_an_unforeseen_way_tells_so(outbox: Outbox) -> None:
+    import_id = await start(outbox, write_lines(1))
+    claimed = await claim_import(outbox.database, import_id, now=outbox.now())
+
+    def broken() -> NoReturn:
+        raise RuntimeError
+
+    with capture_logs():
+        await run_import(outbox.database, outbox.client, claimed, now=broken)
+    stopped = await outbox.database.read(get_import, import_id)
+    assert stopped.error == "an unforeseen error (RuntimeError)"
+    assert not stopped.is_running(outbox.now())
 
 
 async def test_a_csv_without_a_contact_is_refused(outbox: Outbox) -> None:
