@@ -19,7 +19,7 @@ from app.domain.messages import (
 )
 from app.domain.numbers import normalise_number
 from app.domain.times import read_local
-from app.provider.bodies import inflate, split_body
+from app.provider.bodies import find_loose_auths, inflate, split_body
 from app.provider.charsets import decode_text, find_codec
 from app.provider.loose_forms import split_loose_form
 from app.provider.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
@@ -183,6 +183,8 @@ def _read_any(
         elif name == _CHARSET and charset is None:
             label = pair[1].decode("latin-1")
             charset = label if find_codec(label) else None
+    if not auths:
+        auths = find_loose_auths(kept)
     raw = RawForward(
         method,
         content_type.decode("latin-1"),
