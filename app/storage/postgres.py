@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import weakref
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 import structlog
@@ -136,13 +136,17 @@ def split_hosts(dsn: str) -> list[str]:
     """An address for each server of one that names several, in their order."""
     parts = urlsplit(dsn)
     user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [dsn]
     return [urlunsplit(parts._replace(netloc=f"{user}{at}{each}")) for each in hosts.split(",")]
 
 
 def name_address(dsn: str) -> str:
     """What tells one database from another, without a secret: a digest of hosts and name."""
     parts = urlsplit(dsn)
-    where = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    query = parse_qs(parts.query)
+    named = [query.get(each) for each in ("host", "port", "dbname", "database")]
+    where = f"{parts.netloc.rpartition('@')[2]}{parts.path}{named}"
     return hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
