@@ -1,4 +1,6 @@
-FROM python:3.13-slim AS build
+# A tag is what it is today; the README says how to name an image by its digest.
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 COPY requirements.lock /build/
 RUN python -m venv --without-pip /opt/letterbox \
  && pip --python /opt/letterbox/bin/python install --quiet --no-cache-dir \
@@ -17,10 +19,10 @@ RUN printf '%s\n' '#!/opt/letterbox/bin/python' \
  && chmod 755 /opt/letterbox/bin/letterbox \
  && PYTHONPATH=/opt/letterbox/src /opt/letterbox/bin/python -m compileall -q /opt/letterbox/src
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 # A fixed number, so that a volume's owner stays the same from image to image.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin letterbox \
- && install -d -o letterbox -g letterbox -m 0700 /data
+ && install -d -o letterbox -g letterbox -m 0700 /data /demo
 COPY --from=build /opt/letterbox /opt/letterbox
 ENV PATH=/opt/letterbox/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/letterbox/src \

@@ -11,11 +11,14 @@ help: ## list the targets
 
 install: .venv/.installed ## make .venv with the command `letterbox`, from the lock
 
+# The pip and setuptools that come with Python are as old as it is: the lock has a pip, and nothing
+# needs setuptools.
 .venv/.installed: requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Letterbox needs Python 3.11 or newer: make install PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip uninstall -qq --yes setuptools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: install ## start everything in one process at http://127.0.0.1:8000

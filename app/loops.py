@@ -206,10 +206,17 @@ def make_ending(runtime: Runtime, loop: Loop) -> Work:
 def make_alarms(runtime: Runtime) -> Work:
     """Looks whether texts still come in as they should; one process at a time."""
 
+    settings = runtime.settings
+    reconciles = runtime.provider is not None and settings.reconcile_seconds
+    every = timedelta(seconds=settings.reconcile_seconds) if reconciles else None
+
     async def step() -> None:
         async with take_turn(runtime.database, "alarms", now=runtime.now) as is_mine:
             if is_mine and await raise_alarms(
-                runtime.database, timezone=runtime.settings.provider_timezone, now=runtime.now()
+                runtime.database,
+                timezone=settings.provider_timezone,
+                now=runtime.now(),
+                reconciled_every=every,
             ):
                 runtime.wakeups.ring("events")
 

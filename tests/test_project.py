@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -76,6 +77,14 @@ def test_the_example_shows_every_variable_that_compose_reads() -> None:
     shown = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert "POSTGRES_PASSWORD" in wanted
     assert wanted <= shown
+
+
+def test_compose_gives_the_simulator_no_secret() -> None:
+    """It asks nobody for a key, and shows what it was given."""
+    simulator = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["simulator"]
+    assert not {"env_file", "environment"} & set(simulator)
+    assert "$" not in str(simulator).replace("$$(cat /demo/auth)", "")
+    assert simulator["volumes"] == ["demo:/demo:ro"]
 
 
 def test_compose_looks_for_the_pulse_that_the_worker_gives() -> None:

@@ -58,11 +58,11 @@ class Admission:
     numbers: frozenset[str]
     values: dict[bytes, AuthValue] = field(repr=False)
 
-    def find(self, secret: bytes, dest: str, now: datetime) -> AuthValue | None:
-        """The value that admits a forward to `dest`, or None.
+    def recognise(self, secret: bytes, now: datetime) -> AuthValue | None:
+        """The live value that this is, whichever number it serves.
 
-        A number's own value does not open another known number. The look-up is by digest, which
-        nobody can steer towards a near miss, and its last step compares in constant time.
+        The look-up is by digest, which nobody can steer towards a near miss, and its last step
+        compares in constant time.
         """
         digest = digest_secret(secret)
         value = self.values.get(digest)
@@ -71,9 +71,11 @@ class Admission:
             return None
         if value.expires_at is not None and value.expires_at <= now:
             return None
-        if value.number is not None and value.number != dest and dest in self.numbers:
-            return None
         return value
+
+    def serves(self, value: AuthValue, dest: str) -> bool:
+        """A number's own value does not open another known number."""
+        return value.number is None or value.number == dest or dest not in self.numbers
 
     def is_unknown_number(self, dest: str) -> bool:
         """Whether numbers are configured and this is none of them."""

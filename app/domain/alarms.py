@@ -14,8 +14,13 @@ LAGS = 20
 _ENOUGH = 10
 _STEADY = 0.9
 _OVER = 0.5
+# What zones can differ by: quarters of an hour, and no more than this.
+_STEP = timedelta(minutes=15)
+LARGEST_OFFSET = timedelta(hours=14)
 _HOUR = timedelta(hours=1)
 _LEEWAY = timedelta(minutes=5)
+_SMALL_LEEWAY = timedelta(minutes=2)
+_NONE = timedelta()
 
 
 def find_alarm_time(last_arrived_at: datetime, longest_gap: timedelta) -> datetime:
@@ -23,26 +28,37 @@ def find_alarm_time(last_arrived_at: datetime, longest_gap: timedelta) -> dateti
     return last_arrived_at + max(_USUAL_GAPS * longest_gap, _SHORTEST_SILENCE)
 
 
-def judge_lags(lags: Sequence[timedelta]) -> int | None:
-    """The whole hours, other than none, by which nearly all forwards came late, or early (below 0).
+def judge_lags(lags: Sequence[timedelta]) -> timedelta | None:
+    """By how much nearly all forwards came late, or early (below 0), as another zone would have it.
 
-    0: most did not; None: it cannot be told, so what was told before holds.
+    Zero: most did not; None: it cannot be told, so what was told before holds.
     """
     if len(lags) < _ENOUGH:
         return None
-    counts = Counter(_read_hours(lag) for lag in lags)
-    hours, count = max(
-        ((hours, count) for hours, count in counts.items() if hours),
-        key=lambda each: each[1],
-        default=(0, 0),
-    )
+    counts = Counter(step for step in map(_read_offset, lags) if step)
+    offset, count = counts.most_common(1)[0] if counts else (_NONE, 0)
     share = count / len(lags)
     if share >= _STEADY:
-        return hours
-    return 0 if share <= _OVER else None
+        return offset
+    return _NONE if share <= _OVER else None
 
 
-def _read_hours(lag: timedelta) -> int:
-    """The whole hours that it is about as long as; 0 for any other."""
-    hours = round(lag / _HOUR)
-    return hours if abs(lag - hours * _HOUR) <= _LEEWAY else 0
+def judge_old(lags: Sequence[timedelta]) -> list[timedelta] | None:
+    """How old the forwards were that no zone makes so late, where they are many.
+
+    Empty: they are few; None: it cannot be told.
+    """
+    if len(lags) < _ENOUGH:
+        return None
+    old = [lag for lag in lags if lag > LARGEST_OFFSET + _LEEWAY]
+    if len(old) >= _ENOUGH:
+        return old
+    return [] if len(old) <= len(lags) * (1 - _OVER) / 2 else None
+
+
+def _read_offset(lag: timedelta) -> timedelta:
+    """The offset between two zones that it is about as long as; zero for any other."""
+    offset = round(lag / _STEP) * _STEP
+    leeway = _SMALL_LEEWAY if offset % _HOUR else _LEEWAY
+    is_offset = abs(offset) <= LARGEST_OFFSET and abs(lag - offset) <= leeway
+    return offset if is_offset else _NONE

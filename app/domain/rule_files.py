@@ -24,6 +24,9 @@ _LARGEST_COUNT = 2**31 - 1
 
 LONGEST_FILE = 1 << 20
 MOST_RULES = 1000
+# Rules have lists within mappings within a list, and fifty values each.
+DEEPEST = 5
+MOST_VALUES = 50 * MOST_RULES
 
 
 def list_fields(rule: Rule) -> dict[str, Any]:
@@ -100,9 +103,35 @@ def list_changes(old: Rule, new: Rule) -> dict[str, list[Any]]:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no types
-    """Takes everything but null for text: `no` is a word, 10:00 and 447700900100 no numbers."""
+    """Takes everything but null for text: `no` is a word, 10:00 and 447700900100 no numbers.
+
+    A file is looked at only as far as rules go: aliases let a few lines mean gigabytes, and numbers
+    of other bases than ten take hours.
+    """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 the library's
+    yaml_constructors: dict[str | None, Any] = {  # noqa: RUF012
+        tag: yaml.SafeLoader.yaml_constructors[tag]
+        for tag in (None, *(f"tag:yaml.org,2002:{name}" for name in ("null", "str", "seq", "map")))
+    }
+    depth = values = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        self.values += 1
+        event = self.peek_event()
+        problem = None
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"write out what *{event.anchor} stands for"
+        elif self.depth > DEEPEST:
+            problem = "no rule is nested as deeply as that"
+        elif self.values > MOST_VALUES:
+            problem = f"this is more than {MOST_RULES} rules need"
+        if problem:
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))

@@ -2,17 +2,20 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 # A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
 # Full-width signs are as good there as the others.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# Where semicolons or tabs separate cells, as in half of Europe, our quotes count for nothing: there
+# a cell also begins behind each of these.
+_BEGINNING = re.compile(rf'^(?=[{_SIGNS}\t\r\n])|(?<=[;|\t\r\n])(?=[ "]*[{_SIGNS}])')
 
 
 def make_cell(value: str | None) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = value or ""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """A cell that no spreadsheet takes for a formula, by whatever separator it reads."""
+    return _BEGINNING.sub("'", value or "")
 
 
 def write_rows(rows: Sequence[Sequence[str]]) -> bytes:

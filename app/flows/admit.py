@@ -44,12 +44,8 @@ class Gate:
     def admission(self) -> Admission:
         return self._admission
 
-    def find(self, secret: bytes, dest: str, now: datetime) -> AuthValue | None:
-        """The value in memory that admits a forward to `dest`."""
-        return self._admission.find(secret, dest, now)
-
     async def read_again(self) -> None:
-        """Read the values as they are now, for `find` did not know one.
+        """Read the values as they are now, for one was not known.
 
         Raises Unavailable where the database cannot be asked, whatever the reason.
         """

@@ -79,7 +79,7 @@ def _make_message_row(shown: Mapping[str, Any]) -> list[str]:
     return [
         *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
         *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
-        extra,
+        make_cell(extra),
         " ".join(shown["problems"]),
         make_cell(shown["read_at"]),
         make_cell(shown["handled_at"]),

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags
+from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
 from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE
+from app.flows.reconcile import FAILED, LEASE, REPORT
 from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
 from app.storage.alerts import (
     STEP,
@@ -18,11 +19,20 @@ from app.storage.alerts import (
 from app.storage.arrivals import list_lags, list_silences
 from app.storage.database import Connection, Database
 from app.storage.inspect import UNTRUSTED_PROXY
+from app.storage.leases import find_first_taken, find_last_success
+from app.storage.processes import GONE_AFTER
 from app.storage.quarantine import Quarantine
+from app.storage.reconciling import find_hindrance
 
 SILENT = "number-silent"
 ZONE = "provider-timezone"
+OLD = "old-texts"
+FORWARDS = "forwards"
 SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
+
+# Where so many runs of the reconciliation in a row have not ended well, something holds it up.
+STALLED_RUNS = 3
+STALLED_AFTER = timedelta(minutes=30)
 
 # What happens at one moment has no end of its own: it is over when it has not come again so long.
 MOMENTARY = {
@@ -45,13 +55,20 @@ class Alarm:
     action: str = ""
 
 
-async def raise_alarms(database: Database, *, timezone: str, now: datetime) -> bool:
+async def raise_alarms(
+    database: Database,
+    *,
+    timezone: str,
+    now: datetime,
+    reconciled_every: timedelta | None = None,
+) -> bool:
     """Look at every number's silence and at the newest forwards' lags; returns whether it told.
 
     Alerts of what happened at one moment end here, too, once that has not come again for a while.
-    `timezone` is PROVIDER_TIMEZONE. Raises Unavailable.
+    `timezone` is PROVIDER_TIMEZONE; `reconciled_every` is None where no reconciliation runs by
+    itself. Raises Unavailable.
     """
-    alarms = await database.read(_find_alarms, timezone, now)
+    alarms = await database.read(_find_alarms, timezone, reconciled_every, now)
     for start in range(0, len(alarms), STEP):
         await database.write(_tell, alarms[start : start + STEP], now)
     return bool(alarms)
@@ -78,14 +95,18 @@ def _close_kept(conn: Connection, names: Sequence[str], now: datetime) -> None:
             close_alert(conn, kind, name, now=now)
 
 
-def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:
+def _find_alarms(
+    conn: Connection, timezone: str, reconciled_every: timedelta | None, now: datetime
+) -> list[Alarm]:
     quiet = [
         Alarm(kind, subject)
         for kind, kept in MOMENTARY.items()
         for subject in list_quiet_subjects(conn, kind, before=now - kept)
     ]
     mended = [Alarm(REFUSED_FORWARD, subject) for subject in find_mended(conn, now)]
-    return [*_find_silences(conn, now), *_find_lag(conn, timezone), *quiet, *mended]
+    stalled = _find_stalled(conn, reconciled_every, now)
+    lags = _find_lags(conn, timezone)
+    return [*_find_silences(conn, now), *lags, *stalled, *quiet, *mended]
 
 
 def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
@@ -113,22 +134,68 @@ def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
     return alarms + [Alarm(SILENT, number) for number in sorted(told - silent)]
 
 
-def _find_lag(conn: Connection, timezone: str) -> list[Alarm]:
-    hours = judge_lags(list_lags(conn, limit=LAGS))
-    is_told = bool(list_open_subjects(conn, ZONE))
-    if hours is None or bool(hours) == is_told:
+def _find_lags(conn: Connection, timezone: str) -> list[Alarm]:
+    lags = list_lags(conn, limit=LAGS)
+    offset, old = judge_lags(lags), judge_old(lags)
+    return [
+        alarm
+        for alarm, is_over in (
+            (_tell_zone(offset, timezone, len(lags)), offset == timedelta()),
+            (_tell_old(old, len(lags)), old == []),
+        )
+        # Told once, and ended once.
+        if (alarm.text is not None or is_over)
+        and (alarm.text is not None) != bool(list_open_subjects(conn, alarm.kind))
+    ]
+
+
+def _tell_zone(offset: timedelta | None, timezone: str, count: int) -> Alarm:
+    if not offset:
+        return Alarm(ZONE, SETTING)
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    shown = f"{hours} hour{'' if hours == 1 else 's'}" if hours else ""
+    shown += f"{' ' if hours else ''}{minutes} minutes" if minutes else ""
+    return Alarm(
+        ZONE,
+        SETTING,
+        f"Nearly all of the newest {count} forwards arrived {shown}"
+        f" {'after' if offset > timedelta() else 'before'} their receivedts: the provider's times"
+        f" are not those of {timezone}.",
+        f"Set {SETTING} to the zone that the provider's times are in; it is {timezone}. Until"
+        " then received_at is off, and reports are asked for the wrong time.",
+    )
+
+
+def _tell_old(old: Sequence[timedelta] | None, count: int) -> Alarm:
+    if not old:
+        return Alarm(OLD, FORWARDS)
+    return Alarm(
+        OLD,
+        FORWARDS,
+        f"{len(old)} of the newest {count} forwards are old texts: they arrived"
+        f" {_describe(min(old))} to {_describe(max(old))} after their receivedts. They are stored,"
+        " and get automatic replies by when they arrived.",
+        "Ask whoever forwards them whether texts were held up or are sent again. Pause the rules"
+        " if old texts should not be answered.",
+    )
+
+
+def _find_stalled(conn: Connection, every: timedelta | None, now: datetime) -> list[Alarm]:
+    """Whether runs of the reconciliation have ended well of late; one that fails tells itself."""
+    since = find_last_success(conn, LEASE) or find_first_taken(conn, LEASE)
+    if every is None or since is None or now - since <= max(STALLED_RUNS * every, STALLED_AFTER):
         return []
-    if not hours:
-        return [Alarm(ZONE, SETTING)]
-    count = f"{abs(hours)} hour{'' if abs(hours) == 1 else 's'}"
+    if list_open_subjects(conn, FAILED):
+        return []
+    reason = find_hindrance(conn, now, alive_since=now - GONE_AFTER) or "no run has ended well"
     return [
         Alarm(
-            ZONE,
-            SETTING,
-            f"The newest forwards arrived {count} {'after' if hours > 0 else 'before'} their"
-            f" receivedts, all alike: the provider's times are not those of {timezone}.",
-            f"Set {SETTING} to the zone that the provider's times are in; it is {timezone}. Until"
-            " then received_at is off, and reports are asked for the wrong time.",
+            FAILED,
+            REPORT,
+            f"What arrived has not been compared with the provider's report since"
+            f" {since:%Y-%m-%d %H:%M} UTC: {reason}.",
+            "See at /readyz and in the log what holds it up. Until it works, nobody notices a text"
+            " that was never forwarded.",
         )
     ]
 

@@ -127,17 +127,15 @@ class Receiver:
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
         """Keep the message where the values in memory let it in."""
-        dest = request.read_dest(self._region)
-        secret = request.auth or b""
-        value = self._gate.find(secret, dest, now)
-        if value is None:
-            for secret in request.list_secrets():
-                if value := self._gate.find(secret, dest, now):
-                    break
-            else:
-                return False
-        self._keep(request.forget(secret), value, done, now)
-        return True
+        admission = self._gate.admission
+        for secret in request.read_secrets():
+            value = admission.recognise(secret, now)
+            if value is not None and (
+                value.number is None or admission.serves(value, request.read_dest(self._region))
+            ):
+                self._keep(request.forget(secret), value, done, now)
+                return True
+        return False
 
     async def _look_up(
         self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime

@@ -10,7 +10,7 @@ from app.provider.charsets import convert_to_utf8, read_charset, read_wide
 from app.provider.json_bodies import is_json, keep_opaque, split_json
 from app.provider.loose_forms import split_lines, split_loose_form
 from app.provider.multipart import find_boundary, split_multipart
-from app.provider.parameters import KNOWN_NAME, MAX_PAIRS
+from app.provider.parameters import KNOWN_NAME, MAX_PAIRS, OPAQUE
 
 # What a forward may hold: of its query, and of its body as it came and inflated.
 MAX_BYTES = 64 * 1024
@@ -22,6 +22,14 @@ _GZIP_START = b"\x1f\x8b\x08"
 # What zlib calls them: gzip or zlib, whichever it is, then the bare one that some mean by deflate.
 _BARE = -15
 _WINDOWS = (47, _BARE)
+
+# `sms[auth]`, `sms.auth`
+_NESTED_AUTH = re.compile(rb"[\[.]auth\]?\Z", re.IGNORECASE)
+# `auth: x`, `'auth': 'x'`, `[auth] => x`, `auth="x"`, `"auth":"x"`
+_LOOSE_AUTH = re.compile(
+    rb"\bauth\b[\"'\]]?\s*+(?:=>|[:=])\s*+(?:[\"']([^\"'<>]*)[\"']|([^\s\"',;&<>})\]]+))",
+    re.IGNORECASE,
+)
 
 _XML_START = re.compile(rb"\s*<[?!\w]")
 _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]*\sencoding\s*=\s*[\"']([\w.:-]+)")
@@ -71,6 +79,18 @@ def split_body(
         lines = None if is_form else split_lines(line)
         return split_loose_form(line, problems) if lines is None else lines, charset
     return keep_opaque(body), charset
+
+
+def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
+    """What looks like an `auth` value where no parameter is one: nested, or in text of any kind.
+
+    It only opens the door: the text is kept as it is, but for the value that opened it.
+    """
+    found = [value for name, value in pairs if _NESTED_AUTH.search(name)]
+    for name, value in pairs:
+        if name == OPAQUE or value.startswith((b"{", b"[")):
+            found += [bare or quoted for quoted, bare in _LOOSE_AUTH.findall(value)]
+    return found
 
 
 def _inflate_once(body: bytes, problems: set[str]) -> bytes:

@@ -2,7 +2,7 @@
 
 import re
 from binascii import a2b_qp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,7 +19,7 @@ from app.domain.messages import (
 )
 from app.domain.numbers import normalise_number
 from app.domain.times import read_local
-from app.provider.bodies import inflate, split_body
+from app.provider.bodies import find_loose_auths, inflate, split_body
 from app.provider.charsets import decode_text, find_codec
 from app.provider.loose_forms import split_loose_form
 from app.provider.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
@@ -61,20 +61,20 @@ class ForwardRequest:
     auths: Sequence[bytes] = ()
     dest: bytes = b""
 
-    def list_secrets(self) -> list[bytes]:
-        """What the caller may mean as its `auth`, each once, in the order to try them.
+    def read_secrets(self) -> Iterator[bytes]:
+        """What the caller may mean as its `auth`, in the order to try them.
 
         It may be written in another charset than the value that was set, with an accent of its own,
         with a `+` that nobody escaped, and with spaces or a line's end about it.
         """
-        readings = []
-        for auth in self.auths or filter(None, (self.auth,)):
+        auths = self.auths or ((self.auth,) if self.auth else ())
+        yield from auths
+        for auth in auths:
             text = decode_text(auth, find_codec(self.raw.charset), set())
             plain = text.strip()
-            forms = [text, plain, *(normalize(form, plain) for form in _FORMS)]
-            forms.append(plain.replace(" ", "+"))
-            readings += [auth, *(form.encode("utf-8", "replace") for form in forms)]
-        return [reading for reading in dict.fromkeys(readings) if reading]
+            forms = {text, plain, *(normalize(form, plain) for form in _FORMS)}
+            forms.add(plain.replace(" ", "+"))
+            yield from (form.encode("utf-8", "replace") for form in forms if form)
 
     def read_dest(self, region: str) -> str:
         """The number that was texted, as `parse` will have it; "" where none came."""
@@ -82,14 +82,16 @@ class ForwardRequest:
             text = self.fields.get("dest", "")
         else:
             text = decode_text(self.dest, find_codec(self.raw.charset), set())
-        text = text.strip()[:_MAX_NUMBER]
-        return normalise_number(text, region) if text else ""
+        return normalise_number(text[:_MAX_NUMBER], region)
 
     def forget(self, secret: bytes) -> "ForwardRequest":
         """Without the value that opened the door in any other place where it may stand."""
         if self.fields is not None:
             text = secret.decode("utf-8", "replace")
-            if not any(text in value for value in self.fields.values()):
+            for value in self.fields.values():
+                if text in value:
+                    break
+            else:
                 return self
         raw = cut_secret(self.raw, secret)
         return self if raw is self.raw else ForwardRequest(raw, self.auth)
@@ -181,6 +183,8 @@ def _read_any(
         elif name == _CHARSET and charset is None:
             label = pair[1].decode("latin-1")
             charset = label if find_codec(label) else None
+    if not auths:
+        auths = find_loose_auths(kept)
     raw = RawForward(
         method,
         content_type.decode("latin-1"),

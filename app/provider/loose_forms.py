@@ -13,6 +13,10 @@ _WIDE_ESCAPES = re.compile(rb"((?:%u[0-9a-f]{4})+)|(?:%[89a-f][0-9a-f])+", re.IG
 # Runs of them; no text has as many.
 _MAX_WIDE_ESCAPES = 1_000
 
+# Whoever puts `auth` into the URL of the provider's page may find a whole query added to it.
+_SECOND_QUERY = re.compile(
+    rb"((?:\A|&)auth=[^&?]{1,1000})\?(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE
+)
 _SEMICOLON = re.compile(rb";(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _LINE = re.compile(rb"(?:\A|\r?\n)[ \t]*(" + KNOWN_NAME + rb")[ \t]*=", re.IGNORECASE)
 _LATER_NAME = re.compile(rb"&(?:amp;)?" + KNOWN_NAME + rb"=", re.IGNORECASE)
@@ -24,10 +28,11 @@ _KNOWN_PIECE = re.compile(
 def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
     """The pairs of a form whose separators or escapes may be others than usual.
 
-    `;` separates where there is no `&`. `%u20AC` is read as well, which adds `charset`. Of a form
-    with more than MAX_PAIRS the known parameters are taken out of the rest, which is one pair named
-    `body`.
+    `;` separates where there is no `&`, and so does a second `?`, after `auth`. `%u20AC` is read as
+    well, which adds `charset`. Of a form with more than MAX_PAIRS the known parameters are taken
+    out of the rest, which is one pair named `body`.
     """
+    form = _SECOND_QUERY.sub(rb"\1&", form, count=1)
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

@@ -26,8 +26,8 @@ PROBLEMS = {
     "charset": Word(
         "Characters unclear",
         "warn",
-        "Its bytes were neither UTF-8 nor what the request declared, so some characters may be"
-        " wrong.",
+        "Its bytes were not in the character set that the request declared, or were cut off, so"
+        " some characters may be wrong.",
     ),
     "control": Word(
         "Control characters",

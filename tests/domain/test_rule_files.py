@@ -1,12 +1,21 @@
 """Rules as YAML: what is written is read back, and what is off is named."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.domain.errors import InvalidInput
-from app.domain.rule_files import list_changes, list_fields, read_fields, read_rules, write_rules
+from app.domain.rule_files import (
+    LONGEST_FILE,
+    MOST_RULES,
+    list_changes,
+    list_fields,
+    read_fields,
+    read_rules,
+    write_rules,
+)
 from app.domain.rules import Rule
 
 FULL = Rule(
@@ -109,3 +118,35 @@ def test_an_empty_file_holds_no_rule() -> None:
 def test_changes_are_pairs_of_before_and_after() -> None:
     changed = Rule(name="Plain", timezone="UTC", reply="no", days=("mon",))
     assert list_changes(PLAIN, changed) == {"reply": ["yes", "no"], "days": [None, ["mon"]]}
+
+
+BOMB = "\n".join(
+    ["- name: x", "  reply: &a0 [x, x, x, x]"]
+    + [f"  b{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 30)]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BOMB, "no YAML in line 3: write out what *a0 stands for"),
+        ("&a [*a]", "no YAML in line 1: write out what *a stands for"),
+        ("- <<: &a {name: x}\n- *a", "no YAML in line 2: write out what *a stands for"),
+        ("[" * 900_000, "no YAML in line 1: no rule is nested as deeply as that"),
+        ("- " * 500_000, "no YAML in line 1: no rule is nested as deeply as that"),
+        ("{a: " * 200_000, "no YAML in line 1: no rule is nested as deeply as that"),
+        (f"[{'a,' * 300_000}]", "no YAML in line 1: this is more than 1000 rules need"),
+        (f"!!int {'1:' * 500_000}1", "no YAML in line 1: could not determine a constructor for"),
+        ("!!python/name:os.system x", "no YAML in line 1: could not determine a constructor for"),
+        ("x" * (LONGEST_FILE + 1), "no file of rules is as long as that"),
+    ],
+)
+def test_no_file_takes_long_or_much_memory(text: str, told: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_rules(text, timezone="UTC")
+    assert str(caught.value).startswith(told)
+
+
+def test_as_many_rules_as_may_be_can_be_read_again() -> None:
+    rules = [replace(FULL, name=f"rule {number}") for number in range(MOST_RULES)]
+    assert len(read_rules(write_rules(rules), timezone="UTC")) == MOST_RULES

@@ -20,7 +20,9 @@ from tests.support.service import Service, wait_until
 
 OURS = "447700900001"
 TOKEN = "a-token-of-the-tests"
-PER_CALL = 20
+# How many numbers the requests of a turn name: what goes to many goes out in one call.
+REQUESTS = (1, 1, 3, 15)
+PER_TURN = sum(REQUESTS)
 # Every way in which a call can go wrong, before and after its text was taken. What a code of
 # another class does is decided by a table that has tests of its own.
 WAYS: list[dict[str, Any]] = [
@@ -101,14 +103,16 @@ class Sendings:
 
     def queue(self, service: Service, count: int, *, numbers: int) -> None:
         """So many texts to a few numbers, several to each; some are long."""
-        for turn in range(count // PER_CALL):
+        for turn in range(count // PER_TURN):
             body = f"Text {turn}" + " and so on" * (20 if turn % 5 == 4 else 0)
-            first = 100 + turn * PER_CALL % numbers
-            to = [f"447700900{first + each}" for each in range(PER_CALL)]
-            order = {"to": to, "source": OURS, "body": body}
-            answer = service.call("/outbound", method="POST", body=order)
-            assert answer.status == 202, answer
-            self.texts |= {(number, body) for number in to}
+            first = 100 + turn * PER_TURN % numbers
+            for size in REQUESTS:
+                to = [f"447700900{first + each}" for each in range(size)]
+                first += size
+                order = {"to": to, "source": OURS, "body": body}
+                answer = service.call("/outbound", method="POST", body=order)
+                assert answer.status == 202, answer
+                self.texts |= {(number, body) for number in to}
 
     def ask_for_answers(self, service: Service, count: int) -> None:
         """So many texts that a rule answers, each from somebody else."""

@@ -35,7 +35,7 @@ async def test_a_value_admits_forwards_to_its_number_and_is_kept_as_a_digest(
     assert "first" not in repr(made)
     admission = await database.read(read_admission)
     assert admission.revision > before.revision
-    assert admission.find(b"first", NUMBER, NOW) is not None
+    assert admission.recognise(b"first", NOW) is not None
     assert set(admission.values) == {digest_secret("first")}
 
 
@@ -59,9 +59,9 @@ async def test_a_rotated_value_is_good_until_its_overlap_ends(database: Database
     )
     admission = await database.read(read_admission)
     later = NOW + timedelta(hours=1)
-    assert admission.find(b"first", NUMBER, later - timedelta(seconds=1)) is not None
-    assert admission.find(b"first", NUMBER, later) is None
-    assert admission.find(b"second", NUMBER, later) is not None
+    assert admission.recognise(b"first", later - timedelta(seconds=1)) is not None
+    assert admission.recognise(b"first", later) is None
+    assert admission.recognise(b"second", later) is not None
 
 
 async def test_at_most_two_values_live_however_many_rotate_at_once(database: Database) -> None:
@@ -86,7 +86,7 @@ async def test_a_rotation_that_is_sent_twice_keeps_the_value_that_is_in_use(
         await configure.rotate_auth(database, NUMBER, who=WHO, now=now, make_secret=make_secret)
     admission = await database.read(read_admission)
     assert set(admission.values) == {digest_secret(kept), digest_secret("third")}
-    assert admission.find(kept, NUMBER, NOW + timedelta(hours=1)) is not None
+    assert admission.recognise(kept, NOW + timedelta(hours=1)) is not None
 
 
 async def test_a_number_that_is_gone_is_told(database: Database) -> None:

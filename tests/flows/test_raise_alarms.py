@@ -8,6 +8,8 @@ from app.flows.configure import remove_number
 from app.flows.raise_alarms import raise_alarms
 from app.storage.alerts import Alert, list_alerts, raise_alert
 from app.storage.database import Database
+from app.storage.leases import take_lease
+from app.storage.processes import Process, note_process
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk
 
@@ -106,6 +108,46 @@ async def test_steady_whole_hours_name_the_setting_until_they_are_over(way: Way)
     assert len(await way.look()) == 1
     await way.receive_late(timedelta(0), 2)
     assert await way.look() == []
+
+
+async def test_old_texts_in_a_batch_are_said_to_be_old(way: Way) -> None:
+    for days in range(168, 156, -1):
+        await way.receive("Hello", received_at=way.now - timedelta(days=days))
+    [alert] = await way.look()
+    assert (alert.kind, alert.subject) == ("old-texts", "forwards")
+    assert "12 of the newest 12 forwards are old texts" in alert.text
+    assert "157 days to 168 days" in alert.text
+    assert await way.look() == [alert], "it is told once"
+    await way.receive_late(timedelta(0), 20)
+    assert await way.look() == []
+
+
+async def test_a_zone_may_lie_a_part_of_an_hour_off(way: Way) -> None:
+    await way.receive_late(timedelta(hours=5, minutes=30), 12)
+    [alert] = await way.look()
+    assert alert.kind == "provider-timezone"
+    assert "newest 12 forwards arrived 5 hours 30 minutes after" in alert.text
+
+
+async def test_a_reconciliation_that_never_ends_well_is_told_of(way: Way) -> None:
+    async def look() -> list[Alert]:
+        every = timedelta(minutes=5)
+        await raise_alarms(
+            way.database, timezone="Europe/London", now=way.now, reconciled_every=every
+        )
+        return await way.database.read(list_alerts, before=None, limit=9, is_open=True)
+
+    assert await look() == []  # none has ever begun
+    await way.database.write(take_lease, "reconcile", "a", seconds=60, now=way.now)
+    way.wait(minutes=30)
+    assert await look() == []
+    process = Process("p", "web", "host", 1, way.now, way.now, 3, runs_workers=True)
+    await way.database.write(note_process, process)
+    way.wait(seconds=1)
+    [alert] = await look()
+    assert (alert.kind, alert.subject) == ("reconcile-failed", "InboundMessages")
+    assert "2026-06-01 12:00 UTC: messages wait in a spool" in alert.text
+    assert await look() == [alert]
 
 
 async def test_times_that_nobody_can_read_say_nothing_of_the_zone(way: Way) -> None:

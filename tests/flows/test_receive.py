@@ -357,5 +357,7 @@ async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     )
     await kit.runtime.gate.refresh()
     gate = Gate(kit.runtime.database, kit.runtime.data_dir.auth_cache, "another")
-    assert gate.find(made.value.encode(), "447700900456", kit.runtime.now()) is not None
-    assert gate.find(b"unknown", "447700900456", kit.runtime.now()) is None
+    known = gate.admission.recognise(made.value.encode(), kit.runtime.now())
+    assert known is not None
+    assert gate.admission.serves(known, "447700900456")
+    assert gate.admission.recognise(b"unknown", kit.runtime.now()) is None

@@ -424,6 +424,54 @@ async def test_texts_whose_time_is_over_leave_the_call_to_the_others(outbox: Out
     assert await outbox.statuses(ids) == ["expired", "sent", "sent", "sent", "sent"]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx2.Response(200, text="<html>Sign in</html>"),
+        httpx2.Response(404, text="not here"),
+        httpx2.Response(302, headers={"location": "/login"}),
+        httpx2.Response(500, text="oops"),
+        httpx2.Response(200, text=""),
+        httpx2.Response(429, text="later"),
+    ],
+    ids=lambda reply: f"{reply.status_code}",
+)
+async def test_no_text_of_many_is_risked_where_no_provider_answers(
+    outbox: Outbox, reply: httpx2.Response
+) -> None:
+    ids = await outbox.queue_many(CROWD)
+    seen: list[httpx2.Request] = []
+
+    def answer_anything(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(reply.status_code, text=reply.text, headers=reply.headers)
+
+    for _ in range(3):
+        await outbox.send_to(answer_anything)
+        outbox.pass_seconds(30)
+    sends = [each.content for each in seen if b"Action=Send" in each.content]
+    # Who asks for a rest is asked again with one text.
+    assert not [each for each in sends if reply.status_code != 429 or b"%2C" in each]
+    assert set(await outbox.statuses(ids)) <= {"queued", "held"}
+    outbox.pass_seconds(3600)
+    for _ in range(3):
+        await outbox.send()
+        outbox.pass_seconds(60)
+    assert set(await outbox.statuses(ids)) == {"sent"}
+
+
+async def test_a_number_without_sense_among_many_stops_nothing(outbox: Outbox) -> None:
+    await outbox.queue_many(FEW)
+    ids = await outbox.queue_many(CROWD[5:9])
+    await outbox.send_to(
+        lambda request: answer(
+            "11,oops,13,14,15" if FEW[0].encode() in request.content else "21,22,23,24"
+        )(request)
+    )
+    assert (await outbox.database.read(get_sender)).state == "running"
+    assert await outbox.statuses(ids) == ["sent"] * 4
+
+
 async def test_the_source_stays_one_of_ours(outbox: Outbox) -> None:
     await outbox.queue_many(FEW)
     await outbox.send()

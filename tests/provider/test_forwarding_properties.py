@@ -266,6 +266,9 @@ def test_the_secret_that_opened_the_door_is_nowhere_in_what_is_kept(
         pytest.param(b"text/xml", b"<![CDATA[", id="sections"),
         pytest.param(b"text/xml", b"<?xml encoding=", id="declarations"),
         pytest.param(b"", b"t", id="the secret's first letter"),
+        pytest.param(b"text/plain", b"auth: ", id="auth in a text"),
+        pytest.param(b"text/plain", b" auth => '", id="auth in a text and quotes"),
+        pytest.param(b"text/plain", b"{auth" + b" " * 500, id="auth and spaces"),
         pytest.param(b"", b"\\", id="backslashes alone"),
         pytest.param(b"", b"%25", id="escaped escapes"),
         pytest.param(b"", b"&amp;", id="escaped separators of XML"),
@@ -277,6 +280,7 @@ def test_the_largest_body_of_any_kind_is_read_in_good_time(
 ) -> None:
     largest = (body * LARGEST)[:LARGEST]
     for _ in range(10):
+        read_request("POST", b"", content_type, largest)
         request = read_request("POST", b"auth=" + SECRET, content_type, largest).forget(SECRET)
         message = read(request)
     assert len(request.raw.pairs) <= MAX_PAIRS + 20
