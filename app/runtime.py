@@ -252,6 +252,7 @@ class Runtime:
 
     async def _prepare(self) -> None:
         """Schema, shared secrets, auth values, then what lies in the spools."""
+        await self.database.look_for_failover()
         revision = await migrate(self.database)
         if revision:
             log.info("migrated", revision=revision)

@@ -89,12 +89,15 @@ class Connector:
     async def look_for_failover(self) -> None:
         """Learn whether another server has taken the place of the one that is written to."""
         self._servers.look()
-        if len(self._dsns) == 1 or self._servers.newest is None:
+        if len(self._dsns) == 1:
             return
-        found = await asyncio.gather(*map(self._ask, self._dsns))
-        for server in sorted(filter(None, found), key=lambda each: each.timeline):
-            if server.system == self._servers.newest.system and server > self._servers.newest:
-                log.warning("failover", timeline=server.timeline)
+        newest = self._servers.newest
+        found = [each for each in await asyncio.gather(*map(self._ask, self._dsns)) if each]
+        # Of clusters that are none of each other's copies the order of the address decides.
+        if found and len({each.system for each in (*found, newest or found[0])}) == 1:
+            server = max(found)
+            if newest is None or server > newest:
+                log.info("server_found", timeline=server.timeline)
                 self._servers.admit(server)
 
     async def _ask(self, dsn: str) -> Server | None:

@@ -81,6 +81,12 @@ async def test_after_a_failover_everything_goes_to_the_new_primary_alone(
     assert await database.read(find_port) == standby.port
     assert (count(primary, name), count(standby, name)) == (1, 3)
 
+    # One that starts later and remembers nothing looks first.
+    fresh = open_database(url, Path())
+    await fresh.look_for_failover()
+    assert await fresh.read(find_port) == standby.port
+    await fresh.close()
+
     # One that starts later knows it from the file, and asks the old one in vain.
     later = open_database(url, Path(), servers=servers)
     assert await later.read(find_port) == standby.port
