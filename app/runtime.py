@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,11 +25,13 @@ from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
 from app.flows.supervise import Chore, LoopAlerts, Loops
 from app.flows.tend import TICK_SECONDS, Tender
+from app.flows.watch_storage import StorageWatch
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
 from app.shared_secrets import SharedSecrets, find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database, open_database
+from app.storage.identity import Identity, find_place, has_had_messages, read_database_id
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
@@ -68,6 +70,7 @@ class Runtime:
     gate: Gate
     tender: Tender
     intake: Intake | None
+    identity: Identity
     provider: ProviderClient | None
     answer_notes: AnswerNotes
     now: Callable[[], datetime]
@@ -260,7 +263,13 @@ class Runtime:
             await self.time_keeper.look()
         await self.database.write(self._register_secrets)
         await self.gate.refresh()
+        if await self.database.read(has_had_messages):
+            self.data_dir.remember_messages(self.identity.place)
+        elif self.data_dir.remembers_messages(self.identity.place):
+            self.notices.on_emptied(self.identity.place)
         if self.intake is not None:
+            identity = replace(self.identity, id=await self.database.write(read_database_id))
+            await self.intake.identify(identity)
             await self.intake.recover()
         tending = Chore(self.tender.tend, TICK_SECONDS)
         patience = HOUSEKEEPING_PATIENCE_SECONDS
@@ -313,7 +322,10 @@ def open_runtime(
     now = now or clock.now
     data_dir = DataDir.open(settings.data_dir)
     database = open_database(
-        settings.database_url, settings.sqlite_path, servers=data_dir.path / SERVERS
+        settings.database_url,
+        settings.sqlite_path,
+        is_owner=True,
+        servers=data_dir.path / SERVERS,
     )
     metrics = Metrics()
     wakeups = Wakeups(database)
@@ -328,6 +340,7 @@ def open_runtime(
         is_ours=lambda number: number in gate.admission.numbers,
     )
     process_id = secrets.token_hex(8)
+    identity = Identity(find_place(settings.database_url, settings.sqlite_path))
     intake = None
     if kind == "web":
         intake = Intake(
@@ -336,6 +349,7 @@ def open_runtime(
             now=now,
             make_id=lambda: process_id,
             listener=notices,
+            identity=identity,
         )
     process = Process(
         process_id,
@@ -347,7 +361,10 @@ def open_runtime(
         spool_depth=0,
         runs_workers=kind == "work" or settings.run_workers,
     )
-    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
+    watch = StorageWatch(
+        data_dir, database, intake, notices, place=identity.place, host=process.host
+    )
+    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
     answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
@@ -364,6 +381,7 @@ def open_runtime(
         gate,
         tender,
         intake,
+        identity,
         provider,
         answer_notes,
         now,

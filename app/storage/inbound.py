@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from app.domain.errors import Unavailable
 from app.domain.messages import InboundMessage
 from app.storage.columns import to_microseconds
-from app.storage.database import Database, PostgresDatabase, SqliteDatabase
+from app.storage.database import Database, PostgresDatabase
 from app.storage.postgres import Connector
+from app.storage.sqlite import SqliteDatabase, get_driver
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
 # follows the ids misses none, and ends deadlocks between processes with the same redeliveries.
@@ -111,6 +112,7 @@ class SqliteInserter(Inserter):
     """Batches go to the writer thread as one transaction each."""
 
     def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
         self._writer = database.writer
 
     async def insert(self, batch: Sequence[InboundMessage], stored_at: datetime) -> int:
@@ -119,8 +121,12 @@ class SqliteInserter(Inserter):
         return await self._writer.submit(lambda conn: _insert_rows(conn, rows), intake=True)
 
     async def probe(self, now: datetime) -> None:
+        await self._database.mend()
         row = _make_probe_row(to_microseconds(now))
         await self._writer.submit(lambda conn: _insert_rows(conn, [row], keep=False), intake=True)
+
+    def look(self) -> bool:
+        return self._database.look()
 
     def abandon(self) -> None:
         """A thread inside fsync cannot be stopped; its late commit does no harm (same keys)."""
@@ -189,7 +195,7 @@ def _insert_rows(connection: Connection, rows: list[tuple[Any, ...]], *, keep: b
     Python's lock, which the event loop lets go of only when it has nothing more to do: rows one by
     one, or a COMMIT of its own, would wait for that each time.
     """
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver = get_driver(connection)
     stored = 0
     try:
         if len(rows) > STATEMENT_ROWS or not keep:
