@@ -79,6 +79,8 @@ class Runtime:
     failure: SetupError | None = None
     database_error: str = "it does not answer"
     loops: Loops = field(default_factory=Loops)
+    # Held by the export that makes a page (api/exports.py).
+    exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _work: set[asyncio.Task[None]] = field(default_factory=set)
