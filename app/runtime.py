@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,16 +25,19 @@ from app.flows.receive import Receiver
 from app.flows.reconcile import Reconciler, Reconciliation
 from app.flows.supervise import Chore, LoopAlerts, Loops
 from app.flows.tend import TICK_SECONDS, Tender
+from app.flows.watch_storage import StorageWatch
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
 from app.shared_secrets import SharedSecrets, find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.database import Connection, Database, open_database
+from app.storage.identity import Identity, find_place, has_had_messages, read_database_id
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
 from app.storage.processes import Process
 from app.storage.secrets import register_secret
+from app.storage.servers import FILE as SERVERS
 from app.storage.wakeups import Wakeups
 
 CONNECT_SECONDS = 1.0
@@ -44,6 +47,7 @@ END_SECONDS = 9.5
 # What is left of it for the last steps, whatever the loops still do.
 LAST_STEPS_SECONDS = 1.5
 ABANDON_SECONDS = 0.5
+FAILOVER_SECONDS = 5.0
 # A spool of many messages that another process left behind takes its time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
@@ -66,6 +70,7 @@ class Runtime:
     gate: Gate
     tender: Tender
     intake: Intake | None
+    identity: Identity
     provider: ProviderClient | None
     answer_notes: AnswerNotes
     now: Callable[[], datetime]
@@ -74,6 +79,8 @@ class Runtime:
     failure: SetupError | None = None
     database_error: str = "it does not answer"
     loops: Loops = field(default_factory=Loops)
+    # Held by the export that makes a page (api/exports.py).
+    exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _work: set[asyncio.Task[None]] = field(default_factory=set)
@@ -250,6 +257,7 @@ class Runtime:
 
     async def _prepare(self) -> None:
         """Schema, shared secrets, auth values, then what lies in the spools."""
+        await self.database.look_for_failover()
         revision = await migrate(self.database)
         if revision:
             log.info("migrated", revision=revision)
@@ -257,7 +265,13 @@ class Runtime:
             await self.time_keeper.look()
         await self.database.write(self._register_secrets)
         await self.gate.refresh()
+        if await self.database.read(has_had_messages):
+            self.data_dir.remember_messages(self.identity.place)
+        elif self.data_dir.remembers_messages(self.identity.place):
+            self.notices.on_emptied(self.identity.place)
         if self.intake is not None:
+            identity = replace(self.identity, id=await self.database.write(read_database_id))
+            await self.intake.identify(identity)
             await self.intake.recover()
         tending = Chore(self.tender.tend, TICK_SECONDS)
         patience = HOUSEKEEPING_PATIENCE_SECONDS
@@ -266,6 +280,9 @@ class Runtime:
         if self.time_keeper is not None:
             clock = Chore(self.time_keeper.look, LOOK_SECONDS)
             self.spawn(keep("clock", lambda _: clock))
+        if self.settings.is_postgres:
+            looking = Chore(self.database.look_for_failover, FAILOVER_SECONDS)
+            self.spawn(keep("failover", lambda _: looking))
         self.spawn(keep("loop-alerts", lambda _: self._watch_loops()))
         self.prepared.set()
 
@@ -306,7 +323,12 @@ def open_runtime(
     is_told = now is not None
     now = now or clock.now
     data_dir = DataDir.open(settings.data_dir)
-    database = open_database(settings.database_url, settings.sqlite_path)
+    database = open_database(
+        settings.database_url,
+        settings.sqlite_path,
+        is_owner=True,
+        servers=data_dir.path / SERVERS,
+    )
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
@@ -320,6 +342,7 @@ def open_runtime(
         is_ours=lambda number: number in gate.admission.numbers,
     )
     process_id = secrets.token_hex(8)
+    identity = Identity(find_place(settings.database_url, settings.sqlite_path))
     intake = None
     if kind == "web":
         intake = Intake(
@@ -328,6 +351,7 @@ def open_runtime(
             now=now,
             make_id=lambda: process_id,
             listener=notices,
+            identity=identity,
         )
     process = Process(
         process_id,
@@ -339,7 +363,10 @@ def open_runtime(
         spool_depth=0,
         runs_workers=kind == "work" or settings.run_workers,
     )
-    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, now=now)
+    watch = StorageWatch(
+        data_dir, database, intake, notices, place=identity.place, host=process.host
+    )
+    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
     answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
@@ -356,6 +383,7 @@ def open_runtime(
         gate,
         tender,
         intake,
+        identity,
         provider,
         answer_notes,
         now,

@@ -16,6 +16,7 @@ from app.flows.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.alerts import list_open_subjects
 from app.storage.backlog import find_oldest_due
+from app.storage.data_dir import is_full
 from app.storage.database import Connection
 from app.storage.processes import GONE_AFTER, Process, list_processes
 from app.storage.sender import SenderState, get_sender
@@ -25,8 +26,6 @@ PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where
 # a text could go out and none does.
 MAX_LAG = timedelta(seconds=60)
-MIN_FREE_SHARE = 0.05
-MIN_FREE_BYTES = 200 * 1024**2
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -100,10 +99,9 @@ def make_health_router(
     async def ready(response: Response) -> Readiness:
         """Say whether messages are taken, and how the parts are."""
         found = await _ask_database(runtime)
-        total, _, free = measure_disk(str(runtime.data_dir.path))
         parts = {
-            "database": _judge_database(found),
-            "disk": judge_disk(total, free),
+            "database": _judge_database(found, runtime.database.fault),
+            "disk": _look_at_disk(str(runtime.data_dir.path), measure_disk),
             "spool": _judge_spool(runtime),
             "workers": judge_workers(
                 found, runs_here=runtime.settings.run_workers, now=runtime.now()
@@ -162,17 +160,26 @@ def _find(conn: Connection, now: datetime) -> Findings:
     )
 
 
-def _judge_database(found: Findings | None) -> Part:
+def _judge_database(found: Findings | None, fault: str | None) -> Part:
+    if fault is not None:
+        return Part(status="degraded", detail=f"{fault}. Messages go to the spool.")
     if found is None:
         return Part(status="degraded", detail="it does not answer; messages go to the spool")
     return Part()
 
 
+def _look_at_disk(folder: str, measure: MeasureDisk) -> Part:
+    try:
+        total, _, free = measure(folder)
+    except OSError as error:
+        return Part(status="degraded", detail=f"the data folder cannot be seen: {error.strerror}")
+    return judge_disk(total, free)
+
+
 def judge_disk(total: int, free: int) -> Part:
     """How the disk of DATA_DIR is, from its bytes."""
     detail = f"{free // 1024**2} MiB free of {total // 1024**2} MiB"
-    is_full = free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
-    return Part(status="degraded" if is_full else "ok", detail=detail)
+    return Part(status="degraded" if is_full(total, free) else "ok", detail=detail)
 
 
 def _judge_spool(runtime: Runtime) -> Part:

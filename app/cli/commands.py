@@ -70,22 +70,22 @@ def demo(
 def work() -> None:
     """Do the work alone, beside web processes that run with RUN_WORKERS=false."""
     settings = _begin()
-    lock = _hold_alone(settings)
+    held = _hold_alone(settings)
     from app.runtime import open_runtime  # noqa: PLC0415 see above
     from app.worker import work as run  # noqa: PLC0415 see above
 
     try:
         asyncio.run(run(open_runtime(settings, "work")))
     finally:
-        if lock is not None:
-            os.close(lock)
+        for descriptor in held:
+            os.close(descriptor)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database's schema to this release's."""
     settings = _begin()
-    lock = _hold_alone(settings)
+    held = _hold_alone(settings)
     from app.storage.database import open_database  # noqa: PLC0415 see above
     from app.storage.migrate import migrate as run  # noqa: PLC0415 see above
 
@@ -98,8 +98,8 @@ def migrate() -> None:
 
     revision = asyncio.run(upgrade())
     typer.echo(f"migrated to {revision}" if revision else "nothing to migrate")
-    if lock is not None:
-        os.close(lock)
+    for descriptor in held:
+        os.close(descriptor)
 
 
 @app.command()
@@ -288,8 +288,10 @@ def _begin() -> "Settings":
     return settings
 
 
-def _hold_alone(settings: "Settings") -> int | None:
+def _hold_alone(settings: "Settings") -> list[int]:
     """What keeps others from a SQLite file, before anything slow is imported. Raises SetupError."""
     from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
 
-    return None if settings.is_postgres else DataDir.open(settings.data_dir).lock()
+    if settings.is_postgres:
+        return []
+    return DataDir.open(settings.data_dir).hold_alone(settings.sqlite_path)

@@ -31,7 +31,7 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
     """Serve until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
     _allow_many_connections()
     data_dir = DataDir.open(settings.data_dir)
-    lock = None if settings.is_postgres else data_dir.lock()
+    held = [] if settings.is_postgres else data_dir.hold_alone(settings.sqlite_path)
     shared = find_secrets(settings, data_dir)
     listener = listen(settings)
     base = find_base(settings, listener)
@@ -47,8 +47,8 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
         else:
             _serve_many(settings, listener, welcome(None))
     finally:
-        if lock is not None:
-            os.close(lock)
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _allow_many_connections() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text
 
 
 class Searchable(Protocol):

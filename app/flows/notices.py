@@ -19,6 +19,9 @@ TOO_LARGE = "too-large"
 ENDPOINT = "/inbound"
 # What happened at one moment; it ends once it has not come again for a while.
 SPOOL_MOVED = "spool-moved"
+# It comes again as long as it is so.
+SPOOL_FOREIGN = "spool-foreign"
+EMPTIED = "database-emptied"
 # So many proxies are told of, each so often.
 MAX_PROXIES = 10
 PROXY_STEP = timedelta(hours=1)
@@ -33,6 +36,18 @@ class PendingAlert:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What lasts until it is over: an alert that is opened or, once `ended`, closed.
+
+    `text` None: it had begun before the last time somebody looked.
+    """
+
+    text: str | None
+    action: str = ""
+    ended: bool = False
+
+
 @dataclass(slots=True)
 class Batch:
     """All that was noticed since the last time somebody looked."""
@@ -41,9 +56,10 @@ class Batch:
     seen_auths: dict[int, datetime] = field(default_factory=dict)
     alerts: list[PendingAlert] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
+    conditions: dict[tuple[str, str], Condition] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.refusals or self.seen_auths or self.alerts or self.adopted)
+        return any((self.refusals, self.seen_auths, self.alerts, self.adopted, self.conditions))
 
 
 class Notices:
@@ -67,6 +83,8 @@ class Notices:
         self._too_large = 0
         self._proxies: dict[str, datetime] = {}
         self._batch = Batch()
+        # Whether a message that was new has been stored since the start.
+        self.has_stored = False
 
     def on_admitted(self, auth_id: int | None) -> None:
         if auth_id is not None:
@@ -102,6 +120,7 @@ class Notices:
 
     def on_stored(self, rows: int) -> None:
         self._metrics.stored.inc(rows)
+        self.has_stored |= rows > 0
         self._wake()
 
     def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
@@ -133,6 +152,19 @@ class Notices:
             )
         )
 
+    def on_foreign(self, folder: Path, place: str) -> None:
+        self._batch.alerts.append(
+            PendingAlert(
+                SPOOL_FOREIGN,
+                str(folder),
+                f"The spool {folder} holds messages of another database ({place}); they were left"
+                " there.",
+                f"Start Letterbox with this DATA_DIR and the database {place}: it stores them."
+                " Services with different databases need a DATA_DIR each.",
+                count=0,
+            )
+        )
+
     def on_spool_moved(self, folder: Path, lost: int) -> None:
         self._batch.alerts.append(
             PendingAlert(
@@ -154,6 +186,27 @@ class Notices:
                 ),
             )
         )
+
+    def on_emptied(self, place: str) -> None:
+        self._batch.alerts.append(
+            PendingAlert(
+                EMPTIED,
+                place,
+                f"The database {place} holds no message, but this data folder was used with one"
+                " there that did.",
+                "If nobody meant to begin anew: stop Letterbox, put the database back from a copy,"
+                " and start again. Run `letterbox reconcile` for the time that the copy lacks.",
+            )
+        )
+
+    def begin_condition(self, kind: str, subject: str, text: str, action: str) -> None:
+        """Something fails from now on."""
+        self._batch.conditions[kind, subject] = Condition(text, action)
+
+    def end_condition(self, kind: str, subject: str) -> None:
+        """It does not fail, or no longer; what began and ended unnoticed is told all the same."""
+        begun = self._batch.conditions.get((kind, subject), Condition(None))
+        self._batch.conditions[kind, subject] = Condition(begun.text, begun.action, ended=True)
 
     def take(self) -> Batch:
         """Everything gathered so far, which is forgotten here."""
@@ -179,3 +232,8 @@ class Notices:
         self._batch.seen_auths = batch.seen_auths | self._batch.seen_auths
         self._batch.alerts = batch.alerts + self._batch.alerts
         self._batch.adopted = batch.adopted + self._batch.adopted
+        for key, condition in batch.conditions.items():
+            later = self._batch.conditions.setdefault(key, condition)
+            if later.text is None:
+                begun = Condition(condition.text, condition.action, ended=later.ended)
+                self._batch.conditions[key] = begun

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
-from app.flows.notices import DAMAGED, REFUSED, SPOOL_MOVED, TOO_LARGE
+from app.flows.notices import DAMAGED, EMPTIED, REFUSED, SPOOL_FOREIGN, SPOOL_MOVED, TOO_LARGE
 from app.flows.reconcile import FAILED, LEASE, REPORT
 from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
 from app.storage.alerts import (
@@ -38,6 +38,8 @@ STALLED_AFTER = timedelta(minutes=30)
 MOMENTARY = {
     TOO_LARGE: timedelta(days=1),
     "late-answer": timedelta(days=7),
+    EMPTIED: timedelta(days=7),
+    SPOOL_FOREIGN: timedelta(minutes=10),
     "provider-id-repeated": timedelta(days=7),
     REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),

@@ -11,6 +11,7 @@ from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
 from app.flows.raise_alarms import close_removed
 from app.flows.refused_forwards import report_refused
+from app.flows.watch_storage import StorageWatch
 from app.storage.alerts import close_alert, count_open_alerts, forget_old_alerts, raise_alert
 from app.storage.audit import forget_failed_sign_ins
 from app.storage.backlog import count_uncertain, count_waiting
@@ -57,6 +58,7 @@ class Tender:
         quarantine: Quarantine,
         metrics: Metrics,
         process: Process,
+        watch: StorageWatch,
         *,
         now: Callable[[], datetime],
     ) -> None:
@@ -67,6 +69,7 @@ class Tender:
         self._quarantine = quarantine
         self._metrics = metrics
         self._process = process
+        self._watch = watch
         self._now = now
         self._due: dict[str, datetime] = {}
 
@@ -75,6 +78,7 @@ class Tender:
         if self._intake:
             # Before all else: when the database is away, this is the figure that counts.
             self._metrics.spool_depth.set(self._intake.depth)
+        await self._watch.look()
         await self._gate.refresh()
         await self.write_notices()
         if self._is_due("heartbeat", HEARTBEAT):
@@ -119,6 +123,7 @@ class Tender:
 
     async def say_goodbye(self) -> None:
         """Write the last notices; forget this process unless its spool still holds messages."""
+        await self._watch.look()
         await self.write_notices()
         if self._intake is None or not self._intake.depth:
             await self._database.write(forget_processes, [self._process.id])
@@ -152,6 +157,11 @@ def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
     forget_processes(conn, batch.adopted)
     for spool_id in batch.adopted:
         close_alert(conn, VANISHED, spool_id, now=now)
+    for (kind, subject), found in batch.conditions.items():
+        if found.text is not None:
+            raise_alert(conn, kind, subject, text=found.text, action=found.action, now=now)
+        if found.ended:
+            close_alert(conn, kind, subject, now=now)
     for alert in batch.alerts:
         raise_alert(
             conn,

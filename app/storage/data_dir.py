@@ -1,6 +1,8 @@
 """DATA_DIR: where everything of a process lies that is not in the database."""
 
+import contextlib
 import fcntl
+import json
 import os
 import secrets
 import socket
@@ -8,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.errors import SetupError
+from app.storage.durable import write_file
 from app.storage.quarantine import Quarantine, read_id
+
+MIN_FREE_SHARE = 0.05
+MIN_FREE_BYTES = 200 * 1024**2
+MIN_FREE_INODES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,42 @@ class DataDir:
         except OSError:
             return Quarantine(self.spool, mark, None)
 
+    def find_disk_fault(self) -> str | None:
+        """What is wrong with the disk, if anything, before it takes no more."""
+        try:
+            found = os.statvfs(self.path)
+        except OSError as error:
+            return f"the data folder {self.path} cannot be seen ({error.strerror})"
+        free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+        if found.f_flag & os.ST_RDONLY:
+            return f"the disk that holds {self.path} can only be read"
+        if is_full(total, free):
+            return f"the disk that holds {self.path} is almost full"
+        if found.f_files and found.f_favail < max(MIN_FREE_INODES, found.f_files * MIN_FREE_SHARE):
+            return f"the disk that holds {self.path} takes almost no more files (inodes)"
+        return None
+
+    def remember_messages(self, place: str) -> None:
+        """Note that the database there has held messages; a start that finds none then tells."""
+        known = self._read_places()
+        if place not in known:
+            # Without the note nobody is warned; nothing else hangs on it.
+            with contextlib.suppress(OSError):
+                write_file(os, self._places, json.dumps([*known, place]).encode())
+
+    def remembers_messages(self, place: str) -> bool:
+        return place in self._read_places()
+
+    @property
+    def _places(self) -> Path:
+        return self.path / "databases.json"
+
+    def _read_places(self) -> list[str]:
+        try:
+            return list(json.loads(self._places.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return []
+
     @property
     def auth_cache(self) -> Path:
         return self.path / "auths.json"
@@ -61,21 +104,52 @@ class DataDir:
                 f"LETTERBOX_DATA_DIR: {self.path / name} cannot be read or made ({error.strerror})"
             ) from None
 
+    def hold_alone(self, sqlite_path: Path) -> list[int]:
+        """Hold the folder and the SQLite file against other processes until this one ends.
+
+        Returns the descriptors to keep. Raises SetupError where another process holds either.
+        """
+        held = [self.lock()]
+        real = sqlite_path.resolve()
+        try:
+            held.append(_take_lock(real.with_name(f"{real.name}.lock")))
+        except BlockingIOError:
+            os.close(held[0])
+            raise SetupError(
+                f"another letterbox is running on {real}, with another LETTERBOX_DATA_DIR: end it"
+                " first, or set LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
+            ) from None
+        except OSError:
+            pass  # where no file can be made, the database says what is wrong
+        return held
+
     def lock(self) -> int:
         """Hold the folder against a second process until this one ends.
 
         Returns the descriptor to keep. Raises SetupError where another process holds it.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+            return _take_lock(self.path / "lock")
+        except BlockingIOError:
             raise SetupError(
                 f"another letterbox is running on {self.path}: end it first, or set"
                 " LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
-        return descriptor
+
+
+def is_full(total: int, free: int) -> bool:
+    """Whether a disk of so many bytes should have more of them free."""
+    return free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
+
+
+def _take_lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _load_or_make_secret(path: Path) -> str:

@@ -1,68 +1,38 @@
 """The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
 
 import asyncio
-import contextlib
-import os
-import sqlite3
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy import Connection as Connection
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.domain.errors import Unavailable
-from app.storage.writer import WriterThread
+from app.storage.postgres import SESSION_SETTINGS as SESSION_SETTINGS
+from app.storage.postgres import Connector, name_address
+from app.storage.servers import Servers
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READ_THREADS = 4
 POOL_SIZE = 8
 PREPARED_STATEMENTS = 500
-BUSY_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
-# 16 MB, four times SQLite's own: whoever commits when it is full writes it all to its place, and at
-# the highest rate that would meet more than one message in a hundred.
-CHECKPOINT_PAGES = 4000
-
-# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours. And a plan
-# that was made while a table was empty must not walk it once it is full: there is always an index.
-SESSION_SETTINGS = {
-    "application_name": "letterbox",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "synchronous_commit": "on",
-}
 
 
 # SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
 # database's name, the server's resources, an end by its operator, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+# A server that can only be read, and sessions that it ended for being idle or too long.
+_AWAY = frozenset({"25006", "25P03", "25P04"})
 # Somebody else held a row for too long, or each waited for the other: the same again may succeed.
 _BUSY = frozenset({"40001", "40P01", "55P03"})
-_PASSING = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_INTERRUPT,
-    }
-)
 
 
 class Database(ABC):
@@ -72,6 +42,15 @@ class Database(ABC):
     """
 
     dialect: str
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be trusted to it now though it may still answer, and what to do."""
+        return None
+
+    def take_faults(self) -> list[str]:
+        """Every fault since somebody last asked, those that are over by now included."""
+        return []
 
     @abstractmethod
     async def read(
@@ -105,64 +84,12 @@ class Database(ABC):
     def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
         """Let go of a server that hangs: whoever waits for it gets Unavailable at once."""
 
+    async def look_for_failover(self) -> None:  # noqa: B027 SQLite has one file
+        """Learn now and then whether another server is to be written to."""
+
     @abstractmethod
     async def close(self) -> None:
         """Finish what was accepted and let go of every connection."""
-
-
-class SqliteDatabase(Database):
-    """One writing thread, a few reading ones; WAL, and every commit fsynced."""
-
-    dialect = "sqlite"
-
-    def __init__(self, path: Path, *, busy_timeout_seconds: float = 0.9) -> None:
-        self.path = path
-        self._write_engine = make_sqlite_engine(path, busy_timeout_seconds=busy_timeout_seconds)
-        self._read_engine = make_sqlite_engine(path, read_only=True)
-        self.writer = WriterThread(self._write_engine)
-        self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="sqlite-reader")
-
-    async def read(
-        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        def run() -> T:
-            try:
-                with self._read_engine.begin() as connection:
-                    return fn(connection, *args, **kwargs)
-            except OperationalError as error:
-                if not is_passing(error):
-                    raise
-                raise Unavailable(_describe_loss(error)) from None
-
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
-
-    async def write(
-        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        def run(connection: Connection) -> T:
-            with connection.begin():
-                return fn(connection, *args, **kwargs)
-
-        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
-        while True:
-            try:
-                return await self.writer.submit(run)
-            except OperationalError as error:
-                if not is_passing(error):
-                    raise
-                if not _is_busy(error):
-                    raise Unavailable(_describe_loss(error)) from None
-                if asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable(
-                        "another program keeps the SQLite file locked; end it and try again"
-                    ) from None
-            await asyncio.sleep(0.02)
-
-    async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._readers, self.writer.close)
-        self._readers.shutdown()
-        self._read_engine.dispose()
-        self._write_engine.dispose()
 
 
 class PostgresDatabase(Database):
@@ -170,10 +97,9 @@ class PostgresDatabase(Database):
 
     dialect = "postgresql"
 
-    def __init__(self, url: str) -> None:
-        self.dsn = url.replace("postgres://", "postgresql://", 1)
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._is_abandoned = False
+    def __init__(self, url: str, servers: Path | None = None) -> None:
+        dsn = url.replace("postgres://", "postgresql://", 1)
+        self.connector = Connector(dsn, Servers(name_address(dsn), servers))
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             connect_args={
@@ -187,26 +113,37 @@ class PostgresDatabase(Database):
             pool_use_lifo=True,
             hide_parameters=True,
         )
-        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
+
+    @property
+    def dsn(self) -> str:
+        return self.connector.dsn
 
     async def _connect(self, **_: Any) -> Any:
-        if self._is_abandoned:
-            raise Unavailable("the process ends")
         try:
-            connection = await connect_postgres(self.dsn)
+            return await self.connector.connect()
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,  # a server that can only be read
         ) as error:
             raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
-        self._connections.add(connection)
-        return connection
+
+    def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
+        """Have the pool connect anew where the server has closed a connection, as the driver knows,
+        or where another server has taken its place.
+
+        A ping before each transaction would tell no more, and costs three round trips.
+        """
+        driver = connection.driver_connection
+        if driver.is_closed() or self.connector.is_behind(driver):
+            raise DisconnectionError("the server has closed it, or is an old one")
 
     def abandon(self) -> None:
-        self._is_abandoned = True
-        for connection in tuple(self._connections):
-            connection.terminate()
+        self.connector.abandon()
+
+    async def look_for_failover(self) -> None:
+        await self.connector.look_for_failover()
 
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -240,100 +177,34 @@ class PostgresDatabase(Database):
         await closing
 
 
-def open_database(url: str, sqlite_path: Path, *, busy_timeout_seconds: float = 0.9) -> Database:
-    """The database that the settings name; nothing is connected yet."""
+def open_database(
+    url: str,
+    sqlite_path: Path,
+    *,
+    busy_timeout_seconds: float = 0.9,
+    is_owner: bool = False,
+    servers: Path | None = None,
+) -> Database:
+    """The database that the settings name; nothing is connected yet.
+
+    `is_owner` says that this process watches over a SQLite file, as the service does. `servers` is
+    the file that remembers PostgreSQL's servers (storage/servers.py).
+    """
     if url.startswith("postgres"):
-        return PostgresDatabase(url)
-    return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds)
+        return PostgresDatabase(url, servers)
+    from app.storage.sqlite import SqliteDatabase  # noqa: PLC0415 it stands on this module
 
-
-async def connect_postgres(
-    dsn: str, *, command_timeout: float | None = 30.0, **settings: str
-) -> Any:
-    """An asyncpg connection to a server that can write; `settings` are the session's own."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=5,
-        command_timeout=command_timeout,
-        target_session_attrs="read-write",
-        server_settings=SESSION_SETTINGS | settings,
-    )
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool connect anew where the server has closed a connection: the driver knows.
-
-    A ping before each transaction would tell no more, and costs three round trips.
-    """
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError("the server has closed it")
-
-
-def make_sqlite_engine(
-    path: Path, *, read_only: bool = False, busy_timeout_seconds: float = BUSY_SECONDS
-) -> Engine:
-    """An engine that begins its own transactions: the driver's begin too late for a lock."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        pool_size=READ_THREADS if read_only else 1,
-        hide_parameters=True,
-    )
-    pragmas = [
-        f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -16000",
-        f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
-    ]
-    if read_only:
-        pragmas.append("PRAGMA query_only = ON")
-
-    @event.listens_for(engine, "do_connect")
-    def make_file(*_: object) -> None:
-        make_private(path)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in pragmas:
-            connection.execute(pragma)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def make_private(path: Path) -> None:
-    """Make the file where it is missing: what people write nobody else on the machine may read.
-
-    SQLite gives the files beside it the same mode, and finds its own words for what fails here. A
-    file that is there is not opened: closing it would let go of SQLite's locks.
-    """
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 
 
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server went, rather than the statement being wrong."""
     state = _read_state(error)
-    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state == "25006"
+    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
 
 
 def _read_state(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", "") or "")
-
-
-def is_passing(error: DBAPIError) -> bool:
-    """Whether SQLite may do it later: the file is locked, or the disk is full or failing."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING
-
-
-def _is_busy(error: OperationalError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return bool(code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from app.domain.messages import InboundMessage
+from app.storage.identity import Identity
 from app.storage.spool import SpoolBatch, adopt, refuse
 from app.storage.storing import Storer
 
@@ -29,6 +30,8 @@ class DrainListener(Protocol):
     def on_refused(self, path: Path) -> None: ...
 
     def on_damaged(self, path: Path) -> None: ...
+
+    def on_foreign(self, folder: Path, place: str) -> None: ...
 
 
 class Drainable(Protocol):
@@ -62,12 +65,19 @@ class Drainer:
         path = await self.on_disk(lambda: refuse(self._root, record, reason))
         self._listener.on_refused(path)
 
-    async def drain_abandoned(self, storer: Storer) -> None:
+    async def drain_abandoned(self, storer: Storer, identity: Identity | None) -> None:
         """Store what processes that are gone left behind, and remove their folders.
 
-        Raises SpoolError where the spools cannot be listed, and what the database raised.
+        What belongs to another database than `identity` is left alone. Raises SpoolError where the
+        spools cannot be listed, and what the database raised.
         """
-        adoption = await self.on_disk(lambda: adopt(self._root))
+
+        def is_ours(mark: bytes) -> bool:
+            return identity is None or _read_identity(mark).is_same(identity)
+
+        adoption = await self.on_disk(lambda: adopt(self._root, is_ours=is_ours))
+        for folder, mark in adoption.foreign:
+            self._listener.on_foreign(folder, _read_identity(mark).place)
         for failure in adoption.failures:
             log.error("spool_unreadable", error=str(failure))
         for spool in adoption.spools:
@@ -105,3 +115,10 @@ class Drainer:
     def report_damage(self, spool: Drainable) -> None:
         while spool.damaged:
             self._listener.on_damaged(spool.damaged.pop())
+
+
+def _read_identity(mark: bytes) -> Identity:
+    try:
+        return Identity.from_bytes(mark)
+    except (ValueError, KeyError, TypeError):
+        return Identity("an unknown place")

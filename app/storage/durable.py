@@ -12,6 +12,8 @@ from typing import Protocol
 from app.domain.errors import Unavailable
 
 _LOCK = "lock"
+# What stands in a spool's folder beside its messages.
+MARK = "database"
 
 
 class SpoolError(Unavailable):
@@ -158,7 +160,9 @@ def drop_folder(files: Files, folder: Path, lock: int) -> None:
     """Lets go of the lock, and of the folder where nothing else is in it."""
     # Whoever makes the lock anew between the two steps makes rmdir fail, and owns the folder.
     with suppress(OSError):
-        if [path.name for path in folder.iterdir()] == [_LOCK]:
-            files.unlink(folder / _LOCK)
+        names = {path.name for path in folder.iterdir()}
+        if names <= {_LOCK, MARK}:
+            for name in sorted(names):
+                files.unlink(folder / name)
             files.rmdir(folder)
     files.close(lock)

@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 from app.domain.errors import Unavailable
 from app.domain.messages import InboundMessage
 from app.storage.columns import to_microseconds
-from app.storage.database import Database, PostgresDatabase, SqliteDatabase, connect_postgres
+from app.storage.database import Database, PostgresDatabase
+from app.storage.postgres import Connector
+from app.storage.sqlite import SqliteDatabase, get_driver
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
 # follows the ids misses none, and ends deadlocks between processes with the same redeliveries.
@@ -100,7 +102,7 @@ class Inserter(ABC):
 
 def make_inserter(database: Database) -> Inserter:
     if isinstance(database, PostgresDatabase):
-        return PostgresInserter(database.dsn)
+        return PostgresInserter(database.connector)
     if isinstance(database, SqliteDatabase):
         return SqliteInserter(database)
     raise TypeError(database)
@@ -110,6 +112,7 @@ class SqliteInserter(Inserter):
     """Batches go to the writer thread as one transaction each."""
 
     def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
         self._writer = database.writer
 
     async def insert(self, batch: Sequence[InboundMessage], stored_at: datetime) -> int:
@@ -118,8 +121,12 @@ class SqliteInserter(Inserter):
         return await self._writer.submit(lambda conn: _insert_rows(conn, rows), intake=True)
 
     async def probe(self, now: datetime) -> None:
+        await self._database.mend()
         row = _make_probe_row(to_microseconds(now))
         await self._writer.submit(lambda conn: _insert_rows(conn, [row], keep=False), intake=True)
+
+    def look(self) -> bool:
+        return self._database.look()
 
     def abandon(self) -> None:
         """A thread inside fsync cannot be stopped; its late commit does no harm (same keys)."""
@@ -128,8 +135,8 @@ class SqliteInserter(Inserter):
 class PostgresInserter(Inserter):
     """One dedicated connection with the statement prepared; autocommitted."""
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._connection: Any = None
         self._statement: Any = None
 
@@ -152,10 +159,11 @@ class PostgresInserter(Inserter):
             connection.terminate()
 
     async def _prepare(self) -> None:
+        connection = self._connection
+        if connection is not None and self._connector.is_behind(connection):
+            self.abandon()
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect_postgres(
-                self._dsn, statement_timeout=STATEMENT_TIMEOUT
-            )
+            self._connection = await self._connector.connect(statement_timeout=STATEMENT_TIMEOUT)
             self._statement = await self._connection.prepare(_POSTGRES_INSERT)
 
     async def _insert(self, columns: list[Any]) -> int:
@@ -187,7 +195,7 @@ def _insert_rows(connection: Connection, rows: list[tuple[Any, ...]], *, keep: b
     Python's lock, which the event loop lets go of only when it has nothing more to do: rows one by
     one, or a COMMIT of its own, would wait for that each time.
     """
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver = get_driver(connection)
     stored = 0
     try:
         if len(rows) > STATEMENT_ROWS or not keep:

@@ -15,6 +15,7 @@ import structlog
 from app.domain.errors import NothingDurable
 from app.domain.messages import InboundMessage
 from app.storage.draining import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Drainer, DrainListener
+from app.storage.identity import Identity
 from app.storage.inbound import Inserter
 from app.storage.own_spool import OwnSpool
 from app.storage.spool import SpoolError
@@ -79,7 +80,10 @@ class Intake:
         now: Callable[[], datetime],
         make_id: Callable[[], str],
         listener: IntakeListener,
+        identity: Identity | None = None,
     ) -> None:
+        """`identity` is the database's as far as it is known; None: whatever lies there is ours."""
+        self._identity = identity
         self.direct = False
         self.spool_error: str | None = None
         self.database_error: str | None = "not connected yet"
@@ -91,7 +95,8 @@ class Intake:
         self._storer = Storer(
             inserter, now=now, on_stored=listener.on_stored, set_aside=self._drainer.set_aside
         )
-        self._spool = OwnSpool(spool_root, make_id=make_id)
+        mark = identity.to_bytes() if identity else None
+        self._spool = OwnSpool(spool_root, make_id=make_id, mark=mark)
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         # Set from a failure of the database on until it is trusted again.
@@ -154,6 +159,14 @@ class Intake:
         self._drainer.report_damage(self._spool)
         self._disk.shutdown()
 
+    async def identify(self, identity: Identity) -> None:
+        """The database has told which one it is."""
+        self._identity = identity
+        try:
+            await self._drainer.on_disk(lambda: self._spool.write_mark(identity.to_bytes()))
+        except SpoolError as error:
+            self._note_spool_error(error)
+
     async def recover(self) -> None:
         """Probe the database, drain every spool within reach, then store directly again.
 
@@ -177,7 +190,7 @@ class Intake:
     async def drain_abandoned(self) -> None:
         """Store what processes that are gone left behind, and remove their folders."""
         try:
-            await self._drainer.drain_abandoned(self._storer)
+            await self._drainer.drain_abandoned(self._storer, self._identity)
         except SpoolError as error:
             self._note_spool_error(error)
 

@@ -4,6 +4,8 @@ Alembic is imported where it migrates: mostly there is nothing to do, and its im
 every command and every process a tenth of its start.
 """
 
+import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
-from app.storage.database import Database, SqliteDatabase, is_passing, make_private
+from app.storage.database import Database
+from app.storage.durable import sync_folder
+from app.storage.sqlite import SqliteDatabase, is_passing, make_private
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 MIGRATION_LOCK = 0x4C455454_4D494752
@@ -24,12 +28,17 @@ async def migrate(database: Database) -> str | None:
     On SQLite a copy of the file is kept first; on PostgreSQL one process migrates and the others
     wait for it. Raises SetupError where the schema is newer than this release.
     """
+    if not isinstance(database, SqliteDatabase):
+        current, head = await _look(database)
+        return None if current == head else await database.write_at_length(_upgrade)
+    if damage := await database.find_damage():
+        raise SetupError(f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} {damage}")
     current, head = await _look(database)
-    if current == head:
-        return None
-    if isinstance(database, SqliteDatabase) and current is not None:
-        _back_up(database.path, current)
-    return await database.write_at_length(_upgrade)
+    if current not in (head, None):
+        await asyncio.to_thread(_back_up, database.path, current)
+    revision = None if current == head else await database.write_at_length(_upgrade)
+    database.revision = head
+    return revision
 
 
 async def is_current(database: Database) -> bool:
@@ -88,9 +97,16 @@ def _upgrade(conn: Connection) -> str | None:
 
 
 def _back_up(path: Path, revision: str) -> Path:
-    """A whole copy beside the file, whatever others write to it meanwhile."""
+    """A whole copy beside the file, whatever others write to it meanwhile.
+
+    It has its name once it is whole: a start that was cut off leaves none that looks like one.
+    """
     copy = path.with_name(f"{path.name}.before-migration-from-{revision}")
-    make_private(copy)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    make_private(unfinished)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
         source.backup(target)
+    unfinished.replace(copy)
+    sync_folder(os, copy.parent)
     return copy

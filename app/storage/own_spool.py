@@ -29,12 +29,14 @@ class OwnSpool:
         root: Path,
         *,
         make_id: Callable[[], str],
+        mark: bytes | None = None,
         files: Files = os,
     ) -> None:
         self._root = root
         self._make_id = make_id
         self.moves: list[tuple[Path, int]] = []
         self.damaged: list[Path] = []
+        self._mark = mark
         self._files = files
         self._spool: Spool | None = None
 
@@ -79,6 +81,12 @@ class OwnSpool:
         if self._spool is not None:
             self._spool.release(batch)
             self.damaged, self._spool.damaged = [*self.damaged, *self._spool.damaged], []
+
+    def write_mark(self, mark: bytes) -> None:
+        """Say in this folder, and in those to come, whose messages these are. Raises SpoolError."""
+        self._mark = mark
+        if self._spool is not None and self._spool.is_in_place():
+            self._spool.write_mark(mark)
 
     def probe(self) -> None:
         """Raises SpoolError where an append would fail now."""
@@ -127,7 +135,9 @@ class OwnSpool:
         """Under a name of its own: what was moved away may come back beside it."""
         name = self._make_id()
         names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-        return Spool.create(self._root, make_id=lambda: next(names), files=self._files)
+        return Spool.create(
+            self._root, make_id=lambda: next(names), mark=self._mark, files=self._files
+        )
 
 
 def _may_fit_in_part(error: Exception) -> bool:

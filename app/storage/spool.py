@@ -1,6 +1,7 @@
 """The spool: where acknowledged messages wait on disk while the database is away.
 
     root/<id>/lock                 held by flock as long as the process lives
+    root/<id>/database             whose messages these are; an older release wrote none
     root/<id>/0000000001.segment   records in order; names sort as they were written
     root/damaged/                  segments that lost records, kept for a person
     root/refused/                  records that the database can never store, a file each
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.storage.durable import (
+    MARK,
     Files,
     claim_new_folder,
     drop_folder,
@@ -27,6 +29,7 @@ from app.storage.durable import (
     spool_errors,
     sync_folder,
     take_lock,
+    write_file,
 )
 from app.storage.durable import SpoolError as SpoolError
 from app.storage.quarantine import QUARANTINES, set_aside
@@ -96,12 +99,14 @@ class Spool:
         *,
         make_id: Callable[[], str],
         segment_bytes: int = SEGMENT_BYTES,
+        mark: bytes | None = None,
         files: Files = os,
     ) -> "Spool":
         """A new, empty folder below `root`, which is made where it is missing; mode 0700.
 
         `make_id` gives a random name of letters, digits, `_` and `-`. A segment is closed before it
-        would pass `segment_bytes` (one append never spans two). SpoolError where the disk does not
+        would pass `segment_bytes` (one append never spans two). `mark` says to `adopt` whose it is.
+        SpoolError where the disk does not
         take a folder; nothing stays behind then, and the caller tries again later.
         """
         with spool_errors(root):
@@ -109,6 +114,8 @@ class Spool:
             folder, lock = _claim_any_folder(files, root, make_id)
             spool = cls(folder, lock, segment_bytes=segment_bytes, accepts=True, files=files)
             try:
+                if mark is not None:
+                    write_file(files, folder / MARK, mark)
                 sync_folder(files, root)
             except OSError:
                 spool.close()
@@ -140,6 +147,11 @@ class Spool:
         self.disk_bytes += len(block)
         if not self.is_in_place():
             raise SpoolMovedError(f"The spool {self.folder} is not at its path any more.")
+
+    def write_mark(self, mark: bytes) -> None:
+        """Say anew whose messages these are. Raises SpoolError."""
+        with spool_errors(self.folder):
+            write_file(self._files, self.folder / MARK, mark)
 
     def is_in_place(self) -> bool:
         """Whether its folder, its lock and what is being written stand where others look."""
@@ -268,28 +280,44 @@ class Spool:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """The folders that were taken over, and why others that nobody holds could not be."""
+    """The folders that were taken over, and why others that nobody holds could not be.
+
+    `foreign` are left alone, for their mark is not ours; each with that.
+    """
 
     spools: list[Spool]
     failures: list[SpoolError]
+    foreign: list[tuple[Path, bytes]]
 
 
-def adopt(root: Path, *, files: Files = os) -> Adoption:
+def adopt(
+    root: Path, *, is_ours: Callable[[bytes], bool] = lambda _: True, files: Files = os
+) -> Adoption:
     """Takes over every folder below `root` whose process is gone, to drain it and `close` it.
+
+    `is_ours` judges the mark of a folder that has one.
 
     A free lock is the proof. The oldest comes first, so that the messages of processes that died
     one after another come in order. Every segment is read once to count what it holds, one in
     memory at a time. One folder that cannot be opened does not keep the others from being drained.
     """
-    found = Adoption([], [])
+    found = Adoption([], [], [])
     for folder in _list_folders(root):
         try:
             with spool_errors(folder):
                 spool = _adopt_folder(files, folder)
+                mark = _read_mark(folder) if spool is not None else None
         except SpoolError as error:
             found.failures.append(error)
-        else:
-            found.spools.extend(() if spool is None else (spool,))
+            continue
+        if spool is None:
+            continue
+        if mark is None or is_ours(mark):
+            found.spools.append(spool)
+            continue
+        spool.abandon()
+        if spool.depth:
+            found.foreign.append((folder, mark))
     found.spools.sort(key=lambda spool: spool.oldest_at or _LONG_AGO)
     return found
 
@@ -305,6 +333,13 @@ def _adopt_folder(files: Files, folder: Path) -> Spool | None:
         files.close(lock)
         raise
     return Spool(folder, lock, segments, accepts=False, files=files)
+
+
+def _read_mark(folder: Path) -> bytes | None:
+    try:
+        return (folder / MARK).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _claim_any_folder(files: Files, root: Path, make_id: Callable[[], str]) -> tuple[Path, int]:

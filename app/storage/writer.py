@@ -4,13 +4,23 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
 Job = Callable[[Connection], Any]
+
+
+class WriterListener(Protocol):
+    """Who is told, in the thread, what becomes of the connection."""
+
+    def on_connected(self) -> None: ...
+
+    def on_done(self, connection: Connection) -> None: ...
+
+    def on_failed(self, error: BaseException) -> None: ...
 
 
 class WriterThread:
@@ -20,22 +30,24 @@ class WriterThread:
     that a process writes goes through here.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, listener: WriterListener) -> None:
         self._engine = engine
+        self._listener = listener
+        self.connection: Connection | None = None
         self._ready = threading.Condition()
-        self._intake: deque[tuple[Job, asyncio.Future[Any]]] = deque()
-        self._others: deque[tuple[Job, asyncio.Future[Any]]] = deque()
+        self._intake: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._others: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[Connection], T], *, intake: bool = False) -> asyncio.Future[T]:
         """Queue a job; it runs with no transaction open and must leave none open."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        with self._ready:
-            (self._intake if intake else self._others).append((job, future))
-            self._ready.notify()
-        return future
+        return self._put(lambda: job(self._connect()), intake=intake)
+
+    def submit_alone(self, job: Callable[["WriterThread"], None]) -> asyncio.Future[None]:
+        """Queue a job that may `disconnect`: what comes after it gets a new connection."""
+        return self._put(lambda: job(self), intake=True)
 
     def close(self) -> None:
         """Finish what is queued, then end the thread. Blocks."""
@@ -44,24 +56,42 @@ class WriterThread:
             self._ready.notify()
         self._thread.join()
 
+    def _put(self, work: Callable[[], Any], *, intake: bool) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with self._ready:
+            (self._intake if intake else self._others).append((work, future))
+            self._ready.notify()
+        return future
+
     def _run(self) -> None:
-        connection: Connection | None = None
         while (task := self._next()) is not None:
-            job, future = task
+            work, future = task
             try:
-                if connection is None:
-                    connection = self._engine.connect()
-                outcome = job(connection)
+                outcome = work()
             except BaseException as error:  # noqa: BLE001 the waiter gets it, the thread lives on
-                if connection is not None:
-                    connection.rollback()
+                self._listener.on_failed(error)
+                if self.connection is not None:
+                    self.connection.rollback()
                 _resolve(future, _set_exception, error)
             else:
                 _resolve(future, _set_result, outcome)
-        if connection is not None:
-            connection.close()
+                if self.connection is not None:
+                    self._listener.on_done(self.connection)
+        self.disconnect()
 
-    def _next(self) -> tuple[Job, asyncio.Future[Any]] | None:
+    def _connect(self) -> Connection:
+        if self.connection is None:
+            self.connection = self._engine.connect()
+            self._listener.on_connected()
+        return self.connection
+
+    def disconnect(self) -> None:
+        """Close the connection; in the thread alone."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _next(self) -> tuple[Callable[[], Any], asyncio.Future[Any]] | None:
         with self._ready:
             while not (self._intake or self._others or self._closing):
                 self._ready.wait()

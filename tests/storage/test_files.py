@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.storage.database import SqliteDatabase
+from app.storage.sqlite import SqliteDatabase
 
 
 @pytest.fixture

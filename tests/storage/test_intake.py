@@ -14,11 +14,12 @@ from app.domain.errors import NothingDurable
 from app.domain.messages import InboundMessage
 from app.domain.queries import MessageFilter
 from app.provider.forwarding import parse, read_request
-from app.storage.database import Connection, Database, SqliteDatabase, open_database
+from app.storage.database import Connection, Database, open_database
 from app.storage.inbound import make_inserter
 from app.storage.intake import Intake
 from app.storage.migrate import migrate
 from app.storage.search import list_messages
+from app.storage.sqlite import SqliteDatabase
 from tests.conftest import NOW
 from tests.support.messages import make_message
 from tests.support.postgres import PostgresServer
@@ -34,6 +35,7 @@ class Listener:
     refused: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
     moved: list[tuple[Path, int]] = field(default_factory=list)
+    foreign: list[tuple[Path, str]] = field(default_factory=list)
 
     def on_stored(self, rows: int) -> None:
         self.stored += rows
@@ -49,6 +51,9 @@ class Listener:
 
     def on_damaged(self, path: Path) -> None:
         self.damaged.append(path)
+
+    def on_foreign(self, folder: Path, place: str) -> None:
+        self.foreign.append((folder, place))
 
     def on_spool_moved(self, folder: Path, lost: int) -> None:
         self.moved.append((folder, lost))

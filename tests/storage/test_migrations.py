@@ -1,6 +1,11 @@
 """What migrations make of the rows that they find."""
 
+import asyncio
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,9 +18,10 @@ from sqlalchemy import insert, select, text
 
 from app.storage.columns import to_microseconds
 from app.storage.database import Connection, Database, open_database
-from app.storage.migrate import MIGRATIONS, migrate
+from app.storage.migrate import MIGRATIONS, list_revisions, migrate
 from app.storage.outbound_tables import audit, outbound
 from app.storage.session_tables import sessions
+from app.storage.sqlite import SqliteDatabase
 from tests.conftest import NOW
 
 
@@ -116,3 +122,58 @@ async def test_sessions_that_a_password_opened_before_it_was_kept_with_them_end(
         ("Grace", NOW),
         ("password", NOW + timedelta(minutes=2)),
     ]
+
+
+def read_sqlite(path: Path) -> tuple[str, set[str]]:
+    """The revision of a sound file and its tables."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT name FROM shared_secrets").fetchall() == [("kept",)]
+        [(revision,)] = connection.execute("SELECT version_num FROM alembic_version")
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return revision, {name for (name,) in tables}
+
+
+async def test_a_migration_that_is_killed_leaves_the_old_file_and_the_next_start_carries_on(
+    tmp_path: Path,
+) -> None:
+    path, killed = tmp_path / "letterbox.sqlite3", tmp_path / "killed"
+    killed.mkdir()
+    database = SqliteDatabase(path)
+    await database.write_at_length(partial(upgrade_to, "0001"))
+    keep = text("INSERT INTO shared_secrets VALUES ('kept', x'01')")
+    await database.write(lambda conn: conn.execute(keep).rowcount)
+    await database.close()
+    old = read_sqlite(path)
+    runs = [sys.executable, "-m", "tests.support.killed_migration", str(path), str(killed), "9"]
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(
+            runs, cwd=MIGRATIONS.parent, timeout=300, capture_output=True, text=True
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    places = sorted(killed.iterdir(), key=lambda place: int(place.name))
+    assert len(places) > 5
+    for place in places:
+        found = read_sqlite(place / path.name)
+        assert (found == old) is (place is not places[-1])
+        database = SqliteDatabase(place / path.name, is_owner=True)
+        assert await migrate(database) == (list_revisions()[-1] if found == old else None)
+        await database.close()
+        assert read_sqlite(place / path.name)[0] == list_revisions()[-1]
+        copies = sorted(place.glob("*before-migration*"))
+        assert [read_sqlite(copy) for copy in copies] == [old]
+
+
+async def test_a_copy_that_was_cut_off_is_made_anew_before_a_migration(tmp_path: Path) -> None:
+    path = tmp_path / "letterbox.sqlite3"
+    database = SqliteDatabase(path)
+    await database.write_at_length(partial(upgrade_to, "0001"))
+    copy = path.with_name(f"{path.name}.before-migration-from-0001")
+    cut_off = copy.with_name(f"{copy.name}.unfinished")
+    cut_off.write_bytes(path.read_bytes()[:5000])
+    assert await migrate(database) == list_revisions()[-1]
+    await database.close()
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert not cut_off.exists()

@@ -1,0 +1,62 @@
+"""Watches what messages are kept on: raises an alert while it fails, and ends it by itself."""
+
+import asyncio
+
+from app.flows.notices import Notices
+from app.storage.data_dir import DataDir
+from app.storage.database import Database
+from app.storage.intake import Intake
+
+DISK = "disk-full"
+SPOOL = "spool-unusable"
+FILE = "database-file"
+
+ENDS = "It is tried again all the time, and the alert ends by itself."
+
+
+class StorageWatch:
+    """One a process. What begins while the database takes no alert is told once it does."""
+
+    def __init__(
+        self,
+        data_dir: DataDir,
+        database: Database,
+        intake: Intake | None,
+        notices: Notices,
+        *,
+        place: str,
+        host: str,
+    ) -> None:
+        """`place` is where the database is, as the data folder knows it."""
+        self._data_dir = data_dir
+        self._database = database
+        self._intake = intake
+        self._notices = notices
+        self._place = place
+        self._host = host
+        self._has_noted = False
+        # The first look ends what a process before this one left open.
+        self._open: dict[str, bool] = {}
+
+    async def look(self) -> None:
+        """Tell what has begun or ended since the last look."""
+        if self._notices.has_stored and not self._has_noted:
+            self._has_noted = True
+            await asyncio.to_thread(self._data_dir.remember_messages, self._place)
+        self._tell(DISK, self._data_dir.find_disk_fault(), f"Make room on that disk. {ENDS}")
+        for fault in self._database.take_faults():
+            self._tell(FILE, fault, "Do what it says: messages wait in the spool until then.")
+        self._tell(FILE, self._database.fault, "")
+        if self._intake is not None:
+            self._tell(SPOOL, self._intake.spool_error, f"Mend what it says. {ENDS}")
+
+    def _tell(self, kind: str, fault: str | None, action: str) -> None:
+        is_open = fault is not None
+        if self._open.get(kind) == is_open:
+            return
+        self._open[kind] = is_open
+        if fault is None:
+            self._notices.end_condition(kind, self._host)
+        else:
+            text = f"{fault[:1].upper()}{fault[1:]}".rstrip(".") + "."
+            self._notices.begin_condition(kind, self._host, text, action)
