@@ -114,7 +114,7 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
                 show_message,
                 sheet=MESSAGES,
                 name="messages",
-                now=runtime.now(),
+                runtime=runtime,
             )
         listing = Listing(request, query, runtime.settings.base_url)
         place, limit = listing.position, query.limit
