@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.flows.answer import RuleBook
-from app.flows.handle import BATCH_ROWS, Handled, handle_batch
+from app.flows.handle import BATCH_ROWS, Handled, handle_waiting
 from app.flows.raise_alarms import raise_alarms
+from app.flows.refill import refill
 from app.flows.send import Sender, SendPolicy
 from app.flows.settle import Settler
 from app.flows.supervise import Chore, Loop, Work
@@ -31,6 +32,8 @@ BUSY_BATCH_ROWS = 20
 HANDLING_GIVE_WAY = 80
 MAX_PAUSE_SECONDS = 0.5
 MAX_LAG = timedelta(seconds=20)
+# A step for rows of older releases takes a few milliseconds, and others write in between.
+REFILL_SECONDS = 0.1
 # Tidying waits so long for the sender to take what answers: SQLite has one writer.
 ANSWERS_FIRST_SECONDS = 0.01
 # What a lease or a check waits for takes seconds at least.
@@ -51,6 +54,7 @@ class Handling(Work):
     _lag: timedelta = timedelta()
     _book: RuleBook = field(default_factory=RuleBook)
     _is_idle: bool = False
+    _is_refilling: bool = True
     _pause_seconds: float = 0.0
 
     async def turn(self) -> None:
@@ -62,6 +66,8 @@ class Handling(Work):
         rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
         handled = await _handle(runtime, self._book, rows)
         merging = await _merge(runtime, handled)
+        if self._is_refilling and not handled:
+            self._is_refilling = await _refill(runtime)
         self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
         # What has been stored since has rung the bell; in a stream it is time for the pause.
         self._is_idle = not merging and handled.messages < (1 if patience else rows)
@@ -70,7 +76,8 @@ class Handling(Work):
 
     async def rest(self) -> None:
         if self._is_idle:
-            await self.runtime.wakeups.wait("messages", POLL_SECONDS)
+            patience = REFILL_SECONDS if self._is_refilling else POLL_SECONDS
+            await self.runtime.wakeups.wait("messages", patience)
         elif self._pause_seconds:
             await asyncio.sleep(self._pause_seconds)
 
@@ -81,8 +88,8 @@ def choose_patience(lag: timedelta) -> float:
 
 
 async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
-    handled = await runtime.database.write(
-        handle_batch,
+    handled = await handle_waiting(
+        runtime.database,
         runtime.now(),
         limit=rows,
         limits=runtime.settings.reply_limits,
@@ -96,6 +103,18 @@ async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
     if handled.queued:
         runtime.wakeups.ring("outbound")
     return handled
+
+
+async def _refill(runtime: Runtime) -> bool:
+    """Bring a few rows of older releases up to date; returns whether more wait."""
+    settings = runtime.settings
+    return await refill(
+        runtime.database,
+        zone=settings.zone,
+        region=settings.default_region,
+        limits=settings.reply_limits,
+        now=runtime.now,
+    )
 
 
 async def _merge(runtime: Runtime, handled: Handled) -> bool:
@@ -209,6 +228,7 @@ def make_alarms(runtime: Runtime) -> Work:
     settings = runtime.settings
     reconciles = runtime.provider is not None and settings.reconcile_seconds
     every = timedelta(seconds=settings.reconcile_seconds) if reconciles else None
+    started_at = runtime.now()
 
     async def step() -> None:
         async with take_turn(runtime.database, "alarms", now=runtime.now) as is_mine:
@@ -217,6 +237,7 @@ def make_alarms(runtime: Runtime) -> Work:
                 timezone=settings.provider_timezone,
                 now=runtime.now(),
                 reconciled_every=every,
+                started_at=started_at,
             ):
                 runtime.wakeups.ring("events")
 

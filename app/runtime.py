@@ -37,6 +37,7 @@ from app.storage.intake import Intake
 from app.storage.migrate import migrate
 from app.storage.processes import Process
 from app.storage.secrets import register_secret
+from app.storage.servers import FILE as SERVERS
 from app.storage.wakeups import Wakeups
 
 CONNECT_SECONDS = 1.0
@@ -46,6 +47,7 @@ END_SECONDS = 9.5
 # What is left of it for the last steps, whatever the loops still do.
 LAST_STEPS_SECONDS = 1.5
 ABANDON_SECONDS = 0.5
+FAILOVER_SECONDS = 5.0
 # A spool of many messages that another process left behind takes its time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
@@ -77,6 +79,8 @@ class Runtime:
     failure: SetupError | None = None
     database_error: str = "it does not answer"
     loops: Loops = field(default_factory=Loops)
+    # Held by the export that makes a page (api/exports.py).
+    exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _work: set[asyncio.Task[None]] = field(default_factory=set)
@@ -253,6 +257,7 @@ class Runtime:
 
     async def _prepare(self) -> None:
         """Schema, shared secrets, auth values, then what lies in the spools."""
+        await self.database.look_for_failover()
         revision = await migrate(self.database)
         if revision:
             log.info("migrated", revision=revision)
@@ -275,6 +280,9 @@ class Runtime:
         if self.time_keeper is not None:
             clock = Chore(self.time_keeper.look, LOOK_SECONDS)
             self.spawn(keep("clock", lambda _: clock))
+        if self.settings.is_postgres:
+            looking = Chore(self.database.look_for_failover, FAILOVER_SECONDS)
+            self.spawn(keep("failover", lambda _: looking))
         self.spawn(keep("loop-alerts", lambda _: self._watch_loops()))
         self.prepared.set()
 
@@ -315,7 +323,12 @@ def open_runtime(
     is_told = now is not None
     now = now or clock.now
     data_dir = DataDir.open(settings.data_dir)
-    database = open_database(settings.database_url, settings.sqlite_path, is_owner=True)
+    database = open_database(
+        settings.database_url,
+        settings.sqlite_path,
+        is_owner=True,
+        servers=data_dir.path / SERVERS,
+    )
     metrics = Metrics()
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     reply_within_seconds: int = Field(900, ge=1, le=86400)
     replies_per_hour: int = Field(5, ge=0, le=1000)
     replies_per_day: int = Field(20, ge=0, le=10000)
+    reply_quiet_seconds: int = Field(10, ge=0, le=3600, description="0: off")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -210,6 +211,7 @@ class Settings(BaseSettings):
             timedelta(seconds=self.reply_within_seconds),
             self.replies_per_hour,
             self.replies_per_day,
+            timedelta(seconds=self.reply_quiet_seconds),
         )
 
     @property

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.forms import join_form
+from app.domain.keywords import fold_text
 from app.domain.messages import (
     RawForward,
-    fold_text,
     make_identity_key,
     make_number_key,
     make_pair_key,

@@ -1,9 +1,9 @@
 """/docs: the OpenAPI description as a page that asks no other host for anything."""
 
+import asyncio
 import gzip
 import json
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -33,23 +33,16 @@ def make_docs_router(app: FastAPI) -> APIRouter:
     """The description and its page, open to everybody and so made once: each costs milliseconds."""
     router = APIRouter(include_in_schema=False)
 
-    @cache
-    def write_page() -> _Written:
-        return _Written(render_docs(app.openapi()).encode())
-
-    @cache
-    def write_schema() -> _Written:
-        return _Written(
-            json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
-        )
+    page = _Written(lambda: render_docs(app.openapi()))
+    schema = _Written(lambda: json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")))
 
     @router.get("/docs")
     async def show_docs(request: Request) -> Response:
-        return write_page().answer(request, "text/html", {"Content-Security-Policy": POLICY})
+        return await page.answer(request, "text/html", {"Content-Security-Policy": POLICY})
 
     @router.get("/openapi.json")
     async def show_schema(request: Request) -> Response:
-        return write_schema().answer(request, "application/json")
+        return await schema.answer(request, "application/json")
 
     @router.get("/docs.css")
     async def show_style() -> Response:
@@ -59,15 +52,21 @@ def make_docs_router(app: FastAPI) -> APIRouter:
 
 
 class _Written:
-    """Bytes that are sent as they are or packed."""
+    """A text that is written once, when it is first asked for, and sent as it is or packed."""
 
-    def __init__(self, plain: bytes) -> None:
-        self._plain = plain
-        self._packed = gzip.compress(plain, mtime=0)
+    def __init__(self, write: Callable[[], str]) -> None:
+        self._write = write
+        self._writing = asyncio.Lock()
+        self._plain = self._packed = b""
 
-    def answer(
+    async def answer(
         self, request: Request, media_type: str, headers: Mapping[str, str] | None = None
     ) -> Response:
+        async with self._writing:
+            if not self._plain:
+                # It takes up to a second, for which no forward should wait.
+                self._plain = (await asyncio.to_thread(self._write)).encode()
+                self._packed = await asyncio.to_thread(gzip.compress, self._plain)
         headers = {**(headers or {}), "Vary": "Accept-Encoding"}
         body = self._plain
         if "gzip" in request.headers.get("accept-encoding", ""):

@@ -110,6 +110,8 @@ PROVIDER_KINDS: dict[type[Exception], Kind] = {
     errors.AccountError: PROVIDER_ACCOUNT,
     errors.MaintenanceError: PROVIDER_AWAY,
     errors.Unreachable: PROVIDER_AWAY,
+    errors.TurnedAway: PROVIDER_AWAY,
+    errors.TooManyCalls: PROVIDER_AWAY,
     errors.AmbiguousError: PROVIDER_UNCLEAR,
     errors.PartlyTakenError: PROVIDER_UNCLEAR,
     errors.ProviderError: PROVIDER_UNCLEAR,

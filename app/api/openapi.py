@@ -114,7 +114,9 @@ def _make_schema(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
     )
-    schema["paths"][PATH] = _describe_inbound()
+    # What people look for stands first, whatever is routed first.
+    paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
+    schema["paths"] = {**dict(paths), PATH: _describe_inbound()}
     components = schema.setdefault("components", {})
     components["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "bearer"}}
     schemas = components["schemas"]

@@ -70,7 +70,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
                 show_outbound,
                 sheet=OUTBOUND,
                 name="outbound",
-                now=runtime.now(),
+                runtime=runtime,
             )
         listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_time_position()

@@ -75,6 +75,9 @@ def build_rest(
     install_openapi(app)
     keyring = Keyring(runtime)
     for router in (
+        # First, since whoever may ask for them without a key should cost little.
+        make_health_router(runtime, Connections() if connections is None else connections),
+        make_docs_router(app),
         make_messages_router(runtime, keyring),
         make_replays_router(runtime, keyring),
         make_conversations_router(runtime, keyring),
@@ -96,8 +99,6 @@ def build_rest(
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),
         make_users_router(runtime, keyring),
-        make_health_router(runtime, Connections() if connections is None else connections),
-        make_docs_router(app),
     ):
         app.include_router(router)
     return app

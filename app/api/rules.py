@@ -14,6 +14,7 @@ from app.api.schemas import A_SENDER, Day, Page, Rule, Sent, Shown, Text
 from app.domain import rules as domain
 from app.domain import trials
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.patterns import LONGEST_PATTERN
 from app.domain.replies import LONGEST_TEMPLATE
 from app.flows import edit_rules
 from app.flows.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
@@ -31,7 +32,7 @@ Reply = Annotated[
         examples=["Hello {name|there}, we are open until five."],
     ),
 ]
-Condition = Annotated[Text, Field(max_length=domain.LONGEST_PATTERN)] | None
+Condition = Annotated[Text, Field(max_length=LONGEST_PATTERN)] | None
 Position = Annotated[
     int,
     Field(

@@ -10,6 +10,7 @@ from app.domain.errors import SetupError
 from app.settings import Settings, load_settings
 from app.storage.database import Database, open_database
 from app.storage.migrate import is_current
+from app.storage.servers import FILE as SERVERS
 
 T = TypeVar("T")
 
@@ -36,7 +37,10 @@ async def opening_database(settings: Settings) -> AsyncIterator[Database]:
             " or set LETTERBOX_DATA_DIR to where it runs"
         )
     database = open_database(
-        settings.database_url, settings.sqlite_path, busy_timeout_seconds=BUSY_SECONDS
+        settings.database_url,
+        settings.sqlite_path,
+        busy_timeout_seconds=BUSY_SECONDS,
+        servers=settings.data_dir / SERVERS,
     )
     try:
         if not await is_current(database):

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from app.domain.keywords import split_words
 from app.domain.messages import make_pair_key
 from app.domain.numbers import is_full_number
-from app.domain.optout import LastWord, find_wish, read_opt_word
+from app.domain.optout import LastWord, Wish, find_wish
 from app.domain.outbound import Origin
+from app.domain.patterns import Search, search_pattern
+from app.domain.refusals import read_refusal
 from app.domain.replies import fill_template, list_values
 from app.domain.rules import Rule, find_rule, list_keywords, sort_rules
 
@@ -24,8 +27,12 @@ class Outcome(StrEnum):
     NO_RULE = "no-rule"
     COOLDOWN = "cooldown"
     """The rule has answered this sender a moment ago."""
+    QUIET = "quiet"
+    """Something has answered a text that came within seconds of this one."""
     OPTED_OUT = "opted-out"
     OPT_OUT = "opt-out"
+    OPT_OUT_UNSURE = "opt-out-unsure"
+    """It looks like a refusal, misspelt or amid other words: a person has to say."""
     OPT_IN = "opt-in"
     BUDGET = "budget"
     TOO_OLD = "too-old"
@@ -37,11 +44,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """How late and how often automatic replies go out to one sender from one number."""
+    """How late and how often automatic replies go out to one sender from one number.
+
+    `quiet`: texts that arrive so close to each other may be parts of one.
+    """
 
     within: timedelta = timedelta(seconds=900)
     per_hour: int = 5
     per_day: int = 20
+    quiet: timedelta = timedelta(seconds=10)
 
 
 DEFAULT_LIMITS = ReplyLimits()
@@ -81,15 +92,20 @@ class Incoming(Protocol):
 
 @dataclass(slots=True)
 class History:
-    """The automatic replies to one pair: the times of the last day's, and each rule's last one."""
+    """The automatic replies to one pair: the times of the last day's, and each rule's last one.
+
+    `answered` has, for each of the day's that a rule wrote, when the text arrived that it answers.
+    """
 
     times: list[datetime] = field(default_factory=list)
     by_rule: dict[int, datetime] = field(default_factory=dict)
+    answered: list[tuple[int, datetime]] = field(default_factory=list)
 
-    def note(self, rule_id: int | None, now: datetime) -> None:
+    def note(self, rule_id: int | None, now: datetime, arrived_at: datetime | None) -> None:
         self.times.append(now)
         if rule_id is not None:
             self.by_rule[rule_id] = max(now, self.by_rule.get(rule_id, now))
+            self.answered.append((rule_id, arrived_at or now))
 
     def has_room(self, limits: ReplyLimits, now: datetime) -> bool:
         within_day = [time for time in self.times if time > now - _DAY]
@@ -99,6 +115,16 @@ class History:
     def is_cooling(self, rule: Rule, now: datetime) -> bool:
         last = self.by_rule.get(rule.id)
         return last is not None and now < last + timedelta(seconds=rule.cooldown_seconds)
+
+    def is_quiet(self, rule: Rule, arrived_at: datetime, quiet: timedelta) -> bool:
+        """Whether the rule, or any where it answers whatever comes, has answered a near text.
+
+        By arrival, so that it holds in whatever order texts are handled, and however late.
+        """
+        return any(
+            (rule_id == rule.id or rule.takes_any_words) and abs(arrived_at - other) < quiet
+            for rule_id, other in self.answered
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +158,8 @@ def find_said_at(text: Incoming) -> datetime:
 class Answering:
     """Answers texts one after another, and remembers what that changes for the next one.
 
-    `words` (by number) and `histories` (by the pair's key) are what is known beforehand.
+    `words` (by number) and `histories` (by the pair's key) are what is known beforehand; `search`
+    looks patterns up.
     """
 
     def __init__(
@@ -143,13 +170,17 @@ class Answering:
         words: Mapping[str, LastWord] | None = None,
         histories: Mapping[bytes, History] | None = None,
         limits: ReplyLimits = DEFAULT_LIMITS,
+        search: Search = search_pattern,
     ) -> None:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
+        # People refuse texts of the name that they see: STOP ACME.
+        self._names = frozenset(word for source in self._sources for word in split_words(source))
         self._words = dict(words or {})
         self._histories = dict(histories or {})
         self._limits = limits
+        self._search = search
 
     def is_answerable(self, text: Incoming) -> bool:
         """Whether an answer would reach somebody who is not us."""
@@ -167,7 +198,7 @@ class Answering:
             self._words[text.source] = decision.word
         if decision.reply is not None:
             rule_id = decision.rule.id if decision.rule else None
-            self._find_history(text).note(rule_id, now)
+            self._find_history(text).note(rule_id, now, text.arrived_at)
         return decision
 
     def _decide(self, text: Incoming, now: datetime) -> Decision:
@@ -175,24 +206,30 @@ class Answering:
             return Decision(Outcome.UNANSWERABLE)
         last = self._words.get(text.source)
         wish = self._find_wish(text, last)
-        word = None if wish is None else LastWord(wish, "keyword", find_said_at(text), text.id)
+        if wish is Wish.UNSURE:
+            return Decision(Outcome.OPT_OUT_UNSURE)
+        word = None
+        if wish is not None:
+            word = LastWord(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
         if word is not None and last is not None and word.is_older_than(last):
             word = None
         is_out = last is not None and last.is_out
-        if wish is True:
+        if wish is Wish.OUT:
             confirms = word is not None and not is_out
             reply = self._make_confirmation(text, now) if confirms else None
             return Decision(Outcome.OPT_OUT, None, reply, word)
-        if wish is False and is_out and word is not None:
+        if wish is Wish.BACK and is_out and word is not None:
             return self._welcome_back(text, word, now)
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
         return Decision(decided.outcome, decided.rule, decided.reply, word)
 
-    def _find_wish(self, text: Incoming, last: LastWord | None) -> bool | None:
-        if read_opt_word(text.body) is None:  # nearly every text
+    def _find_wish(self, text: Incoming, last: LastWord | None) -> Wish | None:
+        names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
+        reading = read_refusal(text.body, names)
+        if reading is None:  # nearly every text
             return None
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
-        return find_wish(text.body, said_at=find_said_at(text), owned=owned, last=last)
+        return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
 
     def _welcome_back(self, text: Incoming, word: LastWord, now: datetime) -> Decision:
         """The word of a rule gets the rule's answer as well."""
@@ -208,11 +245,13 @@ class Answering:
             return Decision(Outcome.TOO_OLD)
         if not self._find_history(text).has_room(self._limits, now):
             return Decision(Outcome.BUDGET)
-        rule = find_rule(self.rules, text)
+        rule = find_rule(self.rules, text, self._search)
         if rule is None:
             return Decision(Outcome.NO_RULE)
         if self._find_history(text).is_cooling(rule, now):
             return Decision(Outcome.COOLDOWN, rule)
+        if self._find_history(text).is_quiet(rule, text.arrived_at, self._limits.quiet):
+            return Decision(Outcome.QUIET, rule)
         body = fill_reply(rule, text, self._numbers)
         reply = self._make_reply(text, rule.source or text.dest, body, "rule")
         return Decision(Outcome.REPLIED, rule, reply)

@@ -1,10 +1,11 @@
-"""How a text is taken apart into words, for rules and opt-outs alike."""
+"""How texts are compared, and taken apart into words: for rules, opt-outs and searches alike."""
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 
-# What ends a word, beside white space. Apostrophes and hyphens do not: don't, opt-out.
+# What ends a word, beside white space and symbols. Apostrophes and hyphens do not: don't, opt-out.
 _BREAKS = (
     r"\s.,;:!?/\\|()\[\]{}<>\"*+=~^@#%\u2013\u2014\u2026\u00a1\u00bf\u00ab\u00bb\u201c\u201d\u201e"
 )
@@ -12,21 +13,80 @@ _WORD = re.compile(f"[^{_BREAKS}]+")
 _BREAK = re.compile(f"[{_BREAKS}]+")
 _LETTER_CATEGORIES = frozenset("LNM")
 
+_APOSTROPHES = (
+    "\u2018\u2019\u201a\u201b\u2032\u02bc\u02b9\u02c8\u0374\u1fef\ua78b\ua78c\uff07\uff40\u00b4`"
+)
+_MINUS_SIGNS = "\u2212\u207b\u208b"
+_QUOTATION_MARKS = "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02"
+# Nobody sees these, or they only change how their neighbour looks: fillers, selectors of a colour
+# or a shape, skin tones, strokes through letters, raised TM and SM.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff"
+    "\U0001f3fb-\U0001f3ff\u0305\u0332-\u0338\u033f\u20d0-\u20f0\u2120\u2122]"
+)
+
+
+class _Replacements(dict[int, str]):
+    """What `str.translate` puts in the place of a character, found when one first occurs."""
+
+    def __missing__(self, code: int) -> str:
+        each = chr(code)
+        if each in _APOSTROPHES:
+            found = "'"
+        elif each in _QUOTATION_MARKS:
+            found = '"'
+        elif unicodedata.category(each) == "Pd" or each in _MINUS_SIGNS:
+            found = "-"
+        elif unicodedata.category(each) in {"Cf", "Me"} or _UNSEEN.match(each):
+            found = ""
+        else:
+            found = each
+        self[code] = found
+        return found
+
+
+_REPLACEMENTS = _Replacements()
+
+
+def fold_text(text: str) -> str:
+    """The text as everything compares it, in the search index as in a rule or a query.
+
+    Case, compatibility forms (full-width letters, ligatures), ways to write an accent, kinds of
+    apostrophes, quotation marks and hyphens, and what nobody sees count for nothing. Accents stay.
+    """
+    if text.isascii():
+        return text.lower().replace("`", "'")
+    plain = unicodedata.normalize("NFKC", text.translate(_REPLACEMENTS)).casefold()
+    # In capitals Turkish has its own i; folding leaves the dot beside it.
+    plain = unicodedata.normalize("NFKC", plain).replace("i\u0307", "i")
+    mark, loose_marks = _compile_marks()
+    return loose_marks.sub("", plain) if mark.search(plain) else plain
+
+
+@cache
+def _compile_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A combining mark, and those that belong to no letter.
+
+    Beyond the first plane they are of scripts that are no longer written, and would make the
+    patterns slow.
+    """
+    found = filter(lambda each: unicodedata.category(each)[0] == "M", map(chr, range(0x10000)))
+    marks = f"[{''.join(found)}]"
+    return re.compile(marks), re.compile(rf"(?<!(?:[^\W\d_]|{marks})){marks}+")
+
 
 def fold_word(text: str) -> str:
-    """A word without case and punctuation: what keywords are compared by.
-
-    Compatibility forms are one (full-width letters, ligatures), accents are kept.
-    """
+    """A word without case and punctuation: what keywords are compared by."""
     if text.isascii() and text.isalnum():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(each for each in folded if unicodedata.category(each)[0] in _LETTER_CATEGORIES)
+    return "".join(
+        each for each in fold_text(text) if unicodedata.category(each)[0] in _LETTER_CATEGORIES
+    )
 
 
 def split_words(text: str) -> list[str]:
     """Every word of a text, folded; what holds neither letter nor digit is passed over."""
-    folded = (fold_word(found.group()) for found in _WORD.finditer(text))
+    folded = (fold_word(text[start:end]) for start, end in _find_words(text))
     return [word for word in folded if word]
 
 
@@ -42,17 +102,40 @@ def split_keyword(text: str) -> tuple[str, str]:
 
     ("", "") where the text has no word at all.
     """
-    for found in _WORD.finditer(text):
-        if fold_word(found.group()):
-            rest = text[found.end() :]
+    for start, end in _find_words(text):
+        if fold_word(text[start:end]):
+            rest = text[end:]
             parting = _BREAK.match(rest)
-            return _strip_ends(found.group()), rest[parting.end() if parting else 0 :].rstrip()
+            return _strip_ends(text[start:end]), rest[parting.end() if parting else 0 :].rstrip()
     return "", ""
 
 
+def _find_words(text: str) -> Iterator[tuple[int, int]]:
+    """Where each run of characters begins and ends that no break or symbol divides."""
+    for found in _WORD.finditer(text):
+        start = found.start()
+        if not found.group().isascii():
+            for place in range(found.start(), found.end()):
+                if _is_symbol(text[place]):
+                    if place > start:
+                        yield start, place
+                    start = place + 1
+        if found.end() > start:
+            yield start, found.end()
+
+
+@lru_cache(maxsize=4096)
+def _is_symbol(each: str) -> bool:
+    """Whether it is an emoji or the like; a letter in a circle is a letter."""
+    is_symbol = unicodedata.category(each) in {"So", "Sk"} and each not in _APOSTROPHES
+    return is_symbol and not fold_word(each)
+
+
 def _strip_ends(word: str) -> str:
-    while not fold_word(word[0]):
-        word = word[1:]
-    while not fold_word(word[-1]):
-        word = word[:-1]
-    return word
+    start, end = 0, len(word)
+    while not fold_word(word[start]):
+        start += 1
+    # Behind a letter, for an accent may be a character of its own.
+    while fold_word(f"a{word[end - 1]}") == "a":
+        end -= 1
+    return word[start:end]

@@ -202,8 +202,3 @@ def make_number_key(number: str) -> bytes:
 def make_identity_key(dest: str, source: str, provider_id: str) -> bytes:
     """16 bytes that two messages share where the provider gave them the same id."""
     return digest_texts(dest, source, provider_id)
-
-
-def fold_text(text: str) -> str:
-    """How texts are compared without case, in the search index as in a query."""
-    return text.casefold()

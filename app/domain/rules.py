@@ -8,20 +8,14 @@ from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-import re2
-
 from app.domain.errors import InvalidInput
 from app.domain.gsm import GSM_BASIC, GSM_EXTENSION
 from app.domain.hours import DAYS, check_hours, is_within_hours
-from app.domain.keywords import fold_word, read_keyword, split_words
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text, fold_word, read_keyword, split_words
 from app.domain.numbers import is_full_number, normalise_number, read_number, read_prefix
+from app.domain.patterns import Search, check_pattern, search_pattern
 from app.domain.replies import check_template
 
-# RE2 runs in linear time whatever the pattern; these bound its memory and the text it looks at.
-PATTERN_MEMORY = 1 << 20
-PATTERN_BYTES = 4096
-LONGEST_PATTERN = 500
 LONGEST_CONDITION = 200
 LONGEST_COOLDOWN_SECONDS = 366 * 86400
 # Provider's page, Send: SourceAddress.
@@ -70,15 +64,20 @@ class Rule:
     source: str | None = None
     reply: str
 
-    def matches(self, text: Text) -> bool:
+    def matches(self, text: Text, search: Search = search_pattern) -> bool:
         """Whether every stated condition holds at the text's arrival."""
         return (
             self.is_valid_at(text.arrived_at)
             and (self.dest is None or text.dest == self.dest)
             and (self.source_prefix is None or text.source.startswith(self.source_prefix))
             and self._is_within_hours(text.arrived_at)
-            and self.fits(text.body)
+            and self.fits(text.body, search)
         )
+
+    @property
+    def takes_any_words(self) -> bool:
+        """Whether it answers whatever somebody writes."""
+        return self.keyword is None and self.contains is None and self.pattern is None
 
     def is_valid_at(self, moment: datetime) -> bool:
         return (self.valid_from is None or moment >= self.valid_from) and (
@@ -96,12 +95,12 @@ class Rule:
             ends=self.to_time,
         )
 
-    def fits(self, body: str) -> bool:
+    def fits(self, body: str, search: Search = search_pattern) -> bool:
         """Whether the conditions on the words of a text hold."""
         return (
             (self.keyword is None or read_keyword(body) == _fold_keyword(self.keyword))
             and (self.contains is None or fold_text(self.contains) in fold_text(body))
-            and (self.pattern is None or search_pattern(self.pattern, body))
+            and (self.pattern is None or search(self.pattern, body))
         )
 
 
@@ -110,9 +109,16 @@ def sort_rules(rules: Iterable[Rule]) -> list[Rule]:
     return sorted(rules, key=lambda rule: (rule.position, rule.id or float("inf")))
 
 
-def find_rule(rules: Iterable[Rule], text: Text) -> Rule | None:
+def find_rule(rules: Iterable[Rule], text: Text, search: Search = search_pattern) -> Rule | None:
     """The first enabled one, in the order given, whose conditions hold."""
-    return next((rule for rule in rules if rule.enabled and rule.matches(text)), None)
+    return next((rule for rule in rules if rule.enabled and rule.matches(text, search)), None)
+
+
+def list_patterns(rules: Iterable[Rule]) -> list[str]:
+    """The patterns of enabled rules, each once."""
+    return list(
+        dict.fromkeys(rule.pattern for rule in rules if rule.enabled and rule.pattern is not None)
+    )
 
 
 def list_keywords(rules: Iterable[Rule], dest: str, moment: datetime) -> frozenset[str]:
@@ -127,12 +133,6 @@ def list_keywords(rules: Iterable[Rule], dest: str, moment: datetime) -> frozens
     )
 
 
-def search_pattern(pattern: str, body: str) -> bool:
-    """Whether the pattern is found in the first 4 KiB, case aside. Raises InvalidInput."""
-    start = body.encode("utf-8", "replace")[:PATTERN_BYTES].decode("utf-8", "ignore")
-    return _compile_pattern(pattern).search(start) is not None
-
-
 def prepare_rule(
     rule: Rule, *, region: str, own_names: Collection[str], stored: Rule | None = None
 ) -> Rule:
@@ -140,7 +140,7 @@ def prepare_rule(
 
     `region` says how a national number is read; `own_names` are what the rule's number, or any
     number, calls its merge fields. `stored` is what it changes: numbers that stay are not read
-    again. Raises InvalidInput, which names the field.
+    again. What its pattern costs is measured elsewhere. Raises InvalidInput, which names the field.
     """
     _check_conditions(rule)
     if rule.days is not None:
@@ -150,6 +150,8 @@ def prepare_rule(
         raise InvalidInput("the rule would end before it begins", field="valid_until")
     if not 0 <= rule.cooldown_seconds <= LONGEST_COOLDOWN_SECONDS:
         raise InvalidInput(f"write 0 to {LONGEST_COOLDOWN_SECONDS}", field="cooldown_seconds")
+    if rule.pattern is not None and (stored is None or rule.pattern != stored.pattern):
+        check_pattern(rule.pattern)
     check_template(rule.reply, own_names)
 
     def read(field: str, read_typed: Callable[[str, str], str]) -> str | None:
@@ -179,31 +181,11 @@ def _check_conditions(rule: Rule) -> None:
             raise InvalidInput(f"at most {LONGEST_CONDITION} characters", field=field)
     if rule.contains is not None and not rule.contains.strip():
         raise InvalidInput("say what the text must contain, or leave it out", field="contains")
-    if rule.pattern is not None:
-        if not rule.pattern or len(rule.pattern) > LONGEST_PATTERN:
-            raise InvalidInput(f"a pattern has 1 to {LONGEST_PATTERN} characters", field="pattern")
-        _compile_pattern(rule.pattern)
 
 
 @lru_cache(maxsize=512)
 def _fold_keyword(keyword: str) -> str:
     return fold_word(keyword)
-
-
-@lru_cache(maxsize=256)
-def _compile_pattern(pattern: str) -> "re2._Regexp":
-    options = re2.Options()
-    options.max_mem = PATTERN_MEMORY
-    options.case_sensitive = False
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        detail = error.args[0]
-        reason = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
-        raise InvalidInput(f"no RE2 pattern: {reason}", field="pattern") from None
-    except UnicodeEncodeError:
-        raise InvalidInput("no RE2 pattern: it holds half a character", field="pattern") from None
 
 
 def _read_dest(text: str, region: str) -> str:

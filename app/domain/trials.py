@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,8 +18,9 @@ from app.domain.answering import (
 )
 from app.domain.credits import estimate_credits
 from app.domain.gsm import measure_text
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text
 from app.domain.optout import LastWord
+from app.domain.patterns import search_pattern
 from app.domain.replies import LONGEST_BODY
 from app.domain.rules import Rule, find_rule, sort_rules
 
@@ -32,7 +33,12 @@ READING_TIME = timedelta(seconds=5)
 QUICK_TEXTS = 3
 _DAY = timedelta(days=1)
 
+
 Risk = Literal["alike", "quick", "budget", "answers-itself"]
+
+
+class _OverError(Exception):
+    """The time for the trial is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +84,38 @@ def try_draft(
     words: Mapping[str, LastWord],
     *,
     limits: ReplyLimits = DEFAULT_LIMITS,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Trial:
     """As if the draft had been enabled when the texts came, each handled at its arrival.
 
     `others` are without the rule that it replaces; `texts` are in the order in which they came.
     Replies before the first of them are not known; of the `words` (by number) only those said
-    before a sender's first text count, for the later ones are among the texts.
+    before a sender's first text count, for the later ones are among the texts. Once `is_over` says
+    so it is of the texts that were tried until then.
     """
     draft = replace(draft, enabled=True)
     rules = sort_rules([draft, *others])
-    answering = Answering(rules, numbers, words=_list_earlier(words, texts), limits=limits)
-    trial = Trial(tried=len(texts))
+
+    def search(pattern: str, body: str) -> bool:
+        if is_over():
+            raise _OverError
+        return search_pattern(pattern, body)
+
+    earlier = _list_earlier(words, texts)
+    answering = Answering(rules, numbers, words=earlier, limits=limits, search=search)
+    trial = Trial()
     matched: list[Incoming] = []
     spent: set[str] = set()
     for text in texts:
-        decision = answering.answer(text, text.arrived_at)
-        if find_rule(rules, text) is not draft:
+        if is_over():
+            break
+        try:
+            is_mine = find_rule(rules, text, search) is draft
+            decision = answering.answer(text, text.arrived_at)
+        except _OverError:
+            break
+        trial.tried += 1
+        if not is_mine:
             continue
         trial.matched += 1
         matched.append(text)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
 from app.domain.messages import make_pair_key
+from app.domain.patterns import Search
 from app.domain.replies import find_fault
 from app.domain.rules import Rule
 from app.storage.alerts import close_alert, raise_alert
@@ -75,15 +76,17 @@ def answer_messages(
     *,
     book: RuleBook,
     limits: ReplyLimits,
+    search: Search,
 ) -> Answers:
     """Decide about messages in their order, and queue what answers them.
 
     Their conversations' rows must be locked: budgets are counted here. The rules are those of now,
-    so that a changed one takes effect at once in every process.
+    so that a changed one takes effect at once in every process. `search` raises Unprepared for a
+    pattern that was not looked up beforehand: that takes too long for a transaction.
     """
     answers = Answers()
     book.refresh(conn, background.revision)
-    answering = _open_answering(conn, conversation_ids, background, book, now, limits)
+    answering = _open_answering(conn, conversation_ids, background, book, now, limits, search)
     for message in batch:
         decision = answering.answer(message, now)
         rule_id = decision.rule.id if decision.rule else None
@@ -127,6 +130,7 @@ def _open_answering(
     book: RuleBook,
     now: datetime,
     limits: ReplyLimits,
+    search: Search,
 ) -> Answering:
     pairs = background.pairs
     histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
@@ -137,6 +141,7 @@ def _open_answering(
         words={pair.source: pair.word for pair in pairs.values() if pair.word is not None},
         histories={key: pair.history for key, pair in pairs.items()},
         limits=limits,
+        search=search,
     )
 
 

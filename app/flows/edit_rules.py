@@ -4,6 +4,8 @@
 next batch of texts, for each change counts up the revision that each batch looks at.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +13,7 @@ from typing import Any, Literal
 
 from app.domain.answering import OurNumber
 from app.domain.errors import Conflict, InvalidInput
+from app.domain.patterns import check_cost
 from app.domain.replies import check_template
 from app.domain.rule_files import (
     MOST_RULES,
@@ -53,6 +56,8 @@ async def create_rule(
     Raises InvalidInput, which names the field, and Conflict where there are too many.
     """
 
+    await check_costs([draft])
+
     def create(conn: Connection) -> Rule:
         rules.lock_rules(conn)
         if rules.count_rules(conn) >= MOST_RULES:
@@ -79,6 +84,9 @@ async def change_rule(
 
     Raises InvalidInput, which names the field, and NotFound.
     """
+
+    if changes.get("pattern") is not None:
+        await asyncio.to_thread(check_cost, changes["pattern"], time.thread_time)
 
     def change(conn: Connection) -> Rule:
         rules.lock_rules(conn)
@@ -138,7 +146,9 @@ async def plan_import(
     `timezone` is that of a rule which names none. Raises InvalidInput, which names the rule and its
     field.
     """
-    return await database.read(_plan, read_rules(text, timezone=timezone), region)
+    drafts = read_rules(text, timezone=timezone)
+    await check_costs(drafts, named=True)
+    return await database.read(_plan, drafts, region)
 
 
 async def import_rules(
@@ -150,6 +160,7 @@ async def import_rules(
     Raises InvalidInput, which names the rule and its field.
     """
     drafts = read_rules(text, timezone=timezone)
+    await check_costs(drafts, named=True)
 
     def replace_all(conn: Connection) -> list[RuleChange]:
         rules.lock_rules(conn)
@@ -167,6 +178,18 @@ async def import_rules(
         return plan
 
     return await database.write(replace_all)
+
+
+async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:
+    """Raises InvalidInput for a pattern that takes too long; `named` says in which rule of many."""
+    for place, draft in enumerate(drafts, start=1):
+        if draft.pattern is None:
+            continue
+        try:
+            # In a thread, and before any transaction: others go on meanwhile.
+            await asyncio.to_thread(check_cost, draft.pattern, time.thread_time)
+        except InvalidInput as error:
+            raise name_rule(error, place, draft.name) if named else error from None
 
 
 def prepare(

@@ -16,7 +16,8 @@ from app.storage.search import Message, feed_messages, list_messages
 Order = Literal["desc", "asc"]
 Item = TypeVar("Item")
 
-PAGE_ROWS = 500
+# A page is made in one go, and forwards wait for as long.
+PAGE_ROWS = 100
 
 _PLAIN_COLUMNS = (
     "id",

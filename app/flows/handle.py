@@ -1,11 +1,15 @@
 """Handles stored messages, a moment behind the acknowledgement: what people see, what answers."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.answering import DEFAULT_LIMITS, ReplyLimits
+from app.domain.patterns import Search, Unprepared, find_all, search_pattern
 from app.domain.repeats import Sighting, match_repeats
+from app.domain.rules import list_patterns
 from app.flows.answer import RuleBook, answer_messages, raise_faults
 from app.storage.answers import (
     count_repeats_as_read,
@@ -15,7 +19,7 @@ from app.storage.answers import (
     note_repeats,
 )
 from app.storage.arrivals import note_arrivals
-from app.storage.database import Connection
+from app.storage.database import Connection, Database
 from app.storage.events import add_events
 from app.storage.figures import Figures
 from app.storage.handling import (
@@ -24,12 +28,15 @@ from app.storage.handling import (
     count_messages,
     flag_reused_ids,
     index_messages,
+    list_waiting,
     upsert_conversations,
 )
 from app.storage.pairs import Background, read_background
 from app.storage.writes import Writes
 
 BATCH_ROWS = 100
+# A batch is prepared anew where the rules have changed since.
+MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,47 @@ class Handled:
         return self.messages > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """In which messages patterns have been looked up; None: in all that may come."""
+
+    ids: Sequence[int] | None
+    search: Search
+
+
+# Each pattern is looked up where a rule asks for it: for few messages and no hurry.
+UNHURRIED = Prepared(None, search_pattern)
+
+
+async def handle_waiting(
+    database: Database, now: datetime, *, limit: int, limits: ReplyLimits, book: RuleBook
+) -> Handled:
+    """Handle the oldest messages of the queue, patterns looked up before the transaction begins.
+
+    `book` is kept from one batch to the next. False where the rules change all the time: the next
+    turn tries again.
+    """
+    for _ in range(MOST_TRIES):
+        prepared = await _prepare(database, book, limit)
+        if prepared.ids is not None and not prepared.ids:
+            break
+        with suppress(Unprepared):  # the rules have changed
+            return await database.write(
+                handle_batch, now, limit=limit, limits=limits, book=book, prepared=prepared
+            )
+    return Handled()
+
+
+async def _prepare(database: Database, book: RuleBook, limit: int) -> Prepared:
+    patterns = list_patterns(book.rules)
+    if not patterns:
+        return Prepared(None, find_all((), ()))
+    # Other workers may be handling the first of them.
+    waiting = await database.read(list_waiting, limit=2 * limit)
+    search = await asyncio.to_thread(find_all, patterns, waiting.values())
+    return Prepared(list(waiting), search)
+
+
 def handle_batch(
     conn: Connection,
     now: datetime,
@@ -55,14 +103,15 @@ def handle_batch(
     limit: int = BATCH_ROWS,
     limits: ReplyLimits = DEFAULT_LIMITS,
     book: RuleBook | None = None,
+    prepared: Prepared = UNHURRIED,
 ) -> Handled:
     """Handle the oldest messages of the queue in this one transaction.
 
     The conversations' rows are locked before anything of a pair is looked at or counted, and the
-    events come last, for they take the lock that orders them. `book` is kept from one batch to the
-    next.
+    events come last, for they take the lock that orders them. Raises Unprepared where a rule asks
+    for a pattern that was not looked up.
     """
-    batch = claim_unhandled(conn, limit=limit)
+    batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:
         return Handled()
     conversation_ids = upsert_conversations(conn, batch)
@@ -78,7 +127,14 @@ def handle_batch(
     fresh = [message for message in batch if message.id not in repeats]
     _count(writes, fresh, background)
     answers = answer_messages(
-        conn, fresh, conversation_ids, background, now, book=book or RuleBook(), limits=limits
+        conn,
+        fresh,
+        conversation_ids,
+        background,
+        now,
+        book=book or RuleBook(),
+        limits=limits,
+        search=prepared.search,
     )
     for message_id in sorted(repeats):
         answers.note_outcome(message_id, None, None)

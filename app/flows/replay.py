@@ -1,6 +1,8 @@
 """Replays a stored message: parses its raw bytes again, and runs it through the rules again."""
 
+import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -14,7 +16,10 @@ from app.domain.messages import (
     make_pair_key,
     sort_problems,
 )
+from app.domain.patterns import Search, Unprepared, find_all
+from app.domain.rules import list_patterns
 from app.flows.answer import RuleBook, answer_messages, raise_faults
+from app.flows.handle import MOST_TRIES
 from app.provider.forwarding import parse
 from app.storage.answers import note_outcomes, read_our_numbers
 from app.storage.audit import add_audit
@@ -27,8 +32,10 @@ from app.storage.replays import (
     leave_conversation,
     lock_conversation,
     lock_message,
+    rekey_message,
     rewrite_message,
 )
+from app.storage.rules import read_rules
 from app.storage.search import Message, get_message
 from app.storage.writes import Writes
 
@@ -65,11 +72,37 @@ async def replay_message(
 ) -> Replay:
     """Read the message anew and, where nothing has answered it yet, ask the guards and rules again.
 
-    Its fields become what this release reads in the raw bytes, its received_at by `zone`; when it
-    arrived, how it came and what it is known as to redeliveries stay. Raises NotFound, and Conflict
-    where it is not handled yet.
+    Its fields become what this release reads in the raw bytes, its received_at by `zone`, and a
+    redelivery is known by them from then on; when it arrived and how it came stay. Raises NotFound,
+    and Conflict where it is not handled yet.
     """
-    return await database.write(_replay, message_id, zone, region, limits, who, now)
+    for _ in range(MOST_TRIES):
+        search = await _look_up(database, message_id, zone, region)
+        with suppress(Unprepared):  # the rules have changed
+            return await database.write(_replay, message_id, zone, region, limits, who, now, search)
+    raise Conflict("the rules are being changed: try again in a moment")
+
+
+async def _look_up(database: Database, message_id: int, zone: ZoneInfo, region: str) -> Search:
+    """Look patterns up before the transaction, which must not wait for them."""
+
+    def read_both(conn: Connection) -> tuple[Message, list[str]]:
+        return get_message(conn, message_id), list_patterns(read_rules(conn))
+
+    old, patterns = await database.read(read_both)
+    read = _parse_again(old, zone, region)
+    return await asyncio.to_thread(find_all, patterns, [read.body])
+
+
+def _parse_again(old: Message, zone: ZoneInfo, region: str) -> InboundMessage:
+    return parse(
+        RawForward.from_bytes(old.raw),
+        zone=zone,
+        region=region,
+        arrived_at=old.arrived_at,
+        nonce=b"",
+        via=old.via,  # type: ignore[arg-type]  # stored as it was
+    )
 
 
 def _replay(
@@ -80,18 +113,12 @@ def _replay(
     limits: ReplyLimits,
     who: str,
     now: datetime,
+    search: Search,
 ) -> Replay:
     old = lock_message(conn, message_id)
     if old.handled_at is None:
         raise Conflict("it is not handled yet: try again in a moment")
-    read = parse(
-        RawForward.from_bytes(old.raw),
-        zone=zone,
-        region=region,
-        arrived_at=old.arrived_at,
-        nonce=b"",
-        via=old.via,  # type: ignore[arg-type]  # stored as it was
-    )
+    read = _parse_again(old, zone, region)
     read.problems = _find_problems(old, read, read_our_numbers(conn))
     new = _make_unhandled(old, read)
     old_pair = make_pair_key(old.dest, old.source)
@@ -103,6 +130,8 @@ def _replay(
     rewrite_message(
         conn, old, new, ids[new.pair_key], received_raw=read.received_raw, extra=read.extra
     )
+    if old.via != "report" and (read.provider_id or read.received_raw):
+        rekey_message(conn, message_id, read.dedupe_key)
     if has_moved:
         leave_conversation(conn, old_pair, was_unread=old.read_at is None)
     is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
@@ -114,6 +143,7 @@ def _replay(
         now,
         book=RuleBook(),
         limits=limits,
+        search=search,
     )
     writes = Writes()
     note_outcomes(writes, answers.outcomes, now)

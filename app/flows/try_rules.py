@@ -1,6 +1,7 @@
 """Tries a draft of a rule over the newest texts, before it answers anybody."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from app.domain.numbers import is_full_number
 from app.domain.optout import LastWord
 from app.domain.rules import Rule
 from app.domain.trials import Trial, try_draft
-from app.flows.edit_rules import prepare
+from app.flows.edit_rules import check_costs, prepare
 from app.storage import rules
 from app.storage.answers import read_our_numbers
 from app.storage.database import Connection, Database
@@ -18,6 +19,8 @@ from app.storage.trials import PastText, list_newest_texts
 
 DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
+# Rules with patterns over long texts may take longer: the trial is then of fewer texts.
+MOST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,19 @@ async def try_rule(
     It takes the place of the rule with its id, at that one's position where none is given; a new
     one stands behind all others then. Raises InvalidInput, which names the field, and NotFound.
     """
+    await check_costs([draft])
     found = await database.read(_read_situation, draft, position, limit, region)
+    ends_at = time.monotonic() + MOST_SECONDS
     # Not in the event loop: many rules over many texts take a while.
     return await asyncio.to_thread(
-        try_draft, found.draft, found.others, found.ours, found.texts, found.words, limits=limits
+        try_draft,
+        found.draft,
+        found.others,
+        found.ours,
+        found.texts,
+        found.words,
+        limits=limits,
+        is_over=lambda: time.monotonic() > ends_at,
     )
 
 

@@ -1,7 +1,6 @@
 """The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
 
 import asyncio
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.domain.errors import Unavailable
+from app.storage.postgres import SESSION_SETTINGS as SESSION_SETTINGS
+from app.storage.postgres import Connector, name_address
+from app.storage.servers import Servers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,24 +25,12 @@ POOL_SIZE = 8
 PREPARED_STATEMENTS = 500
 CLOSE_SECONDS = 1.0
 
-# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours. And a plan
-# that was made while a table was empty must not walk it once it is full: there is always an index.
-SESSION_SETTINGS = {
-    "application_name": "letterbox",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "synchronous_commit": "on",
-}
-
 
 # SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
 # database's name, the server's resources, an end by its operator, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+# A server that can only be read, and sessions that it ended for being idle or too long.
+_AWAY = frozenset({"25006", "25P03", "25P04"})
 # Somebody else held a row for too long, or each waited for the other: the same again may succeed.
 _BUSY = frozenset({"40001", "40P01", "55P03"})
 
@@ -94,6 +84,9 @@ class Database(ABC):
     def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
         """Let go of a server that hangs: whoever waits for it gets Unavailable at once."""
 
+    async def look_for_failover(self) -> None:  # noqa: B027 SQLite has one file
+        """Learn now and then whether another server is to be written to."""
+
     @abstractmethod
     async def close(self) -> None:
         """Finish what was accepted and let go of every connection."""
@@ -104,10 +97,9 @@ class PostgresDatabase(Database):
 
     dialect = "postgresql"
 
-    def __init__(self, url: str) -> None:
-        self.dsn = url.replace("postgres://", "postgresql://", 1)
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._is_abandoned = False
+    def __init__(self, url: str, servers: Path | None = None) -> None:
+        dsn = url.replace("postgres://", "postgresql://", 1)
+        self.connector = Connector(dsn, Servers(name_address(dsn), servers))
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             connect_args={
@@ -121,26 +113,37 @@ class PostgresDatabase(Database):
             pool_use_lifo=True,
             hide_parameters=True,
         )
-        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
+
+    @property
+    def dsn(self) -> str:
+        return self.connector.dsn
 
     async def _connect(self, **_: Any) -> Any:
-        if self._is_abandoned:
-            raise Unavailable("the process ends")
         try:
-            connection = await connect_postgres(self.dsn)
+            return await self.connector.connect()
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,  # a server that can only be read
         ) as error:
             raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
-        self._connections.add(connection)
-        return connection
+
+    def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
+        """Have the pool connect anew where the server has closed a connection, as the driver knows,
+        or where another server has taken its place.
+
+        A ping before each transaction would tell no more, and costs three round trips.
+        """
+        driver = connection.driver_connection
+        if driver.is_closed() or self.connector.is_behind(driver):
+            raise DisconnectionError("the server has closed it, or is an old one")
 
     def abandon(self) -> None:
-        self._is_abandoned = True
-        for connection in tuple(self._connections):
-            connection.terminate()
+        self.connector.abandon()
+
+    async def look_for_failover(self) -> None:
+        await self.connector.look_for_failover()
 
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -175,45 +178,29 @@ class PostgresDatabase(Database):
 
 
 def open_database(
-    url: str, sqlite_path: Path, *, busy_timeout_seconds: float = 0.9, is_owner: bool = False
+    url: str,
+    sqlite_path: Path,
+    *,
+    busy_timeout_seconds: float = 0.9,
+    is_owner: bool = False,
+    servers: Path | None = None,
 ) -> Database:
     """The database that the settings name; nothing is connected yet.
 
-    `is_owner` says that this process watches over a SQLite file, as the service does.
+    `is_owner` says that this process watches over a SQLite file, as the service does. `servers` is
+    the file that remembers PostgreSQL's servers (storage/servers.py).
     """
     if url.startswith("postgres"):
-        return PostgresDatabase(url)
+        return PostgresDatabase(url, servers)
     from app.storage.sqlite import SqliteDatabase  # noqa: PLC0415 it stands on this module
 
     return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 
 
-async def connect_postgres(
-    dsn: str, *, command_timeout: float | None = 30.0, **settings: str
-) -> Any:
-    """An asyncpg connection to a server that can write; `settings` are the session's own."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=5,
-        command_timeout=command_timeout,
-        target_session_attrs="read-write",
-        server_settings=SESSION_SETTINGS | settings,
-    )
-
-
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool connect anew where the server has closed a connection: the driver knows.
-
-    A ping before each transaction would tell no more, and costs three round trips.
-    """
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError("the server has closed it")
-
-
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server went, rather than the statement being wrong."""
     state = _read_state(error)
-    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state == "25006"
+    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
 
 
 def _read_state(error: DBAPIError) -> str:

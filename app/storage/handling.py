@@ -64,9 +64,26 @@ class Unhandled:
         return self.arrived_at.astimezone(UTC).date().isoformat()
 
 
-def claim_unhandled(conn: Connection, *, limit: int) -> list[Unhandled]:
-    """The oldest messages of the queue that no other worker holds, locked until the commit."""
-    return [_make_unhandled(row) for row in conn.execute(_select_unhandled(), {"most": limit})]
+def claim_unhandled(
+    conn: Connection, *, limit: int, only: Sequence[int] | None = None
+) -> list[Unhandled]:
+    """The oldest messages of the queue that no other worker holds, locked until the commit.
+
+    `only` are the ids that may be claimed; None: all.
+    """
+    if only is None:
+        found = conn.execute(_select_unhandled(), {"most": limit})
+    else:
+        among = _select_unhandled().where(messages.c.id.in_(only))
+        found = conn.execute(among, {"most": limit})
+    return [_make_unhandled(row) for row in found]
+
+
+def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
+    """The bodies of the oldest messages of the queue, by id, whoever holds them."""
+    waiting = select(messages.c.id, messages.c.body).where(messages.c.handled_at.is_(None))
+    found = conn.execute(waiting.order_by(messages.c.id).limit(limit))
+    return {row.id: row.body for row in found}
 
 
 def _make_unhandled(row: Row[Any]) -> Unhandled:

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from app.domain.errors import Unavailable
 from app.domain.messages import InboundMessage
 from app.storage.columns import to_microseconds
-from app.storage.database import Database, PostgresDatabase, connect_postgres
+from app.storage.database import Database, PostgresDatabase
+from app.storage.postgres import Connector
 from app.storage.sqlite import SqliteDatabase, get_driver
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
@@ -101,7 +102,7 @@ class Inserter(ABC):
 
 def make_inserter(database: Database) -> Inserter:
     if isinstance(database, PostgresDatabase):
-        return PostgresInserter(database.dsn)
+        return PostgresInserter(database.connector)
     if isinstance(database, SqliteDatabase):
         return SqliteInserter(database)
     raise TypeError(database)
@@ -134,8 +135,8 @@ class SqliteInserter(Inserter):
 class PostgresInserter(Inserter):
     """One dedicated connection with the statement prepared; autocommitted."""
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._connection: Any = None
         self._statement: Any = None
 
@@ -158,10 +159,11 @@ class PostgresInserter(Inserter):
             connection.terminate()
 
     async def _prepare(self) -> None:
+        connection = self._connection
+        if connection is not None and self._connector.is_behind(connection):
+            self.abandon()
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect_postgres(
-                self._dsn, statement_timeout=STATEMENT_TIMEOUT
-            )
+            self._connection = await self._connector.connect(statement_timeout=STATEMENT_TIMEOUT)
             self._statement = await self._connection.prepare(_POSTGRES_INSERT)
 
     async def _insert(self, columns: list[Any]) -> int:

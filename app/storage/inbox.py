@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from app.domain.messages import fold_text, make_number_key
+from app.domain.keywords import fold_text
+from app.domain.messages import make_number_key
 from app.storage.conversations import Conversation, get_conversations
 from app.storage.outbound_tables import arrivals, outbound
 from app.storage.tables import conversations, message_index, numbers

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from app.domain.answering import History
 from app.domain.optout import LastWord
 from app.storage.outbound_tables import arrivals, opt_outs, outbound
-from app.storage.tables import conversations, message_index, revisions
+from app.storage.tables import conversations, message_index, messages, revisions
 
 _DAY = timedelta(days=1)
 
@@ -74,7 +74,7 @@ def read_background(
         if row.pair_key not in pairs:
             pairs[row.pair_key] = _make_pair(row)
         if row.replied_at is not None:
-            pairs[row.pair_key].history.note(row.rule_id, row.replied_at)
+            pairs[row.pair_key].history.note(row.rule_id, row.replied_at, row.answered_arrived_at)
     return Background(int(row.revision), bool(row.has_known_id), pairs)
 
 
@@ -115,9 +115,11 @@ def _select_background() -> Select[Any]:
             word.message_id,
             reply.rule_id,
             reply.created_at.label("replied_at"),
+            messages.c.arrived_at.label("answered_arrived_at"),
         )
         .outerjoin(opt_outs, word.number_key == pair.source_key)
         .outerjoin(arrivals, arrivals.c.dest_key == pair.dest_key)
         .outerjoin(outbound, replied)
+        .outerjoin(messages, messages.c.id == reply.in_reply_to)
         .where(pair.id.in_(bindparam("ids", expanding=True)))
     )

@@ -37,7 +37,7 @@ def rewrite_message(
 ) -> None:
     """Keep what was read now, and let it be found by that.
 
-    What it is known as to redeliveries stays, and so do the counts of the day.
+    The counts of the day stay.
     """
     conn.execute(
         update(messages)
@@ -70,6 +70,14 @@ def rewrite_message(
     if old.body != new.body:
         replace_body(conn, writes, old.id, old.body, new.body)
     writes.run(conn)
+
+
+def rekey_message(conn: Connection, message_id: int, dedupe_key: bytes) -> None:
+    """Let redeliveries be known by what is read now, unless one has been stored already."""
+    taken = exists().where(messages.alias().c.dedupe_key == dedupe_key)
+    conn.execute(
+        update(messages).where(messages.c.id == message_id, ~taken).values(dedupe_key=dedupe_key)
+    )
 
 
 def lock_conversation(conn: Connection, pair_key: bytes) -> None:

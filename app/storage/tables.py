@@ -165,6 +165,15 @@ revisions = Table(
     Column("revision", BigId, nullable=False),
 )
 
+# Rows of before a change of how they are kept: how far they have been brought up to date. A name
+# is gone once nothing is left to do.
+refills = Table(
+    "refills",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="this row and those before wait"),
+)
+
 refusals = Table(
     "refusals",
     metadata,

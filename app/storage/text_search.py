@@ -4,7 +4,7 @@ PostgreSQL keeps the folded bodies with a pg_trgm index, SQLite a contentless FT
 candidates only; whoever asks looks at the bodies themselves.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -21,10 +21,12 @@ from sqlalchemy import (
     text,
 )
 
-from app.domain.messages import fold_text
+from app.domain.keywords import fold_text
+from app.storage.tables import refills
 from app.storage.writes import BulkWrite, Writes, make_bulk_insert
 
 TRIGRAM = 3
+Fold = Callable[[str], str]
 # SQLite merges its index in steps of so many pages: a merge of millions of rows at once, its own
 # way, would hold up the one writing connection for seconds.
 MERGE_PAGES = 64
@@ -58,10 +60,15 @@ def select_candidates(
     return query.where(message_id < top, message_id >= bottom).order_by(order.desc()).limit(count)
 
 
-def add_bodies(writes: Writes, bodies: Iterable[tuple[int, str]]) -> None:
+def add_bodies(writes: Writes, bodies: Iterable[tuple[int, str]], fold: Fold = fold_text) -> None:
     """Index messages, given as (id, body)."""
-    rows = [{"message_id": message_id, "folded": fold_text(body)} for message_id, body in bodies]
+    rows = [{"message_id": message_id, "folded": fold(body)} for message_id, body in bodies]
     writes.add(_insert_bodies(), rows)
+
+
+def fold_before(text: str) -> str:
+    """How texts were folded until `refills` begins; what waits there is indexed so."""
+    return text.casefold()
 
 
 @cache
@@ -74,7 +81,23 @@ def _insert_bodies() -> BulkWrite:
 
 
 def replace_body(conn: Connection, writes: Writes, message_id: int, old: str, new: str) -> None:
-    """Index another body for a message; a contentless index has to be told what it held."""
+    """Index another body for a message."""
+    waits = select(refills.c.name).where(
+        refills.c.name == "folding", refills.c.position >= message_id
+    )
+    fold = fold_before if conn.execute(waits).first() else fold_text
+    _remove_body(conn, message_id, fold(old))
+    add_bodies(writes, [(message_id, new)], fold)
+
+
+def refold_body(conn: Connection, writes: Writes, message_id: int, body: str) -> None:
+    """Index a body as it is folded now that was indexed as before."""
+    _remove_body(conn, message_id, fold_before(body))
+    add_bodies(writes, [(message_id, body)])
+
+
+def _remove_body(conn: Connection, message_id: int, folded: str) -> None:
+    """A contentless index has to be told what it held."""
     if conn.dialect.name == "postgresql":
         conn.execute(delete(_POSTGRES).where(_POSTGRES.c.message_id == message_id))
     else:
@@ -83,9 +106,8 @@ def replace_body(conn: Connection, writes: Writes, message_id: int, old: str, ne
                 "INSERT INTO message_search (message_search, rowid, folded)"
                 " VALUES ('delete', :id, :folded)"
             ),
-            {"id": message_id, "folded": fold_text(old)},
+            {"id": message_id, "folded": folded},
         )
-    add_bodies(writes, [(message_id, new)])
 
 
 def merge_index(conn: Connection) -> bool:

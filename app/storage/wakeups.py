@@ -8,12 +8,13 @@ from typing import Any
 import structlog
 
 from app.domain.errors import Unavailable
-from app.storage.database import Database, PostgresDatabase, connect_postgres
+from app.storage.database import Database, PostgresDatabase
 
 CHANNEL = "letterbox"
 # Many changes within this time are one notification.
 COALESCE_SECONDS = 0.02
 RECONNECT_SECONDS = 1.0
+CHECK_SECONDS = 10.0
 
 log = structlog.get_logger("letterbox.wakeups")
 
@@ -26,15 +27,15 @@ class Wakeups:
     """
 
     def __init__(self, database: Database) -> None:
-        self._dsn = database.dsn if isinstance(database, PostgresDatabase) else None
+        self._database = database if isinstance(database, PostgresDatabase) else None
         self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._outgoing: set[str] = set()
         self._something = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        if self._dsn is not None:
-            self._task = asyncio.create_task(self._carry(self._dsn))
+        if self._database is not None:
+            self._task = asyncio.create_task(self._carry(self._database))
 
     async def close(self) -> None:
         if self._task is not None:
@@ -44,7 +45,7 @@ class Wakeups:
     def ring(self, name: str) -> None:
         """Wake whoever waits for `name`, in every process."""
         self._bells[name].set()
-        if self._dsn is not None:
+        if self._database is not None:
             self._outgoing.add(name)
             self._something.set()
 
@@ -56,19 +57,24 @@ class Wakeups:
                 await bell.wait()
         bell.clear()
 
-    async def _carry(self, dsn: str) -> None:
+    async def _carry(self, database: PostgresDatabase) -> None:
         while True:
             try:
-                await self._carry_over(await connect_postgres(dsn))
+                await self._carry_over(database, await database.connector.connect())
             except Exception as error:  # noqa: BLE001 bells are hints: look again in a while
                 log.debug("bells_silent", error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _carry_over(self, connection: Any) -> None:
+    async def _carry_over(self, database: PostgresDatabase, connection: Any) -> None:
         try:
             await connection.add_listener(CHANNEL, self._hear)
-            while True:
-                await self._something.wait()
+            while not database.connector.is_behind(connection):
+                try:
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await self._something.wait()
+                except TimeoutError:
+                    # Who only listens would not notice that the server is gone.
+                    await connection.execute("SELECT")
                 self._something.clear()
                 await asyncio.sleep(COALESCE_SECONDS)
                 names, self._outgoing = sorted(self._outgoing), set()
@@ -87,6 +93,6 @@ async def ring_once(database: Database, name: str) -> None:
     """For a command that ends at once: wake the service's processes."""
     if isinstance(database, PostgresDatabase):
         with contextlib.suppress(Unavailable, OSError):
-            connection = await connect_postgres(database.dsn)
+            connection = await database.connector.connect()
             await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
             await connection.close()

@@ -48,6 +48,8 @@ TROUBLES: Mapping[type[Exception], Trouble] = {
         "The token stands in NetMessenger's settings.",
     ),
     errors.Unreachable: AWAY,
+    errors.TurnedAway: AWAY,
+    errors.TooManyCalls: AWAY,
     errors.MaintenanceError: AWAY,
     errors.AccountError: Trouble(
         HTTPStatus.BAD_GATEWAY,

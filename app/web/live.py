@@ -54,6 +54,8 @@ def make_live_routes(
         return LiveStream(
             _write_changes(follower),
             ping=KEEP_ALIVE_SECONDS,
+            # An event, for scripts hear nothing of comments.
+            ping_message_factory=lambda: ServerSentEvent("[]", event="ping", sep=LINE_END),
             sep=LINE_END,
             send_timeout=SEND_TIMEOUT_SECONDS,
             shutdown_event=closing,

@@ -91,8 +91,10 @@ OUTCOMES = {
     Outcome.REPLIED: "Answered by the rule {rule}",
     Outcome.NO_RULE: "No rule answers this",
     Outcome.COOLDOWN: "Not answered again: the rule {rule} has answered a short while ago",
+    Outcome.QUIET: "Not answered: another text came within seconds and was answered",
     Outcome.OPTED_OUT: "Not answered: the sender has opted out",
     Outcome.OPT_OUT: "The sender opted out with this text",
+    Outcome.OPT_OUT_UNSURE: "Not answered: it looks like an opt-out. Opt the sender out if it is",
     Outcome.OPT_IN: "The sender opted back in with this text",
     Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",
@@ -103,8 +105,10 @@ OUTCOMES = {
 
 SILENCES = {
     Outcome.COOLDOWN: "it had answered the sender a short while ago",
+    Outcome.QUIET: "another text came within seconds and was answered",
     Outcome.OPTED_OUT: "the sender had opted out",
     Outcome.OPT_OUT: "the text was an opt-out",
+    Outcome.OPT_OUT_UNSURE: "the text looks like an opt-out",
     Outcome.OPT_IN: "the text was an opt-in",
     Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "the text arrived too late",

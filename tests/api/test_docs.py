@@ -104,3 +104,14 @@ async def test_the_page_lists_every_operation_and_asks_no_other_host(lone_api: R
     style = await lone_api.client.get("/docs.css")
     assert style.headers["content-type"].startswith("text/css")
     assert "url(" not in style.text
+
+
+async def test_the_description_is_written_once_and_packed_on_request(lone_api: Running) -> None:
+    for path in ("/docs", "/openapi.json"):
+        plain = await lone_api.client.get(path, headers={"Accept-Encoding": "identity"})
+        packed = await lone_api.client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["content-encoding"] == "gzip"
+        assert packed.content == plain.content
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 4
+        assert plain.headers["vary"] == "Accept-Encoding"

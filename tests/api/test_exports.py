@@ -1,11 +1,14 @@
 """GET /messages as CSV and as lines of JSON."""
 
+import asyncio
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
+from app.api.exports import make_in_turn
 from app.api.schemas import show_message
 from app.domain.errors import Unavailable
 from app.domain.queries import MessageFilter
@@ -145,3 +148,25 @@ async def test_a_database_that_is_away_is_told_before_the_export_begins(
     monkeypatch.setattr(lone_api.runtime.database, "read", fail)
     for headers in (CSV, NDJSON):
         assert (await lone_api.get("/messages", headers=headers)).status_code == 503
+
+
+async def test_exports_make_their_pages_in_turn(api: Running) -> None:
+    """Two pages at once would keep a forward waiting for both."""
+    making = most = 0
+
+    async def make(name: bytes) -> AsyncIterator[bytes]:
+        nonlocal making, most
+        for _ in range(3):
+            making += 1
+            most = max(most, making)
+            await asyncio.sleep(0.001)
+            making -= 1
+            yield name
+
+    async def read(name: bytes) -> bytes:
+        chunks = make_in_turn(make(name), api.runtime.exporting)
+        return b"".join([chunk async for chunk in chunks])
+
+    found = await asyncio.gather(*(read(name) for name in (b"a", b"b", b"c")))
+    assert list(found) == [b"aaa", b"bbb", b"ccc"]
+    assert most == 1

@@ -245,7 +245,6 @@ async def test_every_code_of_the_provider_is_a_problem_with_code_and_text(both: 
     [
         Fault(kind="status", status=500),
         Fault(kind="html", status=200),
-        Fault(kind="empty"),
         Fault(kind="reset"),
     ],
     ids=lambda fault: fault.kind,
@@ -256,6 +255,23 @@ async def test_an_answer_that_is_none_is_unclear(both: Both, fault: Fault) -> No
         problem = await both.ask("GET", path, 502)
         assert problem["type"] == "/problems/provider-unclear"
         assert TOKEN not in str(problem)
+
+
+@pytest.mark.parametrize("status", [302, 401, 404, 429])
+async def test_a_call_that_was_turned_away_has_done_nothing(both: Both, status: int) -> None:
+    fault = Fault(kind="status", status=status, taken=False)
+    both.provider.app.simulator.world.faults.add(fault)
+    for path in ("/credits", "/reports/Outbox", "/contacts"):
+        problem = await both.ask("GET", path, 503)
+        assert problem["type"] == "/problems/provider-unavailable"
+        assert f"HTTP status {status}" in problem["detail"]
+
+
+async def test_an_answer_that_is_empty_is_no_balance_and_an_empty_report(both: Both) -> None:
+    both.provider.app.simulator.world.faults.add(Fault(kind="empty"))
+    assert (await both.ask("GET", "/credits", 502))["type"] == "/problems/provider-unclear"
+    for path in ("/reports/Outbox", "/contacts", "/groups"):
+        assert (await both.ask("GET", path, 200))["items"] == []
 
 
 async def test_without_a_token_everything_says_which_setting_is_missing(lone_api: Running) -> None:

@@ -106,11 +106,13 @@ def test_an_id_that_came_again_with_another_text_asks_no_rule() -> None:
 def test_a_cooling_rule_silences_and_lets_no_other_answer() -> None:
     answering = open_answering(make_rule(cooldown_seconds=60), make_rule(id=2, position=1))
     assert answering.answer(Text(), NOW).outcome is Outcome.REPLIED
-    cooling = answering.answer(Text(), NOW + timedelta(seconds=59))
+    later = NOW + timedelta(seconds=59)
+    cooling = answering.answer(Text(arrived_at=later), later)
     assert (cooling.outcome, cooling.reply) == (Outcome.COOLDOWN, None)
     assert cooling.rule is not None
     assert cooling.rule.id == 1
-    assert answering.answer(Text(), NOW + timedelta(seconds=60)).outcome is Outcome.REPLIED
+    later = NOW + timedelta(seconds=60)
+    assert answering.answer(Text(arrived_at=later), later).outcome is Outcome.REPLIED
     assert answering.answer(Text(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
 
 
@@ -204,3 +206,76 @@ def test_confirmations_count_against_the_budget() -> None:
         for number, body in enumerate(["STOP", "START"] * 4)
     ]
     assert sum(reply is not None for reply in sent) == 2
+
+
+SECOND = timedelta(seconds=1)
+
+
+def answer_at(answering: Answering, body: str, seconds: float) -> str:
+    moment = NOW + seconds * SECOND
+    return str(answering.answer(Text(body, arrived_at=moment), moment).outcome)
+
+
+def test_the_parts_of_a_long_text_get_one_answer() -> None:
+    answering = open_answering(make_rule())
+    outcomes = [answer_at(answering, body, at) for body, at in [("one", 0), ("two", 1), ("3", 9.9)]]
+    assert outcomes == ["replied", "quiet", "quiet"]
+    assert answer_at(answering, "another", 10) == "replied"
+
+
+def test_a_rule_for_any_words_is_quiet_after_another_rule_but_not_the_other_way_round() -> None:
+    keyed, open_to_all = make_rule(keyword="hours"), make_rule(id=2, position=1)
+    answering = open_answering(keyed, open_to_all)
+    assert answer_at(answering, "hours", 0) == "replied"
+    assert answer_at(answering, "and where are you", 3) == "quiet"
+    other = open_answering(keyed, open_to_all)
+    assert answer_at(other, "where are you", 0) == "replied"
+    assert answer_at(other, "hours", 3) == "replied"
+    assert answer_at(other, "hours?", 6) == "quiet"
+
+
+@pytest.mark.parametrize("field", ["keyword", "contains", "pattern"])
+def test_rules_for_certain_words_answer_one_after_the_other(field: str) -> None:
+    first, second = make_rule(**{field: "one"}), make_rule(id=2, position=1, **{field: "two"})
+    answering = open_answering(first, second)
+    assert [answer_at(answering, body, 0) for body in ("one", "two", "one")] == [
+        "replied",
+        "replied",
+        "quiet",
+    ]
+
+
+def test_what_counts_is_when_texts_arrived_not_when_or_in_what_order_they_are_handled() -> None:
+    answering = open_answering(make_rule())
+    handled_at = NOW + 100 * SECOND
+    arrivals = [(30, "replied"), (21, "quiet"), (39, "quiet"), (20, "replied"), (40, "replied")]
+    for seconds, outcome in arrivals:
+        text = Text("x", arrived_at=NOW + seconds * SECOND)
+        assert str(answering.answer(text, handled_at).outcome) == outcome, seconds
+
+
+def test_another_pair_is_not_quiet_and_nobody_is_where_it_is_off() -> None:
+    answering = open_answering(make_rule())
+    assert answer_at(answering, "one", 0) == "replied"
+    assert answering.answer(Text(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
+    off = open_answering(make_rule(), limits=ReplyLimits(quiet=timedelta()))
+    assert [answer_at(off, "x", 0) for _ in range(3)] == ["replied"] * 3
+
+
+def test_what_looks_like_a_refusal_gets_no_answer_and_opts_nobody_out() -> None:
+    answering = open_answering(make_rule())
+    decision = answering.answer(Text("Stpo"), NOW)
+    assert (decision.outcome, decision.reply, decision.word) == (
+        Outcome.OPT_OUT_UNSURE,
+        None,
+        None,
+    )
+    assert answer_at(answering, "Hello", 60) == "replied"
+
+
+def test_a_refusal_may_name_the_name_that_texts_come_from_or_the_senders_own() -> None:
+    named = open_answering(make_rule(source="ACME Gym"))
+    assert named.answer(Text("STOP ACME GYM"), NOW).outcome is Outcome.OPT_OUT
+    own = Text("Stop. Anna Lee", merge_fields={"name": "Anna Lee"})
+    assert open_answering().answer(own, NOW).outcome is Outcome.OPT_OUT
+    assert open_answering(make_rule()).answer(Text("STOP ACME"), NOW).outcome is Outcome.REPLIED

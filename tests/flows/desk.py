@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.domain.answering import DEFAULT_LIMITS, ReplyLimits
+from app.domain.answering import ReplyLimits
 from app.domain.rules import Rule
 from app.flows import configure
 from app.flows.handle import Handled, handle_batch
@@ -22,6 +22,8 @@ from app.storage.tables import messages
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
+# The texts of most tests arrive at one moment, and are no parts of one text.
+UNHURRIED = ReplyLimits(quiet=timedelta())
 SENDER = "447700900001"
 SHOP, BAR = "447700900100", "447700900101"
 
@@ -57,9 +59,7 @@ class Desk:
         found = select(messages.c.id).where(messages.c.dedupe_key.in_(keys)).order_by(messages.c.id)
         return await self.database.read(lambda conn: list(conn.execute(found).scalars()))
 
-    async def handle(
-        self, *, limit: int = 100, limits: ReplyLimits = DEFAULT_LIMITS
-    ) -> list[Handled]:
+    async def handle(self, *, limit: int = 100, limits: ReplyLimits = UNHURRIED) -> list[Handled]:
         """Everything that waits, batch by batch."""
         done = []
         while step := await self.database.write(handle_batch, self.now, limit=limit, limits=limits):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
-from app.domain.answering import ReplyLimits
+from app.domain.answering import DEFAULT_LIMITS, ReplyLimits
 from app.flows.handle import handle_batch
 from app.storage.alerts import list_alerts
 from app.storage.conversations import list_conversations
@@ -307,3 +307,27 @@ def _count_waiting(conn: Connection) -> int:
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     return int(conn.execute(query).scalar_one())
+
+
+async def test_texts_that_arrive_together_get_one_answer_whoever_handles_them(shop: Desk) -> None:
+    senders = [f"4477009002{number:02}" for number in range(20)]
+    for sender in senders:
+        await shop.receive(*"abc", source=sender)
+    while any(
+        await asyncio.gather(*(shop.database.write(handle_batch, NOW, limit=7) for _ in range(3)))
+    ):
+        pass
+    assert sorted(row.to_number for row in await shop.list_outbound()) == senders
+
+
+async def test_quiet_lasts_over_batches_and_by_arrival(shop: Desk) -> None:
+    await shop.receive("one")
+    await shop.handle(limits=DEFAULT_LIMITS)
+    late = await shop.receive("before", arrived_at=NOW - timedelta(seconds=9))
+    later = await shop.receive("long before", arrived_at=NOW - timedelta(seconds=10))
+    shop.wait(minutes=5)
+    await shop.handle(limits=DEFAULT_LIMITS)
+    outcomes = [message.outcome_code for message in await shop.read([*late, *later])]
+    assert outcomes == ["quiet", "replied"]
+    [quiet] = await shop.read(late)
+    assert quiet.rule_id is not None

@@ -105,6 +105,27 @@ class PostgresServer:
             else:
                 time.sleep(0.1)
 
+    def follow(self, primary: "PostgresServer", timeout_seconds: float = 60.0) -> None:
+        """Become a standby of another server, before the first start."""
+        command: list[str | Path]
+        command = [self._binaries / "pg_basebackup", "-D", self._data, "-R", "-c", "fast"]
+        command += ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+        done = subprocess.run(
+            command,
+            cwd=self._home,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            **self._identity,
+        )
+        if done.returncode != 0:
+            raise PostgresUnavailableError(f"pg_basebackup failed:\n{done.stderr}")
+
+    def promote(self) -> None:
+        """Make a standby a primary of its own, and wait until it is one."""
+        self.execute("SELECT pg_promote(true, 30)")
+
     def stop(self, mode: StopMode = "fast", timeout_seconds: float = 30.0) -> None:
         """Shut down as pg_ctl does in that mode; kills it and raises TimeoutError if it hangs."""
         process = self._running()

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,16 +165,24 @@ def find_free_port() -> int:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, wait: bool = True, port: int | None = None, **settings: Any
+    folder: Path,
+    *arguments: str,
+    wait: bool = True,
+    port: int | None = None,
+    launcher: Sequence[str] = (),
+    **settings: Any,
 ) -> Iterator[Service]:
-    """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end."""
+    """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end.
+
+    `launcher` is a command that becomes what its arguments name.
+    """
     port = port or find_free_port()
     folder.mkdir(exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     environment = make_environment(**({"data_dir": folder, "port": port} | settings))
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [LETTERBOX, *(arguments or ("serve",))],
+            [*launcher, LETTERBOX, *(arguments or ("serve",))],
             env=environment,
             # Not in `folder`, for a mount that is somebody's place cannot be unmounted.
             cwd=folder.parent,

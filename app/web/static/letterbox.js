@@ -4,6 +4,10 @@ const LIVE = "/live";
 const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
+const RETRY_MILLISECONDS = [2000, 4000, 8000, 16000, 30000];
+const READY_MILLISECONDS = 6000;
+const SILENCE_MILLISECONDS = 45000; // the stream says something every 15 seconds
+const POLL_MILLISECONDS = 10000;
 const COUNT_MILLISECONDS = 120;
 const SLOW_MILLISECONDS = 1500;
 const TRY_MILLISECONDS = 400;
@@ -69,16 +73,20 @@ async function fetchPage(address) {
   const answer = await fetch(address, { headers: { "X-Letterbox-Part": seen } });
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
     location.assign(answer.url);
-    throw new Error("signed out");
+    throw Object.assign(new Error("signed out"), { isFinal: true });
   }
-  if (!answer.ok && answer.status !== 422) throw new Error(`the page answers ${answer.status}`);
+  if (!answer.ok && answer.status !== 422) {
+    const isFinal = answer.status < 500 && answer.status !== 429;
+    throw Object.assign(new Error(`the page answers ${answer.status}`), { isFinal });
+  }
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
 function replaceParts(page, selector) {
   for (const old of document.querySelectorAll(selector)) {
     const fresh = page.getElementById(old.id);
-    if (fresh && !old.contains(busyField())) renew(old, fresh);
+    if (fresh && old.contains(busyField())) held.add(old.id);
+    else if (fresh) renew(old, fresh);
   }
 }
 
@@ -147,22 +155,34 @@ function findAnchor(part) {
 
 const channel = new BroadcastChannel("letterbox");
 const waiting = new Set();
+const held = new Set(); // parts that wait until nobody types in them
 let timer = 0;
+let failures = 0;
+let stream = "live"; // or "cut", or "silent" where a proxy holds it back
 
 function hear({ kind, numbers }) {
   if (kind === "state") {
-    document.getElementById("live-state")?.toggleAttribute("hidden", numbers);
+    stream = numbers;
+    showState();
     return;
   }
+  if (kind === "poll" && document.hidden) return; // it looks once it is seen again
+  const isForAll = ["ready", "reset", "poll"].includes(kind);
   for (const part of document.querySelectorAll("[data-live]")) {
     const { live, liveNumbers } = part.dataset;
-    const isMeant = kind === "ready" || kind === "reset" || live.split(" ").includes(kind);
+    const isMeant = isForAll || live.split(" ").includes(kind);
     const about = JSON.parse(liveNumbers ?? "[]").filter(Boolean);
     if (isMeant && (!numbers.length || about.every((each) => numbers.includes(each)))) {
       waiting.add(part.id);
     }
   }
-  if (waiting.size) timer ||= setTimeout(refresh, REFRESH_MILLISECONDS);
+  renewSoon(REFRESH_MILLISECONDS);
+}
+
+function showState() {
+  const shown = failures > 1 ? "cut" : stream;
+  document.getElementById("live-state")?.toggleAttribute("hidden", shown !== "cut");
+  document.getElementById("poll-state")?.toggleAttribute("hidden", shown !== "silent");
 }
 
 // A page that a form answered may stand at an address of the form's own.
@@ -170,37 +190,75 @@ function findAddress() {
   return document.querySelector("[data-address]")?.dataset.address ?? location.href;
 }
 
+function renewSoon(delay) {
+  if (waiting.size) timer ||= setTimeout(refresh, delay);
+}
+
 async function refresh() {
-  const selector = [...waiting].map((id) => `#${CSS.escape(id)}`).join();
+  const ids = [...waiting];
   waiting.clear();
   try {
-    replaceParts(await fetchPage(findAddress()), selector);
+    replaceParts(await fetchPage(findAddress()), ids.map((id) => `#${CSS.escape(id)}`).join());
+    failures = 0;
     document.dispatchEvent(new CustomEvent("letterbox:renewed"));
   } catch (error) {
     console.info(`not renewed: ${error.message}`);
+    if (!error.isFinal) {
+      for (const id of ids) waiting.add(id);
+      failures += 1;
+    }
   }
+  showState();
   timer = 0;
-  if (waiting.size) timer = setTimeout(refresh, REFRESH_MILLISECONDS);
+  renewSoon(failures ? RETRY_MILLISECONDS[Math.min(failures, RETRY_MILLISECONDS.length) - 1] : REFRESH_MILLISECONDS);
 }
 
+// A stream that is open need not come through: some proxies hold answers back until they end.
 function listen() {
   const tell = (message) => { channel.postMessage(message); hear(message); };
+  const setState = (state) => { if (state !== stream) tell({ kind: "state", numbers: state }); };
   const source = new EventSource(LIVE);
-  for (const kind of ["ready", "message", "outbound", "status", "alert", "reset"]) {
+  let silence = 0;
+  let polling = 0;
+  const poll = () => tell({ kind: "poll", numbers: [] });
+  const lose = (state) => {
+    setState(state);
+    if (polling) return;
+    polling = setInterval(poll, POLL_MILLISECONDS);
+    poll();
+  };
+  const expect = (delay) => {
+    clearTimeout(silence);
+    silence = setTimeout(() => lose("silent"), delay);
+  };
+  for (const kind of ["ready", "message", "outbound", "status", "alert", "reset", "ping"]) {
     source.addEventListener(kind, (event) => {
+      clearInterval(polling);
+      polling = 0;
+      setState("live");
+      expect(SILENCE_MILLISECONDS);
       const numbers = JSON.parse(event.data || "[]");
-      tell({ kind, numbers: Array.isArray(numbers) ? numbers : [] });
+      if (kind !== "ping") tell({ kind, numbers: Array.isArray(numbers) ? numbers : [] });
     });
   }
-  source.onopen = () => tell({ kind: "state", numbers: true });
   source.onerror = () => {
-    tell({ kind: "state", numbers: false });
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); listen(); }, 5000);
+    lose("cut");
+    expect(READY_MILLISECONDS);
+    if (source.readyState !== EventSource.CLOSED) return;
+    clearTimeout(silence);
+    setTimeout(() => { clearInterval(polling); listen(); }, 5000);
+  };
+  expect(READY_MILLISECONDS);
+  // Another tab that has just been opened does not know.
+  channel.onmessage = ({ data }) => {
+    if (data.kind === "hello") channel.postMessage({ kind: "state", numbers: stream });
+    else hear(data);
   };
 }
 
 function goLive() {
-  channel.onmessage = (event) => hear(event.data);
+  channel.onmessage = ({ data }) => { if (data.kind !== "hello") hear(data); };
+  channel.postMessage({ kind: "hello" });
   if (navigator.locks) navigator.locks.request("letterbox-live", () => { listen(); return new Promise(() => {}); });
   else listen();
 }
@@ -211,8 +269,9 @@ function poll() {
   const marks = [...document.querySelectorAll("[data-poll]")];
   if (!marks.length) return;
   setTimeout(() => {
-    for (const mark of marks) waiting.add(mark.closest("[id]").id);
-    refresh().finally(poll);
+    for (const mark of marks) if (mark.isConnected) waiting.add(mark.closest("[id]").id);
+    renewSoon(0);
+    poll();
   }, Math.min(...marks.map((mark) => Number(mark.dataset.poll))));
 }
 
@@ -399,6 +458,11 @@ for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
   showChosen(form);
   form.addEventListener("change", () => showChosen(form));
 }
+document.addEventListener("focusout", () => {
+  for (const id of held) waiting.add(id);
+  held.clear();
+  renewSoon(REFRESH_MILLISECONDS);
+});
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) hear({ kind: "ready", numbers: [] });
 });

@@ -1,0 +1,56 @@
+"""Cuts off what stands below a text: signatures of mail apps, quoted lines, the writer's name."""
+
+import re
+
+# What mail apps write below a text, and the lines of others that they quote.
+_SIGNATURES = tuple(
+    (sign, re.compile(pattern, re.MULTILINE | re.DOTALL | re.IGNORECASE))
+    for sign, pattern in (
+        ("sent ", r"\bsent (?:from|via|by|with|using) (?:my |the )?\S+(?: \S+){0,6}\s*$"),
+        ("get outlook for ", r"\bget outlook for .*"),
+        ("gesendet", r"\b(?:von .{1,60} gesendet|gesendet (?:von|mit|über)\b.{1,60})$"),
+        ("envoy", r"\benvoyé d(?:e|u|epuis)\b.{1,60}$"),
+        ("enviado d", r"\benviado (?:desde|de|do)\b.{1,60}$"),
+        ("inviato da", r"\binviato da.{1,60}$"),
+        (" vanaf ", r"\b(?:verstuurd|verzonden) vanaf .{1,60}$"),
+        ("skickat fr", r"\bskickat från .{1,60}$"),
+        ("sendt fra ", r"\bsendt fra .{1,60}$"),
+        ("wysłane z ", r"\bwysłane z .{1,60}$"),
+        ("anfonwyd o", r"\banfonwyd o.{1,60}$"),
+        ("--", r"^\s*--.*"),
+        ("__", r"^\s*__.*"),
+        (">", r"^\s*>.*"),
+        (" wrote:", r"^on .{5,120} wrote:.*"),
+        ("from: ", r"^from: .*"),
+    )
+)
+# A word that is no name, wherever it stands.
+_NAME = (
+    r"(?!(?i:stop|stopall|unsub|unsubscribe|opt|optout|cancel|end|quit|revoke|remove|start|unstop"
+    r")\b)"
+)
+_CLOSING = re.compile(
+    r"\b(?:regards|wishes|sincerely|faithfully|yours truly)\b\W*"
+    rf"(?:{_NAME}\w+\W*){{0,4}}$",
+    re.IGNORECASE,
+)
+_CHEERS = re.compile(
+    r"\b((?i:thanks|thank you|thx|ta|cheers))[,.!\s-]+"
+    rf"(?:{_NAME}[A-Z]\w+ {_NAME}[A-Z]\w+|{_NAME}[^\W\d_]+)\W*$"
+)
+_BELOW = re.compile(
+    rf"\n\s*{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}\s*$"
+    rf"|\s[-\u2013\u2014]\s*{_NAME}[A-Z][a-z]+(?: {_NAME}[A-Z][a-z]+)?\s*$"
+)
+
+
+def cut_endings(body: str) -> str:
+    """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
+    text = body.strip()
+    lower = text.lower()
+    for sign, pattern in _SIGNATURES:
+        if sign in lower:
+            text = pattern.sub("", text)
+    text = _CLOSING.sub("", text)
+    text = _CHEERS.sub(r"\1", text)
+    return _BELOW.sub("", text.rstrip())

@@ -1,0 +1,65 @@
+"""Brings what older releases stored up to date, step by step, beside the work of the day."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from app.domain.answering import ReplyLimits
+from app.domain.errors import Conflict, NotFound
+from app.domain.numbers import normalise_number
+from app.flows.replay import replay_message
+from app.storage import refills
+from app.storage.database import Connection, Database
+from app.storage.events import add_events
+
+WHO = "letterbox:upgrade"
+
+
+async def refill(
+    database: Database,
+    *,
+    zone: ZoneInfo,
+    region: str,
+    limits: ReplyLimits,
+    now: Callable[[], datetime],
+) -> bool:
+    """Take a bounded step of whatever is left; False where nothing is.
+
+    Opt-outs come first, for nobody may be texted who refused. Then conversations under numbers that
+    are read otherwise now, whose messages are replayed: an opt-out among them is heard at last.
+    """
+    read = partial(normalise_number, region=region)
+    cancelled = await database.write(_correct_opt_outs, read, now())
+    if cancelled is not None:
+        return True
+    misread = await database.read(refills.find_misread, read)
+    if misread is not None:
+        for message_id in misread.ids:
+            with suppress(NotFound, Conflict):  # it has been removed meanwhile
+                await replay_message(
+                    database,
+                    message_id,
+                    zone=zone,
+                    region=region,
+                    limits=limits,
+                    who=WHO,
+                    now=now(),
+                )
+        await database.write(refills.note_moved, misread)
+        return True
+    unfolded = await database.read(refills.find_unfolded)
+    if unfolded is not None:
+        await database.write(refills.refold, unfolded)
+        return True
+    return False
+
+
+def _correct_opt_outs(
+    conn: Connection, read: Callable[[str], str], now: datetime
+) -> list[int] | None:
+    cancelled = refills.correct_opt_outs(conn, read)
+    if cancelled:
+        add_events(conn, [("status", each) for each in cancelled], now)
+    return cancelled

@@ -1,0 +1,116 @@
+"""How texts are compared, and taken apart into words."""
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.keywords import fold_text, read_keyword, split_keyword, split_words
+
+ALIKE = [
+    ("can't", "can\u2019t"),
+    ("can't", "can`t"),
+    ("can't", "can\u00b4t"),
+    ("can't", "can\uff07t"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("CAF\u00c9", "cafe\u0301"),
+    ('say "hi"', "say \u201chi\u201d"),
+    ('say "hi"', "say \u00abhi\u00bb"),
+    ("opt-out", "opt\u2011out"),
+    ("9-5", "9\u20135"),
+    ("hours", "\uff28\uff2f\uff35\uff32\uff33"),
+    ("hours", "HO\u200bURS"),
+    ("hours", "\u202ahours\u202c"),
+    ("hours", "ho\u00adurs"),
+    ("hours", "\u24d7\u24de\u24e4\u24e1\u24e2"),
+    ("strasse", "Stra\u00dfe"),
+    ("office", "o\ufb03ce"),
+    ("istanbul", "\u0130stanbul"),
+    ("two words", "two\u00a0words"),
+    ("two words", "two\u202fwords"),
+    ("...", "\u2026"),
+    ("\u2764", "\u2764\ufe0f"),
+    ("\U0001f44d", "\U0001f44d\U0001f3fd"),
+    ("1", "1\ufe0f\u20e3"),
+    ("stop", "s\u0336t\u0336o\u0336p\u0336"),
+    ("stop", "STOP\u2122"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_texts_that_people_take_for_the_same_fold_alike(one: str, other: str) -> None:
+    assert fold_text(one) == fold_text(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("cafe", "caf\u00e9"), ("stop", "st\u00f6p"), ("a", "\u0430"), ("ab", "a b")]
+)
+def test_accents_and_letters_that_only_look_alike_stay_apart(one: str, other: str) -> None:
+    assert fold_text(one) != fold_text(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"),
+    [
+        ("STOP \u2764\ufe0f", "stop"),
+        ("STOP\u203c\ufe0f", "stop"),
+        ("STOP \U0001f645\u200d\u2640\ufe0f", "stop"),
+        ("\U0001f6d1STOP", "stop"),
+        ("\u26d4\ufe0f STOP", "stop"),
+        ("hours\u2757\ufe0f", "hours"),
+        ("hours\u2764\ufe0fplease", "hours"),
+        ("\U0001f44b\U0001f3fd Hours", "hours"),
+        ("1\ufe0f\u20e3", "1"),
+        ("#\ufe0f\u20e3 1", "1"),
+        ("\u2460", "1"),
+        ("\u201cHours\u201d", "hours"),
+        ("can\u2019t", "cant"),
+        ("\u00bfHoras?", "horas"),
+        ("e\u0301te\u0301", "\u00e9t\u00e9"),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+        ("R&B", "rb"),
+        ("\U0001f44d", ""),
+        ("\ufe0f\u200d", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_word_is_found_amid_emoji_and_marks(text: str, keyword: str) -> None:
+    assert read_keyword(text) == keyword
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "rest"),
+    [
+        ("Hours\u2757\ufe0f on Sunday", "Hours", "\u2757\ufe0f on Sunday"),
+        ("cafe\u0301 open?", "cafe\u0301", "open?"),
+        ("'Hours', please ", "Hours", "please"),
+        ("\u0928\u0940 \u0915", "\u0928\u0940", "\u0915"),
+    ],
+)
+def test_a_word_and_its_rest_stay_as_they_were_written(text: str, word: str, rest: str) -> None:
+    assert split_keyword(text) == (word, rest)
+
+
+def test_emoji_part_words() -> None:
+    assert split_words("stop\U0001f44dtexts \u2764\ufe0f now") == ["stop", "texts", "now"]
+
+
+@given(st.text())
+def test_composed_and_decomposed_texts_fold_alike(text: str) -> None:
+    plain = unicodedata.normalize("NFC", text)
+    assert fold_text(unicodedata.normalize("NFD", plain)) == fold_text(plain)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii")))
+def test_plain_english_is_folded_by_case_alone(text: str) -> None:
+    assert fold_text(text) == text.casefold().replace("`", "'")
+
+
+@pytest.mark.parametrize("text", ["a" + "-" * 65_000, "\u0301" * 65_000, "\u00e9-" * 32_000])
+def test_no_text_takes_long_to_fold_or_split(text: str) -> None:
+    began = time.perf_counter()
+    fold_text(text)
+    split_keyword(text)
+    assert time.perf_counter() - began < 2
