@@ -58,7 +58,7 @@ class InboundEndpoint:
     ) -> None:
         self._receiver = receiver
         self._notices = notices
-        self._callers = CallerFinder(trusted_proxies)
+        self._callers = CallerFinder(trusted_proxies, notices.on_unheeded)
         self.prepared = PreparedAnswers()
 
     def take(

@@ -95,7 +95,8 @@ class ForwardRequest:
         if self.fields is not None:
             text = secret.decode("utf-8", "replace")
             for value in self.fields.values():
-                if text in value:
+                # Escaped twice it still has escapes in the text.
+                if text in value or "%" in value or "\\" in value:
                     break
             else:
                 return self
