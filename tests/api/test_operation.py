@@ -1,9 +1,15 @@
 """/refusals, /alerts and /stats: what an operator looks at."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
+
 from app.storage.alerts import close_alert, raise_alert
+from app.storage.processes import list_processes
 from app.storage.spool import refuse
 from tests.api.running import Running
 from tests.conftest import NOW
@@ -119,3 +125,21 @@ async def test_an_alert_of_a_kept_file_ends_when_that_is_removed(api: Running) -
     assert await look() == alerts[1:]
     refused.unlink()
     assert await look() == []
+
+
+async def test_what_fails_beside_it_keeps_no_process_from_showing_that_it_lives(
+    api: Running,
+) -> None:
+    runtime = api.runtime
+    runtime.notices.on_turned_away("192.0.2.7", "447700900001", "wrong-auth")
+
+    def rename(conn: Connection) -> None:
+        conn.exec_driver_sql("ALTER TABLE refusals RENAME TO gone")
+
+    await runtime.database.write(rename)
+    api.clock.now += timedelta(minutes=1)
+    with pytest.raises(DatabaseError):
+        await runtime.tender.tend()
+    async with asyncio.timeout(10):  # it may be the process's own tick that shows it
+        while (await runtime.database.read(list_processes))[0].seen_at != api.clock.now:
+            await asyncio.sleep(0.01)
