@@ -170,7 +170,7 @@ class Sending(Work):
         if self._pause_seconds:
             await asyncio.sleep(self._pause_seconds)
         sender = self._sender
-        if sender.finished:
+        if sender.results.finished:
             return
         if not sender.wanted:
             await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
@@ -228,6 +228,7 @@ def make_alarms(runtime: Runtime) -> Work:
     settings = runtime.settings
     reconciles = runtime.provider is not None and settings.reconcile_seconds
     every = timedelta(seconds=settings.reconcile_seconds) if reconciles else None
+    started_at = runtime.now()
 
     async def step() -> None:
         async with take_turn(runtime.database, "alarms", now=runtime.now) as is_mine:
@@ -236,6 +237,7 @@ def make_alarms(runtime: Runtime) -> Work:
                 timezone=settings.provider_timezone,
                 now=runtime.now(),
                 reconciled_every=every,
+                started_at=started_at,
             ):
                 runtime.wakeups.ring("events")
 

@@ -33,3 +33,11 @@ def decode_id(prefix: Prefix, text: str) -> int:
     if number > _MAX_ID or encode_id(prefix, number) != text:
         raise NotFound(f"there is no {prefix}_ id like this")
     return number
+
+
+def find_number(prefix: Prefix, text: str | None) -> int | None:
+    """The row that an id names; one that no row has for what is no such id."""
+    try:
+        return None if text is None else decode_id(prefix, text)
+    except NotFound:
+        return 0

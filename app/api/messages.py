@@ -8,10 +8,10 @@ from pydantic import Field
 from app.api.dependencies import Keyring, make_router
 from app.api.exports import FILES, answer_export, choose_type
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter, read_numbers
-from app.api.ids import decode_id
+from app.api.ids import decode_id, find_number
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import MessageDetail
-from app.api.schemas import Message, Page, ViaName, show_message
+from app.api.schemas import Message, OutcomeCode, Page, ViaName, show_message
 from app.domain.queries import MessageFilter, split_words
 from app.flows.export import MESSAGES, Order, read_pages
 from app.runtime import Runtime
@@ -54,6 +54,8 @@ class MessageQuery(ListQuery):
     problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
     via: Annotated[ViaName | None, Field(description="how it came")] = None
     unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
+    outcome: Annotated[OutcomeCode | None, Field(description="what became of it")] = None
+    rule_id: Annotated[str | None, Field(description="the rule that the outcome speaks of")] = None
     mm_name: MergeFilter = Field(None, alias="mm.name")
     mm_email: MergeFilter = Field(None, alias="mm.email")
     mm_1: MergeFilter = Field(None, alias="mm.1")
@@ -77,6 +79,8 @@ class MessageQuery(ListQuery):
             problem=self.problem,
             via=self.via,
             unread=self.unread,
+            outcome=self.outcome,
+            rule_id=find_number("rul", self.rule_id),
             merge_fields={
                 name.removeprefix("mm."): value
                 for name, value in given.items()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from app.api.filters import NumberFilter, TimeFilter
-from app.api.ids import Prefix, decode_id
+from app.api.ids import decode_id, find_number
 from app.api.lists import ListQuery
 from app.api.outbound_schemas import StatusName
 from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
@@ -133,17 +133,9 @@ class OutboundQuery(ListQuery):
             source=self.source,
             since=self.since,
             until=self.until,
-            in_reply_to=_find_number("msg", self.in_reply_to),
-            rule_id=_find_number("rul", self.rule_id),
+            in_reply_to=find_number("msg", self.in_reply_to),
+            rule_id=find_number("rul", self.rule_id),
         )
-
-
-def _find_number(prefix: Prefix, text: str | None) -> int | None:
-    """The row that an id names; one that no row has for what is no such id."""
-    try:
-        return None if text is None else decode_id(prefix, text)
-    except NotFound:
-        return 0
 
 
 def _read_message_id(text: str) -> int:

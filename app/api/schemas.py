@@ -82,23 +82,26 @@ class Page(Shown, Generic[Item]):
     next: str | None = Field(description="the cursor of the next page; null at the end")
 
 
+OutcomeCode = Literal[
+    "replied",
+    "no-rule",
+    "cooldown",
+    "quiet",
+    "opted-out",
+    "opt-out",
+    "opt-out-unsure",
+    "opt-in",
+    "budget",
+    "too-old",
+    "expired",
+    "unanswerable",
+]
+
+
 class Outcome(Shown):
     """Which rule answered, or why none did."""
 
-    code: Literal[
-        "replied",
-        "no-rule",
-        "cooldown",
-        "quiet",
-        "opted-out",
-        "opt-out",
-        "opt-out-unsure",
-        "opt-in",
-        "budget",
-        "too-old",
-        "expired",
-        "unanswerable",
-    ]
+    code: OutcomeCode
     rule_id: Annotated[str | None, read_id("rul")]
 
 

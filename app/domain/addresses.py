@@ -2,17 +2,21 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+# An address at the other end, whether it is trusted, and whether it might be a proxy of ours.
+_Peer = tuple[str, bool, bool]
+
 # Addresses whose networks are remembered: the same few call all the time.
 MAX_KNOWN = 1_000
 # Proxies in a row; nobody has so many.
 MAX_HOPS = 32
+LOOKS = 500
 # The longest address in brackets, with a zone and a port, is shorter.
 MAX_WRITTEN = 80
 
@@ -56,9 +60,14 @@ class NetworkSet:
 class CallerFinder:
     """Tells who calls: the one at the other end, or whom trusted proxies name."""
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
+    def __init__(
+        self, trusted: Sequence[Network], on_unheeded: Callable[[str], None] | None = None
+    ) -> None:
+        """`on_unheeded` hears of a proxy near us that tells who calls and is not trusted."""
         self._trusted = NetworkSet(trusted)
-        self._peers: dict[str, tuple[str, bool]] = {}
+        self._peers: dict[str, _Peer] = {}
+        self._on_unheeded = on_unheeded
+        self._looks = 0
 
     def find(self, client: tuple[str, int] | None, headers: Headers) -> str:
         """The caller's address, "" where the transport tells none.
@@ -67,7 +76,14 @@ class CallerFinder:
         one who wrote the entry is a trusted proxy: whatever stands further left anybody could have
         written. An entry that is no address ends the way at the proxy that wrote it.
         """
-        address, is_trusted = self._find_peer(client)
+        address, is_trusted, is_near = self._find_peer(client)
+        if is_near and self._on_unheeded is not None:
+            self._looks += 1
+            # Whoever sends such headers does so all the time: after a while a sample will do.
+            if self._looks < LOOKS or not self._looks % LOOKS:
+                unheeded = self.find_unheeded(client, headers)
+                if unheeded:
+                    self._on_unheeded(unheeded)
         if is_trusted:
             for entry in _read_entries(headers):
                 written = read_address(entry)
@@ -80,17 +96,21 @@ class CallerFinder:
 
     def find_unheeded(self, client: tuple[str, int] | None, headers: Headers) -> str:
         """The address that sent a header about who calls without being trusted; "" for none."""
-        address, is_trusted = self._find_peer(client)
+        address, is_trusted, _ = self._find_peer(client)
         if is_trusted or next(_read_entries(headers), None) is None:
             return ""
         return address
 
-    def _find_peer(self, client: tuple[str, int] | None) -> tuple[str, bool]:
+    def _find_peer(self, client: tuple[str, int] | None) -> _Peer:
         peer = client[0] if client else ""
         found = self._peers.get(peer)
         if found is None:
-            address = read_address(peer)
-            found = address, address in self._trusted
+            parsed = _parse(peer)
+            address = "" if parsed is None else str(parsed)
+            is_trusted = address in self._trusted
+            # Strangers come from the internet: what they send is no sign of a proxy of ours.
+            is_near = parsed is not None and not parsed.is_global and not is_trusted
+            found = address, is_trusted, is_near
             if len(self._peers) < MAX_KNOWN:
                 self._peers[peer] = found
         return found

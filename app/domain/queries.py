@@ -27,6 +27,10 @@ class Searchable(Protocol):
     def problems(self) -> str: ...
     @property
     def read_at(self) -> datetime | None: ...
+    @property
+    def outcome_code(self) -> str | None: ...
+    @property
+    def rule_id(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class MessageFilter:
     has_problems: bool | None = None
     via: str | None = None
     unread: bool | None = None
+    outcome: str | None = None
+    rule_id: int | None = None
     merge_fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -59,6 +65,8 @@ class MessageFilter:
             "problems": self.problem is not None or self.has_problems is not None,
             "via": self.via is not None,
             "read_at": self.unread is not None,
+            "outcome_code": self.outcome is not None,
+            "rule_id": self.rule_id is not None,
             "merge_fields": bool(self.merge_fields),
         }
         return tuple(name for name, needed in looked_at.items() if needed)
@@ -71,6 +79,8 @@ class MessageFilter:
             and (self.until is None or message.received_at < self.until)
             and (self.via is None or message.via == self.via)
             and (self.unread is None or (message.read_at is None) == self.unread)
+            and (self.outcome is None or message.outcome_code == self.outcome)
+            and (self.rule_id is None or message.rule_id == self.rule_id)
             and (self.has_problems is None or bool(message.problems) == self.has_problems)
             and (self.problem is None or self.problem in message.problems.split())
             and self._has_merge_fields(message)

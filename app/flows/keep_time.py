@@ -141,10 +141,11 @@ class TimeKeeper:
         began = self.clock.seconds()
         now = await self.database.read(read_clock)
         wall, took = self.clock.wall(), self.clock.seconds() - began
-        if took > SLOWEST_SECONDS:
+        if took > SLOWEST_SECONDS and self._expected is not None:
             return None
         self._skew = wall - timedelta(seconds=took / 2) - now
-        return now, began + took / 2, timedelta(seconds=took)
+        # The time of the answer's end, so that nothing is stamped later than the database's now.
+        return now, began + took, timedelta(seconds=took)
 
     async def _tell(self, now: datetime, words: str, *, went_back: bool) -> None:
         is_news = bool(words) or bool(self.trouble) != self._told

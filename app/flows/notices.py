@@ -99,7 +99,7 @@ class Notices:
         self._too_large += 1
 
     def on_unheeded(self, address: str) -> None:
-        """Somebody who is signed in came through a proxy whose header is not believed."""
+        """A proxy told who called, but is not believed."""
         now = self._now()
         if address not in self._proxies and len(self._proxies) >= MAX_PROXIES:
             return

@@ -9,6 +9,7 @@ from app.domain.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_o
 from app.flows.notices import DAMAGED, EMPTIED, REFUSED, SPOOL_FOREIGN, SPOOL_MOVED, TOO_LARGE
 from app.flows.reconcile import FAILED, LEASE, REPORT
 from app.flows.refused_forwards import REFUSED_FORWARD, find_mended
+from app.flows.sync import UNFOLLOWED
 from app.storage.alerts import (
     STEP,
     close_alert,
@@ -44,6 +45,7 @@ MOMENTARY = {
     REFUSED_FORWARD: timedelta(days=7),
     SPOOL_MOVED: timedelta(days=7),
     UNTRUSTED_PROXY: timedelta(days=1),
+    UNFOLLOWED: timedelta(days=1),
 }
 
 
@@ -63,14 +65,16 @@ async def raise_alarms(
     timezone: str,
     now: datetime,
     reconciled_every: timedelta | None = None,
+    started_at: datetime | None = None,
 ) -> bool:
     """Look at every number's silence and at the newest forwards' lags; returns whether it told.
 
     Alerts of what happened at one moment end here, too, once that has not come again for a while.
     `timezone` is PROVIDER_TIMEZONE; `reconciled_every` is None where no reconciliation runs by
-    itself. Raises Unavailable.
+    itself, `started_at` is since when one could. Raises Unavailable.
     """
-    alarms = await database.read(_find_alarms, timezone, reconciled_every, now)
+    alarms = await database.read(_find_alarms, timezone, now)
+    alarms += await database.read(_find_stalled, reconciled_every, started_at, now)
     for start in range(0, len(alarms), STEP):
         await database.write(_tell, alarms[start : start + STEP], now)
     return bool(alarms)
@@ -97,18 +101,14 @@ def _close_kept(conn: Connection, names: Sequence[str], now: datetime) -> None:
             close_alert(conn, kind, name, now=now)
 
 
-def _find_alarms(
-    conn: Connection, timezone: str, reconciled_every: timedelta | None, now: datetime
-) -> list[Alarm]:
+def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:
     quiet = [
         Alarm(kind, subject)
         for kind, kept in MOMENTARY.items()
         for subject in list_quiet_subjects(conn, kind, before=now - kept)
     ]
     mended = [Alarm(REFUSED_FORWARD, subject) for subject in find_mended(conn, now)]
-    stalled = _find_stalled(conn, reconciled_every, now)
-    lags = _find_lags(conn, timezone)
-    return [*_find_silences(conn, now), *lags, *stalled, *quiet, *mended]
+    return [*_find_silences(conn, now), *_find_lags(conn, timezone), *quiet, *mended]
 
 
 def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
@@ -182,10 +182,14 @@ def _tell_old(old: Sequence[timedelta] | None, count: int) -> Alarm:
     )
 
 
-def _find_stalled(conn: Connection, every: timedelta | None, now: datetime) -> list[Alarm]:
-    """Whether runs of the reconciliation have ended well of late; one that fails tells itself."""
+def _find_stalled(
+    conn: Connection, every: timedelta | None, started_at: datetime | None, now: datetime
+) -> list[Alarm]:
+    """Whether a reconciliation has ended well of late; one that fails tells that by itself."""
     since = find_last_success(conn, LEASE) or find_first_taken(conn, LEASE)
-    if every is None or since is None or now - since <= max(STALLED_RUNS * every, STALLED_AFTER):
+    if every is None or since is None:
+        return []
+    if now - max(since, started_at or since) <= max(STALLED_RUNS * every, STALLED_AFTER):
         return []
     if list_open_subjects(conn, FAILED):
         return []

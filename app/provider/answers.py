@@ -1,7 +1,5 @@
 """What comes back from Send, ImportContactsCSV and GetBGMessages, read without a guess."""
 
-import html
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,15 +13,15 @@ from app.provider.wire import (
     CODE,
     DONE,
     ID,
+    find_code,
     make_unreadable,
+    read_json,
     refuse_code,
     split_lines,
     unquote,
 )
 
 PARTLY_TAKEN = -400
-_STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02", '"'))
-_LIKE_AN_ITEM = re.compile(r"[\"']?-?[0-9]")
 _QUOTES = "\"'"
 _IMPORT_LINE = re.compile(r"([0-9]{1,9})\s*:\s*(.*)")
 _SEPARATOR = re.compile(r"\s*[,;\n]\s*")
@@ -137,6 +135,9 @@ def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
     items = tuple(filter(None, _split_items(text)))
     if not items or not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
         refuse_code(text)
+        if items and CODE.fullmatch(items[0]) and not any(map(ID.fullmatch, items)):
+            # A comma parts the code from its text.
+            raise _with_fate(make_code_error(int(items[0]), [", ".join(items[1:])]), whole_fate)
         raise make_unreadable(text, "ids and codes")
     if all(map(CODE.fullmatch, items)):
         errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
@@ -146,8 +147,8 @@ def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
 
 
 def _refuse_lone_code(text: str) -> None:
-    """Raise the error of a code that stands alone or above its text, and not among others."""
-    if not any(map(_LIKE_AN_ITEM.match, split_lines(text)[1:])):
+    """Raise the error of a code that stands alone or with its text, and not among others."""
+    if not any(ID.fullmatch(item) or CODE.fullmatch(item) for item in _split_items(text)[1:]):
         refuse_code(text)
 
 
@@ -159,7 +160,13 @@ def _with_fate(error: CodeError, whole_fate: Fate | None) -> CodeError:
 
 def _split_items(text: str) -> tuple[str, ...]:
     """What stands between commas, semicolons and line ends; what is left empty at the end goes."""
-    items = [unquote(item) for item in _SEPARATOR.split("\n".join(split_lines(text)))]
+    items = []
+    for item in map(unquote, _SEPARATOR.split("\n".join(split_lines(text)))):
+        words, found = item.split(), find_code(item)
+        if len(words) > 1 and all(map(CODE.fullmatch, words)):
+            items += words
+        else:
+            items.append(item if found is None else str(found[0]))
     while items and not items[-1]:
         items.pop()
     return tuple(items)
@@ -204,28 +211,13 @@ def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
     """
     refuse_code(text)
     wanted = "a JSON array of messages"
-    answer = _read_json(text)
-    if isinstance(answer, dict):
-        code = str(answer.get("error", ""))
-        if not CODE.fullmatch(code):
-            raise make_unreadable(text, wanted)
-        raise make_code_error(int(code), [str(answer.get("message") or "")])
+    answer = read_json(text)
     if not isinstance(answer, list):
         raise make_unreadable(text, wanted)
     messages = [each for each in map(_read_background_message, answer) if each is not None]
     if answer and not messages:
         raise make_unreadable(text, wanted)
     return tuple(messages)
-
-
-def _read_json(text: str) -> object:
-    """None where it is none; with curly quotes, as the provider's page writes it, or escaped."""
-    for written in (text, html.unescape(text).translate(_STRAIGHT)):
-        try:
-            return json.loads(written, strict=False)
-        except (ValueError, RecursionError):
-            continue
-    return None
 
 
 def _clean(value: object) -> str:

@@ -15,7 +15,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from app.domain.errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.domain.forms import BYTE_ORDER_MARK
-from app.provider.codes import NO_MESSAGES
+from app.provider.codes import CODE_TEXTS, NO_MESSAGES, make_code_error
 from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 
 # No field of the provider comes near: a longer line is no CSV, and would be held in memory.
@@ -183,7 +183,10 @@ async def _read_head(chunks: AsyncIterator[bytes]) -> bytes:
             if len(head) > LONGEST_LINE:
                 break
         text = decode_answer(head)
-    refuse_code(read_text(text))
+    text = read_text(text)
+    refuse_code(text)
+    if text.strip('".').casefold() == CODE_TEXTS[NO_MESSAGES].casefold():
+        raise make_code_error(NO_MESSAGES)
     return head
 
 

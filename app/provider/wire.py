@@ -1,6 +1,7 @@
 """The provider's wire format: the form that carries a call, and the plain answers to it."""
 
 import html
+import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,13 +26,19 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _STATUS_WORD = re.compile(r"[A-Za-z][^\n<>]{0,63}")
-# A code alone, perhaps with a separator left over; or with its text on the same line.
-_CODE_LINE = re.compile(r"(-[0-9]{3})\s*(?:[,;]\s*|[\s:|(\u2013-]+(?=[A-Za-z])([^\n]*))?")
+# A code alone, perhaps with a word before it and a separator left over; or with its text on the
+# same line.
+_CODE_LINE = re.compile(
+    r"(?:error(?: code)?[\s:=]*)?[(\[]?(-[0-9]{3})\s*"
+    r"(?:[,;.!)\]]+\s*|[\s:|(\u2013-]+(?=[A-Za-z])([^\n]*))?",
+    re.IGNORECASE,
+)
 _LINE_END = re.compile(r"\r\n|\r|\n|<br\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 # All white space, and what looks like none.
 _AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
 _QUOTES = "\"'“”"
+_STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02", '"'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +103,44 @@ def unquote(text: str) -> str:
     return text.strip(_AROUND + ",;").strip(_QUOTES).strip(_AROUND)
 
 
+def find_code(line: str) -> tuple[int, str] | None:
+    """The code that a line is, and the text beside it."""
+    match = _CODE_LINE.fullmatch(line.strip(_QUOTES))
+    return None if match is None else (int(match[1]), (match[2] or "").strip(" )"))
+
+
 def _find_code(lines: list[str]) -> tuple[int, list[str]] | None:
     """The code in the first line, with its text."""
-    match = _CODE_LINE.fullmatch(lines[0].strip(_QUOTES))
-    if match is None:
+    found = find_code(lines[0])
+    if found is None:
         return None
-    said = [match[2].strip(" )")] if match[2] else []
-    return int(match[1]), [html.unescape(line) for line in (*said, *lines[1:]) if line]
+    return found[0], [html.unescape(line) for line in (found[1], *lines[1:]) if line]
 
 
 def refuse_code(text: str, *, fate: Fate | None = None) -> None:
-    """Raise the CodeError of an answer whose first line is an error code."""
-    found = _find_code(split_lines(text))
+    """Raise the CodeError of an answer whose first line is an error code; it may be in JSON."""
+    found = _find_json_code(text) if text.startswith("{") else _find_code(split_lines(text))
     if found is not None:
         raise make_code_error(found[0], found[1], fate=fate)
+
+
+def _find_json_code(text: str) -> tuple[int, list[str]] | None:
+    """The page has this form for one action; any other may use it as well."""
+    answer = read_json(text)
+    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
+    if not isinstance(answer, dict) or not CODE.fullmatch(code):
+        return None
+    return int(code), [str(answer.get("message") or "")]
+
+
+def read_json(text: str) -> object:
+    """None where it is none; with curly quotes, as the provider's page writes it, or escaped."""
+    for written in (text, html.unescape(text).translate(_STRAIGHT)):
+        try:
+            return json.loads(written, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def make_unreadable(text: str, wanted: str) -> UnreadableAnswer:

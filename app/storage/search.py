@@ -269,7 +269,10 @@ def _fetch(
 
 
 def _needed(wanted: MessageFilter) -> Iterator[Any]:
-    return (messages.c[name] for name in wanted.columns)
+    return (
+        messages.c.outcome.label(name) if name == "outcome_code" else messages.c[name]
+        for name in wanted.columns
+    )
 
 
 def _choose_driver(conn: Connection, wanted: MessageFilter) -> Driver:

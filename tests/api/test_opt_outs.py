@@ -84,3 +84,15 @@ async def test_what_somebody_wrote_to_opt_out_is_for_those_who_read_texts(api: R
     found = await api.send("POST", "/opt-outs", body, key=sender)
     assert (found["reason"], found["text"]) == ("keyword", "")
     assert (await api.send("POST", "/opt-outs", body))["text"].startswith("STOP")
+
+
+async def test_what_may_be_a_refusal_is_answered_by_nobody_and_found_by_its_outcome(
+    api: Running,
+) -> None:
+    await api.send("POST", "/rules", {"name": "All", "reply": "Hi"})
+    await api.store(make_message(1, body="STOPP"), make_message(2, source=OTHER, body="Hello"))
+    found = (await api.read("/messages", params={"outcome": "opt-out-unsure"}))["items"]
+    assert [each["body"] for each in found] == ["STOPP"]
+    assert found[0]["outcome"] == {"code": "opt-out-unsure", "rule_id": None}
+    assert [each["to"] for each in (await api.read("/outbound"))["items"]] == [OTHER]
+    assert (await api.read("/opt-outs"))["items"] == []

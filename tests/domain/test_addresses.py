@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from app.domain.addresses import CallerFinder, NetworkSet, read_address
+from app.domain.addresses import LOOKS, CallerFinder, NetworkSet, read_address
 
 PROXY = "127.0.0.1"
 
@@ -150,6 +150,35 @@ def test_a_header_from_nobody_who_is_trusted_is_noticed(
     finder = CallerFinder([ipaddress.ip_network(PROXY)])
     pairs = [(header[0].encode(), header[1].encode())]
     assert finder.find_unheeded((peer, 40000), pairs) == unheeded
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_told"),
+    [
+        ("127.0.0.1", True),
+        ("172.18.0.1", True),
+        ("100.64.0.1", True),
+        ("::ffff:10.0.0.1", True),
+        ("fe80::1%eth0", True),
+        ("8.8.8.8", False),
+        ("2606:4700::1", False),
+        ("10.9.9.9", False),
+        ("", False),
+    ],
+)
+def test_a_proxy_near_us_that_is_not_believed_is_told_of(peer: str, is_told: bool) -> None:
+    told: list[str] = []
+    finder = CallerFinder([ipaddress.ip_network("10.9.9.9")], told.append)
+    client = (peer, 40000)
+    for _ in range(3 * LOOKS):
+        finder.find(client, [(b"host", b"x")])
+    assert told == []
+    for _ in range(LOOKS):
+        finder.find(client, [(b"x-forwarded-for", b"198.51.100.1")])
+    assert told == ([read_address(peer)] if is_told else [])
+    fresh = CallerFinder([ipaddress.ip_network("10.9.9.9")], told.append)
+    fresh.find(client, [(b"forwarded", b"for=198.51.100.1")])
+    assert len(told) == (2 if is_told else 0)
 
 
 def test_what_is_no_address_lies_in_no_network_and_is_not_remembered() -> None:

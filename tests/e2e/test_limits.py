@@ -127,6 +127,13 @@ def test_nobody_is_believed_unasked_and_who_was_not_is_told(tmp_path: Path) -> N
             ("127.0.0.1", "forwarder"),
         }
 
+        def find_advice() -> list[str]:
+            alerts = service.get("/alerts?open=true")["items"]
+            return [each["action"] for each in alerts if each["kind"] == "untrusted-proxy"]
+
+        wait_until(lambda: bool(find_advice()))
+        assert "add it to LETTERBOX_TRUSTED_PROXIES" in find_advice()[0]
+
 
 def test_a_service_may_have_as_many_connections_as_the_machine_lets_it(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

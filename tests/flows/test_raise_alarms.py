@@ -130,10 +130,15 @@ async def test_a_zone_may_lie_a_part_of_an_hour_off(way: Way) -> None:
 
 
 async def test_a_reconciliation_that_never_ends_well_is_told_of(way: Way) -> None:
+    started_at = way.now
+
     async def look() -> list[Alert]:
-        every = timedelta(minutes=5)
         await raise_alarms(
-            way.database, timezone="Europe/London", now=way.now, reconciled_every=every
+            way.database,
+            timezone="Europe/London",
+            now=way.now,
+            reconciled_every=timedelta(minutes=5),
+            started_at=started_at,
         )
         return await way.database.read(list_alerts, before=None, limit=9, is_open=True)
 
@@ -148,6 +153,19 @@ async def test_a_reconciliation_that_never_ends_well_is_told_of(way: Way) -> Non
     assert (alert.kind, alert.subject) == ("reconcile-failed", "InboundMessages")
     assert "2026-06-01 12:00 UTC: messages wait in a spool" in alert.text
     assert await look() == [alert]
+
+
+async def test_a_service_that_was_down_has_time_for_its_first_reconciliation(way: Way) -> None:
+    await way.database.write(take_lease, "reconcile", "a", seconds=60, now=way.now)
+    way.wait(days=3)
+    await raise_alarms(
+        way.database,
+        timezone="Europe/London",
+        now=way.now,
+        reconciled_every=timedelta(minutes=5),
+        started_at=way.now - timedelta(minutes=29),
+    )
+    assert await way.database.read(list_alerts, before=None, limit=9, is_open=True) == []
 
 
 async def test_times_that_nobody_can_read_say_nothing_of_the_zone(way: Way) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, event, text
 
 from app.domain.answering import DEFAULT_LIMITS
 from app.domain.errors import Conflict, NotFound
+from app.domain.messages import make_pair_key
 from app.domain.queries import MessageFilter
 from app.flows.replay import Replay, replay_message
 from app.provider.forwarding import parse, read_request
@@ -214,3 +215,24 @@ async def test_one_that_repeats_the_report_is_not_answered(past: Past) -> None:
     await past.add_rule()
     assert (await past.replay(message_id)).message.outcome_code is None
     assert await past.list_outbound() == []
+
+
+@pytest.mark.parametrize("old_source", [f"44770090000{digit}" for digit in range(2, 8)])
+async def test_two_pairs_are_locked_in_the_order_of_their_keys(past: Past, old_source: str) -> None:
+    """Two replays that move messages the opposite ways would else wait for each other for ever."""
+    message_id = await past.forward(source=old_source)
+    keys = [make_pair_key(SHOP, old_source), make_pair_key(SHOP, SENDER)]
+    locked: list[bytes] = []
+
+    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        given = parameters if isinstance(parameters, list) else [parameters]
+        for each in given:
+            values = each.values() if isinstance(each, dict) else each
+            locked.extend(key for key in keys if key in values and key not in locked)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await past.replay(message_id)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert locked == sorted(keys)

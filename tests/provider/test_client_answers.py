@@ -107,8 +107,9 @@ async def test_more_ids_than_asked_for_are_kept_and_certainly_taken() -> None:
     assert caught.value.fate is Fate.TAKEN
 
 
-async def test_ids_and_codes_for_one_number_are_kept_and_of_unknown_fate() -> None:
-    async with calling(answer("35,-300")) as (client, _):
+@pytest.mark.parametrize("body", ["35,-300", "35;-300;", "35\n-300 Database error", '"35","-300"'])
+async def test_ids_and_codes_for_one_number_are_kept_and_of_unknown_fate(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
         with pytest.raises(CountMismatch) as caught:
             await client.send(LONG, ONE, all_ids=True)
 
@@ -170,6 +171,15 @@ async def test_an_id_may_begin_with_zeros() -> None:
         ("\ufeff-401\u00a0", "Invalid Destination Address"),
         ("<html><body>-401<br>Bad number</body></html>", "Bad number"),
         ("<?xml version='1.0'?><e><code>-401</code><text>Bad number</text></e>", "Bad number"),
+        ("-401.", "Invalid Destination Address"),
+        ("-401, Bad number", "Bad number"),
+        ("-401,Bad, number", "Bad, number"),
+        ("Error: -401 Bad number", "Bad number"),
+        ("ERROR -401", "Invalid Destination Address"),
+        ("(-401)", "Invalid Destination Address"),
+        ('{"error":"-401","message":"Bad number"}', "Bad number"),
+        ("-401 -401", "Invalid Destination Address"),
+        ("-401 Bad, -401 Bad", "Invalid Destination Address"),
         ("-401,-401", "Invalid Destination Address"),
         ("-401\n-401", "Invalid Destination Address"),
         ("-401;-401;", "Invalid Destination Address"),
@@ -238,6 +248,16 @@ async def test_many_answers_are_read_whatever_parts_them(body: str) -> None:
         answers = await client.send_many(HELLO, [ONE, TWO, THREE])
 
     assert [each.ids for each in answers] == [("11",), (), ("13",)]
+
+
+@pytest.mark.parametrize("body", ["-401 Bad, 12", "-401 Bad\n12", "-401 (Bad); 12", "-401\n12"])
+async def test_a_code_with_its_text_refuses_its_own_number_alone(body: str) -> None:
+    async with calling(answer(body)) as (client, _):
+        answers = await client.send_many(HELLO, [ONE, TWO])
+        sent = await client.send_to_list(HELLO, "L", background_ids=True)
+
+    assert [each.fate for each in answers] == [Fate.REFUSED, Fate.TAKEN]
+    assert sent.ids == ("12",)
 
 
 async def test_an_answer_that_is_empty_leaves_its_own_number_unknown() -> None:
@@ -337,15 +357,6 @@ async def test_lone_code_is_about_the_whole_call(
             await client.send_many(HELLO, [ONE, TWO])
 
     assert caught.value.fate is fate
-
-
-async def test_many_of_one_number_answers_like_many() -> None:
-    async with calling(answer("11"), answer("-412\nNumber is blacklisted")) as (client, _):
-        (taken,) = await client.send_many(HELLO, [ONE])
-        (refused,) = await client.send_many(HELLO, [ONE])
-
-    assert taken.ids == ("11",)
-    assert isinstance(refused.error, RefusedNumberError)
 
 
 async def test_partly_taken_of_one_number_is_of_unknown_fate() -> None:

@@ -454,6 +454,17 @@ def test_a_text_loses_the_secret_only_where_that_is_no_word(secret: str, body: s
         )
 
 
+@pytest.mark.parametrize("written", ["one%252Dlong-secret", "one%5Cu002dlong-secret"])
+def test_an_ordinary_forward_hides_no_secret_either(written: str) -> None:
+    query = WHOLE + f"&msg=a+{written}+b&auth=one-long-secret".encode()
+    request = read_request("GET", query, b"", b"")
+    assert request.fields is not None
+    raw = request.forget(b"one-long-secret").raw
+    assert (
+        parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival").body == "a  b"
+    )
+
+
 def test_what_holds_no_secret_is_left_as_it_is() -> None:
     request = read_request("GET", WHOLE + b"&msg=Hi&auth=one-long-secret", b"", b"")
     assert request.forget(b"one-long-secret") is request

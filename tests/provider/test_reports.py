@@ -123,7 +123,16 @@ async def test_rows_are_read_by_heading_whatever_parts_the_fields(
 
 
 @pytest.mark.parametrize(
-    "body", ["", "\r\n", "\ufeff", "-523", "-523\nNo messages were found", "-523,"]
+    "body",
+    [
+        "",
+        "\r\n",
+        "\ufeff",
+        "-523",
+        "-523\nNo messages were found",
+        "-523,",
+        "No messages were found.",
+    ],
 )
 async def test_a_report_with_nothing_in_it_is_empty(body: str) -> None:
     assert await _read_inbound(body) == []
