@@ -170,7 +170,7 @@ class Sending(Work):
         if self._pause_seconds:
             await asyncio.sleep(self._pause_seconds)
         sender = self._sender
-        if sender.finished:
+        if sender.results.finished:
             return
         if not sender.wanted:
             await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)

@@ -69,10 +69,12 @@ class InboundEndpoint:
         client: tuple[str, int] | None,
         body: bytes,
         reply: Callable[[Answer], None],
+        *,
+        is_cut: bool = False,
     ) -> None:
         """Take a request whose size is within the limits; `reply` is called once, now or later.
 
-        The names of `headers` are in lower case.
+        The names of `headers` are in lower case. `is_cut` where the body's length was too short.
         """
         address = self._callers.find(client, headers)
         if not self._receiver.admits(address):
@@ -92,7 +94,9 @@ class InboundEndpoint:
                     content_type = content_type or value
                 elif name == b"content-encoding":
                     coding = coding or value
-        self._receiver.take(method, query, content_type, body, address, answer, coding=coding)
+        self._receiver.take(
+            method, query, content_type, body, address, answer, coding=coding, is_cut=is_cut
+        )
 
     def judge(
         self,

@@ -20,7 +20,15 @@ from app.api.exchange import Exchange
 from app.api.inbound import InboundEndpoint, is_inbound
 from app.api.output import Output
 from app.api.request_body import BodyReader
-from app.api.request_head import BadRequest, Head, find_head, make_scope, read_head, split_line
+from app.api.request_head import (
+    BadRequest,
+    Head,
+    find_head,
+    make_scope,
+    may_begin_request,
+    read_head,
+    split_line,
+)
 from app.provider.bodies import MAX_BYTES
 
 MAX_HEAD_BYTES = 80 * 1024
@@ -236,7 +244,14 @@ class HttpProtocol(asyncio.Protocol):
     def _take_forward(self, head: Head, body: bytes) -> None:
         self._state = "answering"
         self._inbound.take(
-            head.method, head.query, head.headers, self._client, body, self._answer_forward
+            head.method,
+            head.query,
+            head.headers,
+            self._client,
+            body,
+            lambda answer: self._answer_forward(head, answer),
+            is_cut=bool(body and self._buffer and head.length)
+            and not may_begin_request(self._buffer),
         )
 
     def _begin_exchange(self, head: Head, newline: bytes) -> None:
@@ -315,14 +330,14 @@ class HttpProtocol(asyncio.Protocol):
 
     # Answering.
 
-    def _answer_forward(self, answer: Answer) -> None:
-        """Write it, unless the caller has gone."""
-        if self._state != "answering" or self._head is None:
+    def _answer_forward(self, head: Head, answer: Answer) -> None:
+        """Write it, unless the caller has gone or has been answered."""
+        if self._state != "answering" or self._head is not head:
             return
         self._server_state.total_requests += 1
         if answer.status == 200:
             self.is_trusted = True
-        if self._head.keeps_alive and not (self._is_last or answer.closes):
+        if head.keeps_alive and not (self._is_last or answer.closes):
             self.write(self._inbound.prepared.write(answer, self.default_headers))
             self._rest()
             if self._buffer or self._has_ended:

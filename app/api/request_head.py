@@ -31,6 +31,7 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 _OTHER_VERSION = re.compile(rb"HTTP/[0-9](?:\.[0-9])?")
 _USUAL_METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE")}
+_METHODS = (*_USUAL_METHODS, b"OPTIONS", b"TRACE", b"CONNECT")
 _CR = 13
 
 
@@ -93,6 +94,14 @@ def find_head(data: bytes, start: int = 0) -> tuple[int, int]:
     if not _BEGINNING.match(data):
         raise BadRequest("this is no request")
     return -1, 0
+
+
+def may_begin_request(data: bytes) -> bool:
+    """Whether what follows a body looks like another request, or nothing."""
+    word, space, _ = data.lstrip(b"\r\n").partition(b" ")
+    if space:
+        return word in _METHODS
+    return any(method.startswith(word) for method in _METHODS)
 
 
 def read_head(block: bytes) -> Head:

@@ -168,18 +168,17 @@ class EventTail:
         while self._followers:
             try:
                 page = await self.read(self._place)
+                self._place = page.place
+                for follower in tuple(self._followers):
+                    follower.push(page.changes)
             except Unavailable:
                 await asyncio.sleep(POLL_SECONDS)
-                continue
             except Exception:
                 log.exception("following_failed")
                 await asyncio.sleep(POLL_SECONDS)
-                continue
-            self._place = page.place
-            for follower in tuple(self._followers):
-                follower.push(page.changes)
-            if page.is_last:
-                await self._wakeups.wait("events", POLL_SECONDS)
+            else:
+                if page.is_last:
+                    await self._wakeups.wait("events", POLL_SECONDS)
         self._task = None
 
 

@@ -19,6 +19,9 @@ TOLERANCE = timedelta(seconds=5)
 # An answer of the database that takes longer tells too little of its time.
 SLOWEST_SECONDS = 1.0
 TOLD_EVERY_SECONDS = 60.0
+# One that stands still, or runs too slowly or too fast, is off by no more than a look's length each
+# time: what counts is what that comes to over so long.
+DRIFT_SECONDS = 60.0
 STEP_ALERT_ENDS_AFTER = timedelta(hours=1)
 
 SKEW_ALERT = "clock-skew"
@@ -69,6 +72,8 @@ class TimeKeeper:
     host: str
     on_change: Callable[[], None]
     _expected: tuple[datetime, float] | None = None
+    _anchor: tuple[datetime, float] | None = None
+    _drift: str = ""
     _skew: timedelta = timedelta()
     _told: bool = False
     _tells_at: float = 0.0
@@ -77,8 +82,13 @@ class TimeKeeper:
     def trouble(self) -> str:
         """What is wrong with this machine's clock; "" where nothing is."""
         if abs(self._skew) <= TOLERANCE:
-            return ""
+            return self._drift and f"the clock of {self._owner} {self._drift}"
         return f"the clock of {self.host} is {_describe(self._skew)} the database's"
+
+    @property
+    def _owner(self) -> str:
+        """Whose clock all go by."""
+        return self.host if self.database.dialect == "sqlite" else "the database's server"
 
     async def look(self) -> None:
         """Compare the clocks, and put right what one that was set has left. Raises Unavailable."""
@@ -91,15 +101,38 @@ class TimeKeeper:
         if self._expected is not None:
             at, then = self._expected
             step = now - (at + timedelta(seconds=seconds - then))
+        drift = self._find_drift(now, seconds)
         # Within what the measuring itself may be off, the time that is known stays: it runs evenly.
         if is_first or abs(step) > blur:
             self._expected = now, seconds
             if self.database.dialect == "postgresql":
                 self.clock.set(now, seconds)
-        went_back = await self.database.read(has_gone_back, now) if is_first else step < -TOLERANCE
+        if is_first:
+            went_back = await self.database.read(has_gone_back, now)
+        else:
+            went_back = min(step, drift) < -TOLERANCE
         if went_back:
             await self.database.write(clamp_stamps, now)
-        await self._tell(now, step, went_back=went_back)
+        words = self._drift if abs(drift) > TOLERANCE else ""
+        if abs(step) > TOLERANCE:
+            words = f"was set {_describe(step, 'forward', 'back')}"
+        if words or went_back:
+            log.warning("clock_set", by_seconds=round((step or drift).total_seconds(), 1))
+        await self._tell(now, words, went_back=went_back)
+
+    def _find_drift(self, now: datetime, seconds: float) -> timedelta:
+        """By how much the time has gone astray of late, in many small steps or in one."""
+        at, then = self._anchor = self._anchor or (now, seconds)
+        passed = seconds - then
+        drift = now - (at + timedelta(seconds=passed))
+        if abs(drift) > TOLERANCE:
+            way = _describe(drift, "too fast", "too slow")
+            self._drift = f"does not keep time: within {passed:.0f} seconds it ran {way}"
+            self._anchor = now, seconds
+        elif passed > DRIFT_SECONDS:
+            self._drift = ""
+            self._anchor = now, seconds
+        return drift
 
     async def _measure(self) -> tuple[datetime, float, timedelta] | None:
         """The shared time, when it was that, and by how much that may be off."""
@@ -108,40 +141,35 @@ class TimeKeeper:
         began = self.clock.seconds()
         now = await self.database.read(read_clock)
         wall, took = self.clock.wall(), self.clock.seconds() - began
-        if took > SLOWEST_SECONDS:
+        if took > SLOWEST_SECONDS and self._expected is not None:
             return None
         self._skew = wall - timedelta(seconds=took / 2) - now
-        return now, began + took / 2, timedelta(seconds=took)
+        # The time of the answer's end, so that nothing is stamped later than the database's now.
+        return now, began + took, timedelta(seconds=took)
 
-    async def _tell(self, now: datetime, step: timedelta, *, went_back: bool) -> None:
-        has_stepped = abs(step) > TOLERANCE
-        if has_stepped or went_back:
-            log.warning("clock_set", by_seconds=round(step.total_seconds(), 1))
-        is_news = has_stepped or bool(self.trouble) != self._told
+    async def _tell(self, now: datetime, words: str, *, went_back: bool) -> None:
+        is_news = bool(words) or bool(self.trouble) != self._told
         if is_news or self.clock.seconds() >= self._tells_at:
-            await self.database.write(self._write_alerts, now, step, has_stepped=has_stepped)
+            await self.database.write(self._write_alerts, now, words)
             self._told = bool(self.trouble)
             self._tells_at = self.clock.seconds() + TOLD_EVERY_SECONDS
         if is_news or went_back:
             self.on_change()
 
-    def _write_alerts(
-        self, conn: Connection, now: datetime, step: timedelta, *, has_stepped: bool
-    ) -> None:
-        if has_stepped:
-            whose = self.host if self.database.dialect == "sqlite" else "the database's server"
+    def _write_alerts(self, conn: Connection, now: datetime, words: str) -> None:
+        if words:
             raise_alert(
                 conn,
                 STEP_ALERT,
-                whose,
-                text=f"The clock of {whose} was set {_describe(step, 'forward', 'back')}.",
+                self._owner,
+                text=f"The clock of {self._owner} {words}.",
                 action="Find out what set it, and have NTP keep it: times that were stored before"
                 " are off by as much.",
                 now=now,
             )
         else:
             close_quiet_alerts(conn, STEP_ALERT, before=now - STEP_ALERT_ENDS_AFTER, now=now)
-        if self.trouble:
+        if abs(self._skew) > TOLERANCE:
             raise_alert(
                 conn,
                 SKEW_ALERT,

@@ -37,6 +37,7 @@ class _Arrived(NamedTuple):
     address: str
     done: Done
     coding: bytes
+    is_cut: bool
 
 
 class Receiver:
@@ -89,17 +90,22 @@ class Receiver:
         done: Done,
         *,
         coding: bytes = b"",
+        is_cut: bool = False,
     ) -> None:
         """Take a forward whose last byte has come, and call `done` when its fate is known.
 
         `content_type` and `coding` are the values of Content-Type and Content-Encoding, or b"".
+        `is_cut` where what followed the body shows that its length was told too short, which is so
+        where somebody counted characters.
 
         All that arrive in one turn of the event loop are read together at its end: amid the work
         of the sockets it would take a quarter longer.
         """
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._read_arrived)
-        self._arrived.append(_Arrived(method, query, content_type, body, address, done, coding))
+        self._arrived.append(
+            _Arrived(method, query, content_type, body, address, done, coding, is_cut)
+        )
 
     def _read_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
@@ -116,8 +122,10 @@ class Receiver:
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
         """Look at `auth` first, and only then at the rest."""
-        method, query, content_type, body, address, done, coding = arrived
+        method, query, content_type, body, address, done, coding, is_cut = arrived
         request = read_request(method, query, content_type, body, coding)
+        if is_cut:
+            request = request.note("charset")
         if not request.auth and not request.auths:
             self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
         elif not self._admit(request, done, now):

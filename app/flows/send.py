@@ -1,12 +1,10 @@
 """Sends what waits in the outbox: claims, calls the provider, and records what came of it."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -17,11 +15,11 @@ from app.domain.retries import Step, decide_step
 from app.flows.call import Answer, call_provider, keep_back, look_first
 from app.flows.keep_time import read_boot_seconds
 from app.flows.metrics import Metrics
+from app.flows.record import Results
 from app.provider.client import ProviderClient
 from app.storage.aftermath import tell_results
 from app.storage.attempts import record_results
 from app.storage.claims import Claim, ClaimedText, claim_texts
-from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.results import SendResult
 from app.storage.sender import get_sender, lock_sender
@@ -31,12 +29,9 @@ POLL_SECONDS = 1.0
 CALL_SECONDS = 70.0
 # Longer than any call: who holds a claim for so long has died, or slept with its machine.
 LEASE_SECONDS = 100.0
-# So many results are recorded at once: on SQLite messages that come in may wait for them.
-RECORDED_TEXTS = 100
 # How long calls under way may take at the end of the process; what is cut off is uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
-RECORDING_SECONDS = 2.0
 # While calls are as quick as this, as many texts again are claimed ahead: one call then follows
 # another without a commit between.
 QUICK_SECONDS = 1.0
@@ -76,9 +71,6 @@ class Sender:
     now: Callable[[], datetime] | None = None
     seconds: Callable[[], float] = read_boot_seconds
     calls: set[asyncio.Task[list[SendResult]]] = field(default_factory=set)
-    finished: list[SendResult] = field(default_factory=list)
-    # Those that spoil a turn's transaction: they are recorded one by one, again and again.
-    troubled: list[SendResult] = field(default_factory=list)
     # Claimed, with when that was, and waiting for a call to end.
     ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
@@ -87,6 +79,9 @@ class Sender:
     _is_answered: bool = False
     _turn: asyncio.Task[Claim] | None = None
     _is_ending: bool = False
+
+    def __post_init__(self) -> None:
+        self.results = Results(self.database, self.on_change, self.now)
 
     @property
     def wanted(self) -> int:
@@ -109,8 +104,8 @@ class Sender:
 
     async def _take_turn(self) -> Claim:
         began = self.seconds()
-        await self._record_singly()
-        results, limit = tuple(self.finished[:RECORDED_TEXTS]), self.wanted
+        await self.results.record_singly()
+        results, limit = self.results.get_next(), self.wanted
         try:
             claim, changed = await self.database.write(self._record_and_claim, results, limit)
         except Unavailable:
@@ -119,10 +114,9 @@ class Sender:
             if not results:
                 raise  # the claim itself fails, whatever is to be recorded
             log.exception("recording_failed", texts=len(results))
-            del self.finished[: len(results)]
-            self.troubled += results
+            self.results.set_aside(len(results))
             return Claim([], POLL_SECONDS)
-        del self.finished[: len(results)]
+        self.results.forget(len(results))
         self.ready += ((call, began) for call in claim.calls)
         if claim.is_paused:
             self._give_back("sending was paused")
@@ -144,7 +138,7 @@ class Sender:
                 continue
             if self.calls:
                 await asyncio.wait(self.calls, return_when=asyncio.FIRST_COMPLETED)
-            elif not self.finished and not claim.calls:
+            elif not self.results.finished and not claim.calls:
                 return made
 
     async def drain(self) -> None:
@@ -159,7 +153,7 @@ class Sender:
             await asyncio.wait({self._turn}, timeout=DRAIN_SECONDS)
             self._give_back(ENDED)  # what it has claimed meanwhile
         if self._turn is None or self._turn.done():
-            await self._record_rest()
+            await self.results.record_rest()
         if self.calls:
             left = ends_at - asyncio.get_running_loop().time()
             await asyncio.wait(set(self.calls), timeout=max(0, left))
@@ -167,40 +161,20 @@ class Sender:
             call.cancel()
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=CUT_OFF_SECONDS)
-        await self._record_rest()
-        for result in self.troubled:
-            # It becomes uncertain when its lease ends, and then the report has its id.
-            log.error("result_lost", **_describe(result))
-
-    async def _record_rest(self) -> None:
-        """Record what has come back, together or else one by one, as far as time allows."""
-        rest, self.finished = self.finished, []
-        with contextlib.suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(RECORDING_SECONDS):
-                try:
-                    while rest:
-                        await self.database.write(self._record, rest[:RECORDED_TEXTS])
-                        del rest[:RECORDED_TEXTS]
-                except Unavailable:
-                    raise
-                except Exception:
-                    log.exception("recording_failed", texts=len(rest))
-                self.troubled += rest
-                rest = []
-                await self._record_singly()
-        self.troubled += rest
+        await self.results.record_rest()
+        self.results.tell_lost()
 
     def _record_and_claim(
-        self, conn: Connection, results: tuple[SendResult, ...], limit: int
+        self, conn: Connection, results: Sequence[SendResult], limit: int
     ) -> tuple[Claim, int]:
         """One transaction for both, for the commit is the dearest part of sending.
 
         Locks are taken in the order sender, texts, events, by whoever takes them.
         """
         if limit <= 0:
-            return Claim([], None), self._record(conn, results)
+            return Claim([], None), self.results.record(conn, results)
         state, now = lock_sender(conn)
-        now = self._read_now() or now
+        now = self.now() if self.now else now
         records = record_results(conn, results, now)
         if any(result.concerns_account for result in results):
             state = get_sender(conn)
@@ -215,27 +189,6 @@ class Sender:
         )
         return claim, tell_results(conn, records, now, others=claim.ended)
 
-    def _record(self, conn: Connection, results: Sequence[SendResult]) -> int:
-        now = self._read_now() or read_clock(conn)
-        return tell_results(conn, record_results(conn, results, now), now)
-
-    async def _record_singly(self) -> None:
-        """One result that cannot be recorded keeps no other from it, and is never given up."""
-        for result in tuple(self.troubled):
-            try:
-                changed = await self.database.write(self._record, [result])
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("result_not_recorded", **_describe(result))
-                continue
-            self.troubled.remove(result)
-            if changed:
-                self.on_change()
-
-    def _read_now(self) -> datetime | None:
-        return None if self.now is None else self.now()
-
     def _begin_calls(self) -> None:
         at_once = self.policy.concurrency if self._is_answered else 1
         while self.ready and len(self.calls) < at_once and not self._is_ending:
@@ -247,7 +200,7 @@ class Sender:
         self.calls.discard(call)
         if not call.cancelled():
             results = call.result()
-            self.finished += results
+            self.results.finished += results
             stops = any(result.step.stops_sender for result in results)
             self._is_answered = _is_answered(results) and not stops
             if stops:
@@ -259,7 +212,7 @@ class Sender:
         while self.ready:
             texts, claimed_at_seconds = self.ready.popleft()
             answers = [keep_back(reason)] * len(texts)
-            self.finished += self._conclude(texts, answers, claimed_at_seconds)
+            self.results.finished += self._conclude(texts, answers, claimed_at_seconds)
 
     async def _send(self, texts: Call, claimed_at_seconds: float) -> list[SendResult]:
         refusal = None
@@ -327,12 +280,3 @@ def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:
         provider_ids=answer.provider_ids,
         background_ids=answer.background_ids,
     )
-
-
-def _describe(result: SendResult) -> dict[str, Any]:
-    return {
-        "outbound": result.text.id,
-        "attempt": result.text.attempt,
-        "fate": result.fate,
-        "ids": result.provider_ids + result.background_ids,
-    }

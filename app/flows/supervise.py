@@ -11,7 +11,7 @@ from typing import Never
 
 import structlog
 
-from app.domain.errors import ProviderError, Unavailable
+from app.domain.errors import Conflict, ProviderError, Unavailable
 from app.storage.alerts import close_alert, list_quiet_subjects, raise_alert
 from app.storage.database import Connection, Database
 
@@ -241,8 +241,8 @@ class LoopAlerts(Work):
 async def _turn_and_rest(loop: Loop, work: Work) -> None:
     try:
         await loop.take_turn(work)
-    except ProviderError as error:
-        # Whoever asked has raised an alert where a person should know.
+    except (ProviderError, Conflict) as error:
+        # Whoever asked has raised an alert where a person should know; or another process does it.
         log.warning("turn_refused", loop=loop.name, error=str(error))
         loop.recover()
     await work.rest()

@@ -1,11 +1,12 @@
 """Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from app.domain.errors import Unavailable
 from app.flows.admit import Gate
 from app.flows.metrics import Metrics
 from app.flows.notices import Batch, Notices
@@ -74,25 +75,41 @@ class Tender:
         self._due: dict[str, datetime] = {}
 
     async def tend(self) -> None:
-        """One tick."""
+        """One tick. What fails keeps nothing else from being done, and is raised at its end."""
         if self._intake:
             # Before all else: when the database is away, this is the figure that counts.
             self._metrics.spool_depth.set(self._intake.depth)
-        await self._watch.look()
-        await self._gate.refresh()
-        await self.write_notices()
+        failures: list[Exception] = []
+        for step in self._list_due():
+            try:
+                await step()
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 a heartbeat must not wait for it
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _list_due(self) -> Iterator[Callable[[], Awaitable[object]]]:
+        database = self._database
+        yield self._watch.look
+        yield self._gate.refresh
+        yield self.write_notices
         if self._is_due("heartbeat", HEARTBEAT):
-            await self._database.write(self._beat, self._now())
+            yield lambda: database.write(self._beat, self._now())
         if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
-            await self._intake.drain_abandoned()
+            yield self._intake.drain_abandoned
         if self._is_due("quarantine", LOOKING):
-            await close_removed(self._database, self._quarantine, self._now())
+            yield lambda: close_removed(database, self._quarantine, self._now())
         if self._is_due("tidying", TIDYING):
-            await self._tidy()
+            yield self._tidy
+        yield self._count_waiting
+        if self._is_due("outbox", COUNTING):
+            yield lambda: database.read(self._count_outbox)
+
+    async def _count_waiting(self) -> None:
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
-        if self._is_due("outbox", COUNTING):
-            await self._database.read(self._count_outbox)
 
     async def write_notices(self) -> None:
         """Have what was noticed in the database, or keep it for the next time."""

@@ -7,7 +7,7 @@ import zlib
 from app.domain.errors import TooLarge
 from app.domain.forms import BYTE_ORDER_MARK, Pair
 from app.provider.charsets import convert_to_utf8, read_charset, read_wide
-from app.provider.json_bodies import is_json, keep_opaque, split_json
+from app.provider.json_bodies import decode_twice, is_json, keep_opaque, split_json
 from app.provider.loose_forms import split_lines, split_loose_form
 from app.provider.multipart import find_boundary, split_multipart
 from app.provider.parameters import KNOWN_NAME, MAX_PAIRS, OPAQUE
@@ -65,7 +65,7 @@ def split_body(
     wide = read_wide(body, charset, problems)
     if wide is not None:
         body, charset = wide, None
-    body = body.removeprefix(BYTE_ORDER_MARK)
+    body = decode_twice(body.removeprefix(BYTE_ORDER_MARK))
     boundary = find_boundary(body, content_type)
     if boundary is not None:
         return split_multipart(body, boundary, charset, problems), None

@@ -127,20 +127,12 @@ class ProviderClient:
         Raises CountMismatch, with the ids and codes that came, where the answers cannot be dealt
         out to the numbers. A code for the whole call is raised.
         """
-        if len(numbers) == 1:
-            return (await self._send_one(text, numbers[0], all_ids=all_ids),)
         form = calls.form_send(text, numbers, self._zone, all_ids=all_ids)
         parts = len(measure_text(text.body).parts)
         await self._wait(len(numbers))
         return await self._ask(
             form, lambda body: answers.read_many_sent(body, numbers, parts, all_ids=all_ids)
         )
-
-    async def _send_one(self, text: OutgoingText, number: str, *, all_ids: bool) -> NumberAnswer:
-        try:
-            return NumberAnswer(number, await self.send(text, number, all_ids=all_ids), None)
-        except CodeError as error:
-            return NumberAnswer(number, (), error)
 
     async def send_to_list(
         self, text: OutgoingText, name: str, *, background_ids: bool = False

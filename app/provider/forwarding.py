@@ -3,7 +3,7 @@
 import re
 from binascii import a2b_qp
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from unicodedata import normalize
@@ -83,6 +83,12 @@ class ForwardRequest:
         else:
             text = decode_text(self.dest, find_codec(self.raw.charset), set())
         return normalise_number(text[:_MAX_NUMBER], region)
+
+    def note(self, problem: str) -> "ForwardRequest":
+        """With a problem that the request alone does not show."""
+        problems = tuple(sort_problems({*self.raw.problems, problem}))
+        dest = self.dest if self.fields is None else self.fields.get("dest", "").encode()
+        return replace(self, raw=replace(self.raw, problems=problems), fields=None, dest=dest)
 
     def forget(self, secret: bytes) -> "ForwardRequest":
         """Without the value that opened the door in any other place where it may stand."""

@@ -38,6 +38,15 @@ def is_json(body: bytes) -> bool:
     return _OPENING.match(body) is not None
 
 
+def decode_twice(body: bytes) -> bytes:
+    """JSON that somebody encoded a second time, as a string, without that."""
+    text = body.strip()
+    if not text.startswith((b'"{', b'"[')) or not text.endswith(b'"'):
+        return body
+    inner = _unescape(text[1:-1])
+    return inner if is_json(inner) else body
+
+
 def split_json(body: bytes, problems: set[str]) -> list[Pair]:
     """One pair for each member of an object, in order, repeats too.
 

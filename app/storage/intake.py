@@ -201,7 +201,13 @@ class Intake:
                 await self._wake.wait()
                 continue
             async with self._order:
-                await self._keep_batch(self._take_batch())
+                batch = self._take_batch()
+                try:
+                    await self._keep_batch(batch)
+                except Exception:
+                    # Nothing may end the writer: all who come later would wait for ever.
+                    log.exception("batch_failed", messages=len(batch))
+                    _tell(batch, NothingDurable("an unforeseen error"))
 
     def _take_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

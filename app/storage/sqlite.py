@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ READ_THREADS = 4
 BUSY_SECONDS = 10.0
 # What was committed is written to its place so often while much comes, in the writing thread: at
 # four times a second that meets fewer than one message in a hundred.
-CHECKPOINT_JOBS = 50
+CHECKPOINT_JOBS = 200
 CHECKPOINT_SECONDS = 0.25
 IDLE_CHECKPOINT_SECONDS = 30.0
 # How long a start looks for damage; and how long one does who has found some, while messages wait
@@ -178,7 +179,7 @@ class SqliteDatabase(Database):
         if self._is_overwritten():
             with contextlib.suppress(Exception):
                 await self.mend()
-        if self._is_overwritten():
+        if self._is_overwritten() and not self._file.is_stamped():
             # Closing would write to it what was committed to the file as it was.
             await asyncio.to_thread(self._file.empty_journal)
         await asyncio.to_thread(self.writer.close)
@@ -187,9 +188,14 @@ class SqliteDatabase(Database):
         self._write_engine.dispose()
         self._file.forget()
 
-    def on_connected(self) -> None:
-        """The writing thread has opened the file."""
-        self._file.note()
+    def on_connected(self, connection: Connection) -> None:
+        """The writing thread has opened the file; those beside it are there once it is read."""
+        self._file.was_noted = True
+        if self._is_owner:
+            get_driver(connection).execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+            with self._file.writing:
+                self._file.note()
+                self._checkpoint(connection)
 
     def on_done(self, connection: Connection) -> None:
         """The writing thread has done a job: now and then write to its place what was committed."""
@@ -201,13 +207,19 @@ class SqliteDatabase(Database):
         with self._file.writing:
             change = self._file.find_change()
             if change is None:
-                # Where it fails, a later one does it.
-                with contextlib.suppress(sqlite3.Error):
-                    get_driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-                self._file.note()
-                self._jobs, self._checkpointed_at = 0, monotonic()
+                self._checkpoint(connection)
         if change is not None:
             self._note_change(change)
+
+    def _checkpoint(self, connection: Connection) -> None:
+        """Under a new stamp, by which the file is told from every copy of it."""
+        driver, stamp = get_driver(connection), secrets.randbits(31)
+        # Where it fails, a later one does it.
+        with contextlib.suppress(sqlite3.Error):
+            driver.execute(f"PRAGMA user_version = {stamp}").close()
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        self._file.note_writing(stamp)
+        self._jobs, self._checkpointed_at = 0, monotonic()
 
     def on_failed(self, error: BaseException) -> None:
         """Something failed; where the file is damaged nothing more may be written to it."""
@@ -251,7 +263,7 @@ class SqliteDatabase(Database):
             if change == "removed":
                 self._rescue(writer)
                 self._refuse_in_trouble()
-            if monotonic() < self._check_again_at:
+            if change in (None, "overwritten") and monotonic() < self._check_again_at:
                 self._refuse_in_trouble()
             if change == "overwritten":
                 self._settle_overwritten(writer)
@@ -265,9 +277,10 @@ class SqliteDatabase(Database):
         """Go on where another program only wrote into the file; where one was copied over it,
         part with what was committed to the file as it was, which would spoil the one it is now.
         """
-        if self._find_fault() is None:
-            self._file.note()
-            self._faults.clear()
+        if self._file.is_stamped():
+            if self._find_fault() is None:
+                self._file.note_writing()
+                self._faults.clear()
         elif self._find_fault(alone=True) is None:
             self._file.empty_journal()
             self._open_anew(writer)

@@ -30,6 +30,10 @@ class _Main(NamedTuple):
     modified_ns: int
 
 
+# Differs from whatever there is.
+_NOTHING = _Main(_Place(0, 0), 0, 0)
+
+
 class SqliteFile:
     """Compares what stands at the paths with what stood there when it was opened.
 
@@ -44,16 +48,28 @@ class SqliteFile:
         self.writing = threading.Lock()
         self._main: _Main | None = None
         self._beside: tuple[_Place | None, _Place | None] = (None, None)
+        self._stamp: int | None = None
         self._held: int | None = None
         self.was_noted = False
 
     def note(self) -> None:
-        """What stands at the paths now is what this process has open."""
+        """What stands at the paths now has just been opened."""
         self.was_noted = True
-        before, self._main = self._main, _look_at(self.path)
+        self._main = _look_at(self.path) or _NOTHING
         self._beside = (_find(self.wal), _find(self.shm))
-        if self._main is not None and (before is None or before.place != self._main.place):
-            self._hold()
+        self._stamp = self._read_stamp()
+        self._hold()
+
+    def note_writing(self, stamp: int | None = None) -> None:
+        """We have written to the file, or found that what was written to it goes with the rest.
+
+        Where it bears neither the last stamp nor this one it is not ours, and will be told so.
+        """
+        main, found = _look_at(self.path), self._read_stamp()
+        if main is None or self._main is None or main.place != self._main.place:
+            return
+        if found is not None and found in (stamp, self._stamp):
+            self._main, self._stamp = main, found
 
     def forget(self) -> None:
         """Nothing is open."""
@@ -74,6 +90,13 @@ class SqliteFile:
         if main != self._main:
             return "overwritten"
         return None if self._beside == (_find(self.wal), _find(self.shm)) else "journal"
+
+    def is_stamped(self) -> bool:
+        """Whether what was overwritten bears the stamp of the last checkpoint, as after a write.
+
+        What was committed since then goes with it: it holds every page that has changed.
+        """
+        return self._stamp is not None and self._read_stamp() == self._stamp
 
     def is_deleted(self) -> bool:
         """Whether the file that is open has no name left anywhere, as far as that can be told."""
@@ -127,6 +150,16 @@ class SqliteFile:
         if found != "ok":
             raise sqlite3.DatabaseError(" ".join(str(found).split()))
         return revision
+
+    def _read_stamp(self) -> int | None:
+        """What stands in the file itself, whatever was committed beside it."""
+        url = f"file:{quote(str(self.path))}?mode=ro&immutable=1"
+        try:
+            with closing(sqlite3.connect(url, uri=True, timeout=1)) as connection:
+                [(stamp,)] = connection.execute("PRAGMA user_version").fetchall()
+        except sqlite3.Error:
+            return None
+        return int(stamp)
 
     def _hold(self) -> None:
         """Know it again after its name has gone. Closing such a descriptor drops no lock."""

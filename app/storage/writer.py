@@ -16,7 +16,7 @@ Job = Callable[[Connection], Any]
 class WriterListener(Protocol):
     """Who is told, in the thread, what becomes of the connection."""
 
-    def on_connected(self) -> None: ...
+    def on_connected(self, connection: Connection) -> None: ...
 
     def on_done(self, connection: Connection) -> None: ...
 
@@ -82,7 +82,7 @@ class WriterThread:
     def _connect(self) -> Connection:
         if self.connection is None:
             self.connection = self._engine.connect()
-            self._listener.on_connected()
+            self._listener.on_connected(self.connection)
         return self.connection
 
     def disconnect(self) -> None:

@@ -12,6 +12,8 @@ from app.web.forms import WHOLE, Form
 from app.web.site import SIGN_IN, Site, Visit, is_own_path
 
 HOME = "/"
+# Strangers' forms: reading one of a size that people's may have takes a second.
+MAX_BYTES = 16 * 1024
 
 
 def make_sign_in_routes(site: Site) -> list[Route]:
@@ -43,7 +45,7 @@ async def show_sign_in(visit: Visit) -> Response:
 
 async def take_link(visit: Visit) -> Response:
     """Use a link up and begin a session."""
-    form = await visit.read_form()
+    form = await visit.read_form(max_bytes=MAX_BYTES)
     made = await sign_in.use_login_link(
         visit.database,
         form.text("link"),
@@ -56,7 +58,7 @@ async def take_link(visit: Visit) -> Response:
 
 async def take_password(visit: Visit) -> Response:
     """Begin a session for whoever knows ADMIN_PASSWORD."""
-    form = await visit.read_form()
+    form = await visit.read_form(max_bytes=MAX_BYTES)
     password = visit.site.runtime.settings.admin_password
     if password is None:
         return _show_form(visit, form, status=403)

@@ -16,7 +16,7 @@ ON_SQLITE = (
     CREATE TABLE provider_messages (
         id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
         provider_id TEXT NOT NULL,
-        outbound_id BIGINT NOT NULL,
+        outbound_id INTEGER NOT NULL,
         destination TEXT NOT NULL,
         status TEXT,
         is_final BOOLEAN NOT NULL,

@@ -1,9 +1,14 @@
 """/refusals, /alerts and /stats: what an operator looks at."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
+
 from app.storage.alerts import close_alert, raise_alert
+from app.storage.processes import list_processes
 from app.storage.spool import refuse
 from tests.api.running import Running
 from tests.conftest import NOW
@@ -119,3 +124,26 @@ async def test_an_alert_of_a_kept_file_ends_when_that_is_removed(api: Running) -
     assert await look() == alerts[1:]
     refused.unlink()
     assert await look() == []
+
+
+async def test_what_fails_beside_it_keeps_no_process_from_showing_that_it_lives(
+    api: Running,
+) -> None:
+    runtime = api.runtime
+    runtime.notices.on_turned_away("192.0.2.7", "447700900001", "wrong-auth")
+
+    def rename(conn: Connection) -> None:
+        conn.exec_driver_sql("ALTER TABLE refusals RENAME TO gone")
+
+    async def is_seen() -> bool:
+        found = await runtime.database.read(list_processes)
+        return [each.seen_at for each in found] == [api.clock.now]
+
+    # Unconfigured, the log paints tracebacks for seconds.
+    with capture_logs() as logs:
+        await runtime.database.write(rename)
+        api.clock.now += timedelta(minutes=1)
+        async with asyncio.timeout(30):
+            while not await is_seen():  # noqa: ASYNC110 a row sets no event
+                await asyncio.sleep(0.05)
+    assert "turn_failed" in [each["event"] for each in logs]

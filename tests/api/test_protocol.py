@@ -176,3 +176,18 @@ async def test_an_answer_may_take_longer_than_a_body(
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         assert not reader.at_eof()
         writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("rest", "problems"),
+    [(b"k", ["charset"]), (b"k?", ["charset"]), (b"G", []), (b"\r\n", []), (b"", [])],
+)
+async def test_what_follows_a_body_shows_that_its_length_was_short(
+    kit: Kit, rest: bytes, problems: list[str]
+) -> None:
+    """Cut between two characters: the body alone shows nothing."""
+    async with serving(kit) as port:
+        answer = await talk(port, write_post("1") + rest, half_close=True)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    [message] = (await kit.get("/messages"))["items"]
+    assert (message["problems"], message["body"]) == (problems, "Text number 1")

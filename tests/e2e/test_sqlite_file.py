@@ -188,16 +188,17 @@ def test_damage_that_shows_anywhere_sends_messages_to_the_spool(
             assert service.forward(f"before-{number}").status == 200
         back_up(data, copy)
         assert service.stop() == 0
-    [(page,)] = sqlite_store.fetch(
-        "SELECT rootpage FROM sqlite_master WHERE name = 'alerts_open_idx'"
+    pages = sqlite_store.fetch(
+        "SELECT rootpage FROM sqlite_master WHERE tbl_name IN ('alerts', 'outbound') AND rootpage"
     )
     with running(data) as service:
         # As a bad sector would: the time of the last change stays what it was.
         path = data / NAME
         times = path.stat()
         with path.open("r+b") as file:
-            file.seek((page - 1) * 4096)
-            file.write(b"\xa5" * 4096)
+            for (page,) in pages:
+                file.seek((page - 1) * 4096)
+                file.write(b"\xa5" * 4096)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         subprocess.run(["sync", "-d", path], check=False)
         answers = []

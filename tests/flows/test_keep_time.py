@@ -1,13 +1,14 @@
 """Clocks that differ or are set: what goes by them goes on, and a person hears of it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.flows.keep_time import Clock, TimeKeeper, utc_now
+from app.flows.keep_time import DRIFT_SECONDS, LOOK_SECONDS, Clock, TimeKeeper, utc_now
 from app.storage.clock import read_clock
-from app.storage.database import Database
+from app.storage.database import Connection, Database, open_database
 from app.storage.lapses import end_leases
 from app.storage.leases import take_lease
 from app.storage.opt_outs import find_opted_out, note_refused_numbers
@@ -100,6 +101,39 @@ async def test_a_clock_that_is_set_is_told(
         assert told == [("clock-step", "shop-1", f"The clock of shop-1 was set {words}.")]
     else:  # it is the database's clock that counts, and this one differs from it now
         assert [kind for kind, _, _ in told] == ["clock-skew"]
+
+
+@pytest.mark.parametrize("pace", [0.0, 0.5, 2.0])
+async def test_a_clock_that_stands_still_or_does_not_keep_time_is_told(
+    tmp_path: Path, sqlite_url: str, pace: float
+) -> None:
+    database = open_database(sqlite_url, Path(sqlite_url.removeprefix("sqlite:///")))
+    seconds, began = [1000.0], utc_now()
+
+    def wall() -> datetime:
+        return began + timedelta(seconds=pace * (seconds[0] - 1000))
+
+    keeper = TimeKeeper(database, Clock(wall, lambda: seconds[0]), "shop-1", lambda: None)
+    for _ in range(10):
+        await keeper.look()
+        seconds[0] += LOOK_SECONDS
+
+    def find(conn: Connection) -> list[tuple[str, str]]:
+        found = conn.exec_driver_sql("SELECT kind, text FROM alerts WHERE closed_at IS NULL")
+        return [(row[0], row[1]) for row in found]
+
+    [(kind, text)] = await database.read(find)
+    assert kind == "clock-step"
+    assert text.startswith("The clock of shop-1 does not keep time: within ")
+    assert ("too slow" in text) == (pace < 1)
+    assert "does not keep time" in keeper.trouble
+    current = wall()
+    pace, began = 1.0, current - timedelta(seconds=seconds[0] - 1000)
+    for _ in range(3):
+        seconds[0] += DRIFT_SECONDS
+        await keeper.look()
+    assert keeper.trouble == ""
+    await database.close()
 
 
 async def test_after_an_hour_back_texts_still_go_out_at_the_pace(outbox: Outbox) -> None:

@@ -102,9 +102,9 @@ async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox)
     sender = outbox.make_sender()
     await sender.turn()
     await wait_for_calls(sender)
-    twice = sender.finished * 2  # the answer to the commit was lost, so it was made again
+    twice = sender.results.finished * 2  # the answer to the commit was lost, so it was made again
     for result in twice:
-        sender.finished = [result]
+        sender.results.finished = [result]
         await sender.turn()
     assert await outbox.status(number) == "sent"
     assert await outbox.alerts() == []
@@ -239,7 +239,7 @@ async def test_what_comes_back_at_the_end_is_recorded_whatever_spoils_one_of_the
     sender = outbox.make_sender()
     await sender.turn()
     await wait_for_calls(sender)
-    sender.finished[2] = replace(sender.finished[2], answer="\0", code="\0")
+    sender.results.finished[2] = replace(sender.results.finished[2], answer="\0", code="\0")
     with capture_logs():
         await sender.drain()
     statuses = [await outbox.status(each) for each in ids]

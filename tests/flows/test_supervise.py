@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.domain.errors import Unavailable, Unreachable
+from app.domain.errors import Conflict, Unavailable, Unreachable
 from app.flows import supervise
 from app.flows.supervise import FAILING, Chore, Loop, LoopAlerts, Loops
 from app.storage.alerts import Alert, list_alerts, raise_alert
@@ -207,8 +207,11 @@ async def test_a_database_that_is_away_is_no_failure_until_it_refuses_a_loop_for
         assert "somebody holds the rows" in bench.trouble
 
 
-async def test_what_the_provider_refuses_is_no_failure_of_the_loop() -> None:
-    bench = Bench(errors=[Unreachable("no route")])
+@pytest.mark.parametrize("error", [Unreachable("no route"), Conflict("another runs")])
+async def test_what_the_provider_refuses_or_another_does_is_no_failure_of_the_loop(
+    error: Exception,
+) -> None:
+    bench = Bench(errors=[error])
     async with turning(bench):
         await bench.wait(lambda: bench.turns == 2)
         assert bench.trouble == ""

@@ -1,6 +1,7 @@
 """How forms, JSON and multipart bodies fall apart, damaged ones too."""
 
 import gzip
+import json
 import tracemalloc
 import zlib
 
@@ -195,6 +196,11 @@ AS_JSON = '{"source":"447700900123","msg":"Grüße 😀","auth":"secret"}'.encod
         pytest.param(b'{"sms":' + AS_JSON + b"}", WHOLE, id="wrapped"),
         pytest.param(b'{"sms":[' + AS_JSON + b"]}", WHOLE, id="wrapped in a list"),
         pytest.param(b'{"a":{"b":{"sms": ' + AS_JSON + b" }}}", WHOLE, id="wrapped deeply"),
+        pytest.param(b'{"a":' * 4 + AS_JSON + b"}" * 4, WHOLE, id="wrapped as deeply as is looked"),
+        pytest.param(b'{"a":' * 5 + AS_JSON + b"}" * 5,
+            [(b"a", b'{"a":' * 4 + AS_JSON + b"}" * 4)], id="wrapped more deeply"),
+        pytest.param(json.dumps(AS_JSON.decode()).encode(), WHOLE, id="encoded twice"),
+        pytest.param(b'"{a}"', [(b"body", b'"{a}"')], id="a string"),
         pytest.param(b"[" + AS_JSON + b"]", WHOLE, id="a list of one"),
         pytest.param(b'{"auth":"secret","v":2,"sms":{"source":"7","msg":["Hi"]}}',
             [(b"auth", b"secret"), (b"v", b"2"), (b"source", b"7"), (b"msg", b"Hi")],

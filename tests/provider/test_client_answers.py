@@ -359,15 +359,6 @@ async def test_lone_code_is_about_the_whole_call(
     assert caught.value.fate is fate
 
 
-async def test_many_of_one_number_answers_like_many() -> None:
-    async with calling(answer("11"), answer("-412\nNumber is blacklisted")) as (client, _):
-        (taken,) = await client.send_many(HELLO, [ONE])
-        (refused,) = await client.send_many(HELLO, [ONE])
-
-    assert taken.ids == ("11",)
-    assert isinstance(refused.error, RefusedNumberError)
-
-
 async def test_partly_taken_of_one_number_is_of_unknown_fate() -> None:
     async with calling(answer("-400")) as (client, _):
         with pytest.raises(PartlyTakenError) as caught:

@@ -261,6 +261,7 @@ def test_the_secret_that_opened_the_door_is_nowhere_in_what_is_kept(
         pytest.param(b"", b"-- \t", id="a first line without an end"),
         pytest.param(b'multipart/form-data; boundary="' * 2_000, b"\r\n--", id="long header"),
         pytest.param(b"text/plain; charset=shift_jis", b"msg=\xed\xa0\x80", id="wide text"),
+        pytest.param(b"application/json", b'"{\\"a', id="JSON in a string"),
         pytest.param(b"text/xml", b"<msg>", id="elements"),
         pytest.param(b"text/xml", b"<msg>&amp;</", id="closed elements"),
         pytest.param(b"text/xml", b"<![CDATA[", id="sections"),

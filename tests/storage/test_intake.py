@@ -140,6 +140,23 @@ async def test_kept_messages_are_in_the_database(kit: Kit) -> None:
     assert kit.listener.spooled == 0
 
 
+async def test_what_fails_beside_a_batch_ends_no_other(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kit.intake.recover()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")  # figures lie in mapped files
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.listener, "on_kept", fail)
+        async with asyncio.timeout(10):
+            await kit.keep(1)
+    async with asyncio.timeout(10):
+        await kit.keep(2)
+    assert await kit.stored() == ["1", "2"]
+
+
 async def test_a_redelivery_is_kept_but_not_stored_again(kit: Kit) -> None:
     await kit.intake.recover()
     await kit.keep(*[7] * 100)

@@ -115,3 +115,13 @@ async def test_no_charset_of_a_form_breaks_a_page(
                 body=body,
             )
             assert answer.status in {400, 403, 422}, (text, name)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/link"])
+async def test_strangers_send_small_forms(shared_lone_visitor: Visitor, path: str) -> None:
+    origin = (b"origin", b"https://texts.example.com")
+    for size, statuses in [(16_000, {403, 422}), (17_000, {413})]:
+        answer = await ask_raw(
+            shared_lone_visitor.running.app, "POST", path, [origin, FORM], body=b"%" * size
+        )
+        assert answer.status in statuses
