@@ -53,7 +53,8 @@ def normalise_number(text: str, region: str) -> str:
     plain = _compile_plain(region)
     if plain is not None and plain.fullmatch(text):  # as the provider writes nearly all of them
         return text
-    return _normalise(text, region)
+    # What is longer is no number, and must not fill the cache.
+    return text if len(text) > LONGEST_WRITTEN else _normalise(text, region)
 
 
 def is_full_number(text: str) -> bool:
