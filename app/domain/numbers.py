@@ -113,7 +113,8 @@ def _compile_plain(region: str) -> re.Pattern[str] | None:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(main)
     if metadata is None or metadata.general_desc is None or not metadata.national_prefix:
         return None
-    lengths = "|".join(f"[0-9]{{{length}}}" for length in metadata.general_desc.possible_length)
+    longest_first = sorted(metadata.general_desc.possible_length, reverse=True)
+    lengths = "|".join(f"[0-9]{{{length}}}" for length in longest_first)
     return re.compile(f"{code}(?!{metadata.national_prefix_for_parsing})(?:{lengths})")
 
 
