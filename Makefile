@@ -31,6 +31,7 @@ demo: install ## run with a simulated provider behind it, people who text, and r
 test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
+	@$(BIN)/python -m tests.support.pgbouncer
 	$(BIN)/pytest -n 3 --dist loadgroup
 
 check: install ## format, lint, types and import contracts

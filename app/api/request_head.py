@@ -1,6 +1,6 @@
 """Reads the head of an HTTP/1 request: strict about where it ends, tolerant of what a URL holds.
 
-Why no library does it: docs/decisions/0019.
+Why no library does it: docs/decisions/0024.
 """
 
 import re

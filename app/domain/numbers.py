@@ -53,7 +53,8 @@ def normalise_number(text: str, region: str) -> str:
     plain = _compile_plain(region)
     if plain is not None and plain.fullmatch(text):  # as the provider writes nearly all of them
         return text
-    return _normalise(text, region)
+    # What is longer is no number, and must not fill the cache.
+    return text if len(text) > LONGEST_WRITTEN else _normalise(text, region)
 
 
 def is_full_number(text: str) -> bool:
@@ -113,7 +114,8 @@ def _compile_plain(region: str) -> re.Pattern[str] | None:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(main)
     if metadata is None or metadata.general_desc is None or not metadata.national_prefix:
         return None
-    lengths = "|".join(f"[0-9]{{{length}}}" for length in metadata.general_desc.possible_length)
+    longest_first = sorted(metadata.general_desc.possible_length, reverse=True)
+    lengths = "|".join(f"[0-9]{{{length}}}" for length in longest_first)
     return re.compile(f"{code}(?!{metadata.national_prefix_for_parsing})(?:{lengths})")
 
 

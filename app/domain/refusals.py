@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.domain.keywords import fold_text, split_words
 from app.domain.signatures import cut_endings
+from app.domain.slips import MOST_SLIPS, measure_slips
 
 
 def _list_words(text: str) -> frozenset[str]:
@@ -50,6 +51,7 @@ _TEXTS = _list_words(
 # Texts alone: CANCEL and END may refuse much else.
 _TEXTS_ALONE = _list_words(
     "text texts texting txt txts txting textin message messages messaging msg msgs msging sms smses"
+    " sending"
 )
 _POINTERS = _list_words("it that this these those them all any everything list lists database")
 _BETWEEN = _list_words(
@@ -86,9 +88,16 @@ _REWRITES = tuple(
         ("(?:take|get) (me|us|my number|this number) off", r"remove \1 from"),
         ("delete (me|us|my number|this number)", r"remove \1"),
         ("be (?:taken off|removed)", "remove me"),
-        (rf"(?:do not|dont|never) (?:ever )?{_ACT} (me|us|my|this|any)", r"stop texting \1"),
+        (
+            rf"(?:do not|dont|never) (?:ever )?(?:{_ACT} or )?{_ACT} (me|us|my|this|any)",
+            r"stop texting \1",
+        ),
         (f"no (?:more|further)(?= (?:of )?(?:these |those |the |your |ur )?{_TEXT}\\b)", "stop"),
         (_NO_WISH, "stop"),
+        ("(?:i |we )?(?:do not|dont) (?:want|wish) to be (?:contacted|texted)", "stop texting me"),
+        ("(?:do not|dont) send (?=again|anymore|any more)", "stop sending "),
+        ("i (?:already )?said (?=stop|unsubscribe)|(?:i )?(?:told|asked) you to (?=stop)", ""),
+        ("cease(?: and desist)?", "stop"),
         ("leave me alone", "stop it"),
         ("(?:i am|im|we are|were) (?:not|no longer) interested", "sorry"),
         ("(?:not|no longer) interested", "sorry"),
@@ -114,6 +123,7 @@ _ASKING = re.compile(
 _SURE_PHRASE = re.compile(
     r"\b(?:stop|quit|cease) (?:\w+ )?(?:send|text|txt|messag|msg|contact|spam)\w*"
     r" (?:\w+ )?(?:me|us)\b"
+    r"|^(?:please )?stop (?:or|otherwise)\b"
     r"|\bunsubscribe me\b|\boptout me\b|\bremove (?:me|my number) from\b"
 )
 # Not to do it, or whether it was done.
@@ -248,7 +258,6 @@ _OTHER_WORDS = _list_words(
     " cancer cancels cancelled canceled evoke remote removed removes remover subscribe subscribed"
     " subscriber resubscribe quite quiet output texts"
 )
-MOST_SLIPS = 3
 _OFTEN_MISSPELT = {
     **dict.fromkeys(("stop", "stopall", "optout", "cancel", "remove", "revoke"), 1),
     "unsubscribe": MOST_SLIPS,
@@ -297,30 +306,13 @@ def _list_meant(word: str) -> tuple[str, ...]:
         meant
         for meant, most in _OFTEN_MISSPELT.items()
         if short == re.sub(r"(.)\1+", r"\1", meant)
-        or (len(letters) >= 3 and _measure_slips(letters, meant) <= most)
+        or (len(letters) >= 3 and measure_slips(letters, meant) <= most)
     ]
     found += [
         each
         for each in _OBJECTS_MISSPELT
-        if each[0] == word[0] and len(word) >= 5 and _measure_slips(letters, each) == 1
+        if each[0] == word[0] and len(word) >= 5 and measure_slips(letters, each) == 1
     ]
-    if word.startswith("stop") and word[4:] in _TEXTS:
-        found.append(f"stop {word[4:]}")
+    if short.startswith("stop") and short[4:] in _TEXTS | _POINTERS:
+        found.append(f"stop {short[4:]}")
     return tuple(found)
-
-
-def _measure_slips(one: str, other: str) -> int:
-    """How many letters were left out, added, changed or swapped with their neighbour."""
-    if abs(len(one) - len(other)) > MOST_SLIPS:
-        return MOST_SLIPS + 1
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for row, a in enumerate(one, start=1):
-        line = [row]
-        for column, b in enumerate(other, start=1):
-            cost = min(last[column] + 1, line[-1] + 1, last[column - 1] + (a != b))
-            if row > 1 and column > 1 and a == other[column - 2] and one[row - 2] == b:
-                cost = min(cost, before[column - 2] + 1)
-            line.append(cost)
-        before, last = last, line
-    return last[-1]

@@ -1,18 +1,24 @@
-"""A real pgbouncer in front of a server of the tests."""
+"""A real pgbouncer in front of a server of the tests; as a command it brings the program."""
 
 import contextlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.debian import install_package
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_place import find_account
 from tests.support.service import find_free_port
 
+MISSING = (
+    "poolers are tested with a real pgbouncer: install it (Debian: apt-get install pgbouncer;"
+    " macOS: brew install pgbouncer)"
+)
 PLACES = ("/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
@@ -26,7 +32,7 @@ def pooling(
 ) -> Iterator[int]:
     """The port of a pooler in that pool_mode, with all else as it comes."""
     program = find_pgbouncer()
-    assert program is not None
+    assert program is not None, MISSING
     port = find_free_port()
     folder.mkdir()
     settings = folder / "pgbouncer.ini"
@@ -65,3 +71,12 @@ def pooling(
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def main() -> None:
+    if find_pgbouncer() is None and not install_package("pgbouncer"):
+        sys.exit(MISSING)
+
+
+if __name__ == "__main__":
+    main()

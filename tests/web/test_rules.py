@@ -134,7 +134,7 @@ async def test_what_people_do_to_rules_is_in_the_audit_trail(lone_visitor: Visit
         ({"name": ""}, "name"),
         ({"keyword": "two words"}, "keyword"),
         ({"pattern": "("}, "pattern"),
-        ({"source_prefix": "07"}, "source_prefix"),
+        ({"source_prefix": "00 07"}, "source_prefix"),
         ({"days": "someday"}, "days"),
         ({"from": "9"}, "from"),
         ({"to": "25:00"}, "to"),
