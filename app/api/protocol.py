@@ -36,7 +36,7 @@ MAX_HEAD_BYTES = 80 * 1024
 # its size, and nobody else bounds what stands between and behind them (extensions, trailers).
 MAX_FORWARD_BYTES = 1024 * 1024
 MAX_WIRE_BYTES = 8 * 1024 * 1024
-# What is taken from a caller before the request in hand has been answered.
+# What is taken from a caller before the request in hand is answered and the answers are read.
 MAX_AHEAD_BYTES = 64 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
@@ -139,7 +139,8 @@ class HttpProtocol(asyncio.Protocol):
         self._buffer = self._buffer + data if self._buffer else data
         if self._state != "answering":
             self._advance()
-        if self._state == "answering" and len(self._buffer) > MAX_AHEAD_BYTES:
+        must_wait = self._state == "answering" or self._output.is_blocked
+        if must_wait and len(self._buffer) > MAX_AHEAD_BYTES:
             self._pause_reading()
 
     def eof_received(self) -> bool:
@@ -160,7 +161,7 @@ class HttpProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._output.unblock()
         if self._state == "idle":
-            self._advance()
+            self._go_on()
 
     # What uvicorn's server and `Connections` call.
 
@@ -198,7 +199,10 @@ class HttpProtocol(asyncio.Protocol):
         """False where more of it must come."""
         try:
             if self._state == "idle" and self._buffer[0] in b"\r\n":
+                # Some end a body with an empty line that its length does not count.
                 self._buffer = self._buffer.lstrip(b"\r\n")
+                if not self._buffer:
+                    return False
             end, after = find_head(self._buffer, self._looked_at)
             if (len(self._buffer) if end < 0 else end) > MAX_HEAD_BYTES:
                 self._refuse_long_head()

@@ -84,12 +84,12 @@ def find_head(data: bytes, start: int = 0) -> tuple[int, int]:
         end, blank = -1, 0
     elif data[first - 1] == _CR:
         end, blank = data.find(b"\r\n\r\n", start - 3 if start > 3 else 0), 4
-        if end < 0 and (b"\n\n" in data or b"\n\r\n" in data):
-            raise BadRequest("some lines end with CRLF and some with LF")
     else:
         end, blank = data.find(b"\n\n"), 2
     if end >= 0:
         return end, end + blank
+    if b"\n\n" in data or b"\n\r\n" in data:
+        raise BadRequest("some lines end with CRLF and some with LF")
     # What cannot become one is answered at once: nobody need wait to hear it.
     if not _BEGINNING.match(data):
         raise BadRequest("this is no request")

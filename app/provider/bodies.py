@@ -19,6 +19,8 @@ _FORM_TYPE = b"application/x-www-form-urlencoded"
 _FORM_START = re.compile(rb'(?![\[{"<])[^\s=]*=')
 
 _GZIP_START = b"\x1f\x8b\x08"
+# Parts that each are a gzip; nobody needs as many.
+_MAX_MEMBERS = 256
 # What zlib calls them: gzip or zlib, whichever it is, then the bare one that some mean by deflate.
 _BARE = -15
 _WINDOWS = (47, _BARE)
@@ -95,20 +97,40 @@ def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
 
 def _inflate_once(body: bytes, problems: set[str]) -> bytes:
     for window in _WINDOWS:
-        inflating = zlib.decompressobj(window)
         try:
-            inflated = inflating.decompress(body, MAX_BYTES + 1)
+            inflated, is_whole, rest = _inflate_members(body, window)
         except zlib.error:
             continue
-        if len(inflated) > MAX_BYTES:
+        if len(inflated) + len(rest) > MAX_BYTES:
             raise TooLarge("inflated it is over 64 KiB")
-        if inflating.eof:
+        if is_whole and not rest:
             return inflated
-        # Only what has a head of its own is known to be inflated, though its end is missing.
-        if window != _BARE and inflated:
+        # Only what has a head of its own is known to be inflated, though its end is odd.
+        if window != _BARE and (is_whole or inflated):
             problems.add("charset")
-            return inflated
+            return inflated + rest
     return body
+
+
+def _inflate_members(body: bytes, window: int) -> tuple[bytes, bool, bytes]:
+    """What it inflates to, whether to its end, and what follows that.
+
+    A gzip may be several, one behind the other. Raises zlib.error for what does not begin as one.
+    """
+    inflated = b""
+    for _ in range(_MAX_MEMBERS):
+        inflating = zlib.decompressobj(window)
+        try:
+            inflated += inflating.decompress(body, MAX_BYTES + 1 - len(inflated))
+        except zlib.error:
+            if not inflated:
+                raise
+            return inflated, True, body
+        # Padding is no text.
+        body = inflating.unused_data.lstrip(b"\r\n\0")
+        if not inflating.eof or not body.startswith(_GZIP_START) or len(inflated) > MAX_BYTES:
+            return inflated, inflating.eof, body
+    return inflated, True, body
 
 
 def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Pair]:
