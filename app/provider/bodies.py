@@ -105,7 +105,7 @@ def _inflate_once(body: bytes, problems: set[str]) -> bytes:
             raise TooLarge("it is over 64 KiB once decompressed")
         if is_whole and not rest:
             return inflated
-        # Only what has a head of its own is known to be inflated, though its end is odd.
+        # Raw deflate has no header: with an odd end it might not have been compressed at all.
         if window != _BARE and (is_whole or inflated):
             problems.add("charset")
             return inflated + rest
