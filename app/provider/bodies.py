@@ -1,4 +1,4 @@
-"""How the bytes of a body fall apart into name/value pairs, losing none."""
+"""Splits the bytes of a body into name/value pairs without losing any."""
 
 import html
 import re
@@ -12,7 +12,7 @@ from app.provider.loose_forms import split_lines, split_loose_form
 from app.provider.multipart import find_boundary, split_multipart
 from app.provider.parameters import KNOWN_NAME, MAX_PAIRS, OPAQUE
 
-# What a forward may hold: of its query, and of its body as it came and inflated.
+# Size limits of a forward: its query, and its body before and after decompression.
 MAX_BYTES = 64 * 1024
 
 _FORM_TYPE = b"application/x-www-form-urlencoded"
@@ -21,7 +21,7 @@ _FORM_START = re.compile(rb'(?![\[{"<])[^\s=]*=')
 _GZIP_START = b"\x1f\x8b\x08"
 # Parts that each are a gzip; nobody needs as many.
 _MAX_MEMBERS = 256
-# What zlib calls them: gzip or zlib, whichever it is, then the bare one that some mean by deflate.
+# zlib's codes for gzip or zlib, detected, and for the raw form that some mean by deflate.
 _BARE = -15
 _WINDOWS = (47, _BARE)
 
@@ -41,9 +41,9 @@ _XML_ELEMENT = re.compile(
 
 
 def inflate(body: bytes, coding: bytes, problems: set[str]) -> bytes:
-    """A body without its Content-Encoding, gzip or deflate; as it came where it is in neither.
+    """A body after undoing gzip or deflate; unchanged if it is in neither.
 
-    A gzip that nobody declared is known by how it begins. What was cut off adds `charset`. Raises
+    Undeclared gzip is recognised by its first bytes. A truncated body adds `charset`. Raises
     TooLarge.
     """
     codings = [each.strip().lower() for each in coding.split(b",")[:4]]
@@ -58,10 +58,10 @@ def split_body(
 ) -> tuple[list[Pair], str | None]:
     """The pairs of a body, and the declared charset that their bytes are still in.
 
-    Trusts the body's looks before its declared type, which is often wrong or missing. UTF-16 and
-    UTF-32, JSON, XML and multipart with a charset come out in UTF-8 (None): their escapes and parts
-    have charsets of their own. What fits no form is one pair named `body`; so is what follows a
-    fault. What was odd about the bytes is added to `problems`.
+    Trusts the body's content before its declared type, which is often wrong or missing. UTF-16 and
+    UTF-32, JSON, XML and multipart with a charset are converted to UTF-8 (None): their escapes and
+    parts have their own charsets. Anything that fits no format is one pair named `body`; so is the
+    rest after an error. Problems of the bytes are added to `problems`.
     """
     charset = read_charset(content_type)
     wide = read_wide(body, charset, problems)
@@ -84,9 +84,9 @@ def split_body(
 
 
 def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
-    """What looks like an `auth` value where no parameter is one: nested, or in text of any kind.
+    """A probable `auth` value if no parameter is named so: nested, or in any kind of text.
 
-    It only opens the door: the text is kept as it is, but for the value that opened it.
+    Only used to admit the request: the text is kept unchanged except for the value that matched.
     """
     found = [value for name, value in pairs if _NESTED_AUTH.search(name)]
     for name, value in pairs:
@@ -102,10 +102,10 @@ def _inflate_once(body: bytes, problems: set[str]) -> bytes:
         except zlib.error:
             continue
         if len(inflated) + len(rest) > MAX_BYTES:
-            raise TooLarge("inflated it is over 64 KiB")
+            raise TooLarge("it is over 64 KiB once decompressed")
         if is_whole and not rest:
             return inflated
-        # Only what has a head of its own is known to be inflated, though its end is odd.
+        # Raw deflate has no header: with an odd end it might not have been compressed at all.
         if window != _BARE and (is_whole or inflated):
             problems.add("charset")
             return inflated + rest
@@ -134,7 +134,7 @@ def _inflate_members(body: bytes, window: int) -> tuple[bytes, bool, bytes]:
 
 
 def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Pair]:
-    """The known elements, wherever they stand, and the whole as it came."""
+    """The known elements at any depth, and the whole body unchanged."""
     declared = _XML_ENCODING.match(body)
     if charset is None and declared is not None:
         charset = declared[1].decode("latin-1")
