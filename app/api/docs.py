@@ -33,8 +33,12 @@ def make_docs_router(app: FastAPI) -> APIRouter:
     """The description and its page. They are open to everybody, so each is built only once."""
     router = APIRouter(include_in_schema=False)
 
-    page = _Written(lambda: render_docs(app.openapi()))
-    schema = _Written(lambda: json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")))
+    # FastAPI cannot make a description in two threads at once.
+    writing = asyncio.Lock()
+    page = _Written(writing, lambda: render_docs(app.openapi()))
+    schema = _Written(
+        writing, lambda: json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":"))
+    )
 
     @router.get("/docs")
     async def show_docs(request: Request) -> Response:
@@ -54,9 +58,10 @@ def make_docs_router(app: FastAPI) -> APIRouter:
 class _Written:
     """A text that is built when first requested, and sent plain or compressed."""
 
-    def __init__(self, write: Callable[[], str]) -> None:
+    def __init__(self, writing: asyncio.Lock, write: Callable[[], str]) -> None:
+        """`writing` is held while `write` runs, in a thread."""
+        self._writing = writing
         self._write = write
-        self._writing = asyncio.Lock()
         self._plain = self._packed = b""
 
     async def answer(

@@ -18,7 +18,6 @@ MAX_KNOWN_BYTES = 1024
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _METHOD = re.compile(_TOKEN)
-_BEGINNING = re.compile(_TOKEN + rb"(?: |\Z)")
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):([^\0\r\n]*)(?:\r\n|\Z)", re.MULTILINE)
 # Libraries made for mail fold a multipart's Content-Type onto the next line.
 _FOLDED_TYPE = re.compile(
@@ -32,6 +31,8 @@ _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 _OTHER_VERSION = re.compile(rb"HTTP/[0-9](?:\.[0-9])?")
 _USUAL_METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE")}
 _METHODS = (*_USUAL_METHODS, b"OPTIONS", b"TRACE", b"CONNECT")
+# The longest of them, the space behind it and a bit.
+_MAX_METHOD = 16
 _CR = 13
 
 
@@ -90,13 +91,17 @@ def find_head(data: bytes, start: int = 0) -> tuple[int, int]:
     if b"\n\n" in data or b"\n\r\n" in data:
         raise BadRequest("some lines end with CRLF and some with LF")
     # Bytes that cannot become a request are refused at once instead of waiting for more.
-    if not _BEGINNING.match(data):
+    if not may_begin_request(data[:_MAX_METHOD]):
         raise BadRequest("this is not an HTTP request")
     return -1, 0
 
 
 def may_begin_request(data: bytes) -> bool:
-    """Whether the bytes after a body are empty or look like another request."""
+    """Whether it looks like the beginning of a request, or like nothing.
+
+    Only known methods do: of what stands behind a request, such as a body that nobody announced,
+    most bytes could be the beginning of some method, and would spoil the next request.
+    """
     word, space, _ = data.lstrip(b"\r\n").partition(b" ")
     if space:
         return word in _METHODS

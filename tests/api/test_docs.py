@@ -1,11 +1,16 @@
 """The description of the interface: complete, with fictitious numbers, and shown by ourselves."""
 
+import asyncio
 import re
+import time
 from typing import Any
 
+import httpx2
+from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import compile_path
 
+from app.api.docs import make_docs_router
 from app.api.rest import build_rest
 from tests.api.running import Running
 
@@ -115,3 +120,24 @@ async def test_the_description_is_written_once_and_packed_on_request(lone_api: R
         assert packed.content == plain.content
         assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 4
         assert plain.headers["vary"] == "Accept-Encoding"
+
+
+async def test_the_page_and_the_description_can_be_asked_for_at_once() -> None:
+    """The library that describes the interface raises KeyError where two threads are in it."""
+    making: list[int] = []
+
+    class Described(FastAPI):
+        def openapi(self) -> dict[str, Any]:
+            making.append(1)
+            time.sleep(0.05)
+            assert making == [1]
+            making.clear()
+            return {"info": {"description": "x"}, "paths": {}, "components": {"schemas": {}}}
+
+    app = Described(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(make_docs_router(app))
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://letterbox.test"
+    ) as client:
+        answers = await asyncio.gather(client.get("/docs"), client.get("/openapi.json"))
+    assert [answer.status_code for answer in answers] == [200, 200]

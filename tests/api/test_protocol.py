@@ -58,6 +58,19 @@ async def test_an_empty_line_after_a_forward_is_no_request(kit: Kit, ending: byt
     assert sorted(await kit.find()) == ["1", "2"]
 
 
+@pytest.mark.parametrize("rest", [b"x", b"auth", b"GETX"])
+async def test_a_body_that_nobody_announced_does_not_spoil_the_next_forward(
+    kit: Kit, rest: bytes
+) -> None:
+    """Node sends one behind a GET; `xGET /inbound` would be answered 405 and not sent again."""
+    async with serving(kit) as port:
+        answer = await talk(port, write_get("1") + rest)
+    first, _, second = answer.removeprefix(b"HTTP/1.1 ").partition(b"HTTP/1.1 ")
+    assert (first[:3], second[:3]) == (b"200", b"400")
+    assert b"connection: close" in second
+    assert await kit.find() == ["1"]
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 async def test_a_forward_may_come_in_pieces(kit: Kit, size: int) -> None:
     whole = write_post("1", b"Connection: close")
