@@ -114,7 +114,7 @@ def _make_schema(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
     )
-    # What people look for stands first, whatever is routed first.
+    # In the order in which people look for them, not the routing order.
     paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
     schema["paths"] = {**dict(paths), PATH: _describe_inbound()}
     components = schema.setdefault("components", {})
@@ -168,8 +168,9 @@ def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
 def _describe_inbound() -> dict[str, Any]:
     responses = {
         "200": {"description": "`OK`: the message is on disk, or was already", "content": _TEXT},
+        "400": {"description": "the request cannot be read, or ended too early", "content": _TEXT},
         "403": {"description": "`auth` or the caller's address is wrong", "content": _TEXT},
-        "408": {"description": "the body did not arrive in time", "content": _TEXT},
+        "408": {"description": "the request did not arrive in time", "content": _TEXT},
         "413": {"description": f"over {MAX_BYTES // 1024} KiB", "content": _TEXT},
         "503": {
             "description": "nothing durable can be written; send it again",

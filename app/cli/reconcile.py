@@ -12,9 +12,11 @@ from rich.progress import Progress
 from app.account import open_provider
 from app.cli.account import read_time
 from app.cli.offline import find_actor, run_on_database
+from app.flows.keep_time import Clock
 from app.flows.reconcile import Reconciler, Reconciliation
 from app.settings import Settings, load_settings
 from app.storage.audit import add_audit
+from app.storage.clock import read_clock
 from app.storage.database import Database
 from app.storage.wakeups import ring_once
 
@@ -39,6 +41,9 @@ def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
 async def _run(
     database: Database, settings: Settings, since: datetime, until: datetime
 ) -> Reconciliation:
+    # The lease is shared with other machines, so it uses the database's time.
+    clock = Clock()
+    clock.set(await database.read(read_clock), clock.seconds())
     async with open_provider(settings) as client:
         reconciler = Reconciler(
             database,
@@ -46,7 +51,7 @@ async def _run(
             zone=settings.zone,
             region=settings.default_region,
             holder=secrets.token_hex(8),
-            now=lambda: datetime.now(UTC),
+            now=clock.now,
         )
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("Comparing", total=1.0)
@@ -54,9 +59,7 @@ async def _run(
                 since, until, lambda share: progress.update(bar, completed=share)
             )
     detail = {"from": since.isoformat(), "to": until.isoformat(), "missing": result.missing}
-    await database.write(
-        add_audit, find_actor(), "reconcile.run", "messages", detail, datetime.now(UTC)
-    )
+    await database.write(add_audit, find_actor(), "reconcile.run", "messages", detail, clock.now())
     if result.missing:
         await ring_once(database, "messages")
     return result

@@ -1,8 +1,8 @@
-"""Reads what a text says about our texts: a refusal in the many forms that people write, or none.
+"""Recognises opt-outs in the many forms that people write.
 
-Words: those in use among UK and US providers. A refusal is short: its word, politeness around it,
-and for the plainest words what is refused ("stop texting me", "remove me from your list"). Any
-other word makes it a sentence that merely contains one.
+The words are those that UK and US providers use. A refusal is short: its word, polite phrases, and
+for the plainest words what is refused ("stop texting me", "remove me from your list"). With any
+other word it is a sentence that merely contains one.
 """
 
 import re
@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.domain.keywords import fold_text, split_words
 from app.domain.signatures import cut_endings
+from app.domain.slips import MOST_SLIPS, measure_slips
 
 
 def _list_words(text: str) -> frozenset[str]:
@@ -25,7 +26,7 @@ OPT_IN_WORDS = frozenset({"start", "unstop"})
 ANSWER_WORD = "yes"
 
 LONGEST_REFUSAL = 200
-# A text that says one word again and again may be longer.
+# A text that only repeats one word may be longer.
 LONGEST_REPETITION = 2000
 
 _POLITE = _list_words(
@@ -38,7 +39,7 @@ _POLITE = _list_words(
     " bitte danke merci svp sil vous te plait pla\u00eet favor por gracias grazie obrigado obrigada"
     " dzieki prosze tack tak diolch"
 )
-# What is refused; a word of these must be among what follows a plain STOP.
+# What is refused; one of these words must follow a plain STOP.
 _TEXTS = _list_words(
     "text texts texting txt txts txting txtin textin texted message messages messaging messagin msg"
     " msgs msging sms smses mail mails email emails emailing news newsletter newsletters alert"
@@ -47,9 +48,10 @@ _TEXTS = _list_words(
     " notifications reminder reminders info contact contacting communication communications"
     " bothering pestering harassing calling deals vouchers sending send sent"
 )
-# Texts alone: CANCEL and END may refuse much else.
+# Only texts: CANCEL and END may be about many other things.
 _TEXTS_ALONE = _list_words(
     "text texts texting txt txts txting textin message messages messaging msg msgs msging sms smses"
+    " sending"
 )
 _POINTERS = _list_words("it that this these those them all any everything list lists database")
 _BETWEEN = _list_words(
@@ -57,7 +59,7 @@ _BETWEEN = _list_words(
     " receiving receive recieving recieve anymore ever phone mobile cell number numbers off with"
     " about by via in kind of unwanted annoying details"
 )
-# What is ours or theirs to end may be more than texts: a person has to look.
+# May be about more than texts: a person has to look.
 _DOUBTFUL = _list_words("subscription subscriptions service services lol lmao haha hahaha ha")
 _BAG = _TEXTS | _POINTERS | _BETWEEN | _DOUBTFUL
 
@@ -74,7 +76,7 @@ _NO_WISH = (
     "(?: to)?(?: be| get| have| receive| receiving| getting)*"
     f"(?= (?:any |more |further |these |those |your |ur |the |this |of )*{_TEXT}\\b)"
 )
-# Other ways to say it, in the words above; one after another, over folded words.
+# Other phrases, replaced by the words above; applied in this order to folded words.
 _REWRITES = tuple(
     (re.compile(rf"\b(?:{pattern})\b"), words)
     for pattern, words in (
@@ -86,9 +88,16 @@ _REWRITES = tuple(
         ("(?:take|get) (me|us|my number|this number) off", r"remove \1 from"),
         ("delete (me|us|my number|this number)", r"remove \1"),
         ("be (?:taken off|removed)", "remove me"),
-        (rf"(?:do not|dont|never) (?:ever )?{_ACT} (me|us|my|this|any)", r"stop texting \1"),
+        (
+            rf"(?:do not|dont|never) (?:ever )?(?:{_ACT} or )?{_ACT} (me|us|my|this|any)",
+            r"stop texting \1",
+        ),
         (f"no (?:more|further)(?= (?:of )?(?:these |those |the |your |ur )?{_TEXT}\\b)", "stop"),
         (_NO_WISH, "stop"),
+        ("(?:i |we )?(?:do not|dont) (?:want|wish) to be (?:contacted|texted)", "stop texting me"),
+        ("(?:do not|dont) send (?=again|anymore|any more)", "stop sending "),
+        ("i (?:already )?said (?=stop|unsubscribe)|(?:i )?(?:told|asked) you to (?=stop)", ""),
+        ("cease(?: and desist)?", "stop"),
         ("leave me alone", "stop it"),
         ("(?:i am|im|we are|were) (?:not|no longer) interested", "sorry"),
         ("(?:not|no longer) interested", "sorry"),
@@ -102,7 +111,7 @@ _REWRITES = tuple(
         ("(?:the |to )?(?:fuck|hell) ", ""),
     )
 )
-# Who asks us to stop, or how to: the bare word may then mean something else.
+# A request to stop, or a question how to: the bare word may then mean something else.
 _ASKING = re.compile(
     r"^(?:(?:please|hi|hello|hey|ok|so|and) )*(?:"
     r"(?:please )?(?:can|could|would|will) (?:you|u|we|i)(?: guys)?(?: please| pls| plz| just)*"
@@ -114,6 +123,7 @@ _ASKING = re.compile(
 _SURE_PHRASE = re.compile(
     r"\b(?:stop|quit|cease) (?:\w+ )?(?:send|text|txt|messag|msg|contact|spam)\w*"
     r" (?:\w+ )?(?:me|us)\b"
+    r"|^(?:please )?stop (?:or|otherwise)\b"
     r"|\bunsubscribe me\b|\boptout me\b|\bremove (?:me|my number) from\b"
 )
 # Not to do it, or whether it was done.
@@ -140,16 +150,16 @@ _INITIALS = re.compile(r"(?<!\w)(?:\w[.\-_*\s]+){2,}\w?(?!\w)")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`word` as in the sets above or YES; `is_sure` false: a person should look."""
+    """`word` is from the sets above or YES; if `is_sure` is false, a person should look."""
 
     word: str
     is_sure: bool = True
 
 
-# A trial asks for the same texts again and again, and so does the flow for each pair.
+# Cached: previews and the flow ask for the same texts repeatedly.
 @lru_cache(maxsize=1024)
 def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | None:
-    """What a text says about our texts; None for any other text.
+    """What a text says about receiving texts; None if nothing.
 
     `names` are folded words by which we are known to the sender, or they to us.
     """
@@ -186,7 +196,7 @@ def _rewrite(words: list[str]) -> str:
 
 
 def _read_words(text: str, names: Collection[str]) -> Reading | None:
-    """What folded words say, all of them understood; None where some are not."""
+    """The meaning of folded words; None unless all of them are understood."""
     asking = _ASKING.match(text)
     words = text[asking.end() if asking else 0 :].split()
     found: Reading | None = None
@@ -221,7 +231,7 @@ def _is_filling(word: str, names: Collection[str], core: str) -> bool:
 def _judge(
     word: str, following: list[str], names: Collection[str], *, is_asking: bool
 ) -> Reading | None:
-    """What an opt-out word means with what is refused behind it."""
+    """The meaning of an opt-out word and the words after it."""
     others = [each for each in following if each not in _POLITE and each != word]
     digits = "".join(each for each in others if each.isdecimal())
     if digits and (len(digits) < 4 or word not in _PLAIN | _LEAVE):  # stop 5, cancel 60777
@@ -242,13 +252,12 @@ def _judge(
 MOST_WORDS = 12
 MOST_STRANGE = 2
 
-# Short words that are no slip of the finger.
+# Correct short words, not typing errors.
 _OTHER_WORDS = _list_words(
     "shop step steps top stops stopped stopping swop slop stock stomp strap drop sop pot spot post"
     " cancer cancels cancelled canceled evoke remote removed removes remover subscribe subscribed"
     " subscriber resubscribe quite quiet output texts"
 )
-MOST_SLIPS = 3
 _OFTEN_MISSPELT = {
     **dict.fromkeys(("stop", "stopall", "optout", "cancel", "remove", "revoke"), 1),
     "unsubscribe": MOST_SLIPS,
@@ -257,7 +266,7 @@ _OBJECTS_MISSPELT = tuple(each for each in sorted(_TEXTS | {"sending"}) if len(e
 
 
 def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
-    """A refusal but for one word that is nearly one of its words."""
+    """A refusal except for one misspelt word."""
     for changed in _list_corrected(words):
         said = _read_words(_rewrite(changed), names)
         if said is not None and said.word in OPT_OUT_WORDS:
@@ -266,7 +275,7 @@ def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
 
 
 def _find_phrase(words: list[str]) -> Reading | None:
-    """What would be a refusal by itself, amid other words."""
+    """A refusal among other words."""
     text = _rewrite(words)
     if _SURE_PHRASE.search(text) and not _TOLD_OF.search(text):
         return Reading("stop", is_sure=False)
@@ -274,7 +283,7 @@ def _find_phrase(words: list[str]) -> Reading | None:
 
 
 def _list_corrected(words: list[str]) -> Iterator[list[str]]:
-    """The words with one of them, or two that are one, as it may have been meant."""
+    """The words with one of them, or two joined, corrected."""
     for place, word in enumerate(words):
         for meant in _list_meant(word):
             yield [*words[:place], meant, *words[place + 1 :]]
@@ -287,40 +296,23 @@ def _list_corrected(words: list[str]) -> Iterator[list[str]]:
 
 @lru_cache(maxsize=4096)
 def _list_meant(word: str) -> tuple[str, ...]:
-    """The words of a refusal that somebody may have meant by this one."""
+    """The opt-out words that this word may be a misspelling of."""
     if word in _OTHER_WORDS or word in _BAG | _POLITE or word in OPT_OUT_WORDS or len(word) > 20:
         return ()
     letters = word.replace("0", "o").replace("5", "s").replace("1", "l")
-    # Whoever leans on a key: stooop, STOPPPP.
+    # Repeated letters: stooop, STOPPPP.
     short = re.sub(r"(.)\1+", r"\1", letters)
     found = [
         meant
         for meant, most in _OFTEN_MISSPELT.items()
         if short == re.sub(r"(.)\1+", r"\1", meant)
-        or (len(letters) >= 3 and _measure_slips(letters, meant) <= most)
+        or (len(letters) >= 3 and measure_slips(letters, meant) <= most)
     ]
     found += [
         each
         for each in _OBJECTS_MISSPELT
-        if each[0] == word[0] and len(word) >= 5 and _measure_slips(letters, each) == 1
+        if each[0] == word[0] and len(word) >= 5 and measure_slips(letters, each) == 1
     ]
-    if word.startswith("stop") and word[4:] in _TEXTS:
-        found.append(f"stop {word[4:]}")
+    if short.startswith("stop") and short[4:] in _TEXTS | _POINTERS:
+        found.append(f"stop {short[4:]}")
     return tuple(found)
-
-
-def _measure_slips(one: str, other: str) -> int:
-    """How many letters were left out, added, changed or swapped with their neighbour."""
-    if abs(len(one) - len(other)) > MOST_SLIPS:
-        return MOST_SLIPS + 1
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for row, a in enumerate(one, start=1):
-        line = [row]
-        for column, b in enumerate(other, start=1):
-            cost = min(last[column] + 1, line[-1] + 1, last[column - 1] + (a != b))
-            if row > 1 and column > 1 and a == other[column - 2] and one[row - 2] == b:
-                cost = min(cost, before[column - 2] + 1)
-            line.append(cost)
-        before, last = last, line
-    return last[-1]

@@ -1,8 +1,8 @@
-"""Cuts off what stands below a text: signatures of mail apps, quoted lines, the writer's name."""
+"""Removes what follows a text: signatures of mail apps, quoted lines, the writer's name."""
 
 import re
 
-# What mail apps write below a text, and the lines of others that they quote.
+# Signatures of mail apps, and quoted lines.
 _SIGNATURES = tuple(
     (sign, re.compile(pattern, re.MULTILINE | re.DOTALL | re.IGNORECASE))
     for sign, pattern in (
@@ -24,7 +24,7 @@ _SIGNATURES = tuple(
         ("from: ", r"^from: .*"),
     )
 )
-# A word that is no name, wherever it stands.
+# A word that cannot be a name.
 _NAME = (
     r"(?!(?i:stop|stopall|unsub|unsubscribe|opt|optout|cancel|end|quit|revoke|remove|start|unstop"
     r")\b)"
@@ -45,7 +45,7 @@ _BELOW = re.compile(
 
 
 def cut_endings(body: str) -> str:
-    """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
+    """The text without a mail app's signature, quoted lines and the writer's name."""
     text = body.strip()
     lower = text.lower()
     for sign, pattern in _SIGNATURES:

@@ -28,7 +28,7 @@ READ_THREADS = 4
 BUSY_SECONDS = 10.0
 # What was committed is written to its place so often while much comes, in the writing thread: at
 # four times a second that meets fewer than one message in a hundred.
-CHECKPOINT_JOBS = 50
+CHECKPOINT_JOBS = 200
 CHECKPOINT_SECONDS = 0.25
 IDLE_CHECKPOINT_SECONDS = 30.0
 # How long a start looks for damage; and how long one does who has found some, while messages wait

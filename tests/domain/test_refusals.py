@@ -309,6 +309,24 @@ MORE_REFUSALS = [
     "stop danke",
     "STOP s'il vous plait",
 ]
+MORE_REFUSALS += [
+    "I said STOP!",
+    "I already said stop",
+    "told you to stop",
+    "Cease and desist",
+    "quit sending me texts",
+    "do not call or text me",
+    "dont send anymore",
+    "please do not send again",
+    "i do not wish to be contacted",
+    "STOP - wrong number",
+    "stop/unsubscribe",
+    "Unsubscribe STOP",
+    "take me off",
+    "no STOP",
+    "STOP Sent from my Huawei phone",
+    "s top",
+]
 BRINGS_BACK = {
     "START": "start",
     "start please": "start",
@@ -362,7 +380,26 @@ UNSURE = [
     "stopal",
     "stop al",
 ]
+UNSURE += [
+    "STOP or I'll report you",
+    "stoppit",
+    "STOPP IT",
+    "Stop2",
+    "please could you stop",
+    "styop",
+]
 SENTENCES = [
+    "I never said that",
+    "Who told you to call",
+    "send again please",
+    "please send more",
+    "I was told to stop by",
+    "STOP to opt out",
+    "no more than two",
+    "the rain will cease",
+    "do you sell stopwatches",
+    "call or text me",
+    "ship or stop",
     "don't stop",
     "dont stop",
     "Don\u2019t stop!",

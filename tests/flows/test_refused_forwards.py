@@ -158,7 +158,7 @@ async def test_however_many_numbers_a_stranger_names_it_is_one_alert(kit: Kit) -
     for number in range(60):
         await kit.forward(dest=f"4477009009{number:02}", auth="wrong-one")
     [alert] = await look(kit)
-    assert alert.count == 50
+    assert ROOM <= alert.count <= 60, "room is gained again while they come"
 
 
 @pytest.fixture

@@ -177,3 +177,20 @@ async def test_a_copy_that_was_cut_off_is_made_anew_before_a_migration(tmp_path:
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert not cut_off.exists()
+
+
+async def test_answers_that_wait_go_before_other_texts(bare_database: Database) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0007"))
+    for _ in range(2):
+        await bare_database.write(add_text, "queued", None, 900)
+    await bare_database.write(
+        lambda conn: conn.exec_driver_sql("UPDATE outbound SET origin = 'rule' WHERE id = 2")
+    )
+    await migrate(bare_database)
+
+    def list_priorities(conn: Connection) -> list[tuple[int, int | None]]:
+        table = outbound.c
+        query = select(table.priority, table.batch_id).order_by(table.id)
+        return [(row.priority, row.batch_id) for row in conn.execute(query)]
+
+    assert await bare_database.read(list_priorities) == [(1, None), (0, None)]

@@ -12,11 +12,9 @@ from app.storage.inbound import make_inserter
 from app.storage.leases import take_lease
 from tests.support.clock import NOW
 from tests.support.messages import make_message
-from tests.support.pgbouncer import find_pgbouncer, pooling
+from tests.support.pgbouncer import pooling
 from tests.support.postgres import PostgresServer
 from tests.support.service import run_command
-
-pytestmark = pytest.mark.skipif(find_pgbouncer() is None, reason="pgbouncer is not installed")
 
 
 def find_url(port: int, postgres_url: str) -> str:

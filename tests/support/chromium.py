@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.support.debian import install_package
+
 VARIABLE = "LETTERBOX_CHROMIUM"
 # The same engine without the windows around it: the pages' tests take half the time.
 SHELL = "chromium-headless-shell"
@@ -40,17 +42,9 @@ def find_chromium(downloaded: Path) -> Path | None:
 
 def bring_chromium() -> None:
     """Debian's where we may install it, else Playwright's; whoever looks again sees what came."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "-qq"], env=environment)
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-        for package in (SHELL, "chromium"):  # older releases have the whole one alone
-            installing = subprocess.run(
-                [*command, package], env=environment, stdout=subprocess.DEVNULL
-            )
-            if not installing.returncode:
-                return
-    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
+    # Older releases have the whole one alone.
+    if not (install_package(SHELL) or install_package("chromium")):
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
 
 
 def main() -> None:
