@@ -11,13 +11,13 @@ from app.domain.errors import (
     CodeError,
     CountMismatch,
     InvalidInput,
+    PermanentError,
     ProviderError,
     TooManyCalls,
     TurnedAway,
     UnreadableAnswer,
 )
 from app.domain.fates import NUMBER_CODES, ErrorClass, Fate
-from app.flows.watch import is_of_the_api
 from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
@@ -59,9 +59,10 @@ async def look_first(client: ProviderClient) -> Answer | None:
         return keep_back("the process ended before the call")
     except (AccountError, TooManyCalls, TurnedAway) as error:
         return _describe(error)
+    except PermanentError:
+        return None
     except ProviderError as error:
-        if is_of_the_api(error):
-            return None
+        # A balance that nobody can read is one of these: then one text tries alone.
         is_other = isinstance(error, UnreadableAnswer)
         error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
         return Answer(Fate.NOT_TAKEN, error_class, text=str(error))

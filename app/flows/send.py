@@ -35,6 +35,8 @@ CUT_OFF_SECONDS = 1.0
 # While calls are as quick as this, as many texts again are claimed ahead: one call then follows
 # another without a commit between.
 QUICK_SECONDS = 1.0
+# A pause or an opt-out after the claim is not seen: what has waited so long is claimed anew.
+AHEAD_SECONDS = 5.0
 
 ENDED = "the process stopped before the call"
 
@@ -75,8 +77,10 @@ class Sender:
     ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
     # Whether the provider answered the last call properly. Until it has, calls are made one by one,
-    # so that a nonsense answer makes only one text uncertain.
+    # so that a nonsense answer makes only one text uncertain. Calls under way from before do not
+    # count: they may hang for as long as a call can take.
     _is_answered: bool = False
+    _lone_call: asyncio.Task[list[SendResult]] | None = None
     _turn: asyncio.Task[Claim] | None = None
     _is_ending: bool = False
 
@@ -91,6 +95,11 @@ class Sender:
         is_quick = self._last_seconds is not None and self._last_seconds < QUICK_SECONDS
         ahead = self.policy.concurrency if is_quick else 0
         return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
+
+    @property
+    def _may_begin(self) -> bool:
+        is_tried = not self._is_answered and self._lone_call in self.calls
+        return len(self.calls) < self.policy.concurrency and not is_tried and not self._is_ending
 
     async def turn(self) -> Claim:
         """Record results, claim what is due and begin its calls. May raise anything.
@@ -190,10 +199,10 @@ class Sender:
         return claim, tell_results(conn, records, now, others=claim.ended)
 
     def _begin_calls(self) -> None:
-        at_once = self.policy.concurrency if self._is_answered else 1
-        while self.ready and len(self.calls) < at_once and not self._is_ending:
+        while self.ready and self._may_begin:
             call = asyncio.create_task(self._send(*self.ready.popleft()))
             self.calls.add(call)
+            self._lone_call = None if self._is_answered else call
             call.add_done_callback(self._end)
 
     def _end(self, call: asyncio.Task[list[SendResult]]) -> None:
@@ -202,7 +211,8 @@ class Sender:
             results = call.result()
             self.results.finished += results
             stops = any(result.step.stops_sender for result in results)
-            self._is_answered = _is_answered(results) and not stops
+            if any(map(_is_told, results)):
+                self._is_answered = _is_answered(results) and not stops
             if stops:
                 self._give_back("sending has stopped")
         self._begin_calls()
@@ -216,7 +226,9 @@ class Sender:
 
     async def _send(self, texts: Call, claimed_at_seconds: float) -> list[SendResult]:
         refusal = None
-        if len(texts) > 1 and not self._is_answered:
+        if self.seconds() - claimed_at_seconds > AHEAD_SECONDS:
+            refusal = keep_back("it had waited too long for its call")
+        elif len(texts) > 1 and not self._is_answered:
             self.metrics.calls.labels("credits").inc()
             refusal = await look_first(self.client)
         passed = self.seconds() - claimed_at_seconds
@@ -267,6 +279,11 @@ class Sender:
 def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
     """Whether the provider answered properly for at least one text of a call."""
     return any(each.fate in {Fate.TAKEN, Fate.REFUSED} for each in answers)
+
+
+def _is_told(result: SendResult) -> bool:
+    """Whether anything was asked of the provider, so that the result tells of it."""
+    return result.fate is not Fate.NOT_TAKEN or result.error_class is not None
 
 
 def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:

@@ -1,5 +1,6 @@
 """Checks the account's credits, which also shows whether account and provider work (again)."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ from app.storage.sender import (
 
 LEASE = "credits"
 EVERY = timedelta(minutes=10)
+# The API writes no balance so, and whatever else answers in JSON has digits in it as well.
+_JSON = re.compile(r"answered ['\"][\[{]")
 
 log = structlog.get_logger("letterbox.watch")
 
@@ -142,4 +145,6 @@ def is_of_the_api(error: ProviderError) -> bool:
     is_plain = isinstance(error, UnreadableAnswer) and not isinstance(
         error, StatusAnswer | HtmlAnswer | EmptyAnswer
     )
-    return isinstance(error, PermanentError) or (is_plain and any(map(str.isdigit, str(error))))
+    words = str(error)
+    is_balance = is_plain and any(map(str.isdigit, words)) and _JSON.search(words) is None
+    return isinstance(error, PermanentError) or is_balance

@@ -71,7 +71,7 @@ def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime)
             )
         elif is_probe and _shows_that_it_works(conn, result):
             resume_sender(conn, "sender", now, only_stopped=True)
-        elif is_probe and _tells_nothing(result):
+        elif is_probe and (_tells_nothing(result) or _was_kept_back(result)):
             plan_probe(conn, now, after=NEXT_PROBE)
 
 
@@ -95,6 +95,11 @@ def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:
 def _tells_nothing(result: SendResult) -> bool:
     """A text that was refused for itself says nothing of the account: let another one try."""
     return result.fate is Fate.REFUSED and result.error_class != ErrorClass.PASSING
+
+
+def _was_kept_back(result: SendResult) -> bool:
+    """No call was made for it, so the account is yet to be tried."""
+    return result.fate is Fate.NOT_TAKEN and result.error_class is None
 
 
 def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:

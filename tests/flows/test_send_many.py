@@ -362,6 +362,19 @@ async def test_what_was_claimed_ahead_of_a_pause_is_given_back(outbox: Outbox) -
     assert len(outbox.taken()) == 40
 
 
+async def test_what_waited_long_for_its_call_is_claimed_anew(outbox: Outbox) -> None:
+    first, *rest = [await outbox.queue(number) for number in FEW[:3]]
+    outbox.strike("slow", seconds=0.2)
+    sender = outbox.make_sender()
+    assert len((await sender.turn()).texts) == 3  # one goes, and the others wait for its answer
+    outbox.pass_seconds(6)
+    await outbox.database.write(note_refused_numbers, {FEW[1]: "STOP"}, outbox.now())
+    await asyncio.wait(sender.calls)
+    await sender.run_dry()
+    assert await outbox.statuses([first, *rest]) == ["sent", "cancelled", "sent"]
+    assert [number for number, _ in outbox.taken()] == [FEW[0], FEW[2]]
+
+
 async def test_one_number_that_is_not_settled_holds_up_no_other(outbox: Outbox) -> None:
     outbox.strike("reset")
     first = await outbox.queue(FEW[1])
@@ -432,6 +445,7 @@ async def test_texts_whose_time_is_over_leave_the_call_to_the_others(outbox: Out
         httpx2.Response(302, headers={"location": "/login"}),
         httpx2.Response(500, text="oops"),
         httpx2.Response(200, text=""),
+        httpx2.Response(200, text='{"status": 200}'),
         httpx2.Response(429, text="later"),
     ],
     ids=lambda reply: f"{reply.status_code}",

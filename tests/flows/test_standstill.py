@@ -1,5 +1,6 @@
 """Sending stands still where no provider answers properly, and goes on by itself once one does."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
@@ -107,6 +108,7 @@ NONSENSE = {
     "nothing": say(200),
     "something else": say(200, "It works!"),
     "JSON": say(200, '{"ok": true}'),
+    "JSON with a number in it": say(200, '{"status": 200, "message": "it works"}'),
 }
 
 
@@ -304,6 +306,70 @@ async def test_a_provider_that_goes_on_wanting_fewer_calls_is_told_of(outbox: Ou
     assert "LETTERBOX_SEND_PER_SECOND" in alert.action
     assert await count(outbox) == {"queued": TEXTS}
     assert provider.counts["Send"] < 10
+
+
+@dataclass
+class Hanging:
+    """Lets the Sends in `held` hang until they are let go, and then breaks them."""
+
+    count: int
+    provider: Provider = field(default_factory=Provider)
+    held: list[asyncio.Event] = field(default_factory=list)
+
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if b"Action=Send" in request.content and len(self.held) < self.count:
+            self.held.append(asyncio.Event())
+            await self.held[-1].wait()
+            raise httpx2.ReadTimeout("slow")
+        return self.provider(request)
+
+
+async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None:
+    await queue_many(outbox, 1)
+    transport = Hanging(count=0)
+    async with outbox.make_client(transport) as client:
+        sender = outbox.make_sender(concurrency=3)
+        sender.client = client
+        await sender.run_dry()
+        transport.count = 3
+        await queue_many(outbox, TEXTS)
+        while len(transport.held) < 3:
+            await sender.turn()
+            await asyncio.sleep(0.01)
+        transport.held[0].set()
+        look = outbox.make_watcher(client).probe
+        for _ in range(50):
+            if (await sender.turn()).asks_credits:
+                await look()
+            await asyncio.sleep(0.01)
+        found = await count(outbox)
+        # Two hang still, and all that do not wait for them have gone.
+        assert (found.get("uncertain"), found.get("sending"), found["sent"]) == (1, 2, TEXTS - 2)
+        for each in transport.held[1:]:
+            each.set()
+        await sender.run_dry(look)
+    assert await count(outbox) == {"uncertain": 3, "sent": TEXTS - 2}
+
+
+async def test_a_try_that_was_kept_back_is_soon_followed_by_another(outbox: Outbox) -> None:
+    provider = Provider(looks=None, sends=say(503))
+    await queue_many(outbox, 3)
+    async with outbox.make_client(provider) as client:
+        sender = outbox.make_sender()
+        sender.client = client
+        await sender.run_dry()
+        assert await outbox.make_watcher(client).probe()
+        times = iter([outbox.seconds[0]])
+        sender.seconds = lambda: next(times, outbox.seconds[0] + 40)  # its machine slept
+        [text] = (await sender.turn()).texts
+        assert text.is_probe
+        await sender.drain()
+    assert await count(outbox) == {"uncertain": 1, "queued": 2}
+    provider.sends = None
+    await outbox.send_to(provider)
+    outbox.pass_seconds(1)
+    await outbox.send_to(provider)
+    assert await count(outbox) == {"uncertain": 1, "sent": 2}
 
 
 async def test_a_persons_pause_outlives_a_provider_that_comes_back(outbox: Outbox) -> None:

@@ -1,6 +1,6 @@
 """The outbox with a simulated provider in process: real client, real database, no socket."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -166,7 +166,11 @@ class Outbox:
             now=self.now,
         )
 
-    def make_client(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> ProviderClient:
+    def make_client(
+        self,
+        answer: Callable[[httpx2.Request], httpx2.Response]
+        | Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]],
+    ) -> ProviderClient:
         """The client of a provider that answers so."""
         url, transport = "http://provider.example.com/api", httpx2.MockTransport(answer)
         return ProviderClient(TOKEN, url=url, zone=LONDON, transport=transport)
