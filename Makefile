@@ -31,7 +31,7 @@ demo: install ## run with a simulated provider behind it, people who text, and r
 test: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
-	@$(BIN)/python -m tests.support.pgbouncer
+	@$(BIN)/python -m tests.support.debian
 	$(BIN)/pytest -n 3 --dist loadgroup
 
 check: install ## format, lint, types and import contracts
@@ -48,6 +48,7 @@ bench: install ## print speed as ratios of one run
 	$(BIN)/python -m benchmarks
 
 soak: install ## run the long fault tests at full size
+	@$(BIN)/python -m tests.support.debian
 	LETTERBOX_SOAK=1 $(BIN)/pytest -n 2 --dist loadgroup -m soak --timeout 3600
 
 lock: install ## resolve the newest releases again into the lock files

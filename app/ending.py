@@ -1,4 +1,4 @@
-"""How a process ends: the signals that ask it to, and the longest that it may take."""
+"""How a process stops: the signals that ask for it, and the time limit."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ from types import FrameType
 
 import structlog
 
-# All mean the same, however often they come: an end that loses nothing and takes seconds.
+# All mean the same, however often they come: an orderly stop within seconds.
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-# Whatever hangs, the network, a disk or our own code. All that was acknowledged is on disk.
+# In case the network, a disk or our own code hangs. Everything acknowledged is on disk.
 MOST_SECONDS = 10.5
 LAST_LINE_SECONDS = 0.2
 
@@ -23,8 +23,8 @@ Handler = Callable[[int, FrameType | None], None]
 
 @contextlib.contextmanager
 def catching_end(handler: Handler) -> Iterator[None]:
-    """Have the signals call `handler`, in the main thread, for the length of the block."""
-    # Who starts us with nohup wants us to outlive the terminal.
+    """Let the signals call `handler`, in the main thread, during the block."""
+    # Under nohup the process should outlive the terminal.
     ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     caught = [each for each in END_SIGNALS if each != signal.SIGHUP or not ignores_hangup]
     before = {number: signal.signal(number, handler) for number in caught}
@@ -43,7 +43,7 @@ def limit_end() -> None:
 
 
 def _end_by_force() -> None:
-    # In a thread of its own: who reads the log may hang, too.
+    # In its own thread, because writing the log may hang too.
     telling = threading.Thread(target=log.error, args=("ended_by_force",), daemon=True)
     telling.start()
     telling.join(LAST_LINE_SECONDS)

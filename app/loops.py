@@ -1,4 +1,4 @@
-"""The loops: each takes the turns of one flow again and again (flows/supervise.py)."""
+"""The loops: each runs one flow repeatedly (flows/supervise.py)."""
 
 import asyncio
 import secrets
@@ -32,7 +32,7 @@ BUSY_BATCH_ROWS = 20
 HANDLING_GIVE_WAY = 80
 MAX_PAUSE_SECONDS = 0.5
 MAX_LAG = timedelta(seconds=20)
-# A step for rows of older releases takes a few milliseconds, and others write in between.
+# A step for rows of older releases takes a few milliseconds; others write in between.
 REFILL_SECONDS = 0.1
 # Tidying waits so long for the sender to take what answers: SQLite has one writer.
 ANSWERS_FIRST_SECONDS = 0.01
@@ -40,7 +40,7 @@ ANSWERS_FIRST_SECONDS = 0.01
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
 CREDITS_SECONDS = 30.0
-# A report may take a quarter of an hour, which is one step of what follows.
+# A report, which is a single step, may take 15 minutes.
 REPORT_PATIENCE_SECONDS = 1200.0
 ALARMS_SECONDS = 60.0
 
@@ -69,7 +69,7 @@ class Handling(Work):
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
         self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
-        # What has been stored since has rung the bell; in a stream it is time for the pause.
+        # Messages stored since then have sent a notification; under load it is time for the pause.
         self._is_idle = not merging and handled.messages < (1 if patience else rows)
         taken = asyncio.get_running_loop().time() - began
         self._pause_seconds = patience * min(HANDLING_GIVE_WAY * taken, MAX_PAUSE_SECONDS)
@@ -106,7 +106,7 @@ async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
 
 
 async def _refill(runtime: Runtime) -> bool:
-    """Bring a few rows of older releases up to date; returns whether more wait."""
+    """Update a few rows of older releases; returns whether more are left."""
     settings = runtime.settings
     return await refill(
         runtime.database,
@@ -139,9 +139,9 @@ def make_reconciling(runtime: Runtime, loop: Loop) -> Work:
 
 
 class Sending(Work):
-    """Sends what waits, as it comes and as its time does; at the end lets calls under way finish.
+    """Sends texts when they are queued or due; at the end lets calls in flight finish.
 
-    Sets `asks_credits` where the account is to be tried again and there is no text to try it with.
+    Sets `asks_credits` if the account should be tried again and there is no text to try with.
     """
 
     def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
@@ -164,8 +164,8 @@ class Sending(Work):
         self._wait_seconds = min(wait, POLL_SECONDS)
 
     async def rest(self) -> None:
-        """Until a text is queued, a call ends, or the time is over; where it can use no text, a
-        call must end first.
+        """Wait until a text is queued, a call ends, or the time is over; without room for another
+        call, one must end first.
         """
         if self._pause_seconds:
             await asyncio.sleep(self._pause_seconds)
@@ -203,7 +203,7 @@ def _make_sender(runtime: Runtime) -> Sender:
 
 
 def make_ending(runtime: Runtime, loop: Loop) -> Work:
-    """Ends the leases of those who died, and texts whose time is over."""
+    """Ends the leases of dead processes, and expires texts."""
 
     async def step() -> None:
         chores = await runtime.database.read(find_chores, runtime.now())
@@ -223,7 +223,7 @@ def make_ending(runtime: Runtime, loop: Loop) -> Work:
 
 
 def make_alarms(runtime: Runtime) -> Work:
-    """Looks whether texts still come in as they should; one process at a time."""
+    """Checks that texts still arrive as they should; one process at a time."""
 
     settings = runtime.settings
     reconciles = runtime.provider is not None and settings.reconcile_seconds
@@ -245,7 +245,7 @@ def make_alarms(runtime: Runtime) -> Work:
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:
-    """Asks what became of the texts that were sent; one process at a time."""
+    """Asks for the statuses of sent texts; one process at a time."""
     checker = Checker(
         runtime.database,
         runtime.get_provider(),
@@ -263,7 +263,7 @@ def make_checking(runtime: Runtime, loop: Loop) -> Work:
 
 
 def make_settling(runtime: Runtime, loop: Loop) -> Work:
-    """Looks for proofs of what became of uncertain texts; one process at a time."""
+    """Looks for proof of what happened to uncertain texts; one process at a time."""
     settler = Settler(
         runtime.database,
         runtime.get_provider(),
@@ -298,7 +298,7 @@ async def _take_rounds(
 
 
 class Watching(Work):
-    """Looks at the credits now and then, and where somebody asks for them to try the account."""
+    """Checks the credits regularly, and when the account should be tried again."""
 
     def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
         self._runtime = runtime

@@ -64,10 +64,10 @@ def build_app(
 
 
 class WebApplication:
-    """Looks at the path before the framework does, whose stack costs more than all the work.
+    """Checks the path before the framework, whose stack costs more than the work itself.
 
-    `inbound` and `connections` are for our protocol, which hands over forwards without ASGI and
-    counts its connections.
+    `inbound` and `connections` are for our protocol, which passes on forwards without ASGI and
+    counts connections.
     """
 
     def __init__(

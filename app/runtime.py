@@ -42,13 +42,13 @@ from app.storage.wakeups import Wakeups
 
 CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
-# Docker kills after 10 s, compose after 15: all that is orderly ends within this after SIGTERM.
+# Docker kills after 10 s, compose after 15: an orderly stop ends within this after SIGTERM.
 END_SECONDS = 9.5
-# What is left of it for the last steps, whatever the loops still do.
+# The part of it for the last steps, whatever the loops are doing.
 LAST_STEPS_SECONDS = 1.5
 ABANDON_SECONDS = 0.5
 FAILOVER_SECONDS = 5.0
-# A spool of many messages that another process left behind takes its time.
+# Reading a large spool that another process left behind takes time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
 
 Kind = Literal["web", "work"]
@@ -79,7 +79,7 @@ class Runtime:
     failure: SetupError | None = None
     database_error: str = "it does not answer"
     loops: Loops = field(default_factory=Loops)
-    # Held by the export that makes a page (api/exports.py).
+    # Held by the export that is making a page (api/exports.py).
     exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -161,9 +161,9 @@ class Runtime:
             raise self.failure
 
     def stop_work(self) -> None:
-        """Begin to end: the loops take no more turns, and what they have under way may finish.
+        """Begin to stop: the loops begin no more turns, and may finish the current one.
 
-        It goes on beside the requests that are still being answered; `close` waits for it.
+        This runs while requests are still being answered; `close` waits for it.
         """
         if self._end_by is None:
             self._end_by = asyncio.get_running_loop().time() + END_SECONDS
@@ -171,22 +171,22 @@ class Runtime:
             task.cancel()
 
     async def close(self) -> None:
-        """Finish what was accepted, say goodbye and let go of everything.
+        """Finish what was accepted, deregister the process and close everything.
 
-        Whatever hangs, it ends END_SECONDS after `stop_work`: nothing that was acknowledged
-        depends on it.
+        Even if something hangs, it ends END_SECONDS after `stop_work`: nothing that was
+        acknowledged depends on it.
         """
         if self._end_by is None:
             self.stop_work()
         closing = asyncio.create_task(self._close())
-        # Not a timeout: to take leave of a server that hangs would take seconds more.
+        # Not a timeout: cancelling calls to a server that hangs would take more seconds.
         await asyncio.wait({closing}, timeout=self._count_seconds_left())
         if closing.done():
             closing.result()
         else:
             self.database.abandon()
             closing.cancel()
-            log.warning("ended_early", reason="something did not end in time")
+            log.warning("ended_early", reason="something did not stop in time")
 
     async def _close(self) -> None:
         if self.intake is not None:
@@ -195,7 +195,7 @@ class Runtime:
             task.cancel()
         await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
         if self._tasks:
-            # What they wait for at their end hangs: their leases will say what became of it.
+            # Their last steps hang; what they were doing is settled when their leases end.
             self.database.abandon()
             for task in self._tasks:
                 task.cancel()
@@ -219,7 +219,7 @@ class Runtime:
         return END_SECONDS if self._end_by is None else max(self._end_by - now, 0.0)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside until `close`. It is cancelled then, and logged where it fails."""
+        """Run something in the background until `close` cancels it; a failure is logged."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._note_end)
@@ -246,7 +246,7 @@ class Runtime:
                 return
             except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
                 described = _describe(error)
-                # Once for each reason after the first, which `start` tells.
+                # Once for each reason except the first, which `start` logs.
                 is_new = self._tried.is_set() and described != self.database_error
                 (log.warning if is_new else log.debug)("database_away", error=described)
                 self.database_error = described
@@ -313,11 +313,11 @@ def open_runtime(
     now: Callable[[], datetime] | None = None,
     clock: Clock | None = None,
 ) -> Runtime:
-    """Wire everything together; nothing is connected and no task runs yet.
+    """Wire everything together without connecting or starting tasks.
 
-    `provider` replaces the client that the settings name. `clock` becomes the database's once that
-    is reached; `now`, where it is given, is the time whatever any clock says. Raises SetupError
-    where DATA_DIR cannot be used.
+    `provider` replaces the client from the settings. `clock` becomes the database's once that is
+    reached; `now`, if given, is used instead of any clock. Raises SetupError if DATA_DIR cannot be
+    used.
     """
     clock = clock or Clock()
     is_told = now is not None

@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_region(cls, value: str) -> str:
         region = value.strip().upper()
-        # The default needs no look at the tables, which take a tenth of a second to load.
+        # Skip the check for the default: the tables take a tenth of a second to load.
         if region != "GB" and not is_region(region):
             raise ValueError("write the two letters of a country (ISO 3166), such as GB or IE")
         return region

@@ -29,14 +29,14 @@ log = structlog.get_logger("letterbox.worker")
 async def work(runtime: Runtime) -> None:
     """A worker process: run the flows until a signal ends it, then finish what is under way.
 
-    Raises SetupError where the database does not suit.
+    Raises SetupError if the database cannot be used.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def end(*_: object) -> None:
         limit_end()
-        # It also wakes a loop that sleeps.
+        # This also wakes a sleeping loop.
         loop.call_soon_threadsafe(stop.set)
 
     with catching_end(end):
@@ -44,7 +44,7 @@ async def work(runtime: Runtime) -> None:
         pulse = runtime.data_dir.pulse
 
         def show_life() -> None:
-            # A full disk keeps nobody from working; the health check then says what it sees.
+            # A full disk must not stop the work; the health check reports it.
             with contextlib.suppress(OSError):
                 pulse.touch()
 
@@ -59,9 +59,9 @@ async def work(runtime: Runtime) -> None:
 
 
 async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: None) -> None:
-    """Every flow's loop until cancelled; whatever one of them raises, all go on.
+    """Run every flow's loop until cancelled; an error in one does not stop the others.
 
-    `on_turn` is called at least every half a minute for as long as handling does not hang.
+    `on_turn` is called at least every 30 seconds unless handling hangs.
     """
     while not runtime.prepared.is_set():
         on_turn()
@@ -77,7 +77,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("alarms", lambda _: make_alarms(runtime)),
         ):
             flows.create_task(loop)
-        # What nobody can do without the provider's account.
+        # These need the provider's account.
         if runtime.provider is not None:
             for loop in (
                 keep("sending", lambda _: Sending(runtime, asks_credits)),

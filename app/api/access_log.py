@@ -49,7 +49,7 @@ class AccessLog:
             write(
                 "request",
                 method=scope["method"],
-                # Quoted, for a terminal obeys some characters.
+                # Quoted, because terminals obey some characters.
                 path=quote(scope["path"][:MAX_PATH], errors="replace"),
                 status=status,
                 milliseconds=milliseconds,

@@ -1,4 +1,4 @@
-"""Whole answers that need no application: /inbound's, and those of the protocol itself."""
+"""Complete answers sent without the application: /inbound's, and the protocol's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
-    """After one with `closes` the connection ends: the request was not read to its end."""
+    """An answer with `closes` ends the connection, because the request was not read to its end."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -23,7 +23,7 @@ class Answer:
     closes: bool = False
 
     def write(self, defaults: Headers, *, closes: bool = False, with_body: bool = True) -> bytes:
-        """The bytes on the wire; `closes` where the caller should not use the connection again."""
+        """The bytes on the wire; `closes` if the caller should not use the connection again."""
         headers = [*defaults, *self.headers]
         if closes or self.closes:
             headers.append((b"connection", b"close"))
@@ -33,7 +33,7 @@ class Answer:
 def make_answer(
     status: int, text: str, *headers: tuple[bytes, bytes], closes: bool = False
 ) -> Answer:
-    """Plain text that no cache keeps: the next text may be worded like this one."""
+    """Plain text that is never cached: another text may have the same URL."""
     body = text.encode()
     usual = (
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -49,14 +49,14 @@ def write_head(status: int, headers: Headers) -> bytes:
 
 
 class PreparedAnswers:
-    """The bytes of the few answers that are given all the time, made anew with every new date."""
+    """The bytes of the most common answers, built again whenever the date changes."""
 
     def __init__(self) -> None:
         self._prepared: dict[Answer, bytes] = {}
         self._prepared_for: object = None
 
     def write(self, answer: Answer, defaults: Headers) -> bytes:
-        """`defaults` are uvicorn's, another list whenever its clock brings another date."""
+        """`defaults` are uvicorn's headers, a new list whenever the date changes."""
         if self._prepared_for is not defaults:
             self._prepared_for = defaults
             self._prepared.clear()

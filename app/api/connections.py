@@ -1,4 +1,4 @@
-"""How many connections and requests there are at once, so that no stranger's hold up a forward."""
+"""Limits connections and requests, so that strangers cannot hold up a forward."""
 
 import resource
 from collections import deque
@@ -7,13 +7,13 @@ from typing import Protocol
 
 import structlog
 
-# Files that the process needs besides: databases, spool, calls to the provider and to webhooks.
+# Files needed for other things: databases, spool, calls to the provider and to webhooks.
 SPARE_FILES = 256
 MOST_CONNECTIONS = 60_000
-# Requests other than forwards that compute at once: each may hold the event loop for some
-# milliseconds at every step, and a forward passes it a few times.
+# Requests other than forwards that compute at once: each may block the event loop for some
+# milliseconds per step, and a forward needs it several times.
 RUNNING = 3
-# After so long a request waits for others rather than computes, or is a stream.
+# A request that takes longer is probably waiting, or is a stream.
 COMPUTES_SECONDS = 0.25
 WAITING = 500
 
@@ -21,20 +21,20 @@ log = structlog.get_logger("letterbox.connections")
 
 
 class Connection(Protocol):
-    """A connection, as far as it is counted here."""
+    """A connection, as it is counted here."""
 
     is_trusted: bool
-    """Whether it has brought a forward that was accepted."""
+    """Whether an accepted forward came on it."""
     waits_in: "dict[Connection, None]"
 
     def evict(self) -> None:
-        """Close it for the sake of others."""
+        """Close it to make room for others."""
 
 
 class Connections:
-    """Knows which connections wait for their caller, and closes the oldest where there is no room.
+    """Knows which connections wait for their caller, and closes the oldest when there is no room.
 
-    Those that have brought an accepted forward go last: the provider's are worth most.
+    Connections with an accepted forward are closed last: they are probably the provider's.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -42,7 +42,7 @@ class Connections:
         self.turnstile = Turnstile()
         self.is_full = False
         self._open: set[Connection] = set()
-        # In the order in which they began to wait.
+        # In the order in which they began waiting.
         self._idle: dict[Connection, None] = {}
         self._reading: dict[Connection, None] = {}
         self._trusted: dict[Connection, None] = {}
@@ -51,7 +51,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection) -> bool:
-        """False where there is no room for it: all others are being answered."""
+        """Returns False if there is no room because all others are being answered."""
         self._open.add(connection)
         if len(self._open) <= self.limit:
             return True
@@ -73,7 +73,7 @@ class Connections:
             self.is_full = False
 
     def wait(self, connection: Connection, *, is_reading: bool) -> None:
-        """It waits for its caller: for a request, or in the midst of one."""
+        """It waits for its caller: for a request or the rest of one."""
         line = self._idle
         if is_reading:
             line = self._reading
@@ -84,12 +84,12 @@ class Connections:
         line[connection] = None
 
     def engage(self, connection: Connection) -> None:
-        """It does not wait any more: its request is being answered."""
+        """It no longer waits: its request is being answered."""
         connection.waits_in.pop(connection, None)
 
 
 class Turnstile:
-    """Lets a few requests compute at once; the others wait in line, or are sent away."""
+    """Lets a few requests compute at once; the others queue or are refused."""
 
     def __init__(self, *, running: int = RUNNING, waiting: int = WAITING) -> None:
         self._free = running
@@ -98,16 +98,16 @@ class Turnstile:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the line is as long as it may be."""
+        """Whether the queue is full."""
         return len(self._line) >= self._most_waiting
 
     def enter(self, begin: Callable[[], bool]) -> None:
-        """Call `begin` now or once it is its turn; it says whether anything has begun."""
+        """Call `begin` now or when its turn comes; it returns whether anything began."""
         self._line.append(begin)
         self._let_in()
 
     def make_exit(self) -> Callable[[], None]:
-        """What to call, once or more often, when that which has begun computes no more."""
+        """The function to call, once or more often, when the request no longer computes."""
         has_left = False
 
         def leave() -> None:
@@ -126,7 +126,7 @@ class Turnstile:
 
 
 def find_limit() -> int:
-    """How many connections the limit of open files has room for."""
+    """How many connections the limit on open files allows."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS

@@ -50,7 +50,7 @@ class Caller:
         return bool(self.scopes & {scope, "admin"})
 
     def check(self, *scopes: Scope) -> None:
-        """Raises MissingScope for the first that the key lacks."""
+        """Raises MissingScope for the first scope that the key lacks."""
         for scope in scopes:
             if not self.may(scope):
                 raise MissingScope(scope)
@@ -93,9 +93,7 @@ class Keyring:
 
 
 def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
-    """A router under /api/v1 whose every endpoint needs all `scopes` and takes known parameters
-    only.
-    """
+    """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters."""
 
     class StrictRoute(APIRoute):
         """Checks in this order: the key, its scopes, the parameters' names; then the endpoint's."""

@@ -30,7 +30,7 @@ POLICY = (
 
 
 def make_docs_router(app: FastAPI) -> APIRouter:
-    """The description and its page, open to everybody and so made once: each costs milliseconds."""
+    """The description and its page. They are open to everybody, so each is built only once."""
     router = APIRouter(include_in_schema=False)
 
     page = _Written(lambda: render_docs(app.openapi()))
@@ -52,7 +52,7 @@ def make_docs_router(app: FastAPI) -> APIRouter:
 
 
 class _Written:
-    """A text that is written once, when it is first asked for, and sent as it is or packed."""
+    """A text that is built when first requested, and sent plain or compressed."""
 
     def __init__(self, write: Callable[[], str]) -> None:
         self._write = write
@@ -64,7 +64,7 @@ class _Written:
     ) -> Response:
         async with self._writing:
             if not self._plain:
-                # It takes up to a second, for which no forward should wait.
+                # Building takes up to a second, and no forward should wait for it.
                 self._plain = (await asyncio.to_thread(self._write)).encode()
                 self._packed = await asyncio.to_thread(gzip.compress, self._plain)
         headers = {**(headers or {}), "Vary": "Accept-Encoding"}

@@ -13,12 +13,12 @@ from app.api.request_head import Head
 Message = MutableMapping[str, Any]
 Application = Callable[[Message, Callable[[], Any], Callable[[Message], Any]], Awaitable[None]]
 
-# Of a body that the application has not asked for yet.
+# Bytes of a body that the application has not asked for yet.
 MAX_HELD_BYTES = 64 * 1024
 
 _ODD_IN_NAME = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 _ODD_IN_VALUE = re.compile(rb"[\0\r\n]")
-# What the connection says itself, and says once.
+# Headers that the connection sends itself.
 _OURS = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -26,7 +26,7 @@ log = structlog.get_logger("letterbox.api")
 
 
 class Wire(Protocol):
-    """The connection, as an exchange needs it."""
+    """What an exchange needs of the connection."""
 
     @property
     def write(self) -> Callable[[bytes], None]: ...
@@ -36,7 +36,7 @@ class Wire(Protocol):
     def resume_reading(self) -> None: ...
 
     def begin_answer(self) -> bool:
-        """Whether the connection can be used again after the answer that begins now."""
+        """Whether the connection can be reused after the answer that begins now."""
 
     def end_answer(self, *, keeps_alive: bool) -> None: ...
 
@@ -59,7 +59,7 @@ class Exchange:
         self._has_body = True
         self._is_chunked = False
         self._closes = False
-        # What the announced length leaves; None where none was announced.
+        # Bytes left of the announced length; None if none was announced.
         self._left: int | None = None
         self.is_answered = False
         self.is_disconnected = False
@@ -76,7 +76,7 @@ class Exchange:
         return len(self._body) > MAX_HELD_BYTES
 
     def feed(self, body: bytes, *, ends: bool) -> None:
-        """A part of the body has come."""
+        """A part of the body has arrived."""
         self._body += body
         self._has_more = not ends
         self._arrived.set()
@@ -87,11 +87,11 @@ class Exchange:
         self._arrived.set()
 
     async def run(self, app: Application) -> None:
-        """Have it answered, whatever the application does."""
+        """Run the application; the request gets an answer whatever it does."""
         try:
             await app(self._scope, self._receive, self._send)
         except ConnectionError:
-            pass  # The access log has told why the answer could not be finished.
+            pass  # The access log has recorded why the answer could not be finished.
         except Exception:
             log.exception("not_answered")
         finally:
@@ -154,7 +154,7 @@ class Exchange:
             self._left = None
         elif self._left is None:
             self._is_chunked = self._head.minor > 0
-            # To HTTP/1.0 the end of the connection is the end of the body.
+            # For HTTP/1.0 the end of the connection is the end of the body.
             closes = closes or not self._is_chunked
         if not self._wire.begin_answer() or closes:
             headers.append((b"connection", b"close"))

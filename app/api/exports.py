@@ -52,10 +52,10 @@ async def answer_export(
     name: str,
     runtime: Runtime,
 ) -> StreamingResponse:
-    """All that match, as a file with that name. Raises InvalidFields, and Unavailable before
+    """All matching rows, as a file with that name. Raises InvalidFields, and Unavailable before
     anything is sent.
 
-    The exports of a process make their pages in turn: six at once would keep forwards waiting.
+    The exports of a process take turns to make pages: several at once would delay forwards.
     """
     paging = [name for name in ("limit", "cursor") if name in request.query_params]
     if paging:
@@ -77,7 +77,7 @@ async def make_in_turn(chunks: AsyncIterator[bytes], turn: asyncio.Lock) -> Asyn
         async with turn:
             began = time.perf_counter()
             chunk = await anext(chunks, None)
-            # About as long for all others, since the thread that reads holds the interpreter.
+            # Rest as long as the page took, because the reading thread holds the interpreter.
             await asyncio.sleep(min(time.perf_counter() - began, MAX_REST_SECONDS))
         if chunk is None:
             return

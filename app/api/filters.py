@@ -47,9 +47,7 @@ NumberFilter = Annotated[str | None, Field(max_length=1000), _NUMBER]
 
 
 def read_numbers(query: QueryModel, region: str) -> QueryModel:
-    """The query with its numbers as they are stored, so that its cursors fit every way to write
-    them.
-    """
+    """The query with its numbers as stored, so that a cursor works however they are written."""
     written = {
         name: getattr(query, name)
         for name, field in type(query).model_fields.items()

@@ -1,11 +1,11 @@
-"""What holds for every request and answer, whoever serves it; /inbound sees to itself."""
+"""Headers and limits for every request and answer except /inbound's."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Texts of strangers are neither taken for a page nor kept in any cache, nor shown in a frame: old
-# browsers know X-Frame-Options alone. Without same-origin as the policy for referrers browsers send
-# `Origin: null` with our own forms.
+# Strangers' texts must not be read as a page, cached, or shown in a frame (old browsers know only
+# X-Frame-Options). With a referrer policy stricter than same-origin, browsers send `Origin: null`
+# with our own forms.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -17,15 +17,15 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# A year, for this host alone: nobody can say what else lives below its name.
+# A year, for this host only: its subdomains may not have https.
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Hardened:
-    """Adds headers where an answer does not say otherwise itself.
+    """Adds headers that an answer does not set itself.
 
-    Without `takes_cookies` none gets through. FastAPI reads them for every request, by a reader of
-    Python's that takes 30 s of the event loop for 60 KB of quotes (CVE-2024-7592).
+    Without `takes_cookies`, cookies are removed. FastAPI parses them for every request with
+    Python's parser, which blocks the event loop for 30 s on 60 KB of quotes (CVE-2024-7592).
     """
 
     def __init__(self, app: ASGIApp, *, is_https: bool, takes_cookies: bool) -> None:

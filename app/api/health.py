@@ -70,9 +70,9 @@ class Readiness(BaseModel):
 
 
 class Findings(NamedTuple):
-    """What the database tells about the workers and the sender.
+    """What the database says about the workers and the sender.
 
-    `oldest_due` is since when a text could have gone out. `failing` names loops, of any process.
+    `oldest_due` is since when a text could have been sent. `failing` names loops of any process.
     """
 
     processes: Sequence[Process]
@@ -145,7 +145,7 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
     except Unavailable:
         return None
     except Exception:
-        # A table that is missing or damaged, a right that is: the answer is for that very moment.
+        # For example a missing or damaged table, or a missing permission: report it as it is now.
         log.exception("readiness_unknown")
         return None
 
@@ -172,7 +172,7 @@ def _look_at_disk(folder: str, measure: MeasureDisk) -> Part:
     try:
         total, _, free = measure(folder)
     except OSError as error:
-        return Part(status="degraded", detail=f"the data folder cannot be seen: {error.strerror}")
+        return Part(status="degraded", detail=f"the data folder cannot be read: {error.strerror}")
     return judge_disk(total, free)
 
 
@@ -195,8 +195,8 @@ def _judge_connections(connections: Connections) -> Part:
     if connections.is_full:
         return Part(
             status="degraded",
-            detail=f"all {connections.limit} are in use, and the oldest idle ones are closed;"
-            " find out who opens them, or raise the limit of open files (ulimit -n)",
+            detail=f"all {connections.limit} are in use, so the oldest idle ones are closed;"
+            " find out who opens them, or raise the limit on open files (ulimit -n)",
         )
     return Part()
 

@@ -36,7 +36,7 @@ def decode_id(prefix: Prefix, text: str) -> int:
 
 
 def find_number(prefix: Prefix, text: str | None) -> int | None:
-    """The row that an id names; one that no row has for what is no such id."""
+    """The row that an id names; for an invalid id a number that no row has."""
     try:
         return None if text is None else decode_id(prefix, text)
     except NotFound:

@@ -47,10 +47,10 @@ class _Gone(Exception):
 
 
 class InboundEndpoint:
-    """Answers 200 `OK` once the message is durable; the other answers are in the contract.
+    """Answers 200 `OK` once the message is durable; docs/api.md lists the other answers.
 
-    Our own protocol (api/protocol.py) calls `judge` and `take`, without a task or a scope. Called
-    as an ASGI application it does the same with any other server's requests.
+    Our own protocol (api/protocol.py) calls `judge` and `take` directly, without a task or a scope.
+    As an ASGI application it does the same under any other server.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class InboundEndpoint:
         *,
         is_cut: bool = False,
     ) -> None:
-        """Take a request whose size is within the limits; `reply` is called once, now or later.
+        """Take a request within the size limits; `reply` is called once, now or later.
 
-        The names of `headers` are in lower case. `is_cut` where the body's length was too short.
+        The names of `headers` are in lower case. `is_cut` if the announced length was too short.
         """
         address = self._callers.find(client, headers)
         if not self._receiver.admits(address):
@@ -106,9 +106,9 @@ class InboundEndpoint:
         headers: Headers,
         client: tuple[str, int] | None,
     ) -> Answer | None:
-        """What a request is answered before its body is read; None where it is to be read.
+        """The answer if the request is refused before its body is read, else None.
 
-        `length` is the body's, None where it is not announced.
+        `length` is the body's; None if it is not announced.
         """
         if method not in {"GET", "POST"}:
             return WRONG_METHOD
@@ -122,7 +122,7 @@ class InboundEndpoint:
         return TOO_LARGE
 
     def note_lost(self, headers: Headers, client: tuple[str, int] | None, reason: str) -> None:
-        """Leave a line for what could not be read, or did not come whole."""
+        """Record a request that could not be read or was incomplete."""
         self._notices.on_turned_away(self._callers.find(client, headers), "", reason)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -169,7 +169,7 @@ class InboundEndpoint:
 
 
 def is_inbound(path: bytes) -> bool:
-    """Whether a request's path leads here, however somebody typed it into the provider's page."""
+    """Whether a path means /inbound, however somebody typed it into the provider's page."""
     return path == INBOUND or is_path(path, INBOUND)
 
 
@@ -182,7 +182,7 @@ def find_header(headers: Headers, wanted: bytes) -> bytes:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """None where it is over the limit. Raises _Gone."""
+    """The body; None if it is over the limit. Raises _Gone."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):

@@ -114,7 +114,7 @@ def _make_schema(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
     )
-    # What people look for stands first, whatever is routed first.
+    # In the order in which people look for them, not the routing order.
     paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
     schema["paths"] = {**dict(paths), PATH: _describe_inbound()}
     components = schema.setdefault("components", {})

@@ -60,9 +60,10 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @writing.post("", status_code=201)
     async def add_opt_out(body: NewOptOut, response: Response, by: By) -> OptOut:
-        """Refuse texts to a number from all of ours, and cancel those that wait.
+        """Opt a number out of texts from all our numbers, and cancel its waiting texts.
 
-        A number that is out already keeps its reason; what its texts said needs `messages:read`.
+        A number that is already opted out keeps its reason. Reading what it texted needs
+        `messages:read`.
         """
         found = await opt_out(
             runtime.database,

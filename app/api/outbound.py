@@ -148,10 +148,10 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.post("/{id}/cancel")
     async def cancel_outbound(id: str, by: By) -> Outbound:  # noqa: A002 the path's name
-        """Cancel a text that waits here, or that the provider keeps for later.
+        """Cancel a text that is waiting here or scheduled at the provider.
 
-        409 says why it cannot be cancelled any more; one that is cancelled already stays so.
-        Without the scope `messages:read` its `body` is empty.
+        409 says why it can no longer be cancelled; cancelling twice changes nothing. Without the
+        scope `messages:read` the `body` is empty.
         """
         found = await cancel_text(
             runtime.database,
@@ -189,7 +189,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def _show_to(by: Caller, found: outbound_texts.OutboundText) -> Outbound:
-    """A text whose words another may have written, or an answer that quotes what came in."""
+    """A text that someone else may have written, or that quotes an incoming text."""
     shown = Outbound.model_validate(found)
     if not by.may("messages:read"):
         shown.body = ""

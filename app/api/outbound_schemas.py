@@ -118,9 +118,7 @@ class StatusChange(Shown):
 class OutboundDetail(Outbound):
     """One text with what it went through."""
 
-    check_error: str | None = Field(
-        description="why the last question about what became of it has failed"
-    )
+    check_error: str | None = Field(description="why the last status check failed")
     calls: Sequence[Attempt] = Field(description="oldest first")
     history: Sequence[StatusChange] = Field(description="oldest first")
 

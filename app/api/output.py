@@ -1,8 +1,8 @@
-"""What goes out on a connection, and whether its caller reads it."""
+"""Writes to a connection, and notices a caller who does not read."""
 
 import asyncio
 
-# How long a caller may read nothing of an answer, and what counts as having read something.
+# How long a caller may stop reading an answer, and how many bytes count as reading.
 WRITE_TIMEOUT_SECONDS = 30.0
 MIN_READ_BYTES = 4 * 1024
 
@@ -39,7 +39,7 @@ class Output:
             await self._writable.wait()
 
     def is_read(self, now: float) -> bool:
-        """Whether the caller reads what is written, however slowly; to be asked now and then."""
+        """Whether the caller is still reading, however slowly; to be called regularly."""
         unread = self._transport.get_write_buffer_size()
         read = self._written - unread
         if not unread or read >= self._read + MIN_READ_BYTES:

@@ -1,4 +1,4 @@
-"""The connection of a caller: one reader for every request, one place that answers in order."""
+"""A caller's connection: reads every request and answers in order."""
 
 import asyncio
 from typing import Any, Literal
@@ -36,38 +36,38 @@ MAX_HEAD_BYTES = 80 * 1024
 # its size, and nobody else bounds what stands between and behind them (extensions, trailers).
 MAX_FORWARD_BYTES = 1024 * 1024
 MAX_WIRE_BYTES = 8 * 1024 * 1024
-# What is taken from a caller before the request in hand has been answered.
+# How much is read ahead from a caller who still has to be answered or to read the answers.
 MAX_AHEAD_BYTES = 64 * 1024
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
-# For the body of any other request: whoever stops in the middle holds no connection for ever.
+# For the body of any other request: so that no connection waits for ever.
 BODY_TIMEOUT_SECONDS = 60.0
 # A caller who is still sending sees an answer only if we go on reading for a while: closing at once
-# resets the connection, which makes many programs forget what they were answered.
+# resets the connection, and many programs then drop the answer.
 LINGER_SECONDS = 30.0
 MAX_LINGER_BYTES = 24 * 1024 * 1024
-# For a request that is still coming when the server ends.
+# For a request that is still arriving when the server stops.
 SHUTDOWN_SECONDS = 2.0
 CHECK_SECONDS = 5.0
 
-# `idle` between two requests; `head` and `body` where a part of that has come (the application may
-# have begun to answer by then); `answering` a whole request; `lingering` after the last answer,
-# throwing away what the caller still sends.
+# `idle` between two requests; `head` and `body` when part of it has arrived (the application may
+# already have begun to answer); `answering` a whole request; `lingering` after the last answer,
+# discarding what the caller still sends.
 State = Literal["idle", "head", "body", "answering", "lingering", "closed"]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """HTTP/1 for uvicorn's server, in the place of its own protocols.
+    """HTTP/1 for uvicorn's server, instead of its own protocols.
 
     A forward goes to `app.inbound` without a scope, a task or ASGI messages, which together cost as
-    much as storing it; all else goes to the application. One request is answered before the next is
-    read, so answers come in order, and what stands behind a forward cannot spoil it. An upgrade to
-    another protocol is not offered, so a request for one is read as any other.
+    much as storing it; everything else goes to the application. Each request is answered before the
+    next is read, so answers are in order and nothing after a forward can affect it. Upgrades to
+    another protocol are not offered, so a request for one is read like any other.
 
-    Every state ends by itself: `_look` ends what takes too long, `Connections` the oldest ones
-    where there are too many.
+    Every state has an end: `_look` ends what takes too long, `Connections` closes the oldest if
+    there are too many.
 
-    `hands_over` False sends forwards through ASGI as well: the tests compare the two ways.
+    `hands_over` False sends forwards through ASGI too: the tests compare the two ways.
     """
 
     hands_over = True
@@ -101,13 +101,13 @@ class HttpProtocol(asyncio.Protocol):
         self._received = bytearray()
         self._wire_bytes = 0
         self._exchange: Exchange | None = None
-        # No other request is taken after the one in hand.
+        # No further request is accepted after the current one.
         self._is_last = False
         self._has_ended = False
         self._is_advancing = False
         self._is_paused = False
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -139,11 +139,12 @@ class HttpProtocol(asyncio.Protocol):
         self._buffer = self._buffer + data if self._buffer else data
         if self._state != "answering":
             self._advance()
-        if self._state == "answering" and len(self._buffer) > MAX_AHEAD_BYTES:
+        must_wait = self._state == "answering" or self._output.is_blocked
+        if must_wait and len(self._buffer) > MAX_AHEAD_BYTES:
             self._pause_reading()
 
     def eof_received(self) -> bool:
-        """True keeps the way to the caller open: it has said all, and waits for its answer."""
+        """True keeps our side open: the caller has sent everything and waits for its answer."""
         self._has_ended = True
         if self._state == "lingering":
             self._close()
@@ -160,12 +161,12 @@ class HttpProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._output.unblock()
         if self._state == "idle":
-            self._advance()
+            self._go_on()
 
-    # What uvicorn's server and `Connections` call.
+    # Called by uvicorn's server and `Connections`.
 
     def shutdown(self) -> None:
-        """What is under way may end, but not begin much later."""
+        """Requests in progress may finish, but nothing new begins."""
         self._is_last = True
         if self._state in ("idle", "lingering"):
             self._close()
@@ -181,7 +182,7 @@ class HttpProtocol(asyncio.Protocol):
     # Reading.
 
     def _advance(self) -> None:
-        """Read as far as what has come allows."""
+        """Read as far as the data that has arrived allows."""
         if self._is_advancing:
             return
         self._is_advancing = True
@@ -195,10 +196,13 @@ class HttpProtocol(asyncio.Protocol):
             self._end_incomplete()
 
     def _take_head(self) -> bool:
-        """False where more of it must come."""
+        """Returns False if more data is needed."""
         try:
             if self._state == "idle" and self._buffer[0] in b"\r\n":
+                # Some end a body with an empty line that its length does not count.
                 self._buffer = self._buffer.lstrip(b"\r\n")
+                if not self._buffer:
+                    return False
             end, after = find_head(self._buffer, self._looked_at)
             if (len(self._buffer) if end < 0 else end) > MAX_HEAD_BYTES:
                 self._refuse_long_head()
@@ -277,7 +281,7 @@ class HttpProtocol(asyncio.Protocol):
         turnstile.enter(lambda: self._start(exchange))
 
     def _start(self, exchange: Exchange) -> bool:
-        """It is the exchange's turn; False where nobody waits for it any more."""
+        """It is the exchange's turn; returns False if nobody is waiting for it any more."""
         if exchange.is_disconnected:
             return False
         task = self.loop.create_task(exchange.run(self.app))
@@ -331,7 +335,7 @@ class HttpProtocol(asyncio.Protocol):
     # Answering.
 
     def _answer_forward(self, head: Head, answer: Answer) -> None:
-        """Write it, unless the caller has gone or has been answered."""
+        """Write it, unless the caller has gone or already has an answer."""
         if self._state != "answering" or self._head is not head:
             return
         self._server_state.total_requests += 1
@@ -347,12 +351,12 @@ class HttpProtocol(asyncio.Protocol):
             self._finish()
 
     def _go_on(self) -> None:
-        """Read what has come meanwhile."""
+        """Read what has arrived in the meantime."""
         self.resume_reading()
         self._advance()
 
     def _refuse(self, answer: Answer) -> None:
-        """Answer what was not read to its end, and be done with the connection."""
+        """Answer a request that was not read to its end, and end the connection."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.disconnect()
@@ -381,9 +385,9 @@ class HttpProtocol(asyncio.Protocol):
         self._refuse(make_answer(error.status, f"Bad request: {error}\n", closes=True))
 
     def _note_incomplete(self) -> None:
-        """Have what is, or may be, a forward leave a line among the refusals.
+        """Record a refusal if this is, or may be, a forward.
 
-        Where it goes through ASGI the endpoint sees to that.
+        If it goes through ASGI, the endpoint does that.
         """
         if self._state == "head":
             if is_inbound(split_line(self._buffer)[0]):
@@ -392,14 +396,14 @@ class HttpProtocol(asyncio.Protocol):
             self._inbound.note_lost(self._head.headers, self._client, "incomplete")
 
     def _end_incomplete(self) -> None:
-        """The caller has closed its side, and no whole request of it is left."""
+        """The caller has closed its side, and no complete request is left."""
         if self._state == "idle" and not self._buffer:
             self._close()
         elif not self._output.is_blocked:
             self._note_incomplete()
             self._refuse(INCOMPLETE)
 
-    # What an exchange calls (api/exchange.py), beside `write`.
+    # Called by an exchange (api/exchange.py), besides `write`.
 
     @property
     def default_headers(self) -> Headers:
@@ -417,7 +421,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def begin_answer(self) -> bool:
         keeps = self._head is not None and self._head.keeps_alive and not self._is_last
-        # What has not come of a body yet would have to be read to its end.
+        # If the body has not fully arrived, it would have to be read to its end first.
         return keeps and self._state == "answering"
 
     def end_answer(self, *, keeps_alive: bool) -> None:
@@ -431,7 +435,7 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._finish()
 
-    # How a request, and how the connection ends.
+    # The end of a request and of the connection.
 
     def _wait(self, state: State, seconds: float) -> None:
         self._state = state
@@ -439,7 +443,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.wait(self, is_reading=state != "idle")
 
     def _rest(self) -> None:
-        """The request in hand is answered: wait for the next."""
+        """The current request is answered: wait for the next."""
         self._head = self._body = None
         self._wait("idle", self._keep_alive_seconds)
 
@@ -450,7 +454,7 @@ class HttpProtocol(asyncio.Protocol):
             self._linger()
 
     def _linger(self) -> None:
-        """Tell the caller that nothing more comes, and hear it out."""
+        """Close our side, and go on reading for a while."""
         if self._has_ended or self._transport.is_closing():
             self._close()
             return
@@ -462,7 +466,7 @@ class HttpProtocol(asyncio.Protocol):
         self.resume_reading()
 
     def _close(self) -> None:
-        """What is written still goes out, unless the caller does not read it (`_look`)."""
+        """Close after sending what was written, unless the caller does not read it (`_look`)."""
         self._state = "closed"
         self._buffer = b""
         self._connections.engage(self)

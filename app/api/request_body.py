@@ -1,4 +1,4 @@
-"""Cuts a request's body out of what comes after its head, by its length or by its chunks."""
+"""Reads a request's body from the bytes after its head, by its length or by its chunks."""
 
 from typing import Literal
 
@@ -10,16 +10,16 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 class BodyReader:
-    """Takes bytes as they come; `is_complete` once the body has ended.
+    """Takes bytes as they arrive; `is_complete` once the body has ended.
 
-    Trailers are read and forgotten: whoever is believed for the headers that a proxy wrote must not
-    be believed for what stands behind them.
+    Trailers are ignored: a proxy checks the headers that it passes on, but perhaps not the
+    trailers.
     """
 
     __slots__ = ("_left", "_line", "_newline", "_part", "is_complete")
 
     def __init__(self, length: int | None, *, newline: bytes = b"\r\n") -> None:
-        """`length` None for chunks; `newline` is how the head's lines ended."""
+        """`length` is None for chunks; `newline` is the line ending of the head."""
         self._left = length or 0
         self._line = b""
         self._newline = newline
@@ -29,7 +29,7 @@ class BodyReader:
         self.is_complete = length == 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """What of it is the body's, and what follows the body. Raises BadRequest."""
+        """Split data into bytes of the body and bytes after it. Raises BadRequest."""
         if self._part != "length":
             return self._feed_chunks(data)
         taken = data[: self._left]

@@ -20,7 +20,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _METHOD = re.compile(_TOKEN)
 _BEGINNING = re.compile(_TOKEN + rb"(?: |\Z)")
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):([^\0\r\n]*)(?:\r\n|\Z)", re.MULTILINE)
-# Libraries made for mail go on with a multipart's Content-Type in the next line.
+# Libraries made for mail fold a multipart's Content-Type onto the next line.
 _FOLDED_TYPE = re.compile(
     rb"^content-type:[^\r\n]*(?:\r\n[ \t][^\r\n]*)+", re.IGNORECASE | re.MULTILINE
 )
@@ -36,7 +36,7 @@ _CR = 13
 
 
 class BadRequest(Exception):
-    """The head cannot be read; `path` is b"" where not even the request line can."""
+    """The head cannot be read; `path` is b"" if not even the request line can be."""
 
     def __init__(self, text: str, *, status: int = 400, path: bytes = b"") -> None:
         super().__init__(text)
@@ -45,10 +45,10 @@ class BadRequest(Exception):
 
 
 class Head(NamedTuple):
-    """What stands before a body. Names of headers are in lower case.
+    """The part before a body. Names of headers are in lower case.
 
-    `minor` is the version's: HTTP/1.`minor`. `length` is the body's, None where it comes in chunks;
-    `path` and `query` are as they came, without the authority of an absolute URL.
+    `minor` is the version's: HTTP/1.`minor`. `length` is the body's, None if it comes in chunks;
+    `path` and `query` are unchanged, without the authority of an absolute URL.
     """
 
     method: str
@@ -73,31 +73,30 @@ class _Fields(NamedTuple):
 
 
 def find_head(data: bytes, start: int = 0) -> tuple[int, int]:
-    """Where the head ends and where what follows begins; (-1, 0) where more must come.
+    """Where the head ends and where the rest begins; (-1, 0) if more data is needed.
 
-    `start` is how much of it was looked at before. Programs that write no CR are understood as long
-    as they write none at all: a mixture may mean one thing to us and another to a proxy, so it
-    raises BadRequest.
+    `start` is how much was already searched. Programs that never write CR are accepted: a mixture
+    may mean one thing to us and another to a proxy, so it raises BadRequest.
     """
     first = data.find(b"\n")
     if first < 0:
         end, blank = -1, 0
     elif data[first - 1] == _CR:
         end, blank = data.find(b"\r\n\r\n", start - 3 if start > 3 else 0), 4
-        if end < 0 and (b"\n\n" in data or b"\n\r\n" in data):
-            raise BadRequest("some lines end with CRLF and some with LF")
     else:
         end, blank = data.find(b"\n\n"), 2
     if end >= 0:
         return end, end + blank
-    # What cannot become one is answered at once: nobody need wait to hear it.
+    if b"\n\n" in data or b"\n\r\n" in data:
+        raise BadRequest("some lines end with CRLF and some with LF")
+    # Bytes that cannot become a request are refused at once instead of waiting for more.
     if not _BEGINNING.match(data):
-        raise BadRequest("this is no request")
+        raise BadRequest("this is not an HTTP request")
     return -1, 0
 
 
 def may_begin_request(data: bytes) -> bool:
-    """Whether what follows a body looks like another request, or nothing."""
+    """Whether the bytes after a body are empty or look like another request."""
     word, space, _ = data.lstrip(b"\r\n").partition(b" ")
     if space:
         return word in _METHODS
@@ -124,15 +123,15 @@ def read_head(block: bytes) -> Head:
     headers, length, keeps_alive, expects = fields
     if minor == 0:
         if length is None:
-            raise BadRequest("HTTP/1.0 has no chunks", path=path)
+            raise BadRequest("HTTP/1.0 does not allow chunks", path=path)
         keeps_alive = expects = False
     return Head(name, path, query, minor, headers, length, keeps_alive, expects)
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request's target; the path is b"" where there is none.
+    """Path and query of a request's target; the path is b"" if there is none.
 
-    A raw `#` belongs to the query, for browsers alone cut fragments off.
+    A raw `#` belongs to the query, because only browsers remove fragments.
     """
     if not target.startswith(b"/"):
         target = target.strip(b" ")
@@ -154,22 +153,22 @@ def is_path(path: bytes, wanted: bytes) -> bool:
 
 
 def split_line(data: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a head that has not come whole, as far as they can be told."""
+    """Path and query of an incomplete head, as far as they are known."""
     line, _, _ = data.partition(b"\n")
     target = line.partition(b" ")[2]
     return split_target(target.partition(b" HTTP/")[0])
 
 
 def make_scope(head: Head, *, keeps_odd_bytes: bool) -> dict[str, Any]:
-    """What ASGI calls this request, but for who sends it.
+    """The request as an ASGI scope, without the caller's address.
 
-    Raises BadRequest for bytes that no URL may hold, unless they are to be kept.
+    Raises BadRequest for bytes that are not allowed in a URL, unless they are to be kept.
     """
     path, query = head.path, head.query
     if not keeps_odd_bytes:
         if _UNSAFE.search(path) or _UNSAFE.search(query):
-            raise BadRequest("a URL holds no spaces and no control characters", path=path)
-        # curl for one sends what was typed.
+            raise BadRequest("a URL must not contain spaces or control characters", path=path)
+        # curl, for example, sends them as typed.
         path, query = (_BEYOND_ASCII.sub(_escape, part) for part in (path, query))
     return {
         "type": "http",
@@ -191,13 +190,13 @@ def _escape(found: re.Match[bytes]) -> bytes:
 
 def _explain_line(method: bytes, path: bytes, version: bytes) -> BadRequest:
     if _OTHER_VERSION.fullmatch(version) and _METHOD.fullmatch(method):
-        return BadRequest("only HTTP/1.1 and HTTP/1.0 are spoken here", status=505, path=path)
-    return BadRequest("the first line is no request of HTTP/1.1", path=path)
+        return BadRequest("only HTTP/1.1 and HTTP/1.0 are supported", status=505, path=path)
+    return BadRequest("the first line is not an HTTP/1.1 request line", path=path)
 
 
 def _read_method(method: bytes, path: bytes) -> str:
     if not _METHOD.fullmatch(method):
-        raise BadRequest("the method is not a word", path=path)
+        raise BadRequest("the method is not valid", path=path)
     return method.decode("ascii")
 
 
@@ -228,22 +227,22 @@ def _split_fields(lines: bytes) -> Headers:
 
 
 def _read_length(headers: Headers, named: dict[bytes, bytes]) -> int | None:
-    """The body's length, None where it comes in chunks. Two ways to read it are none."""
+    """The body's length, None if it comes in chunks. Raises BadRequest if that is ambiguous."""
     if b"transfer-encoding" in named:
         if b"content-length" in named:
-            raise BadRequest("Content-Length and Transfer-Encoding exclude each other")
+            raise BadRequest("Content-Length and Transfer-Encoding must not be combined")
         if _list_values(headers, b"transfer-encoding") != [b"chunked"]:
-            raise BadRequest("the only Transfer-Encoding is chunked", status=501)
+            raise BadRequest("the only supported Transfer-Encoding is chunked", status=501)
         return None
     if b"content-length" not in named:
         return 0
     length, *others = set(_list_values(headers, b"content-length"))
     if others or not length.isdigit() or len(length) > MAX_DIGITS:
-        raise BadRequest("Content-Length is not one number")
+        raise BadRequest("Content-Length must be a single number")
     return int(length)
 
 
 def _list_values(headers: Headers, wanted: bytes) -> list[bytes]:
-    """All values of a header that is a list, in lower case."""
+    """All values of a list header, in lower case."""
     values = b",".join(value for name, value in headers if name == wanted)
     return [each.strip(b" \t").lower() for each in values.split(b",")]

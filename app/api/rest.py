@@ -44,10 +44,10 @@ def build_rest(
     connections: Connections | None = None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> FastAPI:
-    """Everything behind /inbound; `lifespan` starts and closes the runtime.
+    """Everything except /inbound; `lifespan` starts and closes the runtime.
 
-    `connections` are those of the server, where it counts them.
-    `recheck_seconds` is how long a stream of events outlives its key at most.
+    `connections` are the server's, if it counts them.
+    `recheck_seconds` is how long an event stream can outlive its key.
     """
     tail = EventTail(runtime.database, runtime.wakeups, render_subject)
 
@@ -75,7 +75,7 @@ def build_rest(
     install_openapi(app)
     keyring = Keyring(runtime)
     for router in (
-        # First, since whoever may ask for them without a key should cost little.
+        # First, because requests without a key should cost little.
         make_health_router(runtime, Connections() if connections is None else connections),
         make_docs_router(app),
         make_messages_router(runtime, keyring),

@@ -164,7 +164,7 @@ class Trial(Shown):
 
 def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/rules", "rules:write")
-    # A draft may quote every text.
+    # A draft rule can quote every text.
     trying = make_router(keyring, "/rules", "rules:write", "messages:read")
     database, settings = runtime.database, runtime.settings
     region = settings.default_region

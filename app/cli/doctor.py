@@ -122,7 +122,7 @@ async def _check_database(settings: Settings) -> list[Finding]:
 
 
 async def _check_proxies(settings: Settings, database: Database) -> list[Finding]:
-    """Whether a proxy said who calls, and was not believed."""
+    """Whether an untrusted proxy sent the caller's address."""
     since = datetime.now(UTC) - UNHEEDED
     addresses = await database.read(list_unheeded_proxies, since=since)
     return [

@@ -11,10 +11,11 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Everything ends within 12 s (app/ending.py): requests get 8, and the intake's last batch a part of
+# Everything must end within 12 s (app/ending.py): requests get 8, the intake's last batch part of
 # the rest.
 GRACEFUL_SECONDS = 8
-# Longer than the 60 s of usual load balancers: whoever closes first may lose a request in flight.
+# Longer than the usual 60 s of load balancers: if we closed first, a request in flight could be
+# lost.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 # By its name: a process that serves nothing itself does without it.

@@ -41,7 +41,7 @@ def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
 async def _run(
     database: Database, settings: Settings, since: datetime, until: datetime
 ) -> Reconciliation:
-    # The lease is shared with other machines, so it goes by the database's time.
+    # The lease is shared with other machines, so it uses the database's time.
     clock = Clock()
     clock.set(await database.read(read_clock), clock.seconds())
     async with open_provider(settings) as client:

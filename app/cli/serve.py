@@ -111,7 +111,7 @@ def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> No
     supervisor = Supervisor(start, settings.processes, on_death=forget_process)
     with tempfile.TemporaryDirectory(prefix="letterbox-figures-", dir=place) as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
-        # Where nobody reads it, or the disk is full, the service runs all the same.
+        # If nobody reads the output, or the disk is full, the service still runs.
         with contextlib.suppress(OSError):
             print(welcome, flush=True)
         can_run = supervisor.run()

@@ -1,4 +1,4 @@
-"""Runs several web processes: replaces those that die, and ends all of them together."""
+"""Runs several web processes, replaces those that die, and stops all of them together."""
 
 import time
 from collections.abc import Callable
@@ -11,11 +11,12 @@ from uvicorn.config import STARTUP_FAILURE
 from app.ending import MOST_SECONDS, catching_end
 
 LOOK_SECONDS = 0.1
-# Who dies sooner than this after its start may well do so again: it is replaced ever later.
+# A process that dies sooner than this after its start may do so again, so each replacement waits
+# longer.
 QUICK_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
-# After what a process may take to end by itself.
+# Longer than a process may take to stop.
 KILL_SECONDS = MOST_SECONDS + 0.3
 
 log = structlog.get_logger("letterbox")
@@ -23,7 +24,7 @@ log = structlog.get_logger("letterbox")
 
 @dataclass
 class _Place:
-    """One of the processes, and the next one in its place."""
+    """One of the processes, or its replacement."""
 
     process: SpawnProcess
     started_at: float
@@ -32,7 +33,7 @@ class _Place:
 
 
 class Supervisor:
-    """`start` begins one process; `on_death` is told the pid of each that dies unasked."""
+    """`start` begins one process; `on_death` is called with the pid of each unexpected death."""
 
     def __init__(
         self, start: Callable[[], SpawnProcess], count: int, *, on_death: Callable[[int], None]
@@ -44,9 +45,9 @@ class Supervisor:
         self._ending = False
 
     def run(self) -> bool:
-        """Until a signal asks for the end; False where a process found that none can run.
+        """Run until a signal; returns False if a process found that none can run.
 
-        None of the processes outlives this one: where it is killed, they see that themselves.
+        No process outlives this one: if it is killed, they notice.
         """
         with catching_end(self._end):
             try:
@@ -89,6 +90,6 @@ class Supervisor:
         for process in processes:
             process.join(max(kill_at - time.monotonic(), 0))
             if process.exitcode is None:
-                log.error("process_killed", pid=process.pid, reason="it did not end")
+                log.error("process_killed", pid=process.pid, reason="it did not stop in time")
                 process.kill()
                 process.join(1)

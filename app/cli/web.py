@@ -36,7 +36,7 @@ log = structlog.get_logger("letterbox")
 
 
 class _Server(uvicorn.Server):
-    """Begins to end with the first signal; `on_start` is called once it listens."""
+    """Begins to stop at the first signal; `on_start` is called once it listens."""
 
     def __init__(
         self,
@@ -53,8 +53,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn's own raises them again once all is done, and a second one skips the end."""
-        # By this very method the streams of events tell that their server ends.
+        """uvicorn's own method raises them again at the end; a second one skips the shutdown."""
+        # Event streams look for this very method to notice a shutdown.
         with catching_end(self.handle_exit):
             yield
 
@@ -68,7 +68,7 @@ class _Server(uvicorn.Server):
             await self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # The loops end while requests do: one after the other would take too long.
+        # Loops and requests end at the same time: one after the other would take too long.
         self._runtime.stop_work()
         await super().shutdown(sockets)
 
@@ -76,13 +76,13 @@ class _Server(uvicorn.Server):
 def serve_alone(
     settings: Settings, listener: socket.socket, welcome: Welcome, *, with_link: bool
 ) -> None:
-    """Serve in this process until a signal ends it. Raises SetupError where it cannot start."""
+    """Serve in this process until a signal. Raises SetupError if it cannot start."""
     runtime = open_runtime(settings, "web")
 
     async def say_welcome() -> None:
         base = find_base(settings, listener)
         text = welcome(await _make_link(runtime, base) if with_link else None)
-        # Where nobody reads it, or the disk is full, the service runs all the same.
+        # If nobody reads the output, or the disk is full, the service still runs.
         with contextlib.suppress(OSError):
             print(text, flush=True)
 
@@ -94,9 +94,9 @@ def serve_alone(
 
 
 def serve_supervised(listener: socket.socket) -> None:
-    """Serve as one of several processes, and no longer than the one that supervises them.
+    """Serve as one of several processes, until the supervisor stops or dies.
 
-    Exits with STARTUP_FAILURE where neither this nor another of them can run.
+    Exits with STARTUP_FAILURE if no process could start.
     """
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
@@ -115,7 +115,7 @@ def _serve(
     listener: socket.socket,
     on_start: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """Serve until a signal or a failure ends it; returns whether it had started."""
+    """Serve until a signal or a failure; returns whether it had started."""
     server: _Server
 
     def end() -> None:
@@ -124,7 +124,7 @@ def _serve(
 
     config = configure_server(build_app(runtime, on_failure=end))
     server = _Server(config, runtime, on_start)
-    # A start that fails ends so; what it was, is said by whoever called.
+    # A failed start raises this; the caller reports the reason.
     with contextlib.suppress(SystemExit):
         server.run(sockets=[listener])
     return server.started

@@ -29,7 +29,7 @@ def prove_password(token: str, password: str) -> bytes:
 
 
 class Actor(str):
-    """Who does something, as the audit trail names them, and the address that it came from."""
+    """Who does something, as named in the audit trail, and their address."""
 
     __slots__ = ("address",)
     address: str
@@ -59,10 +59,10 @@ class Admission:
     values: dict[bytes, AuthValue] = field(repr=False)
 
     def recognise(self, secret: bytes, now: datetime) -> AuthValue | None:
-        """The live value that this is, whichever number it serves.
+        """The active value that matches, whichever number it serves.
 
-        The look-up is by digest, which nobody can steer towards a near miss, and its last step
-        compares in constant time.
+        The look-up is by digest, so timing reveals nothing useful, and its last step compares in
+        constant time.
         """
         digest = digest_secret(secret)
         value = self.values.get(digest)
@@ -74,7 +74,7 @@ class Admission:
         return value
 
     def serves(self, value: AuthValue, dest: str) -> bool:
-        """A number's own value does not open another known number."""
+        """A number's own value is not valid for another known number."""
         return value.number is None or value.number == dest or dest not in self.numbers
 
     def is_unknown_number(self, dest: str) -> bool:

@@ -9,38 +9,38 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# An address at the other end, whether it is trusted, and whether it might be a proxy of ours.
+# A peer's address, whether it is trusted, and whether it might be one of our proxies.
 _Peer = tuple[str, bool, bool]
 
-# Addresses whose networks are remembered: the same few call all the time.
+# How many results are cached: the same few addresses call all the time.
 MAX_KNOWN = 1_000
-# Proxies in a row; nobody has so many.
+# Proxies in a row; nobody has this many.
 MAX_HOPS = 32
 LOOKS = 500
-# The longest address in brackets, with a zone and a port, is shorter.
+# Longer than any address in brackets with a zone and a port.
 MAX_WRITTEN = 80
 
 FORWARDED_FOR = b"x-forwarded-for"
 FORWARDED = b"forwarded"
 
-# `[2001:db8::7]:443`, `192.0.2.7:51234`, or an address alone.
+# `[2001:db8::7]:443`, `192.0.2.7:51234`, or only an address.
 _WRITTEN = re.compile(r"\[([^\]]*)\](?::[\w.-]+)?|([0-9.]+):[\w.-]+|(.*)", re.ASCII)
 _FORWARDED_FOR_PARAMETER = re.compile(r'(?:^|;)\s*for\s*=\s*"?([^";]*)', re.IGNORECASE)
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def read_address(text: str) -> str:
-    """The address in its usual form, without brackets, port and zone; "" where it is none.
+    """The address in its usual form, without brackets, port and zone; "" if it is not one.
 
-    An IPv4 address that is mapped into IPv6 is the IPv4 address: a socket that listens on `::`
-    tells all of them like that.
+    An IPv4 address mapped into IPv6 becomes the IPv4 address: a socket that listens on `::` reports
+    them all like that.
     """
     parsed = _parse(text)
     return "" if parsed is None else str(parsed)
 
 
 class NetworkSet:
-    """Networks that an address may lie in; what was found of each address is remembered."""
+    """Networks to look an address up in; the results are cached."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = [_unmap(network) for network in networks]
@@ -51,35 +51,35 @@ class NetworkSet:
         if known is None:
             parsed = _parse(address)
             known = parsed is not None and any(parsed in each for each in self._networks)
-            # What is no address could be of any length.
+            # Not cached: text that is not an address could have any length.
             if parsed is not None and len(self._known) < MAX_KNOWN:
                 self._known[address] = known
         return known
 
 
 class CallerFinder:
-    """Tells who calls: the one at the other end, or whom trusted proxies name."""
+    """Finds the caller: the peer, or the address that trusted proxies report."""
 
     def __init__(
         self, trusted: Sequence[Network], on_unheeded: Callable[[str], None] | None = None
     ) -> None:
-        """`on_unheeded` hears of a proxy near us that tells who calls and is not trusted."""
+        """`on_unheeded` is called with a nearby proxy that reports callers but is not trusted."""
         self._trusted = NetworkSet(trusted)
         self._peers: dict[str, _Peer] = {}
         self._on_unheeded = on_unheeded
         self._looks = 0
 
     def find(self, client: tuple[str, int] | None, headers: Headers) -> str:
-        """The caller's address, "" where the transport tells none.
+        """The caller's address; "" if the transport has none.
 
         X-Forwarded-For, else Forwarded (RFC 7239), is read from right to left for as long as the
-        one who wrote the entry is a trusted proxy: whatever stands further left anybody could have
-        written. An entry that is no address ends the way at the proxy that wrote it.
+        writer of the entry is a trusted proxy: anybody could have written the entries further left.
+        At an entry that is not an address, the proxy that wrote it counts as the caller.
         """
         address, is_trusted, is_near = self._find_peer(client)
         if is_near and self._on_unheeded is not None:
             self._looks += 1
-            # Whoever sends such headers does so all the time: after a while a sample will do.
+            # Whoever sends such headers sends them always: after a while a sample is enough.
             if self._looks < LOOKS or not self._looks % LOOKS:
                 unheeded = self.find_unheeded(client, headers)
                 if unheeded:
@@ -95,7 +95,7 @@ class CallerFinder:
         return address
 
     def find_unheeded(self, client: tuple[str, int] | None, headers: Headers) -> str:
-        """The address that sent a header about who calls without being trusted; "" for none."""
+        """The address that sent such a header without being trusted; "" for none."""
         address, is_trusted, _ = self._find_peer(client)
         if is_trusted or next(_read_entries(headers), None) is None:
             return ""
@@ -108,7 +108,7 @@ class CallerFinder:
             parsed = _parse(peer)
             address = "" if parsed is None else str(parsed)
             is_trusted = address in self._trusted
-            # Strangers come from the internet: what they send is no sign of a proxy of ours.
+            # Public addresses are strangers: their headers do not mean a proxy of ours.
             is_near = parsed is not None and not parsed.is_global and not is_trusted
             found = address, is_trusted, is_near
             if len(self._peers) < MAX_KNOWN:
@@ -130,7 +130,7 @@ def _parse(text: str) -> Address | None:
 
 
 def _unmap(network: Network) -> Network:
-    """The IPv4 network of a mapped one, since addresses are compared unmapped."""
+    """The IPv4 network of a mapped one, because addresses are compared unmapped."""
     if isinstance(network, ipaddress.IPv4Network) or not network.subnet_of(_MAPPED):
         return network
     base = network.network_address.ipv4_mapped
@@ -138,7 +138,7 @@ def _unmap(network: Network) -> Network:
 
 
 def _read_entries(headers: Headers) -> Iterator[str]:
-    """What proxies wrote about who called them, the nearest first."""
+    """The entries that proxies wrote about their callers, the nearest first."""
     lines: dict[bytes, list[bytes]] = {FORWARDED_FOR: [], FORWARDED: []}
     for name, value in headers:
         if name in lines:

@@ -14,7 +14,7 @@ LAGS = 20
 _ENOUGH = 10
 _STEADY = 0.9
 _OVER = 0.5
-# What zones can differ by: quarters of an hour, and no more than this.
+# Time zones differ by multiples of 15 minutes, at most by this.
 _STEP = timedelta(minutes=15)
 LARGEST_OFFSET = timedelta(hours=14)
 _HOUR = timedelta(hours=1)
@@ -29,9 +29,9 @@ def find_alarm_time(last_arrived_at: datetime, longest_gap: timedelta) -> dateti
 
 
 def judge_lags(lags: Sequence[timedelta]) -> timedelta | None:
-    """By how much nearly all forwards came late, or early (below 0), as another zone would have it.
+    """By how much nearly all forwards are late, or early (below 0), if another zone explains it.
 
-    Zero: most did not; None: it cannot be told, so what was told before holds.
+    Zero: most are on time. None: not known, so the earlier result stands.
     """
     if len(lags) < _ENOUGH:
         return None
@@ -44,9 +44,9 @@ def judge_lags(lags: Sequence[timedelta]) -> timedelta | None:
 
 
 def judge_old(lags: Sequence[timedelta]) -> list[timedelta] | None:
-    """How old the forwards were that no zone makes so late, where they are many.
+    """How old the forwards were that are too late for any time zone, if there are many.
 
-    Empty: they are few; None: it cannot be told.
+    Empty: there are few. None: not known.
     """
     if len(lags) < _ENOUGH:
         return None
@@ -57,7 +57,7 @@ def judge_old(lags: Sequence[timedelta]) -> list[timedelta] | None:
 
 
 def _read_offset(lag: timedelta) -> timedelta:
-    """The offset between two zones that it is about as long as; zero for any other."""
+    """The nearest possible offset between two zones; zero if none is near."""
     offset = round(lag / _STEP) * _STEP
     leeway = _SMALL_LEEWAY if offset % _HOUR else _LEEWAY
     is_offset = abs(offset) <= LARGEST_OFFSET and abs(lag - offset) <= leeway

@@ -28,25 +28,25 @@ class Outcome(StrEnum):
     COOLDOWN = "cooldown"
     """The rule has answered this sender a moment ago."""
     QUIET = "quiet"
-    """Something has answered a text that came within seconds of this one."""
+    """Another text that came within seconds of this one has been answered."""
     OPTED_OUT = "opted-out"
     OPT_OUT = "opt-out"
     OPT_OUT_UNSURE = "opt-out-unsure"
-    """It looks like a refusal, misspelt or amid other words: a person has to say."""
+    """It looks like a refusal, misspelt or among other words: a person has to decide."""
     OPT_IN = "opt-in"
     BUDGET = "budget"
     TOO_OLD = "too-old"
     EXPIRED = "expired"
-    """It was to be answered, but the answer could not go out in time."""
+    """A rule answered it, but the reply could not be sent in time."""
     UNANSWERABLE = "unanswerable"
     """The sender is a name, a short code or one of our own numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """How late and how often automatic replies go out to one sender from one number.
+    """Limits on how late and how often one number replies automatically to one sender.
 
-    `quiet`: texts that arrive so close to each other may be parts of one.
+    `quiet`: texts that arrive this close together may be parts of one.
     """
 
     within: timedelta = timedelta(seconds=900)
@@ -92,9 +92,9 @@ class Incoming(Protocol):
 
 @dataclass(slots=True)
 class History:
-    """The automatic replies to one pair: the times of the last day's, and each rule's last one.
+    """The automatic replies to one pair: the times of the last day's, and each rule's latest.
 
-    `answered` has, for each of the day's that a rule wrote, when the text arrived that it answers.
+    `answered` has the arrival time of the text that each of the day's rule replies answers.
     """
 
     times: list[datetime] = field(default_factory=list)
@@ -117,9 +117,10 @@ class History:
         return last is not None and now < last + timedelta(seconds=rule.cooldown_seconds)
 
     def is_quiet(self, rule: Rule, arrived_at: datetime, quiet: timedelta) -> bool:
-        """Whether the rule, or any where it answers whatever comes, has answered a near text.
+        """Whether the rule has answered a text close to this one; for a catch-all rule, whether any
+        rule has.
 
-        By arrival, so that it holds in whatever order texts are handled, and however late.
+        By arrival time, so that the order and delay of handling do not matter.
         """
         return any(
             (rule_id == rule.id or rule.takes_any_words) and abs(arrived_at - other) < quiet
@@ -156,10 +157,10 @@ def find_said_at(text: Incoming) -> datetime:
 
 
 class Answering:
-    """Answers texts one after another, and remembers what that changes for the next one.
+    """Answers texts one after another, and keeps track of what changes for the next one.
 
-    `words` (by number) and `histories` (by the pair's key) are what is known beforehand; `search`
-    looks patterns up.
+    `words` (by number) and `histories` (by the pair's key) are the known state; `search` finds
+    patterns.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class Answering:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
-        # People refuse texts of the name that they see: STOP ACME.
+        # People name the sender that they see: STOP ACME.
         self._names = frozenset(word for source in self._sources for word in split_words(source))
         self._words = dict(words or {})
         self._histories = dict(histories or {})

@@ -3,7 +3,7 @@
 LetterboxError                 its text is one line that says what to do
 ├── SettingsError              a setting is missing or wrong; stops the start
 ├── SetupError                 the machine, a folder or the database does not suit; stops the start
-├── InvalidInput               the caller's words are off; `field` names which
+├── InvalidInput               the caller's input is wrong; `field` names which
 │   ├── InvalidFields          several of them at once; see `found`
 │   ├── InvalidCursor          a cursor that is damaged or of another query
 │   └── ReusedKey              an Idempotency-Key that came with another request before
@@ -16,8 +16,8 @@ LetterboxError                 its text is one line that says what to do
 ├── Conflict                   the thing exists already or is not in a state for this
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
-├── Unavailable                cannot be done now, later perhaps
-│   └── NothingDurable         neither database nor spool can keep a message
+├── Unavailable                cannot be done now, but perhaps later
+│   └── NothingDurable         neither the database nor the spool can store a message
 └── ProviderError              a call to the provider failed; see its `error_class` and `fate`
     ├── CodeError              it answered one of its error codes: see `code`
     │   ├── AccountError       no credits, a wrong token, suspended, no licence
@@ -25,17 +25,17 @@ LetterboxError                 its text is one line that says what to do
     │   ├── DailyLimitError    too many messages to this number today
     │   ├── RefusedNumberError the number is on the provider's blacklist
     │   ├── PermanentError     anything that will not change by waiting
-    │   ├── AmbiguousError     it failed inside; the call may have been taken
+    │   ├── AmbiguousError     it failed internally; the call may have been accepted
     │   └── PartlyTakenError   some numbers were taken, some not
     ├── Unreachable            name, connection or TLS failed: nothing left here
     ├── CallBroken             a timeout or a broken connection after the request left
-    └── UnreadableAnswer       what came back is no answer of its API
+    └── UnreadableAnswer       the answer is not one of its API
         ├── StatusAnswer       another HTTP status than 200
         │   ├── TurnedAway     a web server or proxy refused the call before the API saw it
         │   └── TooManyCalls   429: call less often
-        ├── HtmlAnswer         a page, as proxies send it
+        ├── HtmlAnswer         a web page, as proxies send it
         ├── EmptyAnswer        nothing at all
-        ├── CountMismatch      another count of answers than was asked for
+        ├── CountMismatch      the number of answers is wrong
         └── MissingColumns     a report without the columns that are needed
 """
 
@@ -103,7 +103,7 @@ class MissingScope(AccessDenied):
 
 
 class TooManyTries(AccessDenied):
-    """Too many wrong passwords: none is looked at for as long as `wait`."""
+    """Too many wrong passwords: the next attempt must wait this long."""
 
     def __init__(self, text: str, wait: timedelta) -> None:
         super().__init__(text)

@@ -18,9 +18,9 @@ class ErrorClass(StrEnum):
     ACCOUNT = "account"
     """The account cannot send: pause sending altogether, the message keeps its place."""
     CONFIGURATION = "configuration"
-    """Something other than the API turned the call away: as for the account."""
+    """Something other than the API rejected the call: treated like an account error."""
     TOO_MANY_CALLS = "too many calls"
-    """Send nothing for as long as the answer asks, the message keeps its place."""
+    """Send nothing for as long as the answer asks; the text keeps its place."""
     PASSING = "passing"
     """Retry with backoff."""
     DAILY_LIMIT = "daily limit"
@@ -34,7 +34,7 @@ class ErrorClass(StrEnum):
     PARTLY_TAKEN = "partly taken"
     """Never resend; follow by report."""
     SOME_NUMBER = "some number of the call"
-    """Send to each number alone: the code does not say of which it speaks."""
+    """Send to each number alone: the code does not say which number it means."""
 
 
 # Where nothing else is known of a call than the class of its error.
@@ -51,25 +51,25 @@ FATE_BY_CLASS = {
     ErrorClass.SOME_NUMBER: Fate.REFUSED,
 }
 
-# Codes that speak of one number: invalid, without a route, over its daily limit, blacklisted.
+# Codes about one number: invalid, without a route, over its daily limit, blacklisted.
 NUMBER_CODES = frozenset({"-200", "-401", "-406", "-411", "-412"})
 
 
 class StopCause(StrEnum):
-    """Why all sending stands still until something shows that it works again."""
+    """Why all sending has stopped until something shows that it works again."""
 
     ACCOUNT = "account"
-    """An error about the account: a text, or where none waits the credits, tries it again."""
+    """An error about the account: retried with a text, or with the credits if none waits."""
     CONFIGURATION = "configuration"
-    """What answers is not the provider's API: the credits are asked for first."""
+    """The answer is not from the provider's API: the credits are checked first."""
     UNREACHABLE = "unreachable"
-    """The provider cannot be reached: the credits are asked for first."""
+    """The provider cannot be reached: the credits are checked first."""
     UNCLEAR = "unclear"
-    """A call got no proper answer: the credits are asked for before another text is risked."""
+    """A call got no proper answer: the credits are checked before another text is risked."""
     TOO_MANY_CALLS = "too many calls"
-    """The provider asked for a rest: a text tries once it is over."""
+    """The provider asked for a pause: one text is tried after it."""
     TRIAL = "trial"
-    """The credits were answered properly: one text tries before all others follow."""
+    """The credits were answered properly: one text is tried before the others follow."""
 
 
 LOOK_FIRST = frozenset({StopCause.CONFIGURATION, StopCause.UNREACHABLE, StopCause.UNCLEAR})

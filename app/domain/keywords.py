@@ -1,11 +1,11 @@
-"""How texts are compared, and taken apart into words: for rules, opt-outs and searches alike."""
+"""How texts are compared and split into words, for rules, opt-outs and searches."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
-# What ends a word, beside white space and symbols. Apostrophes and hyphens do not: don't, opt-out.
+# What ends a word, besides white space and symbols. Apostrophes and hyphens do not: don't, opt-out.
 _BREAKS = (
     r"\s.,;:!?/\\|()\[\]{}<>\"*+=~^@#%\u2013\u2014\u2026\u00a1\u00bf\u00ab\u00bb\u201c\u201d\u201e"
 )
@@ -18,8 +18,8 @@ _APOSTROPHES = (
 )
 _MINUS_SIGNS = "\u2212\u207b\u208b"
 _QUOTATION_MARKS = "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02"
-# Nobody sees these, or they only change how their neighbour looks: fillers, selectors of a colour
-# or a shape, skin tones, strokes through letters, raised TM and SM.
+# Invisible, or only changing how a neighbour looks: fillers, variation selectors, skin tones,
+# strokes through letters, raised TM and SM.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff"
     "\U0001f3fb-\U0001f3ff\u0305\u0332-\u0338\u033f\u20d0-\u20f0\u2120\u2122]"
@@ -27,7 +27,7 @@ _UNSEEN = re.compile(
 
 
 class _Replacements(dict[int, str]):
-    """What `str.translate` puts in the place of a character, found when one first occurs."""
+    """Replacements for `str.translate`, computed when a character first occurs."""
 
     def __missing__(self, code: int) -> str:
         each = chr(code)
@@ -49,15 +49,15 @@ _REPLACEMENTS = _Replacements()
 
 
 def fold_text(text: str) -> str:
-    """The text as everything compares it, in the search index as in a rule or a query.
+    """The text in the form used for every comparison: search index, rules and queries.
 
-    Case, compatibility forms (full-width letters, ligatures), ways to write an accent, kinds of
-    apostrophes, quotation marks and hyphens, and what nobody sees count for nothing. Accents stay.
+    Ignores case, compatibility forms (full-width letters, ligatures), ways to write an accent,
+    kinds of apostrophes, quotation marks and hyphens, and invisible characters. Accents stay.
     """
     if text.isascii():
         return text.lower().replace("`", "'")
     plain = unicodedata.normalize("NFKC", text.translate(_REPLACEMENTS)).casefold()
-    # In capitals Turkish has its own i; folding leaves the dot beside it.
+    # Folding the Turkish capital dotted I leaves its dot behind.
     plain = unicodedata.normalize("NFKC", plain).replace("i\u0307", "i")
     mark, loose_marks = _compile_marks()
     return loose_marks.sub("", plain) if mark.search(plain) else plain
@@ -65,10 +65,9 @@ def fold_text(text: str) -> str:
 
 @cache
 def _compile_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A combining mark, and those that belong to no letter.
+    """Patterns for combining marks, and for those that follow no letter.
 
-    Beyond the first plane they are of scripts that are no longer written, and would make the
-    patterns slow.
+    Marks beyond the first plane belong to dead scripts and would make the patterns slow.
     """
     found = filter(lambda each: unicodedata.category(each)[0] == "M", map(chr, range(0x10000)))
     marks = f"[{''.join(found)}]"
@@ -76,7 +75,7 @@ def _compile_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def fold_word(text: str) -> str:
-    """A word without case and punctuation: what keywords are compared by."""
+    """A word without case and punctuation, as keywords are compared."""
     if text.isascii() and text.isalnum():
         return text.lower()
     return "".join(
@@ -111,7 +110,7 @@ def split_keyword(text: str) -> tuple[str, str]:
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Where each run of characters begins and ends that no break or symbol divides."""
+    """Where each run of characters without a break or symbol begins and ends."""
     for found in _WORD.finditer(text):
         start = found.start()
         if not found.group().isascii():
@@ -126,7 +125,7 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=4096)
 def _is_symbol(each: str) -> bool:
-    """Whether it is an emoji or the like; a letter in a circle is a letter."""
+    """Whether it is an emoji or similar; a letter in a circle is a letter."""
     is_symbol = unicodedata.category(each) in {"So", "Sk"} and each not in _APOSTROPHES
     return is_symbol and not fold_word(each)
 
@@ -135,7 +134,7 @@ def _strip_ends(word: str) -> str:
     start, end = 0, len(word)
     while not fold_word(word[start]):
         start += 1
-    # Behind a letter, for an accent may be a character of its own.
+    # After a letter, because an accent may be a separate character.
     while fold_word(f"a{word[end - 1]}") == "a":
         end -= 1
     return word[start:end]

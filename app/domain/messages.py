@@ -45,13 +45,12 @@ def _encode_head(
 # sets its fields at three times the cost. Nobody changes them.
 @dataclass(slots=True)
 class RawForward:
-    """What came over the wire, without the secret: enough to parse it again.
+    """The request's parameters without the secret: enough to parse it again.
 
-    `form` is the urlencoded form of all parameters in order of arrival, query before body, every
-    `auth` (whatever its case) cut out; as it came, where the request came as one form. `charset`
-    is the one that the request declared; None where it declared none, or where the values were
-    brought to UTF-8 on the way (JSON, multipart). `problems` are those that show in the bytes
-    on the wire and no longer in the form.
+    `form` is the urlencoded form of all parameters in order of arrival, query before body, without
+    any `auth` (in any case); unchanged if the request came as one form. `charset` is the declared
+    one; None if none was declared, or if the values were converted to UTF-8 (JSON, multipart).
+    `problems` are those that showed in the original bytes but do not show in the form.
     """
 
     method: str
@@ -81,8 +80,8 @@ class RawForward:
 class InboundMessage:
     """One text as it is stored.
 
-    `source` and `dest` are normalised (see `domain/numbers.py`), "" where they did not come.
-    `problems` is sorted as `PROBLEMS` is. Times are aware UTC. `raw` is `RawForward.to_bytes()`.
+    `source` and `dest` are normalised (see `domain/numbers.py`), "" if missing.
+    `problems` is in the order of `PROBLEMS`. Times are aware UTC. `raw` is `RawForward.to_bytes()`.
     """
 
     dedupe_key: bytes
@@ -102,7 +101,7 @@ class InboundMessage:
     def to_record(self) -> bytes:
         """The spool's form of a message; `from_record` reads it back.
 
-        As short as can be: JSON's escapes would make six bytes of one.
+        Compact: JSON's escapes would turn one byte into six.
         """
         fields = {
             "dedupe_key": self.dedupe_key.hex(),
@@ -141,7 +140,7 @@ class InboundMessage:
 
 
 def _read_raw(fields: dict[str, Any]) -> bytes:
-    """An older release wrote the bytes as Latin-1, and its spool may be drained by this one."""
+    """Older releases wrote the bytes as Latin-1, and this one may drain their spools."""
     if "raw" in fields:
         return bytes(fields["raw"], "latin-1")
     return base64.b64decode(fields["raw_base64"], validate=True)

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 # Placeholders of a reply that mean something else already.
 RESERVED_NAMES = frozenset({"name", "email", "source", "dest", "keyword", "rest", "body"})
 MAX_NAME = 32
-# ITU-T E.164 allows 15 digits; what has fewer than 8 is a short code.
+# ITU-T E.164 allows 15 digits; fewer than 8 are a short code.
 MIN_DIGITS = 8
 MAX_DIGITS = 15
 LONGEST_WRITTEN = 60
 
 _URI = re.compile(r"\s*(?:tel|sms|smsto|callto):", re.IGNORECASE)
-# Between or around the digits of a number these say nothing: spaces, dashes, marks of direction.
+# Ignored between or around a number's digits: spaces, dashes, direction marks.
 _IGNORED_CATEGORIES = frozenset({"Cf", "Pd", "Zl", "Zp", "Zs"})
 _IGNORED = frozenset("\t\n\v\f\r.()[]/\u2212")
 _WIDE = {0xFF0B: "+", 0xFF08: "(", 0xFF09: ")", **{0xFF10 + n: str(n) for n in range(10)}}
-# The trunk prefix that is left out where the country code is dialled: +44 (0)7700 900123.
+# The trunk prefix, which is left out after a country code: +44 (0)7700 900123.
 _TRUNK = re.compile(r"(?<=\d)(\D*)\(\s*0\s*\)", re.ASCII)
 _DIALLED = re.compile(r"\+?[0-9]+")
 _GROUP = re.compile("[0-9]+")
@@ -49,26 +49,26 @@ def read_number(text: str, region: str) -> str:
 
 
 def normalise_number(text: str, region: str) -> str:
-    """Digits alone for a full number, or a national one of `region`; anything else as it came.
+    """Only digits for a full number or a national one of `region`; anything else unchanged.
 
-    Short codes and names stay as they are. This reads what forwards and reports bring and what
-    filters and paths ask for; digits that come from the store need it no more.
+    Short codes and names are unchanged. For numbers in forwards, reports, filters and paths; digits
+    from the database are not read again.
     """
     plain = _compile_plain(region)
-    if plain is not None and plain.fullmatch(text):  # as the provider writes nearly all of them
+    if plain is not None and plain.fullmatch(text):  # nearly all come like this
         return text
-    # What is longer is no number, and must not fill the cache.
+    # Longer text is not a number and must not fill the cache.
     return text if len(text) > LONGEST_WRITTEN else _normalise(text, region)
 
 
 def is_full_number(text: str) -> bool:
-    """Whether it is a number as `normalise_number` leaves it: only such a one can be answered."""
+    """Whether it is a full number in normal form: only such a number can be answered."""
     has_length = MIN_DIGITS <= len(text) <= MAX_DIGITS
     return has_length and text.isdigit() and text.isascii() and text[0] != "0"
 
 
 def read_prefix(text: str, region: str) -> str | None:
-    """How full numbers begin, 4477 for +44 77 and, in GB, for 077; None where it says no such."""
+    """The start of full numbers, 4477 for +44 77 and, in GB, for 077; None if it is none."""
     import phonenumbers  # noqa: PLC0415 see `_find_full`
 
     written = _compact(_TRUNK.sub(r"\1", text.translate(_WIDE)))
@@ -99,7 +99,7 @@ def _normalise(text: str, region: str) -> str:
     number = _find_full(text, region)
     if number is not None:
         return number
-    # A full number of a country that nobody knows, or of a length that its country does not have.
+    # A number with an unknown country code, or of a length that its country does not have.
     compact = _compact(_strip_cell(text))
     digits = compact.removeprefix("00" if compact.startswith("00") else "+")
     # Without its + it must not be taken for a national number, which is somebody else's.
@@ -109,9 +109,9 @@ def _normalise(text: str, region: str) -> str:
 
 @cache
 def _compile_plain(region: str) -> re.Pattern[str] | None:
-    """What the international digits of that region's numbers look like, whoever writes them.
+    """A pattern for the international digits of that region's numbers.
 
-    None where a national number may look the same, for want of a prefix.
+    None if a national number may look the same, because it has no prefix.
     """
     import phonenumbers  # noqa: PLC0415 see `_find_full`
 
@@ -126,7 +126,7 @@ def _compile_plain(region: str) -> re.Pattern[str] | None:
 
 
 def _find_full(text: str, region: str) -> str | None:
-    """The digits of the full number that a text is; None where it is none."""
+    """The digits of a full number; None if the text is not one."""
     import phonenumbers  # noqa: PLC0415 its tables are large, and few commands need them
 
     possible = None
@@ -142,9 +142,10 @@ def _find_full(text: str, region: str) -> str | None:
 
 
 def _list_written(text: str) -> list[str]:
-    """The digits that somebody would dial, a + before them where it was written.
+    """The digits to dial, with a leading + if it was written.
 
-    Without a (0) first, for most countries leave it out after the country code; Italy keeps it.
+    Tried without a (0) first, because most countries omit it after the country code; Italy keeps
+    it.
     """
     if len(text) > LONGEST_WRITTEN:
         return []
@@ -169,13 +170,12 @@ def _compact(text: str) -> str:
 
 
 def _choose_reading(written: str, groups: tuple[str, ...], region: str) -> "PhoneNumber | None":
-    """Which number digits are: one that is divided into groups as the region divides its own, then
-    a valid international one, then one in just the form in which the region writes its own, then
-    any that is possible.
+    """The number that digits mean: one grouped as the region groups its own, else a valid
+    international one, else one written exactly as the region writes its own, else any possible one.
     """
     import phonenumbers  # noqa: PLC0415 see above
 
-    if written.startswith("+0"):  # no country's code begins with 0
+    if written.startswith("+0"):  # no country code begins with 0
         written = written[1:]
     if written.startswith("+"):
         return _parse(written, region)
@@ -194,7 +194,7 @@ def _choose_reading(written: str, groups: tuple[str, ...], region: str) -> "Phon
     if international and phonenumbers.is_valid_number(international):
         return international
     if international is None:
-        # The 0 that a spreadsheet has eaten.
+        # The 0 that a spreadsheet dropped.
         is_mobile = phonenumbers.is_possible_number_for_type(
             national, phonenumbers.PhoneNumberType.MOBILE
         ) and not written.startswith(str(national.country_code))

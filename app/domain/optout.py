@@ -1,4 +1,4 @@
-"""What a text means for our texts to its sender: a refusal, a return, or what looks like one."""
+"""What a text means for our texts to its sender: an opt-out, an opt-in, or a possible opt-out."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ANSWERED_WITHIN = timedelta(days=1)
 
 
 class Wish(Enum):
-    """What a sender wants of our texts; UNSURE looks like a refusal, and a person has to say."""
+    """What a sender wants; UNSURE looks like a refusal, and a person has to decide."""
 
     OUT = "out"
     BACK = "back"
@@ -46,11 +46,11 @@ def find_wish(
     owned: Collection[str],
     last: LastWord | None,
 ) -> Wish | None:
-    """What a text that was read so means; None where it is none of it.
+    """The meaning of a text that reads like this; None if it has none.
 
-    `owned` are the folded keywords of the number's enabled rules: such a word belongs to its rule,
-    but the protected ones do not, and whoever is out can always come back. `last` is what the
-    sender said before.
+    `owned` are the folded keywords of the number's enabled rules. Such a word belongs to its rule,
+    except the protected ones, and someone who has opted out can always opt in again. `last` is the
+    sender's previous opt-out or opt-in.
     """
     word = reading.word
     is_out = last is not None and last.is_out

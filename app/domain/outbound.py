@@ -11,7 +11,7 @@ Origin = Literal["person", "rule", "opt-out"]
 
 
 class Priority(IntEnum):
-    """What goes out first: somebody waits for an answer, and nobody for the last of many texts."""
+    """What is sent first: somebody waits for a reply, and nobody for the last of many texts."""
 
     ANSWER = 0
     """A rule's or an opt-out's."""

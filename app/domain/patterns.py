@@ -1,4 +1,4 @@
-"""Patterns of rules: compiled, found in texts, and what they may cost."""
+"""Compiles rules' patterns, searches texts for them and limits their cost."""
 
 import itertools
 import re
@@ -9,26 +9,26 @@ import re2
 
 from app.domain.errors import InvalidInput
 
-# RE2 runs in linear time whatever the pattern; these bound its memory, the text it looks at, and
-# the factor, which grows with the pattern.
+# RE2 takes linear time for any pattern. These limit its memory, the length of text searched, and
+# the time per character, which grows with the pattern.
 PATTERN_MEMORY = 1 << 20
 PATTERN_BYTES = 4096
 LONGEST_PATTERN = 500
 MOST_INSTRUCTIONS = 3000
 MOST_SECONDS = 0.01
-# The answers kept: the texts of a few batches under a few patterns.
+# The results kept: a few batches of texts under a few patterns.
 KEPT_ANSWERS = 4096
 
-# Whether a pattern is found in a text.
+# Whether a text contains a pattern.
 Search = Callable[[str, str], bool]
-# Seconds of this thread's own work, so that a busy machine does not count.
+# CPU seconds of this thread, so that a busy machine does not matter.
 Stopwatch = Callable[[], float]
 
 _ALWAYS_TRIED = ("a", "ab ", "\u00e9", "1", "Hello world, ", "\u4e2d")
 
 
 def search_pattern(pattern: str, body: str) -> bool:
-    """Whether the pattern is found in the first 4 KiB, case aside. Raises InvalidInput."""
+    """Whether the first 4 KiB contain the pattern, ignoring case. Raises InvalidInput."""
     start = body.encode("utf-8", "replace")[:PATTERN_BYTES].decode("utf-8", "ignore")
     return _search(pattern, start)
 
@@ -39,7 +39,7 @@ def _search(pattern: str, start: str) -> bool:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises InvalidInput for what is no pattern, or one that is too large."""
+    """Raises InvalidInput for an invalid or too large pattern."""
     if not pattern or len(pattern) > LONGEST_PATTERN:
         raise InvalidInput(f"a pattern has 1 to {LONGEST_PATTERN} characters", field="pattern")
     if _compile(pattern).programsize > MOST_INSTRUCTIONS:
@@ -50,15 +50,15 @@ def check_pattern(pattern: str) -> None:
 
 
 def check_cost(pattern: str, stopwatch: Stopwatch) -> None:
-    """Raises InvalidInput where the pattern takes too long for some text.
+    """Raises InvalidInput if the pattern takes too long on some text.
 
-    It is tried over texts that are hard for most patterns, and over its own letters.
+    It is tried on texts that are hard for most patterns, and on its own letters.
     """
     check_pattern(pattern)
-    own = dict.fromkeys(re.findall(r"[^\W_]", pattern))
+    own = dict.fromkeys(re.findall(r"[^\W_]|[^\x00-\x7f]", pattern))
     for piece in (*_ALWAYS_TRIED, *itertools.islice(own, 4), "".join(own)[:64] or "a"):
         text = (piece * (PATTERN_BYTES // len(piece.encode())))[:PATTERN_BYTES]
-        # Twice, since once the machine may have been doing something else.
+        # Twice, because the first time may have been slowed by something else.
         if min(_measure(pattern, text, stopwatch) for _ in range(2)) > MOST_SECONDS:
             raise InvalidInput(
                 "the pattern takes too long on some texts: use fewer or smaller repetitions"
@@ -68,7 +68,7 @@ def check_cost(pattern: str, stopwatch: Stopwatch) -> None:
 
 
 def find_all(patterns: Iterable[str], bodies: Iterable[str]) -> Search:
-    """Look every pattern up in every text now; what is asked later must be among them."""
+    """Search every text for every pattern now; later look-ups must be among these."""
     kept = list(patterns)
     found = {(each, body): search_pattern(each, body) for body in bodies for each in kept}
 
@@ -82,11 +82,11 @@ def find_all(patterns: Iterable[str], bodies: Iterable[str]) -> Search:
 
 
 class Unprepared(Exception):
-    """A pattern was asked for that had not been looked up beforehand."""
+    """A pattern was needed that had not been searched for beforehand."""
 
 
 def _measure(pattern: str, text: str, stopwatch: Stopwatch) -> float:
-    compiled = _compile.__wrapped__(pattern)  # whatever it has learnt of other texts is forgotten
+    compiled = _compile.__wrapped__(pattern)  # without the state cached from other texts
     began = stopwatch()
     compiled.search(text)
     return stopwatch() - began
@@ -106,5 +106,5 @@ def _compile(pattern: str) -> "re2._Regexp":
         raise InvalidInput(f"not a valid pattern: {reason}", field="pattern") from None
     except UnicodeEncodeError:
         raise InvalidInput(
-            "not a valid pattern: it holds half a character", field="pattern"
+            "not a valid pattern: it contains half a character", field="pattern"
         ) from None

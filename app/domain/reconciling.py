@@ -48,10 +48,10 @@ def fold_body(body: str) -> str:
 
 
 def is_same_text(one: str, other: str) -> bool:
-    """Whether two ways may have brought one text, though characters were lost on one of them.
+    """Whether two texts may be the same one, with characters lost in one of them.
 
-    What is not ASCII may have become a question mark, nothing, a letter without its accent or
-    several odd characters. Texts in plain ASCII lose nothing.
+    A non-ASCII character may have become a question mark, nothing, a letter without its accent or
+    several odd characters. Plain ASCII is never lost.
     """
     one, other = fold_body(one), fold_body(other)
     if one == other:
@@ -62,8 +62,8 @@ def is_same_text(one: str, other: str) -> bool:
 
 
 def _find_skeletons(body: str) -> set[str]:
-    """What is left of a text in any case: its ASCII letters and digits, with or without those that
-    only an accent sets apart.
+    """The part of a text that always survives: its ASCII letters and digits, with or without those
+    under an accent.
     """
     return {
         "".join(char for char in written if char.isascii() and char.isalnum())
@@ -76,10 +76,10 @@ def match_by_id(
     stored: Mapping[tuple[str, str, str], Iterable[StoredText]],
     taken: Collection[int] = (),
 ) -> dict[int, int]:
-    """Place of row → message, where id and numbers agree and text or time does; one to one.
+    """Row index → message, if id and numbers match and text or time does; one to one.
 
-    `stored` is by dest, source and id; `taken` are messages that other rows have already. Under one
-    id and at about one time a text is the same however much of it was lost.
+    `stored` is by dest, source and id; `taken` are messages that already belong to other rows. With
+    the same id at about the same time it is the same text, however much of it was lost.
     """
     found: dict[int, int] = {}
     matched = set(taken)
@@ -103,11 +103,11 @@ def _is_near(row: ReportedText, text: StoredText) -> bool:
 
 
 def match_by_text(rows: Mapping[int, ReportedText], stored: Iterable[StoredText]) -> dict[int, int]:
-    """Place of row → message of the same pair, where text and about the time agree; one to one.
+    """Row index → message of the same pair, if text and approximate time match; one to one.
 
-    For where forwards and reports count their ids apart. Equal texts go together first, then those
-    that have lost characters, the nearest before others; whoever has been matched already must not
-    be among `stored`.
+    For providers whose forwards and reports have different ids. Equal texts are matched first, then
+    those that have lost characters, the nearest in time first; messages already matched must not be
+    in `stored`.
     """
     left = {text.id: text for text in stored}
     by_body: dict[str, list[StoredText]] = {}

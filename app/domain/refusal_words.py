@@ -24,7 +24,7 @@ POLITE = list_words(
     " bitte danke merci svp sil vous te plait pla\u00eet favor por gracias grazie obrigado obrigada"
     " dzieki prosze tack tak diolch"
 )
-# What is refused; a word of these must be among what follows a plain STOP.
+# What is refused; one of these words must follow a plain STOP.
 TEXTS = list_words(
     "text texts texting txt txts txting txtin textin texted message messages messaging messagin msg"
     " msgs msging sms smses mail mails email emails emailing news newsletter newsletters alert"
@@ -33,7 +33,7 @@ TEXTS = list_words(
     " notifications reminder reminders info contact contacting communication communications"
     " bothering pestering harassing bugging annoying calling deals vouchers sending send sent"
 )
-# Texts alone: CANCEL and END may refuse much else.
+# Only texts: CANCEL and END may be about many other things.
 TEXTS_ALONE = list_words(
     "text texts texting txt txts txting textin message messages messaging msg msgs msging sms smses"
     " sending"
@@ -45,7 +45,7 @@ BETWEEN = list_words(
     " about by via in kind of or unwanted details future mailing crap rubbish shit junk stuff"
     " stupid"
 )
-# What is ours or theirs to end may be more than texts: a person has to look.
+# May be about more than texts: a person has to look.
 DOUBTFUL = list_words("subscription subscriptions service services lol lmao haha hahaha ha")
 BAG = TEXTS | POINTERS | BETWEEN | DOUBTFUL
 
@@ -62,7 +62,7 @@ NO_WISH = (
     "(?: to)?(?: be| get| have| receive| receiving| getting)*"
     f"(?= (?:any |more |further |these |those |your |ur |the |this |of )*{TEXT}\\b)"
 )
-# Other ways to say it, in the words above; one after another, over folded words.
+# Other phrases, replaced by the words above; applied in this order to folded words.
 REWRITES = tuple(
     (re.compile(rf"\b(?:{pattern})\b"), words)
     for pattern, words in (
@@ -118,7 +118,7 @@ REWRITES = tuple(
         ("(?:the |to )?(?:fuck|hell) ", ""),
     )
 )
-# Who asks us to stop, or how to: the bare word may then mean something else.
+# A request to stop, or a question how to: the bare word may then mean something else.
 ASKING = re.compile(
     r"^(?:(?:please|hi|hello|hey|ok|so|and|yes) )*(?:"
     r"(?:please )?(?:can|could|would|will) (?:you|u|we|i)(?: guys)?(?: please| pls| plz| just)*"

@@ -1,8 +1,8 @@
-"""Reads what a text says about our texts: a refusal in the many forms that people write, or none.
+"""Recognises opt-outs in the many forms that people write.
 
-Words: those in use among UK and US providers. A refusal is short: its word, politeness around it,
-and for the plainest words what is refused ("stop texting me", "remove me from your list"). Any
-other word makes it a sentence that merely contains one.
+The words are those that UK and US providers use. A refusal is short: its word, polite phrases, and
+for the plainest words what is refused ("stop texting me", "remove me from your list"). With any
+other word it is a sentence that merely contains one.
 """
 
 import re
@@ -39,7 +39,7 @@ from app.domain.signatures import cut_endings
 from app.domain.slips import MOST_SLIPS, measure_slips
 
 LONGEST_REFUSAL = 200
-# A text that says one word again and again may be longer.
+# A text that only repeats one word may be longer.
 LONGEST_REPETITION = 2000
 
 # Letters of other alphabets, and in boxes, that pass for those of STOP and the others.
@@ -60,16 +60,16 @@ _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`word` as in the sets above or YES; `is_sure` false: a person should look."""
+    """`word` is from the sets above or YES; if `is_sure` is false, a person should look."""
 
     word: str
     is_sure: bool = True
 
 
-# A trial asks for the same texts again and again, and so does the flow for each pair.
+# Cached: previews and the flow ask for the same texts repeatedly.
 @lru_cache(maxsize=1024)
 def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | None:
-    """What a text says about our texts; None for any other text.
+    """What a text says about receiving texts; None if nothing.
 
     `names` are folded words by which we are known to the sender, or they to us.
     """
@@ -202,7 +202,7 @@ _GLUED = re.compile(
 
 
 def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
-    """A refusal but for one word that is nearly one of its words."""
+    """A refusal except for one misspelt word."""
     for changed in _list_corrected(words):
         said = _read_words(_rewrite(changed), names)
         if said is not None and said.word in OPT_OUT_WORDS:
@@ -231,7 +231,7 @@ def _find_sentence(text: str, names: frozenset[str]) -> Reading | None:
 
 
 def _list_corrected(words: list[str]) -> Iterator[list[str]]:
-    """The words with one of them, or two that are one, as it may have been meant."""
+    """The words with one of them, or two joined, corrected."""
     for place, word in enumerate(words):
         for meant in _list_meant(word):
             yield [*words[:place], meant, *words[place + 1 :]]
@@ -249,7 +249,7 @@ def _list_meant(word: str) -> tuple[str, ...]:
     if word in _OTHER_WORDS or word in BAG | POLITE or word in OPT_OUT_WORDS or len(word) > 20:
         return ()
     letters = word.replace("0", "o").replace("5", "s").replace("1", "l")
-    # Whoever leans on a key: stooop, STOPPPP.
+    # Repeated letters: stooop, STOPPPP.
     short = re.sub(r"(.)\1+", r"\1", letters)
     found = [
         meant

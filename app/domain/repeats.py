@@ -12,9 +12,9 @@ TOLERANCE = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One text as one of the two ways brought it; `pair` stands for its number and sender.
+    """One text from a forward or a report; `pair` stands for its number and sender.
 
-    `provider_id` is None where it came with none.
+    `provider_id` is None if it came without one.
     """
 
     id: int
@@ -25,11 +25,11 @@ class Sighting:
 
 
 def match_repeats(reported: Iterable[Sighting], forwarded: Iterable[Sighting]) -> dict[int, int]:
-    """The ids of forwards with those of the reported texts they repeat, one to one.
+    """The ids of forwards and of the reported texts that they repeat, one to one.
 
-    Same number and sender, at times within the tolerance, and the same id, or the same text but for
-    characters that were lost. Equal texts go together first, then the nearest. A forward repeats
-    only what was stored before it.
+    They match if number and sender are the same, the times are within the tolerance, and the id or
+    the text (except for lost characters) is the same. Equal texts are matched first, then the
+    nearest. A forward repeats only texts stored before it.
     """
     by_pair: dict[int, list[Sighting]] = {}
     for each in reported:

@@ -10,11 +10,11 @@ from app.domain.transitions import OutboundEvent
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0
 
-# After an account error one text, or a look at the credits, tries again so much later.
+# After an account error one text, or a credit check, is tried after this time.
 ACCOUNT_REST = timedelta(seconds=60)
 LONGEST_LOOK_REST_SECONDS = 60.0
 LONGEST_TRIAL_REST_SECONDS = 600.0
-# A provider that asks for a longer rest than this is asked again all the same.
+# The longest pause that a provider can ask for.
 LONGEST_ASKED_SECONDS = 3600.0
 
 _DAY = timedelta(days=1)
@@ -22,11 +22,11 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What becomes of the text, and what else follows.
+    """What happens to the text, and what else follows.
 
-    `at` is when it is tried again; None leaves its place in the queue as it is. `held_reason` says
-    what it waits for. `stop` is why all sending stands still from now on, `rest_seconds` for how
-    long at least, where the provider said so. `opts_out` puts the number on the list of opt-outs.
+    `at` is when it is tried again; None keeps its place in the queue. `held_reason` says what it
+    waits for. `stop` is why all sending stops now, `rest_seconds` the shortest pause if the
+    provider asked for one. `opts_out` adds the number to the opt-outs.
     """
 
     event: OutboundEvent
@@ -68,25 +68,25 @@ def decide_step(
 ) -> Step:
     """What follows from one call.
 
-    `attempt` counts from 1, `valid_until` is when the text is of no use any more, `zone` the
-    provider's, whose midnight ends a daily limit; `draw` is random in [0, 1). `rest_seconds` is how
-    long the provider wants no calls.
+    `attempt` counts from 1, `valid_until` is when the text expires, `zone` the provider's, whose
+    midnight ends a daily limit; `draw` is random in [0, 1). `rest_seconds` is how long the provider
+    wants no calls.
     """
     if fate is Fate.TAKEN:
         return Step(OutboundEvent.TAKEN)
     if fate is Fate.UNKNOWN:
-        # Where the provider answers nothing properly, one text is uncertain and not the queue.
+        # If the provider answers nothing properly, only one text becomes uncertain, not the queue.
         unclear = error_class is ErrorClass.AMBIGUOUS
         return Step(OutboundEvent.UNCLEAR, stop=StopCause.UNCLEAR if unclear else None)
     again = now + compute_pause(attempt, draw)
     if error_class in _STOPS:
-        # Where it was turned away for what it says, the texts behind it go first.
+        # If it was rejected for its content, the texts after it go first.
         is_later = error_class is ErrorClass.CONFIGURATION and again < valid_until
         return replace(
             _STOPS[error_class], at=again if is_later else None, rest_seconds=rest_seconds
         )
     if error_class is None and now < valid_until:
-        # No call was made for it, so it keeps its place.
+        # It keeps its place, because no call was made for it.
         return Step(OutboundEvent.NOT_TAKEN)
     if error_class is ErrorClass.DAILY_LIMIT:
         tomorrow = find_next_day(now, zone)
@@ -114,10 +114,10 @@ def compute_pause(attempt: int, draw: float) -> timedelta:
 
 
 def compute_rest(cause: StopCause, failures: int, asked_seconds: float | None = None) -> timedelta:
-    """How long a sender that stopped waits before it tries again.
+    """How long a stopped sender waits before its next try.
 
-    `failures` counts the tries in a row that showed the same, this one included;
-    `asked_seconds` is how long the provider wants no calls.
+    `failures` counts consecutive tries with the same result, including this one; `asked_seconds` is
+    how long the provider wants no calls.
     """
     if cause is StopCause.ACCOUNT:
         return ACCOUNT_REST
@@ -127,15 +127,15 @@ def compute_rest(cause: StopCause, failures: int, asked_seconds: float | None = 
         return timedelta(seconds=min(max(asked, 1), LONGEST_ASKED_SECONDS))
     if failures <= 1:
         return timedelta()
-    # Each try after an unclear call may cost a text: they become rare. A look at the credits costs
-    # nothing.
+    # Each try after an unclear call may make a text uncertain, so tries become rare. A credit check
+    # costs nothing.
     is_costly = cause is StopCause.UNCLEAR
     longest = LONGEST_TRIAL_REST_SECONDS if is_costly else LONGEST_LOOK_REST_SECONDS
     return timedelta(seconds=min(doubled / 2, longest))
 
 
 def find_longest_rest(cause: str | None) -> timedelta:
-    """What no rest for this cause exceeds."""
+    """The longest pause for this cause."""
     if cause == StopCause.ACCOUNT:
         return ACCOUNT_REST
     is_asked = cause == StopCause.TOO_MANY_CALLS

@@ -103,10 +103,10 @@ def list_changes(old: Rule, new: Rule) -> dict[str, list[Any]]:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no types
-    """Takes everything but null for text: `no` is a word, 10:00 and 447700900100 no numbers.
+    """Reads everything except null as text: `no` is a word; 10:00 and 447700900100 are not numbers.
 
-    A file is looked at only as far as rules go: aliases let a few lines mean gigabytes, and numbers
-    of other bases than ten take hours.
+    Limited to what rules need: with aliases a few lines can expand to gigabytes, and parsing large
+    non-decimal numbers takes hours.
     """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 the library's
@@ -124,9 +124,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no type
         if isinstance(event, yaml.AliasEvent):
             problem = f"write out what *{event.anchor} stands for"
         elif self.depth > DEEPEST:
-            problem = "no rule is nested as deeply as that"
+            problem = "this is nested too deeply for a rule"
         elif self.values > MOST_VALUES:
-            problem = f"this is more than {MOST_RULES} rules need"
+            problem = f"the file is too large: it may have at most {MOST_RULES} rules"
         if problem:
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         node = super().compose_node(parent, index)

@@ -76,7 +76,7 @@ class Rule:
 
     @property
     def takes_any_words(self) -> bool:
-        """Whether it answers whatever somebody writes."""
+        """Whether it answers any text."""
         return self.keyword is None and self.contains is None and self.pattern is None
 
     def is_valid_at(self, moment: datetime) -> bool:
@@ -136,11 +136,12 @@ def list_keywords(rules: Iterable[Rule], dest: str, moment: datetime) -> frozens
 def prepare_rule(
     rule: Rule, *, region: str, own_names: Collection[str], stored: Rule | None = None
 ) -> Rule:
-    """The rule as it is stored: numbers normalised, days in their order.
+    """The rule in stored form: numbers normalised, days in order.
 
-    `region` says how a national number is read; `own_names` are what the rule's number, or any
-    number, calls its merge fields. `stored` is what it changes: numbers that stay are not read
-    again. What its pattern costs is measured elsewhere. Raises InvalidInput, which names the field.
+    `region` says how national numbers are read; `own_names` are the merge field names of the rule's
+    number, or of any number. `stored` is the rule before the change: unchanged numbers are not read
+    again. The cost of its pattern is measured elsewhere. Raises InvalidInput, which names the
+    field.
     """
     _check_conditions(rule)
     if rule.days is not None:

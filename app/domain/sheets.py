@@ -8,13 +8,13 @@ from collections.abc import Sequence
 # A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
 # Full-width signs are as good there as the others.
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-# Where semicolons or tabs separate cells, as in half of Europe, our quotes count for nothing: there
-# a cell also begins behind each of these.
+# If a spreadsheet separates cells by semicolons or tabs, as in much of Europe, it ignores our
+# quotes: a cell then also begins after each of these.
 _BEGINNING = re.compile(rf'^(?=[{_SIGNS}\t\r\n])|(?<=[;|\t\r\n])(?=[ "]*[{_SIGNS}])')
 
 
 def make_cell(value: str | None) -> str:
-    """A cell that no spreadsheet takes for a formula, by whatever separator it reads."""
+    """A cell that no spreadsheet reads as a formula, whatever separator it uses."""
     return _BEGINNING.sub("'", value or "")
 
 

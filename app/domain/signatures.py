@@ -1,8 +1,8 @@
-"""Cuts off what stands below a text: signatures of mail apps, quoted lines, the writer's name."""
+"""Removes what follows a text: signatures of mail apps, quoted lines, the writer's name."""
 
 import re
 
-# What mail apps write below a text, and the lines of others that they quote.
+# Signatures of mail apps, and quoted lines.
 _SIGNATURES = tuple(
     (sign, re.compile(pattern, re.MULTILINE | re.DOTALL | re.IGNORECASE))
     for sign, pattern in (
@@ -24,7 +24,7 @@ _SIGNATURES = tuple(
         ("from: ", r"^from: .*"),
     )
 )
-# A word that is no name, wherever it stands.
+# A word that cannot be a name.
 _NAME = (
     r"(?!(?i:stop|stopall|unsub|unsubscribe|opt|optout|cancel|end|quit|revoke|remove|start|unstop"
     r")\b)"
@@ -40,14 +40,14 @@ _CHEERS = re.compile(
 )
 # What phones write below a text, in whatever language.
 _DEVICE = re.compile(
-    r"\n[^\n]{0,40}(?:iphone|ipad|android|outlook|samsung|galaxy|huawei|xiaomi)[^\n]{0,40}\s*$",
+    r"\n\s*\n[^\n]{0,40}(?:iphone|ipad|android|outlook|samsung|galaxy|huawei|xiaomi)[^\n]{0,40}\s*$",
     re.IGNORECASE,
 )
 # Above quoted lines: Am 1.6. um 10:00 schrieb ACME:, Le lun. 1 juin, ACME a \u00e9crit :
 _QUOTES_BEGIN = re.compile(r"\n[^\n]{5,120}:\s*\n\s*>.*", re.DOTALL)
 _SIGNED = re.compile(
     rf"^((?i:(?:please )?(?:stop|unsubscribe)))[,.]?"
-    rf"(?: from(?: {_NAME}[\w.]+){{1,3}}| (?:Mrs|Mr|Ms|Miss|Dr)\.?(?: {_NAME}[\w.]+){{1,2}}"
+    rf"(?: from(?: {_NAME}[A-Z][a-z.]*){{1,3}}| (?:Mrs|Mr|Ms|Miss|Dr)\.?(?: {_NAME}[\w.]+){{1,2}}"
     rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)$"
 )
 _BELOW = re.compile(

@@ -1,11 +1,11 @@
-"""How far a word is from another that somebody may have meant to type."""
+"""The edit distance between two words, to find typing errors."""
 
 # Words further apart are not compared to the end.
 MOST_SLIPS = 3
 
 
 def measure_slips(one: str, other: str) -> int:
-    """How many letters were left out, added, changed or swapped with their neighbour."""
+    """How many letters were omitted, added, changed or swapped with a neighbour."""
     if abs(len(one) - len(other)) > MOST_SLIPS:
         return MOST_SLIPS + 1
     before: list[int] = []

@@ -59,7 +59,7 @@ class ProviderStatus:
 
 
 def read_status(word: str) -> ProviderStatus:
-    """Recognise a word by its letters, as the provider's own clients differ in case."""
+    """Recognise a word by its letters, because the provider's own clients differ in case."""
     return ProviderStatus(word, _BY_LETTERS.get(_fold_word(word)))
 
 

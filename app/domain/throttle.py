@@ -1,19 +1,19 @@
-"""How long somebody waits, after wrong passwords, until another one is looked at."""
+"""How long somebody must wait after wrong passwords."""
 
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# Nobody's failures are held against them for longer.
+# How long failures count.
 FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Whose failures are counted together (`who`), and what follows from them.
+    """Whose failures are counted together (`who`), and the delay that follows.
 
-    The first `free` cost nothing; from then on each doubles the wait, up to `longest`.
+    The first `free` cause no delay; each further one doubles it, up to `longest`.
     """
 
     who: tuple[str, ...]
@@ -23,18 +23,18 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many there were, and when the last one was."""
+    """The number of failures, and when the last one was."""
 
     count: int
     last_at: datetime
 
 
 def list_limits(name: str, address: str, *, is_known: bool) -> tuple[Limit, ...]:
-    """The limits of whoever calls themselves `name` at `address`.
+    """The limits for somebody who signs in as `name` from `address`.
 
-    Guessing under one name at one address is what waits longest. Where all people seem to have one
-    address, a stranger among them may use it up, and others may guess from everywhere: those who
-    have signed in before (`is_known`) do not wait for that.
+    The longest delay is for one name at one address. If all people seem to share an address, a
+    stranger among them could use up its limit, and strangers can guess from anywhere: people who
+    are signed in (`is_known`) are not delayed by that.
     """
     place = _find_network(address)
     folded = name.casefold()
@@ -52,7 +52,7 @@ def list_limits(name: str, address: str, *, is_known: bool) -> tuple[Limit, ...]
 
 
 def find_wait(found: Iterable[tuple[Limit, Failures]], now: datetime) -> timedelta:
-    """How long until the next password may be looked at; zero where that is now."""
+    """How long until the next attempt is allowed; zero if it is now."""
     waits = [_find_delay(limit, each.count) - (now - each.last_at) for limit, each in found]
     return max([timedelta(0), *waits])
 
@@ -64,7 +64,7 @@ def _find_delay(limit: Limit, count: int) -> timedelta:
 
 
 def _find_network(address: str) -> str:
-    """One household has 2^64 addresses of IPv6."""
+    """One household has 2^64 IPv6 addresses."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -86,12 +86,12 @@ def try_draft(
     limits: ReplyLimits = DEFAULT_LIMITS,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Trial:
-    """As if the draft had been enabled when the texts came, each handled at its arrival.
+    """The result if the draft had been enabled when the texts arrived, each handled at once.
 
-    `others` are without the rule that it replaces; `texts` are in the order in which they came.
-    Replies before the first of them are not known; of the `words` (by number) only those said
-    before a sender's first text count, for the later ones are among the texts. Once `is_over` says
-    so it is of the texts that were tried until then.
+    `others` exclude the rule that it replaces; `texts` are in order of arrival. Replies before the
+    first of them are not known. Of the `words` (by number) only those before a sender's first text
+    count, because the later ones are among the texts. When `is_over` returns true, the result
+    covers the texts tried so far.
     """
     draft = replace(draft, enabled=True)
     rules = sort_rules([draft, *others])

@@ -45,7 +45,7 @@ class Gate:
         return self._admission
 
     async def read_again(self) -> None:
-        """Read the values as they are now, for one was not known.
+        """Read the current values, because a value was unknown.
 
         Raises Unavailable where the database cannot be asked, whatever the reason.
         """
@@ -54,7 +54,7 @@ class Gate:
         except Unavailable:
             raise
         except Exception as error:
-            # A table that is missing, a file that is damaged: whoever calls can try again.
+            # For example a missing table or a damaged file: the caller can try again.
             raise Unavailable(f"the auth values cannot be read ({_describe(error)})") from error
 
     async def refresh(self) -> None:

@@ -80,9 +80,9 @@ def answer_messages(
 ) -> Answers:
     """Decide about messages in their order, and queue what answers them.
 
-    Their conversations' rows must be locked: budgets are counted here. The rules are those of now,
-    so that a changed one takes effect at once in every process. `search` raises Unprepared for a
-    pattern that was not looked up beforehand: that takes too long for a transaction.
+    Their conversations' rows must be locked: budgets are counted here. The current rules apply, so
+    that a changed one takes effect at once in every process. `search` raises Unprepared for a
+    pattern that was not searched for beforehand: that takes too long inside a transaction.
     """
     answers = Answers()
     book.refresh(conn, background.revision)

@@ -1,4 +1,4 @@
-"""Calls the provider for claimed texts: whatever becomes of the call, each of them has a fate."""
+"""Calls the provider for claimed texts; however a call ends, each text gets a fate."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.claims import ClaimedText
 
-# A look at the credits that takes longer tells that the provider is in no state for more.
+# If checking the credits takes longer, the provider is not fit for a call.
 LOOK_SECONDS = 10.0
 
 log = structlog.get_logger("letterbox.send")
@@ -31,7 +31,7 @@ log = structlog.get_logger("letterbox.send")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call came to for a text, before it is decided what follows."""
+    """The result of a call for one text, before it is decided what follows."""
 
     fate: Fate
     error_class: ErrorClass | None = None
@@ -43,14 +43,14 @@ class Answer:
 
 
 def keep_back(reason: str) -> Answer:
-    """What there is for a text that was not called for."""
+    """The result for a text that no call was made for."""
     return Answer(Fate.NOT_TAKEN, text=reason)
 
 
 async def look_first(client: ProviderClient) -> Answer | None:
-    """Why no call to many numbers is to be risked now; None: the provider answers as it should.
+    """Why no call to many numbers should be risked now; None if the provider answers properly.
 
-    All of the numbers would be uncertain where something else answers in its place.
+    If something else answers in its place, all of the numbers would become uncertain.
     """
     try:
         async with asyncio.timeout(LOOK_SECONDS):
@@ -66,7 +66,7 @@ async def look_first(client: ProviderClient) -> Answer | None:
         error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
         return Answer(Fate.NOT_TAKEN, error_class, text=str(error))
     except TimeoutError:
-        words = "the provider did not answer a look at the credits in time"
+        words = "the provider did not answer a credit check in time"
         return Answer(Fate.NOT_TAKEN, ErrorClass.PASSING, text=words)
     return None
 
@@ -74,17 +74,17 @@ async def look_first(client: ProviderClient) -> Answer | None:
 async def call_provider(
     client: ProviderClient, texts: Sequence[ClaimedText], seconds: float
 ) -> list[Answer]:
-    """Send them in one call, with no transaction open and no more than so many seconds.
+    """Send them in one call, outside any transaction, within the given seconds.
 
-    Returns the answer for each; raises nothing. Several texts are alike but for their numbers. A
-    call that is cancelled, at the end of the process, may have been taken.
+    Returns the answer for each; raises nothing. Several texts may differ only in their numbers. A
+    call that is cut off when the process ends may have been accepted.
     """
     try:
         async with asyncio.timeout(seconds):
             return await _send(client, texts)
     except asyncio.CancelledError:
-        # No class: it says nothing of the provider.
-        answer = Answer(Fate.UNKNOWN, text="the process ended meanwhile")
+        # No class: it says nothing about the provider.
+        answer = Answer(Fate.UNKNOWN, text="the process ended during the call")
     except InvalidInput as error:
         answer = Answer(Fate.REFUSED, ErrorClass.PERMANENT, text=str(error))
     except ProviderError as error:
@@ -136,7 +136,9 @@ def _read_error(error: ProviderError) -> Answer:
 
 
 def _read_shared_error(error: ProviderError) -> Answer:
-    """An error of a call to many: whose the ids are that it names, the provider's report tells."""
+    """The error of a call to many numbers. The provider's report shows which numbers its ids belong
+    to.
+    """
     answer = _describe(error)
     if answer.fate is Fate.REFUSED and answer.code in NUMBER_CODES:
         return replace(answer, error_class=ErrorClass.SOME_NUMBER)

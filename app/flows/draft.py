@@ -27,12 +27,12 @@ Field = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class WantedText:
-    """A text as people write it: `to` is a number or several, else a list or group is named.
+    """A text as a person writes it: `to` is one or more numbers, or a list or group is named.
 
-    `is_stored`: `to` and `source` are as the store has them, and are not read as typed numbers.
+    `is_stored`: `to` and `source` come from the database and are not parsed as typed numbers.
 
-    `force` sends to numbers that have opted out, and does nothing else. `schedule_by` says who
-    keeps the schedule: Letterbox where it is None.
+    `force` only sends to numbers that have opted out. `schedule_by` says who keeps the schedule;
+    None means Letterbox.
     """
 
     source: str
@@ -70,7 +70,8 @@ def digest_wanted(wanted: WantedText) -> bytes:
 
 
 def draft_text(wanted: WantedText, region: str, zone: ZoneInfo, now: datetime) -> Draft:
-    """What of a wanted text can be told at once: its numbers and source as digits, and warnings.
+    """What can be known at once about a wanted text: its numbers and source as digits, and
+    warnings.
 
     Numbers that are off are left to be named with those that opted out. `region` says how national
     numbers are read, `zone` is the provider's. Raises InvalidInput for everything else.

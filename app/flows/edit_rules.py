@@ -186,7 +186,7 @@ async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:
         if draft.pattern is None:
             continue
         try:
-            # In a thread, and before any transaction: others go on meanwhile.
+            # In a thread and outside any transaction, so that it blocks nobody.
             await asyncio.to_thread(check_cost, draft.pattern, time.thread_time)
         except InvalidInput as error:
             raise name_rule(error, place, draft.name) if named else error from None

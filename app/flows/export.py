@@ -16,7 +16,7 @@ from app.storage.search import Message, feed_messages, list_messages
 Order = Literal["desc", "asc"]
 Item = TypeVar("Item")
 
-# A page is made in one go, and forwards wait for as long.
+# Forwards wait while a page is made.
 PAGE_ROWS = 100
 
 _PLAIN_COLUMNS = (

@@ -35,7 +35,7 @@ from app.storage.pairs import Background, read_background
 from app.storage.writes import Writes
 
 BATCH_ROWS = 100
-# A batch is prepared anew where the rules have changed since.
+# A batch is prepared again if the rules have changed since.
 MOST_TRIES = 3
 
 
@@ -57,22 +57,22 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """In which messages patterns have been looked up; None: in all that may come."""
+    """The messages in which patterns have been searched for; None means any message."""
 
     ids: Sequence[int] | None
     search: Search
 
 
-# Each pattern is looked up where a rule asks for it: for few messages and no hurry.
+# Searches for each pattern when a rule needs it: for few messages without time pressure.
 UNHURRIED = Prepared(None, search_pattern)
 
 
 async def handle_waiting(
     database: Database, now: datetime, *, limit: int, limits: ReplyLimits, book: RuleBook
 ) -> Handled:
-    """Handle the oldest messages of the queue, patterns looked up before the transaction begins.
+    """Handle the oldest messages of the queue; patterns are searched for before the transaction.
 
-    `book` is kept from one batch to the next. False where the rules change all the time: the next
+    `book` is kept from one batch to the next. Returns False if the rules keep changing: the next
     turn tries again.
     """
     for _ in range(MOST_TRIES):
@@ -107,9 +107,9 @@ def handle_batch(
 ) -> Handled:
     """Handle the oldest messages of the queue in this one transaction.
 
-    The conversations' rows are locked before anything of a pair is looked at or counted, and the
-    events come last, for they take the lock that orders them. Raises Unprepared where a rule asks
-    for a pattern that was not looked up.
+    The conversations' rows are locked before anything of a pair is read or counted, and the events
+    come last, because they take the lock that orders them. Raises Unprepared if a rule needs a
+    pattern that was not searched for.
     """
     batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:

@@ -22,11 +22,11 @@ class FileContact:
 
 
 def read_contacts(data: bytes, region: str) -> list[FileContact]:
-    """The contacts of a CSV as the provider's page has it: name,number,email,group1,group2,…
+    """The contacts of a CSV in the provider's format: name,number,email,group1,group2,…
 
-    There is no heading; blank lines are passed over. `region` says how national numbers are read.
-    What the provider can judge by itself (a missing name, a number that is none) is left to it.
-    Raises InvalidInput for what is no such CSV, or holds no contact.
+    There is no heading; blank lines are skipped. `region` says how national numbers are read. What
+    the provider checks itself (a missing name, an invalid number) is left to it. Raises
+    InvalidInput for anything but such a CSV with at least one contact.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -55,7 +55,7 @@ async def import_contacts(
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
 ) -> list[ImportedLine]:
-    """Import them in one call; the results that came carry the lines of the file.
+    """Import them in one call; each result has its line in the file.
 
     Raises ProviderError.
     """

@@ -82,11 +82,11 @@ async def run_import(
     *,
     now: Callable[[], datetime],
 ) -> None:
-    """Tell the provider what waits, step by step, until all is said, a call fails, or the claim is
-    another's.
+    """Send the waiting lines to the provider step by step, until none is left, a call fails, or
+    another process takes the claim.
 
-    After a failure the step's lines wait on: those that the provider took all the same then come
-    back as duplicates.
+    After a failure the step's lines keep waiting: any that the provider did accept then come back
+    as duplicates.
     """
     found = claimed
     try:
@@ -102,17 +102,17 @@ async def run_import(
         await _stop(database, found, str(error))
     except Exception as error:
         log.exception("import_stopped", id=found.id)
-        await _stop(database, found, f"an unforeseen error ({type(error).__name__})")
+        await _stop(database, found, f"an unexpected error ({type(error).__name__})")
 
 
 async def _stop(database: Database, found: ContactImport, reason: str) -> None:
-    # Where the database is away, the lease ends instead.
+    # If the database is unavailable, the lease ends instead.
     with suppress(Unavailable, Conflict):
         await database.write(contact_imports.stop_import, found, reason)
 
 
 async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
-    """What the provider says of the next lines, or that it says nothing of one."""
+    """The provider's results for the next lines; a line without one gets NO_RESULT."""
     told = [_read(each) for each in found.waiting[:STEP_LINES]]
     results = await import_contacts(
         client,

@@ -1,4 +1,4 @@
-"""Keeps one time for all processes of a database: its own, and tells of clocks that are off."""
+"""Keeps one time for all processes of a database, the database's, and reports wrong clocks."""
 
 import time
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.stamps import clamp_stamps, has_gone_back
 
-# So often the clocks are compared. What is stored while nobody knows that one was set is off.
+# How often the clocks are compared. What is stored before a change is noticed has a wrong time.
 LOOK_SECONDS = 2.0
-# NTP keeps clocks within milliseconds; what differs by more than this was set, or runs away.
+# NTP keeps clocks within milliseconds; a larger difference means one was set or is drifting.
 TOLERANCE = timedelta(seconds=5)
-# An answer of the database that takes longer tells too little of its time.
+# A slower answer of the database says too little about its time.
 SLOWEST_SECONDS = 1.0
 TOLD_EVERY_SECONDS = 60.0
-# One that stands still, or runs too slowly or too fast, is off by no more than a look's length each
-# time: what counts is what that comes to over so long.
+# A clock that has stopped, or runs too slowly or too fast, is only off by a little at each check,
+# so the differences over this period are added up.
 DRIFT_SECONDS = 60.0
 STEP_ALERT_ENDS_AFTER = timedelta(hours=1)
 
@@ -36,7 +36,7 @@ def utc_now() -> datetime:
 
 
 def read_boot_seconds() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps, where there is one."""
+    """A clock that cannot be set and, if possible, keeps running while the machine sleeps."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
@@ -45,7 +45,7 @@ def read_boot_seconds() -> float:
 class Clock:
     """The time that all processes of a database share, whatever this machine's clock is set to.
 
-    Until it is known, and where the database is a file, it is this machine's.
+    Until that is known, and always with SQLite, it is this machine's time.
     """
 
     wall: Callable[[], datetime] = utc_now
@@ -59,13 +59,13 @@ class Clock:
         return at + timedelta(seconds=self.seconds() - seconds)
 
     def set(self, at: datetime, seconds: float) -> None:
-        """It was `at` when the clock that nobody sets stood at `seconds`."""
+        """The time was `at` when the monotonic clock showed `seconds`."""
         self._known = at, seconds
 
 
 @dataclass
 class TimeKeeper:
-    """One a process; `host` names its machine in alerts."""
+    """One per process; `host` names its machine in alerts."""
 
     database: Database
     clock: Clock
@@ -80,18 +80,18 @@ class TimeKeeper:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with this machine's clock; "" where nothing is."""
+        """What is wrong with this machine's clock, or ""."""
         if abs(self._skew) <= TOLERANCE:
             return self._drift and f"the clock of {self._owner} {self._drift}"
         return f"the clock of {self.host} is {_describe(self._skew)} the database's"
 
     @property
     def _owner(self) -> str:
-        """Whose clock all go by."""
+        """Whose clock all processes use."""
         return self.host if self.database.dialect == "sqlite" else "the database's server"
 
     async def look(self) -> None:
-        """Compare the clocks, and put right what one that was set has left. Raises Unavailable."""
+        """Compare the clocks, and correct what a wrong one has left. Raises Unavailable."""
         measured = await self._measure()
         if measured is None:
             return
@@ -102,7 +102,7 @@ class TimeKeeper:
             at, then = self._expected
             step = now - (at + timedelta(seconds=seconds - then))
         drift = self._find_drift(now, seconds)
-        # Within what the measuring itself may be off, the time that is known stays: it runs evenly.
+        # A difference within the measuring error changes nothing, so that time runs evenly.
         if is_first or abs(step) > blur:
             self._expected = now, seconds
             if self.database.dialect == "postgresql":
@@ -121,13 +121,13 @@ class TimeKeeper:
         await self._tell(now, words, went_back=went_back)
 
     def _find_drift(self, now: datetime, seconds: float) -> timedelta:
-        """By how much the time has gone astray of late, in many small steps or in one."""
+        """By how much the time has drifted recently, in many small steps or in one."""
         at, then = self._anchor = self._anchor or (now, seconds)
         passed = seconds - then
         drift = now - (at + timedelta(seconds=passed))
         if abs(drift) > TOLERANCE:
             way = _describe(drift, "too fast", "too slow")
-            self._drift = f"does not keep time: within {passed:.0f} seconds it ran {way}"
+            self._drift = f"is drifting: within {passed:.0f} seconds it ran {way}"
             self._anchor = now, seconds
         elif passed > DRIFT_SECONDS:
             self._drift = ""
@@ -135,7 +135,7 @@ class TimeKeeper:
         return drift
 
     async def _measure(self) -> tuple[datetime, float, timedelta] | None:
-        """The shared time, when it was that, and by how much that may be off."""
+        """The shared time, when it was measured, and the measuring error."""
         if self.database.dialect != "postgresql":
             return self.clock.wall(), self.clock.seconds(), timedelta(milliseconds=1)
         began = self.clock.seconds()
@@ -144,7 +144,7 @@ class TimeKeeper:
         if took > SLOWEST_SECONDS and self._expected is not None:
             return None
         self._skew = wall - timedelta(seconds=took / 2) - now
-        # The time of the answer's end, so that nothing is stamped later than the database's now.
+        # Taken at the end of the answer, so that nothing is stamped later than the database's time.
         return now, began + took, timedelta(seconds=took)
 
     async def _tell(self, now: datetime, words: str, *, went_back: bool) -> None:
@@ -163,8 +163,8 @@ class TimeKeeper:
                 STEP_ALERT,
                 self._owner,
                 text=f"The clock of {self._owner} {words}.",
-                action="Find out what set it, and have NTP keep it: times that were stored before"
-                " are off by as much.",
+                action="Find out what set it, and have NTP keep it right: times stored before this"
+                " are wrong by as much.",
                 now=now,
             )
         else:
@@ -175,7 +175,7 @@ class TimeKeeper:
                 SKEW_ALERT,
                 self.host,
                 text=f"{self.trouble[0].upper()}{self.trouble[1:]}.",
-                action="Have NTP keep both machines' clocks. Letterbox goes by the database's.",
+                action="Have NTP keep both machines' clocks right. Letterbox uses the database's.",
                 count=0,
                 now=now,
             )

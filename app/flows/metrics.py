@@ -31,7 +31,7 @@ class Metrics:
         )
         self.refused = Counter(
             "letterbox_forwards_refused_total",
-            "Forwards answered with anything but 200, or that could not be read.",
+            "Forwards not answered with 200, or unreadable.",
             ["reason"],
             registry=self.registry,
         )

@@ -1,4 +1,4 @@
-"""Hears of every answer of the provider: counts it, and stops sending where the account fails."""
+"""Counts every answer of the provider, and stops sending if the account fails."""
 
 import asyncio
 import contextlib
@@ -23,12 +23,12 @@ from app.flows.metrics import Metrics
 from app.storage.database import Connection, Database
 from app.storage.sender import stop_sender, tell_stopped
 
-# What a send comes to is recorded with its text.
+# The result of a send is recorded with its text.
 SEND = "Send"
-# An error that these are answered may be about the child user.
+# An error in answer to these may be about the child user.
 OF_USERS = frozenset({"CreateUser", "UpdateCredits"})
 WRONG_TOKEN = -501
-# However many calls fail alike, so often is enough to write it down.
+# However many calls fail alike, recording it this often is enough.
 EVERY_SECONDS = 10.0
 
 _OUTCOMES: tuple[tuple[type[ProviderError], str], ...] = (
@@ -43,7 +43,7 @@ log = structlog.get_logger("letterbox.account")
 
 
 class AnswerNotes:
-    """One a process, called by its client. `on_change` is called once sending has stopped."""
+    """One per process, called by its client. `on_change` is called after sending has stopped."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class AnswerNotes:
             self._on_change()
 
     async def close(self) -> None:
-        """Let what is being written down be finished."""
+        """Wait for the writes in progress."""
         if self._task is not None:
             with contextlib.suppress(Exception):
                 await self._task
@@ -90,14 +90,14 @@ def _stop(conn: Connection, reason: str, now: datetime) -> None:
 
 
 def is_about_account(action: str, error: ProviderError) -> bool:
-    """Whether no text would be taken either. Only what a send is answered has its own way."""
+    """Whether no text would be accepted either. Answers to sends are handled elsewhere."""
     if not isinstance(error, AccountError) or action == SEND:
         return False
     return action not in OF_USERS or error.code == WRONG_TOKEN
 
 
 def name_outcome(error: ProviderError | None) -> str:
-    """A few words for all that can happen: `ok`, an error code, `http-503`, `unreachable`, …"""
+    """The result as a short label: `ok`, an error code, `http-503`, `unreachable`, …"""
     if error is None:
         return "ok"
     if isinstance(error, CodeError):

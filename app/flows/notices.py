@@ -14,15 +14,15 @@ from app.storage.refusals import NewRefusal
 # Alerts of files that are kept for a person.
 REFUSED = "message-refused"
 DAMAGED = "spool-damaged"
-# What anybody can cause has one alert, whoever does: /refusals has the addresses.
+# Anybody can cause this, so it has one alert for all callers: /refusals has the addresses.
 TOO_LARGE = "too-large"
 ENDPOINT = "/inbound"
-# What happened at one moment; it ends once it has not come again for a while.
+# A single event; the alert closes if it does not happen again for a while.
 SPOOL_MOVED = "spool-moved"
-# It comes again as long as it is so.
+# Raised again for as long as it lasts.
 SPOOL_FOREIGN = "spool-foreign"
 EMPTIED = "database-emptied"
-# So many proxies are told of, each so often.
+# At most this many proxies have an alert, renewed this often.
 MAX_PROXIES = 10
 PROXY_STEP = timedelta(hours=1)
 
@@ -38,9 +38,9 @@ class PendingAlert:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What lasts until it is over: an alert that is opened or, once `ended`, closed.
+    """A lasting condition: its alert is opened or, if `ended`, closed.
 
-    `text` None: it had begun before the last time somebody looked.
+    `text` is None if the alert was opened before.
     """
 
     text: str | None
@@ -74,7 +74,7 @@ class Notices:
         wake: Callable[[], None],
         is_ours: Callable[[str], bool],
     ) -> None:
-        """`is_ours` tells the numbers that are configured from others."""
+        """`is_ours` says whether a number is configured."""
         self._metrics = metrics
         self._quarantine = quarantine
         self._now = now
@@ -83,7 +83,7 @@ class Notices:
         self._too_large = 0
         self._proxies: dict[str, datetime] = {}
         self._batch = Batch()
-        # Whether a message that was new has been stored since the start.
+        # Whether a new message has been stored since the start.
         self.has_stored = False
 
     def on_admitted(self, auth_id: int | None) -> None:
@@ -99,7 +99,7 @@ class Notices:
         self._too_large += 1
 
     def on_unheeded(self, address: str) -> None:
-        """A proxy told who called, but is not believed."""
+        """A proxy that is not trusted sent the caller's address."""
         now = self._now()
         if address not in self._proxies and len(self._proxies) >= MAX_PROXIES:
             return
@@ -157,10 +157,10 @@ class Notices:
             PendingAlert(
                 SPOOL_FOREIGN,
                 str(folder),
-                f"The spool {folder} holds messages of another database ({place}); they were left"
+                f"The spool {folder} holds messages for another database ({place}); they were left"
                 " there.",
-                f"Start Letterbox with this DATA_DIR and the database {place}: it stores them."
-                " Services with different databases need a DATA_DIR each.",
+                f"Start Letterbox with this DATA_DIR and the database {place} to store them."
+                " Services with different databases need separate DATA_DIRs.",
                 count=0,
             )
         )
@@ -194,17 +194,19 @@ class Notices:
                 place,
                 f"The database {place} holds no message, but this data folder was used with one"
                 " there that did.",
-                "If nobody meant to begin anew: stop Letterbox, put the database back from a copy,"
-                " and start again. Run `letterbox reconcile` for the time that the copy lacks.",
+                "Unless you meant to start afresh: stop Letterbox, restore a copy of the database"
+                " and start it again. Run `letterbox reconcile` for the time since the copy.",
             )
         )
 
     def begin_condition(self, kind: str, subject: str, text: str, action: str) -> None:
-        """Something fails from now on."""
+        """Something has begun to fail."""
         self._batch.conditions[kind, subject] = Condition(text, action)
 
     def end_condition(self, kind: str, subject: str) -> None:
-        """It does not fail, or no longer; what began and ended unnoticed is told all the same."""
+        """Nothing fails (any more); a failure that came and went between two looks is still
+        reported.
+        """
         begun = self._batch.conditions.get((kind, subject), Condition(None))
         self._batch.conditions[kind, subject] = Condition(begun.text, begun.action, ended=True)
 
@@ -218,8 +220,8 @@ class Notices:
                     TOO_LARGE,
                     ENDPOINT,
                     "A forward over 64 KiB was refused with 413.",
-                    "No text is as long as that: /refusals says where it came from. Find out who"
-                    " sends it; its content was not kept.",
+                    "No text is that long. /refusals shows where it came from. Find out who"
+                    " sends it. Its content was not kept.",
                     self._too_large,
                 )
             )

@@ -12,9 +12,9 @@ from app.storage.opt_outs import OptOut
 async def opt_out(
     database: Database, number: str, *, reason: str, who: str, now: datetime
 ) -> OptOut:
-    """Refuse texts to a number, given as it is stored, and cancel those that wait.
+    """Opt a number out, given as it is stored, and cancel its waiting texts.
 
-    `reason` is why, in a person's words. A number that is out already keeps its own.
+    `reason` is a person's explanation. A number that is already opted out keeps its reason.
     """
 
     def take_out(conn: Connection) -> OptOut:

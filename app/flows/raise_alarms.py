@@ -31,7 +31,7 @@ OLD = "old-texts"
 FORWARDS = "forwards"
 SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 
-# Where so many runs of the reconciliation in a row have not ended well, something holds it up.
+# After this many failed reconciliations in a row, something is wrong.
 STALLED_RUNS = 3
 STALLED_AFTER = timedelta(minutes=30)
 
@@ -51,7 +51,7 @@ MOMENTARY = {
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What is to be told of a subject; `text` is None where it is over."""
+    """The alert for a subject; `text` is None if it is over."""
 
     kind: str
     subject: str
@@ -67,11 +67,12 @@ async def raise_alarms(
     reconciled_every: timedelta | None = None,
     started_at: datetime | None = None,
 ) -> bool:
-    """Look at every number's silence and at the newest forwards' lags; returns whether it told.
+    """Check how long each number has been silent and how late the newest forwards are; returns
+    whether an alert changed.
 
-    Alerts of what happened at one moment end here, too, once that has not come again for a while.
-    `timezone` is PROVIDER_TIMEZONE; `reconciled_every` is None where no reconciliation runs by
-    itself, `started_at` is since when one could. Raises Unavailable.
+    Also closes alerts about single events that have not happened again for a while. `timezone` is
+    PROVIDER_TIMEZONE; `reconciled_every` is None if reconciliation is off, `started_at` is since
+    when it could run. Raises Unavailable.
     """
     alarms = await database.read(_find_alarms, timezone, now)
     alarms += await database.read(_find_stalled, reconciled_every, started_at, now)
@@ -145,7 +146,7 @@ def _find_lags(conn: Connection, timezone: str) -> list[Alarm]:
             (_tell_zone(offset, timezone, len(lags)), offset == timedelta()),
             (_tell_old(old, len(lags)), old == []),
         )
-        # Told once, and ended once.
+        # Opened once and closed once.
         if (alarm.text is not None or is_over)
         and (alarm.text is not None) != bool(list_open_subjects(conn, alarm.kind))
     ]
@@ -176,7 +177,7 @@ def _tell_old(old: Sequence[timedelta] | None, count: int) -> Alarm:
         FORWARDS,
         f"{len(old)} of the newest {count} forwards are old texts: they arrived"
         f" {_describe(min(old))} to {_describe(max(old))} after their receivedts. They are stored,"
-        " and get automatic replies by when they arrived.",
+        " and automatic replies depend on when they arrived.",
         "Ask whoever forwards them whether texts were held up or are sent again. Pause the rules"
         " if old texts should not be answered.",
     )
@@ -185,7 +186,7 @@ def _tell_old(old: Sequence[timedelta] | None, count: int) -> Alarm:
 def _find_stalled(
     conn: Connection, every: timedelta | None, started_at: datetime | None, now: datetime
 ) -> list[Alarm]:
-    """Whether a reconciliation has ended well of late; one that fails tells that by itself."""
+    """Why no reconciliation has succeeded recently; one that fails raises its own alert."""
     since = find_last_success(conn, LEASE) or find_first_taken(conn, LEASE)
     if every is None or since is None:
         return []
@@ -200,7 +201,7 @@ def _find_stalled(
             REPORT,
             f"What arrived has not been compared with the provider's report since"
             f" {since:%Y-%m-%d %H:%M} UTC: {reason}.",
-            "See at /readyz and in the log what holds it up. Until it works, nobody notices a text"
+            "Find the cause at /readyz and in the log. Until it works, nobody notices a text"
             " that was never forwarded.",
         )
     ]

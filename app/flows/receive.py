@@ -18,7 +18,7 @@ from app.flows.notices import Notices
 from app.provider.forwarding import ForwardRequest, parse, peek_dest, read_request
 from app.storage.intake import Intake
 
-# However the look-up of an auth value hangs, its caller hears of it.
+# If the look-up of an auth value hangs, the caller still gets an answer.
 LOOK_UP_SECONDS = 4.0
 
 # Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
@@ -64,7 +64,7 @@ class Receiver:
         self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
         self._region = region
-        # The first forward need not wait until the tables of numbers are loaded.
+        # Loaded now, so that the first forward does not wait for the tables of numbers.
         normalise_number("", region)
         self._notices = notices
         self._now = now
@@ -73,11 +73,11 @@ class Receiver:
         self._looking_up: set[asyncio.Task[None]] = set()
 
     def admits(self, address: str) -> bool:
-        """Whether a caller from there may forward at all; `turn_away` is for all others."""
+        """Whether a caller from that address may forward; call `turn_away` for any other."""
         return self._forwarders is None or address in self._forwarders
 
     def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
-        """Note that one was refused by its address, unread but for a glance at its number."""
+        """Note a forward that was refused for its address; only its number was read."""
         self._notices.on_turned_away(address, peek_dest(query, body, self._region), reason)
 
     def take(
@@ -92,14 +92,14 @@ class Receiver:
         coding: bytes = b"",
         is_cut: bool = False,
     ) -> None:
-        """Take a forward whose last byte has come, and call `done` when its fate is known.
+        """Take a complete forward, and call `done` when its fate is known.
 
         `content_type` and `coding` are the values of Content-Type and Content-Encoding, or b"".
-        `is_cut` where what followed the body shows that its length was told too short, which is so
-        where somebody counted characters.
+        `is_cut` if bytes after the body show that its announced length was too short, as when a
+        client counts characters.
 
-        All that arrive in one turn of the event loop are read together at its end: amid the work
-        of the sockets it would take a quarter longer.
+        All that arrive in one turn of the event loop are read together at its end: between socket
+        operations it would take a quarter longer.
         """
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._read_arrived)
@@ -134,7 +134,7 @@ class Receiver:
             looking_up.add_done_callback(self._looking_up.discard)
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
-        """Keep the message where the values in memory let it in."""
+        """Keep the message if it has an auth value that is in memory."""
         admission = self._gate.admission
         for secret in request.read_secrets():
             value = admission.recognise(secret, now)
@@ -148,7 +148,7 @@ class Receiver:
     async def _look_up(
         self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime
     ) -> None:
-        """Admit or turn away after a new look at the database. Whatever happens, `done` is told."""
+        """Admit or turn away after reading the database again. `done` is always called."""
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._gate.read_again()

@@ -39,7 +39,7 @@ QUIET = timedelta(hours=24)
 # Reported texts by our number and day.
 Counted = Counter[tuple[str, datetime]]
 
-ANOTHER_RUNS = "another reconciliation has begun meanwhile"
+ANOTHER_RUNS = "another reconciliation has begun"
 MISSING = "messages-missing"
 FAILED = "reconcile-failed"
 
@@ -141,8 +141,8 @@ class Reconciler:
     def _note_result(
         self, conn: Connection, result: Reconciliation, counted: Counted, began_at: datetime
     ) -> None:
-        """In one transaction with the end of the lease: a window that is looked at again, since the
-        run broke off, counts once.
+        """In one transaction with the end of the lease, so that a window is counted once even if an
+        interrupted run is repeated.
         """
         now = self._now()
         if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
@@ -153,7 +153,7 @@ class Reconciler:
         figures.write(conn)
         close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
         if result.unreadable:
-            _note_failure(conn, f"{result.unreadable} rows have no time that can be read", now)
+            _note_failure(conn, f"{result.unreadable} rows have no readable time", now)
         else:
             close_alert(conn, FAILED, REPORT, now=now)
 
@@ -313,5 +313,5 @@ def _note_failure(conn: Connection, reason: str, now: datetime) -> None:
 
 
 def _find_day(at: datetime) -> datetime:
-    """The beginning of the day, as the figures have it."""
+    """The start of the day, as in the daily counts."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""Writes down what calls came to: together, or else one by one, and gives none of them up."""
+"""Records the results of calls: together if possible, else one by one, and loses none."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from app.storage.clock import read_clock
 from app.storage.database import Connection, Database
 from app.storage.results import SendResult
 
-# So many are recorded at once: on SQLite messages that come in may wait for them.
+# How many are recorded at once: on SQLite incoming messages wait for them.
 RECORDED_TEXTS = 100
 # At the end of the process.
 RECORDING_SECONDS = 2.0
@@ -26,25 +26,25 @@ log = structlog.get_logger("letterbox.send")
 
 @dataclass
 class Results:
-    """What a sender has yet to record. `now` is None for the database's clock."""
+    """The results that a sender has not recorded yet. `now` is None for the database's clock."""
 
     database: Database
     on_change: Callable[[], None]
     now: Callable[[], datetime] | None
     finished: list[SendResult] = field(default_factory=list)
-    # Those that spoil a turn's transaction: they are recorded one by one, again and again.
+    # Results that fail a whole transaction: each is retried on its own.
     troubled: list[SendResult] = field(default_factory=list)
 
     def get_next(self) -> Sequence[SendResult]:
-        """Those to record first; `forget` or `set_aside` is to follow."""
+        """The first results to record; call `forget` or `set_aside` next."""
         return tuple(self.finished[:RECORDED_TEXTS])
 
     def forget(self, count: int) -> None:
-        """The first of them are recorded."""
+        """The first results have been recorded."""
         del self.finished[:count]
 
     def set_aside(self, count: int) -> None:
-        """One of the first spoils the transaction: each is recorded by itself."""
+        """One of the first results failed the transaction: record each on its own."""
         self.troubled += self.finished[:count]
         self.forget(count)
 
@@ -54,7 +54,9 @@ class Results:
         return tell_results(conn, record_results(conn, results, now), now)
 
     async def record_singly(self) -> None:
-        """One result that cannot be recorded keeps no other from it. Raises Unavailable."""
+        """Record each on its own, so that a bad result does not stop the others. Raises
+        Unavailable.
+        """
         for result in tuple(self.troubled):
             try:
                 changed = await self.database.write(self.record, [result])
@@ -68,7 +70,7 @@ class Results:
                 self.on_change()
 
     async def record_rest(self) -> None:
-        """Record all that has come back, as far as time allows."""
+        """Record all results, as far as time allows."""
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(RECORDING_SECONDS):
                 while results := self.get_next():

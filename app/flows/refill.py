@@ -1,4 +1,4 @@
-"""Brings what older releases stored up to date, step by step, beside the work of the day."""
+"""Updates what older releases stored, in small steps while the service runs."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,10 +25,11 @@ async def refill(
     limits: ReplyLimits,
     now: Callable[[], datetime],
 ) -> bool:
-    """Take a bounded step of whatever is left; False where nothing is.
+    """Take one bounded step; returns False if nothing is left.
 
-    Opt-outs come first, for nobody may be texted who refused. Then conversations under numbers that
-    are read otherwise now, whose messages are replayed: an opt-out among them is heard at last.
+    Opt-outs come first, because nobody who refused may be texted. Then the messages of
+    conversations whose numbers are now read differently are replayed, so that an opt-out among them
+    takes effect.
     """
     read = partial(normalise_number, region=region)
     cancelled = await database.write(_correct_opt_outs, read, now())
@@ -37,7 +38,7 @@ async def refill(
     misread = await database.read(refills.find_misread, read)
     if misread is not None:
         for message_id in misread.ids:
-            with suppress(NotFound, Conflict):  # it has been removed meanwhile
+            with suppress(NotFound, Conflict):  # removed in the meantime
                 await replay_message(
                     database,
                     message_id,

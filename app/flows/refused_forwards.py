@@ -11,19 +11,19 @@ from app.storage.database import Connection
 from app.storage.numbers import find_configured
 from app.storage.refusals import NewRefusal
 
-# A caller chooses what stands in them.
+# The caller chooses their content.
 MAX_TEXT = 64
-# So many rows at once, and another every ten seconds: the rows that are kept last for a day
-# whatever comes in. What comes beyond that is counted together.
+# This many rows at once, then one every ten seconds, so that the rows kept cover a day in any
+# flood. Further refusals are counted together.
 ROOM = 50
 ROOM_SECONDS = 10
 MANY = "many"
 MANY_STEP = timedelta(minutes=10)
 
 REFUSED_FORWARD = "forward-refused"
-# The subject while nothing has ever arrived, whatever number was texted.
+# The subject before the first text has arrived, whatever its number.
 FIRST = "first-forward"
-# A right forward ends the alert once no wrong one has come for so long.
+# An accepted forward closes the alert once none has been refused for this long.
 QUIET = timedelta(minutes=10)
 REASONS = {
     "wrong-auth": "its auth value is wrong",
@@ -32,17 +32,17 @@ REASONS = {
     "untrusted-proxy": "it came through a proxy that is not in LETTERBOX_TRUSTED_PROXIES",
 }
 ACTIONS = {
-    "wrong-auth": "Paste the number's auth value into the provider's page again, or make a new one",
+    "wrong-auth": "Paste the number's auth value into the provider's page again, or create one",
     "missing-auth": "Paste the number's auth value into the provider's page",
-    "forwarder": "Look at /refusals for the address. If it is the provider's own and not that of a"
+    "forwarder": "See /refusals for the address. If it is the provider's own and not that of a"
     " proxy, add it to LETTERBOX_FORWARDERS",
-    "untrusted-proxy": "Look at /refusals for the address. If it is your proxy, and it writes"
+    "untrusted-proxy": "See /refusals for the address. If it is your proxy, and it writes"
     " X-Forwarded-For itself, add it to LETTERBOX_TRUSTED_PROXIES, not to LETTERBOX_FORWARDERS",
 }
 AFTER = (
     ", then text the number: that closes this alert. Then run `letterbox reconcile` for the time"
-    " before: it stores what the provider's report has. If you do not know the caller, it is"
-    " somebody else, and nothing needs doing."
+    " before, to store what was missed. If you do not know the caller, it is"
+    " a stranger, and you need not do anything."
 )
 
 Key = tuple[str, str, str]
@@ -51,7 +51,7 @@ Key = tuple[str, str, str]
 class RefusalLog:
     """Counts refusals by address, number and reason until they are written down.
 
-    Refusals of our own numbers have room of their own, so that a flood of others hides none.
+    Our own numbers have a separate limit, so that a flood of other refusals hides none of theirs.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
@@ -69,7 +69,7 @@ class RefusalLog:
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def take(self, now: datetime) -> list[NewRefusal]:
-        """Those to be written now, which are forgotten here."""
+        """Return and clear those to be written now."""
         due = [key for key in self._counts if now >= self._many_due.get(key, now)]
         self._many_due |= {key: now + MANY_STEP for key in due if key[0] == MANY}
         return [NewRefusal(now, *key, self._counts.pop(key)) for key in due]
@@ -100,7 +100,9 @@ class _Room:
 
 
 def report_refused(conn: Connection, refused: Sequence[NewRefusal], now: datetime) -> None:
-    """Alert where a number that is configured was refused a forward, or any before the first."""
+    """Raise an alert if a forward to one of our numbers was refused, or any forward before the
+    first text.
+    """
     wrong = {each.dest: each for each in refused if each.reason in REASONS and _is_number(each)}
     if not wrong:
         return
@@ -120,7 +122,7 @@ def report_refused(conn: Connection, refused: Sequence[NewRefusal], now: datetim
 
 
 def find_mended(conn: Connection, now: datetime) -> list[str]:
-    """The subjects of alerts that are over: a right forward has come, or the number is gone."""
+    """The subjects of alerts to close: a forward was accepted, or the number was removed."""
     quiet = [
         each for each in list_open_alerts(conn, REFUSED_FORWARD) if each.updated_at <= now - QUIET
     ]
@@ -141,5 +143,5 @@ def _is_number(refusal: NewRefusal) -> bool:
 
 
 def _clean(text: str) -> str:
-    """What a database can hold, and no more than a row is for."""
+    """Text that any database can store, cut to a row's length."""
     return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\0", "")

@@ -70,21 +70,21 @@ async def replay_message(
     who: str,
     now: datetime,
 ) -> Replay:
-    """Read the message anew and, where nothing has answered it yet, ask the guards and rules again.
+    """Read the message again and, if nothing has answered it yet, apply the guards and rules again.
 
     Its fields become what this release reads in the raw bytes, its received_at by `zone`, and a
-    redelivery is known by them from then on; when it arrived and how it came stay. Raises NotFound,
-    and Conflict where it is not handled yet.
+    redelivery is recognised by them from then on. When and how it arrived do not change. Raises
+    NotFound, and Conflict if it has not been handled yet.
     """
     for _ in range(MOST_TRIES):
         search = await _look_up(database, message_id, zone, region)
         with suppress(Unprepared):  # the rules have changed
             return await database.write(_replay, message_id, zone, region, limits, who, now, search)
-    raise Conflict("the rules are being changed: try again in a moment")
+    raise Conflict("the rules are changing: try again in a moment")
 
 
 async def _look_up(database: Database, message_id: int, zone: ZoneInfo, region: str) -> Search:
-    """Look patterns up before the transaction, which must not wait for them."""
+    """Search for patterns before the transaction, which must not wait for that."""
 
     def read_both(conn: Connection) -> tuple[Message, list[str]]:
         return get_message(conn, message_id), list_patterns(read_rules(conn))

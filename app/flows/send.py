@@ -36,7 +36,7 @@ CUT_OFF_SECONDS = 1.0
 # another without a commit between.
 QUICK_SECONDS = 1.0
 
-ENDED = "the process ended before the call"
+ENDED = "the process stopped before the call"
 
 # The texts of one call.
 Call = Sequence[ClaimedText]
@@ -46,7 +46,7 @@ log = structlog.get_logger("letterbox.send")
 
 @dataclass(frozen=True, slots=True)
 class SendPolicy:
-    """`per_second` holds over all processes, `concurrency` in each; a call may have up to `batch`
+    """`per_second` applies across all processes, `concurrency` in each; a call has up to `batch`
     numbers. `zone` is the provider's.
     """
 
@@ -74,8 +74,8 @@ class Sender:
     # Claimed, with when that was, and waiting for a call to end.
     ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
-    # Whether the provider answered the last call properly. Until it has, calls go one by one: what
-    # answers nonsense then makes one text uncertain, not as many as go at once.
+    # Whether the provider answered the last call properly. Until it has, calls are made one by one,
+    # so that a nonsense answer makes only one text uncertain.
     _is_answered: bool = False
     _turn: asyncio.Task[Claim] | None = None
     _is_ending: bool = False
@@ -85,7 +85,7 @@ class Sender:
 
     @property
     def wanted(self) -> int:
-        """For how many more calls it can use texts now."""
+        """How many more calls it can make now."""
         if self._is_ending:
             return 0
         is_quick = self._last_seconds is not None and self._last_seconds < QUICK_SECONDS
@@ -93,10 +93,10 @@ class Sender:
         return max(0, self.policy.concurrency + ahead - len(self.calls) - len(self.ready))
 
     async def turn(self) -> Claim:
-        """Record what came back, claim what is due and begin its calls. May raise anything.
+        """Record results, claim what is due and begin its calls. May raise anything.
 
-        Whoever is cancelled in it leaves it to go on, and joins it when asked again: what it claims
-        is to be called for.
+        If the caller is cancelled, the work goes on, and the next call joins it: calls must be made
+        for whatever it claims.
         """
         if self._turn is None or self._turn.done():
             self._turn = asyncio.create_task(self._take_turn())
@@ -112,7 +112,7 @@ class Sender:
             raise
         except Exception:
             if not results:
-                raise  # the claim itself fails, whatever is to be recorded
+                raise  # the claim itself fails, not a result
             log.exception("recording_failed", texts=len(results))
             self.results.set_aside(len(results))
             return Claim([], POLL_SECONDS)
@@ -126,9 +126,9 @@ class Sender:
         return claim
 
     async def run_dry(self, look: Callable[[], Awaitable[bool]] | None = None) -> int:
-        """Send until nothing more is due; returns how many calls were made. Raises Unavailable.
+        """Send until nothing is due; returns how many calls were made. Raises Unavailable.
 
-        `look` asks for the credits where that is to come first; it returns whether sending goes on.
+        `look` checks the credits if that must come first; it returns whether sending goes on.
         """
         made = 0
         while True:
@@ -142,16 +142,16 @@ class Sender:
                 return made
 
     async def drain(self) -> None:
-        """Begin no more calls; let those under way finish for a moment, and record all results.
+        """Begin no more calls, give those in flight a moment to finish, and record all results.
 
-        What has not left is given back first: it would be cut off, and others can send it at once.
+        Texts not sent yet are given back first, so that other processes can send them at once.
         """
         self._is_ending = True
         ends_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
         self._give_back(ENDED)
         if self._turn is not None:
             await asyncio.wait({self._turn}, timeout=DRAIN_SECONDS)
-            self._give_back(ENDED)  # what it has claimed meanwhile
+            self._give_back(ENDED)  # claimed in the meantime
         if self._turn is None or self._turn.done():
             await self.results.record_rest()
         if self.calls:
@@ -233,14 +233,14 @@ class Sender:
             began = self.seconds()
             answers = iter(await call_provider(self.client, rest, self.policy.call_seconds))
             self._last_seconds = self.seconds() - began
-        too_late = keep_back("its time was over before the call")
+        too_late = keep_back("it expired before the call")
         dealt = [too_late if each.id in late else next(answers) for each in texts]
         return self._conclude(texts, dealt, claimed_at_seconds)
 
     def _conclude(
         self, texts: Call, answers: Sequence[Answer], claimed_at_seconds: float
     ) -> list[SendResult]:
-        """What becomes of the texts of a call: those that are tried again are so together."""
+        """What follows for the texts of a call: those that are tried again are tried together."""
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
         attempt = max(text.attempt for text in texts)
         draw = self.draw()
@@ -257,7 +257,7 @@ class Sender:
                 rest_seconds=answer.rest_seconds,
             )
             if step.stop is StopCause.UNCLEAR and _is_answered(answers):
-                # The provider works: it answered for others properly.
+                # The provider works: it answered properly for others.
                 step = replace(step, stop=None)
             self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
             results.append(_make_result(text, answer, step))
@@ -265,7 +265,7 @@ class Sender:
 
 
 def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
-    """Whether the provider answered for one text of a call at least."""
+    """Whether the provider answered properly for at least one text of a call."""
     return any(each.fate in {Fate.TAKEN, Fate.REFUSED} for each in answers)
 
 

@@ -69,13 +69,13 @@ async def sign_in_by_password(
     user_agent: str,
     now: datetime,
 ) -> SessionWithToken:
-    """Begin a session for whoever knows the password.
+    """Begin a session for someone who knows the password.
 
-    Raises InvalidInput for a wrong one, and TooManyTries while none is looked at.
+    Raises InvalidInput for a wrong one, and TooManyTries while they have to wait.
     """
     name = _check_name(name)
     limits = list_limits(name, address, is_known=await database.read(sessions.has_signed_in, name))
-    # Whoever has to wait costs no write.
+    # Someone who has to wait must not cost a write.
     wait = await database.read(sessions.read_wait, limits, now)
     wait = wait or await database.write(sessions.count_attempt, limits, now)
     if wait:

@@ -1,4 +1,4 @@
-"""Keeps loops turning: a turn that fails or hangs is logged and shown, and the next one follows."""
+"""Keeps loops running: a turn that fails or hangs is logged, shown and followed by the next."""
 
 import asyncio
 import math
@@ -15,17 +15,17 @@ from app.domain.errors import Conflict, ProviderError, Unavailable
 from app.storage.alerts import close_alert, list_quiet_subjects, raise_alert
 from app.storage.database import Connection, Database
 
-# After a failure; twice as long after each further one, up to the most.
+# The pause after a failure; it doubles with each further one, up to the limit.
 RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 30.0
-# Longer than any turn takes that does not hang. One that takes longer tells of its progress.
+# Longer than any turn that does not hang. A longer turn reports its progress.
 PATIENCE_SECONDS = 120.0
-# What is still in its turn so long after it was cancelled cannot be helped from here.
+# A turn that goes on this long after it was cancelled cannot be stopped.
 STUCK_SECONDS = 30.0
-# A database that is away says so itself; this is for one that refuses a single loop.
+# An unavailable database has its own alert; this is for a database that refuses a single loop.
 AWAY_SECONDS = 60.0
 WATCH_SECONDS = 5.0
-# An alert is renewed so often, and ends when its process is gone.
+# How often an alert is renewed; it closes when its process is gone.
 RENEWED_EVERY_SECONDS = 60.0
 GONE_AFTER = timedelta(minutes=5)
 
@@ -39,7 +39,7 @@ class HangingError(Exception):
 
 
 class Work(ABC):
-    """What a loop does again and again, with a rest after each turn."""
+    """What a loop does repeatedly, with a rest after each turn."""
 
     rest_seconds: float = 0.0
 
@@ -51,13 +51,13 @@ class Work(ABC):
         """Wait until the next turn."""
         await asyncio.sleep(self.rest_seconds)
 
-    async def end(self) -> None:  # noqa: B027 most have nothing to finish
-        """Finish what is under way, when the loop is cancelled."""
+    async def end(self) -> None:  # noqa: B027 most loops have nothing to finish
+        """Finish work in progress, when the loop is cancelled."""
 
 
 @dataclass
 class Chore(Work):
-    """A step to be taken every so many seconds."""
+    """A step to take at a fixed interval."""
 
     step: Callable[[], Awaitable[object]]
     rest_seconds: float = 0.0
@@ -68,7 +68,7 @@ class Chore(Work):
 
 @dataclass
 class Loop:
-    """How one loop does. Its times are those of a clock that nobody sets."""
+    """The state of one loop. Its times are from the monotonic clock."""
 
     name: str
     patience_seconds: float
@@ -80,14 +80,14 @@ class Loop:
     _limit: asyncio.Timeout | None = None
 
     def progress(self) -> None:
-        """A long turn goes on: it has all its patience again."""
+        """A long turn has made progress, so its time limit starts again."""
         self._alive_at = self.seconds()
         if self._limit is not None and not self._limit.expired():
             now = asyncio.get_running_loop().time()
             self._limit.reschedule(now + self.patience_seconds)
 
     async def take_turn(self, work: Work) -> None:
-        """Raises HangingError where the turn hangs, and whatever it raises."""
+        """Raises HangingError if the turn hangs, and whatever the turn raises."""
         self._alive_at = self.seconds()
         limit = self._limit = asyncio.timeout(self.patience_seconds)
         try:
@@ -103,7 +103,7 @@ class Loop:
         self.recover()
 
     def recover(self) -> None:
-        """What was wrong with it is over."""
+        """The loop works again."""
         self.failures, self.error, self._away_since = 0, "", None
 
     def fail(self, error: BaseException) -> float:
@@ -114,14 +114,14 @@ class Loop:
         return float(min(RETRY_SECONDS * 2 ** min(self.failures - 1, 10), MAX_RETRY_SECONDS))
 
     def wait_for_database(self, error: Unavailable) -> float:
-        """The same where the database was away."""
+        """The same if the database was unavailable."""
         if self._away_since is None:
             self._away_since = self.seconds()
         self.failures, self.error = 0, _describe(error)
         return RETRY_SECONDS
 
     def find_trouble(self) -> str:
-        """What is wrong with it, or "" where nothing is."""
+        """What is wrong with it, or ""."""
         now = self.seconds()
         late = 0.0 if self._alive_at is None else now - self._alive_at
         if late > self.patience_seconds + STUCK_SECONDS:
@@ -135,7 +135,7 @@ class Loop:
 
 @dataclass
 class Loops:
-    """The loops of a process, each by its name."""
+    """The loops of a process, by name."""
 
     seconds: Callable[[], float] = time.monotonic
     known: dict[str, Loop] = field(default_factory=dict)
@@ -147,15 +147,15 @@ class Loops:
         *,
         patience_seconds: float | None = None,
     ) -> Never:
-        """Turn until cancelled, whatever is raised.
+        """Run turns until cancelled, whatever is raised.
 
-        The work is made inside, so that what fails when it begins is tried again like all else.
+        The work is created inside, so that a failure to begin is retried like any other.
         """
         patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         loop = self.known[name] = Loop(name, patience, self.seconds)
         work: Work | None = None
         try:
-            # A turn may have swallowed the cancellation that was meant for the loop.
+            # A turn may have swallowed the loop's cancellation.
             while not _is_being_cancelled():
                 try:
                     work = work or make_work(loop)
@@ -167,7 +167,7 @@ class Loops:
                 except asyncio.CancelledError as error:
                     if _is_being_cancelled():
                         raise
-                    # Something that it waited for was cancelled, and not the loop.
+                    # Something that the turn awaited was cancelled, not the loop.
                     pause = _note_failure(loop, error)
                 except Exception as error:  # noqa: BLE001 no failure may end a loop
                     pause = _note_failure(loop, error)
@@ -179,13 +179,13 @@ class Loops:
                 await work.end()
 
     def find_troubles(self) -> dict[str, str]:
-        """What is wrong with each loop, or "" where nothing is."""
+        """What is wrong with each loop, or ""."""
         return {name: loop.find_trouble() for name, loop in sorted(self.known.items())}
 
 
 @dataclass
 class LoopAlerts(Work):
-    """Has an alert open for each loop of this process that is in trouble; `place` names it."""
+    """Keeps an alert open for each failing loop of this process; `place` names the process."""
 
     loops: Loops
     database: Database
@@ -203,7 +203,7 @@ class LoopAlerts(Work):
         seconds, now = self.loops.seconds(), self.now()
         troubles = {name: found for name, found in self.loops.find_troubles().items() if found}
         over = [name for name in self._told if name not in troubles]
-        # Nothing is raised at the first look after an outage: the loops have not turned yet.
+        # At the first check after an outage no alert is raised, because no loop has run yet.
         due = [name for name in troubles if self._reached and self._is_due(name, seconds)]
         self._reached = False
         gone = await self.database.read(list_quiet_subjects, FAILING, before=now - GONE_AFTER)
@@ -229,7 +229,7 @@ class LoopAlerts(Work):
                 FAILING,
                 self._name(name),
                 text=f"A part of the service does not work: {trouble}",
-                action="It is tried again by itself. If that does not help, look for"
+                action="Letterbox keeps retrying. If that does not help, look for"
                 f' "turn_failed" with loop={name} in the log of this process, and restart it.',
                 now=now,
             )
@@ -242,7 +242,7 @@ async def _turn_and_rest(loop: Loop, work: Work) -> None:
     try:
         await loop.take_turn(work)
     except (ProviderError, Conflict) as error:
-        # Whoever asked has raised an alert where a person should know; or another process does it.
+        # The caller raises an alert if a person should know, or another process does the work.
         log.warning("turn_refused", loop=loop.name, error=str(error))
         loop.recover()
     await work.rest()
@@ -260,7 +260,7 @@ def _is_being_cancelled() -> bool:
 
 
 def _describe(error: BaseException) -> str:
-    """What may be shown to anybody: the words of an unforeseen error may be a person's."""
+    """The part that anybody may see: the text of an unexpected error may quote a person."""
     if isinstance(error, Unavailable | HangingError):
         return str(error)
     state = getattr(getattr(error, "orig", None), "sqlstate", None)

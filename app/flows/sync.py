@@ -45,26 +45,26 @@ from app.storage.deliveries import (
 ROUND_TEXTS = 1000
 # From so many messages on the Messages report costs fewer calls than asking for each.
 REPORT_FROM = 10
-# Messages that the report does not list are asked for singly, so many a round; those that wait
-# longest come first.
+# Messages missing from the report are asked for one by one, this many per round, the longest
+# waiting first.
 MAX_SINGLES = 100
 MAX_BACKGROUNDS = 20
 # At a high pace an hour's report is long: the next one waits so many times as long as it took.
 REPORT_REST = 8
 MAX_REST = timedelta(minutes=5)
-# A report that is of no use now will hardly be so in a moment.
+# An unusable report is unlikely to be usable a moment later.
 FAILED_REPORT_REST = timedelta(minutes=1)
 CALLS_AT_ONCE = 4
 # The provider's clock and ours may differ, and so may the date that its report goes by.
 LEEWAY = timedelta(hours=1)
-# Where no message of a background send is found, it may not have begun yet.
+# If no message of a background send is found, it may not have begun yet.
 BEGINNING = timedelta(minutes=10)
 
 REPORT_ROWS = 200
 WRITTEN_TEXTS = 50
 WRITTEN_RECIPIENTS = 100
 
-# After one of these the next call would fail as well.
+# After one of these the next call would fail too.
 HOPELESS_REST = timedelta(seconds=30)
 HOPELESS = (AccountError, HtmlAnswer, MaintenanceError, TooManyCalls, TurnedAway, Unreachable)
 
@@ -76,7 +76,7 @@ log = structlog.get_logger("letterbox.sync")
 
 @dataclass
 class _Round:
-    """What one round has learnt: words by id, errors by text, and which texts were asked about."""
+    """The results of one round: statuses by id, errors by text, and the texts asked about."""
 
     words: dict[str, str] = field(default_factory=dict)
     asked: dict[int, Asked] = field(default_factory=dict)
@@ -98,11 +98,11 @@ class Checker:
     _report_works: bool | None = None
 
     async def check_due(self) -> int:
-        """Ask about the texts whose time it is, up to a round's; returns how many there were.
+        """Ask about the texts that are due, up to one round; returns how many there were.
 
-        0 where the others have to wait for the next time. Raises Unavailable. What the provider
-        does not tell now it is asked for again later; where a report is due too soon after a long
-        one, all are left for later.
+        Returns 0 if the rest must wait for the next round. Raises Unavailable. Statuses that the
+        provider does not give now are asked for again later; if a report is due too soon after a
+        long one, all are left for later.
         """
         if self._after is not None and self.now() < self._after:
             return 0
@@ -165,7 +165,7 @@ class Checker:
         return set(known)
 
     async def _ask_singly(self, texts: Sequence[Unsettled], told: set[str], found: _Round) -> None:
-        """Ask for what the report has not told of these, some calls at a time."""
+        """Ask one by one for statuses that the report did not have, a few calls at a time."""
         wanted = [(text.id, each) for text in texts for each in text.open_ids if each not in told]
         for some in cut(wanted, CALLS_AT_ONCE):
             if found.is_hopeless:
@@ -236,9 +236,9 @@ class Checker:
 
 
 def tell_of_report(conn: Connection, failure: ProviderError | None, now: datetime) -> None:
-    """Have an alert open for as long as the Messages report is of no use.
+    """Keep an alert open for as long as the Messages report is unusable.
 
-    What may pass by itself is left to the alert of a provider that does not answer.
+    Temporary failures have the alert for a provider that does not answer.
     """
     if failure is None:
         close_alert(conn, UNFOLLOWED, REPORT, now=now)
@@ -249,14 +249,14 @@ def tell_of_report(conn: Connection, failure: ProviderError | None, now: datetim
             REPORT,
             text=f"Statuses cannot be followed by the provider's {REPORT} report: {failure}",
             action="Ask the provider about the report, and see what `letterbox report Messages"
-            " --from … --to …` gives. Until it works texts are asked about one by one, so their"
+            " --from … --to …` gives. Until it works, texts are checked one by one, so their"
             " statuses come late, and uncertain texts wait for a person.",
             now=now,
         )
 
 
 def _ends_following(error: ProviderError, *, is_old: bool) -> bool:
-    """Whether nothing will ever be told of a background send that is answered so."""
+    """Whether this answer means that a background send will never have a status."""
     if not isinstance(error, PermanentError) or _is_unfinished(error):
         return False
     return is_old or error.code != NO_MESSAGES
@@ -267,7 +267,7 @@ def _is_unfinished(error: ProviderError) -> bool:
 
 
 def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]:
-    """The texts that wait longest, as many as make up a round's messages, and at least one."""
+    """The longest waiting texts, as many as fill a round and at least one."""
     chosen: list[Unsettled] = []
     count = 0
     for text in due:
@@ -281,7 +281,7 @@ def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]
 
 
 def _group(words: Mapping[str, str], owners: Mapping[str, Sequence[int]]) -> dict[int, list[Word]]:
-    """The words of the ids by the texts that have them."""
+    """The statuses of the ids, by the texts that have them."""
     grouped: dict[int, list[Word]] = {}
     for provider_id, texts in owners.items():
         for text in texts if provider_id in words else ():

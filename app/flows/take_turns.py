@@ -17,7 +17,7 @@ log = structlog.get_logger("letterbox.turns")
 
 LEASE_SECONDS = 30.0
 RENEWED_EVERY_SECONDS = 10.0
-# Whoever holds a lease stops so long before it is over, for its last step to end.
+# The holder stops this long before its lease ends, to leave time for its last step.
 MARGIN_SECONDS = 2.0
 
 
@@ -25,11 +25,11 @@ MARGIN_SECONDS = 2.0
 async def take_turn(
     database: Database, name: str, *, now: Callable[[], datetime]
 ) -> AsyncIterator[bool]:
-    """Whether the block may do it: False where another process does. Raises Unavailable.
+    """Yields whether the block may do it: False if another process does. Raises Unavailable.
 
-    A block that ends well is noted with the time when it began (storage/leases.py). One whose lease
-    is lost, or cannot be renewed in time, is cancelled and ends as Unavailable: another process may
-    do the same by then.
+    When the block succeeds, its start time is stored (storage/leases.py). If its lease is lost or
+    cannot be renewed in time, the block is cancelled and ends as Unavailable, because another
+    process may be doing the same by then.
     """
     holder, began_at = secrets.token_hex(8), now()
     loop = asyncio.get_running_loop()
@@ -47,10 +47,10 @@ async def take_turn(
     except TimeoutError:
         if not limit.expired():
             raise
-        raise Unavailable(f"the lease of {name} was lost: another process may have it") from None
+        raise Unavailable(f"the lease of {name} was lost: another process may hold it") from None
     finally:
         renewing.cancel()
-        # A lease that cannot be returned ends by itself.
+        # A lease that cannot be returned expires.
         with contextlib.suppress(Unavailable):
             await database.write(return_lease, name, holder, now=now(), began_at=succeeded_at)
 
@@ -62,7 +62,7 @@ async def _renew(
     now: Callable[[], datetime],
     limit: asyncio.Timeout,
 ) -> None:
-    """Keep the lease, and with it the block's time; without it the time is over at once."""
+    """Renew the lease and extend the block's deadline; without a lease the block ends."""
     loop = asyncio.get_running_loop()
     while not limit.expired():
         await asyncio.sleep(RENEWED_EVERY_SECONDS)
@@ -71,7 +71,7 @@ async def _renew(
             is_mine = await database.write(
                 take_lease, name, holder, seconds=LEASE_SECONDS, now=now()
             )
-        except Exception as error:  # noqa: BLE001 the block goes on for as long as the lease holds
+        except Exception as error:  # noqa: BLE001 the block goes on while the lease holds
             log.debug("lease_not_renewed", name=name, error=str(error))
             continue
         if not limit.expired():

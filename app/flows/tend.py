@@ -75,7 +75,7 @@ class Tender:
         self._due: dict[str, datetime] = {}
 
     async def tend(self) -> None:
-        """One tick. What fails keeps nothing else from being done, and is raised at its end."""
+        """One tick. A failure does not stop the other steps; it is raised at the end."""
         if self._intake:
             # Before all else: when the database is away, this is the figure that counts.
             self._metrics.spool_depth.set(self._intake.depth)
@@ -85,7 +85,7 @@ class Tender:
                 await step()
             except Unavailable:
                 raise
-            except Exception as error:  # noqa: BLE001 a heartbeat must not wait for it
+            except Exception as error:  # noqa: BLE001 a failure must not delay a heartbeat
                 failures.append(error)
         if failures:
             raise failures[0]
@@ -148,7 +148,7 @@ class Tender:
     def _is_due(self, name: str, period: timedelta) -> bool:
         now = self._now()
         wait = self._due.get(name, now) - now
-        if timedelta() < wait <= period:  # a longer one was begun before the clock was set back
+        if timedelta() < wait <= period:  # a longer wait means the clock was set back
             return False
         self._due[name] = now + period
         return True

@@ -19,7 +19,7 @@ from app.storage.trials import PastText, list_newest_texts
 
 DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
-# Rules with patterns over long texts may take longer: the trial is then of fewer texts.
+# Rules with patterns over long texts may take longer: the preview then covers fewer texts.
 MOST_SECONDS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""Watches the account's credits, and by them whether account and provider work (again)."""
+"""Checks the account's credits, which also shows whether account and provider work (again)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,17 +64,18 @@ class Watcher:
                 await self.look()
 
     async def probe(self) -> bool:
-        """Look, and let sending go on by what that shows; returns whether a text may go now.
+        """Check the credits and resume sending if they are answered; returns whether a text may go
+        now.
 
-        For where sending has stopped and no text is there to try with, or none is to be risked.
+        For when sending has stopped and there is no text to try with, or none should be risked.
         Raises Unavailable.
         """
         return await self.look(resumes=True)
 
     async def look(self, *, resumes: bool = False) -> bool:
-        """Note the balance, or what the failure tells of the account and the provider.
+        """Record the balance, or what the failure says about the account and the provider.
 
-        Returns whether a text may go by it. Raises Unavailable.
+        Returns whether a text may go now. Raises Unavailable.
         """
         self.metrics.calls.labels("credits").inc()
         try:
@@ -118,7 +119,7 @@ class Watcher:
 
 
 def find_cause(error: ProviderError, *, is_running: bool) -> StopCause | None:
-    """Why sending must stand still where a look at the credits fails so; None where it need not."""
+    """Why sending must stop if a credit check fails like this; None if it need not."""
     if isinstance(error, AccountError):
         return StopCause.ACCOUNT
     if isinstance(error, TooManyCalls):
@@ -130,14 +131,14 @@ def find_cause(error: ProviderError, *, is_running: bool) -> StopCause | None:
     if isinstance(error, Unreachable):
         return StopCause.UNREACHABLE
     if is_running and not isinstance(error, HtmlAnswer):
-        # This one action may be slow or broken while texts are taken.
+        # This one action may be slow or broken while texts are accepted.
         return None
     is_broken = isinstance(error, CallBroken | StatusAnswer)
     return StopCause.UNREACHABLE if is_broken else StopCause.CONFIGURATION
 
 
 def is_of_the_api(error: ProviderError) -> bool:
-    """Strange, but likely an answer of the API: a code, or a balance in a form of its own."""
+    """Probably still an answer of the API: a code, or a balance in an unknown form."""
     is_plain = isinstance(error, UnreadableAnswer) and not isinstance(
         error, StatusAnswer | HtmlAnswer | EmptyAnswer
     )

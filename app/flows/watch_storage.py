@@ -1,4 +1,4 @@
-"""Watches what messages are kept on: raises an alert while it fails, and ends it by itself."""
+"""Watches disk, database file and spool: raises an alert while one fails, and closes it."""
 
 import asyncio
 
@@ -11,11 +11,11 @@ DISK = "disk-full"
 SPOOL = "spool-unusable"
 FILE = "database-file"
 
-ENDS = "It is tried again all the time, and the alert ends by itself."
+ENDS = "Letterbox keeps retrying, and then closes this alert."
 
 
 class StorageWatch:
-    """One a process. What begins while the database takes no alert is told once it does."""
+    """One per process. A fault that begins while the database is unavailable is reported later."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class StorageWatch:
         place: str,
         host: str,
     ) -> None:
-        """`place` is where the database is, as the data folder knows it."""
+        """`place` is the database's location as recorded in the data folder."""
         self._data_dir = data_dir
         self._database = database
         self._intake = intake
@@ -35,20 +35,20 @@ class StorageWatch:
         self._place = place
         self._host = host
         self._has_noted = False
-        # The first look ends what a process before this one left open.
+        # The first check closes what an earlier process left open.
         self._open: dict[str, bool] = {}
 
     async def look(self) -> None:
-        """Tell what has begun or ended since the last look."""
+        """Report what has begun or ended since the last check."""
         if self._notices.has_stored and not self._has_noted:
             self._has_noted = True
             await asyncio.to_thread(self._data_dir.remember_messages, self._place)
-        self._tell(DISK, self._data_dir.find_disk_fault(), f"Make room on that disk. {ENDS}")
+        self._tell(DISK, self._data_dir.find_disk_fault(), f"Free space on that disk. {ENDS}")
         for fault in self._database.take_faults():
-            self._tell(FILE, fault, "Do what it says: messages wait in the spool until then.")
+            self._tell(FILE, fault, "Do as it says: messages wait in the spool until then.")
         self._tell(FILE, self._database.fault, "")
         if self._intake is not None:
-            self._tell(SPOOL, self._intake.spool_error, f"Mend what it says. {ENDS}")
+            self._tell(SPOOL, self._intake.spool_error, f"Fix the cause named there. {ENDS}")
 
     def _tell(self, kind: str, fault: str | None, action: str) -> None:
         is_open = fault is not None

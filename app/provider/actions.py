@@ -44,7 +44,7 @@ class OutgoingText:
 
 @dataclass(frozen=True, slots=True)
 class NumberAnswer:
-    """What became of one number in a call with many: ids, or the error of its answer."""
+    """The result for one number of a call to many: ids, or an error."""
 
     number: str
     ids: tuple[str, ...]

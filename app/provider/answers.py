@@ -51,11 +51,11 @@ def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
 def read_many_sent(
     text: str, numbers: Sequence[str], parts: int, *, all_ids: bool
 ) -> tuple[NumberAnswer, ...]:
-    """The answers to a text to several numbers, in their order; `parts` is how many it takes.
+    """The answers for a text to several numbers, in their order; `parts` is how many parts it has.
 
-    With `all_ids` every number that was taken has `parts` ids, or each has one; any other count
-    cannot be dealt out and is a CountMismatch. An answer that makes no sense leaves its own number
-    unknown. A lone code is about the whole call, and raised.
+    With `all_ids` every accepted number has `parts` ids, or each has one; any other count is
+    ambiguous and a CountMismatch. An answer that makes no sense makes only its own number unknown.
+    A single code is about the whole call, and is raised.
     """
     _refuse_lone_code(text)
     items = _split_items(text)
@@ -80,7 +80,7 @@ def read_many_sent(
 
 
 def _deal_out(items: tuple[str, ...], count: int, share: int) -> list[tuple[str, ...]] | None:
-    """What of the items is each number's: a code stands alone, ids are as many as `share`."""
+    """The items of each number: one code, or `share` ids."""
     dealt = []
     at = 0
     for _ in range(count):
@@ -99,7 +99,7 @@ def _deal_out(items: tuple[str, ...], count: int, share: int) -> list[tuple[str,
 def _judge(
     taken: tuple[str, ...], owners: Mapping[str, int]
 ) -> tuple[tuple[str, ...], ProviderError | None]:
-    """The ids of one number, or why it has none; an id that several numbers got is nobody's."""
+    """The ids of one number, or why it has none; an id that several numbers got is ignored."""
     if CODE.fullmatch(taken[0]):
         return (), make_code_error(int(taken[0]))
     if not all(map(ID.fullmatch, taken)):
@@ -112,9 +112,9 @@ def _judge(
 
 
 def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
-    """The answer to a text to a list or group: `1`, or the background sends if asked for.
+    """The answer to a text to a list or group: `1`, or the background sends if requested.
 
-    Raises CodeError where nothing but codes came; -400 says that the send was taken in part.
+    Raises CodeError if only codes came; -400 means that the send was partly accepted.
     """
     items = _read_items(text, whole_fate=Fate.TAKEN)
     if set(items) == {DONE}:
@@ -127,7 +127,7 @@ def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
 
 
 def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
-    """Ids and codes of one send; nothing but codes is raised, -400 with `whole_fate`."""
+    """Ids and codes of one send; only codes are raised, -400 with `whole_fate`."""
     try:
         _refuse_lone_code(text)
     except CodeError as error:
@@ -136,18 +136,18 @@ def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
     if not items or not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
         refuse_code(text)
         if items and CODE.fullmatch(items[0]) and not any(map(ID.fullmatch, items)):
-            # A comma parts the code from its text.
+            # A comma separates the code from its text.
             raise _with_fate(make_code_error(int(items[0]), [", ".join(items[1:])]), whole_fate)
         raise make_unreadable(text, "ids and codes")
     if all(map(CODE.fullmatch, items)):
         errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
-        # What may have been taken outweighs what was refused.
+        # If part of it may have been accepted, that matters more than a refusal.
         raise next((each for each in errors if each.fate is not Fate.REFUSED), errors[0])
     return items
 
 
 def _refuse_lone_code(text: str) -> None:
-    """Raise the error of a code that stands alone or with its text, and not among others."""
+    """Raise the error of a single code, with or without its text."""
     if not any(ID.fullmatch(item) or CODE.fullmatch(item) for item in _split_items(text)[1:]):
         refuse_code(text)
 
@@ -159,7 +159,7 @@ def _with_fate(error: CodeError, whole_fate: Fate | None) -> CodeError:
 
 
 def _split_items(text: str) -> tuple[str, ...]:
-    """What stands between commas, semicolons and line ends; what is left empty at the end goes."""
+    """The items between commas, semicolons and line ends, without empty ones at the end."""
     items = []
     for item in map(unquote, _SEPARATOR.split("\n".join(split_lines(text)))):
         words, found = item.split(), find_code(item)
@@ -173,9 +173,9 @@ def _split_items(text: str) -> tuple[str, ...]:
 
 
 def read_import(text: str, count: int) -> tuple[ImportedLine, ...]:
-    """The results of `count` lines, as many as came, with the details that follow a blank line.
+    """The results for up to `count` lines, with the details that follow a blank line.
 
-    Raises CodeError, and UnreadableAnswer where no line has a result.
+    Raises CodeError, and UnreadableAnswer if no line has a result.
     """
     refuse_code(text)
     rows = split_lines(text)
@@ -205,9 +205,9 @@ def _read_details(rows: Sequence[str]) -> dict[int, str]:
 
 
 def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
-    """A JSON array of messages; errors come as a JSON object or plain, and are raised alike.
+    """A JSON array of messages; errors, as a JSON object or plain text, are raised.
 
-    An element that makes no sense is passed over.
+    An element that makes no sense is skipped.
     """
     refuse_code(text)
     wanted = "a JSON array of messages"

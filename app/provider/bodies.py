@@ -1,4 +1,4 @@
-"""How the bytes of a body fall apart into name/value pairs, losing none."""
+"""Splits the bytes of a body into name/value pairs without losing any."""
 
 import html
 import re
@@ -12,14 +12,16 @@ from app.provider.loose_forms import split_lines, split_loose_form
 from app.provider.multipart import find_boundary, split_multipart
 from app.provider.parameters import KNOWN_NAME, MAX_PAIRS, OPAQUE
 
-# What a forward may hold: of its query, and of its body as it came and inflated.
+# Size limits of a forward: its query, and its body before and after decompression.
 MAX_BYTES = 64 * 1024
 
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _FORM_START = re.compile(rb'(?![\[{"<])[^\s=]*=')
 
 _GZIP_START = b"\x1f\x8b\x08"
-# What zlib calls them: gzip or zlib, whichever it is, then the bare one that some mean by deflate.
+# Parts that each are a gzip; nobody needs as many.
+_MAX_MEMBERS = 256
+# zlib's codes for gzip or zlib, detected, and for the raw form that some mean by deflate.
 _BARE = -15
 _WINDOWS = (47, _BARE)
 
@@ -39,9 +41,9 @@ _XML_ELEMENT = re.compile(
 
 
 def inflate(body: bytes, coding: bytes, problems: set[str]) -> bytes:
-    """A body without its Content-Encoding, gzip or deflate; as it came where it is in neither.
+    """A body after undoing gzip or deflate; unchanged if it is in neither.
 
-    A gzip that nobody declared is known by how it begins. What was cut off adds `charset`. Raises
+    Undeclared gzip is recognised by its first bytes. A truncated body adds `charset`. Raises
     TooLarge.
     """
     codings = [each.strip().lower() for each in coding.split(b",")[:4]]
@@ -56,10 +58,10 @@ def split_body(
 ) -> tuple[list[Pair], str | None]:
     """The pairs of a body, and the declared charset that their bytes are still in.
 
-    Trusts the body's looks before its declared type, which is often wrong or missing. UTF-16 and
-    UTF-32, JSON, XML and multipart with a charset come out in UTF-8 (None): their escapes and parts
-    have charsets of their own. What fits no form is one pair named `body`; so is what follows a
-    fault. What was odd about the bytes is added to `problems`.
+    Trusts the body's content before its declared type, which is often wrong or missing. UTF-16 and
+    UTF-32, JSON, XML and multipart with a charset are converted to UTF-8 (None): their escapes and
+    parts have their own charsets. Anything that fits no format is one pair named `body`; so is the
+    rest after an error. Problems of the bytes are added to `problems`.
     """
     charset = read_charset(content_type)
     wide = read_wide(body, charset, problems)
@@ -82,9 +84,9 @@ def split_body(
 
 
 def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
-    """What looks like an `auth` value where no parameter is one: nested, or in text of any kind.
+    """A probable `auth` value if no parameter is named so: nested, or in any kind of text.
 
-    It only opens the door: the text is kept as it is, but for the value that opened it.
+    Only used to admit the request: the text is kept unchanged except for the value that matched.
     """
     found = [value for name, value in pairs if _NESTED_AUTH.search(name)]
     for name, value in pairs:
@@ -95,24 +97,44 @@ def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
 
 def _inflate_once(body: bytes, problems: set[str]) -> bytes:
     for window in _WINDOWS:
-        inflating = zlib.decompressobj(window)
         try:
-            inflated = inflating.decompress(body, MAX_BYTES + 1)
+            inflated, is_whole, rest = _inflate_members(body, window)
         except zlib.error:
             continue
-        if len(inflated) > MAX_BYTES:
-            raise TooLarge("inflated it is over 64 KiB")
-        if inflating.eof:
+        if len(inflated) + len(rest) > MAX_BYTES:
+            raise TooLarge("it is over 64 KiB once decompressed")
+        if is_whole and not rest:
             return inflated
-        # Only what has a head of its own is known to be inflated, though its end is missing.
-        if window != _BARE and inflated:
+        # Raw deflate has no header: with an odd end it might not have been compressed at all.
+        if window != _BARE and (is_whole or inflated):
             problems.add("charset")
-            return inflated
+            return inflated + rest
     return body
 
 
+def _inflate_members(body: bytes, window: int) -> tuple[bytes, bool, bytes]:
+    """What it inflates to, whether to its end, and what follows that.
+
+    A gzip may be several, one behind the other. Raises zlib.error for what does not begin as one.
+    """
+    inflated = b""
+    for _ in range(_MAX_MEMBERS):
+        inflating = zlib.decompressobj(window)
+        try:
+            inflated += inflating.decompress(body, MAX_BYTES + 1 - len(inflated))
+        except zlib.error:
+            if not inflated:
+                raise
+            return inflated, True, body
+        # Padding is no text.
+        body = inflating.unused_data.lstrip(b"\r\n\0")
+        if not inflating.eof or not body.startswith(_GZIP_START) or len(inflated) > MAX_BYTES:
+            return inflated, inflating.eof, body
+    return inflated, True, body
+
+
 def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Pair]:
-    """The known elements, wherever they stand, and the whole as it came."""
+    """The known elements at any depth, and the whole body unchanged."""
     declared = _XML_ENCODING.match(body)
     if charset is None and declared is not None:
         charset = declared[1].decode("latin-1")

@@ -21,8 +21,8 @@ from app.provider.limits import (
 from app.provider.times import format_schedule, format_window
 from app.provider.wire import Form
 
-# The page names neither action: the first name is the likeliest, the others are tried where the
-# provider answers that it does not know it.
+# The documentation names neither action: the first name is the likeliest, the others are tried if
+# the provider does not know it.
 CANCEL_ACTIONS = ("CancelMessage", "Cancel")
 # The first was seen in a commented-out call of one of the provider's clients.
 BACKGROUND_MESSAGES_ACTIONS = ("GetBGMessages", "GetBGSendMessages", "BGMessages", "GetBGSend")

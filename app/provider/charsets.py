@@ -14,10 +14,10 @@ _CHARSET = re.compile(rb'\bcharset\s*=\s*"?([^\s";,]+)', re.IGNORECASE)
 
 # ASCII, then the beginnings of escapes in the codecs that give them a meaning.
 _PROBE = bytes(range(128)) + b"\\u0041\\x41\x1b(B~~{"
-# The longest name of a charset that anybody knows is half as long.
+# Twice as long as the longest known name of a charset.
 _MAX_LABEL = 64
 
-# What the web's standard (WHATWG) means by these is larger than what Python does.
+# The web's standard (WHATWG) means larger charsets by these names than Python does.
 _LARGER = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -35,7 +35,7 @@ _MARKS = {
     b"\xfe\xff": "utf-16-be",
     b"\xff\xfe": "utf-16-le",
 }
-# Which of the first four bytes are not NUL, where a text begins with two characters of ASCII.
+# Which of the first four bytes are not NUL if a text begins with two ASCII characters.
 _NULS = {
     b"\0\0\0\1": "utf-32-be",
     b"\1\0\0\0": "utf-32-le",
@@ -43,7 +43,7 @@ _NULS = {
     b"\1\0\1\0": "utf-16-le",
 }
 
-# Every other byte of a text in UTF-16 may be such a one.
+# In UTF-16 text every other byte may be one of these.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _NO_CHARACTER = re.compile("[\uf8f0-\uf8f3]")
 
@@ -58,10 +58,10 @@ def read_charset(header: bytes) -> str | None:
 
 
 def find_codec(charset: str | None) -> str | None:
-    """Python's codec for a declared charset; None for UTF-8 and for what cannot be trusted.
+    """Python's codec for a declared charset; None for UTF-8 and for codecs that cannot be trusted.
 
-    Trusted is a codec that leaves ASCII as it is: names and digits keep their meaning, and the
-    odd ones (UTF-7, IDNA, escapes, EBCDIC, UTF-16) are out.
+    A codec is trusted if it leaves ASCII unchanged, so that names and digits keep their meaning.
+    That excludes UTF-7, IDNA, escapes, EBCDIC and UTF-16.
     """
     codec = _look_up(charset)
     if codec is None or codec == "utf-8":
@@ -73,10 +73,10 @@ def find_codec(charset: str | None) -> str | None:
 
 
 def read_wide(data: bytes, charset: str | None, problems: set[str]) -> bytes | None:
-    """A body in UTF-16 or UTF-32 brought to UTF-8; None for any other.
+    """A body in UTF-16 or UTF-32 converted to UTF-8; None for any other.
 
-    It shows by a byte order mark, by the NULs in it, or by the declaration where the bytes are no
-    UTF-8. Adds `charset` where it was not declared, or was cut off within a character.
+    Recognised by a byte order mark, by NULs, or by the declaration if the bytes are not UTF-8. Adds
+    `charset` if it was not declared, or was cut off within a character.
     """
     declared = _look_up(charset) or ""
     is_declared = declared.startswith(("utf-16", "utf-32"))
@@ -97,9 +97,9 @@ def read_wide(data: bytes, charset: str | None, problems: set[str]) -> bytes | N
 
 
 def convert_to_utf8(data: bytes, charset: str | None, problems: set[str]) -> bytes:
-    """The same text in UTF-8, where the declared charset can be trusted and fits; else `data`.
+    """The same text in UTF-8 if the declared charset can be trusted and fits; else `data`.
 
-    Adds `charset` where the bytes are UTF-8 though another charset was declared.
+    Adds `charset` if the bytes are UTF-8 but another charset was declared.
     """
     codec = find_codec(charset)
     if codec is None or data.isascii():
@@ -112,11 +112,11 @@ def convert_to_utf8(data: bytes, charset: str | None, problems: set[str]) -> byt
 
 
 def decode_text(data: bytes, codec: str | None, problems: set[str]) -> str:
-    """Text that any database stores, from any bytes; adds `charset` and `control` to `problems`.
+    """Text that any database can store, from any bytes; adds `charset` and `control` to `problems`.
 
-    `codec` is what `find_codec` gave. Bytes that are UTF-8 are that, whichever charset of single
-    bytes was declared: text in such a one practically never looks like it. After it come the
-    declared charset and Windows-1252. `charset` is added where it is not the declared one. NUL and
+    `codec` is from `find_codec`. Valid UTF-8 is read as UTF-8 whichever single-byte charset was
+    declared, because text in one is almost never valid UTF-8. Then the declared charset and
+    Windows-1252 are tried. `charset` is added if the declared one was not used. NUL and
     lone surrogates become U+FFFD (`control`): PostgreSQL stores neither. A leading UTF-8 byte order
     mark is dropped.
     """
@@ -137,9 +137,9 @@ def is_single_byte(codec: str) -> bool:
 
 
 def _look_up(charset: str | None) -> str | None:
-    """Python's name of a charset by any label of the web's standard, or by one of Python's own.
+    """Python's name for a charset label of the web's standard or of Python.
 
-    Only names in these two tables are looked up: Python remembers each name that it does not find.
+    Only names in these two tables are looked up, because Python caches every unknown name.
     """
     if charset is None or len(charset) > _MAX_LABEL or not charset.isascii():
         return None
@@ -182,7 +182,7 @@ def _decode_declared(data: bytes, codec: str) -> str | None:
         text = data.decode(codec)
     except UnicodeError:
         return None
-    # Bytes that are no character of Shift JIS at all; Python makes private ones of them.
+    # Not characters in Shift JIS; Python maps them to private ones.
     return None if codec == "cp932" and _NO_CHARACTER.search(text) else text
 
 
@@ -195,16 +195,16 @@ def _is_utf_8(data: bytes) -> bool:
 
 
 def _read_utf_8(data: bytes, codec: str | None, problems: set[str]) -> str | None:
-    """The text of what is UTF-8, though it may be cut off at its end or hold surrogates.
+    """The text of UTF-8 bytes that may be truncated or contain surrogates.
 
-    Where another codec was declared it takes more to believe that.
+    If another codec was declared, the evidence has to be stronger.
     """
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         head = data[: error.start]
         is_cut = error.reason == "unexpected end of data" and error.end == len(data)
-        # A lone byte after ASCII is more likely the last letter of a Latin-1 text.
+        # A single byte after ASCII is more likely the last letter of a Latin-1 text.
         has_two = codec is None and len(data) - error.start > 1
         if is_cut and (has_two or not head.isascii()):
             problems.add("charset")

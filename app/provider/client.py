@@ -38,7 +38,7 @@ from app.provider.wire import Form
 _LONGEST_ANSWER = 1 << 20
 _LONGEST_BOOK = 1 << 26
 
-# Is told of every answer, by its action; of a failure by its error.
+# Called with the action of every answer, and with the error of a failure.
 OnAnswer = Callable[[str, ProviderError | None], None]
 
 Answer = TypeVar("Answer")
@@ -48,15 +48,15 @@ Row = TypeVar("Row")
 class ProviderClient:
     """Calls the provider.
 
-    Every method raises InvalidInput, before anything leaves, for what the provider would refuse
-    for its form, and ProviderError for a call that failed: its `fate` says whether it was taken,
-    its `error_class` what to do. A method that returns was certainly taken. Nothing is retried
-    here.
+    Every method raises InvalidInput, before anything is sent, for input that the provider would
+    reject as malformed, and ProviderError for a failed call: its `fate` says whether it was
+    accepted, its `error_class` what to do. If a method returns, the call was certainly accepted.
+    Nothing is retried here.
 
-    `zone` is that of the provider's times. `concurrency` bounds the calls at once; `pace`, where
-    given, the messages a second. `on_answer` may be set to hear of every answer. `tls` replaces the
-    system's store of certificates, `transport` the network. Leave with `aclose`, or use it as a
-    context manager. Raises SettingsError for a URL or token that cannot be used.
+    `zone` is that of the provider's times. `concurrency` limits simultaneous calls; `pace`, if
+    given, messages per second. `on_answer`, if set, is called with every answer. `tls` replaces the
+    system's certificates, `transport` the network. Close it with `aclose`, or use it as a context
+    manager. Raises SettingsError for an unusable URL or token.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ProviderClient:
         self._zone = zone
         self._pace = pace
         self.on_answer: OnAnswer = lambda _action, _error: None
-        # By the first of an action's names, the one that the provider knows.
+        # The name that the provider knows, by the action's first name.
         self._names: dict[str, str] = {}
         self._exchange = Exchange(
             _check_url(url),
@@ -219,7 +219,7 @@ class ProviderClient:
         ignore_duplicates: bool = False,
         overwrite_duplicates: bool = False,
     ) -> tuple[ImportedLine, ...]:
-        """Add contacts; returns the results that came, by each contact's line from 1 on.
+        """Add contacts; returns the results by each contact's line, counted from 1.
 
         Duplicates of a name or number are refused unless ignored. Overwriting wins over ignoring:
         it replaces a known number, and adds a contact where a name is known under another number.
@@ -279,7 +279,7 @@ class ProviderClient:
     async def _ask_book(
         self, form: Form, read: Callable[[str], AddressBook[Row]]
     ) -> AddressBook[Row]:
-        """An address book with nothing in it may be answered by nothing at all."""
+        """The answer for an empty address book may be empty."""
         try:
             return await self._ask(form, read, max_bytes=_LONGEST_BOOK)
         except EmptyAnswer:
@@ -288,7 +288,7 @@ class ProviderClient:
     async def _ask_by_any_name(
         self, names: Sequence[str], make_form: Callable[[str], Form], read: Callable[[str], Answer]
     ) -> Answer:
-        """Make a call whose action may have one of several names; the one that works is kept."""
+        """Make a call whose action may have one of several names; remember the one that works."""
         known = self._names.get(names[0])
         for name in names if known is None else (known,):
             self._names[names[0]] = name

@@ -38,11 +38,11 @@ _TOO_MANY_CALLS = 429
 _MAY_BE_TAKEN = frozenset({408, 409, 499})
 _SIGN_IN_FIRST = 511
 _ADVICE = {
-    401: "it asks for a user name and password, which the API does not: is its URL right?",
+    401: "it asks for a user name and password, which the API never does: check its URL",
     403: "it refuses this machine: ask the provider whether this address may call the API,"
     " and look for a firewall or proxy between",
-    407: "a proxy wants a user name and password: write them into the proxy's URL",
-    511: "this network wants a sign-in before it lets calls through",
+    407: "a proxy requires a user name and password: add them to the proxy's URL",
+    511: "this network requires a sign-in before it lets calls through",
 }
 _BEFORE_LEAVING = (
     httpx2.ConnectError,
@@ -132,8 +132,7 @@ class Exchange:
     async def fetch(self, form: Form, *, max_bytes: int) -> bytes:
         """Make one call and return the body of its answer.
 
-        Raises Unreachable, CallBroken, StatusAnswer or a kind of it, and UnreadableAnswer above
-        `max_bytes`.
+        Raises Unreachable, CallBroken, a StatusAnswer, and UnreadableAnswer above `max_bytes`.
         """
         departure = _Departure(left=not self._is_traced)
         failure: Exception
@@ -250,12 +249,12 @@ def _explain_status(status: int, response: httpx2.Response) -> StatusAnswer:
         return StatusAnswer(text, status=status)
     if status < 400 and (target := response.headers.get("Location", "")):
         text += f" and leads to {clip(target.partition('?')[0])!r}"
-    advice = _ADVICE.get(status, "is its URL right?")
+    advice = _ADVICE.get(status, "check its URL")
     return TurnedAway(f"{text}: {advice}", status=status)
 
 
 def _read_retry_after(response: httpx2.Response) -> float | None:
-    """Seconds, also where a date is given: it is compared with the server's own clock."""
+    """Seconds; a date is compared with the server's own clock."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -40,7 +40,7 @@ _MAX_AUTHS = 3
 # How Unicode may spell a letter with its accent.
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
-# What is longer is no number; strangers can send it.
+# Longer text is not a number, and strangers can send it.
 _MAX_NUMBER = 64
 _GLANCE = 2048
 _DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
@@ -50,9 +50,9 @@ _DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
 class ForwardRequest:
     """A request taken apart: `raw` to store, `auth` to compare and to forget.
 
-    `auth` is the first that came, query before body, as bytes; None where none came. `fields` are
-    the parameters as text, where that was told on the way. `auths` are the values to try where not
-    `auth` alone, and `dest` is what came as that, where `fields` has it not.
+    `auth` is the first one, query before body, as bytes; None if there is none. `fields` are the
+    parameters as text, if already known. `auths` are the values to try if there is more than
+    `auth`, and `dest` is the parameter of that name if `fields` lacks it.
     """
 
     raw: RawForward
@@ -62,10 +62,10 @@ class ForwardRequest:
     dest: bytes = b""
 
     def read_secrets(self) -> Iterator[bytes]:
-        """What the caller may mean as its `auth`, in the order to try them.
+        """The values that the caller may mean by `auth`, in the order to try them.
 
-        It may be written in another charset than the value that was set, with an accent of its own,
-        with a `+` that nobody escaped, and with spaces or a line's end about it.
+        The value may be in another charset than the configured one, with a differently encoded
+        accent, an unescaped `+`, or spaces or a line end around it.
         """
         auths = self.auths or ((self.auth,) if self.auth else ())
         yield from auths
@@ -77,7 +77,7 @@ class ForwardRequest:
             yield from (form.encode("utf-8", "replace") for form in forms if form)
 
     def read_dest(self, region: str) -> str:
-        """The number that was texted, as `parse` will have it; "" where none came."""
+        """The number that was texted, as `parse` reads it; "" if there is none."""
         if self.fields is not None:
             text = self.fields.get("dest", "")
         else:
@@ -85,17 +85,17 @@ class ForwardRequest:
         return normalise_number(text[:_MAX_NUMBER], region)
 
     def note(self, problem: str) -> "ForwardRequest":
-        """With a problem that the request alone does not show."""
+        """The same forward with a problem that the request alone does not show."""
         problems = tuple(sort_problems({*self.raw.problems, problem}))
         dest = self.dest if self.fields is None else self.fields.get("dest", "").encode()
         return replace(self, raw=replace(self.raw, problems=problems), fields=None, dest=dest)
 
     def forget(self, secret: bytes) -> "ForwardRequest":
-        """Without the value that opened the door in any other place where it may stand."""
+        """The same forward without the matching value anywhere else in it."""
         if self.fields is not None:
             text = secret.decode("utf-8", "replace")
             for value in self.fields.values():
-                # Escaped twice it still has escapes in the text.
+                # If escaped twice, it still has escapes in the text.
                 if text in value or "%" in value or "\\" in value:
                     break
             else:
@@ -107,9 +107,9 @@ class ForwardRequest:
 def read_request(
     method: str, query: bytes, content_type: bytes, body: bytes, coding: bytes = b""
 ) -> ForwardRequest:
-    """Take a request apart, so that `auth` is known before all else.
+    """Take a request apart, so that `auth` is known first.
 
-    Any bytes will do. `query` is without its `?`; `content_type` and `coding` are the values of
+    Accepts any bytes. `query` is without its `?`; `content_type` and `coding` are the values of
     Content-Type and Content-Encoding, or b"". Parameters come from the query and from a form,
     multipart, JSON or XML body of any method. Raises TooLarge for a body that inflates to more than
     64 KiB.
@@ -124,7 +124,7 @@ def read_request(
 
 
 def peek_dest(query: bytes, body: bytes, region: str) -> str:
-    """What a request says that it is for, by a glance; for one that is not to be read."""
+    """The number that a request is for, by a quick search; for requests that are not parsed."""
     found = _DEST.search(query[:_GLANCE]) or _DEST.search(body[:_GLANCE])
     return normalise_number(unquote(found[1]).decode("latin-1"), region) if found else ""
 
@@ -213,12 +213,11 @@ def parse(
     nonce: bytes,
     via: Via = "forward",
 ) -> InboundMessage:
-    """Make the message of a forward; for a replay too, since all it needs is in `raw`.
+    """Make the message of a forward; also for a replay, because all it needs is in `raw`.
 
-    Never fails: what is missing or odd is named in `problems`. `fields` are those of the request,
-    where it knows them. `zone` is that of `receivedts`; `arrived_at` (aware UTC) stands in where
-    that cannot be read. `region` is that of national numbers. `nonce` tells two texts apart that
-    have neither id nor time.
+    Never fails: `problems` names what is missing or odd. `fields` are the request's, if known.
+    `zone` is that of `receivedts`; `arrived_at` (aware UTC) is used if that cannot be read.
+    `region` is that of national numbers. `nonce` distinguishes texts with neither id nor time.
     """
     extra: dict[str, str] = {}
     problems: set[str] = set()

@@ -1,4 +1,4 @@
-"""How a JSON body falls apart into pairs, damaged, nested and cut off ones too."""
+"""Splits a JSON body into pairs, even if it is damaged, nested or truncated."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from app.domain.forms import Pair
 from app.provider.parameters import AUTH, FIELDS, MAX_PAIRS, OPAQUE, fold_name
 
 _MAX_DEPTH = 4
-# Where one of these stands, all stand.
+# An object with one of these holds all parameters.
 _OF_A_TEXT = {b"source", b"dest", b"msg"}
 
 _OPENING = re.compile(rb'[ \t\r\n]*(\[[ \t\r\n]*)?\{[ \t\r\n]*(?=["}])')
@@ -16,7 +16,7 @@ _AFTER = re.compile(r"[ \t\r\n]*(?:,[ \t\r\n]*|(?=\}))")
 _ESCAPES = re.compile(rb"(?:\\u[0-9a-f]{4})+|\\.", re.IGNORECASE | re.DOTALL)
 _SPACES = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+', re.DOTALL)
 _LONE_ELEMENT = re.compile(rb'\[("[^"\\]*(?:\\.[^"\\]*)*"|[^\[\]{}",]+)\]', re.DOTALL)
-# A string member that nothing follows, not even the quote at its end; or half an escape at its end.
+# A string member at the end of a truncated body, without its closing quote or with half an escape.
 _CUT_MEMBER = re.compile(
     rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\r\n]*+:[ \t\r\n]*+'
     rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"?\\?[ \t\r\n]*+',
@@ -34,12 +34,12 @@ _Member = tuple[bytes, bytes]
 
 
 def is_json(body: bytes) -> bool:
-    """Whether it begins like an object, or like a list of objects."""
+    """Whether it begins like an object or a list of objects."""
     return _OPENING.match(body) is not None
 
 
 def decode_twice(body: bytes) -> bytes:
-    """JSON that somebody encoded a second time, as a string, without that."""
+    """Undo JSON that was encoded twice, as a string."""
     text = body.strip()
     if not text.startswith((b'"{', b'"[')) or not text.endswith(b'"'):
         return body
@@ -50,11 +50,11 @@ def decode_twice(body: bytes) -> bytes:
 def split_json(body: bytes, problems: set[str]) -> list[Pair]:
     """One pair for each member of an object, in order, repeats too.
 
-    Strings give their text, other scalars their digits or word, null nothing, nested values
-    their JSON without spaces. A member counts once the `,` or `}` after it is seen, so a quote
-    that somebody forgot to escape never yields half a text; the last one of a body that was cut
-    off is what there is of it, which adds `charset`. An object in the place of all the parameters
-    is looked into, and a list of one element is that element.
+    Strings give their text, other scalars their digits or word, null nothing, nested values their
+    JSON without spaces. A member counts only if `,` or `}` follows, so an unescaped quote never
+    yields half a text; the last member of a truncated body is kept as far as it goes, which adds
+    `charset`. If one object holds all the parameters, it is opened; a list of one element is that
+    element.
     """
     opening = _OPENING.match(body)
     if opening is None:
@@ -74,7 +74,7 @@ def split_json(body: bytes, problems: set[str]) -> list[Pair]:
 
 
 def keep_opaque(data: bytes) -> list[Pair]:
-    """What nothing can be made of, without the `auth` members that damaged JSON may hold."""
+    """An unreadable body without the `auth` members that damaged JSON may contain."""
     members = _AUTH_MEMBER.findall(data)
     pairs = [(AUTH, number or _unescape(text)) for text, number in members[:MAX_PAIRS]]
     rest = _AUTH_MEMBER.sub(b"", data) if members else data
@@ -84,8 +84,8 @@ def keep_opaque(data: bytes) -> list[Pair]:
 
 
 def _read_members(body: bytes, at: int) -> tuple[list[_Member], bytes]:
-    """The members from the place of the first, and what follows the object or begins the fault."""
-    # As Latin-1 every byte is one character: places in the text are places in the body.
+    """The members from the first one on, and the rest after the object or from the error on."""
+    # As Latin-1 every byte is one character, so positions in the text are positions in the body.
     text = body.decode("latin-1")
     decoder = json.JSONDecoder(strict=False, parse_int=str)
     members: list[_Member] = []
@@ -105,7 +105,7 @@ def _read_members(body: bytes, at: int) -> tuple[list[_Member], bytes]:
 
 
 def _unwrap(members: list[_Member], depth: int = 0) -> list[_Member]:
-    """The members of the object that holds the parameters where the outer one holds none."""
+    """The members of the inner object with the parameters, if the outer one has none."""
     if depth == _MAX_DEPTH or _has_text(members):
         return members
     for place, (_, literal) in enumerate(members):
@@ -165,7 +165,7 @@ def _read_escape(escape: re.Match[bytes]) -> bytes:
 
 
 def _mark_cut(text: bytes) -> bytes:
-    """With U+FFFD in the place of a character that is cut off."""
+    """With U+FFFD for a truncated character."""
     try:
         text.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""How a query or an urlencoded body falls apart, however loosely it was written."""
+"""Splits a query or urlencoded body, however loosely it was written."""
 
 import re
 from itertools import islice
@@ -10,10 +10,10 @@ from app.provider.parameters import AUTH, KNOWN_NAME, MAX_PAIRS, OPAQUE, fold_na
 _UNITS = re.compile(rb"%u[0-9a-f]{4}", re.IGNORECASE)
 _WIDE_ESCAPES = re.compile(rb"((?:%u[0-9a-f]{4})+)|(?:%[89a-f][0-9a-f])+", re.IGNORECASE)
 
-# Runs of them; no text has as many.
+# Runs of them; no real text has as many.
 _MAX_WIDE_ESCAPES = 1_000
 
-# Whoever puts `auth` into the URL of the provider's page may find a whole query added to it.
+# If `auth` is in the URL on the provider's page, a whole query may be appended to it.
 _SECOND_QUERY = re.compile(
     rb"((?:\A|&)auth=[^&?]{1,1000})\?(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE
 )
@@ -26,11 +26,11 @@ _KNOWN_PIECE = re.compile(
 
 
 def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
-    """The pairs of a form whose separators or escapes may be others than usual.
+    """The pairs of a form with possibly unusual separators or escapes.
 
-    `;` separates where there is no `&`, and so does a second `?`, after `auth`. `%u20AC` is read as
-    well, which adds `charset`. Of a form with more than MAX_PAIRS the known parameters are taken
-    out of the rest, which is one pair named `body`.
+    `;` separates if there is no `&`, and so does a second `?` after `auth`. `%u20AC` is read too,
+    which adds `charset`. In a form with more than MAX_PAIRS only the known parameters are separate;
+    the rest is one pair named `body`.
     """
     form = _SECOND_QUERY.sub(rb"\1&", form, count=1)
     if b"&" not in form:
@@ -49,9 +49,9 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
 
 
 def split_lines(text: bytes) -> list[Pair] | None:
-    """The pairs of a text with one `name=value` a line, as browsers send text/plain; else None.
+    """The pairs of a text with one `name=value` per line, as browsers send text/plain; else None.
 
-    A line that begins with no known name belongs to the value before it. Nothing is escaped.
+    A line that does not begin with a known name continues the value before it. Nothing is escaped.
     """
     if _LATER_NAME.search(text):
         return None
@@ -66,9 +66,9 @@ def split_lines(text: bytes) -> list[Pair] | None:
 
 
 def _thin_out(form: bytes) -> tuple[bytes, bytes]:
-    """The first pieces with the known ones of the others, and what is left of these."""
+    """The first pieces and all known ones, and the rest."""
     pieces = form.removeprefix(BYTE_ORDER_MARK).split(b"&", MAX_PAIRS)
-    # Text, name, value, text, name, value, and so on.
+    # Text, name, value, text, name, value, …
     cut = _KNOWN_PIECE.split(b"&" + pieces.pop())
     rest = cut[:1]
     seen: set[bytes] = set()

@@ -1,4 +1,4 @@
-"""How a multipart body falls apart at its boundaries, whatever lies between them."""
+"""Splits a multipart body at its boundaries, whatever is between them."""
 
 import binascii
 import re
@@ -26,7 +26,7 @@ _LATER_AUTH = re.compile(
 
 
 def find_boundary(body: bytes, content_type: bytes) -> bytes | None:
-    """The boundary as it was declared, or else as the body's first line has it."""
+    """The declared boundary, or else the one in the body's first line."""
     if content_type[:10].lower() == b"multipart/":
         declared = _BOUNDARY.search(content_type)
         boundary: bytes = (declared[1] or declared[2]) if declared else b""
@@ -41,9 +41,9 @@ def split_multipart(
 ) -> list[Pair]:
     """One pair for each part, files too; a part without a name has the name "".
 
-    The kept library's parser stops at the first fault and an `auth` after it would be missed, so
-    this only cuts at the boundaries: whatever lies between two of them is a part. Lines may end in
-    CRLF or in LF, even in one body.
+    A library's parser stops at the first error and would miss an `auth` after it, so this only
+    splits at the boundaries: anything between two of them is a part. Lines may end in CRLF or LF,
+    even mixed.
     """
     opening, *parts = (b"\n" + body).split(b"\n--" + boundary, MAX_PAIRS)
     pairs = keep_opaque(opening.removeprefix(b"\n").removesuffix(b"\r"))
@@ -73,7 +73,7 @@ def _read_part(part: bytes, charset: str | None, problems: set[str]) -> Pair:
 
 
 def _decode_transfer(value: bytes, encoding: bytes) -> bytes:
-    """Without the encoding that the part's head names; as it came where it is not in that."""
+    """The part decoded as its head says; unchanged if that fails."""
     if encoding == b"quoted-printable":
         return binascii.a2b_qp(value)
     compact = b"".join(value.split())

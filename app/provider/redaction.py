@@ -1,4 +1,4 @@
-"""Cuts the secret that opened the door out of all that is kept of a forward."""
+"""Removes the matching secret from everything that is kept of a forward."""
 
 import re
 from dataclasses import replace
@@ -9,15 +9,15 @@ from app.domain.messages import RawForward
 from app.provider.charsets import read_charset
 from app.provider.parameters import FIELDS, fold_name
 
-# A shorter one, or digits alone, could be a word or a number that somebody texts.
+# A shorter one, or only digits, could be a word or number in somebody's text.
 _MIN_DISTINCT = 12
 
 
 def cut_secret(raw: RawForward, secret: bytes) -> RawForward:
-    """The same forward without the secret, however it is escaped; the same object without it.
+    """The forward without the secret, however escaped; the same object if it has none.
 
-    It goes from names, values and the content type. From the parameters that the provider's page
-    names it goes only where it could be nothing else.
+    Removed from names, values and the content type, but from documented parameters only if it could
+    be nothing else.
     """
     pattern = _make_pattern(secret)
     spares_fields = len(secret) < _MIN_DISTINCT or secret.isdigit()
@@ -39,22 +39,22 @@ def cut_secret(raw: RawForward, secret: bytes) -> RawForward:
 
 @lru_cache(maxsize=256)
 def _make_pattern(secret: bytes) -> re.Pattern[bytes]:
-    """Finds the secret with any of its characters escaped: for URLs, JSON, XML or in e-mail."""
+    """Finds the secret with any of its characters escaped for URLs, JSON, XML or e-mail."""
     try:
         text = secret.decode()
     except UnicodeDecodeError:
         text = secret.decode("latin-1")
     first = re.escape(text[:1].encode() + text[:1].encode("latin-1", "ignore"))
-    # Most places are passed over without a look at the alternatives.
+    # Skips most positions without trying the alternatives.
     start = rb"(?=[%b%%\\&=+ ])" % first
-    # The first looks at a run of backslashes once, not from each of them.
+    # The first scans a run of backslashes once, not from each of them.
     escaped = [_make_alternatives(text[0], rb"(?<!\\)\\+")]
     escaped += [_make_alternatives(character, rb"\\+") for character in text[1:]]
     return re.compile(start + b"".join(escaped), re.DOTALL)
 
 
 def _make_alternatives(character: str, slashes: bytes) -> bytes:
-    """`slashes` finds backslashes: one or, in JSON within JSON, many."""
+    """`slashes` matches backslashes: one or, in JSON within JSON, many."""
     code = ord(character)
     units = character.encode("utf-16-be", "surrogatepass").hex()
     encoded = {character.encode("utf-8", "surrogatepass")}
@@ -79,7 +79,7 @@ def _make_alternatives(character: str, slashes: bytes) -> bytes:
 
 
 def _make_byte(byte: int) -> bytes:
-    """The byte itself, percent-encoded any number of times, or as quoted-printable has it."""
+    """The byte itself, percent-encoded any number of times, or in quoted-printable."""
     return rb"(?:%b|(?i:(?:%%(?:25){0,8}|=)%02x))" % (re.escape(bytes([byte])), byte)
 
 

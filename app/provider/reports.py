@@ -147,7 +147,7 @@ async def read_inbound(
 
 
 def _join_body(row: list[str], width: int, place: int) -> list[str]:
-    """A row that is too long, since the text in it has commas and no quotes around it."""
+    """Repair a row that is too long because its text has commas without quotes."""
     end = place + 1 + len(row) - width
     return [*row[:place], ",".join(row[place:end]), *row[end:]] if len(row) > width else row
 

@@ -21,7 +21,7 @@ from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 # No field of the provider comes near: a longer line is no CSV, and would be held in memory.
 LONGEST_LINE = 1 << 20
 
-# The likeliest first: it is taken where none of them parts the first line more often.
+# The likeliest first: it is chosen unless another splits the first line more often.
 _DELIMITERS = ",;\t|"
 _DELIMITER_LINE = re.compile(r"\"?sep=([,;\t|])\"?", re.IGNORECASE)
 
@@ -51,9 +51,8 @@ class _Lines:
 class RowReader:
     """Turns chunks of bytes, cut anywhere, into rows of fields.
 
-    Lines are decoded as they become whole: UTF-8, and Windows-1252 where the bytes are not.
-    Blank lines are passed over. What parts the fields shows in the first line, or stands in a line
-    `sep=;` before it, as spreadsheets write it.
+    Each complete line is decoded as UTF-8, or else as Windows-1252. Blank lines are skipped. The
+    separator is found in the first line, or in a line `sep=;` before it, as spreadsheets write it.
     """
 
     def __init__(self) -> None:
@@ -97,7 +96,7 @@ class RowReader:
         self._lines.taken.clear()
 
     def _find_delimiter(self) -> bool:
-        """Look at the first line that is not blank; False where there is none yet."""
+        """Look at the first line that is not blank; returns False if there is none yet."""
         lines = self._lines.waiting
         while lines and not lines[0].strip():
             lines.popleft()
@@ -127,15 +126,15 @@ class RowReader:
 def _count_fields(line: str, delimiter: str) -> int:
     try:
         return len(next(csv.reader([line], delimiter=delimiter), ()))
-    except csv.Error:  # told of when the rows are read
+    except csv.Error:  # reported when the rows are read
         return 0
 
 
 class Table:
-    """Rows beneath headings, read once. Rows are as wide as the headings, or wider.
+    """Rows under headings, read once. Rows are at least as wide as the headings.
 
-    Short rows are filled up with "": the provider leaves empty fields away at the end. A report
-    with nothing in it has no headings.
+    Short rows are padded with "", because the provider omits empty fields at the end. An empty
+    report has no headings.
     """
 
     def __init__(self, headings: tuple[str, ...], rows: AsyncIterator[list[str]]) -> None:
@@ -152,10 +151,10 @@ class Table:
 
 @asynccontextmanager
 async def open_table(chunks: AsyncIterator[bytes]) -> AsyncIterator[Table]:
-    """Read the headings of a CSV answer, and leave its rows to be read.
+    """Read the headings of a CSV answer; its rows are read later.
 
-    Where nothing was found the provider may answer so, or nothing at all. Raises HtmlAnswer,
-    CodeError, and while reading UnreadableAnswer.
+    If nothing was found, the answer may say so or be empty. Raises HtmlAnswer, CodeError, and
+    UnreadableAnswer while rows are read.
     """
     try:
         head = await _read_head(chunks)
@@ -170,7 +169,7 @@ async def open_table(chunks: AsyncIterator[bytes]) -> AsyncIterator[Table]:
 
 
 async def _read_head(chunks: AsyncIterator[bytes]) -> bytes:
-    """The first line, and more where that is no heading. Raises EmptyAnswer, and as above."""
+    """The first line, and more if that is not a heading. Raises EmptyAnswer, and as above."""
     head = b""
     async for chunk in chunks:
         head += chunk

@@ -15,8 +15,8 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
 
-# The day comes first in reports; the forms that begin with the year, or write out the month, cannot
-# be taken for that and are read as well.
+# In reports the day comes first; forms that begin with the year or name the month are unambiguous
+# and are read too.
 _DATES = (
     r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4})",
     r"(?P<year>\d{4})[/.-](?P<month>\d{1,2})[/.-](?P<day>\d{1,2})",
@@ -70,7 +70,7 @@ def read_report_time(text: str, zone: ZoneInfo) -> ReportTime:
 
 
 def _read_local(parts: Mapping[str, str | None], zone: ZoneInfo) -> datetime:
-    """Raises ValueError for what is no time."""
+    """Raises ValueError for an invalid time."""
     year, month, hour = (parts[each] or "" for each in ("year", "month", "hour"))
     if not month.isdigit():
         month = str(_MONTHS.index(month.lower()) + 1)

@@ -35,7 +35,7 @@ _CODE_LINE = re.compile(
 )
 _LINE_END = re.compile(r"\r\n|\r|\n|<br\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
-# All white space, and what looks like none.
+# All white space, and invisible characters.
 _AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
 _QUOTES = "\"'“”"
 _STRAIGHT = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02", '"'))
@@ -78,9 +78,9 @@ def read_body(data: bytes) -> str:
 
 
 def read_text(text: str) -> str:
-    """The same for an answer that is text already.
+    """The same for an answer that is already text.
 
-    A code within tags, as an API that answers in HTML or XML would give it, is unpacked.
+    A code inside HTML or XML tags is unpacked.
     """
     text = text.strip(_AROUND)
     if not text:
@@ -94,17 +94,17 @@ def read_text(text: str) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of an answer, whatever ends them."""
+    """The lines of an answer, with any line ending."""
     return [line.strip(_AROUND) for line in _LINE_END.split(text)]
 
 
 def unquote(text: str) -> str:
-    """A single value without the quotes and separators that may stand around it."""
+    """A single value without surrounding quotes and separators."""
     return text.strip(_AROUND + ",;").strip(_QUOTES).strip(_AROUND)
 
 
 def find_code(line: str) -> tuple[int, str] | None:
-    """The code that a line is, and the text beside it."""
+    """The code of a line, and the text next to it."""
     match = _CODE_LINE.fullmatch(line.strip(_QUOTES))
     return None if match is None else (int(match[1]), (match[2] or "").strip(" )"))
 
@@ -125,7 +125,7 @@ def refuse_code(text: str, *, fate: Fate | None = None) -> None:
 
 
 def _find_json_code(text: str) -> tuple[int, list[str]] | None:
-    """The page has this form for one action; any other may use it as well."""
+    """Documented for one action; others may use this form too."""
     answer = read_json(text)
     code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
     if not isinstance(answer, dict) or not CODE.fullmatch(code):
@@ -134,7 +134,7 @@ def _find_json_code(text: str) -> tuple[int, list[str]] | None:
 
 
 def read_json(text: str) -> object:
-    """None where it is none; with curly quotes, as the provider's page writes it, or escaped."""
+    """The parsed JSON, or None; also with curly quotes, as in the documentation, or escaped."""
     for written in (text, html.unescape(text).translate(_STRAIGHT)):
         try:
             return json.loads(written, strict=False)

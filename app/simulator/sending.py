@@ -93,7 +93,7 @@ def _check_all_payable(call: Call, draft: Draft, numbers: list[str]) -> None:
 
 
 def _check_caller(call: Call, destination: str) -> None:
-    """A magic number with a code about the caller has the whole call refused, and none taken."""
+    """A magic number whose code is about the caller refuses the whole call."""
     number = read_destination(destination, call.switches.national_numbers)
     code = magic_code(number) if number and call.switches.magic_numbers else None
     if code is not None and code in ACCOUNT_CODES:

@@ -57,7 +57,7 @@ def tell_results(
 
 
 def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    """Stop all sending, or let it go on, as results tell of the account and the provider."""
+    """Stop or resume all sending, by what results say about the account and the provider."""
     for result in _pick_telling(results):
         step, is_probe = result.step, result.text.is_probe
         if step.stop is not None:
@@ -76,7 +76,7 @@ def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime)
 
 
 def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
-    """The probes, and one text for each cause to stop: a call to many has the same for all."""
+    """The probes, and one text for each cause to stop: a call to many shares its cause."""
     telling: dict[tuple[StopCause | None, int | None], SendResult] = {}
     for result in results:
         probe_id = result.text.id if result.text.is_probe else None
@@ -86,7 +86,7 @@ def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
 
 
 def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:
-    """It was taken; or refused for itself, where the account is not in doubt."""
+    """It was accepted, or refused for its own sake, so the account works."""
     if result.fate is Fate.TAKEN:
         return True
     return _tells_nothing(result) and get_sender(conn).cause != StopCause.ACCOUNT
@@ -110,9 +110,9 @@ def _warn_of_shared_ids(conn: Connection, record: Record, now: datetime) -> None
             conn,
             SHARED_ID_ALERT,
             provider_id,
-            text=f"The provider gave the id {provider_id} to two texts: what it says of that id may"
-            " be about either.",
-            action=f"Look at /outbox/{other} and /outbox/{record.row.id}, and ask the provider"
+            text=f"The provider gave the id {provider_id} to two texts: a status of that id may"
+            " be for either of them.",
+            action=f"See /outbox/{other} and /outbox/{record.row.id}, and ask the provider"
             " which of them it has sent.",
             now=now,
         )

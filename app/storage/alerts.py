@@ -10,7 +10,7 @@ from app.storage.events import add_event
 from app.storage.tables import alerts
 from app.storage.upserts import make_insert
 
-# As many as one transaction ends, so that others can write in between.
+# How many one transaction closes, so that others can write in between.
 STEP = 100
 KEPT = timedelta(days=90)
 
@@ -40,9 +40,9 @@ def raise_alert(
     now: datetime,
     count: int = 1,
 ) -> None:
-    """Open an alert, or count it again where it is open already.
+    """Open an alert, or count it again if it is already open.
 
-    Safe where several processes raise the same alert at once: none of them fails.
+    Safe if several processes raise the same alert at once.
     """
     same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
     again = {"text": text, "count": alerts.c.count + count, "updated_at": now}
@@ -57,7 +57,7 @@ def raise_alert(
         opened_at=now,
         updated_at=now,
     )
-    # Another process may have opened it since: this one then counts it, once that has committed.
+    # If another process has opened it since, this one waits for its commit and counts it.
     alert_id = conn.execute(
         first.on_conflict_do_update(
             index_elements=[alerts.c.kind, alerts.c.subject],
@@ -79,9 +79,9 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
 
 
 def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> list[str]:
-    """What the open alerts of a kind are about that have not come again since `before`.
+    """The subjects of a kind's open alerts that have not been raised again since `before`.
 
-    The oldest STEP of them: what is done about them is done in one transaction.
+    Only the oldest STEP, because they are dealt with in one transaction.
     """
     quiet = (alerts.c.kind == kind) & alerts.c.closed_at.is_(None) & (alerts.c.updated_at < before)
     query = select(alerts.c.subject).where(quiet).order_by(alerts.c.id).limit(STEP)
@@ -89,7 +89,7 @@ def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> lis
 
 
 def close_quiet_alerts(conn: Connection, kind: str, *, before: datetime, now: datetime) -> None:
-    """End STEP of the open alerts of a kind that have not come again since `before`."""
+    """Close STEP of a kind's open alerts that have not been raised again since `before`."""
     for subject in list_quiet_subjects(conn, kind, before=before):
         close_alert(conn, kind, subject, now=now)
 
@@ -108,13 +108,13 @@ def list_alerts(
 
 
 def forget_old_alerts(conn: Connection, now: datetime, *, limit: int) -> int:
-    """Remove those that have been closed for KEPT, `limit` at most; returns how many went."""
+    """Remove alerts closed for KEPT, `limit` at most; returns how many were removed."""
     old = select(alerts.c.id).where(alerts.c.closed_at < now - KEPT).limit(limit)
     return conn.execute(delete(alerts).where(alerts.c.id.in_(old))).rowcount
 
 
 def list_open_alerts(conn: Connection, kind: str) -> list[Alert]:
-    """Those of one kind, the oldest STEP of them."""
+    """The oldest STEP open alerts of a kind."""
     query = select(alerts).where(alerts.c.kind == kind, alerts.c.closed_at.is_(None))
     return [_make_alert(row) for row in conn.execute(query.order_by(alerts.c.id).limit(STEP))]
 

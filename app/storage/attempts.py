@@ -40,7 +40,7 @@ from app.storage.writes import BulkWrite, Writes, make_bulk_update
 MAX_ANSWER = 1000
 
 
-# Asked in the statement that adds an id: one of its own would cost a round trip with every text.
+# Part of the statement that adds an id: a separate one would cost a round trip per text.
 _OTHER_OWNER: ColumnElement[int | None] = literal_column(
     "(SELECT others.outbound_id FROM provider_messages AS others"
     " WHERE others.provider_id = provider_messages.provider_id"
@@ -49,7 +49,7 @@ _OTHER_OWNER: ColumnElement[int | None] = literal_column(
 
 
 class _NewId(NamedTuple):
-    """An id that a text has got; `other` is a text that had it before."""
+    """An id that a text received; `other` is a text that already had it."""
 
     provider_id: str
     outbound_id: int
@@ -262,7 +262,7 @@ def keep_ids(
 
 
 def _keep_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> list[_NewId]:
-    """Keep the ids of every result; returns those that their texts did not have yet."""
+    """Store the ids of every result; returns those that are new to their texts."""
     return _add_ids(
         conn,
         [

@@ -11,7 +11,7 @@ from app.domain.access import Actor
 from app.storage.outbound_tables import audit
 
 FAILED_SIGN_IN = "session.fail"
-# Nobody: the name that they gave is the subject.
+# The actor of a failed sign-in: the name given is the subject.
 STRANGER = "stranger"
 FAILED_AN_HOUR = 100
 FAILED_KEPT = timedelta(days=90)
@@ -35,7 +35,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A deed as it is kept; `address` is where it came from, None where nobody knows."""
+    """A deed as it is stored; `address` is where it came from, None if unknown."""
 
     id: int
     done_at: datetime
@@ -54,8 +54,8 @@ def add_audit(
     detail: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """`actor` is a key, a session or the command line, an Actor where it came from an address;
-    `detail` holds no secret.
+    """`actor` is a key, a session or the command line, an Actor if the address is known; `detail`
+    must not contain secrets.
     """
     conn.execute(
         insert(audit).values(
@@ -70,7 +70,7 @@ def add_audit(
 
 
 def add_failed_sign_in(conn: Connection, name: str, address: str, now: datetime) -> None:
-    """Somebody gave a wrong password; an hour has FAILED_AN_HOUR entries of that at most."""
+    """Record a wrong password, at most FAILED_AN_HOUR an hour."""
     failed = audit.c.action == FAILED_SIGN_IN
     query = select(audit.c.done_at).where(failed).order_by(audit.c.id.desc())
     last = conn.execute(query.offset(FAILED_AN_HOUR - 1).limit(1)).scalar()
@@ -79,7 +79,7 @@ def add_failed_sign_in(conn: Connection, name: str, address: str, now: datetime)
 
 
 def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> int:
-    """Remove those older than FAILED_KEPT, `limit` at most; returns how many went."""
+    """Remove entries older than FAILED_KEPT, `limit` at most; returns how many were removed."""
     old = select(audit.c.id).where(
         audit.c.action == FAILED_SIGN_IN, audit.c.done_at < now - FAILED_KEPT
     )

@@ -27,10 +27,10 @@ class Scheduled:
 
 
 def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) -> Scheduled | bool:
-    """Cancel a text that waits here. Returns whether it did: False where that was done before.
+    """Cancel a text that is waiting here. Returns False if it was already cancelled.
 
-    Where the provider keeps the text, returns what it has to cancel. Raises NotFound, and Conflict
-    that says why the text cannot be cancelled any more.
+    If the provider has the text, returns what it has to cancel. Raises NotFound, and Conflict that
+    says why the text can no longer be cancelled.
     """
     row = _lock(conn, outbound_id)
     status = OutboundStatus(row.status)

@@ -1,4 +1,4 @@
-"""Claims: which texts go out next, taken from the queue by one process for its next calls."""
+"""Claims the texts that a process sends in its next calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,12 +75,12 @@ class ClaimedText:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`calls` have one text each, or those of a request to many numbers that go out together.
+    """`calls` have one text each, or several texts of one request to many numbers.
 
-    `wait_seconds` is when another claim may find more; None: when something new comes.
-    `ended` are texts that expired or were cancelled on the way; they are yet to be noted.
-    `asks_credits`: the account is to be tried again, and no text is there to try it with, or none
-    is to be risked.
+    `wait_seconds` is when another claim may find more; None: when something new is queued. `ended`
+    are texts that expired or were cancelled here; their events are still to be added.
+    `asks_credits`: the account should be tried again, and there is no text to try it with, or none
+    should be risked.
     `is_paused`: a person wants nothing sent.
     """
 
@@ -105,11 +105,12 @@ def claim_texts(
     batch: int,
     lease_seconds: float,
 ) -> Claim:
-    """Take what is due for up to `limit` calls, as the pace, a pause and the texts' pairs allow.
+    """Take due texts for up to `limit` calls, as the rate limit, a pause and the texts' pairs
+    allow.
 
-    Texts of one request to many numbers share a call, at most `batch` of them. `state` is that of
-    the sender, which must be locked. On the way texts that are too late expire, and those to
-    numbers that opted out are cancelled: the events of that are left for the transaction's end.
+    Texts of one request to many numbers share a call, at most `batch` of them. `state` is the
+    sender's, whose row must be locked. Texts that are too late expire here, and those to numbers
+    that opted out are cancelled: their events are added at the transaction's end.
     """
     if state.state == "paused":
         return Claim([], None, is_paused=True)
@@ -124,7 +125,7 @@ def claim_texts(
         return Claim([], compute_wait(state, per_second, now))
     limit = min(1 if is_probe else limit, allowed)
     most = 1 if is_probe else count_most(per_second, batch)
-    # The last call may have more than the pace allows now.
+    # The last call may have more than the rate limit allows now.
     numbers = min(limit * most, allowed - 1 + most)
     due, is_cut = list_due(conn, now, calls=limit, numbers=numbers)
     if not due and not is_probe:

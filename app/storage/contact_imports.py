@@ -110,9 +110,9 @@ def add_results(
     now: datetime,
     lease: timedelta,
 ) -> ContactImport:
-    """What the provider said of the first lines that wait, which wait no more.
+    """Store the results of the first waiting lines.
 
-    Raises Conflict where another has claimed the import since.
+    Raises Conflict if another process has claimed the import since.
     """
     waiting = claimed.waiting[len(results) :]
     _change(
@@ -127,16 +127,16 @@ def add_results(
 
 
 def stop_import(conn: Connection, claimed: ContactImport, error: str) -> None:
-    """It waits for a person to let it go on. Raises Conflict as above."""
+    """Pause it until a person continues it. Raises Conflict as above."""
     _change(conn, claimed, error=error, lease_until=None)
 
 
 def _change(conn: Connection, claimed: ContactImport, **values: Any) -> None:
-    """Only who claimed it last: each claim and each step ends its lease at another time."""
+    """Only the latest claim counts: each claim and each step sets a different lease end."""
     table = contact_imports.c
     is_ours = (table.id == claimed.id) & (table.lease_until == claimed.lease_until)
     if not conn.execute(update(contact_imports).where(is_ours).values(**values)).rowcount:
-        raise Conflict("somebody else goes on with this import")
+        raise Conflict("another process has taken over this import")
 
 
 def _make_import(row: Row[Any]) -> ContactImport:

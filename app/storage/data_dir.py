@@ -51,25 +51,27 @@ class DataDir:
             return Quarantine(self.spool, mark, None)
 
     def find_disk_fault(self) -> str | None:
-        """What is wrong with the disk, if anything, before it takes no more."""
+        """What is wrong with the disk, if anything."""
         try:
             found = os.statvfs(self.path)
         except OSError as error:
-            return f"the data folder {self.path} cannot be seen ({error.strerror})"
+            return f"the data folder {self.path} cannot be read ({error.strerror})"
         free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
         if found.f_flag & os.ST_RDONLY:
-            return f"the disk that holds {self.path} can only be read"
+            return f"the disk that holds {self.path} is read-only"
         if is_full(total, free):
             return f"the disk that holds {self.path} is almost full"
         if found.f_files and found.f_favail < max(MIN_FREE_INODES, found.f_files * MIN_FREE_SHARE):
-            return f"the disk that holds {self.path} takes almost no more files (inodes)"
+            return f"the disk that holds {self.path} is almost out of inodes"
         return None
 
     def remember_messages(self, place: str) -> None:
-        """Note that the database there has held messages; a start that finds none then tells."""
+        """Record that the database has held messages, so that a start that finds none raises an
+        alert.
+        """
         known = self._read_places()
         if place not in known:
-            # Without the note nobody is warned; nothing else hangs on it.
+            # Only that warning depends on the note.
             with contextlib.suppress(OSError):
                 write_file(os, self._places, json.dumps([*known, place]).encode())
 
@@ -105,9 +107,9 @@ class DataDir:
             ) from None
 
     def hold_alone(self, sqlite_path: Path) -> list[int]:
-        """Hold the folder and the SQLite file against other processes until this one ends.
+        """Lock the folder and the SQLite file until this process ends.
 
-        Returns the descriptors to keep. Raises SetupError where another process holds either.
+        Returns the descriptors to keep. Raises SetupError if another process holds either.
         """
         held = [self.lock()]
         real = sqlite_path.resolve()
@@ -120,7 +122,7 @@ class DataDir:
                 " first, or set LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
         except OSError:
-            pass  # where no file can be made, the database says what is wrong
+            pass  # if no file can be created, the database reports the reason
         return held
 
     def lock(self) -> int:
@@ -138,7 +140,7 @@ class DataDir:
 
 
 def is_full(total: int, free: int) -> bool:
-    """Whether a disk of so many bytes should have more of them free."""
+    """Whether a disk of this size has too little free space."""
     return free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
 
 

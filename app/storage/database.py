@@ -29,7 +29,7 @@ CLOSE_SECONDS = 1.0
 # SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
 # database's name, the server's resources, an end by its operator, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
-# A server that can only be read, and sessions that it ended for being idle or too long.
+# A read-only server, and sessions that it ended for being idle or too long.
 _AWAY = frozenset({"25006", "25P03", "25P04"})
 # Somebody else held a row for too long, or each waited for the other: the same again may succeed.
 _BUSY = frozenset({"40001", "40P01", "55P03"})
@@ -45,11 +45,11 @@ class Database(ABC):
 
     @property
     def fault(self) -> str | None:
-        """Why nothing can be trusted to it now though it may still answer, and what to do."""
+        """Why it cannot be trusted now although it may answer, and what to do."""
         return None
 
     def take_faults(self) -> list[str]:
-        """Every fault since somebody last asked, those that are over by now included."""
+        """Every fault since the last call, including those that are over."""
         return []
 
     @abstractmethod
@@ -82,14 +82,14 @@ class Database(ABC):
         return await self.write(fn)
 
     def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
-        """Let go of a server that hangs: whoever waits for it gets Unavailable at once."""
+        """Drop the connections to a hanging server: callers get Unavailable at once."""
 
     async def look_for_failover(self) -> None:  # noqa: B027 SQLite has one file
-        """Learn now and then whether another server is to be written to."""
+        """Check regularly whether another server should be used."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish what was accepted and let go of every connection."""
+        """Finish what was accepted and close every connection."""
 
 
 class PostgresDatabase(Database):
@@ -130,14 +130,14 @@ class PostgresDatabase(Database):
             raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
 
     def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
-        """Have the pool connect anew where the server has closed a connection, as the driver knows,
-        or where another server has taken its place.
+        """Make the pool reconnect if the server has closed a connection, as the driver knows, or if
+        another server has replaced it.
 
-        A ping before each transaction would tell no more, and costs three round trips.
+        A ping before each transaction would show no more, and costs three round trips.
         """
         driver = connection.driver_connection
         if driver.is_closed() or self.connector.is_behind(driver):
-            raise DisconnectionError("the server has closed it, or is an old one")
+            raise DisconnectionError("the server has closed it, or has been replaced")
 
     def abandon(self) -> None:
         self.connector.abandon()
@@ -185,14 +185,14 @@ def open_database(
     is_owner: bool = False,
     servers: Path | None = None,
 ) -> Database:
-    """The database that the settings name; nothing is connected yet.
+    """The database from the settings, not yet connected.
 
-    `is_owner` says that this process watches over a SQLite file, as the service does. `servers` is
-    the file that remembers PostgreSQL's servers (storage/servers.py).
+    `is_owner`: this process watches the SQLite file, as the service does. `servers` is the file
+    that records PostgreSQL's servers (storage/servers.py).
     """
     if url.startswith("postgres"):
         return PostgresDatabase(url, servers)
-    from app.storage.sqlite import SqliteDatabase  # noqa: PLC0415 it stands on this module
+    from app.storage.sqlite import SqliteDatabase  # noqa: PLC0415 it imports this module
 
     return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 

@@ -101,9 +101,9 @@ def find_open(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A text about which the provider was asked.
+    """A text whose status the provider was asked for.
 
-    `error` is why that has failed. `is_over`: the provider knows nothing to follow it by.
+    `error` is why that failed. `is_over`: the provider will never have a status.
     """
 
     outbound_id: int
@@ -254,7 +254,7 @@ def _settle(
     elif is_given_up(since, row.validity_seconds, now):
         values |= _end(now, NO_FINAL_WORD)
     elif asked is not None and asked.is_over:
-        values |= _end(now, f"it cannot be followed: {asked.error}")
+        values |= _end(now, f"its status cannot be followed: {asked.error}")
     elif asked is not None:
         values |= {"check_at": plan_check(since, now), "check_error": asked.error}
     if values:

@@ -1,4 +1,4 @@
-"""Stores what lies in spools, in order, and lets go of it once the database has it."""
+"""Stores the messages in spools, in order, and removes them once the database has them."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ log = structlog.get_logger("letterbox.intake")
 
 
 class DrainListener(Protocol):
-    """Who is told what was found in spools; called on the event loop, must not block."""
+    """Receives what was found in spools; called on the event loop, must not block."""
 
     def on_adopted(self, spool_id: str) -> None: ...
 
@@ -46,7 +46,7 @@ class Drainable(Protocol):
 
 
 class Drainer:
-    """Drains spools in the thread that touches them; `order` is held while a batch goes in."""
+    """Drains spools in the thread that owns them; `order` is held while a batch is stored."""
 
     def __init__(
         self, root: Path, order: asyncio.Lock, listener: DrainListener, disk: ThreadPoolExecutor
@@ -57,19 +57,19 @@ class Drainer:
         self._disk = disk
 
     async def on_disk(self, work: Callable[[], T]) -> T:
-        """Run blocking file work in the one thread that touches spools."""
+        """Run blocking file work in the one thread that uses spools."""
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
     async def set_aside(self, record: bytes, reason: str) -> None:
-        """Keep a record that the database can never store. Raises SpoolError."""
+        """Set aside a record that the database can never store. Raises SpoolError."""
         path = await self.on_disk(lambda: refuse(self._root, record, reason))
         self._listener.on_refused(path)
 
     async def drain_abandoned(self, storer: Storer, identity: Identity | None) -> None:
-        """Store what processes that are gone left behind, and remove their folders.
+        """Store the messages of processes that are gone, and remove their folders.
 
-        What belongs to another database than `identity` is left alone. Raises SpoolError where the
-        spools cannot be listed, and what the database raised.
+        Spools of another database than `identity` are left alone. Raises SpoolError if the spools
+        cannot be listed, and the database's errors.
         """
 
         def is_ours(mark: bytes) -> bool:
@@ -93,7 +93,7 @@ class Drainer:
                 self.report_damage(spool)
 
     async def drain_batch(self, spool: Drainable, storer: Storer) -> bool:
-        """Store the oldest batch; returns whether there was one. The order is held by then."""
+        """Store the oldest batch; returns whether there was one. `order` must be held."""
         batch = await self.on_disk(
             lambda: spool.read(max_records=MAX_BATCH_ROWS, max_bytes=MAX_BATCH_BYTES)
         )

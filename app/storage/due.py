@@ -1,4 +1,4 @@
-"""What is due in the outbox: found by priority, and sorted into calls."""
+"""Finds due texts by priority and groups them into calls."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -24,16 +24,16 @@ from app.domain.outbound import UNDER_WAY, OutboundStatus, Priority
 from app.storage.columns import UtcTime
 from app.storage.outbound_tables import has_status, is_waiting, opt_outs, outbound
 
-# A claim looks at so many of the texts that are due: some of them may have to wait.
+# How many due texts a claim looks at: some of them may have to wait.
 WINDOW = 100
-# Where most of a window waits for other texts of its pairs, it makes room for those behind it.
+# If most of a window waits for other texts of its pairs, the texts behind it get a chance.
 STEP_BACK = {
     OutboundStatus.SENDING: timedelta(seconds=2),
     OutboundStatus.UNCERTAIN: timedelta(seconds=30),
 }
-# After so long in the queue the texts of a request to many take their turn like any other.
+# After this long in the queue the texts of a request to many are treated like any other.
 MASS_PATIENCE = timedelta(hours=1)
-# Texts of one request that are alike in these go out in one call.
+# Texts of one request that are equal in these share a call.
 _ALIKE = (
     "batch_id",
     "source",
@@ -60,10 +60,9 @@ _LOOKED_AT = (
 def list_due(
     conn: Connection, now: datetime, *, calls: int, numbers: int
 ) -> tuple[Sequence[Row[Any]], bool]:
-    """The texts that are due, as many as it takes for so many calls to so many numbers at most; and
-    whether there may be more.
+    """Enough due texts for this many calls to this many numbers; and whether there may be more.
 
-    A few more than wanted will do, unless most of them have to wait for others of their pairs.
+    A few more than wanted are enough, unless most of them have to wait for others of their pairs.
     """
     due, is_cut = _look(conn, now, min(WINDOW, 2 * calls + 8), numbers)
     pairs = {row.pair_key or row.id for row in due if not row.blocked_by}
@@ -75,7 +74,7 @@ def list_due(
 def _look(
     conn: Connection, now: datetime, window: int, numbers: int
 ) -> tuple[Sequence[Row[Any]], bool]:
-    """So many of each priority, but enough for calls to many; whether there may be more."""
+    """This many of each priority, but enough for calls to many; and whether there may be more."""
     mass_window = max(window, numbers + 8)
     limits = {"window": window, "mass_window": mass_window}
     due = conn.execute(_select_due(), {"now": now, **limits}).all()
@@ -88,22 +87,22 @@ def _look(
 
 
 def _find_place(row: Row[Any], now: datetime) -> tuple[int, datetime, int]:
-    """By priority; but who sends many texts one by one must not hold up a mass text for ever."""
+    """By priority; but a stream of single texts must not hold up a batch for ever."""
     priority = row.priority
     if priority == Priority.MASS and row.due_at <= now - MASS_PATIENCE:
         priority = Priority.SINGLE
     return priority, row.due_at, row.id
 
 
-@cache  # to write it anew takes longer than to run it
+@cache  # building it takes longer than running it
 def _select_due() -> CompoundSelect[Any]:
-    """A walk along the index for each priority: one for all would pass by what it cannot take."""
+    """One index scan per priority: a single scan would read rows that it cannot take."""
     return union_all(*(select(_select_due_of(each).subquery()) for each in Priority))
 
 
 def _select_due_of(priority: Priority) -> Select[Any]:
     others = outbound.alias()
-    # At most one text of a pair is under way: a partial unique index says so.
+    # At most one text of a pair is in flight, by a partial unique index.
     blocked_by = (
         select(others.c.status)
         .where(others.c.pair_key == outbound.c.pair_key, has_status(others, *UNDER_WAY))
@@ -127,7 +126,7 @@ def _select_due_of(priority: Priority) -> Select[Any]:
 
 
 def find_next(conn: Connection, now: datetime) -> float | None:
-    """In how many seconds the next text is due; by a web process's clock one may be so at once."""
+    """Seconds until the next text is due; by another process's clock it may already be."""
     due_at = min(filter(None, conn.execute(_select_next(), {"now": now}).one()), default=None)
     return None if due_at is None else (due_at - now).total_seconds()
 
@@ -157,9 +156,9 @@ def choose_calls(
     allowed: int,
     most: int,
 ) -> tuple[list[list[int]], bool]:
-    """The ids to take, call by call, one of each pair; and whether most must wait for their pairs.
+    """The ids to take, by call, one per pair; and whether most must wait for their pairs.
 
-    A call may begin while the pace allows one more number, and then takes as many as it can.
+    A call may begin if the rate limit allows one more number, and then takes as many as it can.
     """
     chosen: dict[Hashable, list[int]] = {}
     waiting: dict[OutboundStatus, list[int]] = {each: [] for each in UNDER_WAY}
@@ -191,9 +190,10 @@ def choose_calls(
 
 
 def _find_call(row: Row[Any]) -> Hashable:
-    """What texts that share a call have in common: all that the provider is told but the number.
+    """What texts that share a call have in common: everything sent to the provider except the
+    number.
 
-    One whose number may have had a whole call refused goes out alone.
+    A text whose number may have caused the refusal of a whole call is sent alone.
     """
     goes_alone = row.status == OutboundStatus.QUEUED and row.error_code in NUMBER_CODES
     if row.batch_id is None or goes_alone:

@@ -12,7 +12,7 @@ from typing import Protocol
 from app.domain.errors import Unavailable
 
 _LOCK = "lock"
-# What stands in a spool's folder beside its messages.
+# The files in a spool's folder besides its messages.
 MARK = "database"
 
 
@@ -144,12 +144,12 @@ def take_lock(files: Files, folder: Path) -> int | None:
 
 
 def holds_lock(folder: Path, lock: int) -> bool:
-    """Whether a descriptor that holds the folder's lock is still what stands in others' way."""
+    """Whether a descriptor with the folder's lock still keeps others out."""
     return is_at(lock, folder / _LOCK)
 
 
 def is_at(fd: int, path: Path) -> bool:
-    """Whether the open file is the one that others find at `path`."""
+    """Whether the open file is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except (FileNotFoundError, NotADirectoryError):

@@ -67,9 +67,9 @@ class Unhandled:
 def claim_unhandled(
     conn: Connection, *, limit: int, only: Sequence[int] | None = None
 ) -> list[Unhandled]:
-    """The oldest messages of the queue that no other worker holds, locked until the commit.
+    """The oldest queued messages that no other worker holds, locked until the commit.
 
-    `only` are the ids that may be claimed; None: all.
+    `only` are the ids that may be claimed; None means all.
     """
     if only is None:
         found = conn.execute(_select_unhandled(), {"most": limit})
@@ -80,7 +80,7 @@ def claim_unhandled(
 
 
 def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
-    """The bodies of the oldest messages of the queue, by id, whoever holds them."""
+    """The bodies of the oldest queued messages, by id, even if another worker holds them."""
     waiting = select(messages.c.id, messages.c.body).where(messages.c.handled_at.is_(None))
     found = conn.execute(waiting.order_by(messages.c.id).limit(limit))
     return {row.id: row.body for row in found}

@@ -16,9 +16,9 @@ _NAME = "database_id"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`place` is where the settings say the database is, without any secret.
+    """`place` is the database's location from the settings, without any secret.
 
-    `id` stands in the database itself and moves with it; None where it was never reached.
+    `id` is stored in the database and moves with it; None if it was never reached.
     """
 
     place: str
@@ -33,12 +33,14 @@ class Identity:
         return cls(str(fields["place"]), fields["id"])
 
     def is_same(self, other: "Identity") -> bool:
-        """Whether it is one database: it may have moved, or stand anew where it stood before."""
+        """Whether it is the same database: it may have moved, or been created again in the same
+        place.
+        """
         return self.place == other.place or (self.id is not None and self.id == other.id)
 
 
 def find_place(url: str, sqlite_path: Path) -> str:
-    """Where DATABASE_URL leads, as people may read it."""
+    """The location in DATABASE_URL, as shown to people."""
     parts = urlsplit(url)
     if not parts.scheme.startswith("postgres"):
         return f"sqlite://{sqlite_path.resolve()}"
@@ -49,7 +51,7 @@ def find_place(url: str, sqlite_path: Path) -> str:
 
 
 def read_database_id(conn: Connection) -> str:
-    """The id of this database, given to it by whoever asks first."""
+    """The id of this database, created by the first process that asks."""
     table = shared_secrets
     new = make_insert(conn, table).values(name=_NAME, digest=secrets.token_bytes(16))
     conn.execute(new.on_conflict_do_nothing(index_elements=["name"]))
@@ -58,7 +60,7 @@ def read_database_id(conn: Connection) -> str:
 
 
 def has_had_messages(conn: Connection) -> bool:
-    """Whether it holds a message, or counts of such as were removed for their age."""
+    """Whether it has a message, or counts of messages that were removed for their age."""
     return any(
         conn.execute(select(column).limit(1)).first() is not None
         for column in (messages.c.id, daily_counts.c.day)

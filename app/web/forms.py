@@ -82,7 +82,7 @@ def read_query(request: Request) -> Form:
 
 
 def _drop_charset(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Our pages are UTF-8. Some of Python's charsets make text that cannot be written again."""
+    """Our pages are UTF-8. Some of Python's charsets decode to text that cannot be encoded."""
     if name != b"content-type":
         return name, value
     parts = value.split(b";")

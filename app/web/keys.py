@@ -16,7 +16,7 @@ PATH = "/keys"
 MAX_NAME = 200
 SCOPE_LABELS: dict[Scope, str] = {
     "messages:read": "Read texts, conversations, the outbox and the figures; mark as read",
-    "messages:send": "Send, cancel and settle texts; change opt-outs; with the first, replay texts",
+    "messages:send": "Send, cancel, resolve texts; change opt-outs; with the first, replay texts",
     "rules:write": "Change rules; with the first, try them on texts",
     "admin": "Everything, numbers and keys as well",
 }

@@ -54,7 +54,7 @@ def make_live_routes(
         return LiveStream(
             _write_changes(follower),
             ping=KEEP_ALIVE_SECONDS,
-            # An event, for scripts hear nothing of comments.
+            # An event, because scripts do not receive comments.
             ping_message_factory=lambda: ServerSentEvent("[]", event="ping", sep=LINE_END),
             sep=LINE_END,
             send_timeout=SEND_TIMEOUT_SECONDS,

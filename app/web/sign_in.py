@@ -12,7 +12,7 @@ from app.web.forms import WHOLE, Form
 from app.web.site import SIGN_IN, Site, Visit, is_own_path
 
 HOME = "/"
-# Strangers' forms: reading one of a size that people's may have takes a second.
+# For forms of strangers: reading one at the usual size limit takes a second.
 MAX_BYTES = 16 * 1024
 
 

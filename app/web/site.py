@@ -64,7 +64,7 @@ class Visit:
 
     @property
     def address(self) -> str:
-        """Where they call from, through the proxies that are trusted."""
+        """The caller's address, as trusted proxies report it."""
         return self.site.find_address(self.request)
 
     @property
@@ -76,7 +76,7 @@ class Visit:
 
     @property
     def region(self) -> str:
-        """Where national numbers are from that somebody types."""
+        """The region of national numbers that people type."""
         return self.site.runtime.settings.default_region
 
     @property
@@ -117,7 +117,7 @@ class Visit:
         """Go on to a page of ours after a form, with a message for it."""
         response = RedirectResponse(path, 303)
         if done:
-            # Without padding: a value with `=` would have to be quoted.
+            # Without padding, because a value with `=` would have to be quoted.
             text = base64.urlsafe_b64encode(f"{kind} {done}".encode()).decode().rstrip("=")
             response.set_cookie(
                 FLASH,
@@ -134,7 +134,7 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 
 class Site:
-    """Makes routes of handlers; each error becomes a page."""
+    """Turns handlers into routes; each error becomes a page."""
 
     def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         settings = runtime.settings
@@ -182,7 +182,7 @@ class Site:
         return self.caller_finder.find(client, request.scope["headers"])
 
     def _note_proxy(self, request: Request) -> None:
-        """Have it told when somebody comes through a proxy that nobody said is to be trusted."""
+        """Report it when someone comes through a proxy that is not trusted."""
         client = request.scope.get("client")
         unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
         if unheeded:
@@ -286,9 +286,9 @@ def _read_flash(request: Request) -> tuple[str, str] | None:
 
 
 def _read_cookie(request: Request, name: str) -> str:
-    """The value of a cookie of ours, "" where there is none.
+    """The value of one of our cookies, or "".
 
-    None of ours is quoted, and Python's own reader takes 15 s of the event loop for 60 KB of quotes
+    Ours are never quoted, and Python's own parser blocks the event loop for 15 s on 60 KB of quotes
     (CVE-2024-7592).
     """
     pairs = (

@@ -26,7 +26,7 @@ PROBLEMS = {
     "charset": Word(
         "Characters unclear",
         "warn",
-        "Its bytes were not in the character set that the request declared, or were cut off, so"
+        "The text was not in the character set that the request declared, or was cut off, so"
         " some characters may be wrong.",
     ),
     "control": Word(
@@ -83,7 +83,7 @@ STATUSES = {
 
 HELD = {
     "account": "The provider's account cannot send now; it is tried again by itself.",
-    "configuration": "The call did not reach the provider; it is tried again by itself.",
+    "configuration": "The call did not reach the provider; Letterbox tries again.",
     "daily-limit": "The provider's limit for this number is reached; it goes out tomorrow.",
 }
 
@@ -94,7 +94,7 @@ OUTCOMES = {
     Outcome.QUIET: "Not answered: another text came within seconds and was answered",
     Outcome.OPTED_OUT: "Not answered: the sender has opted out",
     Outcome.OPT_OUT: "The sender opted out with this text",
-    Outcome.OPT_OUT_UNSURE: "Not answered: it looks like an opt-out. Opt the sender out if it is",
+    Outcome.OPT_OUT_UNSURE: "Not answered: possibly an opt-out. If it is, opt the sender out",
     Outcome.OPT_IN: "The sender opted back in with this text",
     Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",

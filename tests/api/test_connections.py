@@ -119,6 +119,30 @@ async def test_a_reader_that_never_reads_is_cut_off(kit: Kit, waits: float) -> N
         writer.transport.abort()
 
 
+async def write_requests(writer: asyncio.StreamWriter, size: int) -> None:
+    for _ in range(size // len(LIVEZ * 1_000)):
+        writer.write(LIVEZ * 1_000)
+        await writer.drain()
+
+
+async def test_who_reads_no_answers_is_not_read_either(kit: Kit) -> None:
+    """Else its requests would pile up here, and the more there are the longer each one takes."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * MEBIBYTE})
+
+    async with serving_app(Substitute(kit, answer)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        # Both sides' kernels hold some.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(write_requests(writer, 24 * MEBIBYTE), 3)
+        # Once it reads, it is read again.
+        async with asyncio.timeout(10):
+            await reader.readexactly(32 * MEBIBYTE)
+        writer.transport.abort()
+
+
 @pytest.mark.usefixtures("quick")
 async def test_a_slow_reader_is_not_cut_off(kit: Kit) -> None:
     large = b"x" * MEBIBYTE

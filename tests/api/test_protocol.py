@@ -48,6 +48,16 @@ async def test_requests_behind_each_other_are_answered_in_their_order(kit: Kit) 
     assert sorted(await kit.find()) == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("ending", [b"\r\n", b"\n", b"\r\n\r\n"])
+async def test_an_empty_line_after_a_forward_is_no_request(kit: Kit, ending: bytes) -> None:
+    """An answer to it would be taken for the answer to the next forward."""
+    async with serving(kit) as port:
+        pieces = [write_post("1") + ending, write_post("2", b"Connection: close")]
+        answer = await talk(port, *pieces, pause=0.1)
+    assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert sorted(await kit.find()) == ["1", "2"]
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 async def test_a_forward_may_come_in_pieces(kit: Kit, size: int) -> None:
     whole = write_post("1", b"Connection: close")

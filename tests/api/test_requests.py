@@ -277,6 +277,9 @@ CASES = {
     "a header with NUL": case(post(QUERY, FORM, b"Oops: \0\r\n"), **BAD),
     "a header with CR": case(post(QUERY, FORM, b"Oops: \rX: y\r\n"), **BAD),
     "CRLF and LF mixed": case(post(QUERY, FORM, b"Oops: x\nX: y\r\n"), **BAD),
+    "LF in the head and CRLF at its end": case(
+        post(QUERY, FORM).replace(b"\r\n", b"\n").replace(b"\n\n", b"\n\r\n"), **BAD
+    ),
     "a folded header": case(post(QUERY, FORM, b"Oops: x\r\n y\r\n"), **BAD),
     "two lengths": case(post(QUERY, FORM, b"Content-Length: 1\r\n"), **BAD),
     "a length that is no number": case(

@@ -687,6 +687,8 @@ UNSURE += [
 ]
 SENTENCES += [
     "end of message",
+    "stop from tomorrow",
+    "Please stop\nthe iPhone order",
     "how do I subscribe",
     "take me off the waiting list please",
     "get me off the train",

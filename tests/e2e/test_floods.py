@@ -12,18 +12,42 @@ import pytest
 from tests.e2e.conftest import Scale
 from tests.e2e.floods import FLOODS
 from tests.e2e.load import sending
+from tests.support.debian import find_program
 from tests.support.service import Service, running
 
 # A forward's p99 at full size; a machine that runs other tests besides is given more time.
 P99_SECONDS = 0.25
 P99_SECONDS_AMID_OTHERS = 5.0
-MANY = frozenset({"never-read", "read-slowly", "idle", "empty-lines", "slow-heads", "slow-bodies"})
+MANY = frozenset(
+    {
+        *("never-read", "read-slowly", "idle", "empty-lines", "slow-heads", "slow-bodies"),
+        "slowhttptest",
+    }
+)
 
 
 @contextmanager
 def flooding(name: str, port: int, count: int) -> Iterator[None]:
     command = [sys.executable, "-m", "tests.e2e.floods", name, str(port), str(count)]
-    process = subprocess.Popen(command)
+    if name == "slowhttptest":
+        url = f"http://127.0.0.1:{port}/docs"
+        arguments = [
+            "-X",
+            "-c",
+            str(count),
+            "-r",
+            "400",
+            "-k",
+            "3",
+            "-l",
+            "120",
+            "-v",
+            "0",
+            "-u",
+            url,
+        ]
+        command = [find_program(name), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         yield
         assert process.poll() is None, "the flood has ended by itself"
@@ -39,7 +63,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("name", [*FLOODS, "slowhttptest"])
 def test_forwards_are_answered_amid_a_flood(service: Service, scale: Scale, name: str) -> None:
     count = scale.pick(100, 2000) if name in MANY else 40
     with flooding(name, service.port, count):

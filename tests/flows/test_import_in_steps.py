@@ -103,7 +103,7 @@ async def test_an_import_that_fails_in_an_unforeseen_way_tells_so(outbox: Outbox
     with capture_logs():
         await run_import(outbox.database, outbox.client, claimed, now=broken)
     stopped = await outbox.database.read(get_import, import_id)
-    assert stopped.error == "an unforeseen error (RuntimeError)"
+    assert stopped.error == "an unexpected error (RuntimeError)"
     assert not stopped.is_running(outbox.now())
 
 

@@ -124,7 +124,7 @@ async def test_a_clock_that_stands_still_or_does_not_keep_time_is_told(
 
     [(kind, text)] = await database.read(find)
     assert kind == "clock-step"
-    assert text.startswith("The clock of shop-1 does not keep time: within ")
+    assert text.startswith("The clock of shop-1 is drifting: within ")
     assert ("too slow" in text) == (pace < 1)
     assert "does not keep time" in keeper.trouble
     current = wall()

@@ -94,7 +94,7 @@ async def test_a_text_whose_time_ends_between_claim_and_call_does_not_go_out(
     await sender.run_dry()
     assert outbox.world.calls.counts.get("Send", 0) == 0
     assert await outbox.status(number) == "expired"
-    assert await find_error(outbox, number) == "its time was over before the call"
+    assert await find_error(outbox, number) == "it expired before the call"
 
 
 async def test_a_late_automatic_reply_expires(outbox: Outbox) -> None:

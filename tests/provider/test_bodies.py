@@ -4,6 +4,7 @@ import gzip
 import json
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -381,6 +382,30 @@ def test_a_body_is_inflated_whatever_it_calls_itself() -> None:
         problems: set[str] = set()
         assert inflate(body, coding, problems) == plain
         assert problems == set()
+
+
+def test_a_gzip_of_several_members_is_inflated_whole() -> None:
+    first, second = gzip.compress(b"auth=secret"), gzip.compress(b"&msg=Hi")
+    empty, padding = gzip.compress(b""), b"\r\n\0\0"
+    for coding in (b"gzip", b""):
+        for body in (first + second, empty + first + padding + second + empty + padding):
+            problems: set[str] = set()
+            assert inflate(body, coding, problems) == b"auth=secret&msg=Hi"
+            assert problems == set()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_what_follows_a_compressed_body_is_kept(compress: Callable[[bytes], bytes]) -> None:
+    problems: set[str] = set()
+    assert inflate(compress(b"auth=secret") + b"&msg=Hi", b"gzip", problems) == (
+        b"auth=secret&msg=Hi"
+    )
+    assert problems == {"charset"}
+
+
+def test_many_members_are_bounded_like_one() -> None:
+    with pytest.raises(TooLarge):
+        inflate(gzip.compress(b"x" * 1_000) * 70, b"gzip", set())
 
 
 def test_what_is_cut_off_is_inflated_as_far_as_it_goes() -> None:

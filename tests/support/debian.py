@@ -1,8 +1,21 @@
-"""Installs what the tests need from Debian's packages, where this machine lets us."""
+"""Brings programs that the tests run against: as a command, or it says what to install."""
 
 import os
 import shutil
 import subprocess
+import sys
+
+# Debian keeps some of them where only root's PATH looks.
+PLACES = ("/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+# A pooler before PostgreSQL, and a flood of slow readers. Other systems name the packages alike.
+PROGRAMS = ("pgbouncer", "slowhttptest")
+
+
+def find_program(name: str) -> str:
+    """The path of a program that `main` brings."""
+    found = shutil.which(name, path=":".join(PLACES))
+    assert found is not None, f"install {name}, or run `make test`, which brings it on Debian"
+    return found
 
 
 def install_package(name: str) -> bool:
@@ -14,3 +27,18 @@ def install_package(name: str) -> bool:
     command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", name]
     installing = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL)
     return installing.returncode == 0
+
+
+def main() -> None:
+    missing = [
+        name
+        for name in PROGRAMS
+        if shutil.which(name, path=":".join(PLACES)) is None and not install_package(name)
+    ]
+    if missing:
+        names = " ".join(missing)
+        sys.exit(f"the tests need {names}: install them (Debian: apt-get install {names})")
+
+
+if __name__ == "__main__":
+    main()

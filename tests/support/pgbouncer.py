@@ -1,29 +1,17 @@
-"""A real pgbouncer in front of a server of the tests; as a command it brings the program."""
+"""A real pgbouncer in front of a server of the tests."""
 
 import contextlib
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.debian import install_package
+from tests.support.debian import find_program
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_place import find_account
 from tests.support.service import find_free_port
-
-MISSING = (
-    "poolers are tested with a real pgbouncer: install it (Debian: apt-get install pgbouncer;"
-    " macOS: brew install pgbouncer)"
-)
-PLACES = ("/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
-
-
-def find_pgbouncer() -> str | None:
-    return shutil.which("pgbouncer", path=":".join(PLACES))
 
 
 @contextlib.contextmanager
@@ -31,8 +19,6 @@ def pooling(
     server: PostgresServer, folder: Path, mode: str, *, pool_size: int = 20
 ) -> Iterator[int]:
     """The port of a pooler in that pool_mode, with all else as it comes."""
-    program = find_pgbouncer()
-    assert program is not None, MISSING
     port = find_free_port()
     folder.mkdir()
     settings = folder / "pgbouncer.ini"
@@ -55,7 +41,10 @@ def pooling(
             if parent != Path("/") and str(parent).startswith("/tmp/"):
                 parent.chmod(parent.stat().st_mode | 0o011)
     process = subprocess.Popen(
-        [program, "-q", settings], stdin=subprocess.DEVNULL, start_new_session=True, **identity
+        [find_program("pgbouncer"), "-q", settings],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        **identity,
     )
     try:
         deadline = time.monotonic() + 10
@@ -71,12 +60,3 @@ def pooling(
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def main() -> None:
-    if find_pgbouncer() is None and not install_package("pgbouncer"):
-        sys.exit(MISSING)
-
-
-if __name__ == "__main__":
-    main()

@@ -172,4 +172,4 @@ async def test_a_refused_forward_to_our_number_shows_on_the_inbox_and_the_overvi
 async def test_what_may_be_an_opt_out_is_marked_in_the_inbox(visitor: Visitor) -> None:
     await visitor.receive(make_message(1, body="STOPP"))
     assert "Opt-out?" in await visitor.read("/")
-    assert "it looks like an opt-out" in await visitor.read("/conversations/1")
+    assert "possibly an opt-out" in await visitor.read("/conversations/1")

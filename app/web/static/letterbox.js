@@ -6,7 +6,7 @@ const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
 const RETRY_MILLISECONDS = [2000, 4000, 8000, 16000, 30000];
 const READY_MILLISECONDS = 6000;
-const SILENCE_MILLISECONDS = 45000; // the stream says something every 15 seconds
+const SILENCE_MILLISECONDS = 45000; // the stream sends something every 15 seconds
 const POLL_MILLISECONDS = 10000;
 const COUNT_MILLISECONDS = 120;
 const SLOW_MILLISECONDS = 1500;
@@ -155,10 +155,10 @@ function findAnchor(part) {
 
 const channel = new BroadcastChannel("letterbox");
 const waiting = new Set();
-const held = new Set(); // parts that wait until nobody types in them
+const held = new Set(); // parts to update once nobody is typing in them
 let timer = 0;
 let failures = 0;
-let stream = "live"; // or "cut", or "silent" where a proxy holds it back
+let stream = "live"; // or "cut", or "silent" if a proxy buffers it
 
 function hear({ kind, numbers }) {
   if (kind === "state") {
@@ -166,7 +166,7 @@ function hear({ kind, numbers }) {
     showState();
     return;
   }
-  if (kind === "poll" && document.hidden) return; // it looks once it is seen again
+  if (kind === "poll" && document.hidden) return; // it checks once it is visible again
   const isForAll = ["ready", "reset", "poll"].includes(kind);
   for (const part of document.querySelectorAll("[data-live]")) {
     const { live, liveNumbers } = part.dataset;
@@ -213,7 +213,7 @@ async function refresh() {
   renewSoon(failures ? RETRY_MILLISECONDS[Math.min(failures, RETRY_MILLISECONDS.length) - 1] : REFRESH_MILLISECONDS);
 }
 
-// A stream that is open need not come through: some proxies hold answers back until they end.
+// An open stream may still be silent: some proxies buffer answers until they end.
 function listen() {
   const tell = (message) => { channel.postMessage(message); hear(message); };
   const setState = (state) => { if (state !== stream) tell({ kind: "state", numbers: state }); };
@@ -249,7 +249,7 @@ function listen() {
     setTimeout(() => { clearInterval(polling); listen(); }, 5000);
   };
   expect(READY_MILLISECONDS);
-  // Another tab that has just been opened does not know.
+  // A tab that has just been opened does not know the state yet.
   channel.onmessage = ({ data }) => {
     if (data.kind === "hello") channel.postMessage({ kind: "state", numbers: stream });
     else hear(data);
