@@ -182,6 +182,7 @@ def tell_stopped(conn: Connection, now: datetime) -> None:
         return
     subject, action = _SUBJECTS[state.cause]
     waiting = count_waiting(conn, at_most=COUNTED_WAITING)
+    waits = "1 text waits" if waiting == 1 else f"{waiting} texts wait"
     since = "" if state.changed_at is None else f" since {state.changed_at:%Y-%m-%d %H:%M} UTC"
     for other in list_open_subjects(conn, STOPPED_ALERT) - {subject}:
         close_alert(conn, STOPPED_ALERT, other, now=now)
@@ -189,7 +190,7 @@ def tell_stopped(conn: Connection, now: datetime) -> None:
         conn,
         STOPPED_ALERT,
         subject,
-        text=f"Sending has stopped{since}, and {waiting} texts wait: {state.reason}",
+        text=f"Sending has stopped{since}, and {waits}: {state.reason}",
         action=f"{action} Sending goes on by itself once that works.",
         count=0,
         now=now,

@@ -82,7 +82,9 @@ def _describe(value: Any) -> str:
         return ", ".join(map(_describe, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} = {_describe(each)}" for name, each in value.items()) or "none"
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def _write(entry: AuditEntry) -> Sequence[str]:

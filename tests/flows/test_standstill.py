@@ -162,6 +162,15 @@ async def test_where_the_credits_are_answered_but_no_text_is_few_are_risked(outb
     assert await list_open(outbox) == []
 
 
+async def test_the_alert_counts_one_text_that_waits_as_one(outbox: Outbox) -> None:
+    provider = Provider()
+    provider.all(say(404))
+    await queue_many(outbox, 1)
+    await outbox.send_to(provider)
+    [alert] = await list_open(outbox)
+    assert "and 1 text waits: " in alert.text
+
+
 UNREACHABLE = {
     "dns": httpx2.ConnectError("[Errno -2] Name or service not known"),
     "refused": httpx2.ConnectError("All connection attempts failed"),

@@ -125,11 +125,11 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         await page.goto("/opt-outs")
         await page.fill("#number", "12")
         await page.fill("#text", "asked on the phone")
-        await page.click("text=Take it out")
+        await page.click("text=Opt it out")
         await expect(page.locator("#number-error")).to_contain_text("No full phone number")
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
-        await page.click("text=Take it out")
+        await page.click("text=Opt it out")
         await expect(page.get_by_text(f"{number} gets no texts any more.")).to_be_visible()
         assert f"{number},person,asked on the phone" in await save(tab, "Save as CSV")
         await page.fill("#q", written)

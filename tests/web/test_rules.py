@@ -125,6 +125,9 @@ async def test_what_people_do_to_rules_is_in_the_audit_trail(lone_visitor: Visit
     trail = (await lone_visitor.running.read("/audit"))["items"]
     done = [(each["actor"], each["action"]) for each in trail if "rule" in each["action"]]
     assert done == [("session:Ada", "rule.change"), ("session:Ada", "rule.create")]
+    page = await lone_visitor.read("/audit?action=rule.create")
+    # A number stays one: True equals 1.
+    assert "enabled: yes; position: 1; dest: none;" in page
 
 
 @pytest.mark.asyncio(loop_scope="module")
