@@ -20,7 +20,7 @@ MIN_DIGITS = 8
 MAX_DIGITS = 15
 LONGEST_WRITTEN = 60
 
-_URI = re.compile(r"\s*tel:", re.IGNORECASE)
+_URI = re.compile(r"\s*(?:tel|sms|smsto|callto):", re.IGNORECASE)
 # Ignored between or around a number's digits: spaces, dashes, direction marks.
 _IGNORED_CATEGORIES = frozenset({"Cf", "Pd", "Zl", "Zp", "Zs"})
 _IGNORED = frozenset("\t\n\v\f\r.()[]/\u2212")
@@ -28,6 +28,10 @@ _WIDE = {0xFF0B: "+", 0xFF08: "(", 0xFF09: ")", **{0xFF10 + n: str(n) for n in r
 # The trunk prefix, which is left out after a country code: +44 (0)7700 900123.
 _TRUNK = re.compile(r"(?<=\d)(\D*)\(\s*0\s*\)", re.ASCII)
 _DIALLED = re.compile(r"\+?[0-9]+")
+_GROUP = re.compile("[0-9]+")
+# What spreadsheets and mail make of a number: '+44..., ="44...", 447700900123.0, <tel:+44...>
+_QUOTED = re.compile(r"""\s*=?['"<]?([^'"=<>]*?)['">]?[,;]?\s*""")
+_FRACTION = re.compile(r"(\+?[0-9]{6,})\.0+")
 
 
 def read_number(text: str, region: str) -> str:
@@ -96,9 +100,11 @@ def _normalise(text: str, region: str) -> str:
     if number is not None:
         return number
     # A number with an unknown country code, or of a length that its country does not have.
-    compact = _compact(text)
+    compact = _compact(_strip_cell(text))
     digits = compact.removeprefix("00" if compact.startswith("00") else "+")
-    return digits if is_full_number(digits) else text
+    # Without its + it must not be taken for a national number, which is somebody else's.
+    is_clear = is_full_number(digits) and _find_full(digits, region) is None
+    return digits if is_clear else text
 
 
 @cache
@@ -124,8 +130,9 @@ def _find_full(text: str, region: str) -> str | None:
     import phonenumbers  # noqa: PLC0415 its tables are large, and few commands need them
 
     possible = None
+    groups = tuple(_GROUP.findall(text.translate(_WIDE)))
     for written in _list_written(text):
-        number = _choose_reading(written, region)
+        number = _choose_reading(written, groups, region)
         if number is None:
             continue
         if phonenumbers.is_valid_number(number):
@@ -142,9 +149,16 @@ def _list_written(text: str) -> list[str]:
     """
     if len(text) > LONGEST_WRITTEN:
         return []
-    text = _URI.sub("", text, count=1).translate(_WIDE)
+    text = _URI.sub("", _strip_cell(text.translate(_WIDE)), count=1)
     written = dict.fromkeys(_compact(each) for each in (_TRUNK.sub(r"\1", text), text))
     return [each for each in written if _DIALLED.fullmatch(each)]
+
+
+def _strip_cell(text: str) -> str:
+    quoted = _QUOTED.fullmatch(text)
+    text = quoted.group(1) if quoted else text
+    fraction = _FRACTION.fullmatch(text.strip())
+    return fraction.group(1) if fraction else text
 
 
 def _compact(text: str) -> str:
@@ -155,9 +169,9 @@ def _compact(text: str) -> str:
     )
 
 
-def _choose_reading(written: str, region: str) -> "PhoneNumber | None":
-    """The number that digits mean: a valid international one, else one written exactly as the
-    region writes its own, else any possible one.
+def _choose_reading(written: str, groups: tuple[str, ...], region: str) -> "PhoneNumber | None":
+    """The number that digits mean: one grouped as the region groups its own, else a valid
+    international one, else one written exactly as the region writes its own, else any possible one.
     """
     import phonenumbers  # noqa: PLC0415 see above
 
@@ -171,16 +185,20 @@ def _choose_reading(written: str, region: str) -> "PhoneNumber | None":
     if written.startswith("0"):
         return national
     international = _parse(f"+{written}", region)
-    if national is None or (international and phonenumbers.is_valid_number(international)):
+    if national is None:
         return international
     is_valid = phonenumbers.is_valid_number(national)
+    form = phonenumbers.format_number(national, phonenumbers.PhoneNumberFormat.NATIONAL)
+    if is_valid and len(groups) > 1 and groups == tuple(_GROUP.findall(form)):
+        return national  # (201) 555-0123 in the US, whose plain digits are a number of Egypt
+    if international and phonenumbers.is_valid_number(international):
+        return international
     if international is None:
         # The 0 that a spreadsheet dropped.
         is_mobile = phonenumbers.is_possible_number_for_type(
             national, phonenumbers.PhoneNumberType.MOBILE
         ) and not written.startswith(str(national.country_code))
         return national if is_valid or is_mobile else None
-    form = phonenumbers.format_number(national, phonenumbers.PhoneNumberFormat.NATIONAL)
     return national if is_valid and _compact(form) == written else international
 
 
@@ -191,6 +209,8 @@ def _parse(written: str, region: str) -> "PhoneNumber | None":
         number = phonenumbers.parse(written, region)
     except phonenumbers.NumberParseException:
         return None
+    if number.italian_leading_zero and not phonenumbers.is_valid_number(number):
+        return None  # few countries keep a 0 there, and digits like these would be read otherwise
     reason = phonenumbers.is_possible_number_with_reason(number)
     is_possible = reason == phonenumbers.ValidationResult.IS_POSSIBLE
     return number if is_possible and is_full_number(_write_digits(number)) else None

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from app.domain.keywords import read_keyword
-from app.domain.refusals import OPT_IN_WORDS, OPT_OUT_WORDS, PROTECTED, Reading
+from app.domain.refusal_words import OPT_IN_WORDS, OPT_OUT_WORDS, PROTECTED
+from app.domain.refusals import Reading
 
 # A YES that comes later answers something else.
 ANSWERED_WITHIN = timedelta(days=1)

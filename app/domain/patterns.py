@@ -55,7 +55,7 @@ def check_cost(pattern: str, stopwatch: Stopwatch) -> None:
     It is tried on texts that are hard for most patterns, and on its own letters.
     """
     check_pattern(pattern)
-    own = dict.fromkeys(re.findall(r"[^\W_]", pattern))
+    own = dict.fromkeys(re.findall(r"[^\W_]|[^\x00-\x7f]", pattern))
     for piece in (*_ALWAYS_TRIED, *itertools.islice(own, 4), "".join(own)[:64] or "a"):
         text = (piece * (PATTERN_BYTES // len(piece.encode())))[:PATTERN_BYTES]
         # Twice, because the first time may have been slowed by something else.

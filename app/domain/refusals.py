@@ -11,141 +11,51 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from app.domain.keywords import fold_text, split_words
+from app.domain.refusal_words import (
+    ANSWER_WORD,
+    ASKING,
+    BAG,
+    DOUBTFUL,
+    END,
+    HINTS,
+    KNOWN,
+    LEAVE,
+    OPT_IN_WORDS,
+    OPT_OUT_WORDS,
+    PERSONAL,
+    PLAIN,
+    POINTERS,
+    POLITE,
+    PROTECTED,
+    REWRITES,
+    SENTENCE_END,
+    SURE_PHRASE,
+    TEXTS,
+    TEXTS_ALONE,
+    TOLD_OF,
+    list_words,
+)
 from app.domain.signatures import cut_endings
 from app.domain.slips import MOST_SLIPS, measure_slips
-
-
-def _list_words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# These are always a refusal, whatever rules have as keywords.
-PROTECTED = frozenset({"stop", "stopall", "unsubscribe", "optout"})
-OPT_OUT_WORDS = PROTECTED | {"cancel", "end", "quit", "revoke", "remove"}
-OPT_IN_WORDS = frozenset({"start", "unstop"})
-ANSWER_WORD = "yes"
 
 LONGEST_REFUSAL = 200
 # A text that only repeats one word may be longer.
 LONGEST_REPETITION = 2000
 
-_POLITE = _list_words(
-    "please pls plz plse pleas plss plzz pleeease thanks thank thankyou thx thnx thnks ty ta tnx"
-    " cheers you u very much many kindly sorry hi hiya hello hey dear ok okay k just now"
-    " immediately asap regards kind sir madam x xx xxx xxxx xo xoxo no nope and so mate guys folks"
-    " team love again forever already right away today at once simply best wishes bye goodbye"
-    " fucking bloody damn ffs effing fuckin omg oi amen really"
-    # Beside English words
-    " bitte danke merci svp sil vous te plait pla\u00eet favor por gracias grazie obrigado obrigada"
-    " dzieki prosze tack tak diolch"
-)
-# What is refused; one of these words must follow a plain STOP.
-_TEXTS = _list_words(
-    "text texts texting txt txts txting txtin textin texted message messages messaging messagin msg"
-    " msgs msging sms smses mail mails email emails emailing news newsletter newsletters alert"
-    " alerts offer offers update updates promo promos promotion promotions promotional marketing ad"
-    " ads advert adverts advertising advertisement advertisements spam spamming notification"
-    " notifications reminder reminders info contact contacting communication communications"
-    " bothering pestering harassing calling deals vouchers sending send sent"
-)
-# Only texts: CANCEL and END may be about many other things.
-_TEXTS_ALONE = _list_words(
-    "text texts texting txt txts txting textin message messages messaging msg msgs msging sms smses"
-    " sending"
-)
-_POINTERS = _list_words("it that this these those them all any everything list lists database")
-_BETWEEN = _list_words(
-    "me us my our mine your yours ur the more further to from on getting get got"
-    " receiving receive recieving recieve anymore ever phone mobile cell number numbers off with"
-    " about by via in kind of unwanted annoying details"
-)
-# May be about more than texts: a person has to look.
-_DOUBTFUL = _list_words("subscription subscriptions service services lol lmao haha hahaha ha")
-_BAG = _TEXTS | _POINTERS | _BETWEEN | _DOUBTFUL
-
-_PLAIN = frozenset({"stop", "stopall"})
-_LEAVE = frozenset({"unsubscribe", "optout", "remove"})
-_END = frozenset({"cancel", "end", "quit", "revoke"})
-
-_TEXT = "(?:" + "|".join(sorted(_TEXTS, key=len, reverse=True)) + ")"
-_NOT = "(?:dont|do not|never|didnt|did not|doesnt|wont|not to|not)"
-_ACT = "(?:text|txt|message|msg|contact|send|email|call|bother|ring)"
-# I no longer wish to receive these messages
-_NO_WISH = (
-    "(?:i|we)? ?(?:really )?(?:dont|do not|no longer) (?:want|wish|need|wanna)"
-    "(?: to)?(?: be| get| have| receive| receiving| getting)*"
-    f"(?= (?:any |more |further |these |those |your |ur |the |this |of )*{_TEXT}\\b)"
-)
-# Other phrases, replaced by the words above; applied in this order to folded words.
-_REWRITES = tuple(
-    (re.compile(rf"\b(?:{pattern})\b"), words)
-    for pattern, words in (
-        ("stop all", "stopall"),
-        ("opt out|opting out", "optout"),
-        ("opt (me|us|this number|my number) out", r"optout \1"),
-        ("un (stop|subscribe)", r"un\1"),
-        ("unsub|unsubscribe", "unsubscribe"),
-        ("(?:take|get) (me|us|my number|this number) off", r"remove \1 from"),
-        ("delete (me|us|my number|this number)", r"remove \1"),
-        ("be (?:taken off|removed)", "remove me"),
-        (
-            rf"(?:do not|dont|never) (?:ever )?(?:{_ACT} or )?{_ACT} (me|us|my|this|any)",
-            r"stop texting \1",
-        ),
-        (f"no (?:more|further)(?= (?:of )?(?:these |those |the |your |ur )?{_TEXT}\\b)", "stop"),
-        (_NO_WISH, "stop"),
-        ("(?:i |we )?(?:do not|dont) (?:want|wish) to be (?:contacted|texted)", "stop texting me"),
-        ("(?:do not|dont) send (?=again|anymore|any more)", "stop sending "),
-        ("i (?:already )?said (?=stop|unsubscribe)|(?:i )?(?:told|asked) you to (?=stop)", ""),
-        ("cease(?: and desist)?", "stop"),
-        ("leave me alone", "stop it"),
-        ("(?:i am|im|we are|were) (?:not|no longer) interested", "sorry"),
-        ("(?:not|no longer) interested", "sorry"),
-        (
-            "(?:this is |its |you have |you got |uve got )?(?:a |the )?wrong (?:number|person)",
-            "sorry",
-        ),
-        ("who (?:is this|are you)", "sorry"),
-        ("no (?:thanks|thank you|ta)", "sorry"),
-        ("(?:yes|yeah|yep) (?=(?:please |pls )?(?:stop|unsubscribe|optout))", ""),
-        ("(?:the |to )?(?:fuck|hell) ", ""),
-    )
-)
-# A request to stop, or a question how to: the bare word may then mean something else.
-_ASKING = re.compile(
-    r"^(?:(?:please|hi|hello|hey|ok|so|and) )*(?:"
-    r"(?:please )?(?:can|could|would|will) (?:you|u|we|i)(?: guys)?(?: please| pls| plz| just)*"
-    r"|(?:i|we)(?: really| just)? (?:want|wish|need|like)(?: you| u| this| these| it)? to"
-    r"|(?:i|we)(?: would|d)? like(?: you| u)? to|id like(?: you| u)? to"
-    r"|how (?:do|can|to)(?: i| we| you)?|(?:you|u) (?:need|have|must)(?: to)?|want to|wanna"
-    r") "
-)
-_SURE_PHRASE = re.compile(
-    r"\b(?:stop|quit|cease) (?:\w+ )?(?:send|text|txt|messag|msg|contact|spam)\w*"
-    r" (?:\w+ )?(?:me|us)\b"
-    r"|^(?:please )?stop (?:or|otherwise)\b"
-    r"|\bunsubscribe me\b|\boptout me\b|\bremove (?:me|my number) from\b"
-)
-# Not to do it, or whether it was done.
-_TOLD_OF = re.compile(
-    rf"\b(?:{_NOT}|(?:did|have|has|had|why) (?:you|u|they|he|she|it)?) (?:\w+ )?"
-    r"(?:stop|quit|cease|unsubscribe|optout|remove)\b"
-)
-_HINTS = _list_words("stop quit cease unsub unsubscribe opt optout remove take get delete")
-_KNOWN = (
-    _POLITE
-    | _BAG
-    | OPT_OUT_WORDS
-    | OPT_IN_WORDS
-    | {ANSWER_WORD, "unsub", "optout"}
-    | frozenset(
-        word
-        for pattern in (_ASKING, *(each for each, _ in _REWRITES))
-        for word in re.findall("[a-z]+", pattern.pattern)
-    )
-)
-
-_INITIALS = re.compile(r"(?<!\w)(?:\w[.\-_*\s]+){2,}\w?(?!\w)")
+# Letters of other alphabets, and in boxes, that pass for those of STOP and the others.
+_LOOK_ALIKES: dict[int, str | int] = {
+    **str.maketrans(
+        "\u0405\u0422\u041e\u0420\u0421\u0415\u0455\u0442\u043e\u0440\u0441\u0435"
+        "\u03a4\u039f\u03a1\u03a3\u03c4\u03bf\u03c1\ua731\u1d1b\u1d0f\u1d18\u0585",
+        "STOPCEstopceTOPStopstopo",
+    ),
+    **{
+        first + place: chr(ord("A") + place)
+        for first in (0x1F130, 0x1F150, 0x1F170)
+        for place in range(26)
+    },
+}
+_INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +75,21 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    text = cut_endings(body)
+    text = cut_endings(body if body.isascii() else body.translate(_LOOK_ALIKES))
     words = split_words(_INITIALS.sub(_join_initials, text))
-    if not words or (len(text) > LONGEST_REFUSAL and len(set(words)) > 1):
+    if not words:
         return None
-    strange = [each for each in words if each not in _KNOWN and each not in names]
+    if len(text) > LONGEST_REFUSAL and len(set(words)) > 1:
+        return _find_phrase(words, text, names)
+    strange = [each for each in words if each not in KNOWN and each not in names]
     strange = [each for each in strange if not each.isdecimal()]
     found = None if strange else _read_words(_rewrite(words), names)
     if found is None and len(words) <= 3 and "".join(words) in PROTECTED | OPT_IN_WORDS:
         found = Reading("".join(words))
     if found is None and len(words) <= MOST_WORDS and len(strange) <= MOST_STRANGE:
         found = _read_misspelt(words, names)
-    if found is None and not _HINTS.isdisjoint(words):
-        found = _find_phrase(words)
+    if found is None and not HINTS.isdisjoint(words):
+        found = _find_phrase(words, text, names)
     return found
 
 
@@ -190,14 +102,14 @@ def _join_initials(found: re.Match[str]) -> str:
 
 def _rewrite(words: list[str]) -> str:
     text = " ".join(words)
-    for pattern, said in _REWRITES:
+    for pattern, said in REWRITES:
         text = pattern.sub(said, text)
     return text
 
 
 def _read_words(text: str, names: Collection[str]) -> Reading | None:
-    """The meaning of folded words; None unless all of them are understood."""
-    asking = _ASKING.match(text)
+    """What folded words say, all of them understood; None where some are not."""
+    asking = ASKING.match(text)
     words = text[asking.end() if asking else 0 :].split()
     found: Reading | None = None
     place = 0
@@ -210,14 +122,18 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
             said = _judge(word, words[place + 1 : end], names, is_asking=asking is not None)
             if said is None:
                 return None
+            if found is not None and found.word not in OPT_OUT_WORDS:
+                said = Reading(word, said.is_sure and word not in END)  # yes, cancel
             found = said if found is None or found.is_sure else found
             place = end
         elif word in OPT_IN_WORDS or word == ANSWER_WORD:
+            if found is not None and found.word in OPT_OUT_WORDS:
+                return Reading(found.word, is_sure=False)
             if asking or (found is not None and found.word != word):
                 return None
             found = Reading(word)
             place += 1
-        elif word in _POLITE or word in names:
+        elif word in POLITE or word in names:
             place += 1
         else:
             return None
@@ -225,44 +141,64 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
 
 
 def _is_filling(word: str, names: Collection[str], core: str) -> bool:
-    return word == core or word in _POLITE or word in _BAG or word in names or word.isdecimal()
+    return word == core or word in POLITE or word in BAG or word in names or word.isdecimal()
 
 
 def _judge(
     word: str, following: list[str], names: Collection[str], *, is_asking: bool
 ) -> Reading | None:
-    """The meaning of an opt-out word and the words after it."""
-    others = [each for each in following if each not in _POLITE and each != word]
+    """What an opt-out word means with what is refused behind it."""
+    others = [each for each in following if each not in POLITE and each != word]
     digits = "".join(each for each in others if each.isdecimal())
-    if digits and (len(digits) < 4 or word not in _PLAIN | _LEAVE):  # stop 5, cancel 60777
+    if digits and (len(digits) < 4 or word not in PLAIN | LEAVE):  # stop 5, cancel 60777
         return None
     known = set(others)
-    if word in _END:
+    if word in END:
+        if "of" in known:  # end of message
+            return None
         if not others:
             return None if is_asking else Reading(word)
-        return Reading(word) if known & _TEXTS_ALONE and not known & _DOUBTFUL else None
-    refuses_texts = bool(known & _TEXTS)
-    is_named = bool(known & _POINTERS or known & set(names) or digits)
-    if word in _PLAIN and others and not (refuses_texts or is_named or known & _DOUBTFUL):
+        return Reading(word) if known & TEXTS_ALONE and not known & DOUBTFUL else None
+    refuses_texts = bool(known & TEXTS)
+    is_named = bool(known & POINTERS or known & set(names) or digits)
+    if word in PLAIN and others and not (refuses_texts or is_named or known & DOUBTFUL):
         return None
-    is_sure = not known & _DOUBTFUL and (not is_asking or refuses_texts or word in _LEAVE)
+    is_sure = not known & DOUBTFUL and (not is_asking or refuses_texts or word in LEAVE)
     return Reading(word, is_sure)
 
 
 MOST_WORDS = 12
 MOST_STRANGE = 2
 
-# Correct short words, not typing errors.
-_OTHER_WORDS = _list_words(
-    "shop step steps top stops stopped stopping swop slop stock stomp strap drop sop pot spot post"
-    " cancer cancels cancelled canceled evoke remote removed removes remover subscribe subscribed"
-    " subscriber resubscribe quite quiet output texts"
+# Short words that are no slip of the finger.
+_OTHER_WORDS = list_words(
+    "shop step steps top stops stopped stopping stoop stow atop stole revoked outout swop slop"
+    " stock stomp strap drop sop pot spot post cancer cancels cancelled canceled evoke remote"
+    " removed removes remover subscribe subscribed subscriber resubscribe quite quiet output texts"
 )
 _OFTEN_MISSPELT = {
     **dict.fromkeys(("stop", "stopall", "optout", "cancel", "remove", "revoke"), 1),
     "unsubscribe": MOST_SLIPS,
 }
-_OBJECTS_MISSPELT = tuple(each for each in sorted(_TEXTS | {"sending"}) if len(each) >= 5)
+_OBJECTS_MISSPELT = tuple(each for each in sorted(TEXTS | {"sending"}) if len(each) >= 5)
+
+
+# Words without the spaces between them: stopplease, STOP60777, optmeout.
+_PART = re.compile(
+    "|".join(
+        [
+            "stop|optmeout|optout|remove|unsubscribe|[0-9]{4,}",
+            *sorted(
+                (each for each in TEXTS | POINTERS | POLITE | {"me", "us"} if len(each) > 1),
+                key=len,
+                reverse=True,
+            ),
+        ]
+    )
+)
+_GLUED = re.compile(
+    rf"(?=.*(?:stop|optmeout|unsubscribe|removeme))(?:{_PART.pattern})(?:{_PART.pattern})*"
+)
 
 
 def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
@@ -274,11 +210,23 @@ def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
     return None
 
 
-def _find_phrase(words: list[str]) -> Reading | None:
-    """A refusal among other words."""
-    text = _rewrite(words)
-    if _SURE_PHRASE.search(text) and not _TOLD_OF.search(text):
-        return Reading("stop", is_sure=False)
+def _find_phrase(words: list[str], text: str, names: frozenset[str]) -> Reading | None:
+    """What would be a refusal by itself, amid other words."""
+    if any(SURE_PHRASE.search(each) for each in (" ".join(words), _rewrite(words))):
+        return None if TOLD_OF.search(_rewrite(words)) else Reading("stop", is_sure=False)
+    if not PERSONAL.isdisjoint(words):
+        return _find_sentence(text, names)
+    return None
+
+
+def _find_sentence(text: str, names: frozenset[str]) -> Reading | None:
+    """A sentence that is a refusal, among others that are not."""
+    for sentence in SENTENCE_END.split(text):
+        words = split_words(sentence)
+        if words and len(words) <= MOST_WORDS and not PROTECTED.isdisjoint(words):
+            said = _read_words(_rewrite(words), names)
+            if said is not None and said.word in PROTECTED:
+                return Reading(said.word, is_sure=False)
     return None
 
 
@@ -288,7 +236,8 @@ def _list_corrected(words: list[str]) -> Iterator[list[str]]:
         for meant in _list_meant(word):
             yield [*words[:place], meant, *words[place + 1 :]]
         following = words[place + 1] if place + 1 < len(words) else ""
-        if following and not (word + following).isalpha():
+        is_known = bool(_OTHER_WORDS & {word, following})
+        if following and (is_known or not (word + following).isalpha()):
             continue
         for meant in _list_meant(word + following) if following else ():
             yield [*words[:place], meant, *words[place + 2 :]]
@@ -296,8 +245,8 @@ def _list_corrected(words: list[str]) -> Iterator[list[str]]:
 
 @lru_cache(maxsize=4096)
 def _list_meant(word: str) -> tuple[str, ...]:
-    """The opt-out words that this word may be a misspelling of."""
-    if word in _OTHER_WORDS or word in _BAG | _POLITE or word in OPT_OUT_WORDS or len(word) > 20:
+    """The words of a refusal that somebody may have meant by this one."""
+    if word in _OTHER_WORDS or word in BAG | POLITE or word in OPT_OUT_WORDS or len(word) > 20:
         return ()
     letters = word.replace("0", "o").replace("5", "s").replace("1", "l")
     # Repeated letters: stooop, STOPPPP.
@@ -313,6 +262,9 @@ def _list_meant(word: str) -> tuple[str, ...]:
         for each in _OBJECTS_MISSPELT
         if each[0] == word[0] and len(word) >= 5 and measure_slips(letters, each) == 1
     ]
-    if short.startswith("stop") and short[4:] in _TEXTS | _POINTERS:
+    glued = _GLUED.fullmatch(word)
+    if glued:
+        found.append(" ".join(_PART.findall(word)))
+    elif short.startswith("stop") and short[4:] in TEXTS | POINTERS:
         found.append(f"stop {short[4:]}")
     return tuple(found)

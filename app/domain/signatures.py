@@ -38,6 +38,18 @@ _CHEERS = re.compile(
     r"\b((?i:thanks|thank you|thx|ta|cheers))[,.!\s-]+"
     rf"(?:{_NAME}[A-Z]\w+ {_NAME}[A-Z]\w+|{_NAME}[^\W\d_]+)\W*$"
 )
+# What phones write below a text, in whatever language.
+_DEVICE = re.compile(
+    r"\n\s*\n[^\n]{0,40}(?:iphone|ipad|android|outlook|samsung|galaxy|huawei|xiaomi)[^\n]{0,40}\s*$",
+    re.IGNORECASE,
+)
+# Above quoted lines: Am 1.6. um 10:00 schrieb ACME:, Le lun. 1 juin, ACME a \u00e9crit :
+_QUOTES_BEGIN = re.compile(r"\n[^\n]{5,120}:\s*\n\s*>.*", re.DOTALL)
+_SIGNED = re.compile(
+    rf"^((?i:(?:please )?(?:stop|unsubscribe)))[,.]?"
+    rf"(?: from(?: {_NAME}[A-Z][a-z.]*){{1,3}}| (?:Mrs|Mr|Ms|Miss|Dr)\.?(?: {_NAME}[\w.]+){{1,2}}"
+    rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)$"
+)
 _BELOW = re.compile(
     rf"\n\s*{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}\s*$"
     rf"|\s[-\u2013\u2014]\s*{_NAME}[A-Z][a-z]+(?: {_NAME}[A-Z][a-z]+)?\s*$"
@@ -45,12 +57,12 @@ _BELOW = re.compile(
 
 
 def cut_endings(body: str) -> str:
-    """The text without a mail app's signature, quoted lines and the writer's name."""
-    text = body.strip()
+    """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
+    text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", body.strip()))
     lower = text.lower()
     for sign, pattern in _SIGNATURES:
         if sign in lower:
             text = pattern.sub("", text)
     text = _CLOSING.sub("", text)
     text = _CHEERS.sub(r"\1", text)
-    return _BELOW.sub("", text.rstrip())
+    return _SIGNED.sub(r"\1", _BELOW.sub("", text.rstrip()))

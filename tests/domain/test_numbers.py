@@ -127,6 +127,48 @@ def test_a_full_international_number_wins_over_the_national_reading(
     assert normalise_number(digits, region) == digits
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'+447700900123",
+        "'07700900123",
+        '="447700900123"',
+        '"+44 7700 900123"',
+        "447700900123.0",
+        "7700900123.0",
+        "<tel:+44-7700-900123>",
+        "sms:+447700900123",
+        "+447700900123,",
+    ],
+)
+def test_what_spreadsheets_and_links_make_of_a_number_is_that_number(text: str) -> None:
+    assert read_number(text, "GB") == "447700900123"
+    assert normalise_number(text, "GB") == "447700900123"
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("(201) 555-0123", "12015550123"),
+        ("(201)555-0123", "12015550123"),
+        ("201-555-0123", "12015550123"),
+        ("201.555.0123", "12015550123"),
+        # Digits alone may be of any country.
+        ("2015550123", "2015550123"),
+        ("44 7700 900123", "447700900123"),
+    ],
+)
+def test_a_number_divided_as_the_region_divides_its_own_is_national(text: str, digits: str) -> None:
+    assert normalise_number(text, "US") == digits
+
+
+@pytest.mark.parametrize("text", ["+7140694742", "001000000000", "00000000000", "0076349434"])
+@pytest.mark.parametrize("region", ["GB", "DE", "US", "ES", "IT", "SG", "AU"])
+def test_a_number_that_cannot_be_never_becomes_another_one(text: str, region: str) -> None:
+    once = normalise_number(text, region)
+    assert normalise_number(once, region) == once
+
+
 @pytest.mark.parametrize("region", ["GB", "DE", "US", "ES", "IT", "RU"])
 @given(number=st.integers(min_value=447_700_900_000, max_value=447_700_900_999))
 def test_digits_from_the_store_stay_what_they_are_in_every_region(region: str, number: int) -> None:

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from app.domain.refusals import OPT_OUT_WORDS, Reading, read_refusal
+from app.domain.refusal_words import OPT_OUT_WORDS
+from app.domain.refusals import Reading, read_refusal
 
 REFUSALS = {
     # each word that providers know, alone
@@ -619,6 +620,96 @@ SENTENCES = [
     "Stop! In the name of love",
     "To stop texts reply STOP",
     "why did you stop texting me",
+]
+
+
+MORE_REFUSALS += [
+    "do not text",
+    "Don't contact again",
+    "I no longer wish to be contacted",
+    "I don't want to be on this list",
+    "i don't want to hear from you",
+    "lose my number",
+    "delete my data please",
+    "Withdraw consent",
+    "I revoke my consent",
+    "I opt out",
+    "Yes I want to stop these texts",
+    "remove me from your mailing list",
+    "stop sending me crap",
+    "stop calling or texting me",
+    "stop all future messages",
+    "I have already asked you to stop",
+    "Good morning, please stop. Thank you",
+    "STOP, have a good day",
+    "wtf stop",
+    "stop for good",
+    "Stop you idiots",
+    "STOP from John",
+    "STOP Mrs Jones",
+    "S,T,O,P",
+    "optmeout",
+    "s/t/o/p",
+    "\u0405\u0422\u041e\u0420",
+    "\u03a3\u03a4\u039f\u03a1",
+    "\ua731\u1d1b\u1d0f\u1d18",
+    "\U0001f182\U0001f183\U0001f17e\U0001f17f",
+    "STOP\n\nL\u00e4hetetty iPhonesta",
+    "STOP\n\nObtenir Outlook pour iOS",
+    "STOP\n\nAm 01.06.2026 um 10:00 schrieb ACME:\n> hallo",
+    "STOP\n\nLe lun. 1 juin 2026, ACME a \u00e9crit :\n> bonjour",
+]
+UNSURE += [
+    "stopplease",
+    "please-stop",
+    "stoptextingme",
+    "STOP60777",
+    "stopstop",
+    "removeme",
+    "STOP! I never signed up for this",
+    "Why are you still texting me? STOP",
+    "stop who r u",
+    "stop i dont want it",
+    "why do you keep texting me stop",
+    "My number is 07700900123 please stop",
+    "he died. please stop texting this number",
+    "STOP\nThis email and any attachments are confidential.",
+    "I have had enough of all this. " * 7 + "Stop texting me!",
+    "make these texts stop",
+    "no more thanks",
+    "no texts please",
+    "fuck off",
+    "reply stop",
+    "I have opted out",
+    "do not send me anything",
+    "stop start",
+    "yes cancel",
+]
+SENTENCES += [
+    "end of message",
+    "stop from tomorrow",
+    "Please stop\nthe iPhone order",
+    "how do I subscribe",
+    "take me off the waiting list please",
+    "get me off the train",
+    "Take me off hold",
+    "revoked",
+    "atop the hill",
+    "I got off at the wrong stop. Can you help me?",
+    "Hi, this is my stop. Where do I go?",
+    "Please stop my order. I want to change it",
+    "No, stop at the next one. I am tired",
+    "Stop! Hammer time",
+    "stop lying to me",
+    "stop charging my card",
+    "do not message before 9",
+    "Don't contact my GP",
+    "please do not send the parcel",
+    "No more milk please",
+    "stopover",
+    "I opted out of the pension",
+    "good morning, are you open?",
+    "go away for the weekend",
 ]
 
 
