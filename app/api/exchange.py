@@ -40,6 +40,9 @@ class Wire(Protocol):
 
     def end_answer(self, *, keeps_alive: bool) -> None: ...
 
+    def reset(self) -> None:
+        """End the connection at once, in a way that the caller takes for a failure."""
+
     @property
     def default_headers(self) -> Headers: ...
 
@@ -106,6 +109,9 @@ class Exchange:
             self._wire.begin_answer()
             has_body = self._head.method != "HEAD"
             self._wire.write(INTERNAL_ERROR.write(self._wire.default_headers, with_body=has_body))
+        elif not self._is_chunked and self._left is None and self._has_body:
+            # This body ends with the connection: an orderly end would say that it is whole.
+            self._wire.reset()
         self._wire.end_answer(keeps_alive=False)
 
     async def _receive(self) -> Message:

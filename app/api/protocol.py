@@ -1,6 +1,8 @@
 """A caller's connection: reads every request and answers in order."""
 
 import asyncio
+import struct
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Literal
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
@@ -434,6 +436,13 @@ class HttpProtocol(asyncio.Protocol):
             self._go_on()
         else:
             self._finish()
+
+    def reset(self) -> None:
+        socket = self._transport.get_extra_info("socket")
+        if socket is not None:
+            socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        self._close()
+        self._transport.abort()
 
     # The end of a request and of the connection.
 

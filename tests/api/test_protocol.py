@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.api import protocol
-from tests.api.sockets import serving, takes_all, talk
+from app.main import build_app
+from tests.api.sockets import serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
 
@@ -122,6 +124,22 @@ async def test_http_1_0_is_answered_and_closed(kit: Kit) -> None:
         answer = await talk(port, write_get("1").replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"connection: close" in answer
+
+
+async def test_an_answer_to_http_1_0_that_breaks_off_does_not_look_whole(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is the end of the connection, so only a reset shows that more was to come."""
+
+    async def break_off(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    app = build_app(kit.runtime)
+    monkeypatch.setattr(app, "_rest", break_off)
+    async with serving_app(app) as port:
+        with pytest.raises(ConnectionResetError):
+            await talk(port, b"GET /livez HTTP/1.0\r\n\r\n")
 
 
 @pytest.mark.parametrize("auth", ["", "&auth=wrong"])
