@@ -40,6 +40,8 @@ class Answer:
     provider_ids: tuple[str, ...] = ()
     background_ids: tuple[str, ...] = ()
     rest_seconds: float | None = None
+    # A call to many had more or fewer answers than numbers.
+    is_miscounted: bool = False
 
 
 def keep_back(reason: str) -> Answer:
@@ -143,7 +145,7 @@ def _read_shared_error(error: ProviderError) -> Answer:
     answer = _describe(error)
     if answer.fate is Fate.REFUSED and answer.code in NUMBER_CODES:
         return replace(answer, error_class=ErrorClass.SOME_NUMBER)
-    return answer
+    return replace(answer, is_miscounted=isinstance(error, CountMismatch))
 
 
 def _describe(error: ProviderError) -> Answer:

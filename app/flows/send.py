@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,6 +37,9 @@ CUT_OFF_SECONDS = 1.0
 QUICK_SECONDS = 1.0
 # A pause or an opt-out after the claim is not seen: what has waited so long is claimed anew.
 AHEAD_SECONDS = 5.0
+
+# A provider that miscounts its answers would leave all numbers of the next call uncertain, too.
+MISCOUNTED_SECONDS = 3600.0
 
 ENDED = "the process stopped before the call"
 
@@ -80,6 +83,8 @@ class Sender:
     # so that a nonsense answer makes only one text uncertain. Calls under way from before do not
     # count: they may hang for as long as a call can take.
     _is_answered: bool = False
+    # Until then a call has one number.
+    _batch_from: float = 0.0
     _lone_call: asyncio.Task[list[SendResult]] | None = None
     _turn: asyncio.Task[Claim] | None = None
     _is_ending: bool = False
@@ -193,7 +198,7 @@ class Sender:
             now,
             limit=limit,
             per_second=self.policy.per_second,
-            batch=self.policy.batch,
+            batch=self.policy.batch if self.seconds() >= self._batch_from else 1,
             lease_seconds=self.policy.lease_seconds,
         )
         return claim, tell_results(conn, records, now, others=claim.ended)
@@ -239,14 +244,17 @@ class Sender:
         moment = timedelta(seconds=passed)
         late = {each.id for each in texts if each.claimed_at + moment >= each.valid_until}
         rest = [each for each in texts if each.id not in late]
-        answers: Iterator[Answer] = iter(())
+        answers: list[Answer] = []
         if rest:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()
-            answers = iter(await call_provider(self.client, rest, self.policy.call_seconds))
+            answers = await call_provider(self.client, rest, self.policy.call_seconds)
             self._last_seconds = self.seconds() - began
+        if any(each.is_miscounted for each in answers):
+            self._batch_from = self.seconds() + MISCOUNTED_SECONDS
         too_late = keep_back("it expired before the call")
-        dealt = [too_late if each.id in late else next(answers) for each in texts]
+        left = iter(answers)
+        dealt = [too_late if each.id in late else next(left) for each in texts]
         return self._conclude(texts, dealt, claimed_at_seconds)
 
     def _conclude(

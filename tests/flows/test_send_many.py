@@ -1,6 +1,7 @@
 """Texts of one request to many numbers: sent together, each with a fate of its own."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -304,6 +305,27 @@ async def test_another_count_of_answers_leaves_all_uncertain(outbox: Outbox, tex
     [(told,)] = await outbox.fetch("SELECT DISTINCT answer FROM send_attempts")
     assert told.endswith(text.replace(",", ", "))
     assert [await outbox.ids(each) for each in ids] == [[]] * 5
+
+
+async def test_where_answers_are_miscounted_no_further_call_has_many_numbers(
+    outbox: Outbox,
+) -> None:
+    ids = await outbox.queue_many(CROWD)
+
+    seen: list[httpx2.Request] = []
+
+    def miscount(request: httpx2.Request) -> httpx2.Response:
+        many = b"%2C" in request.content
+        ids = "1,2,3" if many else f"9{len(seen)}"
+        seen.append(request)
+        return httpx2.Response(200, text=ids if b"Action=Send" in request.content else "1000")
+
+    sender = outbox.make_sender(batch=20)
+    sender.client = outbox.make_client(miscount)
+    for _ in range(8):
+        await sender.run_dry(outbox.make_watcher(sender.client).probe)
+        outbox.pass_seconds(61)
+    assert Counter(await outbox.statuses(ids)) == {"uncertain": 20, "sent": 40}
 
 
 async def test_what_can_be_attributed_of_an_odd_answer_is(outbox: Outbox) -> None:
