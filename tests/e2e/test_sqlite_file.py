@@ -97,11 +97,6 @@ def remove_journal(data: Path, _copy: Path) -> None:
     remove_shm(data, _copy)
 
 
-def empty_wal(data: Path, _copy: Path) -> None:
-    with (data / f"{NAME}-wal").open("r+b") as file:
-        file.truncate(0)
-
-
 def write_from_outside(data: Path, _copy: Path) -> None:
     with closing(sqlite3.connect(data / NAME, timeout=10, isolation_level=None)) as other:
         other.execute("CREATE TABLE IF NOT EXISTS somebody_elses (a)")
@@ -117,7 +112,6 @@ def write_from_outside(data: Path, _copy: Path) -> None:
         remove_wal,
         remove_shm,
         remove_journal,
-        empty_wal,
         write_from_outside,
     ],
 )
