@@ -79,6 +79,8 @@ async def answering(
         api_key=SecretStr(API_KEY),
         send_per_second=1000,
         replies_per_hour=PER_HOUR,
+        # Or they would fall silent sooner.
+        reply_quiet_seconds=0,
     )
     runtime = open_runtime(settings, "web", provider=client)
     await runtime.start(on_failure=lambda: None)

@@ -68,8 +68,8 @@ async def test_many_numbers_are_written_as_people_write_them(clerk: Visitor) -> 
 async def test_a_number_that_is_none_is_named_and_everything_typed_stays(clerk: Visitor) -> None:
     answer = await clerk.post("/new", FORM | {"to": "07700 900011, 0770, nobody"})
     assert answer.status_code == 422
-    assert "0770: no full phone number" in answer.text
-    assert "nobody: no full phone number" in answer.text
+    assert "0770: not a full phone number" in answer.text
+    assert "nobody: not a full phone number" in answer.text
     assert "07700 900011, 0770, nobody</textarea>" in answer.text
     assert "We close at noon</textarea>" in answer.text
 

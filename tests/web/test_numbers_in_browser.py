@@ -102,7 +102,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_input_is_kept(desk: Des
         await page.fill("#number", "12")
         await page.fill("#label", "Bar")
         await page.click("text=Add it")
-        await expect(page.locator("#number-error")).to_contain_text("No full phone number")
+        await expect(page.locator("#number-error")).to_contain_text("Not a full phone number")
         assert await page.get_attribute("#number", "aria-describedby") == "number-hint number-error"
         assert await page.input_value("#label") == "Bar"
         await page.fill("#number", "447700900027")

@@ -126,7 +126,7 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         await page.fill("#number", "12")
         await page.fill("#text", "asked on the phone")
         await page.click("text=Opt it out")
-        await expect(page.locator("#number-error")).to_contain_text("No full phone number")
+        await expect(page.locator("#number-error")).to_contain_text("Not a full phone number")
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
         await page.click("text=Opt it out")

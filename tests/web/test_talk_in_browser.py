@@ -132,7 +132,7 @@ async def test_a_new_message_to_many_is_looked_at_before_it_goes(
         await page.fill("#body", "We close at noon")
         await expect(page.locator("#counter")).to_contain_text("about 2 credits for 2 numbers")
         await page.click("text=Look at it before it goes")
-        await expect(page.locator("#to-error")).to_contain_text("07700: no full phone number")
+        await expect(page.locator("#to-error")).to_contain_text("07700: not a full phone number")
         await page.fill("#to", "07700 900043, 07700 900042")
         await page.click("text=Look at it before it goes")
         await expect(page.locator("main")).to_contain_text("1 of 2 has opted out")
