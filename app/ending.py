@@ -22,28 +22,21 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 @contextlib.contextmanager
-def catching_end(handler: Handler) -> Iterator[None]:
+def catching_end(handler: Handler, *, has_come: Callable[[], bool]) -> Iterator[None]:
     """Let the signals call `handler`, in the main thread, during the block.
 
-    After one of them has come, all are ignored to the end of the process: a repeated one must not
-    kill it on its last steps.
+    If `has_come` says at its end that one of them did, they are ignored from then on: a repeated
+    one must not kill the process on its last steps.
     """
-    have_come = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal have_come
-        have_come = True
-        handler(number, frame)
-
     # Under nohup the process should outlive the terminal.
     ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     caught = [each for each in END_SIGNALS if each != signal.SIGHUP or not ignores_hangup]
-    before = {number: signal.signal(number, note) for number in caught}
+    before = {number: signal.signal(number, handler) for number in caught}
     try:
         yield
     finally:
         for number, former in before.items():
-            signal.signal(number, signal.SIG_IGN if have_come else former)
+            signal.signal(number, signal.SIG_IGN if has_come() else former)
 
 
 def limit_end() -> None:

@@ -39,7 +39,7 @@ async def work(runtime: Runtime) -> None:
         # This also wakes a sleeping loop.
         loop.call_soon_threadsafe(stop.set)
 
-    with catching_end(end):
+    with catching_end(end, has_come=stop.is_set):
         await runtime.start(on_failure=stop.set)
         pulse = runtime.data_dir.pulse
 

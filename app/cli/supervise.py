@@ -49,7 +49,7 @@ class Supervisor:
 
         No process outlives this one: if it is killed, they notice.
         """
-        with catching_end(self._end):
+        with catching_end(self._end, has_come=lambda: self._ending):
             try:
                 for _ in range(self._count):
                     self._places.append(_Place(self._start(), time.monotonic()))

@@ -55,7 +55,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own method raises them again at the end; a second one skips the shutdown."""
         # Event streams look for this very method to notice a shutdown.
-        with catching_end(self.handle_exit):
+        with catching_end(self.handle_exit, has_come=lambda: self.should_exit):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 uvicorn's
