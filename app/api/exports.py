@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from app.domain.errors import InvalidFields
+from app.domain.errors import Fault, InvalidFields
 from app.flows.export import Item, Sheet, write_csv, write_jsonl
 from app.runtime import Runtime
 
@@ -59,7 +59,7 @@ async def answer_export(
     """
     paging = [name for name in ("limit", "cursor") if name in request.query_params]
     if paging:
-        raise InvalidFields([(name, "an export holds everything") for name in paging])
+        raise InvalidFields([Fault(name, "an export holds everything") for name in paging])
     is_csv = media_type == CSV
     chunks = write_csv(pages, show, sheet) if is_csv else write_jsonl(pages, show)
     chunks = make_in_turn(chunks, runtime.exporting)

@@ -86,4 +86,5 @@ async def _begin(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     try:
         return await begin(chunks)
     except InvalidInput as error:
-        raise InvalidInput(str(error), field=FIELDS.get(error.field or "", error.field)) from None
+        field = FIELDS.get(error.field or "", error.field)
+        raise InvalidInput(str(error), field=field, code=error.code) from None
