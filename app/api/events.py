@@ -13,11 +13,11 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from app.api.dependencies import Keyring, make_router
-from app.api.ids import decode_id, encode_id
 from app.api.outbound_schemas import Outbound
 from app.api.schemas import Alert, Message, Shown
 from app.domain.access import Scope as KeyScope
 from app.domain.errors import AccessDenied, NotFound, Unavailable
+from app.domain.ids import decode_id, encode_id
 from app.flows.follow import Change, EventTail, Follower, Subject
 from app.storage import alerts, search
 from app.storage.outbound_texts import OutboundText

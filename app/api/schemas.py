@@ -16,8 +16,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from app.api.ids import Prefix, encode_id
 from app.domain.access import Scope
+from app.domain.ids import Prefix, encode_id
 
 Item = TypeVar("Item")
 ViaName = Literal["forward", "spool", "report"]
