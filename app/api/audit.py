@@ -7,25 +7,11 @@ from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import TimeFilter
-from app.api.ids import Prefix, encode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import AuditEntry, Page
+from app.domain.ids import encode_subject
 from app.runtime import Runtime
 from app.storage import audit
-
-# Whose subject is an id; that of any other action is a number or a name.
-_PREFIXES: dict[str, Prefix] = {
-    "rule.create": "rul",
-    "rule.change": "rul",
-    "rule.remove": "rul",
-    "key.create": "key",
-    "key.change": "key",
-    "key.revoke": "key",
-    "message.replay": "msg",
-    "outbound.create": "out",
-    "outbound.cancel": "out",
-    "outbound.resolve": "out",
-}
 
 
 class AuditQuery(ListQuery):
@@ -67,7 +53,5 @@ def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 def show_entry(entry: audit.AuditEntry) -> AuditEntry:
     """As programs see it: the subject by the id that they know."""
     shown = AuditEntry.model_validate(entry)
-    prefix = _PREFIXES.get(entry.action)
-    if prefix is not None:
-        shown.subject = encode_id(prefix, int(entry.subject))
+    shown.subject = encode_subject(entry.action, entry.subject)
     return shown

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter, NumberFilter, read_numbers
-from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import Thread, ThreadMessage, ThreadOutbound
 from app.api.schemas import Conversation, Page
+from app.domain.ids import decode_id
 from app.runtime import Runtime
 from app.storage import conversations
 from app.storage.conversations import ThreadPage

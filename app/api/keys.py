@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
-from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Key, NewKey, Page, Sent, Text
+from app.api.schemas import Changes, Key, NewKey, Page, Sent, Text
 from app.domain.access import Scope
+from app.domain.ids import decode_id
 from app.flows import configure
 from app.runtime import Runtime
 from app.storage import keys
@@ -25,7 +25,7 @@ class WantedKey(Sent):
     scopes: Scopes
 
 
-class KeyChanges(Sent):
+class KeyChanges(Changes):
     """What to change; what is left out stays."""
 
     name: Name = Field(default_factory=str)

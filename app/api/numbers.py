@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import OUR_NUMBER, NewAuth, Number, NumberWithAuth, Page, Sent, Text
+from app.api.schemas import OUR_NUMBER, Changes, NewAuth, Number, NumberWithAuth, Page, Sent, Text
 from app.domain.numbers import normalise_number
 from app.flows import configure
 from app.runtime import Runtime
@@ -49,7 +49,7 @@ class NewNumber(Sent):
     opt_out_reply: Reply = None
 
 
-class NumberChanges(Sent):
+class NumberChanges(Changes):
     """What to change; what is left out stays."""
 
     label: Label = Field(default_factory=str)

@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
 
+from app.api.exports import ExportQuery
 from app.api.filters import NumberFilter, TimeFilter
-from app.api.ids import decode_id, find_number
 from app.api.lists import ListQuery
 from app.api.outbound_schemas import StatusName
 from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.ids import decode_id, find_number
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.flows.draft import MOST_NUMBERS, WantedText
 from app.flows.resolve import Outcome
@@ -115,8 +116,8 @@ class Resolution(Sent):
     )
 
 
-class OutboundQuery(ListQuery):
-    """The filters of /outbound."""
+class OutboundFilters(BaseModel):
+    """The filters of /outbound and of its export."""
 
     status: Annotated[StatusName | None, Field(description="what became of it")] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
@@ -136,6 +137,14 @@ class OutboundQuery(ListQuery):
             in_reply_to=find_number("msg", self.in_reply_to),
             rule_id=find_number("rul", self.rule_id),
         )
+
+
+class OutboundQuery(ListQuery, OutboundFilters):
+    """What the list of outbound texts takes."""
+
+
+class OutboundExportQuery(ExportQuery, OutboundFilters):
+    """What the export of outbound texts takes."""
 
 
 def _read_message_id(text: str) -> int:

@@ -8,12 +8,12 @@ from pydantic import BeforeValidator, Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.filters import TimeFilter
-from app.api.ids import decode_id, encode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import A_SENDER, Day, Page, Rule, Sent, Shown, Text
+from app.api.schemas import A_SENDER, Changes, Day, Page, Rule, Sent, Shown, Text
 from app.domain import rules as domain
 from app.domain import trials
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.ids import decode_id, encode_id
 from app.domain.patterns import LONGEST_PATTERN
 from app.domain.replies import LONGEST_TEMPLATE
 from app.flows import edit_rules
@@ -102,7 +102,7 @@ class NewRule(RuleConditions):
     ] = None
 
 
-class RuleChanges(RuleConditions):
+class RuleChanges(Changes, RuleConditions):
     """What to change; what is left out stays, null takes a condition away."""
 
     name: Name = Field(default_factory=str)

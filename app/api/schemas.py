@@ -9,13 +9,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
-from app.api.ids import Prefix, encode_id
 from app.domain.access import Scope
+from app.domain.ids import Prefix, encode_id
 
 Item = TypeVar("Item")
 ViaName = Literal["forward", "spool", "report"]
@@ -73,6 +75,23 @@ class Sent(BaseModel):
     """An object that comes in: nothing unknown, and types as they are declared."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Changes(Sent):
+    """What a PATCH changes: a field that is not sent stays as it is.
+
+    No field has a default in the schema: generated clients would send it, and so set what nobody
+    named.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = handler(schema)
+        for field in handler.resolve_ref_schema(described)["properties"].values():
+            field.pop("default", None)
+        return described
 
 
 class Page(Shown, Generic[Item]):

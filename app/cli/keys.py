@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from app.api.ids import decode_id, encode_id
 from app.api.schemas import Key
 from app.cli.offline import find_actor, run_on_database
 from app.cli.output import JsonOption, print_json, print_table
 from app.domain.access import SCOPES, Scope
 from app.domain.errors import InvalidInput
+from app.domain.ids import decode_id, encode_id
 from app.flows import configure
 from app.flows.configure import KeyWithSecret
 from app.settings import Settings
