@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.etags import IfMatch
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.schemas import Changes, Key, NewKey, Page, Sent, Text
 from app.domain.access import Scope
@@ -63,17 +64,33 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Key.model_validate(await database.read(keys.get_key, decode_id("key", id)))
 
     @router.patch("/{id}")
-    async def change_key(id: str, body: KeyChanges, by: By) -> Key:  # noqa: A002 the path's name
+    async def change_key(
+        id: str,  # noqa: A002 the path's name
+        body: KeyChanges,
+        by: By,
+        if_match: IfMatch,
+    ) -> Key:
         """Change a key's name or scopes; the key itself stays the same."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_key(
-            database, decode_id("key", id), **changes, who=by.actor, now=runtime.now()
+            database,
+            decode_id("key", id),
+            **changes,
+            check=if_match.checking(Key.model_validate),
+            who=by.actor,
+            now=runtime.now(),
         )
         return Key.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def revoke_key(id: str, by: By) -> None:  # noqa: A002 the path's name
+    async def revoke_key(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Revoke a key: from now on it opens nothing."""
-        await configure.revoke_key(database, decode_id("key", id), who=by.actor, now=runtime.now())
+        await configure.revoke_key(
+            database,
+            decode_id("key", id),
+            check=if_match.checking(Key.model_validate),
+            who=by.actor,
+            now=runtime.now(),
+        )
 
     return router

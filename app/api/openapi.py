@@ -156,12 +156,14 @@ def _name_parameters(operation: dict[str, Any]) -> None:
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:
     """Every answer that is an error, as far as this operation can give it."""
+    named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
         HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
+        HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
     }
     by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
