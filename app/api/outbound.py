@@ -10,7 +10,7 @@ from app.api.dependencies import By, Caller, Keyring, make_router
 from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.outbound_requests import NewText, OutboundExportQuery, OutboundQuery, Resolution
+from app.api.outbound_requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
 from app.api.outbound_schemas import (
     Outbound,
     OutboundDetail,
@@ -116,7 +116,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
     async def send_text(
-        body: NewText,
+        body: OutboundCreate,
         by: By,
         idempotency_key: Annotated[
             str | None,
