@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.filters import BoolFilter
+from app.api.json_input import check_media_type
 from app.api.schemas import A_SENDER, Shown
-from app.domain.errors import InvalidInput
 from app.flows.import_contacts import import_contacts as run_import
 from app.flows.import_contacts import read_contacts
 from app.runtime import Runtime
@@ -116,9 +116,7 @@ def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Imported:
         """Add contacts from a CSV; each line gets its own result."""
         provider = runtime.get_provider()
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "text/csv":
-            raise InvalidInput("send a CSV with Content-Type: text/csv")
+        check_media_type(request, "text/csv")
         contacts = read_contacts(await request.body(), runtime.settings.default_region)
         await note(by, "contacts.import", "contacts", lines=len(contacts))
         results = await run_import(

@@ -146,4 +146,4 @@ def _read_message_id(text: str) -> int:
     try:
         return decode_id("msg", text)
     except NotFound as error:
-        raise InvalidInput(str(error), field="in_reply_to") from None
+        raise InvalidInput(str(error), field="in_reply_to", code="not-found") from None

@@ -106,4 +106,5 @@ async def _begin(chunks: Chunks) -> Chunks:
     try:
         return await begin(chunks)
     except InvalidInput as error:
-        raise InvalidInput(str(error), field=FIELDS.get(error.field or "", error.field)) from None
+        field = FIELDS.get(error.field or "", error.field)
+        raise InvalidInput(str(error), field=field, code=error.code) from None

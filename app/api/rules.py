@@ -262,9 +262,9 @@ async def _try_draft(runtime: Runtime, draft: domain.Rule, body: TrialRequest) -
             region=runtime.settings.default_region,
         )
     except InvalidInput as error:
-        raise InvalidInput(str(error), field=f"rule.{error.field}") from None
+        raise InvalidInput(str(error), field=f"rule.{error.field}", code=error.code) from None
     except NotFound as error:
-        raise InvalidInput(str(error), field="rule.id") from None
+        raise InvalidInput(str(error), field="rule.id", code="not-found") from None
 
 
 def _list_stated(body: RuleConditions) -> dict[str, Any]:

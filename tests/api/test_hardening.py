@@ -31,7 +31,7 @@ ANSWERS = [
     ("GET", "/sign-in", 200),
     ("POST", "/sign-in", 403),
     ("HEAD", "/sign-in", 200),
-    ("OPTIONS", "/sign-in", 405),
+    ("OPTIONS", "/sign-in", 204),
     ("GET", "/sign-in?link=x", 403),
     ("GET", "/nowhere", 404),
     ("GET", "/static/x/nothing", 404),
