@@ -16,9 +16,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from app.api.json_input import StrictRequest, check_media_type
 from app.domain.access import Actor, Scope, digest_secret
 from app.domain.addresses import CallerFinder
-from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
+from app.domain.errors import Fault, InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
 from app.storage.audit import add_audit
@@ -106,6 +107,7 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
             known = set(_list_parameters(self.dependant))
+            takes_json = self.body_field is not None
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
@@ -113,7 +115,10 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
                 keyring.check_prepared()
                 _check_parameters(request, known)
                 request.state.caller = caller
-                return await handle(Request(request.scope, _limit_body(request.receive)))
+                strict = StrictRequest(request.scope, _limit_body(request.receive))
+                if takes_json and await strict.body():
+                    check_media_type(strict)
+                return await handle(strict)
 
             return handle_strictly
 
@@ -181,11 +186,11 @@ def _check_parameters(request: Request, known: set[str]) -> None:
     found = []
     for name, count in counts.items():
         if name not in known:
-            found.append((name, _describe_unknown(name, known)))
+            found.append(Fault(name, _describe_unknown(name, known), "unknown"))
         elif count > 1:
-            found.append((name, "it may be given once"))
+            found.append(Fault(name, "it may be given once", "repeated"))
         elif "\0" in request.query_params[name]:
-            found.append((name, "it holds a NUL character, which no text can"))
+            found.append(Fault(name, "it holds a NUL character, which no text can"))
     if found:
         raise InvalidFields(found)
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
-from app.api.exports import FILES, answer_export, choose_type
+from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
-from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.outbound_requests import NewText, OutboundQuery, Resolution
+from app.api.outbound_requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
 from app.api.outbound_schemas import (
     Outbound,
     OutboundDetail,
@@ -23,6 +22,7 @@ from app.api.outbound_schemas import (
 )
 from app.api.schemas import Page
 from app.domain.errors import InvalidInput
+from app.domain.ids import decode_id
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
 from app.flows.draft import WantedText, digest_wanted
@@ -33,7 +33,6 @@ from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
 from app.storage.idempotency import Once
 
-LISTED: dict[int | str, dict[str, Any]] = {200: LINK_HEADER[200] | FILES}
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
         "headers": {
@@ -50,28 +49,16 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/outbound", "messages:read")
     database = runtime.database
 
-    @router.get("", response_model=Page[Outbound], responses=LISTED)
+    @router.get("", responses=LINK_HEADER)
     async def list_outbound(
         request: Request, response: Response, query: Annotated[OutboundQuery, Query()]
-    ) -> Any:
+    ) -> Page[Outbound]:
         """List what goes out and went out, newest first.
 
-        With several filters a page may be short or empty while `next` is not null. `Accept:
-        text/csv` or `application/x-ndjson` streams all that match.
+        With several filters a page may be short or empty while `next` is not null.
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        media_type = choose_type(request)
-        if media_type is not None:
-            return await answer_export(
-                request,
-                media_type,
-                read_outbound_pages(database, wanted),
-                show_outbound,
-                sheet=OUTBOUND,
-                name="outbound",
-                runtime=runtime,
-            )
         listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_time_position()
         page = await database.read(
@@ -79,6 +66,21 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         items = [Outbound.model_validate(each) for each in page.texts]
         return Page(items=items, next=listing.make_time_next(response, page.next))
+
+    @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
+    async def export_outbound(
+        query: Annotated[OutboundExportQuery, Query()],
+    ) -> StreamingResponse:
+        """Download every text that matches, as one file that is streamed."""
+        query = read_numbers(query, runtime.settings.default_region)
+        return await answer_export(
+            query.format,
+            read_outbound_pages(database, query.make_filter()),
+            show_outbound,
+            sheet=OUTBOUND,
+            name="outbound",
+            runtime=runtime,
+        )
 
     @router.get("/{id}")
     async def get_outbound(id: str) -> OutboundDetail:  # noqa: A002 the path's name
@@ -114,7 +116,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
     async def send_text(
-        body: NewText,
+        body: OutboundCreate,
         by: By,
         idempotency_key: Annotated[
             str | None,
