@@ -1,6 +1,6 @@
 """/audit: who did what."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -8,10 +8,26 @@ from pydantic import Field
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import TimeFilter
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import AuditEntry, Page
+from app.api.schemas import Page, Shown, Time, read_id
 from app.domain.ids import encode_subject
 from app.runtime import Runtime
 from app.storage import audit
+
+
+class AuditEntry(Shown):
+    """What somebody did."""
+
+    id: Annotated[str, read_id("aud")] = Field(description="opaque", examples=["aud_9"])
+    done_at: Time = Field(description="when it was done")
+    actor: str = Field(
+        description="`key:` and the key's name, `session:` or `cli:` and who it was; `stranger`"
+        " where a sign-in failed",
+        examples=["key:reporting"],
+    )
+    action: str = Field(description="stable for programs", examples=["rule.change"])
+    subject: str = Field(description="the id, number or name that it was done to")
+    detail: dict[str, Any] = Field(description="what was said or changed, by field; no secrets")
+    address: str | None = Field(description="where the request came from; null at a command line")
 
 
 class AuditQuery(ListQuery):

@@ -12,9 +12,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from app.api.alerts import Alert
 from app.api.dependencies import Keyring, make_router
 from app.api.outbound_schemas import Outbound
-from app.api.schemas import Alert, Message, Shown
+from app.api.schemas import Message, Shown
 from app.domain.access import Scope as KeyScope
 from app.domain.errors import AccessDenied, NotFound, Unavailable
 from app.domain.ids import decode_id, encode_id
@@ -38,7 +39,7 @@ data: {"id": "msg_1q", "source": "447700900123", "dest": "447700900100", "body":
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A stream that does not end by itself",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        "content": {"text/event-stream": {"schema": {"type": "string", "examples": [EXAMPLE]}}},
     }
 }
 

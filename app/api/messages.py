@@ -1,39 +1,27 @@
 """/messages: what came in, found by filters, one by one, or all as a file."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import Keyring, make_router
+from app.api.enums import MessageVia, OutcomeCode, ProblemCode, SortOrder
 from app.api.exports import EXPORTED, ExportQuery, answer_export
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter, read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import MessageDetail
-from app.api.schemas import Message, OutcomeCode, Page, ViaName, show_message
+from app.api.schemas import Message, Page, show_message
 from app.domain.ids import decode_id, find_number
 from app.domain.queries import MessageFilter, split_words
-from app.flows.export import MESSAGES, Order, read_pages
+from app.flows.export import MESSAGES, read_pages
 from app.runtime import Runtime
 from app.storage import search
 from app.storage.conversations import mark_read
 from app.storage.database import Connection
 from app.storage.outbound_texts import list_replies
 
-ProblemName = Literal[
-    "charset",
-    "control",
-    "time",
-    "time-ambiguous",
-    "no-id",
-    "no-source",
-    "no-dest",
-    "no-msg",
-    "unknown-number",
-    "id-reused",
-    "repeated",
-]
 MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
 
 
@@ -48,8 +36,8 @@ class MessageFilters(BaseModel):
         str | None,
         Field(max_length=200, description="every word is a substring of the body, case aside"),
     ] = None
-    problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
-    via: Annotated[ViaName | None, Field(description="how it came")] = None
+    problem: Annotated[ProblemCode | None, Field(description="what was odd about it")] = None
+    via: Annotated[MessageVia | None, Field(description="how it came")] = None
     unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
     outcome: Annotated[OutcomeCode | None, Field(description="what became of it")] = None
     rule_id: Annotated[str | None, Field(description="the rule that the outcome speaks of")] = None
@@ -61,7 +49,7 @@ class MessageFilters(BaseModel):
     mm_4: MergeFilter = Field(None, alias="mm.4")
     mm_5: MergeFilter = Field(None, alias="mm.5")
     order: Annotated[
-        Order,
+        SortOrder,
         Field(description="desc: newest stored first; asc: a feed whose `next` is never null"),
     ] = "desc"
 

@@ -22,7 +22,7 @@ class OptOutQuery(ListQuery):
     number: Annotated[NumberFilter, Field(description="whether this one is out")] = None
 
 
-class NewOptOut(Sent):
+class OptOutCreate(Sent):
     """A number that is to get no texts."""
 
     number: Annotated[
@@ -60,7 +60,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return listing.make_page(response, rows, OptOut.model_validate)
 
     @writing.post("", status_code=201)
-    async def add_opt_out(body: NewOptOut, response: Response, by: By) -> OptOut:
+    async def add_opt_out(body: OptOutCreate, response: Response, by: By) -> OptOut:
         """Opt a number out of texts from all our numbers, and cancel its waiting texts.
 
         A number that is already opted out keeps its reason. Reading what it texted needs

@@ -11,7 +11,7 @@ from app.api.etags import IfMatch
 from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.outbound_requests import NewText, OutboundExportQuery, OutboundQuery, Resolution
+from app.api.outbound_requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
 from app.api.outbound_schemas import (
     Outbound,
     OutboundDetail,
@@ -117,7 +117,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
     async def send_text(
-        body: NewText,
+        body: OutboundCreate,
         by: By,
         idempotency_key: Annotated[
             str | None,
