@@ -11,8 +11,10 @@ from app.api.errors import (
     IDEMPOTENCY_KINDS,
     MEDIA_TYPE,
     NO_PROVIDER,
+    NOT_FINISHED,
     PROBLEMS,
     PROVIDER_PROBLEMS,
+    TOO_MANY,
     Kind,
 )
 from app.api.inbound import PATH
@@ -105,14 +107,17 @@ _CONFLICTING = frozenset(
         "send_text",
         "cancel_outbound",
         "resolve_outbound",
+        "get_background_send",
     }
 )
 # What asks the provider.
-_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
+_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "provider"})
 # What single operations can end in besides.
 _SPECIAL: dict[str, tuple[Kind, ...]] = {
-    "send_text": (NO_PROVIDER, *IDEMPOTENCY_KINDS.values()),
+    "send_text": (NO_PROVIDER,),
     "cancel_outbound": PROVIDER_PROBLEMS,
+    "get_report": (TOO_MANY,),
+    "get_background_send": (NOT_FINISHED,),
 }
 
 
@@ -159,7 +164,8 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
     named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
-        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
+        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING
+        and "idempotency-key" not in named,
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
@@ -167,7 +173,9 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
     }
     by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    for kind in (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ())):
+    once = IDEMPOTENCY_KINDS.values() if "idempotency-key" in named else ()
+    kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()), *once)
+    for kind in dict.fromkeys(kinds):
         if not excluded.get(kind.status, False):
             by_status.setdefault(int(kind.status), []).append(kind)
     for status, alike in sorted(by_status.items()):

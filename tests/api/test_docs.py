@@ -16,7 +16,7 @@ from app.api.rest import build_rest
 from tests.api.running import Running
 
 Operation = tuple[str, str]
-ASKING = {"credits", "reports", "contacts", "groups", "users"}
+ASKING = {"credits", "reports", "contacts", "groups", "users", "provider"}
 
 
 def list_operations(schema: dict[str, Any]) -> dict[Operation, dict[str, Any]]:
