@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(is_asked: bool) -> None:  # noqa: FBT001 as Typer calls it
+def _print_version(is_asked: bool) -> None:
     if is_asked:
         typer.echo(f"letterbox {__version__}")
         raise typer.Exit
@@ -35,7 +35,7 @@ def _print_version(is_asked: bool) -> None:  # noqa: FBT001 as Typer calls it
 @app.callback()
 def letterbox(
     *,
-    version: Annotated[  # noqa: ARG001 the callback answers it
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version and exit."

@@ -68,9 +68,7 @@ def outbound(
     file_format: FormatOption = Format.CSV,
     to: Annotated[str, typer.Option(help="Only to this number.")] = "",
     source: Annotated[str, typer.Option(help="Only from this number or name of ours.")] = "",
-    status: Annotated[
-        OutboundStatus | None, typer.Option(help="Only with this status.")
-    ] = None,
+    status: Annotated[OutboundStatus | None, typer.Option(help="Only with this status.")] = None,
 ) -> None:
     """Write every text of the outbox to stdout, newest first, in constant memory."""
 

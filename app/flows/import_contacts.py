@@ -77,7 +77,7 @@ def _is_heading(line: int, row: Sequence[str]) -> bool:
     if len(row) == 1 and any(separator in row[0] for separator in ";\t"):
         raise InvalidInput(f"line {line} has no commas: save the file with commas between cells")
     found = find_contact_columns(row)
-    if len(set(found) & set(_COLUMNS[:_FIXED_COLUMNS])) < 2:  # noqa: PLR2004 one may be anybody's name
+    if len(set(found) & set(_COLUMNS[:_FIXED_COLUMNS])) < 2:
         return False
     for place, name in enumerate(found):
         wanted = _COLUMNS[min(place, _FIXED_COLUMNS)]

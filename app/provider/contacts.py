@@ -43,7 +43,7 @@ def read_contacts(text: str) -> AddressBook[Contact]:
 
 
 def find_contact_columns(headings: Sequence[str]) -> list[str | None]:
-    """What each column holds: name, number, email or groups; None where the heading says nothing."""
+    """What each column holds (name, number, email or groups), None where nobody knows."""
     columns = {place: name for name, place in find_columns(headings, CONTACT_SYNONYMS).items()}
     for place, heading in enumerate(map(normalise_heading, headings)):
         if heading.rstrip("0123456789") in _GROUPS:

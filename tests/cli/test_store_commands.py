@@ -58,9 +58,7 @@ def test_a_number_is_removed_once_somebody_agreed(run: Run) -> None:
         ["numbers", "rotate-auth", OURS],
     ],
 )
-def test_whoever_makes_a_secret_is_told_that_it_is_shown_once(
-    run: Run, command: list[str]
-) -> None:
+def test_whoever_makes_a_secret_is_told_that_it_is_shown_once(run: Run, command: list[str]) -> None:
     run("numbers", "add", OURS)
     made = run(*command)
     assert "shown only this once" in made.stderr

@@ -1,4 +1,4 @@
-"""The CSV of contacts that people hand over: its heading, its columns, and what is wrong with it."""
+"""The CSV of contacts that people hand over: its heading and its columns."""
 
 import pytest
 
