@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import structlog
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
 from app.domain.errors import LoginRefused, Unavailable
@@ -39,36 +40,39 @@ METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 log = structlog.get_logger("letterbox.health")
 
-State = Literal["ok", "degraded"]
+HealthState = TypeAliasType(
+    "HealthState",
+    Annotated[Literal["ok", "degraded"], Field(description="Whether something is well")],
+)
 MeasureDisk = Callable[[str], tuple[int, int, int]]
 
 
 class Liveness(BaseModel):
     """It answers, so it lives."""
 
-    status: Literal["ok"] = "ok"
+    status: Annotated[Literal["ok"], Field(description="always, if it answers")] = "ok"
 
 
 class Part(BaseModel):
     """One thing that the service stands on."""
 
-    status: State = "ok"
-    detail: str = ""
+    status: Annotated[HealthState, Field(description="whether it is well")] = "ok"
+    detail: Annotated[str, Field(description="what is the matter, or how much there is")] = ""
 
 
 class Readiness(BaseModel):
     """`ready` while /inbound can acknowledge; `status` is `ok` where every part is."""
 
-    ready: bool
-    status: State
-    database: Part
-    disk: Part
-    spool: Part
-    workers: Part
-    sender: Part
-    connections: Part
-    clock: Part
-    loops: dict[str, Part]
+    ready: bool = Field(description="whether messages can be acknowledged")
+    status: HealthState = Field(description="`ok` if every part is")
+    database: Part = Field(description="whether it answers")
+    disk: Part = Field(description="whether the disk of DATA_DIR has room")
+    spool: Part = Field(description="whether it can be written, and what waits in it")
+    workers: Part = Field(description="whether messages are handled")
+    sender: Part = Field(description="whether texts go out")
+    connections: Part = Field(description="whether more callers can connect")
+    clock: Part = Field(description="whether the clock is right")
+    loops: dict[str, Part] = Field(description="the loops of this process, by name")
 
 
 class Findings(NamedTuple):

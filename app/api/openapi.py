@@ -1,7 +1,7 @@
 """The description of every path as OpenAPI, /inbound included, which no framework knows of."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -17,6 +17,7 @@ from app.api.errors import (
 )
 from app.api.inbound import PATH
 from app.api.schemas import A_SENDER, OUR_NUMBER
+from app.domain.errors import FaultCode
 from app.provider.bodies import MAX_BYTES
 
 DESCRIPTION = """
@@ -40,6 +41,10 @@ _PROBLEM: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "request_id": {
+            "type": "string",
+            "description": "as in the header `X-Request-Id` and in the log",
+        },
         "code": {"type": "integer", "description": "the provider's error code"},
         "text": {"type": "string", "description": "what the provider says of its code"},
         "details": {
@@ -52,8 +57,20 @@ _PROBLEM: dict[str, Any] = {
             "description": "with 422: each field that is off",
             "items": {
                 "type": "object",
-                "required": ["field", "detail"],
-                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+                "required": ["field", "code", "detail"],
+                "properties": {
+                    "field": {
+                        "type": "string",
+                        "description": "its name; those of nested fields have dots between",
+                        "examples": ["to.3"],
+                    },
+                    "code": {
+                        "type": "string",
+                        "enum": list(get_args(FaultCode)),
+                        "description": "what is wrong with it; new codes may be added",
+                    },
+                    "detail": {"type": "string", "description": "the same for people"},
+                },
             },
         },
     },
@@ -139,11 +156,14 @@ def _name_parameters(operation: dict[str, Any]) -> None:
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:
     """Every answer that is an error, as far as this operation can give it."""
+    named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
         HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
+        HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
     }
     by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.api.schemas import Number
+from app.api.schemas import VirtualNumber
 from app.cli.offline import find_actor, run_on_database
 from app.cli.output import SHOWN_ONCE, JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.numbers import normalise_number
@@ -30,7 +30,7 @@ def list_numbers(*, as_json: JsonOption = False) -> None:
 
     found = run_on_database(read)
     if as_json:
-        print_json([Number.model_validate(each) for each in found])
+        print_json([VirtualNumber.model_validate(each) for each in found])
         return
     print_table(
         ("number", "label", "auth values", "last text"),
@@ -115,7 +115,7 @@ def remove(
 
 def _print_auth(made: NumberWithAuth, *, as_json: bool) -> None:
     if as_json:
-        shown = Number.model_validate(made.number).model_dump(mode="json")
+        shown = VirtualNumber.model_validate(made.number).model_dump(mode="json")
         shown["auth"][0]["value"] = made.value
         typer.echo(json.dumps(shown))
         return

@@ -1,6 +1,7 @@
 """The description of the interface: complete, with fictitious numbers, and shown by ourselves."""
 
 import asyncio
+import json
 import re
 import time
 from typing import Any
@@ -36,8 +37,8 @@ async def test_every_route_is_described_and_nothing_else(lone_api: Running) -> N
     }
     described = list_operations((await lone_api.client.get("/openapi.json")).json())
     inbound = {("GET", "/inbound"), ("POST", "/inbound")}
-    page = {("GET", "/docs"), ("GET", "/docs.css"), ("GET", "/openapi.json")}
-    assert set(described) == (routed | inbound) - page
+    pages = {"/docs", "/docs.css", "/openapi.json", "/problems", "/problems/{slug}"}
+    assert set(described) == (routed | inbound) - {("GET", page) for page in pages}
     names = [operation["operationId"] for operation in described.values()]
     assert len(set(names)) == len(names)
 
@@ -85,6 +86,24 @@ async def test_every_parameter_is_explained(lone_api: Running) -> None:
     ]
     assert bare == []
     assert all(operation["summary"] for operation in list_operations(schema).values())
+
+
+async def test_no_change_has_a_default_which_generated_clients_would_send(
+    lone_api: Running,
+) -> None:
+    schema = (await lone_api.client.get("/openapi.json")).json()
+    schemas = schema["components"]["schemas"]
+    changes = [
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for (method, _), operation in list_operations(schema).items()
+        if method == "PATCH"
+    ]
+    assert {"RuleChanges", "NumberChanges", "KeyChanges"} <= set(changes)
+    for name in changes:
+        assert "required" not in schemas[name]
+        assert '"default"' not in json.dumps(schemas[name])
+    until = schemas["RuleChanges"]["properties"]["valid_until"]
+    assert {"type": "null"} in until["anyOf"]
 
 
 async def test_every_number_of_the_description_is_fiction(lone_api: Running) -> None:

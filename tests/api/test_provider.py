@@ -156,7 +156,6 @@ async def test_duplicates_are_refused_ignored_or_overwritten(both: Both) -> None
         (b'Ada,"1', CSV, "line 1 is no CSV"),
         (b'"A\nda",1,', CSV, "line 2 ends a cell with a line break"),
         (b"A\0da,1,", CSV, "NUL"),
-        (b"{}", {"Content-Type": "application/json"}, "Content-Type: text/csv"),
     ],
 )
 async def test_a_csv_that_is_none_is_refused_before_any_call(
