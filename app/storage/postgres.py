@@ -9,7 +9,8 @@ import asyncpg
 import structlog
 
 from app.domain.database_url import name_address as name_address
-from app.domain.database_url import prepare_url, split_hosts, wants_system_roots
+from app.domain.database_url import prepare_url, wants_system_roots
+from app.domain.database_url import split_hosts as split_hosts
 from app.domain.errors import SetupError, Unavailable
 from app.storage.servers import OldServer, Server, Servers
 
