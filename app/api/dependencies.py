@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from app.api.etags import ETAG_HEADER, is_single, tag_answer
 from app.api.json_input import StrictRequest, check_media_type
 from app.domain.access import Actor, Scope, digest_secret
 from app.domain.addresses import CallerFinder
@@ -103,11 +104,27 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
             security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
             options["openapi_extra"] = security | (options.get("openapi_extra") or {})
             super().__init__(path, endpoint, **options)
+            if self._is_tagged:
+                headers = {str(self.status_code or 200): {"headers": ETAG_HEADER}}
+                self.openapi_extra = {
+                    **security,
+                    **(self.openapi_extra or {}),
+                    "responses": headers,
+                }
+
+        @property
+        def _is_tagged(self) -> bool:
+            """Whether it answers with a resource as GET shows it."""
+            shows = {"GET", "PATCH"} & (self.methods or set())
+            return bool(shows or self.status_code == HTTPStatus.CREATED) and is_single(
+                self.response_model
+            )
 
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
             known = set(_list_parameters(self.dependant))
             takes_json = self.body_field is not None
+            is_tagged = self._is_tagged
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
@@ -118,7 +135,8 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
                 strict = StrictRequest(request.scope, _limit_body(request.receive))
                 if takes_json and await strict.body():
                     check_media_type(strict)
-                return await handle(strict)
+                answer = await handle(strict)
+                return tag_answer(strict, answer) if is_tagged else answer
 
             return handle_strictly
 

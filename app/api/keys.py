@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.enums import ApiScope
+from app.api.etags import IfMatch
 from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import ApiKey, ApiKeyWithSecret, Changes, Page, Sent, Text
 from app.domain.ids import decode_id
@@ -74,17 +75,33 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return ApiKey.model_validate(await database.read(keys.get_key, decode_id("key", id)))
 
     @router.patch("/{id}")
-    async def change_key(id: str, body: KeyChanges, by: By) -> ApiKey:  # noqa: A002 the path's name
+    async def change_key(
+        id: str,  # noqa: A002 the path's name
+        body: KeyChanges,
+        by: By,
+        if_match: IfMatch,
+    ) -> ApiKey:
         """Change a key's name or scopes; the key itself stays the same."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_key(
-            database, decode_id("key", id), **changes, who=by.actor, now=runtime.now()
+            database,
+            decode_id("key", id),
+            **changes,
+            check=if_match.checking(ApiKey.model_validate),
+            who=by.actor,
+            now=runtime.now(),
         )
         return ApiKey.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def revoke_key(id: str, by: By) -> None:  # noqa: A002 the path's name
+    async def revoke_key(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Revoke a key: from now on it opens nothing."""
-        await configure.revoke_key(database, decode_id("key", id), who=by.actor, now=runtime.now())
+        await configure.revoke_key(
+            database,
+            decode_id("key", id),
+            check=if_match.checking(ApiKey.model_validate),
+            who=by.actor,
+            now=runtime.now(),
+        )
 
     return router

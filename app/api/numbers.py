@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.etags import IfMatch
 from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import (
     OUR_NUMBER,
@@ -123,29 +124,43 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return show(found)
 
     @router.patch("/{number}")
-    async def change_number(number: str, body: NumberChanges, by: By) -> VirtualNumber:
+    async def change_number(
+        number: str, body: NumberChanges, by: By, if_match: IfMatch
+    ) -> VirtualNumber:
         """Change a number's label, merge field names or reply to an opt-out."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_number(
-            database, normalise_number(number, region), changes, who=by.actor, now=runtime.now()
+            database,
+            normalise_number(number, region),
+            changes,
+            check=if_match.checking(show),
+            who=by.actor,
+            now=runtime.now(),
         )
         return show(changed)
 
     @router.delete("/{number}", status_code=204)
-    async def remove_number(number: str, by: By) -> None:
+    async def remove_number(number: str, by: By, if_match: IfMatch) -> None:
         """Remove a number with its auth values; its messages stay."""
         await configure.remove_number(
-            database, normalise_number(number, region), who=by.actor, now=runtime.now()
+            database,
+            normalise_number(number, region),
+            check=if_match.checking(show),
+            who=by.actor,
+            now=runtime.now(),
         )
 
     @router.post("/{number}/rotate-auth")
-    async def rotate_auth(number: str, by: By, body: Rotation | None = None) -> NumberWithAuth:
+    async def rotate_auth(
+        number: str, by: By, if_match: IfMatch, body: Rotation | None = None
+    ) -> NumberWithAuth:
         """Make a new auth value, shown in this answer alone; the one before it stays a while."""
         overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
         rotated = await configure.rotate_auth(
             database,
             normalise_number(number, region),
             overlap=overlap,
+            check=if_match.checking(show),
             who=by.actor,
             now=runtime.now(),
         )

@@ -185,10 +185,10 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
     paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
     schema["paths"] = {**dict(paths), PATH: describe_inbound()}
     for path, operations in schema["paths"].items():
-        for method, operation in operations.items():
+        for operation in operations.values():
             operation.setdefault("security", [])
             if path.startswith(PREFIX):
-                _add_problems(operation, path, method)
+                _add_problems(operation, path)
                 _explain_parameters(operation)
     used = {
         operation["tags"][0]
@@ -232,15 +232,16 @@ def _explain_parameters(operation: dict[str, Any]) -> None:
             schema |= given[0]
 
 
-def _add_problems(operation: dict[str, Any], path: str, method: str) -> None:
+def _add_problems(operation: dict[str, Any], path: str) -> None:
     """Every answer that is an error, as far as this operation can give it."""
+    named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
         HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
-        HTTPStatus.PRECONDITION_FAILED: method not in {"patch", "delete"} or path[-1] != "}",
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
+        HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
     }
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
     kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()))

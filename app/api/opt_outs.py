@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.etags import IfMatch
 from app.api.filters import NumberFilter, read_numbers
 from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, OptOut, Page, Sent, Text
@@ -87,10 +88,15 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return OptOut.model_validate(found)
 
     @writing.delete("/{number}", status_code=204)
-    async def remove_opt_out(number: str, by: By) -> None:
+    async def remove_opt_out(number: str, by: By, if_match: IfMatch) -> None:
         """Let a number be texted again."""
-        wanted = normalise_number(number, region)
-        await opt_in(runtime.database, wanted, who=by.actor, now=runtime.now())
+        await opt_in(
+            runtime.database,
+            normalise_number(number, region),
+            check=if_match.checking(OptOut.model_validate),
+            who=by.actor,
+            now=runtime.now(),
+        )
 
     both = APIRouter()
     both.include_router(reading)

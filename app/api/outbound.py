@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
+from app.api.etags import IfMatch
 from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
@@ -85,7 +86,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     @router.get("/{id}")
     async def get_outbound(id: str) -> OutboundDetail:  # noqa: A002 the path's name
         """Get one text, with every call that was made for it and every change of its status."""
-        return await database.read(_read_detail, decode_id("out", id))
+        return await _read(runtime, id)
 
     @router.get("/{id}/recipients", responses=LINK_HEADER)
     async def list_recipients(
@@ -149,12 +150,13 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return JSONResponse(done.answer, 202)
 
     @router.post("/{id}/cancel")
-    async def cancel_outbound(id: str, by: By) -> Outbound:  # noqa: A002 the path's name
+    async def cancel_outbound(id: str, by: By, if_match: IfMatch) -> Outbound:  # noqa: A002 the path's name
         """Cancel a text that is waiting here or scheduled at the provider.
 
         409 says why it can no longer be cancelled; cancelling twice changes nothing. Without the
         scope `messages:read` the `body` is empty.
         """
+        await if_match.check_read(lambda: _read(runtime, id))
         found = await cancel_text(
             runtime.database,
             runtime.get_provider,
@@ -170,11 +172,13 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         id: str,  # noqa: A002 the path's name
         body: Resolution,
         by: By,
+        if_match: IfMatch,
     ) -> Outbound:
         """Say what became of an uncertain text, as the provider's Messages report shows it.
 
         `sent` ends the doubt, `resend` sends it again, `failed` gives it up.
         """
+        await if_match.check_read(lambda: _read(runtime, id))
         found = await resolve_text(
             runtime.database,
             decode_id("out", id),
@@ -203,6 +207,10 @@ def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
         raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
     owner = "setting" if by.key_id is None else str(by.key_id)
     return Once(owner, key, digest_wanted(wanted))
+
+
+async def _read(runtime: Runtime, id: str) -> OutboundDetail:  # noqa: A002 the path's name
+    return await runtime.database.read(_read_detail, decode_id("out", id))
 
 
 def _read_detail(conn: Connection, number: int) -> OutboundDetail:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.enums import LoopSign, Weekday
+from app.api.etags import IfMatch
 from app.api.filters import TimeFilter
 from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, Changes, Page, Rule, Sent, Shown, Text
@@ -223,23 +224,33 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Rule.model_validate(await database.read(rules.get_rule, decode_id("rul", id)))
 
     @router.patch("/{id}")
-    async def change_rule(id: str, body: RuleChanges, by: By) -> Rule:  # noqa: A002 the path's name
+    async def change_rule(
+        id: str,  # noqa: A002 the path's name
+        body: RuleChanges,
+        by: By,
+        if_match: IfMatch,
+    ) -> Rule:
         """Change a rule; it takes effect at once, in every process."""
         changed = await edit_rules.change_rule(
             database,
             decode_id("rul", id),
             _list_stated(body),
             region=region,
+            check=if_match.checking(Rule.model_validate),
             who=by.actor,
             now=runtime.now(),
         )
         return Rule.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def remove_rule(id: str, by: By) -> None:  # noqa: A002 the path's name
+    async def remove_rule(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Remove a rule; what it answered stays."""
         await edit_rules.remove_rule(
-            database, decode_id("rul", id), who=by.actor, now=runtime.now()
+            database,
+            decode_id("rul", id),
+            check=if_match.checking(Rule.model_validate),
+            who=by.actor,
+            now=runtime.now(),
         )
 
     both = APIRouter()

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.api.dependencies import By, Keyring, make_router
 from app.api.enums import SenderState
+from app.api.etags import IfMatch
 from app.api.schemas import Sent, Shown, Text, Time
 from app.flows.steer import pause_sending, resume_sending
 from app.runtime import Runtime
@@ -49,12 +50,13 @@ def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return await runtime.database.read(_show)
 
     @router.post("")
-    async def change_sender(body: SenderChange, by: By) -> Sender:
+    async def change_sender(body: SenderChange, by: By, if_match: IfMatch) -> Sender:
         """Pause all sending, or have it go on, also where an error about the account stopped it.
 
         While it is paused texts keep their places, calls under way end, and automatic replies
         whose time is over expire.
         """
+        await if_match.check_read(get_sender_state)
         now = runtime.now()
         steer = pause_sending if body.state == "paused" else resume_sending
         await runtime.database.write(steer, by.actor, body.reason, now)
