@@ -20,7 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from app.cli.listening import configure_server, find_base
 from app.cli.login_link import write_link
 from app.cli.logs import configure_logging
-from app.domain.errors import SetupError, Unavailable
+from app.domain.errors import LetterboxError, SetupError, Unavailable
 from app.ending import catching_end, limit_end
 from app.flows.metrics import MULTIPROCESS_VARIABLE
 from app.flows.sign_in import make_login_link
@@ -109,7 +109,7 @@ def serve_supervised(listener: socket.socket) -> None:
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
         runtime = open_runtime(settings, "web")
-    except SetupError as error:
+    except LetterboxError as error:
         log.error("ending", error=str(error))
         sys.exit(STARTUP_FAILURE)
     if not _serve(runtime, listener) or runtime.failure is not None:
