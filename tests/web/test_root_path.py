@@ -155,7 +155,7 @@ def test_every_address_on_a_page_begins_with_the_path() -> None:
 async def test_the_paths_of_our_own_are_known(neighbour: Visitor) -> None:
     app = neighbour.running.app
     paths = {"/inbound", *(f"/{part}" for part in REST_PARTS)}
-    pages = app._pages  # type: ignore[attr-defined]
+    pages = app._pages
     while not hasattr(pages, "routes"):
         pages = pages._app
     paths |= {route.path for route in pages.routes}
