@@ -55,6 +55,7 @@ def wait_until_it_runs(url: str) -> None:
     pytest.fail("the simulator did not start")
 
 
+@pytest.mark.slow
 def test_served_process_plays_the_provider_and_ends_cleanly_while_it_holds_a_call() -> None:
     with (
         served("--forward-to", "http://127.0.0.1:1/in", "--auth", "x") as (process, url),
@@ -78,6 +79,7 @@ def test_served_process_plays_the_provider_and_ends_cleanly_while_it_holds_a_cal
     assert f"Number    {VMN} forwards to http://127.0.0.1:1/in" in notes
 
 
+@pytest.mark.slow
 def test_beginning_can_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "provider.json"
     path.write_text('{"accounts": [{"username": "me", "token": "mine", "credits": "2.5"}]}')
