@@ -214,4 +214,5 @@ def _describe_type(schema: dict[str, Any]) -> str:
         return " or ".join(_describe_type(each) for each in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(escape(str(each)) for each in schema["enum"])
-    return escape(schema.get("format") or str(schema.get("type", "")))
+    kind = schema.get("type", "")
+    return escape(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))
