@@ -162,6 +162,8 @@ _SPECIAL: dict[str, tuple[Kind, ...]] = {
     "get_background_send": (NOT_FINISHED,),
 }
 
+_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
+_NO_LETTER = re.compile("[^A-Za-z0-9]+")
 _PAGE = re.compile(r"\bPage_(\w+)_$")
 
 
@@ -222,6 +224,8 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         }
     }
     _tidy([schema["paths"], components])
+    for name, each in schemas.items():
+        _name_constants(name, each)
     components["schemas"] = {_name_page(name): each for name, each in sorted(schemas.items())}
     return schema
 
@@ -285,14 +289,30 @@ def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
     return described
 
 
+def _name_constants(name: str, schema: dict[str, Any]) -> None:
+    """Constants that begin with their enum's name: in Go those of all enums share one scope."""
+    if "enum" in schema:
+        begin = _WORD.sub("_", name).upper()
+        schema["x-enum-varnames"] = [
+            f"{begin}_{_NO_LETTER.sub('_', value).upper()}" for value in schema["enum"]
+        ]
+
+
 def _tidy(node: Any, *, is_fields: bool = False) -> None:
-    """Give pages names that read well, and take out titles, which only repeat names."""
+    """Name pages well, write null as a type, and take out titles, which only repeat names.
+
+    Several generators make a class of its own of each union, also of that with null.
+    """
     if isinstance(node, list):
         for each in node:
             _tidy(each)
     elif isinstance(node, dict):
         if not is_fields and isinstance(node.get("title"), str):
             del node["title"]
+        match node.get("anyOf"):
+            case [{"type": str(kind), **rest}, {"type": "null"}]:
+                del node["anyOf"]
+                node |= {**rest, **node, "type": [kind, "null"]}
         if isinstance(node.get("$ref"), str):
             node["$ref"] = _name_page(node["$ref"])
         for name, each in node.items():

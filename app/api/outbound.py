@@ -51,7 +51,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         place = listing.find_time_position()
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit
@@ -90,7 +90,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
         For a text to a number these are its parts.
         """
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await database.read(
             _read_recipients,
             decode_id("out", id),
