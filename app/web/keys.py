@@ -15,10 +15,10 @@ from app.web.site import Site, Visit
 PATH = "/keys"
 MAX_NAME = 200
 SCOPE_LABELS: dict[Scope, str] = {
-    "messages:read": "Read texts, conversations, the outbox and the figures; mark as read",
+    "messages:read": "Read texts, conversations, the outbox and statistics; mark as read",
     "messages:send": "Send, cancel, resolve texts; change opt-outs; with the first, replay texts",
     "rules:write": "Change rules; with the first, try them on texts",
-    "admin": "Everything, numbers and keys as well",
+    "admin": "Everything, including numbers and keys",
 }
 
 
@@ -64,7 +64,7 @@ async def ask_to_revoke(visit: Visit) -> Response:
 async def revoke_key(visit: Visit) -> Response:
     key = await _find(visit)
     await configure.revoke_key(visit.database, key.id, who=visit.actor, now=visit.now)
-    return visit.redirect(PATH, f"The key {key.name} opens nothing any more.")
+    return visit.redirect(PATH, f"The key {key.name} has been revoked.")
 
 
 async def _show_list(

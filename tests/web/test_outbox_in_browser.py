@@ -47,7 +47,7 @@ async def test_a_scheduled_text_is_cancelled(desk: Desk, office: Office, scripts
         await tab.page.goto(address)
         await expect(tab.page.locator("#text .badge").first).to_have_text("Scheduled")
         await tab.page.click("text=Cancel this text")
-        await expect(tab.page.get_by_text("Cancelled: it does not go out.")).to_be_visible()
+        await expect(tab.page.get_by_text("Cancelled: it will not be sent.")).to_be_visible()
         await expect(tab.page.locator("#text .badge").first).to_have_text("Cancelled")
         await expect(tab.page.locator("#text table").first).to_contain_text("Grace")
 
@@ -64,9 +64,9 @@ async def test_an_uncertain_text_is_settled_by_a_person(
         page = tab.page
         await page.goto(address)
         await expect(page.locator("#text .badge").first).to_have_text("Uncertain")
-        await page.check("text=It was not, and need not be")
-        await page.click("text=Settle it")
-        await expect(page.get_by_text("Noted: it was not sent.")).to_be_visible()
+        await page.check("text=Not sent, do not resend")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_text("Saved as not sent.")).to_be_visible()
         await expect(page.locator("#text .badge").first).to_have_text("Failed")
 
 
