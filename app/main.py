@@ -1,6 +1,5 @@
 """The web process: /inbound ahead of the framework, then the REST interface and the pages."""
 
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -19,8 +18,6 @@ from app.web.application import Pages
 from app.web.rendering import Renderer
 from app.worker import run_flows
 
-# The collector's walks over what the start made would cost a tenth of the throughput.
-GC_THRESHOLD = 50_000
 # What the REST interface answers by the first part of the path; all other paths are pages.
 REST_PARTS = frozenset(
     {"api", "docs", "docs.css", "openapi.json", "problems", "livez", "readyz", "metrics"}
@@ -44,9 +41,6 @@ def build_app(
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
             runtime.spawn_work(run_flows(runtime))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 20, 20)
         try:
             yield
         finally:

@@ -17,6 +17,19 @@ from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox
 from tests.support.postgres import PostgresServer, running_postgres
 
+# Where one of these runs, there is a server, a browser or a service to wait for.
+SLOW_FIXTURES = frozenset(
+    {"postgres_server", "durable_server", "browser", "office", "bare_service"}
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make test-fast` leaves out, as far as fixtures show it."""
+    assert isinstance(item, pytest.Function)
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in parameters or not SLOW_FIXTURES.isdisjoint(item.fixturenames):
+        item.add_marker("slow")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

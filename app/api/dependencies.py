@@ -27,7 +27,7 @@ from app.storage.audit import add_audit
 from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
 
 PREFIX = "/api/v1"
-SECURITY_SCHEME = "key"
+SECURITY_SCHEME = "bearerAuth"
 # Every body that this interface takes is small.
 MAX_BODY_BYTES = 256 * 1024
 

@@ -105,9 +105,10 @@ class _Written:
 def render_docs(schema: dict[str, Any]) -> str:
     """The page, from the OpenAPI description."""
     groups: dict[str, list[str]] = {}
+    problems = schema["components"].get("responses", {})
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            shown = _render_operation(path, method, operation)
+            shown = _render_operation(path, method, operation, problems)
             groups.setdefault(operation["tags"][0], []).append(shown)
     sections = "".join(f"<h2>{escape(name)}</h2>{''.join(shown)}" for name, shown in groups.items())
     schemas = "".join(
@@ -149,14 +150,17 @@ def _mark_code(text: str) -> str:
     return _CODE.sub(r"<code>\1</code>", text)
 
 
-def _render_operation(path: str, method: str, operation: dict[str, Any]) -> str:
+def _render_operation(
+    path: str, method: str, operation: dict[str, Any], problems: dict[str, Any]
+) -> str:
     parameters = [
         (each["name"], _describe_type(each["schema"]), each.get("description", ""))
         for each in operation.get("parameters", [])
     ]
     answers = [
-        (status, _describe_content(each), each.get("description", ""))
+        (status, _describe_content(answer), answer.get("description", ""))
         for status, each in operation["responses"].items()
+        for answer in (problems[each["$ref"].rpartition("/")[2]] if "$ref" in each else each,)
     ]
     body = operation.get("requestBody")
     text = operation.get("description", "")
@@ -206,4 +210,5 @@ def _describe_type(schema: dict[str, Any]) -> str:
         return " or ".join(_describe_type(each) for each in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(escape(str(each)) for each in schema["enum"])
-    return escape(schema.get("format") or str(schema.get("type", "")))
+    kind = schema.get("type", "")
+    return escape(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))

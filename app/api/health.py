@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
-from app.domain.errors import Unavailable
+from app.domain.errors import LoginRefused, Unavailable
 from app.flows.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.alerts import list_open_subjects
@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where
 # a text could go out and none does.
 MAX_LAG = timedelta(seconds=60)
+
+REFUSED_LOGIN = "it refuses the user name or password: check LETTERBOX_DATABASE_URL"
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -104,7 +106,9 @@ def make_health_router(
         """Say whether messages are taken, and how the parts are."""
         found = await _ask_database(runtime)
         parts = {
-            "database": _judge_database(found, runtime.database.fault),
+            "database": _judge_database(
+                found, runtime.database.fault, is_login_refused=runtime.is_login_refused
+            ),
             "disk": _look_at_disk(str(runtime.data_dir.path), measure_disk),
             "spool": _judge_spool(runtime),
             "workers": judge_workers(
@@ -146,7 +150,8 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
     try:
         now = runtime.now()
         return await runtime.database.read_within(PATIENCE_SECONDS, lambda conn: _find(conn, now))
-    except Unavailable:
+    except Unavailable as error:
+        runtime.is_login_refused = isinstance(error, LoginRefused)
         return None
     except Exception:
         # For example a missing or damaged table, or a missing permission: report it as it is now.
@@ -164,11 +169,12 @@ def _find(conn: Connection, now: datetime) -> Findings:
     )
 
 
-def _judge_database(found: Findings | None, fault: str | None) -> Part:
+def _judge_database(found: Findings | None, fault: str | None, *, is_login_refused: bool) -> Part:
     if fault is not None:
         return Part(status="degraded", detail=f"{fault}. Messages go to the spool.")
     if found is None:
-        return Part(status="degraded", detail="it does not answer; messages go to the spool")
+        reason = REFUSED_LOGIN if is_login_refused else "it does not answer"
+        return Part(status="degraded", detail=f"{reason}; messages go to the spool")
     return Part()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+JSON = "application/json"
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -39,13 +40,17 @@ def parse_json(data: bytes) -> Any:
         raise _refuse("a number has too many digits") from None
 
 
-def check_media_type(request: Request, media_type: str = "application/json") -> None:
-    """Raises HTTPException 415 for a body of another type, in another charset, or compressed."""
+def check_media_type(request: Request, *accepted: str) -> None:
+    """Raises HTTPException 415 for a body of another type, in another charset, or compressed.
+
+    Errors name the first type that is accepted; without any it is JSON.
+    """
+    media_type, *others = accepted or (JSON,)
     told = Message()
-    told["content-type"] = request.headers.get("content-type", "application/octet-stream")
+    told["content-type"] = request.headers.get("content-type", "")
     sent = told.get_content_type()
-    is_alike = media_type == "application/json" and sent.endswith("+json")
-    if sent != media_type and not is_alike:
+    is_alike = media_type == JSON and sent.endswith("+json")
+    if sent not in {media_type, *others} and not is_alike:
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the body with Content-Type: {media_type}"
         )

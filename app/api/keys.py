@@ -8,7 +8,7 @@ from pydantic import Field
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.enums import ApiScope
 from app.api.etags import IfMatch
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import ApiKey, ApiKeyWithSecret, Changes, Page, Sent, Text
 from app.domain.ids import decode_id
 from app.flows import configure
@@ -59,7 +59,7 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, ApiKey.model_validate)
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, responses=CREATED)
     async def create_key(body: KeyCreate, response: Response, by: By) -> ApiKeyWithSecret:
         """Create a key; the key itself is shown in this answer alone."""
         made = await configure.create_key(

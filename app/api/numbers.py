@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.etags import IfMatch
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import (
     OUR_NUMBER,
     AuthWithValue,
@@ -99,7 +99,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, show)
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, responses=CREATED)
     async def add_number(body: NumberCreate, response: Response, by: By) -> NumberWithAuth:
         """Configure a number; its auth value is shown in this answer alone."""
         added = await configure.add_number(

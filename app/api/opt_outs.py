@@ -8,7 +8,7 @@ from pydantic import Field
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.etags import IfMatch
 from app.api.filters import NumberFilter, read_numbers
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, OptOut, Page, Sent, Text
 from app.domain.numbers import normalise_number, read_number
 from app.flows.opt_out import opt_in, opt_out
@@ -59,7 +59,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, OptOut.model_validate)
 
-    @writing.post("", status_code=201)
+    @writing.post("", status_code=201, responses=CREATED)
     async def add_opt_out(body: OptOutCreate, response: Response, by: By) -> OptOut:
         """Opt a number out of texts from all our numbers, and cancel its waiting texts.
 

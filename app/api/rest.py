@@ -74,7 +74,7 @@ def build_rest(
     app.add_middleware(Methods, list_routes=lambda: app.routes)
     app.add_middleware(AccessLog)
     install_error_handlers(app)
-    install_openapi(app)
+    install_openapi(app, runtime.settings.public_url)
     keyring = Keyring(runtime)
     for router in (
         # First, because requests without a key should cost little.

@@ -10,7 +10,7 @@ from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.enums import LoopSign, Weekday
 from app.api.etags import IfMatch
 from app.api.filters import TimeFilter
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, Changes, Page, Rule, Sent, Shown, Text
 from app.domain import rules as domain
 from app.domain import trials
@@ -194,7 +194,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, Rule.model_validate)
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, responses=CREATED)
     async def create_rule(body: RuleCreate, response: Response, by: By) -> Rule:
         """Add a rule; it takes effect at once, in every process."""
         created = await edit_rules.create_rule(

@@ -100,6 +100,9 @@ class Changes(Sent):
 class Page(Shown, Generic[Item]):
     """A part of a list."""
 
+    # The docstring of a generic class does not get into the schema.
+    model_config = ConfigDict(json_schema_extra={"description": "A part of a list"})
+
     items: list[Item] = Field(description="in the order of the list")
     next: str | None = Field(description="the cursor of the next page; null at the end")
 

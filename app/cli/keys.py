@@ -8,7 +8,7 @@ import typer
 
 from app.api.schemas import ApiKey
 from app.cli.offline import find_actor, run_on_database
-from app.cli.output import JsonOption, print_json, print_table
+from app.cli.output import SHOWN_ONCE, JsonOption, print_json, print_table
 from app.domain.access import SCOPES, Scope
 from app.domain.errors import InvalidInput
 from app.domain.ids import decode_id, encode_id
@@ -32,7 +32,7 @@ def create(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and print it, which is shown only now."""
+    """Make a key and print it (shown once)."""
     wanted = _read_scopes(scope)
 
     async def write(database: Database, _: Settings) -> KeyWithSecret:
@@ -46,6 +46,7 @@ def create(
         typer.echo(json.dumps({**shown, "key": made.secret}))
     else:
         typer.echo(made.secret)
+        typer.echo(SHOWN_ONCE, err=True)
 
 
 @app.command("list")

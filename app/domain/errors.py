@@ -166,6 +166,10 @@ class Unavailable(LetterboxError):
     """Cannot be done now; later perhaps."""
 
 
+class LoginRefused(Unavailable):
+    """The database refuses our user name or password."""
+
+
 class NothingDurable(Unavailable):
     """Neither the database nor the spool can keep a message: the provider must be told 503."""
 

@@ -63,6 +63,7 @@ async def whole_kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
 # In one group, so that what is drawn for the one database serves the other.
 @pytest.mark.soak
 @pytest.mark.xdist_group("described")
+@pytest.mark.slow
 async def test_answers_are_as_described(whole_kit: Kit) -> None:
     kit = whole_kit
     await kit.forward("1")
