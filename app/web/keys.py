@@ -44,7 +44,7 @@ async def create_key(visit: Visit) -> Response:
     if not name or len(name) > MAX_NAME:
         form.fail("name", f"write a name of 1 to {MAX_NAME} characters")
     if not scopes:
-        form.fail("scopes", "choose what the key opens")
+        form.fail("scopes", "choose at least one permission")
     if form.errors:
         return await _show_list(visit, form, status=422)
     try:

@@ -45,7 +45,7 @@ async def test_an_auth_value_is_shown_once(desk: Desk, scripts: bool) -> None:
         assert len(await add(tab.page, number)) > 40
         await tab.page.goto(f"/numbers/{number}")
         await expect(tab.page.locator("#auth-value")).to_have_count(0)
-        await expect(tab.page.get_by_text("was shown when it was made")).to_be_visible()
+        await expect(tab.page.get_by_text("was shown when it was created")).to_be_visible()
 
 
 async def test_without_scripts_a_number_turns_green_when_the_page_is_loaded_again(
@@ -54,7 +54,7 @@ async def test_without_scripts_a_number_turns_green_when_the_page_is_loaded_agai
     number = "447700900024"
     async with desk.open(scripts=False) as tab:
         value = await add(tab.page, number)
-        await expect(tab.page.get_by_text("Then load this page again")).to_be_visible()
+        await expect(tab.page.get_by_text("Then reload this page")).to_be_visible()
         office.receive(PERSON, number, "Hello", auth=value)
         await tab.page.goto(f"/numbers/{number}")
         for _ in range(20):
@@ -76,7 +76,7 @@ async def test_a_wrong_auth_value_is_shown_with_what_to_do(desk: Desk, office: O
         row = tab.page.locator("#refused tbody tr")
         await expect(row).to_contain_text("Its auth value is not one of ours: paste the number's")
         await expect(tab.page.locator("#arrival")).to_contain_text(WAITING)
-        await tab.page.click("text=All of this number")
+        await tab.page.click("text=All for this number")
         await expect(tab.page.locator("tbody tr")).to_have_count(1)
 
 
@@ -85,7 +85,7 @@ async def test_a_rotation_shows_the_new_value_and_keeps_the_old_for_a_while(desk
         page = tab.page
         first = await add(page, "447700900026")
         await page.select_option("#overlap", "3600")
-        await page.click("text=Make a new auth value")
+        await page.click("text=Create a new auth value")
         second = await page.input_value("#auth-value")
         assert second != first
         values = page.locator("tbody").last.locator("tr")
@@ -155,7 +155,7 @@ async def test_the_generated_value_can_be_shown_and_one_that_was_set_cannot(
 ) -> None:
     async with desk.open() as tab:
         await tab.page.goto("/numbers")
-        await expect(tab.page.get_by_text("is shown nowhere")).to_be_visible()
+        await expect(tab.page.get_by_text("is never shown")).to_be_visible()
     async with bare_desk.open() as tab:
         await tab.page.goto("/numbers")
         await tab.page.click("text=Show the auth value")

@@ -101,7 +101,7 @@ async def test_a_key_is_shown_once_works_and_is_revoked(
         await expect(page.locator("#new-key")).to_have_count(0)
         await page.get_by_role("link", name=f"Revoke {name}").click()
         await page.get_by_role("button", name="Revoke", exact=True).click()
-        await expect(page.get_by_text(f"The key {name} opens nothing any more.")).to_be_visible()
+        await expect(page.get_by_text(f"The key {name} has been revoked.")).to_be_visible()
         assert office.service.call("/messages", key=key).status == 401
 
 
@@ -111,7 +111,7 @@ async def test_a_key_needs_a_name_and_a_scope(desk: Desk) -> None:
         await page.goto("/keys")
         await page.fill("#name", "shop")
         await page.click("text=Create key")
-        await expect(page.locator("#scopes-error")).to_have_text("Choose what the key opens")
+        await expect(page.locator("#scopes-error")).to_have_text("Choose at least one permission")
         assert await page.input_value("#name") == "shop"
 
 
@@ -194,6 +194,6 @@ async def test_the_audit_trail_says_who_did_what(desk: Desk, office: Office) -> 
         assert API_KEY not in saved
         tomorrow = datetime.now().astimezone() + timedelta(days=1)
         await page.goto(f"/audit?since={tomorrow:%Y-%m-%d}")
-        await expect(page.get_by_text("Nothing was found")).to_be_visible()
+        await expect(page.get_by_text("Nothing found")).to_be_visible()
         await page.goto("/audit?since=yesterday")
         await expect(page.locator("#since-error")).to_contain_text("Write a day like")

@@ -120,6 +120,6 @@ async def test_a_text_to_a_list_shows_its_recipients(desk: Desk, office: Office)
 async def test_nothing_is_found_and_a_day_that_is_none(desk: Desk) -> None:
     async with desk.open(scripts=False) as tab:
         await tab.page.goto("/outbox?to=447700900999")
-        await expect(tab.page.get_by_text("Nothing was found")).to_be_visible()
+        await expect(tab.page.get_by_text("Nothing found")).to_be_visible()
         await tab.page.goto("/outbox?since=soon")
         await expect(tab.page.locator("#since-error")).to_contain_text("Write a day like")
