@@ -1,6 +1,7 @@
 """Contacts, groups and reports in a real browser: what the simulated provider keeps."""
 
 import asyncio
+import codecs
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,7 +110,9 @@ async def save(tab: Tab, link: str) -> str:
     async with tab.page.expect_download() as download:
         await tab.page.click(f"text={link}")
     path = await (await download.value).path()
-    return (await asyncio.to_thread(path.read_bytes)).decode()
+    content = await asyncio.to_thread(path.read_bytes)
+    assert content.startswith(codecs.BOM_UTF8)  # spreadsheets guess the wrong encoding without
+    return content.decode("utf-8-sig")
 
 
 @pytest.mark.parametrize(
