@@ -63,7 +63,7 @@ def test_served_process_plays_the_provider_and_ends_cleanly_while_it_holds_a_cal
         socket.create_connection(("127.0.0.1", client.base_url.port or 0)) as held,
     ):
         query = {"Token": "demo-token", "Action": "CheckCredits"}
-        assert client.get("/api", params=query).text == "1,000.00"
+        assert client.get("/api", params=query).text == "1000.00"
         client.post("/_simulator/faults", json=[{"kind": "reset", "times": 1}])
         with pytest.raises(httpx2.ReadError, match="Connection reset by peer"):
             client.get("/api", params=query)
