@@ -23,7 +23,7 @@ TAKEN = {
     "Object", "Option", "Optional", "Package", "Process", "Range", "Record", "Request", "Response",
     "Result", "Runtime", "Set", "String", "System", "Text", "Thread", "Type", "Unit", "Void",
 }  # fmt: skip
-ASKING = {"credits", "reports", "contacts", "groups", "users"}
+ASKING = {"credits", "reports", "contacts", "groups", "users", "provider"}
 
 
 def list_operations(schema: dict[str, Any]) -> dict[Operation, dict[str, Any]]:
