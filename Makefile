@@ -4,10 +4,10 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-fast check screenshots bench soak lock
+.PHONY: help install run demo test test-fast check openapi-lint openapi-clients screenshots bench soak lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the command `letterbox`, from the lock
 
@@ -42,6 +42,13 @@ check: install ## format, lint, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Both bring their tools by npm and pip; OPENAPI_OPTIONS=--if-possible skips them where that fails.
+openapi-lint: install ## check the description of the interface by Spectral's and Redocly's rules
+	$(BIN)/python -m tests.clients lint $(OPENAPI_OPTIONS)
+
+openapi-clients: install ## generate, compile and use clients of the interface
+	$(BIN)/python -m tests.clients compile $(OPENAPI_OPTIONS)
 
 screenshots: install ## have the demo sit for the pictures of the README
 	@$(BIN)/python -m tests.support.chromium

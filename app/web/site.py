@@ -283,7 +283,7 @@ def _describe(error: Exception) -> tuple[Trouble, str]:
     found = find_trouble(error)
     if found is None:
         log.error("page_failed", exc_info=error)
-        return INTERNAL, "An unforeseen error; it has been logged."
+        return INTERNAL, "An unexpected error; it has been logged."
     return found, str(error)
 
 

@@ -35,7 +35,7 @@ async def list_audited(clerk: Visitor) -> list[dict[str, Any]]:
 async def count_contacts(clerk: Visitor) -> int:
     """Those of the address book, once the import is done."""
     async with asyncio.timeout(10):
-        while "Done:" not in await clerk.read("/contacts/imports/1"):  # noqa: ASYNC110 a page rings no bell
+        while " imported" not in await clerk.read("/contacts/imports/1"):  # noqa: ASYNC110 a page rings no bell
             await asyncio.sleep(0.01)
     return len((await clerk.running.read("/contacts"))["items"])
 
