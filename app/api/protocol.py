@@ -48,8 +48,10 @@ BODY_TIMEOUT_SECONDS = 60.0
 # resets the connection, and many programs then drop the answer.
 LINGER_SECONDS = 30.0
 MAX_LINGER_BYTES = 24 * 1024 * 1024
-# For a request that is still arriving when the server stops.
+# For a request that is still arriving when the server stops, and for one that its caller sent, or
+# is about to send, on a connection that looks idle.
 SHUTDOWN_SECONDS = 2.0
+SHUTDOWN_IDLE_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 
 # `idle` between two requests; `head` and `body` when part of it has arrived (the application may
@@ -170,12 +172,13 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Requests in progress may finish, but nothing new begins."""
         self._is_last = True
-        if self._state in ("idle", "lingering"):
+        if self._state == "lingering":
             self._close()
-        else:
-            self._deadline = min(self._deadline, self.loop.time() + SHUTDOWN_SECONDS)
-            self._timer.cancel()
-            self._look()
+            return
+        seconds = SHUTDOWN_IDLE_SECONDS if self._state == "idle" else SHUTDOWN_SECONDS
+        self._deadline = min(self._deadline, self.loop.time() + seconds)
+        self._timer.cancel()
+        self._look()
 
     def evict(self) -> None:
         """Make room for another connection."""
@@ -448,6 +451,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _wait(self, state: State, seconds: float) -> None:
         self._state = state
+        if self._is_last:
+            seconds = min(seconds, SHUTDOWN_SECONDS)
         self._deadline = self.loop.time() + seconds
         self._connections.wait(self, is_reading=state != "idle")
 

@@ -8,13 +8,16 @@ import contextlib
 import multiprocessing
 import os
 import resource
+import signal
 import socket
 import tempfile
+from collections.abc import Mapping, Sequence
 from multiprocessing.context import SpawnProcess
 
-from app.cli.listening import find_base, listen
+from app.cli.listening import find_address, listen, restart_with, take_listeners
 from app.cli.supervise import Supervisor
 from app.domain.errors import SetupError
+from app.ending import RESTART_SIGNAL
 from app.flows.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets, find_secrets
@@ -28,27 +31,34 @@ A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
+    """Serve until a signal asks for the end. Raises SetupError where it cannot start."""
+    # It would end a process that does not heed it yet.
+    signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
     _allow_many_connections()
+    listeners = take_listeners()
     data_dir = DataDir.open(settings.data_dir)
     held = [] if settings.is_postgres else data_dir.hold_alone(settings.sqlite_path)
     shared = find_secrets(settings, data_dir)
-    listener = listen(settings)
-    base = find_base(settings, listener)
+    is_chosen = bool(settings.port and not listeners)
+    listeners = listeners or [listen(settings)]
+    address = {} if is_chosen else find_address(listeners[0])
+    settings = settings.model_copy(update=address)
 
     def welcome(sign_in: str | None) -> str:
-        return describe_start(settings, shared, base, sign_in, show_secrets=show_secrets)
+        return describe_start(settings, shared, sign_in, show_secrets=show_secrets)
 
     try:
         if settings.processes == 1:
             from app.cli.web import serve_alone  # noqa: PLC0415 see above
 
-            serve_alone(settings, listener, welcome, with_link=show_secrets)
+            kept = serve_alone(settings, listeners, welcome, with_link=show_secrets)
         else:
-            _serve_many(settings, listener, welcome(None))
+            kept = _serve_many(settings, listeners, address, welcome(None))
     finally:
         for descriptor in held:
             os.close(descriptor)
+    if kept:
+        restart_with(kept)
 
 
 def _allow_many_connections() -> None:
@@ -64,13 +74,13 @@ def _allow_many_connections() -> None:
 
 
 def describe_start(
-    settings: Settings, shared: SharedSecrets, base: str, sign_in: str | None, *, show_secrets: bool
+    settings: Settings, shared: SharedSecrets, sign_in: str | None, *, show_secrets: bool
 ) -> str:
     """What a newcomer needs next, the commands ready to be pasted into a shell.
 
     Secrets stand there as the files or variables that hold them unless they may be shown.
     """
-    folder = settings.data_dir
+    folder, base = settings.data_dir, settings.base_url
     shown = {"inbound_auth": shared.inbound_auth, "api_key": shared.api_key}
     for name in shown:
         if name not in shared.generated:
@@ -98,17 +108,27 @@ def describe_start(
 """
 
 
-def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> None:
+def _serve_many(
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    address: Mapping[str, str | int],
+    welcome: str,
+) -> Sequence[socket.socket]:
+    """Returns the sockets to be handed over where a restart was asked for."""
     # Figures lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     spawning = multiprocessing.get_context("spawn")
 
     def start() -> SpawnProcess:
-        process = spawning.Process(target=_serve_one, args=(listener,))
+        process = spawning.Process(target=_serve_one, args=(listeners, address))
         process.start()
         return process
 
-    supervisor = Supervisor(start, settings.processes, on_death=forget_process)
+    def refuse() -> None:
+        for each in listeners:
+            each.close()
+
+    supervisor = Supervisor(start, settings.processes, on_death=forget_process, on_stop=refuse)
     with tempfile.TemporaryDirectory(prefix="letterbox-figures-", dir=place) as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         # If nobody reads the output, or the disk is full, the service still runs.
@@ -117,9 +137,10 @@ def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> No
         can_run = supervisor.run()
     if not can_run:
         raise SetupError("the service could not run; the lines above say why")
+    return listeners if supervisor.end.restarts else ()
 
 
-def _serve_one(listener: socket.socket) -> None:
+def _serve_one(listeners: list[socket.socket], address: Mapping[str, str | int]) -> None:
     from app.cli.web import serve_supervised  # noqa: PLC0415 see above
 
-    serve_supervised(listener)
+    serve_supervised(listeners, address)

@@ -1,6 +1,7 @@
 """Runs real `letterbox` processes, and asks them things over HTTP."""
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -19,6 +20,15 @@ from urllib.parse import urlencode
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+# Becomes what its later arguments name, as systemd does with the sockets of a .socket unit.
+HAND_OVER = """
+import os, sys
+descriptors, command = sys.argv[1].split(","), sys.argv[2:]
+for number, descriptor in enumerate(descriptors):
+    os.dup2(int(descriptor), 3 + number)
+os.environ |= {"LISTEN_FDS": str(len(descriptors)), "LISTEN_PID": str(os.getpid())}
+os.execv(command[0], command)
+"""
 LETTERBOX = Path(sys.executable).with_name("letterbox")
 AUTH = "an-auth-value-of-the-tests"
 API_KEY = "an-api-key-of-the-tests-with-32-characters"
@@ -170,13 +180,20 @@ def running(
     wait: bool = True,
     port: int | None = None,
     launcher: Sequence[str] = (),
+    listeners: Sequence[socket.socket] = (),
     **settings: Any,
 ) -> Iterator[Service]:
     """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end.
 
-    `launcher` is a command that becomes what its arguments name.
+    `launcher` is a command that becomes what its arguments name. `listeners` are handed over.
     """
-    port = port or find_free_port()
+    if listeners:
+        port = listeners[0].getsockname()[1]
+        # Out of the way of the numbers that they are to have.
+        given = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in listeners]
+        launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *launcher)
+    else:
+        port, given = port or find_free_port(), []
     folder.mkdir(exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     environment = make_environment(**({"data_dir": folder, "port": port} | settings))
@@ -189,9 +206,12 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=given,
             # All that it leaves behind can be found and ended.
             start_new_session=True,
         )
+    for each in given:
+        os.close(each)
     service = Service(process, port, folder, log)
     try:
         if wait:
