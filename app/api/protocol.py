@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from socket import SO_LINGER, SOL_SOCKET
+from socket import AF_UNIX, SO_LINGER, SOL_SOCKET
 from typing import Any, Literal
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
@@ -115,7 +115,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self._client = get_remote_addr(transport)
+        self._client = get_remote_addr(transport) or _find_local(transport)
         self._output = Output(transport, self.loop.time())
         self.write = self._output.write
         self._server_state.connections.add(self)
@@ -513,3 +513,10 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._note_incomplete()
             self._refuse(TIMED_OUT)
+
+
+def _find_local(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Whoever calls through a Unix socket is on this machine."""
+    socket = transport.get_extra_info("socket")
+    is_local = socket is not None and socket.family == AF_UNIX
+    return ("127.0.0.1", 0) if is_local else None

@@ -1,5 +1,6 @@
 """The sockets of the web processes, how they outlive a restart, and how uvicorn serves them."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -37,8 +38,13 @@ def take_listeners() -> list[socket.socket]:
     """
     if os.environ.pop(PID_VARIABLE, "") != str(os.getpid()):
         return []
-    count = int(os.environ.pop(COUNT_VARIABLE, "0"))
-    return [_take_listener(FIRST_DESCRIPTOR + number) for number in range(count)]
+    # Before a restart this process may have had children: Python's resource tracker is one.
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    count = os.environ.pop(COUNT_VARIABLE, "")
+    descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count or 0))
+    return [_take_listener(each) for each in descriptors]
 
 
 def _take_listener(descriptor: int) -> socket.socket:

@@ -1,15 +1,22 @@
 """A restart under load costs nobody anything: each request is answered 200, and stored once."""
 
+import http.client
+import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+import pytest
 
 from app.ending import RESTART_SIGNAL
 from tests.e2e.load import Load, sending
 from tests.e2e.stores import PostgresStore, SqliteStore, Store, check_kept_once
-from tests.support.service import Service, running, wait_until
+from tests.e2e.test_supervision import is_free
+from tests.support.service import Service, make_forward, running, wait_until
 
 RESTARTS, POSTS = 3, 6_000
 # A start takes long on a machine with other work.
@@ -72,7 +79,6 @@ def test_a_service_whose_socket_is_held_restarts_under_load(
     sqlite_store: SqliteStore, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held, ExitStack() as last:
-
         service: Service
 
         def start() -> Service:
@@ -86,3 +92,126 @@ def test_a_service_whose_socket_is_held_restarts_under_load(
         service = start()
         post_over_restarts(service.port, sqlite_store, restart)
         assert "Traceback" not in service.read_log()
+
+
+def test_a_request_on_a_connection_that_looks_idle_is_answered_at_the_end(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data") as service,
+        closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as proxy,
+    ):
+        for number in range(3):
+            proxy.request("POST", "/inbound", make_forward(str(number)))
+            answer = proxy.getresponse()
+            answer.read()
+            assert (answer.status, answer.getheader("Connection")) == (200, None)
+        service.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: is_free(service.port))
+        proxy.auto_open = False
+        proxy.request("POST", "/inbound", make_forward("last"))
+        answer = proxy.getresponse()
+        assert (answer.status, answer.getheader("Connection")) == (200, "close")
+        answer.read()
+        assert service.process.wait(12) == 0
+
+
+def test_a_connection_that_stays_idle_delays_the_end_by_little(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as service:
+        with socket.create_connection(("127.0.0.1", service.port)) as idle:
+            began = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - began < 5
+            assert idle.recv(1) == b""
+
+
+def test_a_stop_wins_over_a_restart(tmp_path: Path) -> None:
+    for signals in ([RESTART_SIGNAL, signal.SIGTERM], [signal.SIGTERM, RESTART_SIGNAL]):
+        with running(tmp_path / "data") as service:
+            # It keeps the end from being over before the second signal.
+            with socket.create_connection(("127.0.0.1", service.port)):
+                for number in signals:
+                    service.process.send_signal(number)
+                    time.sleep(0.1)
+                assert service.process.wait(12) == 0, service.read_log()
+            assert is_free(service.port)
+
+
+def test_a_restart_that_is_asked_for_again_and_again_is_one(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as service:
+        identity = service.process.pid
+        for _ in range(20):
+            service.process.send_signal(RESTART_SIGNAL)
+            time.sleep(0.05)
+        wait_until(lambda: service.read_log().count("Letterbox is running at ") >= 2)
+        service.wait_until_ready()
+        assert service.forward("1").status == 200
+        assert service.process.pid == identity
+        assert service.stop() == 0
+
+
+def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
+    with running(tmp_path / "data", inbound_auth=None) as service:
+        assert service.forward("1", auth="another-value").status == 403
+        (tmp_path / ".env").write_text("LETTERBOX_INBOUND_AUTH=another-value\n")
+        restart_in_place(service)
+        assert service.forward("1", auth="another-value").status == 200
+        # Its own output and files are not handed on from restart to restart.
+        opened = psutil.Process(service.process.pid).num_fds()
+        restart_in_place(service)
+        assert psutil.Process(service.process.pid).num_fds() <= opened
+        assert psutil.Process(service.process.pid).children() == []
+
+
+@pytest.mark.xdist_group("durable server")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_restart_comes_about_while_the_database_hangs(
+    durable_store: PostgresStore, tmp_path: Path, processes: int
+) -> None:
+    with running(tmp_path / "data", database_url=durable_store.url, processes=processes) as service:
+        assert service.forward("1").status == 200
+        durable_store.server.pause()
+        assert service.forward("2").status == 200
+        began = time.monotonic()
+        restart_in_place(service)
+        assert service.forward("3").status == 200
+        print(f"restarted in {time.monotonic() - began:.1f} s")
+        durable_store.server.resume()
+        wait_until(lambda: set(durable_store.list_ids()) == {"1", "2", "3"}, what=service.log)
+
+
+def test_restarts_leave_no_process_behind(postgres_store: PostgresStore, tmp_path: Path) -> None:
+    with running(tmp_path / "data", database_url=postgres_store.url, processes=2) as service:
+        before = len(service.list_processes())
+        for _ in range(2):
+            restart_in_place(service)
+            service.wait_until_ready()
+        wait_until(lambda: len(service.list_processes()) == before, what=service.list_processes())
+
+
+def test_several_sockets_are_taken_and_a_unix_socket_is_this_machine(tmp_path: Path) -> None:
+    path = tmp_path / "letterbox.sock"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.socket(socket.AF_UNIX) as second,
+    ):
+        second.bind(str(path))
+        second.listen()
+        forwarders = {"forwarders": "192.0.2.7", "trusted_proxies": "127.0.0.1"}
+        with running(tmp_path / "data", listeners=[first, second], **forwarders) as service:
+            assert f"running at {service.url}\n" in service.read_log()
+            assert service.forward("1").status == 403
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(str(path))
+                head = "Host: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n"
+                request = f"GET /inbound?{make_forward('2')} HTTP/1.1\r\n{head}\r\n"
+                caller.sendall(request.encode())
+                assert caller.recv(100).startswith(b"HTTP/1.1 200 ")
+            refused = service.get("/refusals")["items"]
+            assert [each["address"] for each in refused] == ["127.0.0.1"]
+
+
+def test_a_socket_that_does_not_listen_is_refused_with_one_line(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, running(tmp_path / "data", listeners=[ours], wait=False) as service:
+        assert service.process.wait(30) == 1
+        [line] = service.read_log().splitlines()
+        assert line.startswith("letterbox: LISTEN_FDS: descriptor 3 is not a listening ")

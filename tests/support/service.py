@@ -188,7 +188,7 @@ def running(
     `launcher` is a command that becomes what its arguments name. `listeners` are handed over.
     """
     if listeners:
-        port = listeners[0].getsockname()[1]
+        port = listeners[0].getsockname()[1] if listeners[0].family == socket.AF_INET else 0
         # Out of the way of the numbers that they are to have.
         given = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in listeners]
         launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *launcher)
