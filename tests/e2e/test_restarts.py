@@ -66,6 +66,7 @@ def test_a_signal_restarts_one_process_under_load(
         assert "Traceback" not in service.read_log()
 
 
+@pytest.mark.timeout(300)
 def test_a_signal_restarts_several_processes_under_load(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
