@@ -11,6 +11,8 @@ from app.api.access_log import AccessLog
 from app.api.connections import Connections
 from app.api.hardening import Hardened
 from app.api.inbound import InboundEndpoint, is_inbound
+from app.api.methods import Methods
+from app.api.request_ids import RequestIds
 from app.api.rest import build_rest
 from app.runtime import Runtime
 from app.web.application import Pages
@@ -20,7 +22,9 @@ from app.worker import run_flows
 # The collector's walks over what the start made would cost a tenth of the throughput.
 GC_THRESHOLD = 50_000
 # What the REST interface answers by the first part of the path; all other paths are pages.
-REST_PARTS = frozenset({"api", "docs", "docs.css", "openapi.json", "livez", "readyz", "metrics"})
+REST_PARTS = frozenset(
+    {"api", "docs", "docs.css", "openapi.json", "problems", "livez", "readyz", "metrics"}
+)
 
 
 def build_app(
@@ -58,8 +62,14 @@ def build_app(
         runtime,
         inbound,
         connections,
-        Hardened(rest, is_https=is_https, takes_cookies=False),
-        Hardened(AccessLog(pages), is_https=is_https, takes_cookies=True),
+        RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False)),
+        RequestIds(
+            Hardened(
+                AccessLog(Methods(pages, lambda: pages.routes)),
+                is_https=is_https,
+                takes_cookies=True,
+            )
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from app.account import open_provider
-from app.domain.errors import NoProvider, SetupError
+from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.admit import Gate
 from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
 from app.flows.keep_time import utc_now as utc_now
@@ -78,6 +78,7 @@ class Runtime:
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     failure: SetupError | None = None
     database_error: str = "it does not answer"
+    is_login_refused: bool = False
     loops: Loops = field(default_factory=Loops)
     # Held by the export that is making a page (api/exports.py).
     exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -250,6 +251,7 @@ class Runtime:
                 self.failure = error
                 return
             except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
+                self.is_login_refused = isinstance(error, LoginRefused)
                 described = _describe(error)
                 # Once for each reason except the first, which `start` logs.
                 is_new = self._tried.is_set() and described != self.database_error
@@ -374,6 +376,8 @@ def open_runtime(
     tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
+        if provider.fault:
+            log.error("cannot_send", reason=provider.fault)
     answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
     if provider is not None:
         provider.on_answer = answer_notes

@@ -3,23 +3,39 @@
 import difflib
 import ipaddress
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings.sources.utils import parse_env_vars
 
 from app.domain.answering import ReplyLimits
+from app.domain.database_url import check_url, mask_url
 from app.domain.errors import SettingsError
 from app.domain.hours import is_zone
 from app.domain.numbers import is_region
+from app.domain.own_address import bracket, check_port, read_public_url, split_url
+from app.env_file import read_env_file
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
@@ -45,12 +61,16 @@ SECRETIVE = frozenset(
     }
 )
 
-# A `/` in a password ends the place where a host is looked for, and a half of it is no port.
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]+)?")
+_LENGTHS = {
+    "api_key": (32, "it opens everything"),
+    "inbound_auth": (8, "whoever knows it can send texts in"),
+    "admin_password": (8, "it opens the pages"),
+}
 
 
-# `password`, `sslpassword` and whatever else a driver calls one.
-_QUERY_PASSWORD = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
+class _EnvFile(DotEnvSettingsSource):
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        return parse_env_vars(read_env_file(file_path, os.environ), ignore_empty=True)
 
 
 class Settings(BaseSettings):
@@ -93,6 +113,32 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 there are none
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the environment, then `.env`."""
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)  # noqa: S101 for the types
+        return init_settings, env_settings, _EnvFile(settings_cls, dotenv_settings.env_file)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_text(cls, value: object) -> object:
+        try:
+            return value if not isinstance(value, str) else value.encode().decode()
+        except UnicodeEncodeError:
+            raise ValueError("it is not UTF-8") from None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return _expand(value)
+
     @field_validator("forwarders", "trusted_proxies", mode="before")
     @classmethod
     def _read_networks(cls, value: object) -> object:
@@ -109,30 +155,22 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
-            raise ValueError("write sqlite:///path or postgresql://user:password@host/name")
-        hosts = urlsplit(value).netloc.rpartition("@")[2].split(",")
-        if not all(_HOST.fullmatch(host) for host in hosts):
-            raise ValueError(
-                "write postgresql://user:password@host:5432/name, with the password's special"
-                " characters as %2F (/), %3F (?), %23 (#) and %40 (@)"
-            )
+        if value:
+            check_url(value)
         return value
 
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.netloc):
-            raise ValueError("write it like https://texts.example.com")
-        return value.rstrip("/")
+        return read_public_url(value) if value else value
 
     @field_validator("provider_url")
     @classmethod
     def _check_provider_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+        parts = split_url(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
             raise ValueError("write it like https://provider.example.com/api")
+        check_port(value)
         return value
 
     @field_validator("provider_token")
@@ -160,25 +198,12 @@ class Settings(BaseSettings):
             raise ValueError("write the two letters of a country (ISO 3166), such as GB or IE")
         return region
 
-    @field_validator("api_key")
+    @field_validator("api_key", "inbound_auth", "admin_password")
     @classmethod
-    def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError("needs at least 32 characters, for it opens everything")
-        return value
-
-    @field_validator("inbound_auth")
-    @classmethod
-    def _check_inbound_auth(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 8:
-            raise ValueError("needs at least 8 characters, for whoever knows it can send texts in")
-        return value
-
-    @field_validator("admin_password")
-    @classmethod
-    def _check_admin_password(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 8:
-            raise ValueError("needs at least 8 characters, for it opens the pages")
+    def _check_length(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        least, reason = _LENGTHS[info.field_name or ""]
+        if value is not None and len(value.get_secret_value()) < least:
+            raise ValueError(f"needs at least {least} characters, for {reason}")
         return value
 
     @model_validator(mode="after")
@@ -195,15 +220,20 @@ class Settings(BaseSettings):
     def sqlite_path(self) -> Path:
         """The SQLite file; only where `is_postgres` is false."""
         path = self.database_url.removeprefix("sqlite:///")
-        return Path(path) if path else self.data_dir / "letterbox.sqlite3"
+        return _expand(Path(path)) if path else self.data_dir / "letterbox.sqlite3"
+
+    @property
+    def root_path(self) -> str:
+        """The path of PUBLIC_URL, quoted, which every link on a page begins with; "" for none."""
+        return urlsplit(self.public_url).path
 
     @property
     def base_url(self) -> str:
         """PUBLIC_URL, or the address that the service listens on."""
         if self.public_url:
             return self.public_url
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 compared
-        return f"http://{host}:{self.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 compared
+        return f"http://{bracket(host)}:{self.port}"
 
     @property
     def reply_limits(self) -> ReplyLimits:
@@ -237,7 +267,7 @@ def load_settings(**overrides: Any) -> Settings:
 def find_unknown_variables() -> list[tuple[str, str]]:
     """Set LETTERBOX_ variables that mean nothing, each with the nearest known name or ""."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
-    found = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+    found = {name.upper() for name in (*os.environ, *read_env_file(ENV_FILE, {}))}
     unknown = sorted(name for name in found if name.startswith(PREFIX) and name not in known)
     return [(name, _first(difflib.get_close_matches(name, known, 1))) for name in unknown]
 
@@ -252,25 +282,44 @@ def _describe_first(error: ValidationError) -> str:
     if not problem["loc"]:
         return PREFIX + text
     name = str(problem["loc"][0])
-    if name in SECRETIVE:
-        return f"{PREFIX}{name.upper()}: {text}"
-    return f"{PREFIX}{name.upper()}: {text} (it is {problem['input']!r})"
+    if problem["type"] != "value_error":
+        text = _describe_right(Settings.model_fields[name])
+    is_secret = name in SECRETIVE or "@" in str(problem["input"])
+    shown = "" if is_secret else f" (it is {problem['input']!r})"
+    return f"{PREFIX}{name.upper()}: {text}{shown}"
 
 
-def _mask_url(url: str) -> str:
-    """A password may stand before the host or, as drivers take it too, in the query."""
-    if "@" in url:
-        scheme, _, rest = url.partition("://")
-        user = rest.rpartition("@")[0].partition(":")[0]
-        url = f"{scheme}://{user}:********@{rest.rpartition('@')[2]}"
-    return _QUERY_PASSWORD.sub(r"\1********", url)
+def _describe_right(field: FieldInfo) -> str:
+    """What to write, from the field's type and bounds: the library's own words are for programs."""
+    if field.annotation is bool:
+        return "write true or false"
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if choices:
+        return f"write {', '.join(choices[:-1])} or {choices[-1]}"
+    bounds = {
+        word: f"{getattr(each, name):g}"
+        for each in field.metadata
+        for name, word in (("gt", "above"), ("ge", "from"), ("le", "up to"))
+        if hasattr(each, name)
+    }
+    is_number = field.annotation in {float, Decimal}
+    kind = "a number" if is_number else "a whole number" if bounds else "plain text in UTF-8"
+    return f"write {kind}{''.join(f' {word} {bound}' for word, bound in bounds.items())}"
+
+
+def _expand(path: Path) -> Path:
+    """`~` is the home folder. Raises ValueError."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("nobody's home folder is called that") from None
 
 
 def _show(name: str, value: object) -> str:
     if isinstance(value, SecretStr):
         return "********"
     if name == "database_url":
-        return _mask_url(str(value))
+        return mask_url(str(value))
     if isinstance(value, tuple):
         return "all" if value == EVERYWHERE else ",".join(str(network) for network in value)
     if isinstance(value, float):

@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from app.api.ids import decode_id
+from app.domain.ids import decode_id
 from app.domain.messages import make_number_key
 from app.storage.database import Connection, open_database
 from app.storage.figures import Figure, Figures

@@ -1,5 +1,7 @@
 """The provider's settings: checked when they are read, and the token shown nowhere."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -100,3 +102,92 @@ async def test_the_client_of_an_account_opens_without_a_connection() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         load().provider_url = "https://elsewhere.example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("port", "abc", "write a whole number from 0 up to 65535 (it is 'abc')"),
+        ("port", "65536", "write a whole number from 0 up to 65535 (it is '65536')"),
+        ("send_per_second", "fast", "write a number above 0 up to 10000 (it is 'fast')"),
+        ("low_credits", "nan", "write a number from 0 (it is 'nan')"),
+        ("run_workers", "maybe", "write true or false (it is 'maybe')"),
+        ("log_format", "xml", "write console or json (it is 'xml')"),
+        ("log_level", "all", "write debug, info, warning or error (it is 'all')"),
+        ("public_url", "http://host:abc", "its port must be a number up to 65535"),
+        ("public_url", "http://[::1", "its host is not valid"),
+        ("public_url", "https://me:s3cret@host", "write it like https://texts.example.com"),
+        ("public_url", "https://host/a?b", "perhaps with a plain path behind it"),
+        ("public_url", "https://host/a/../b", "perhaps with a plain path behind it"),
+        ("public_url", "https://host/inbound", "Letterbox has a page /inbound of its own"),
+        ("public_url", "https://a..ü", "is not a valid host name"),
+        ("provider_url", "http://host:99999/api", "its port must be a number up to 65535"),
+        ("provider_url", "http://[::1/api", "its host is not valid"),
+        ("data_dir", "~nobody-is-called-that/x", "nobody's home folder is called that"),
+        ("data_dir", "\udce9", "it is not UTF-8"),
+        ("admin_password", "\udce9\udce9\udce9\udce9", "it is not UTF-8"),
+        ("host", "\udce9", "it is not UTF-8"),
+    ],
+)
+def test_a_bad_value_says_in_plain_words_what_to_write(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"^LETTERBOX_{name.upper()}: ") as caught:
+        load(**{name: value})
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_home_folder_may_be_named_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert load(data_dir="~/texts").data_dir == Path("/home/ada/texts")
+    url = "sqlite:///~/texts/here.sqlite3"
+    assert load(database_url=url).sqlite_path == Path("/home/ada/texts/here.sqlite3")
+
+
+ENV_FILE = """\ufeffLETTERBOX_API_KEY='an-api-key-with-${HOME}-and-32-characters'
+export LETTERBOX_INBOUND_AUTH="${WORD}-and-more"
+LETTERBOX_ADMIN_PASSWORD=${LETTERBOX_INBOUND_AUTH:-nothing}
+LETTERBOX_PROVIDER_TOKEN='${HOME'  # a comment
+LETTERBOX_PORT=${NO_SUCH_VARIABLE:-8123}
+LETTERBOX_HOST=
+"""
+
+
+def test_variables_between_single_quotes_are_taken_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", "a-word")
+    (tmp_path / ".env").write_text(ENV_FILE, encoding="utf-8")
+    settings = load_settings(_env_file=tmp_path / ".env")
+    secrets = (
+        settings.api_key,
+        settings.inbound_auth,
+        settings.admin_password,
+        settings.provider_token,
+    )
+    assert [each and each.get_secret_value() for each in secrets] == [
+        "an-api-key-with-${HOME}-and-32-characters",
+        "a-word-and-more",
+        "a-word-and-more",
+        "${HOME",
+    ]
+    assert (settings.port, settings.host) == (8123, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"host": "::1", "port": 8000}, "http://[::1]:8000"),
+        ({"host": "::", "port": 80}, "http://[::1]:80"),
+        ({"host": "2001:db8::7"}, "http://[2001:db8::7]:8000"),
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:8000"),
+        ({"public_url": "https://Bücher.example/"}, "https://xn--bcher-kva.example"),
+        ({"public_url": "https://XN--BCHER-KVA.example:443"}, "https://xn--bcher-kva.example"),
+        ({"public_url": "http://bücher.example:8080/büro"}, None),
+        ({"public_url": "https://example.com/texts/"}, "https://example.com/texts"),
+        ({"public_url": "http://[2001:DB8::7]:80/a/b"}, "http://[2001:db8::7]/a/b"),
+    ],
+)
+def test_the_service_calls_itself_as_browsers_write_it(
+    given: dict[str, object], base: str | None
+) -> None:
+    assert load(**given).base_url == (base or "http://xn--bcher-kva.example:8080/b%C3%BCro")

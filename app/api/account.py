@@ -1,21 +1,24 @@
 """/credits and /users: the provider's account, and the child users below it."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from app.api.dependencies import By, Keyring, make_noter, make_router
+from app.api.enums import UserAccessLevel
 from app.api.schemas import A_SENDER, Sent, Shown, Text
-from app.provider.actions import AccessLevel
-from app.provider.actions import NewUser as ProviderUser
+from app.provider.actions import AccessLevel, NewUser
 from app.runtime import Runtime
 
 Word = Annotated[Text, Field(min_length=1, max_length=200)]
-# JSON has no decimals: a text is exact, and a number is taken as it is written.
+# JSON has no decimals: the schema names a text, which is exact; a number is taken as it is written.
+AMOUNT = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
 Amount = Annotated[
-    Decimal, Field(strict=False, max_digits=18, decimal_places=6, examples=["12.50"])
+    Decimal,
+    Field(strict=False, max_digits=18, decimal_places=6),
+    WithJsonSchema({"type": "string", "pattern": AMOUNT, "examples": ["12.50"]}),
 ]
 
 
@@ -25,19 +28,23 @@ class Balance(Shown):
     credits: str = Field(description="a decimal", examples=["1234.50"])
 
 
-class NewUser(Sent):
+class UserCreate(Sent):
     """A child user to create."""
 
-    username: Word = Field(examples=["front-desk"])
+    username: Word = Field(description="the new user's name", examples=["front-desk"])
     password: Word = Field(description="to log in with; nothing here keeps it")
-    access_level: Literal["Normal", "Admin"] = Field(
+    access_level: UserAccessLevel = Field(
         "Normal", description="an Admin may create users of its own"
     )
-    first_name: Word = Field(examples=["Ada"])
-    last_name: Word = Field(examples=["Lovelace"])
-    email: Word = Field(examples=["ada@example.com"])
-    telephone: Annotated[Text, Field(max_length=40, examples=[A_SENDER])] = ""
-    credits: Annotated[Amount, Field(ge=0, description="taken from the account")] = Decimal(0)
+    first_name: Word = Field(description="of whoever uses it", examples=["Ada"])
+    last_name: Word = Field(description="of whoever uses it", examples=["Lovelace"])
+    email: Word = Field(description="where the provider writes to", examples=["ada@example.com"])
+    telephone: Annotated[Text, Field(max_length=40)] = Field(
+        "", description="their number", examples=[A_SENDER]
+    )
+    credits: Annotated[Amount, Field(ge=0)] | None = Field(
+        None, description="taken from the account; none where absent"
+    )
     credit_reminder: Annotated[int, Field(ge=0)] | None = Field(
         None, description="at how many credits the provider writes an email"
     )
@@ -49,7 +56,7 @@ class NewUser(Sent):
 class CreatedUser(Shown):
     """The child user that was created."""
 
-    username: str = Field(examples=["front-desk"])
+    username: str = Field(description="the new user's name", examples=["front-desk"])
 
 
 class CreditMove(Sent):
@@ -76,11 +83,12 @@ def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     note = make_noter(runtime)
 
     @router.post("", status_code=201)
-    async def create_user(body: NewUser, by: By) -> CreatedUser:
+    async def create_user(body: UserCreate, by: By) -> CreatedUser:
         """Create a child user; only an admin account may."""
         given = body.model_dump()
         given["access_level"] = AccessLevel(body.access_level)
-        await runtime.get_provider().create_user(ProviderUser(**given))
+        given["credits"] = body.credits or Decimal(0)
+        await runtime.get_provider().create_user(NewUser(**given))
         await note(by, "user.create", body.username, access_level=body.access_level)
         return CreatedUser(username=body.username)
 

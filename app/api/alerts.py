@@ -1,16 +1,41 @@
 """/alerts: what needs a person, open and closed."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Alert, Page
+from app.api.schemas import Page, Shown, Time, read_id
+from app.domain.ids import Prefix, encode_id
 from app.runtime import Runtime
 from app.storage import alerts
+
+# Alerts whose subject is a row: programs see its id.
+_SUBJECTS: dict[str, Prefix] = {"uncertain": "out", "late-answer": "out", "reply-too-long": "rul"}
+
+
+class Alert(Shown):
+    """Something that needs a person."""
+
+    id: Annotated[str, read_id("alr")] = Field(description="opaque", examples=["alr_5"])
+    kind: str = Field(description="stable for programs", examples=["process-vanished"])
+    subject: str = Field(description="which one")
+    text: str = Field(description="what is the matter, for people")
+    action: str = Field(description="what to do")
+    count: int = Field(description="how often it was found since it opened")
+    opened_at: Time = Field(description="when it was found first")
+    updated_at: Time = Field(description="when it was found last, or closed")
+    closed_at: Time | None = Field(description="when it was over; null: it is open")
+
+    @model_validator(mode="after")
+    def _show_id(self) -> Self:
+        prefix = _SUBJECTS.get(self.kind)
+        if prefix is not None and self.subject.isdecimal():
+            self.subject = encode_id(prefix, int(self.subject))
+        return self
 
 
 class AlertQuery(ListQuery):

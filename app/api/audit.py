@@ -1,31 +1,33 @@
 """/audit: who did what."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import TimeFilter
-from app.api.ids import Prefix, encode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import AuditEntry, Page
+from app.api.schemas import Page, Shown, Time, read_id
+from app.domain.ids import encode_subject
 from app.runtime import Runtime
 from app.storage import audit
 
-# Whose subject is an id; that of any other action is a number or a name.
-_PREFIXES: dict[str, Prefix] = {
-    "rule.create": "rul",
-    "rule.change": "rul",
-    "rule.remove": "rul",
-    "key.create": "key",
-    "key.change": "key",
-    "key.revoke": "key",
-    "message.replay": "msg",
-    "outbound.create": "out",
-    "outbound.cancel": "out",
-    "outbound.resolve": "out",
-}
+
+class AuditEntry(Shown):
+    """What somebody did."""
+
+    id: Annotated[str, read_id("aud")] = Field(description="opaque", examples=["aud_9"])
+    done_at: Time = Field(description="when it was done")
+    actor: str = Field(
+        description="`key:` and the key's name, `session:` or `cli:` and who it was; `stranger`"
+        " where a sign-in failed",
+        examples=["key:reporting"],
+    )
+    action: str = Field(description="stable for programs", examples=["rule.change"])
+    subject: str = Field(description="the id, number or name that it was done to")
+    detail: dict[str, Any] = Field(description="what was said or changed, by field; no secrets")
+    address: str | None = Field(description="where the request came from; null at a command line")
 
 
 class AuditQuery(ListQuery):
@@ -67,7 +69,5 @@ def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 def show_entry(entry: audit.AuditEntry) -> AuditEntry:
     """As programs see it: the subject by the id that they know."""
     shown = AuditEntry.model_validate(entry)
-    prefix = _PREFIXES.get(entry.action)
-    if prefix is not None:
-        shown.subject = encode_id(prefix, int(entry.subject))
+    shown.subject = encode_subject(entry.action, entry.subject)
     return shown

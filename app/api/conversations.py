@@ -7,10 +7,10 @@ from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter, NumberFilter, read_numbers
-from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.outbound_schemas import Thread, ThreadMessage, ThreadOutbound
+from app.api.outbound_schemas import ConversationDetail, ConversationMessage, ConversationOutbound
 from app.api.schemas import Conversation, Page
+from app.domain.ids import decode_id
 from app.runtime import Runtime
 from app.storage import conversations
 from app.storage.conversations import ThreadPage
@@ -54,7 +54,7 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request,
         response: Response,
         query: Annotated[ListQuery, Query()],
-    ) -> Thread:
+    ) -> ConversationDetail:
         """Get a conversation with a page of what both sides wrote, newest first."""
         listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_position(2)
@@ -66,15 +66,15 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         shown = Conversation.model_validate(found).model_dump()
         items = [_show_item(each) for each in page.items]
-        return Thread(**shown, items=items, next=listing.make_next(response, page.next))
+        return ConversationDetail(**shown, items=items, next=listing.make_next(response, page.next))
 
     return router
 
 
-def _show_item(item: Message | OutboundText) -> ThreadMessage | ThreadOutbound:
+def _show_item(item: Message | OutboundText) -> ConversationMessage | ConversationOutbound:
     if isinstance(item, Message):
-        return ThreadMessage.model_validate(item)
-    return ThreadOutbound.model_validate(item)
+        return ConversationMessage.model_validate(item)
+    return ConversationOutbound.model_validate(item)
 
 
 def _read_thread(

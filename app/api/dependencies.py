@@ -16,16 +16,18 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from app.api.etags import ETAG_HEADER, is_single, tag_answer
+from app.api.json_input import StrictRequest, check_media_type
 from app.domain.access import Actor, Scope, digest_secret
 from app.domain.addresses import CallerFinder
-from app.domain.errors import InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
+from app.domain.errors import Fault, InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
 from app.storage.audit import add_audit
 from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
 
 PREFIX = "/api/v1"
-SECURITY_SCHEME = "key"
+SECURITY_SCHEME = "bearerAuth"
 # Every body that this interface takes is small.
 MAX_BODY_BYTES = 256 * 1024
 
@@ -102,10 +104,27 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
             security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
             options["openapi_extra"] = security | (options.get("openapi_extra") or {})
             super().__init__(path, endpoint, **options)
+            if self._is_tagged:
+                headers = {str(self.status_code or 200): {"headers": ETAG_HEADER}}
+                self.openapi_extra = {
+                    **security,
+                    **(self.openapi_extra or {}),
+                    "responses": headers,
+                }
+
+        @property
+        def _is_tagged(self) -> bool:
+            """Whether it answers with a resource as GET shows it."""
+            shows = {"GET", "PATCH"} & (self.methods or set())
+            return bool(shows or self.status_code == HTTPStatus.CREATED) and is_single(
+                self.response_model
+            )
 
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
             known = set(_list_parameters(self.dependant))
+            takes_json = self.body_field is not None
+            is_tagged = self._is_tagged
 
             async def handle_strictly(request: Request) -> Response:
                 caller = await keyring.find(request)
@@ -113,7 +132,11 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
                 keyring.check_prepared()
                 _check_parameters(request, known)
                 request.state.caller = caller
-                return await handle(Request(request.scope, _limit_body(request.receive)))
+                strict = StrictRequest(request.scope, _limit_body(request.receive))
+                if takes_json and await strict.body():
+                    check_media_type(strict)
+                answer = await handle(strict)
+                return tag_answer(strict, answer) if is_tagged else answer
 
             return handle_strictly
 
@@ -181,11 +204,11 @@ def _check_parameters(request: Request, known: set[str]) -> None:
     found = []
     for name, count in counts.items():
         if name not in known:
-            found.append((name, _describe_unknown(name, known)))
+            found.append(Fault(name, _describe_unknown(name, known), "unknown"))
         elif count > 1:
-            found.append((name, "it may be given once"))
+            found.append(Fault(name, "it may be given once", "repeated"))
         elif "\0" in request.query_params[name]:
-            found.append((name, "it holds a NUL character, which no text can"))
+            found.append(Fault(name, "it holds a NUL character, which no text can"))
     if found:
         raise InvalidFields(found)
 

@@ -3,18 +3,22 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.api.dependencies import PREFIX
+from app.api.errors import ALL_KINDS, PROBLEMS_PATH, Kind
+from app.domain.errors import NotFound
 
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; text-transform: capitalize; }
+h2 { margin-top: 2.5rem; }
+h2::first-letter { text-transform: capitalize; }
 details { border-top: 1px solid #8886; padding: .5rem 0; }
 summary { cursor: pointer; }
 summary code { font-weight: bold; }
@@ -23,6 +27,8 @@ th, td { border-bottom: 1px solid #8883; padding: .25rem .75rem .25rem 0; text-a
 td { overflow-wrap: anywhere; vertical-align: top; }
 pre { overflow-x: auto; }
 """
+# Text that the advice marks as code.
+_CODE = re.compile(r"`([^`]*)`")
 POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
@@ -48,11 +54,27 @@ def make_docs_router(app: FastAPI) -> APIRouter:
     async def show_schema(request: Request) -> Response:
         return await schema.answer(request, "application/json")
 
+    @router.get(PROBLEMS_PATH)
+    async def list_problems() -> Response:
+        return _answer_page(render_problems(ALL_KINDS))
+
+    @router.get(PROBLEMS_PATH + "/{slug}")
+    async def show_problem(slug: str) -> Response:
+        found = [kind for kind in ALL_KINDS if kind.slug == slug]
+        if not found:
+            raise NotFound("no problem has this name; /problems lists all")
+        return _answer_page(render_problems(found))
+
     @router.get("/docs.css")
     async def show_style() -> Response:
         return Response(STYLE, media_type="text/css")
 
     return router
+
+
+def _answer_page(page: str) -> Response:
+    headers = {"Content-Security-Policy": POLICY}
+    return Response(page, media_type="text/html", headers=headers)
 
 
 class _Written:
@@ -83,9 +105,10 @@ class _Written:
 def render_docs(schema: dict[str, Any]) -> str:
     """The page, from the OpenAPI description."""
     groups: dict[str, list[str]] = {}
+    problems = schema["components"].get("responses", {})
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            shown = _render_operation(path, method, operation)
+            shown = _render_operation(path, method, operation, problems)
             groups.setdefault(operation["tags"][0], []).append(shown)
     sections = "".join(f"<h2>{escape(name)}</h2>{''.join(shown)}" for name, shown in groups.items())
     schemas = "".join(
@@ -107,14 +130,37 @@ def render_docs(schema: dict[str, Any]) -> str:
     )
 
 
-def _render_operation(path: str, method: str, operation: dict[str, Any]) -> str:
+def render_problems(kinds: Sequence[Kind]) -> str:
+    """The page that the `type` of a problem leads to, or of all of them."""
+    shown = "".join(
+        f"<h2>{escape(kind.title)}</h2><p><code>{kind.status} {kind.type}</code></p>"
+        f"<p>{_mark_code(escape(kind.advice))}</p>"
+        for kind in kinds
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<title>Letterbox: errors</title><link rel="stylesheet" href="/docs.css"></head>'
+        f'<body><h1>Errors of the REST interface</h1>{shown}<p><a href="{PROBLEMS_PATH}">All'
+        ' errors</a>, <a href="/docs">the whole interface</a></p></body></html>'
+    )
+
+
+def _mark_code(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", text)
+
+
+def _render_operation(
+    path: str, method: str, operation: dict[str, Any], problems: dict[str, Any]
+) -> str:
     parameters = [
         (each["name"], _describe_type(each["schema"]), each.get("description", ""))
         for each in operation.get("parameters", [])
     ]
     answers = [
-        (status, _describe_content(each), each.get("description", ""))
+        (status, _describe_content(answer), answer.get("description", ""))
         for status, each in operation["responses"].items()
+        for answer in (problems[each["$ref"].rpartition("/")[2]] if "$ref" in each else each,)
     ]
     body = operation.get("requestBody")
     text = operation.get("description", "")

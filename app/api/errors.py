@@ -10,11 +10,12 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
+from app.api.request_ids import find_request_id
 from app.domain import errors
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEMS_PATH = "/problems"
 RETRY_AFTER_SECONDS = 5
 PROVIDER_RETRY_SECONDS = 60
 REALM = 'Bearer realm="letterbox"'
@@ -22,75 +23,155 @@ REALM = 'Bearer realm="letterbox"'
 log = structlog.get_logger("letterbox.api")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """One kind of problem; `slug` is the end of its `type`, stable for programs."""
+    """One kind of problem; `slug` is the end of its `type`, stable for programs.
+
+    `advice` is what the page at `type` says: what to do about it.
+    """
 
     status: HTTPStatus
     slug: str
     title: str
+    advice: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
-        return f"/problems/{self.slug}"
+        return f"{PROBLEMS_PATH}/{self.slug}"
 
 
+UNREADABLE = Kind(
+    HTTPStatus.BAD_REQUEST,
+    "unreadable",
+    "The request cannot be read",
+    "Send valid JSON in UTF-8, each field of an object once. `detail` says where it is wrong.",
+)
 INVALID_INPUT = Kind(
-    HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", "The request holds something wrong"
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid-input",
+    "The request holds something wrong",
+    "`errors` names each field or parameter that is wrong, with a code for programs. Correct them"
+    " and send the request again; nothing was done.",
 )
 INVALID_CURSOR = Kind(
-    HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", "The cursor does not fit the query"
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid-cursor",
+    "The cursor does not fit the query",
+    "A cursor belongs to one list with one set of filters. Begin again without it.",
 )
 UNAUTHORIZED = Kind(
-    HTTPStatus.UNAUTHORIZED, "unauthorized", "A valid key is needed", {"WWW-Authenticate": REALM}
+    HTTPStatus.UNAUTHORIZED,
+    "unauthorized",
+    "A valid key is needed",
+    "Send `Authorization: Bearer <key>` with a key that has not been revoked.",
+    {"WWW-Authenticate": REALM},
 )
-FORBIDDEN = Kind(HTTPStatus.FORBIDDEN, "forbidden", "The key lacks a scope")
-NOT_FOUND = Kind(HTTPStatus.NOT_FOUND, "not-found", "There is no such thing")
-CONFLICT = Kind(HTTPStatus.CONFLICT, "conflict", "The state of things forbids it")
+FORBIDDEN = Kind(
+    HTTPStatus.FORBIDDEN,
+    "forbidden",
+    "The key lacks a scope",
+    "Use a key with the scope that `detail` names, or have it added to this key.",
+)
+NOT_NEAR = Kind(
+    HTTPStatus.FORBIDDEN,
+    "not-a-monitor",
+    "This address is not in MONITOR_NETWORKS",
+    "Ask from a network in LETTERBOX_MONITOR_NETWORKS, or add yours to it.",
+)
+NOT_FOUND = Kind(
+    HTTPStatus.NOT_FOUND,
+    "not-found",
+    "There is no such thing",
+    "Check the path and the id, number or name in it; what it named may have been removed.",
+)
+CONFLICT = Kind(
+    HTTPStatus.CONFLICT,
+    "conflict",
+    "The state of things forbids it",
+    "Read the resource again: it exists already, or is not in a state for this.",
+)
+CHANGED = Kind(
+    HTTPStatus.PRECONDITION_FAILED,
+    "changed",
+    "It has changed since it was read",
+    "Somebody changed it in the meantime, so nothing was done. Read it again, apply your change to"
+    " what it is now, and send that with its new ETag.",
+)
 REUSED_KEY = Kind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency-key-reused",
     "The Idempotency-Key came with another request before",
+    "Make a new key for each request, and repeat a request exactly as it was.",
 )
 IN_FLIGHT = Kind(
     HTTPStatus.CONFLICT,
     "in-flight",
     "The first request with this Idempotency-Key is not done yet",
+    "Repeat the request after a moment: it then gets the first one's answer.",
     {"Retry-After": "1"},
 )
 UNAVAILABLE = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable",
     "It cannot be done now",
+    "Repeat the request after `Retry-After` seconds. Messages are taken all the same.",
     {"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
 METHOD_NOT_ALLOWED = Kind(
-    HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "The path has other methods"
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "method-not-allowed",
+    "The path has other methods",
+    "The header `Allow` lists the methods of the path.",
 )
-TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The body is too large")
+UNSUPPORTED_TYPE = Kind(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported-media-type",
+    "The body has another type",
+    "Send the body with the Content-Type that `detail` names, in UTF-8 and not compressed.",
+)
+TOO_LARGE = Kind(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too-large",
+    "The body is too large",
+    "A body may have 256 KiB. Send it in several requests.",
+)
 NO_PROVIDER = Kind(
-    HTTPStatus.SERVICE_UNAVAILABLE, "no-provider", "No account of the provider is set up"
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "no-provider",
+    "No account of the provider is set up",
+    "Set LETTERBOX_PROVIDER_TOKEN and restart.",
 )
 PROVIDER_REFUSED = Kind(
-    HTTPStatus.UNPROCESSABLE_ENTITY, "provider-refused", "The provider refuses it"
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "provider-refused",
+    "The provider refuses it",
+    "`code` and `text` are the provider's own. Nothing was done.",
 )
 PROVIDER_ACCOUNT = Kind(
-    HTTPStatus.SERVICE_UNAVAILABLE, "provider-account", "The provider's account is not in order"
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "provider-account",
+    "The provider's account is not in order",
+    "Look at the account in the provider's pages: credits, token, licence. `text` says which.",
 )
 PROVIDER_AWAY = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "provider-unavailable",
     "The provider cannot be asked now; nothing was done",
+    "Repeat the request after `Retry-After` seconds.",
     {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
 )
 PROVIDER_UNCLEAR = Kind(
     HTTPStatus.BAD_GATEWAY,
     "provider-unclear",
     "The provider gave no clear answer, and may have done it",
+    "Look at the provider whether it was done before you ask for it again.",
 )
 INTERNAL = Kind(
-    HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Letterbox failed; its log says how"
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal-error",
+    "Letterbox failed; its log says how",
+    "Look for `request_id` in the log, and report the error that stands there.",
 )
 
 KINDS: dict[type[Exception], Kind] = {
@@ -100,6 +181,7 @@ KINDS: dict[type[Exception], Kind] = {
     errors.MissingScope: FORBIDDEN,
     errors.NotFound: NOT_FOUND,
     errors.Conflict: CONFLICT,
+    errors.Changed: CHANGED,
     errors.Unavailable: UNAVAILABLE,
 }
 
@@ -132,13 +214,25 @@ IDEMPOTENCY_KINDS: dict[type[Exception], Kind] = {
 
 # What the framework raises by itself.
 FRAMEWORK_KINDS: dict[int, Kind] = {
-    400: Kind(HTTPStatus.BAD_REQUEST, "unreadable", "The request cannot be read"),
+    400: UNREADABLE,
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
     413: TOO_LARGE,
+    415: UNSUPPORTED_TYPE,
 }
 
-PROBLEMS = (*KINDS.values(), FRAMEWORK_KINDS[400], TOO_LARGE, INTERNAL)
+PROBLEMS = (*KINDS.values(), UNREADABLE, TOO_LARGE, UNSUPPORTED_TYPE, INTERNAL)
+# Every kind, in the order of its status: each has a page.
+ALL_KINDS = sorted(
+    {
+        *PROBLEMS,
+        *PROVIDER_PROBLEMS,
+        *IDEMPOTENCY_KINDS.values(),
+        METHOD_NOT_ALLOWED,
+        NOT_NEAR,
+    },
+    key=lambda kind: (kind.status, kind.slug),
+)
 DETAILS = {
     NOT_FOUND.slug: "nothing is at this path; /docs lists every path",
     METHOD_NOT_ALLOWED.slug: "the header Allow lists the methods of this path",
@@ -146,7 +240,23 @@ DETAILS = {
 }
 
 
-# What the framework says of a text's length speaks of items.
+# The framework's words for what is wrong, and ours.
+_CODES: dict[str, errors.FaultCode] = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "too_long": "too-long",
+    "too_short": "too-short",
+    "string_too_long": "too-long",
+    "string_too_short": "too-short",
+    "greater_than": "out-of-range",
+    "greater_than_equal": "out-of-range",
+    "less_than": "out-of-range",
+    "less_than_equal": "out-of-range",
+    "finite_number": "out-of-range",
+    "literal_error": "not-allowed",
+    "enum": "not-allowed",
+}
+# What it says of a text's length speaks of items.
 _LENGTHS = {"too_long": ("max_length", "at most"), "too_short": ("min_length", "at least")}
 
 
@@ -162,12 +272,10 @@ def install_error_handlers(app: FastAPI) -> None:
         return make_problem_for(errors.InvalidFields([_describe(each) for each in error.errors()]))
 
     @app.exception_handler(HTTPException)
-    async def answer_framework(request: Request, error: HTTPException) -> Response:
-        headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = _find_methods(app, request) or headers.get("Allow", "")
+    async def answer_framework(_: Request, error: HTTPException) -> Response:
         kind = FRAMEWORK_KINDS.get(error.status_code, INTERNAL)
-        return make_problem(kind, DETAILS.get(kind.slug, str(error.detail)), headers=headers)
+        detail = DETAILS.get(kind.slug, str(error.detail))
+        return make_problem(kind, detail, headers=error.headers)
 
 
 def make_problem_for(error: Exception) -> Response:
@@ -191,23 +299,27 @@ def make_problem(
     kind: Kind,
     detail: str,
     *,
-    found: Sequence[tuple[str, str]] | None = None,
+    found: Sequence[errors.Fault] | None = None,
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """An RFC 9457 answer; `found` are the pairs of field and detail that become `errors`.
+    """An RFC 9457 answer; `found` becomes its `errors`.
 
     `members` are what this kind of problem has besides.
     """
+    request_id = find_request_id()
     problem: dict[str, Any] = {
         "type": kind.type,
         "title": kind.title,
         "status": int(kind.status),
         "detail": detail,
+        **({"request_id": request_id} if request_id else {}),
         **(members or {}),
     }
     if found is not None:
-        problem["errors"] = [{"field": name, "detail": text} for name, text in found]
+        problem["errors"] = [
+            {"field": each.field, "code": each.code, "detail": each.text} for each in found
+        ]
     return Response(
         json.dumps(problem),
         status_code=int(kind.status),
@@ -216,11 +328,11 @@ def make_problem(
     )
 
 
-def _list_fields(error: Exception) -> Sequence[tuple[str, str]] | None:
+def _list_fields(error: Exception) -> Sequence[errors.Fault] | None:
     if isinstance(error, errors.InvalidFields):
         return error.found
     if isinstance(error, errors.InvalidInput):
-        return [(error.field or "", str(error))]
+        return [errors.Fault(error.field or "", str(error), error.code)]
     return None
 
 
@@ -228,28 +340,19 @@ def _describe_code(error: errors.CodeError) -> dict[str, Any]:
     return {"code": error.code, "text": error.provider_text, "details": list(error.details)}
 
 
-def _describe(error: Mapping[str, Any]) -> tuple[str, str]:
-    """A validation error as (field, text); the text never repeats what was sent."""
-    where = [str(each) for each in error["loc"][1:]]
-    if error["type"] == "json_invalid":
-        return "", f"the body is no JSON: {error['ctx']['error']} at character {where[0]}"
-    if error["type"] == "model_attributes_type" and not where:
-        return "", "send a JSON object with Content-Type: application/json"
-    if error["type"] == "extra_forbidden":
-        return ".".join(where), "there is no such field"
-    if error["type"] in _LENGTHS and isinstance(error["input"], str):
-        bound, least_or_most = _LENGTHS[error["type"]]
-        return ".".join(where), f"a text of {least_or_most} {error['ctx'][bound]} characters"
-    return ".".join(where), error["msg"].removeprefix("Value error, ")
-
-
-def _find_methods(app: FastAPI, request: Request) -> str:
-    """Every method of the path: the framework itself names those of one route."""
-    paths = app.openapi()["paths"]
-    methods = {
-        method.upper()
-        for template, operations in paths.items()
-        if compile_path(template)[0].match(request.scope["path"])
-        for method in operations
-    }
-    return ", ".join(sorted(methods))
+def _describe(error: Mapping[str, Any]) -> errors.Fault:
+    """What the framework says of a field; the text never repeats what was sent."""
+    field = ".".join(str(each) for each in error["loc"][1:])
+    kind = error["type"]
+    code: errors.FaultCode = _CODES.get(kind, "invalid")
+    if kind.endswith(("_type", "_parsing", "_from_float")):
+        code = "wrong-type"
+    text = error["msg"].removeprefix("Value error, ")
+    if kind == "model_attributes_type" and not field:
+        text = "send a JSON object"
+    elif kind == "extra_forbidden":
+        text = "there is no such field"
+    elif kind in _LENGTHS and isinstance(error["input"], str):
+        bound, least_or_most = _LENGTHS[kind]
+        text = f"a text of {least_or_most} {error['ctx'][bound]} characters"
+    return errors.Fault(field, text, code)

@@ -12,13 +12,14 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from app.api.alerts import Alert
 from app.api.dependencies import Keyring, make_router
-from app.api.ids import decode_id, encode_id
 from app.api.outbound_schemas import Outbound
-from app.api.schemas import Alert, Message, Shown
+from app.api.schemas import Message, Shown
 from app.domain.access import Scope as KeyScope
 from app.domain.errors import AccessDenied, NotFound, Unavailable
-from app.flows.follow import PLACE, Change, EventTail, Follower, Subject
+from app.domain.ids import decode_id, encode_id
+from app.flows.follow import Change, EventTail, Follower, Subject
 from app.storage import alerts, search
 from app.storage.outbound_texts import OutboundText
 
@@ -38,11 +39,21 @@ data: {"id": "msg_1q", "source": "447700900123", "dest": "447700900100", "body":
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A stream that does not end by itself",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        "content": {"text/event-stream": {"schema": {"type": "string", "examples": [EXAMPLE]}}},
     }
 }
 
 log = structlog.get_logger("letterbox.api")
+
+
+class Ping(ServerSentEvent):
+    """A comment without the blank line that would end an event.
+
+    Once they have seen an id, httpx-sse and r3labs/sse make an empty event of a blank line.
+    """
+
+    def encode(self) -> bytes:
+        return b":" + LINE_END.encode()
 
 
 class EventStream(EventSourceResponse):
@@ -82,9 +93,9 @@ def make_events_router(
         `message`: a text came in. `outbound`: one is to go out. `status`: what became of it has
         changed. `alert`: one was opened or closed.
 
-        Without `Last-Event-ID` it begins now. Where events after that id are gone, an event
-        `reset` says so, and the stream goes on from now: read the lists again. Every stream
-        begins with an `id` or can be resumed with the one that was sent.
+        Without `Last-Event-ID` the stream begins now, with an event `ready` whose data is `{}`.
+        Where events after that id are gone, an event `reset` with `{}` says so, and the stream goes
+        on from now: read the lists again. Comments keep the connection open.
         """
         after = _read_place(last_event_id)
         follower = tail.make_follower()
@@ -97,6 +108,7 @@ def make_events_router(
         return EventStream(
             _write_events(follower, after),
             ping=KEEP_ALIVE_SECONDS,
+            ping_message_factory=Ping,
             sep=LINE_END,
             send_timeout=SEND_TIMEOUT_SECONDS,
             shutdown_event=closing,
@@ -126,8 +138,6 @@ async def _write_events(follower: Follower, after: int | None) -> AsyncIterator[
 
 def _make_event(change: Change) -> ServerSentEvent:
     place = encode_id("evt", change.id)
-    if change.kind == PLACE:
-        return ServerSentEvent(id=place, sep=LINE_END)
     return ServerSentEvent(change.text, event=change.kind, id=place, sep=LINE_END)
 
 

@@ -1,50 +1,46 @@
-"""Answers with all that match, as CSV or as lines of JSON, streamed."""
+"""Everything that matches the filters of a list as one file: CSV, or a line of JSON per row."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import Request
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from app.domain.errors import InvalidFields
 from app.flows.export import Item, Sheet, write_csv, write_jsonl
 from app.runtime import Runtime
 
-ExportType = Literal["text/csv", "application/x-ndjson"]
-CSV: ExportType = "text/csv"
-NDJSON: ExportType = "application/x-ndjson"
-
+MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 MAX_REST_SECONDS = 0.01
 
-# What a list that can be exported answers besides.
-FILES: dict[str, Any] = {
-    "description": "A page; or everything, as `Accept` names a type of file",
-    "content": {
-        "text/csv": {"schema": {"type": "string"}},
-        "application/x-ndjson": {"schema": {"type": "string"}},
-    },
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A file",
+        "content": {name: {"schema": {"type": "string"}} for name in MEDIA_TYPES.values()},
+        "headers": {
+            "Content-Disposition": {
+                "description": "the name of the file",
+                "schema": {"type": "string"},
+            }
+        },
+    }
 }
 
 
-def choose_type(
-    request: Request, offered: Sequence[ExportType] = (CSV, NDJSON)
-) -> ExportType | None:
-    """The export on offer that `Accept` names and prefers; None for the ordinary JSON."""
-    weights: dict[str, float] = {}
-    for part in ",".join(request.headers.getlist("accept")).split(","):
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        weights[name] = max(weights.get(name, 0.0), _read_weight(parameters))
-    best = max(offered, key=lambda name: weights.get(name, 0.0))
-    weight = weights.get(best, 0.0)
-    is_preferred = weight > weights.get("application/json", 0.0)
-    return best if is_preferred and weight >= weights.get("*/*", 0.0) else None
+class ExportQuery(BaseModel):
+    """What every export takes; subclasses add the filters of their list."""
+
+    format: Annotated[
+        Literal["csv", "ndjson"],
+        Field(
+            description="csv: with a heading, for spreadsheets; ndjson: one JSON object per line"
+        ),
+    ] = "csv"
 
 
 async def answer_export(
-    request: Request,
-    media_type: ExportType,
+    form: str,
     pages: AsyncIterator[Sequence[Item]],
     show: Callable[[Item], dict[str, Any]],
     *,
@@ -52,22 +48,17 @@ async def answer_export(
     name: str,
     runtime: Runtime,
 ) -> StreamingResponse:
-    """All matching rows, as a file with that name. Raises InvalidFields, and Unavailable before
-    anything is sent.
+    """All matching rows, as a file with that name. Raises Unavailable before anything is sent.
 
     The exports of a process take turns to make pages: several at once would delay forwards.
     """
-    paging = [name for name in ("limit", "cursor") if name in request.query_params]
-    if paging:
-        raise InvalidFields([(name, "an export holds everything") for name in paging])
-    is_csv = media_type == CSV
-    chunks = write_csv(pages, show, sheet) if is_csv else write_jsonl(pages, show)
+    chunks = write_csv(pages, show, sheet) if form == "csv" else write_jsonl(pages, show)
     chunks = make_in_turn(chunks, runtime.exporting)
     first = await anext(chunks, b"")
-    file = f"{name}-{runtime.now():%Y%m%dT%H%M%SZ}.{'csv' if is_csv else 'jsonl'}"
+    file = f"{name}-{runtime.now():%Y%m%dT%H%M%SZ}.{'csv' if form == 'csv' else 'jsonl'}"
     return StreamingResponse(
         _prepend(first, chunks),
-        media_type=f"{media_type}; charset=utf-8",
+        media_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
@@ -88,14 +79,3 @@ async def _prepend(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[
     yield first
     async for chunk in chunks:
         yield chunk
-
-
-def _read_weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0

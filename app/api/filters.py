@@ -38,7 +38,7 @@ def _lift(read: Any) -> BeforeValidator:
 TimeFilter = Annotated[
     datetime | None,
     _lift(read_time),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-06-01T12:00:00Z"]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
 ]
 BoolFilter = Annotated[bool | None, _lift(_read_bool), WithJsonSchema({"type": "boolean"})]
 _NUMBER = "number"

@@ -4,14 +4,15 @@ import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import structlog
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
-from app.domain.errors import Unavailable
+from app.domain.errors import LoginRefused, Unavailable
 from app.flows.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.alerts import list_open_subjects
@@ -27,6 +28,8 @@ PATIENCE_SECONDS = 0.5
 # a text could go out and none does.
 MAX_LAG = timedelta(seconds=60)
 
+REFUSED_LOGIN = "it refuses the user name or password: check LETTERBOX_DATABASE_URL"
+
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -37,36 +40,39 @@ METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 log = structlog.get_logger("letterbox.health")
 
-State = Literal["ok", "degraded"]
+HealthState = TypeAliasType(
+    "HealthState",
+    Annotated[Literal["ok", "degraded"], Field(description="Whether something is well")],
+)
 MeasureDisk = Callable[[str], tuple[int, int, int]]
 
 
 class Liveness(BaseModel):
     """It answers, so it lives."""
 
-    status: Literal["ok"] = "ok"
+    status: Annotated[Literal["ok"], Field(description="always, if it answers")] = "ok"
 
 
 class Part(BaseModel):
     """One thing that the service stands on."""
 
-    status: State = "ok"
-    detail: str = ""
+    status: Annotated[HealthState, Field(description="whether it is well")] = "ok"
+    detail: Annotated[str, Field(description="what is the matter, or how much there is")] = ""
 
 
 class Readiness(BaseModel):
     """`ready` while /inbound can acknowledge; `status` is `ok` where every part is."""
 
-    ready: bool
-    status: State
-    database: Part
-    disk: Part
-    spool: Part
-    workers: Part
-    sender: Part
-    connections: Part
-    clock: Part
-    loops: dict[str, Part]
+    ready: bool = Field(description="whether messages can be acknowledged")
+    status: HealthState = Field(description="`ok` if every part is")
+    database: Part = Field(description="whether it answers")
+    disk: Part = Field(description="whether the disk of DATA_DIR has room")
+    spool: Part = Field(description="whether it can be written, and what waits in it")
+    workers: Part = Field(description="whether messages are handled")
+    sender: Part = Field(description="whether texts go out")
+    connections: Part = Field(description="whether more callers can connect")
+    clock: Part = Field(description="whether the clock is right")
+    loops: dict[str, Part] = Field(description="the loops of this process, by name")
 
 
 class Findings(NamedTuple):
@@ -100,7 +106,9 @@ def make_health_router(
         """Say whether messages are taken, and how the parts are."""
         found = await _ask_database(runtime)
         parts = {
-            "database": _judge_database(found, runtime.database.fault),
+            "database": _judge_database(
+                found, runtime.database.fault, is_login_refused=runtime.is_login_refused
+            ),
             "disk": _look_at_disk(str(runtime.data_dir.path), measure_disk),
             "spool": _judge_spool(runtime),
             "workers": judge_workers(
@@ -142,7 +150,8 @@ async def _ask_database(runtime: Runtime) -> Findings | None:
     try:
         now = runtime.now()
         return await runtime.database.read_within(PATIENCE_SECONDS, lambda conn: _find(conn, now))
-    except Unavailable:
+    except Unavailable as error:
+        runtime.is_login_refused = isinstance(error, LoginRefused)
         return None
     except Exception:
         # For example a missing or damaged table, or a missing permission: report it as it is now.
@@ -160,11 +169,12 @@ def _find(conn: Connection, now: datetime) -> Findings:
     )
 
 
-def _judge_database(found: Findings | None, fault: str | None) -> Part:
+def _judge_database(found: Findings | None, fault: str | None, *, is_login_refused: bool) -> Part:
     if fault is not None:
         return Part(status="degraded", detail=f"{fault}. Messages go to the spool.")
     if found is None:
-        return Part(status="degraded", detail="it does not answer; messages go to the spool")
+        reason = REFUSED_LOGIN if is_login_refused else "it does not answer"
+        return Part(status="degraded", detail=f"{reason}; messages go to the spool")
     return Part()
 
 

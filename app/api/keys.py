@@ -6,26 +6,38 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
-from app.api.ids import decode_id
-from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import Key, NewKey, Page, Sent, Text
-from app.domain.access import Scope
+from app.api.enums import ApiScope
+from app.api.etags import IfMatch
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.schemas import ApiKey, ApiKeyWithSecret, Changes, Page, Sent, Text
+from app.domain.ids import decode_id
 from app.flows import configure
 from app.runtime import Runtime
 from app.storage import keys
 
-Name = Annotated[Text, Field(min_length=1, max_length=200, examples=["reporting"])]
-Scopes = Annotated[list[Scope], Field(min_length=1, examples=[["messages:read"]])]
+Name = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="for people; the audit names it",
+        examples=["reporting"],
+    ),
+]
+Scopes = Annotated[
+    list[ApiScope],
+    Field(min_length=1, description="what it may do", examples=[["messages:read"]]),
+]
 
 
-class WantedKey(Sent):
+class KeyCreate(Sent):
     """A key to create."""
 
     name: Name
     scopes: Scopes
 
 
-class KeyChanges(Sent):
+class KeyChanges(Changes):
     """What to change; what is left out stays."""
 
     name: Name = Field(default_factory=str)
@@ -39,41 +51,57 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     @router.get("", responses=LINK_HEADER)
     async def list_keys(
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[Key]:
+    ) -> Page[ApiKey]:
         """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
         listing = Listing(request, query, runtime.settings.base_url)
         rows = await database.read(
             keys.list_keys, before=listing.position, limit=listing.look_ahead
         )
-        return listing.make_page(response, rows, Key.model_validate)
+        return listing.make_page(response, rows, ApiKey.model_validate)
 
-    @router.post("", status_code=201)
-    async def create_key(body: WantedKey, response: Response, by: By) -> NewKey:
+    @router.post("", status_code=201, responses=CREATED)
+    async def create_key(body: KeyCreate, response: Response, by: By) -> ApiKeyWithSecret:
         """Create a key; the key itself is shown in this answer alone."""
         made = await configure.create_key(
             database, body.name, body.scopes, who=by.actor, now=runtime.now()
         )
-        shown = Key.model_validate(made.key)
+        shown = ApiKey.model_validate(made.key)
         response.headers["Location"] = f"{runtime.settings.base_url}{PREFIX}/keys/{shown.id}"
-        return NewKey(**shown.model_dump(), key=made.secret)
+        return ApiKeyWithSecret(**shown.model_dump(), key=made.secret)
 
     @router.get("/{id}")
-    async def get_key(id: str) -> Key:  # noqa: A002 the path's name
+    async def get_key(id: str) -> ApiKey:  # noqa: A002 the path's name
         """Get one key, without the key itself."""
-        return Key.model_validate(await database.read(keys.get_key, decode_id("key", id)))
+        return ApiKey.model_validate(await database.read(keys.get_key, decode_id("key", id)))
 
     @router.patch("/{id}")
-    async def change_key(id: str, body: KeyChanges, by: By) -> Key:  # noqa: A002 the path's name
+    async def change_key(
+        id: str,  # noqa: A002 the path's name
+        body: KeyChanges,
+        by: By,
+        if_match: IfMatch,
+    ) -> ApiKey:
         """Change a key's name or scopes; the key itself stays the same."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_key(
-            database, decode_id("key", id), **changes, who=by.actor, now=runtime.now()
+            database,
+            decode_id("key", id),
+            **changes,
+            check=if_match.checking(ApiKey.model_validate),
+            who=by.actor,
+            now=runtime.now(),
         )
-        return Key.model_validate(changed)
+        return ApiKey.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def revoke_key(id: str, by: By) -> None:  # noqa: A002 the path's name
+    async def revoke_key(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Revoke a key: from now on it opens nothing."""
-        await configure.revoke_key(database, decode_id("key", id), who=by.actor, now=runtime.now())
+        await configure.revoke_key(
+            database,
+            decode_id("key", id),
+            check=if_match.checking(ApiKey.model_validate),
+            who=by.actor,
+            now=runtime.now(),
+        )
 
     return router

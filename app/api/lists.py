@@ -36,6 +36,19 @@ LINK_HEADER: dict[int | str, dict[str, Any]] = {
 }
 
 
+# What an answer to POST has that creates what has an address of its own.
+CREATED: dict[int | str, dict[str, Any]] = {
+    201: {
+        "headers": {
+            "Location": {
+                "description": "the address of what was created",
+                "schema": {"type": "string", "format": "uri"},
+            }
+        }
+    }
+}
+
+
 class HasId(Protocol):
     """A stored row."""
 

@@ -1,47 +1,32 @@
 """/messages: what came in, found by filters, one by one, or all as a file."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.exports import FILES, answer_export, choose_type
+from app.api.enums import MessageVia, OutcomeCode, ProblemCode, SortOrder
+from app.api.exports import EXPORTED, ExportQuery, answer_export
 from app.api.filters import BoolFilter, NumberFilter, TimeFilter, read_numbers
-from app.api.ids import decode_id, find_number
 from app.api.lists import LINK_HEADER, Listing, ListQuery
 from app.api.outbound_schemas import MessageDetail
-from app.api.schemas import Message, OutcomeCode, Page, ViaName, show_message
+from app.api.schemas import Message, Page, show_message
+from app.domain.ids import decode_id, find_number
 from app.domain.queries import MessageFilter, split_words
-from app.flows.export import MESSAGES, Order, read_pages
+from app.flows.export import MESSAGES, read_pages
 from app.runtime import Runtime
 from app.storage import search
 from app.storage.conversations import mark_read
 from app.storage.database import Connection
 from app.storage.outbound_texts import list_replies
 
-ProblemName = Literal[
-    "charset",
-    "control",
-    "time",
-    "time-ambiguous",
-    "no-id",
-    "no-source",
-    "no-dest",
-    "no-msg",
-    "unknown-number",
-    "id-reused",
-    "repeated",
-]
 MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: LINK_HEADER[200] | FILES,
-}
 
-
-class MessageQuery(ListQuery):
-    """The filters of /messages."""
+class MessageFilters(BaseModel):
+    """The filters of /messages and of its export."""
 
     source: Annotated[NumberFilter, Field(description="who sent it")] = None
     dest: Annotated[NumberFilter, Field(description="which number was texted")] = None
@@ -51,8 +36,8 @@ class MessageQuery(ListQuery):
         str | None,
         Field(max_length=200, description="every word is a substring of the body, case aside"),
     ] = None
-    problem: Annotated[ProblemName | None, Field(description="what was odd about it")] = None
-    via: Annotated[ViaName | None, Field(description="how it came")] = None
+    problem: Annotated[ProblemCode | None, Field(description="what was odd about it")] = None
+    via: Annotated[MessageVia | None, Field(description="how it came")] = None
     unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
     outcome: Annotated[OutcomeCode | None, Field(description="what became of it")] = None
     rule_id: Annotated[str | None, Field(description="the rule that the outcome speaks of")] = None
@@ -64,7 +49,7 @@ class MessageQuery(ListQuery):
     mm_4: MergeFilter = Field(None, alias="mm.4")
     mm_5: MergeFilter = Field(None, alias="mm.5")
     order: Annotated[
-        Order,
+        SortOrder,
         Field(description="desc: newest stored first; asc: a feed whose `next` is never null"),
     ] = "desc"
 
@@ -89,33 +74,29 @@ class MessageQuery(ListQuery):
         )
 
 
+class MessageQuery(ListQuery, MessageFilters):
+    """What the list of messages takes."""
+
+
+class MessageExportQuery(ExportQuery, MessageFilters):
+    """What the export of messages takes."""
+
+
 def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/messages", "messages:read")
     database = runtime.database
 
-    @router.get("", response_model=Page[Message], responses=RESPONSES)
+    @router.get("", responses=LINK_HEADER)
     async def list_messages(
         request: Request, response: Response, query: Annotated[MessageQuery, Query()]
-    ) -> Any:
+    ) -> Page[Message]:
         """List messages.
 
         A page may be short or empty while `next` is not null: a search looks at so many messages
         a request. With `order=asc` whoever keeps following `next` sees each message once.
-        `Accept: text/csv` or `application/x-ndjson` streams all that match.
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        media_type = choose_type(request)
-        if media_type is not None:
-            return await answer_export(
-                request,
-                media_type,
-                read_pages(database, wanted, order=query.order),
-                show_message,
-                sheet=MESSAGES,
-                name="messages",
-                runtime=runtime,
-            )
         listing = Listing(request, query, runtime.settings.base_url)
         place, limit = listing.position, query.limit
         if query.order == "asc":
@@ -124,6 +105,21 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             page = await database.read(search.list_messages, wanted, before=place, limit=limit)
         following = listing.make_next(response, None if page.next is None else (page.next,))
         return Page[Message](items=page.messages, next=following)  # type: ignore[arg-type]  # read by attributes
+
+    @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
+    async def export_messages(
+        query: Annotated[MessageExportQuery, Query()],
+    ) -> StreamingResponse:
+        """Download every message that matches, as one file that is streamed."""
+        query = read_numbers(query, runtime.settings.default_region)
+        return await answer_export(
+            query.format,
+            read_pages(database, query.make_filter(), order=query.order),
+            show_message,
+            sheet=MESSAGES,
+            name="messages",
+            runtime=runtime,
+        )
 
     @router.get("/{id}")
     async def get_message(id: str) -> MessageDetail:  # noqa: A002 the path's name

@@ -7,8 +7,18 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
-from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import OUR_NUMBER, NewAuth, Number, NumberWithAuth, Page, Sent, Text
+from app.api.etags import IfMatch
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.schemas import (
+    OUR_NUMBER,
+    AuthWithValue,
+    Changes,
+    NumberWithAuth,
+    Page,
+    Sent,
+    Text,
+    VirtualNumber,
+)
 from app.domain.numbers import normalise_number
 from app.flows import configure
 from app.runtime import Runtime
@@ -33,7 +43,7 @@ Reply = Annotated[
 ]
 
 
-class NewNumber(Sent):
+class NumberCreate(Sent):
     """A number to configure."""
 
     number: Annotated[
@@ -49,7 +59,7 @@ class NewNumber(Sent):
     opt_out_reply: Reply = None
 
 
-class NumberChanges(Sent):
+class NumberChanges(Changes):
     """What to change; what is left out stays."""
 
     label: Label = Field(default_factory=str)
@@ -75,13 +85,13 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     database = runtime.database
     region = runtime.settings.default_region
 
-    def show(stored: numbers.Number) -> Number:
+    def show(stored: numbers.Number) -> VirtualNumber:
         return _show(stored, runtime.now())
 
     @router.get("", responses=LINK_HEADER)
     async def list_numbers(
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[Number]:
+    ) -> Page[VirtualNumber]:
         """List the numbers that are configured, newest first."""
         listing = Listing(request, query, runtime.settings.base_url)
         rows = await database.read(
@@ -89,8 +99,8 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, show)
 
-    @router.post("", status_code=201)
-    async def add_number(body: NewNumber, response: Response, by: By) -> NumberWithAuth:
+    @router.post("", status_code=201, responses=CREATED)
+    async def add_number(body: NumberCreate, response: Response, by: By) -> NumberWithAuth:
         """Configure a number; its auth value is shown in this answer alone."""
         added = await configure.add_number(
             database,
@@ -108,35 +118,49 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return _show_with_auth(added, runtime.now())
 
     @router.get("/{number}")
-    async def get_number(number: str) -> Number:
+    async def get_number(number: str) -> VirtualNumber:
         """Get one number."""
         found = await database.read(numbers.get_number, normalise_number(number, region))
         return show(found)
 
     @router.patch("/{number}")
-    async def change_number(number: str, body: NumberChanges, by: By) -> Number:
+    async def change_number(
+        number: str, body: NumberChanges, by: By, if_match: IfMatch
+    ) -> VirtualNumber:
         """Change a number's label, merge field names or reply to an opt-out."""
         changes = body.model_dump(exclude_unset=True)
         changed = await configure.change_number(
-            database, normalise_number(number, region), changes, who=by.actor, now=runtime.now()
+            database,
+            normalise_number(number, region),
+            changes,
+            check=if_match.checking(show),
+            who=by.actor,
+            now=runtime.now(),
         )
         return show(changed)
 
     @router.delete("/{number}", status_code=204)
-    async def remove_number(number: str, by: By) -> None:
+    async def remove_number(number: str, by: By, if_match: IfMatch) -> None:
         """Remove a number with its auth values; its messages stay."""
         await configure.remove_number(
-            database, normalise_number(number, region), who=by.actor, now=runtime.now()
+            database,
+            normalise_number(number, region),
+            check=if_match.checking(show),
+            who=by.actor,
+            now=runtime.now(),
         )
 
     @router.post("/{number}/rotate-auth")
-    async def rotate_auth(number: str, by: By, body: Rotation | None = None) -> NumberWithAuth:
+    async def rotate_auth(
+        number: str, by: By, if_match: IfMatch, body: Rotation | None = None
+    ) -> NumberWithAuth:
         """Make a new auth value, shown in this answer alone; the one before it stays a while."""
         overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
         rotated = await configure.rotate_auth(
             database,
             normalise_number(number, region),
             overlap=overlap,
+            check=if_match.checking(show),
             who=by.actor,
             now=runtime.now(),
         )
@@ -145,8 +169,8 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     return router
 
 
-def _show(stored: numbers.Number, now: datetime) -> Number:
-    shown = Number.model_validate(stored)
+def _show(stored: numbers.Number, now: datetime) -> VirtualNumber:
+    shown = VirtualNumber.model_validate(stored)
     shown.auth = [each for each in shown.auth if each.expires_at is None or each.expires_at > now]
     return shown
 
@@ -154,5 +178,6 @@ def _show(stored: numbers.Number, now: datetime) -> Number:
 def _show_with_auth(made: configure.NumberWithAuth, now: datetime) -> NumberWithAuth:
     shown = _show(made.number, now).model_dump()
     newest, *others = shown.pop("auth")
-    auth = [NewAuth(**newest, value=made.value), *(NewAuth(**each, value=None) for each in others)]
+    auth = [AuthWithValue(**newest, value=made.value)]
+    auth += [AuthWithValue(**each, value=None) for each in others]
     return NumberWithAuth(**shown, auth=auth)

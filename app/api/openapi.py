@@ -1,13 +1,15 @@
-"""The description of every path as OpenAPI, /inbound included, which no framework knows of."""
+"""The description of every path as OpenAPI."""
 
+import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.dependencies import PREFIX, SECURITY_SCHEME
 from app.api.errors import (
+    ALL_KINDS,
     IDEMPOTENCY_KINDS,
     MEDIA_TYPE,
     NO_PROVIDER,
@@ -16,8 +18,8 @@ from app.api.errors import (
     Kind,
 )
 from app.api.inbound import PATH
-from app.api.schemas import A_SENDER, OUR_NUMBER
-from app.provider.bodies import MAX_BYTES
+from app.api.openapi_inbound import FORWARD, describe_forward, describe_inbound
+from app.domain.errors import FaultCode
 
 DESCRIPTION = """
 Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.
@@ -29,17 +31,50 @@ RFC 3339 in UTC.
 Lists are `{"items": […], "next": …}`: repeat the request with `cursor` set to `next`, or follow the
 header `Link`.
 """
+CONTACT = {"name": "The Letterbox developers"}
+LICENSE = {"name": "MIT License", "identifier": "MIT"}
+
+TAGS = {
+    "alerts": "What needs a person, each with what to do",
+    "audit": "Who changed what",
+    "contacts": "The contacts of the provider's address book",
+    "conversations": "What one of our numbers and one sender wrote to each other",
+    "credits": "What the provider's account has left",
+    "events": "What changes, as it changes",
+    "groups": "The groups of the provider's address book",
+    "health": "What watches a service asks of it",
+    "inbound": "The address that the provider forwards texts to",
+    "keys": "Who may use this interface, and for what",
+    "messages": "The texts that came in",
+    "numbers": "Our virtual numbers and their auth values",
+    "opt-outs": "The numbers that want no texts",
+    "outbound": "The texts that go out",
+    "reconcile": "Comparing what arrived with the provider's report",
+    "refusals": "The forwards that were turned away",
+    "reports": "The provider's reports",
+    "rules": "What answers texts by itself",
+    "sender": "Whether texts go out",
+    "stats": "Counts by day and number",
+    "users": "The child users of the provider's account",
+}
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
-    "title": "Problem",
-    "description": "RFC 9457",
+    "description": "What went wrong, as RFC 9457 has it",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "examples": ["/problems/not-found"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "type": {
+            "type": "string",
+            "description": "which kind of problem, stable for programs",
+            "examples": ["/problems/not-found"],
+        },
+        "title": {"type": "string", "description": "the kind in words"},
+        "status": {"type": "integer", "description": "the answer's status"},
+        "detail": {"type": "string", "description": "what is wrong here, for people"},
+        "request_id": {
+            "type": "string",
+            "description": "as in the header `X-Request-Id` and in the log",
+        },
         "code": {"type": "integer", "description": "the provider's error code"},
         "text": {"type": "string", "description": "what the provider says of its code"},
         "details": {
@@ -50,27 +85,48 @@ _PROBLEM: dict[str, Any] = {
         "errors": {
             "type": "array",
             "description": "with 422: each field that is off",
-            "items": {
-                "type": "object",
-                "required": ["field", "detail"],
-                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
-            },
+            "items": {"$ref": "#/components/schemas/FieldError"},
         },
     },
 }
+_FIELD_ERROR: dict[str, Any] = {
+    "type": "object",
+    "description": "What is wrong with a field or parameter",
+    "required": ["field", "code", "detail"],
+    "properties": {
+        "field": {
+            "type": "string",
+            "description": "its name; those of nested fields have dots between",
+            "examples": ["to.3"],
+        },
+        "code": {"$ref": "#/components/schemas/FieldErrorCode"},
+        "detail": {"type": "string", "description": "the same for people"},
+    },
+}
+_FIELD_ERROR_CODE: dict[str, Any] = {
+    "type": "string",
+    "enum": list(get_args(FaultCode)),
+    "description": "What is wrong with it; new codes may be added",
+}
 
-_TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
-_FORWARD: dict[str, tuple[str, str]] = {
-    "source": ("who sent the text", A_SENDER),
-    "dest": ("the virtual number that was texted", OUR_NUMBER),
-    "msg": ("the text", "Is the shop open on Sunday?"),
-    "id": ("the provider's id of the text", "184467"),
-    "receivedts": ("the provider's local time", "2026-06-01 13:00:00"),
-    "auth": ("the secret that the provider passes through", "the-auth-value-of-the-number"),
-    **dict.fromkeys(
-        ("MMName", "MMEmail", "MM1", "MM2", "MM3", "MM4", "MM5"),
-        ("a merge field, from a distribution list", ""),
-    ),
+# How the answers with a problem are called: generated clients have one type for each.
+_ANSWERS = {
+    HTTPStatus.BAD_REQUEST: "BadRequest",
+    HTTPStatus.UNAUTHORIZED: "Unauthorized",
+    HTTPStatus.FORBIDDEN: "Forbidden",
+    HTTPStatus.NOT_FOUND: "NotFound",
+    HTTPStatus.CONFLICT: "Conflict",
+    HTTPStatus.PRECONDITION_FAILED: "PreconditionFailed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "ContentTooLarge",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaType",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "UnprocessableContent",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "InternalServerError",
+    HTTPStatus.BAD_GATEWAY: "BadGateway",
+    HTTPStatus.SERVICE_UNAVAILABLE: "ServiceUnavailable",
+}
+_HEADERS = {
+    "Retry-After": "after how many seconds to ask again",
+    "WWW-Authenticate": "how to authenticate",
 }
 
 # What a path names where its endpoint says no more of it.
@@ -88,70 +144,121 @@ _CONFLICTING = frozenset(
         "send_text",
         "cancel_outbound",
         "resolve_outbound",
+        "reconcile",
     }
 )
 # What asks the provider.
-_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users"})
+_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "reconcile"})
 # What single operations can end in besides.
 _SPECIAL: dict[str, tuple[Kind, ...]] = {
     "send_text": (NO_PROVIDER, *IDEMPOTENCY_KINDS.values()),
     "cancel_outbound": PROVIDER_PROBLEMS,
 }
 
+_PAGE = re.compile(r"\bPage_(\w+)_$")
 
-def install_openapi(app: FastAPI) -> None:
+
+def install_openapi(app: FastAPI, public_url: str) -> None:
     """Give the application its whole description, made on first use."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _make_schema(app)
+            app.openapi_schema = _make_schema(app, public_url)
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]  # as FastAPI's page on extending says
 
 
-def _make_schema(app: FastAPI) -> dict[str, Any]:
+def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
     schema = get_openapi(
-        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+        title=app.title,
+        version=app.version,
+        summary="Texts in and out, for programs",
+        description=DESCRIPTION,
+        routes=app.routes,
+        contact=CONTACT,
+        license_info=LICENSE,
+        # Relative where nobody has said how strangers reach it.
+        servers=[{"url": public_url or "/", "description": "This service"}],
     )
     # In the order in which people look for them, not the routing order.
     paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
-    schema["paths"] = {**dict(paths), PATH: _describe_inbound()}
-    components = schema.setdefault("components", {})
-    components["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "bearer"}}
+    schema["paths"] = {**dict(paths), PATH: describe_inbound()}
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            operation.setdefault("security", [])
+            if path.startswith(PREFIX):
+                _add_problems(operation, path)
+                _explain_parameters(operation)
+    used = {
+        operation["tags"][0]
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+    }
+    schema["tags"] = [{"name": name, "description": TAGS[name]} for name in sorted(used)]
+    components = schema["components"]
     schemas = components["schemas"]
-    schemas["Problem"] = _PROBLEM
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for path, operations in schema["paths"].items():
-        if path.startswith(PREFIX):
-            for operation in operations.values():
-                _add_problems(operation, path)
-                _name_parameters(operation)
+    schemas |= {
+        "Problem": _PROBLEM,
+        "FieldError": _FIELD_ERROR,
+        "FieldErrorCode": _FIELD_ERROR_CODE,
+        FORWARD: describe_forward(),
+    }
+    components["responses"] = _describe_problems()
+    components["securitySchemes"] = {
+        SECURITY_SCHEME: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of this service; what it may do are its scopes",
+        }
+    }
+    _tidy([schema["paths"], components])
+    components["schemas"] = {_name_page(name): each for name, each in sorted(schemas.items())}
     return schema
 
 
-def _name_parameters(operation: dict[str, Any]) -> None:
+def _explain_parameters(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path" and parameter["name"] in _NAMED:
             parameter.setdefault("description", _NAMED[parameter["name"]])
+        schema = parameter["schema"]
+        schema.pop("description", None)
+        # A parameter may be left out, but it cannot be null.
+        given = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+        if len(given) == 1:
+            del schema["anyOf"]
+            schema |= given[0]
 
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:
     """Every answer that is an error, as far as this operation can give it."""
+    named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
         HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
+        HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
     }
-    by_status: dict[int, list[Kind]] = {}
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    for kind in (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ())):
-        if not excluded.get(kind.status, False):
-            by_status.setdefault(int(kind.status), []).append(kind)
-    for status, alike in sorted(by_status.items()):
-        operation["responses"][str(status)] = _describe_problem(alike)
+    kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()))
+    for status in sorted({kind.status for kind in kinds if not excluded.get(kind.status)}):
+        answer = {"$ref": f"#/components/responses/{_ANSWERS[status]}"}
+        operation["responses"][str(int(status))] = answer
+
+
+def _describe_problems() -> dict[str, Any]:
+    by_status: dict[HTTPStatus, list[Kind]] = {}
+    for kind in ALL_KINDS:
+        by_status.setdefault(kind.status, []).append(kind)
+    return {
+        name: _describe_problem(by_status[status])
+        for status, name in _ANSWERS.items()
+        if status in by_status
+    }
 
 
 def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
@@ -159,62 +266,29 @@ def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
         "description": "; ".join(f"`{kind.type}`: {kind.title}" for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    headers = {name: {"schema": {"type": "string"}} for kind in kinds for name in kind.headers}
+    headers = {
+        name: {"description": _HEADERS[name], "schema": {"type": "string"}}
+        for kind in kinds
+        for name in kind.headers
+    }
     if headers:
         described["headers"] = headers
     return described
 
 
-def _describe_inbound() -> dict[str, Any]:
-    responses = {
-        "200": {"description": "`OK`: the message is on disk, or was already", "content": _TEXT},
-        "400": {"description": "the request cannot be read, or ended too early", "content": _TEXT},
-        "403": {"description": "`auth` or the caller's address is wrong", "content": _TEXT},
-        "408": {"description": "the request did not arrive in time", "content": _TEXT},
-        "413": {"description": f"over {MAX_BYTES // 1024} KiB", "content": _TEXT},
-        "503": {
-            "description": "nothing durable can be written; send it again",
-            "content": _TEXT,
-            "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-        },
-    }
-    fields = {
-        name: {"type": "string", "description": text, **({"examples": [value]} if value else {})}
-        for name, (text, value) in _FORWARD.items()
-    }
-    form = {"schema": {"type": "object", "properties": fields, "additionalProperties": True}}
-    shared = {
-        "tags": ["inbound"],
-        "security": [],
-        "responses": responses,
-        "parameters": [
-            {
-                "name": name,
-                "in": "query",
-                "description": field["description"],
-                "schema": {"type": "string"},
-                **({"example": field["examples"][0]} if "examples" in field else {}),
-            }
-            for name, field in fields.items()
-        ],
-    }
-    description = (
-        "The address to put into the provider's page. Names are taken in any case, unknown"
-        " parameters are kept; with the right `auth` no content is refused, however odd."
-    )
-    types = ("application/x-www-form-urlencoded", "multipart/form-data", "application/json")
-    return {
-        "get": {
-            **shared,
-            "operationId": "forward_by_get",
-            "summary": "Forward a text by GET",
-            "description": description,
-        },
-        "post": {
-            **shared,
-            "operationId": "forward_by_post",
-            "summary": "Forward a text by POST",
-            "description": f"{description} Query and body may be mixed.",
-            "requestBody": {"required": False, "content": dict.fromkeys(types, form)},
-        },
-    }
+def _tidy(node: Any, *, is_fields: bool = False) -> None:
+    """Give pages names that read well, and take out titles, which only repeat names."""
+    if isinstance(node, list):
+        for each in node:
+            _tidy(each)
+    elif isinstance(node, dict):
+        if not is_fields and isinstance(node.get("title"), str):
+            del node["title"]
+        if isinstance(node.get("$ref"), str):
+            node["$ref"] = _name_page(node["$ref"])
+        for name, each in node.items():
+            _tidy(each, is_fields=name == "properties")
+
+
+def _name_page(name: str) -> str:
+    return _PAGE.sub(r"\1Page", name)

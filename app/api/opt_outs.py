@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.etags import IfMatch
 from app.api.filters import NumberFilter, read_numbers
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
 from app.api.schemas import A_SENDER, OptOut, Page, Sent, Text
 from app.domain.numbers import normalise_number, read_number
 from app.flows.opt_out import opt_in, opt_out
@@ -21,7 +22,7 @@ class OptOutQuery(ListQuery):
     number: Annotated[NumberFilter, Field(description="whether this one is out")] = None
 
 
-class NewOptOut(Sent):
+class OptOutCreate(Sent):
     """A number that is to get no texts."""
 
     number: Annotated[
@@ -58,8 +59,8 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, OptOut.model_validate)
 
-    @writing.post("", status_code=201)
-    async def add_opt_out(body: NewOptOut, response: Response, by: By) -> OptOut:
+    @writing.post("", status_code=201, responses=CREATED)
+    async def add_opt_out(body: OptOutCreate, response: Response, by: By) -> OptOut:
         """Opt a number out of texts from all our numbers, and cancel its waiting texts.
 
         A number that is already opted out keeps its reason. Reading what it texted needs
@@ -87,10 +88,15 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return OptOut.model_validate(found)
 
     @writing.delete("/{number}", status_code=204)
-    async def remove_opt_out(number: str, by: By) -> None:
+    async def remove_opt_out(number: str, by: By, if_match: IfMatch) -> None:
         """Let a number be texted again."""
-        wanted = normalise_number(number, region)
-        await opt_in(runtime.database, wanted, who=by.actor, now=runtime.now())
+        await opt_in(
+            runtime.database,
+            normalise_number(number, region),
+            check=if_match.checking(OptOut.model_validate),
+            who=by.actor,
+            now=runtime.now(),
+        )
 
     both = APIRouter()
     both.include_router(reading)

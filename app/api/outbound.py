@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
-from app.api.exports import FILES, answer_export, choose_type
+from app.api.etags import IfMatch
+from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
-from app.api.ids import decode_id
 from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.outbound_requests import NewText, OutboundQuery, Resolution
+from app.api.outbound_requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
 from app.api.outbound_schemas import (
     Outbound,
     OutboundDetail,
@@ -23,6 +23,7 @@ from app.api.outbound_schemas import (
 )
 from app.api.schemas import Page
 from app.domain.errors import InvalidInput
+from app.domain.ids import decode_id
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
 from app.flows.draft import WantedText, digest_wanted
@@ -33,7 +34,6 @@ from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
 from app.storage.idempotency import Once
 
-LISTED: dict[int | str, dict[str, Any]] = {200: LINK_HEADER[200] | FILES}
 QUEUED: dict[int | str, dict[str, Any]] = {
     202: {
         "headers": {
@@ -50,28 +50,16 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/outbound", "messages:read")
     database = runtime.database
 
-    @router.get("", response_model=Page[Outbound], responses=LISTED)
+    @router.get("", responses=LINK_HEADER)
     async def list_outbound(
         request: Request, response: Response, query: Annotated[OutboundQuery, Query()]
-    ) -> Any:
+    ) -> Page[Outbound]:
         """List what goes out and went out, newest first.
 
-        With several filters a page may be short or empty while `next` is not null. `Accept:
-        text/csv` or `application/x-ndjson` streams all that match.
+        With several filters a page may be short or empty while `next` is not null.
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        media_type = choose_type(request)
-        if media_type is not None:
-            return await answer_export(
-                request,
-                media_type,
-                read_outbound_pages(database, wanted),
-                show_outbound,
-                sheet=OUTBOUND,
-                name="outbound",
-                runtime=runtime,
-            )
         listing = Listing(request, query, runtime.settings.base_url)
         place = listing.find_time_position()
         page = await database.read(
@@ -80,10 +68,25 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         items = [Outbound.model_validate(each) for each in page.texts]
         return Page(items=items, next=listing.make_time_next(response, page.next))
 
+    @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
+    async def export_outbound(
+        query: Annotated[OutboundExportQuery, Query()],
+    ) -> StreamingResponse:
+        """Download every text that matches, as one file that is streamed."""
+        query = read_numbers(query, runtime.settings.default_region)
+        return await answer_export(
+            query.format,
+            read_outbound_pages(database, query.make_filter()),
+            show_outbound,
+            sheet=OUTBOUND,
+            name="outbound",
+            runtime=runtime,
+        )
+
     @router.get("/{id}")
     async def get_outbound(id: str) -> OutboundDetail:  # noqa: A002 the path's name
         """Get one text, with every call that was made for it and every change of its status."""
-        return await database.read(_read_detail, decode_id("out", id))
+        return await _read(runtime, id)
 
     @router.get("/{id}/recipients", responses=LINK_HEADER)
     async def list_recipients(
@@ -114,7 +117,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
     @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
     async def send_text(
-        body: NewText,
+        body: OutboundCreate,
         by: By,
         idempotency_key: Annotated[
             str | None,
@@ -147,12 +150,13 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return JSONResponse(done.answer, 202)
 
     @router.post("/{id}/cancel")
-    async def cancel_outbound(id: str, by: By) -> Outbound:  # noqa: A002 the path's name
+    async def cancel_outbound(id: str, by: By, if_match: IfMatch) -> Outbound:  # noqa: A002 the path's name
         """Cancel a text that is waiting here or scheduled at the provider.
 
         409 says why it can no longer be cancelled; cancelling twice changes nothing. Without the
         scope `messages:read` the `body` is empty.
         """
+        await if_match.check_read(lambda: _read(runtime, id))
         found = await cancel_text(
             runtime.database,
             runtime.get_provider,
@@ -168,11 +172,13 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         id: str,  # noqa: A002 the path's name
         body: Resolution,
         by: By,
+        if_match: IfMatch,
     ) -> Outbound:
         """Say what became of an uncertain text, as the provider's Messages report shows it.
 
         `sent` ends the doubt, `resend` sends it again, `failed` gives it up.
         """
+        await if_match.check_read(lambda: _read(runtime, id))
         found = await resolve_text(
             runtime.database,
             decode_id("out", id),
@@ -201,6 +207,10 @@ def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
         raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
     owner = "setting" if by.key_id is None else str(by.key_id)
     return Once(owner, key, digest_wanted(wanted))
+
+
+async def _read(runtime: Runtime, id: str) -> OutboundDetail:  # noqa: A002 the path's name
+    return await runtime.database.read(_read_detail, decode_id("out", id))
 
 
 def _read_detail(conn: Connection, number: int) -> OutboundDetail:

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
 
+from app.api.enums import OutboundStatus, ResolvedAs, SchedulerName
+from app.api.exports import ExportQuery
 from app.api.filters import NumberFilter, TimeFilter
-from app.api.ids import decode_id, find_number
 from app.api.lists import ListQuery
-from app.api.outbound_schemas import StatusName
 from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.ids import decode_id, find_number
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.flows.draft import MOST_NUMBERS, WantedText
-from app.flows.resolve import Outcome
 from app.provider.limits import LONGEST_BODY
 from app.storage.outbound_lists import OutboundFilter
 
@@ -38,25 +38,21 @@ def _read_to(value: object) -> object:
     return value
 
 
+# A union of one and many has no type in several languages: the schema names the list alone.
 To = Annotated[
     str | list[str],
     PlainValidator(_read_to),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                NUMBER,
-                {"type": "array", "items": NUMBER, "minItems": 1, "maxItems": MOST_NUMBERS},
-            ]
-        }
-    ),
+    WithJsonSchema({"type": "array", "items": NUMBER, "minItems": 1, "maxItems": MOST_NUMBERS}),
 ]
 
 
-class NewText(Sent):
+class OutboundCreate(Sent):
     """A text to send: to numbers, or to a list, or to a group of the provider's."""
 
     to: To | None = Field(
-        None, description="one number or many; each gets one text, however often it is named"
+        None,
+        description="the numbers; each gets one text, however often it is named. A text that is one"
+        " number is taken as well",
     )
     list_name: Name | None = Field(None, alias="list", description="a distribution list's name")
     group: Name | None = Field(None, description="the name of a group of the address book")
@@ -72,7 +68,7 @@ class NewText(Sent):
     body: Body
     source_ton: Literal[1, 5] | None = Field(None, description="1 international, 5 alphanumeric")
     schedule_at: TimeFilter = Field(None, description="when to send it, within a year")
-    schedule_by: Literal["letterbox", "provider"] | None = Field(
+    schedule_by: SchedulerName | None = Field(
         None, description="who keeps the schedule; Letterbox where nothing is said"
     )
     validity_seconds: Annotated[int, Field(ge=1, le=LONGEST_VALIDITY_SECONDS)] = Field(
@@ -102,9 +98,9 @@ class NewText(Sent):
 
 
 class Resolution(Sent):
-    """What became of an uncertain text, as a person found out."""
+    """What became of an uncertain text, as somebody found out."""
 
-    outcome: Outcome
+    outcome: ResolvedAs = Field(description="what became of it")
     provider_id: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(
         None, description="its id in the provider's report, with `sent`: it is followed by it"
     )
@@ -115,10 +111,10 @@ class Resolution(Sent):
     )
 
 
-class OutboundQuery(ListQuery):
-    """The filters of /outbound."""
+class OutboundFilters(BaseModel):
+    """The filters of /outbound and of its export."""
 
-    status: Annotated[StatusName | None, Field(description="what became of it")] = None
+    status: Annotated[OutboundStatus | None, Field(description="what became of it")] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
     source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
     since: Annotated[TimeFilter, Field(description="created then or later")] = None
@@ -138,8 +134,16 @@ class OutboundQuery(ListQuery):
         )
 
 
+class OutboundQuery(ListQuery, OutboundFilters):
+    """What the list of outbound texts takes."""
+
+
+class OutboundExportQuery(ExportQuery, OutboundFilters):
+    """What the export of outbound texts takes."""
+
+
 def _read_message_id(text: str) -> int:
     try:
         return decode_id("msg", text)
     except NotFound as error:
-        raise InvalidInput(str(error), field="in_reply_to") from None
+        raise InvalidInput(str(error), field="in_reply_to", code="not-found") from None

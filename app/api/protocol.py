@@ -25,12 +25,14 @@ from app.api.request_body import BodyReader
 from app.api.request_head import (
     BadRequest,
     Head,
+    check_host,
     find_head,
     make_scope,
     may_begin_request,
     read_head,
     split_line,
 )
+from app.api.request_ids import choose_request_id
 from app.provider.bodies import MAX_BYTES
 
 MAX_HEAD_BYTES = 80 * 1024
@@ -269,7 +271,10 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(BUSY)
             return
         try:
-            scope = make_scope(head, keeps_odd_bytes=is_inbound(head.path))
+            is_forward = is_inbound(head.path)
+            if not is_forward:
+                check_host(head)
+            scope = make_scope(head, keeps_odd_bytes=is_forward)
         except BadRequest as error:
             self._refuse_bad(error)
             return
@@ -370,7 +375,10 @@ class HttpProtocol(asyncio.Protocol):
                 return
         self._server_state.total_requests += 1
         has_body = self._head is None or self._head.method != "HEAD"
-        self.write(answer.write(self.default_headers, closes=True, with_body=has_body))
+        headers = [*self.default_headers]
+        if self._head is not None and not is_inbound(self._head.path):
+            headers.append((b"x-request-id", choose_request_id(self._head.headers).encode()))
+        self.write(answer.write(headers, closes=True, with_body=has_body))
         self._linger()
 
     def _refuse_long_head(self) -> None:

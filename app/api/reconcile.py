@@ -15,7 +15,7 @@ DEFAULT_PERIOD = timedelta(hours=24)
 LONGEST_PERIOD = timedelta(days=31)
 
 
-class Period(Sent):
+class ReconcileRequest(Sent):
     """Which part of time to look at."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -27,8 +27,8 @@ class Period(Sent):
 class Reconciliation(Shown):
     """What a comparison found; texts of the last ten minutes are left alone."""
 
-    since: Time = Field(serialization_alias="from")
-    until: Time = Field(serialization_alias="to")
+    since: Time = Field(serialization_alias="from", description="what it compared from")
+    until: Time = Field(serialization_alias="to", description="what it compared to")
     reported: int = Field(description="rows of the report")
     missing: int = Field(description="of them, texts that were unknown here and now are stored")
     unreadable: int = Field(description="of them, rows without a time or an id that we know")
@@ -39,13 +39,13 @@ def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     note = make_noter(runtime)
 
     @router.post("")
-    async def reconcile(by: By, body: Period | None = None) -> Reconciliation:
+    async def reconcile(by: By, body: ReconcileRequest | None = None) -> Reconciliation:
         """Compare the messages with the provider's InboundMessages report, and store what is
         missing.
 
         This runs by itself every RECONCILE_SECONDS; 409 where it does at the moment.
         """
-        asked = body or Period.model_validate({})
+        asked = body or ReconcileRequest.model_validate({})
         until = asked.until or runtime.now()
         since = asked.since or until - DEFAULT_PERIOD
         if not since <= until <= since + LONGEST_PERIOD:

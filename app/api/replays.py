@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from app.api.dependencies import By, Keyring, make_router
-from app.api.ids import decode_id
 from app.api.schemas import Message
+from app.domain.ids import decode_id
 from app.flows.replay import replay_message
 from app.runtime import Runtime
 

@@ -4,23 +4,28 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import Keyring, make_router
-from app.api.exports import CSV, choose_type
 from app.api.filters import TimeFilter
 from app.api.schemas import Shown, format_time
 from app.api.streaming import StreamedAnswer, begin
 from app.domain.errors import InvalidInput
-from app.flows.fetch_report import fetch_report, write_csv, write_json
+from app.flows.fetch_report import Write, fetch_report, write_csv, write_json
 from app.runtime import Runtime
 
+Chunks = AsyncGenerator[bytes]
 JSON = "application/json"
+CSV = "text/csv"
 # What the client's arguments are called in this interface.
 FIELDS = {"report_type": "type", "since": "from", "until": "to"}
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {CSV: {"schema": {"type": "string", "examples": ["Status,Messages\r\n"]}}}}
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A file with the provider's headings",
+        "content": {CSV: {"schema": {"type": "string"}}},
+    }
 }
 
 ReportType = Annotated[
@@ -52,38 +57,54 @@ class Report(Shown):
 def make_reports_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     router = make_router(keyring, "/reports", "admin")
 
-    @router.get("/{type}", response_model=Report, responses=RESPONSES)
+    async def begin_report(report_type: str, query: ReportQuery, write: Write) -> Chunks:
+        return await _begin(
+            fetch_report(
+                runtime.get_provider(),
+                report_type,
+                since=query.since,
+                until=query.until,
+                write=write,
+            )
+        )
+
+    async def answer_csv(report_type: str, query: ReportQuery) -> Response:
+        chunks = await begin_report(report_type, query, write_csv)
+        name = f"{report_type}-{format_time(runtime.now())[:10]}.csv"
+        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamedAnswer(chunks, f"{CSV}; charset=utf-8", disposition)
+
+    @router.get("/{type}", response_model=Report)
     async def get_report(
         request: Request,
         type: ReportType,  # noqa: A002 the path's name
         query: Annotated[ReportQuery, Query()],
     ) -> Response:
-        """Get a report of the provider, as JSON or (`Accept: text/csv`) as CSV.
+        """Get a report of the provider.
 
         It is streamed: where the provider breaks off, so does the answer. Its times are the
-        provider's own, in PROVIDER_TIMEZONE.
+        provider's own, in PROVIDER_TIMEZONE. With `Accept: text/csv` the answer is that of
+        `/reports/{type}/export`.
         """
-        media_type = choose_type(request, [CSV]) or JSON
-        chunks = fetch_report(
-            runtime.get_provider(),
-            type,
-            since=query.since,
-            until=query.until,
-            write=write_csv if media_type == CSV else write_json,
-        )
-        name = f"{type}-{format_time(runtime.now())[:10]}.{media_type.partition('/')[2]}"
-        return StreamedAnswer(
-            await _begin(chunks),
-            f"{media_type}; charset=utf-8" if media_type == CSV else media_type,
-            {"Content-Disposition": f'attachment; filename="{name}"'} if media_type == CSV else {},
-        )
+        if CSV in request.headers.get("accept", "").lower():
+            return await answer_csv(type, query)
+        return StreamedAnswer(await begin_report(type, query, write_json), JSON, {})
+
+    @router.get("/{type}/export", response_class=StreamingResponse, responses=EXPORTED)
+    async def export_report(
+        type: ReportType,  # noqa: A002 the path's name
+        query: Annotated[ReportQuery, Query()],
+    ) -> Response:
+        """Download a report of the provider as CSV; otherwise as `/reports/{type}`."""
+        return await answer_csv(type, query)
 
     return router
 
 
-async def _begin(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _begin(chunks: Chunks) -> Chunks:
     """Raises InvalidInput with the fields as this interface calls them."""
     try:
         return await begin(chunks)
     except InvalidInput as error:
-        raise InvalidInput(str(error), field=FIELDS.get(error.field or "", error.field)) from None
+        field = FIELDS.get(error.field or "", error.field)
+        raise InvalidInput(str(error), field=field, code=error.code) from None

@@ -25,6 +25,8 @@ _FOLDED_TYPE = re.compile(
 )
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _AUTHORITY = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+# A name, an IPv4 or bracketed IPv6 address, perhaps a port; old programs send nothing.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z]+\]|[^\x00-\x20/?#@,:\\<>\[\]\"]*)(?::[0-9]*)?")
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
@@ -187,6 +189,15 @@ def make_scope(head: Head, *, keeps_odd_bytes: bool) -> dict[str, Any]:
         "root_path": "",
         "headers": list(head.headers),
     }
+
+
+def check_host(head: Head) -> None:
+    """Raises BadRequest where it is not clear which host is meant (RFC 9112, 3.2)."""
+    hosts = [value for name, value in head.headers if name == b"host"]
+    if len(hosts) > 1:
+        raise BadRequest("the header Host is there twice", path=head.path)
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise BadRequest("the header Host does not name a host", path=head.path)
 
 
 def _escape(found: re.Match[bytes]) -> bytes:

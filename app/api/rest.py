@@ -20,6 +20,7 @@ from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
 from app.api.health import make_health_router
 from app.api.keys import make_keys_router
 from app.api.messages import make_messages_router
+from app.api.methods import Methods
 from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
 from app.api.opt_outs import make_opt_outs_router
@@ -70,9 +71,10 @@ def build_rest(
         generate_unique_id_function=lambda route: route.name,
         lifespan=run,
     )
+    app.add_middleware(Methods, list_routes=lambda: app.routes)
     app.add_middleware(AccessLog)
     install_error_handlers(app)
-    install_openapi(app)
+    install_openapi(app, runtime.settings.public_url)
     keyring = Keyring(runtime)
     for router in (
         # First, because requests without a key should cost little.

@@ -7,13 +7,15 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
+from app.api.enums import LoopSign, Weekday
+from app.api.etags import IfMatch
 from app.api.filters import TimeFilter
-from app.api.ids import decode_id, encode_id
-from app.api.lists import LINK_HEADER, Listing, ListQuery
-from app.api.schemas import A_SENDER, Day, Page, Rule, Sent, Shown, Text
+from app.api.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.schemas import A_SENDER, Changes, Page, Rule, Sent, Shown, Text
 from app.domain import rules as domain
 from app.domain import trials
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.ids import decode_id, encode_id
 from app.domain.patterns import LONGEST_PATTERN
 from app.domain.replies import LONGEST_TEMPLATE
 from app.flows import edit_rules
@@ -23,7 +25,10 @@ from app.storage import rules
 
 LARGEST_POSITION = 1_000_000
 
-Name = Annotated[Text, Field(min_length=1, max_length=domain.LONGEST_CONDITION)]
+Name = Annotated[
+    Text,
+    Field(min_length=1, max_length=domain.LONGEST_CONDITION, description="for people"),
+]
 Reply = Annotated[
     Text,
     Field(
@@ -47,7 +52,7 @@ Position = Annotated[
 class RuleConditions(Sent):
     """What a rule may state; null, or left out, states nothing."""
 
-    enabled: bool = True
+    enabled: Annotated[bool, Field(description="whether it answers at all")] = True
     dest: Annotated[Condition, Field(description="which number was texted")] = None
     keyword: Annotated[
         Condition,
@@ -60,7 +65,9 @@ class RuleConditions(Sent):
     source_prefix: Annotated[
         Condition, Field(description="how the sender's number begins", examples=["4477"])
     ] = None
-    days: list[Day] | None = None
+    days: Annotated[
+        list[Weekday] | None, Field(description="the days on which it answers", examples=[["mon"]])
+    ] = None
     from_time: Annotated[
         Condition, Field(alias="from", description="a time of day", examples=["09:00"])
     ] = None
@@ -72,8 +79,8 @@ class RuleConditions(Sent):
             examples=["17:30"],
         ),
     ] = None
-    valid_from: TimeFilter = None
-    valid_until: Annotated[TimeFilter, Field(description="exclusive")] = None
+    valid_from: Annotated[TimeFilter, Field(description="it answers from then on")] = None
+    valid_until: Annotated[TimeFilter, Field(description="it answers until then, exclusive")] = None
     cooldown_seconds: Annotated[
         int,
         Field(
@@ -88,7 +95,7 @@ class RuleConditions(Sent):
     ] = None
 
 
-class NewRule(RuleConditions):
+class RuleCreate(RuleConditions):
     """A rule to add."""
 
     name: Name
@@ -102,25 +109,27 @@ class NewRule(RuleConditions):
     ] = None
 
 
-class RuleChanges(RuleConditions):
+class RuleChanges(Changes, RuleConditions):
     """What to change; what is left out stays, null takes a condition away."""
 
     name: Name = Field(default_factory=str)
     reply: Reply = Field(default_factory=str)
     position: Position = Field(default_factory=int)
-    timezone: Annotated[Text, Field(max_length=64)] = Field(default_factory=str)
+    timezone: Annotated[Text, Field(max_length=64)] = Field(
+        default_factory=str, description="of days and hours"
+    )
 
 
-class TriedRule(NewRule):
+class RuleDraft(RuleCreate):
     """A draft; with an `id` it takes the place of that rule."""
 
-    id: Text | None = None
+    id: Annotated[Text | None, Field(description="the rule whose place it takes")] = None
 
 
-class WantedTrial(Sent):
+class TrialRequest(Sent):
     """What to try."""
 
-    rule: TriedRule
+    rule: RuleDraft = Field(description="the draft")
     limit: Annotated[
         int, Field(ge=1, le=MOST_TEXTS, description="over so many of the newest texts")
     ] = DEFAULT_TEXTS
@@ -129,10 +138,12 @@ class WantedTrial(Sent):
 class TrialReply(Shown):
     """What the draft would have answered a text."""
 
-    message_id: Annotated[str, BeforeValidator(lambda value: encode_id("msg", value))]
+    message_id: Annotated[str, BeforeValidator(lambda value: encode_id("msg", value))] = Field(
+        description="the text"
+    )
     source: str = Field(description="who would have got it", examples=[A_SENDER])
-    body: str
-    parts: int
+    body: str = Field(description="the reply, filled")
+    parts: int = Field(description="how many messages of the network it takes")
     credits: int = Field(description="estimated: one a part in the UK, elsewhere two")
 
 
@@ -140,26 +151,26 @@ class LoopRisk(Shown):
     """A sign that a machine answers our answers."""
 
     source: str | None = Field(description="whose texts show it; null where the rule itself does")
-    reason: trials.Risk
-    text: str
+    reason: LoopSign = Field(description="which sign")
+    text: str = Field(description="the sign in words, for people")
 
 
 class Trial(Shown):
     """What the draft would have done, had it been enabled when the texts came."""
 
-    tried: int
+    tried: int = Field(description="over how many texts")
     matched: int = Field(
         description="texts for which it is the first rule that holds: those answered, silenced and"
         " too long add up to it"
     )
-    replies: list[TrialReply]
+    replies: list[TrialReply] = Field(description="what would have gone out, newest text first")
     silenced: dict[str, int] = Field(
         description="texts that a guard kept unanswered, by its outcome's code; `blank` replies"
         " once filled, and `id-reused` texts, get no answer either",
         examples=[{"cooldown": 2}],
     )
     too_long: int = Field(description="replies over 459 characters once filled")
-    loop_risk: list[LoopRisk]
+    loop_risk: list[LoopRisk] = Field(description="signs that it answers a machine")
 
 
 def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -169,7 +180,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     database, settings = runtime.database, runtime.settings
     region = settings.default_region
 
-    def read_draft(body: NewRule) -> domain.Rule:
+    def read_draft(body: RuleCreate) -> domain.Rule:
         return domain.Rule(**{"timezone": settings.provider_timezone, **_list_stated(body)})
 
     @router.get("", responses=LINK_HEADER)
@@ -183,8 +194,8 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return listing.make_page(response, rows, Rule.model_validate)
 
-    @router.post("", status_code=201)
-    async def create_rule(body: NewRule, response: Response, by: By) -> Rule:
+    @router.post("", status_code=201, responses=CREATED)
+    async def create_rule(body: RuleCreate, response: Response, by: By) -> Rule:
         """Add a rule; it takes effect at once, in every process."""
         created = await edit_rules.create_rule(
             database,
@@ -199,7 +210,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return shown
 
     @trying.post("/try", name="try_rule")
-    async def try_draft(body: WantedTrial) -> Trial:
+    async def try_draft(body: TrialRequest) -> Trial:
         """Try a draft over the newest texts; nothing is sent and nothing is kept.
 
         The other rules apply. Replies before these texts are not known to it.
@@ -213,23 +224,33 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Rule.model_validate(await database.read(rules.get_rule, decode_id("rul", id)))
 
     @router.patch("/{id}")
-    async def change_rule(id: str, body: RuleChanges, by: By) -> Rule:  # noqa: A002 the path's name
+    async def change_rule(
+        id: str,  # noqa: A002 the path's name
+        body: RuleChanges,
+        by: By,
+        if_match: IfMatch,
+    ) -> Rule:
         """Change a rule; it takes effect at once, in every process."""
         changed = await edit_rules.change_rule(
             database,
             decode_id("rul", id),
             _list_stated(body),
             region=region,
+            check=if_match.checking(Rule.model_validate),
             who=by.actor,
             now=runtime.now(),
         )
         return Rule.model_validate(changed)
 
     @router.delete("/{id}", status_code=204)
-    async def remove_rule(id: str, by: By) -> None:  # noqa: A002 the path's name
+    async def remove_rule(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Remove a rule; what it answered stays."""
         await edit_rules.remove_rule(
-            database, decode_id("rul", id), who=by.actor, now=runtime.now()
+            database,
+            decode_id("rul", id),
+            check=if_match.checking(Rule.model_validate),
+            who=by.actor,
+            now=runtime.now(),
         )
 
     both = APIRouter()
@@ -238,7 +259,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     return both
 
 
-async def _try_draft(runtime: Runtime, draft: domain.Rule, body: WantedTrial) -> trials.Trial:
+async def _try_draft(runtime: Runtime, draft: domain.Rule, body: TrialRequest) -> trials.Trial:
     """What is off is told as a field of the body, the id of no rule as well."""
     try:
         if body.rule.id is not None:
@@ -252,9 +273,9 @@ async def _try_draft(runtime: Runtime, draft: domain.Rule, body: WantedTrial) ->
             region=runtime.settings.default_region,
         )
     except InvalidInput as error:
-        raise InvalidInput(str(error), field=f"rule.{error.field}") from None
+        raise InvalidInput(str(error), field=f"rule.{error.field}", code=error.code) from None
     except NotFound as error:
-        raise InvalidInput(str(error), field="rule.id") from None
+        raise InvalidInput(str(error), field="rule.id", code="not-found") from None
 
 
 def _list_stated(body: RuleConditions) -> dict[str, Any]:

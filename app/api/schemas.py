@@ -1,7 +1,7 @@
 """The objects that programs get and send; `model_validate` makes them from the stored ones."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -9,16 +9,23 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
-    model_validator,
 )
+from pydantic_core import CoreSchema
 
-from app.api.ids import Prefix, encode_id
-from app.domain.access import Scope
+from app.api.enums import (
+    ApiScope,
+    MessageVia,
+    OptOutReason,
+    OutcomeCode,
+    ProblemCode,
+    Weekday,
+)
+from app.domain.ids import Prefix, encode_id
 
 Item = TypeVar("Item")
-ViaName = Literal["forward", "spool", "report"]
 
 OUR_NUMBER = "447700900100"
 A_SENDER = "447700900123"
@@ -32,9 +39,7 @@ def format_time(time: datetime) -> str:
 Time = Annotated[
     datetime,
     PlainSerializer(format_time, return_type=str, when_used="json"),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2026-06-01T12:00:00.000000Z"]}
-    ),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 
@@ -75,55 +80,61 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Changes(Sent):
+    """What a PATCH changes: a field that is not sent stays as it is.
+
+    No field has a default in the schema: generated clients would send it, and so set what nobody
+    named.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = handler(schema)
+        for field in handler.resolve_ref_schema(described)["properties"].values():
+            field.pop("default", None)
+        return described
+
+
 class Page(Shown, Generic[Item]):
     """A part of a list."""
 
-    items: list[Item]
+    # The docstring of a generic class does not get into the schema.
+    model_config = ConfigDict(json_schema_extra={"description": "A part of a list"})
+
+    items: list[Item] = Field(description="in the order of the list")
     next: str | None = Field(description="the cursor of the next page; null at the end")
-
-
-OutcomeCode = Literal[
-    "replied",
-    "no-rule",
-    "cooldown",
-    "quiet",
-    "opted-out",
-    "opt-out",
-    "opt-out-unsure",
-    "opt-in",
-    "budget",
-    "too-old",
-    "expired",
-    "unanswerable",
-]
 
 
 class Outcome(Shown):
     """Which rule answered, or why none did."""
 
-    code: OutcomeCode
-    rule_id: Annotated[str | None, read_id("rul")]
+    code: OutcomeCode = Field(description="what became of the text")
+    rule_id: Annotated[str | None, read_id("rul")] = Field(
+        description="the rule that answered, or would have; null where none was concerned"
+    )
 
 
 class Message(Shown):
     """One inbound text."""
 
-    id: Annotated[str, read_id("msg")] = Field(examples=["msg_1q"])
+    id: Annotated[str, read_id("msg")] = Field(description="opaque", examples=["msg_1q"])
     provider_id: str | None = Field(description="the provider's id; null where none came")
     source: str = Field(description='who sent it; "" where that did not come', examples=[A_SENDER])
     dest: str = Field(description="which number was texted", examples=[OUR_NUMBER])
-    body: str = Field(examples=["Is the shop open on Sunday?"])
+    body: str = Field(description="the text", examples=["Is the shop open on Sunday?"])
     received_at: Time = Field(description="the provider's time, else the time of arrival")
     received_raw: str | None = Field(description="the provider's time as it came")
     arrived_at: Time = Field(description="when it was acknowledged")
     stored_at: Time = Field(description="when the database had it")
-    via: ViaName
+    via: MessageVia = Field(description="how it came")
     merge_fields: dict[str, str] = Field(description="name, email, 1 … 5 as far as they came")
     extra: dict[str, str] = Field(description="the parameters that nobody knows")
-    problems: Annotated[list[str], BeforeValidator(_split)] = Field(
+    problems: Annotated[list[ProblemCode], BeforeValidator(_split)] = Field(
         description="codes of what was odd about it"
     )
-    read_at: Time | None
+    read_at: Time | None = Field(description="when somebody marked it as read; null: unread")
     handled_at: Time | None = Field(
         description="null for a moment, until its conversation shows it"
     )
@@ -142,16 +153,16 @@ def show_message(stored: object) -> dict[str, Any]:
 class Conversation(Shown):
     """One of our numbers and one sender."""
 
-    id: Annotated[str, read_id("cnv")] = Field(examples=["cnv_7"])
-    dest: str = Field(examples=[OUR_NUMBER])
-    source: str = Field(examples=[A_SENDER])
+    id: Annotated[str, read_id("cnv")] = Field(description="opaque", examples=["cnv_7"])
+    dest: str = Field(description="our number", examples=[OUR_NUMBER])
+    source: str = Field(description="the other side", examples=[A_SENDER])
     name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         description="from the merge fields of their newest text that has one"
     )
     last_message: Message | None = Field(
         description="the newest text that came in; null where only we have written"
     )
-    unread: int
+    unread: int = Field(description="how many of its texts nobody has marked as read")
     opted_out: bool = Field(description="whether they refuse texts from all our numbers")
     updated_at: Time = Field(
         description="when the newest text arrived, or when somebody wrote by hand after it"
@@ -161,134 +172,99 @@ class Conversation(Shown):
 class Auth(Shown):
     """An auth value of a number; the value itself is not kept."""
 
-    id: Annotated[str, read_id("aut")]
-    created_at: Time
-    last_seen_at: Time | None
-    expires_at: Time | None
+    id: Annotated[str, read_id("aut")] = Field(description="opaque", examples=["aut_3"])
+    created_at: Time = Field(description="when it was made")
+    last_seen_at: Time | None = Field(description="when a forward last came with it")
+    expires_at: Time | None = Field(description="when it stops working; null: it stays")
 
 
-class Number(Shown):
+class VirtualNumber(Shown):
     """One of our virtual numbers."""
 
-    number: str = Field(examples=[OUR_NUMBER])
-    label: str
-    merge_field_names: dict[str, str] = Field(examples=[{"1": "appointment"}])
-    opt_out_reply: str | None
-    created_at: Time
-    auth: list[Auth]
+    number: str = Field(description="in digits alone", examples=[OUR_NUMBER])
+    label: str = Field(description="for people", examples=["Front desk"])
+    merge_field_names: dict[str, str] = Field(
+        description="its own names for the merge fields name, email, 1 … 5",
+        examples=[{"1": "appointment"}],
+    )
+    opt_out_reply: str | None = Field(
+        description="the one text that confirms an opt-out; null: none is sent"
+    )
+    created_at: Time = Field(description="when it was configured")
+    auth: list[Auth] = Field(description="its auth values that still work, newest first")
 
 
-class NewAuth(Auth):
+class AuthWithValue(Auth):
     """An auth value at the one moment when it can be seen; null for those made earlier."""
 
-    value: str | None
+    value: str | None = Field(description="the auth value; null for one made earlier")
 
 
-class NumberWithAuth(Number):
+class NumberWithAuth(VirtualNumber):
     """A number with its new auth value, first in the list: put it into the provider's page."""
 
-    auth: list[NewAuth]  # type: ignore[assignment]  # a list of a subclass
+    auth: list[AuthWithValue] = Field(  # type: ignore[assignment]  # a list of a subclass
+        description="its auth values that still work, the new one first"
+    )
 
 
-class Key(Shown):
+class ApiKey(Shown):
     """A key of this interface."""
 
-    id: Annotated[str, read_id("key")]
-    name: str
-    scopes: list[Scope]
-    created_at: Time
+    id: Annotated[str, read_id("key")] = Field(description="opaque", examples=["key_2"])
+    name: str = Field(description="for people; the audit names it", examples=["reporting"])
+    scopes: list[ApiScope] = Field(description="what it may do", examples=[["messages:read"]])
+    created_at: Time = Field(description="when it was created")
     last_used_at: Time | None = Field(description="to the minute")
 
 
-class NewKey(Key):
+class ApiKeyWithSecret(ApiKey):
     """A key at the one moment when it can be seen."""
 
-    key: str
-
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    key: str = Field(description="the key itself, for the header `Authorization`")
 
 
 class Rule(Shown):
     """One rule that answers by itself; null states no condition."""
 
-    id: Annotated[str, read_id("rul")] = Field(examples=["rul_3"])
-    name: str
-    enabled: bool
+    id: Annotated[str, read_id("rul")] = Field(description="opaque", examples=["rul_3"])
+    name: str = Field(description="for people", examples=["Opening hours"])
+    enabled: bool = Field(description="whether it answers at all")
     position: int = Field(description="the first rule that holds answers, by position")
     dest: str | None = Field(description="which number was texted", examples=[OUR_NUMBER])
-    keyword: str | None
-    contains: str | None
-    pattern: str | None
-    source_prefix: str | None
-    days: list[Day] | None
-    from_time: str | None = Field(serialization_alias="from")
-    to_time: str | None = Field(serialization_alias="to", description="exclusive")
-    timezone: str
-    valid_from: Time | None
-    valid_until: Time | None = Field(description="exclusive")
-    cooldown_seconds: int
+    keyword: str | None = Field(
+        description="the text's first word, case and punctuation aside", examples=["hours"]
+    )
+    contains: str | None = Field(description="a part of the text, case aside")
+    pattern: str | None = Field(description="an RE2 pattern found in the text, case aside")
+    source_prefix: str | None = Field(description="how the sender's number begins")
+    days: list[Weekday] | None = Field(description="the days on which it answers")
+    from_time: str | None = Field(
+        serialization_alias="from", description="a time of day", examples=["09:00"]
+    )
+    to_time: str | None = Field(
+        serialization_alias="to",
+        description="exclusive; hours past midnight belong to the day on which they began",
+        examples=["17:30"],
+    )
+    timezone: str = Field(description="of days and hours", examples=["Europe/London"])
+    valid_from: Time | None = Field(description="it answers from then on")
+    valid_until: Time | None = Field(description="it answers until then, exclusive")
+    cooldown_seconds: int = Field(
+        description="how long it is silent to a sender whom it has answered"
+    )
     source: str | None = Field(description="what it answers from; null: the number texted")
-    reply: str
+    reply: str = Field(
+        description="with placeholders such as {name|there}",
+        examples=["Hello {name|there}, we are open until five."],
+    )
 
 
 class OptOut(Shown):
     """A number that wants no texts from any of ours."""
 
-    number: str = Field(examples=[A_SENDER])
-    reason: Literal["keyword", "provider", "person"] = Field(description="who or what said so")
+    number: str = Field(description="in digits alone", examples=[A_SENDER])
+    reason: OptOutReason = Field(description="who or what said so")
     text: str = Field(description="their words, the provider's answer, or a person's reason")
     message_id: Annotated[str | None, read_id("msg")] = Field(description="where they said so")
     created_at: Time = Field(description="when it was said")
-
-
-class AuditEntry(Shown):
-    """What somebody did."""
-
-    id: Annotated[str, read_id("aud")]
-    done_at: Time
-    actor: str = Field(
-        description="`key:` and the key's name, `session:` or `cli:` and who it was; `stranger`"
-        " where a sign-in failed",
-        examples=["key:reporting"],
-    )
-    action: str = Field(description="stable for programs", examples=["rule.change"])
-    subject: str = Field(description="the id, number or name that it was done to")
-    detail: dict[str, Any]
-    address: str | None = Field(description="where the request came from; null at a command line")
-
-
-class Refusal(Shown):
-    """Forwards that were turned away; their content is not kept."""
-
-    id: Annotated[str, read_id("ref")]
-    refused_at: Time
-    address: str = Field(examples=["192.0.2.7"])
-    dest: str = Field(examples=[OUR_NUMBER])
-    reason: str = Field(examples=["wrong-auth"])
-    count: int = Field(description="alike ones that came within a second or so")
-
-
-# Alerts whose subject is a row: programs see its id.
-_SUBJECTS: dict[str, Prefix] = {"uncertain": "out", "late-answer": "out", "reply-too-long": "rul"}
-
-
-class Alert(Shown):
-    """Something that needs a person."""
-
-    id: Annotated[str, read_id("alr")]
-    kind: str = Field(description="stable for programs", examples=["process-vanished"])
-    subject: str = Field(description="which one")
-    text: str
-    action: str = Field(description="what to do")
-    count: int
-    opened_at: Time
-    updated_at: Time
-    closed_at: Time | None
-
-    @model_validator(mode="after")
-    def _show_id(self) -> Self:
-        prefix = _SUBJECTS.get(self.kind)
-        if prefix is not None and self.subject.isdecimal():
-            self.subject = encode_id(prefix, int(self.subject))
-        return self

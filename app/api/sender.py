@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.dependencies import By, Keyring, make_router
+from app.api.enums import SenderState
+from app.api.etags import IfMatch
 from app.api.schemas import Sent, Shown, Text, Time
 from app.flows.steer import pause_sending, resume_sending
 from app.runtime import Runtime
@@ -19,16 +21,13 @@ COUNTED_WAITING = 100_000
 class Sender(Shown):
     """How sending is."""
 
-    state: Literal["running", "paused", "stopped"] = Field(
-        description="`paused` was done by somebody; `stopped` by an error about the account, or"
-        " because the provider gives no proper answer, and ends by itself once it works again"
-    )
-    reason: str | None
+    state: SenderState = Field(description="whether texts go out")
+    reason: str | None = Field(description="why it does not run, as somebody or the provider said")
     changed_by: str | None = Field(description="a key, a session, the command line or `sender`")
-    changed_at: Time | None
+    changed_at: Time | None = Field(description="when the state last changed")
     probe_at: Time | None = Field(description="when a stopped one tries again")
     credits: str | None = Field(description="a decimal, as it was when last looked at")
-    credits_at: Time | None
+    credits_at: Time | None = Field(description="when they were last looked at")
     waiting: int = Field(description="texts that are queued or held, counted up to 100,000")
     uncertain: int = Field(description="texts of which nobody knows whether they went out")
 
@@ -36,8 +35,10 @@ class Sender(Shown):
 class SenderChange(Sent):
     """Whether texts are to go out."""
 
-    state: Literal["running", "paused"]
-    reason: Annotated[Text, Field(max_length=500)] | None = None
+    state: Literal["running", "paused"] = Field(description="`running` resumes a stopped one too")
+    reason: Annotated[Text, Field(max_length=500)] | None = Field(
+        None, description="why, for colleagues", examples=["Wrong prices in the newsletter"]
+    )
 
 
 def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -49,12 +50,13 @@ def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return await runtime.database.read(_show)
 
     @router.post("")
-    async def change_sender(body: SenderChange, by: By) -> Sender:
+    async def change_sender(body: SenderChange, by: By, if_match: IfMatch) -> Sender:
         """Pause all sending, or have it go on, also where an error about the account stopped it.
 
         While it is paused texts keep their places, calls under way end, and automatic replies
         whose time is over expire.
         """
+        await if_match.check_read(get_sender_state)
         now = runtime.now()
         steer = pause_sending if body.state == "paused" else resume_sending
         await runtime.database.write(steer, by.actor, body.reason, now)

@@ -33,18 +33,18 @@ class StatsQuery(BaseModel):
 class DayCount(Shown):
     """What came to one number and went out from it on one day."""
 
-    day: str = Field(description="a day in UTC", examples=["2026-06-01"])
-    number: str = Field(examples=[OUR_NUMBER])
+    day: str = Field(description="a day in UTC, as YYYY-MM-DD")
+    number: str = Field(description="our number", examples=[OUR_NUMBER])
     received: int = Field(description="texts that arrived, from the report as well")
-    with_problems: int
+    with_problems: int = Field(description="of them, those that have `problems`")
     forwarded: int = Field(description="of them, those that the provider forwarded")
     reported: int = Field(description="texts that the provider's report has")
     missing: int = Field(description="of them, those that were never forwarded")
     sent: int = Field(description="texts that the provider took")
-    delivered: int
-    undelivered: int
-    failed: int
-    expired: int
+    delivered: int = Field(description="of the texts sent, those that arrived")
+    undelivered: int = Field(description="of them, those that could not be delivered")
+    failed: int = Field(description="texts that were refused, here or there")
+    expired: int = Field(description="texts that were not handed over or delivered in time")
     delivery_rate: float | None = Field(
         description="delivered of those whose end is known; null where none is", examples=[0.98]
     )
@@ -56,8 +56,8 @@ class DayCount(Shown):
 class Stats(Shown):
     """Counts over whole days in UTC."""
 
-    since: Time
-    until: Time | None
+    since: Time = Field(description="where the first day begins")
+    until: Time | None = Field(description="where the last day ends; null: no end was asked for")
     items: list[DayCount] = Field(description="newest day first; days without any are left out")
 
 

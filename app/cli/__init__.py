@@ -1,6 +1,7 @@
 """The command `letterbox`: thin commands over the flows; every user's error is one line."""
 
 import errno
+import io
 import os
 import sys
 
@@ -13,15 +14,25 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def main() -> None:
     """Exit status 0 done, 1 failed with one line on stderr, 2 wrong usage."""
+    _prepare_stdout()
     try:
         app()
     except LetterboxError as error:
         print(f"letterbox: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        print(f"letterbox: {error.strerror}", file=sys.stderr)
-        # What did not get out is still buffered: the interpreter's end would try again, and say so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"letterbox: {place}{error.strerror or error}", file=sys.stderr)
+        if error.errno in _FULL:
+            # What did not get out is still buffered: the interpreter would try again at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _prepare_stdout() -> None:
+    """Programs read UTF-8 whatever the locale; a terminal shows `\\xe9` for an é that it lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

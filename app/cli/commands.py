@@ -9,19 +9,40 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from app import __version__
 from app.cli.lazy import add_all_lazily
 from app.cli.output import JsonOption
+from app.cli.usage import OneLineErrors
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 app = typer.Typer(
     name="letterbox",
-    help="Receives the texts that your SMS provider forwards, and loses none of them.",
+    cls=OneLineErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"letterbox {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def letterbox(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Receives the texts that your SMS provider forwards, and loses none of them."""
 
 
 add_all_lazily(

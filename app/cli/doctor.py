@@ -14,7 +14,7 @@ from app.account import open_provider
 from app.domain.addresses import NetworkSet
 from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables
-from app.storage.data_dir import DataDir
+from app.storage.data_dir import DataDir, find_file
 from app.storage.database import Database, open_database
 from app.storage.inspect import inspect_database, list_unheeded_proxies
 from app.storage.spool import count_refused
@@ -41,6 +41,8 @@ def check_worker(settings: Settings) -> Finding:
         silence = time.time() - pulse.stat().st_mtime
     except FileNotFoundError:
         return Finding("fail", "no worker runs here: start `letterbox work`")
+    except OSError as error:
+        return Finding("fail", f"LETTERBOX_DATA_DIR: {pulse}: {error.strerror}")
     if silence > MAX_SILENCE_SECONDS:
         return Finding("fail", f"the worker has not moved for {silence:.0f} s: restart it")
     return Finding("ok", "the worker is at work")
@@ -105,9 +107,12 @@ def _check_data_dir(settings: Settings) -> Iterator[Finding]:
 
 
 async def _check_database(settings: Settings) -> list[Finding]:
-    if not settings.is_postgres and not settings.sqlite_path.exists():
-        return [Finding("ok", f"`serve` will make {settings.sqlite_path}")]
-    database = open_database(settings.database_url, settings.sqlite_path)
+    try:
+        if not settings.is_postgres and not find_file(settings.sqlite_path):
+            return [Finding("ok", f"`serve` will make {settings.sqlite_path}")]
+        database = open_database(settings.database_url, settings.sqlite_path)
+    except LetterboxError as error:
+        return [Finding("fail", str(error))]
     try:
         found = await inspect_database(database)
         findings = [Finding("ok" if well else "fail", text) for well, text in found]

@@ -1,18 +1,32 @@
-"""`letterbox export`: every message, as a file for people or programs."""
+"""`letterbox export`: what came in or goes out, as a file for people or programs."""
 
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from app.api.outbound_schemas import show_outbound
 from app.api.schemas import show_message
 from app.cli.offline import run_on_database
 from app.domain.numbers import normalise_number
+from app.domain.outbound import OutboundStatus
 from app.domain.queries import MessageFilter
-from app.flows.export import read_pages, write_csv, write_jsonl
+from app.domain.sheets import BYTE_ORDER_MARK
+from app.flows.export import (
+    MESSAGES,
+    OUTBOUND,
+    Item,
+    Sheet,
+    read_outbound_pages,
+    read_pages,
+    write_csv,
+    write_jsonl,
+)
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.outbound_lists import OutboundFilter
 
 app = typer.Typer(help="Write what is stored to a file or pipe.", no_args_is_help=True)
 
@@ -22,21 +36,19 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-# A sub-command of its own, so that other things may be exported beside messages.
-@app.callback()
-def choose() -> None:
-    """Write what is stored to a file or pipe."""
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="csv for spreadsheets, jsonl for programs.")
+]
 
 
 @app.command()
 def messages(
     *,
-    file_format: Annotated[Format, typer.Option("--format", help="csv or jsonl.")] = Format.CSV,
+    file_format: FormatOption = Format.CSV,
     source: Annotated[str, typer.Option(help="Only from this sender.")] = "",
     dest: Annotated[str, typer.Option(help="Only to this number.")] = "",
 ) -> None:
     """Write every message to stdout, oldest first, in constant memory."""
-    write = write_csv if file_format is Format.CSV else write_jsonl
 
     async def run(database: Database, settings: Settings) -> None:
         region = settings.default_region
@@ -44,8 +56,44 @@ def messages(
             source=normalise_number(source, region) if source else None,
             dest=normalise_number(dest, region) if dest else None,
         )
-        async for chunk in write(read_pages(database, wanted, order="asc"), show_message):
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+        pages = read_pages(database, wanted, order="asc")
+        await _write(pages, show_message, MESSAGES, file_format)
 
     run_on_database(run)
+
+
+@app.command()
+def outbound(
+    *,
+    file_format: FormatOption = Format.CSV,
+    to: Annotated[str, typer.Option(help="Only to this number.")] = "",
+    source: Annotated[str, typer.Option(help="Only from this number or name of ours.")] = "",
+    status: Annotated[OutboundStatus | None, typer.Option(help="Only with this status.")] = None,
+) -> None:
+    """Write every text of the outbox to stdout, newest first, in constant memory."""
+
+    async def run(database: Database, settings: Settings) -> None:
+        region = settings.default_region
+        wanted = OutboundFilter(
+            to=normalise_number(to, region) if to else None,
+            source=normalise_number(source, region) if source else None,
+            status=status,
+        )
+        pages = read_outbound_pages(database, wanted)
+        await _write(pages, show_outbound, OUTBOUND, file_format)
+
+    run_on_database(run)
+
+
+async def _write(
+    pages: AsyncIterator[Sequence[Item]],
+    show: Callable[[Item], dict[str, Any]],
+    sheet: Sheet,
+    file_format: Format,
+) -> None:
+    out = sys.stdout.buffer
+    is_csv = file_format is Format.CSV
+    out.write(BYTE_ORDER_MARK if is_csv else b"")
+    async for chunk in write_csv(pages, show, sheet) if is_csv else write_jsonl(pages, show):
+        out.write(chunk)
+    out.flush()

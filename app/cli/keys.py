@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from app.api.ids import decode_id, encode_id
-from app.api.schemas import Key
+from app.api.schemas import ApiKey
 from app.cli.offline import find_actor, run_on_database
-from app.cli.output import JsonOption, print_json, print_table
+from app.cli.output import SHOWN_ONCE, JsonOption, print_json, print_table
 from app.domain.access import SCOPES, Scope
 from app.domain.errors import InvalidInput
+from app.domain.ids import decode_id, encode_id
 from app.flows import configure
 from app.flows.configure import KeyWithSecret
 from app.settings import Settings
@@ -32,7 +32,7 @@ def create(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and print it, which is shown only now."""
+    """Make a key and print it (shown once)."""
     wanted = _read_scopes(scope)
 
     async def write(database: Database, _: Settings) -> KeyWithSecret:
@@ -42,10 +42,11 @@ def create(
 
     made = run_on_database(write)
     if as_json:
-        shown = Key.model_validate(made.key).model_dump(mode="json")
+        shown = ApiKey.model_validate(made.key).model_dump(mode="json")
         typer.echo(json.dumps({**shown, "key": made.secret}))
     else:
         typer.echo(made.secret)
+        typer.echo(SHOWN_ONCE, err=True)
 
 
 @app.command("list")
@@ -57,7 +58,7 @@ def list_keys(*, as_json: JsonOption = False) -> None:
 
     found = run_on_database(read)
     if as_json:
-        print_json([Key.model_validate(each) for each in found])
+        print_json([ApiKey.model_validate(each) for each in found])
         return
     print_table(
         ("id", "name", "scopes", "created", "last used"),

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.api.schemas import Number
+from app.api.schemas import VirtualNumber
 from app.cli.offline import find_actor, run_on_database
-from app.cli.output import JsonOption, print_json, print_table
+from app.cli.output import SHOWN_ONCE, JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.numbers import normalise_number
 from app.flows import configure
 from app.flows.configure import NumberWithAuth
@@ -30,7 +30,7 @@ def list_numbers(*, as_json: JsonOption = False) -> None:
 
     found = run_on_database(read)
     if as_json:
-        print_json([Number.model_validate(each) for each in found])
+        print_json([VirtualNumber.model_validate(each) for each in found])
         return
     print_table(
         ("number", "label", "auth values", "last text"),
@@ -53,7 +53,7 @@ def add(
     label: Annotated[str, typer.Option(help="What people call it.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Configure a number and print its auth value, which is shown only now."""
+    """Configure a number and print its auth value (shown once)."""
 
     async def write(database: Database, settings: Settings) -> NumberWithAuth:
         return await configure.add_number(
@@ -82,7 +82,7 @@ def rotate_auth(
     ] = int(configure.OVERLAP.total_seconds()),
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new auth value and print it, which is shown only now."""
+    """Make a new auth value and print it (shown once)."""
 
     async def write(database: Database, settings: Settings) -> NumberWithAuth:
         return await configure.rotate_auth(
@@ -99,8 +99,11 @@ def rotate_auth(
 @app.command()
 def remove(
     number: Annotated[str, typer.Argument(help="As `numbers list` shows it.")],
+    *,
+    yes: YesOption = False,
 ) -> None:
     """Remove a number and its auth values; its messages stay."""
+    confirm(f"Remove {number}? Texts that are forwarded with its auth values are refused.", yes=yes)
 
     async def write(database: Database, settings: Settings) -> str:
         found = normalise_number(number, settings.default_region)
@@ -112,9 +115,10 @@ def remove(
 
 def _print_auth(made: NumberWithAuth, *, as_json: bool) -> None:
     if as_json:
-        shown = Number.model_validate(made.number).model_dump(mode="json")
+        shown = VirtualNumber.model_validate(made.number).model_dump(mode="json")
         shown["auth"][0]["value"] = made.value
         typer.echo(json.dumps(shown))
         return
     typer.echo(f"{made.number.number}: paste this auth value into the provider's page")
     typer.echo(made.value)
+    typer.echo(SHOWN_ONCE, err=True)

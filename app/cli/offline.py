@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from app.domain.errors import SetupError
 from app.settings import Settings, load_settings
+from app.storage.data_dir import find_file
 from app.storage.database import Database, open_database
 from app.storage.migrate import is_current
 from app.storage.servers import FILE as SERVERS
@@ -31,7 +32,7 @@ async def opening_database(settings: Settings) -> AsyncIterator[Database]:
 
     Raises SetupError where there is none yet or its schema is not this release's.
     """
-    if not settings.is_postgres and not settings.sqlite_path.exists():
+    if not settings.is_postgres and not find_file(settings.sqlite_path):
         raise SetupError(
             f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
             " or set LETTERBOX_DATA_DIR to where it runs"

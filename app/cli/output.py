@@ -16,8 +16,11 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print what a program may read.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Output JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+# On stderr beside a secret, so that a script reads the secret alone.
+SHOWN_ONCE = "Keep it now: it is shown only this once."
 
 
 def print_json(shown: "BaseModel | Sequence[BaseModel]") -> None:

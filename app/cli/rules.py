@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from app.api.ids import decode_id, encode_id
 from app.api.rules import Trial
 from app.api.schemas import Rule
 from app.cli.offline import find_actor, run_on_database
@@ -15,6 +14,7 @@ from app.cli.output import JsonOption, YesOption, confirm, print_json, print_tab
 from app.domain import rules as domain
 from app.domain import trials
 from app.domain.errors import InvalidInput
+from app.domain.ids import decode_id, encode_id
 from app.domain.rule_files import list_fields, read_rules
 from app.flows import edit_rules
 from app.flows.edit_rules import RuleChange

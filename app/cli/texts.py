@@ -8,11 +8,11 @@ from typing import Any
 import typer
 
 from app.account import open_provider
-from app.api.ids import decode_id
 from app.api.outbound_schemas import Outbound, OutboundDetail, show_detail, show_queued
 from app.cli.offline import find_actor, run_on_database
 from app.cli.output import print_json, print_table
 from app.domain.errors import InvalidInput, NoProvider, NotFound
+from app.domain.ids import decode_id
 from app.flows.cancel import cancel_text
 from app.flows.compose import Composed, compose_once
 from app.flows.draft import WantedText, digest_wanted

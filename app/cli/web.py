@@ -21,7 +21,7 @@ from app.api.protocol import SHUTDOWN_IDLE_SECONDS
 from app.cli.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.login_link import write_link
 from app.cli.logs import configure_logging
-from app.domain.errors import SetupError, Unavailable
+from app.domain.errors import LetterboxError, SetupError, Unavailable
 from app.ending import End, catching_end, limit_end
 from app.flows.metrics import MULTIPROCESS_VARIABLE
 from app.flows.sign_in import make_login_link
@@ -150,7 +150,7 @@ def serve_supervised(listeners: list[socket.socket], address: Mapping[str, str |
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
         runtime = open_runtime(settings, "web")
-    except SetupError as error:
+    except LetterboxError as error:
         log.error("ending", error=str(error))
         sys.exit(STARTUP_FAILURE)
     if not _serve(runtime, listeners).started or runtime.failure is not None:

@@ -14,6 +14,7 @@ LetterboxError                 its text is one line that says what to do
 │   └── TooManyTries           too many wrong passwords: see `wait`
 ├── TooLarge                   more bytes than are taken
 ├── Conflict                   the thing exists already or is not in a state for this
+│   ├── Changed                it is no longer what If-Match says
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
@@ -41,7 +42,7 @@ LetterboxError                 its text is one line that says what to do
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
 
@@ -58,19 +59,47 @@ class SetupError(LetterboxError):
     """The machine, the data folder or the database does not suit."""
 
 
+# What is wrong with a field, for programs. Stable: new ones may be added.
+FaultCode = Literal[
+    "invalid",
+    "missing",
+    "unknown",
+    "repeated",
+    "wrong-type",
+    "too-long",
+    "too-short",
+    "out-of-range",
+    "not-allowed",
+    "not-a-number",
+    "not-found",
+    "opted-out",
+]
+
+
+class Fault(NamedTuple):
+    """One field that is wrong, and what is wrong with it."""
+
+    field: str
+    text: str
+    code: FaultCode = "invalid"
+
+
 class InvalidInput(LetterboxError):
     """The caller's words are off."""
 
-    def __init__(self, text: str, *, field: str | None = None) -> None:
+    def __init__(self, text: str, *, field: str | None = None, code: FaultCode = "invalid") -> None:
         super().__init__(text)
         self.field = field
+        self.code: FaultCode = code
 
 
 class InvalidFields(InvalidInput):
-    """Several words that are off: `found` are pairs of a field and what is wrong with it."""
+    """Several fields that are wrong at once."""
 
-    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in found))
+    def __init__(self, found: Sequence[Fault]) -> None:
+        super().__init__(
+            "; ".join(f"{each.field}: {each.text}".removeprefix(": ") for each in found)
+        )
         self.found = found
 
 
@@ -118,6 +147,10 @@ class Conflict(LetterboxError):
     """The thing exists already, or is not in a state for this."""
 
 
+class Changed(Conflict):
+    """The thing is no longer what the caller last saw of it."""
+
+
 class InFlight(Conflict):
     """The first request with this Idempotency-Key is not done yet."""
 
@@ -131,6 +164,10 @@ class NoProvider(LetterboxError):
 
 class Unavailable(LetterboxError):
     """Cannot be done now; later perhaps."""
+
+
+class LoginRefused(Unavailable):
+    """The database refuses our user name or password."""
 
 
 class NothingDurable(Unavailable):

@@ -44,6 +44,7 @@ def read_number(text: str, region: str) -> str:
         raise InvalidInput(
             "not a full phone number; write it like 447700900123 or +44 7700 900123",
             field="number",
+            code="not-a-number",
         )
     return number
 

@@ -75,7 +75,9 @@ REWRITES = tuple(
         ("^(?:i am|im|i|we) (?=optout|unsubscribe)", ""),
         ("(?:take|get) (me|us|my number|this number) off", r"remove \1 from"),
         ("(?:delete|lose) (me|us|my number|this number)", r"remove \1"),
-        ("delete my (?:data|details)", "remove me"),
+        ("(?:delete|remove|erase) (?:all )?(?:of )?my (?:data|details|info|name)", "remove me"),
+        ("take my name off", "remove me from"),
+        ("stop reply", "stop"),
         ("(?:i )?(?:revoke|withdraw) (?:my |all )?consent(?: to(?= ))?", "revoke"),
         ("be (?:taken off|removed)", "remove me"),
         (
@@ -142,6 +144,13 @@ SURE_PHRASE = re.compile(
     r"|^(?:please )?no (?:more|(?:more )?(?:texts|txts|spam|marketing))"
     r"(?: please| thanks| of these)?$"
     r"|^(?:go away|get lost|(?:fuck|piss|f|sod|bugger) off)$"
+)
+# What providers of other countries have people send, each by itself.
+ABROAD = list_words(
+    "arret arr\u00eat arreter desabonner d\u00e9sabonner desinscription baja alto parar pare sair"
+    " cancelar abmelden abbestellen stopp stoppen afmelden uit avsluta fine basta wypisz rezygnuje"
+    " \u0441\u0442\u043e\u043f \u03c3\u03c4\u03bf\u03c0"
+    " td \u9000\u8ba2 \u9000\u8a02 \u505c\u6b62 \u914d\u4fe1\u505c\u6b62"
 )
 # Beside these a STOP that stands alone speaks of texts; "Stop! In the name of love" does not.
 PERSONAL = list_words(

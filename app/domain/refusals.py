@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.domain.keywords import fold_text, split_words
 from app.domain.refusal_words import (
+    ABROAD,
     ANSWER_WORD,
     ASKING,
     BAG,
@@ -88,9 +89,21 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
         found = Reading("".join(words))
     if found is None and len(words) <= MOST_WORDS and len(strange) <= MOST_STRANGE:
         found = _read_misspelt(words, names)
+    if found is None and _looks_like_one(words, body):
+        found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
         found = _find_phrase(words, text, names)
     return found
+
+
+def _looks_like_one(words: list[str], body: str) -> bool:
+    """STOP JS, STOP ACME, and the words of other countries."""
+    if len(words) == 2 and words[0] in PROTECTED and words[1].isalpha() and body.isupper():
+        return True
+    if len(words) > 4:
+        return False
+    others = [each for each in split_words(body) if each not in POLITE]
+    return len(others) == 1 and others[0] in ABROAD
 
 
 def _join_initials(found: re.Match[str]) -> str:

@@ -5,6 +5,9 @@ import io
 import re
 from collections.abc import Sequence
 
+# Without it spreadsheets read UTF-8 as the local 8-bit charset. Only in files for people: programs
+# would take it for a part of the first heading.
+BYTE_ORDER_MARK = "\ufeff".encode()
 # A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
 # Full-width signs are as good there as the others.
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.credits import estimate_credits
-from app.domain.errors import InvalidFields, InvalidInput, NotFound
+from app.domain.errors import Fault, InvalidFields, InvalidInput, NotFound
 from app.domain.gsm import measure_text
 from app.domain.messages import make_pair_key
 from app.flows.draft import Draft, WantedText, draft_text
@@ -144,12 +144,12 @@ def _queue(conn: Connection, draft: Draft, who: str, now: datetime) -> Queued:
     faults = list(draft.faults)
     if not wanted.force:
         faults += [
-            (field, f"{number} has opted out of texts")
+            Fault(field, f"{number} has opted out of texts", "opted-out")
             for number, field in zip(draft.numbers, draft.fields, strict=True)
             if number in opted_out
         ]
     if faults:
-        raise InvalidFields(sorted(faults, key=lambda fault: _find_place(fault[0])))
+        raise InvalidFields(sorted(faults, key=lambda fault: _find_place(fault.field)))
     batch_id = add_batch(conn, who, now) if len(draft.numbers) > 1 else None
     texts = [
         _make_new(draft, number, conversation_ids[number], batch_id, forced=number in opted_out)
@@ -182,7 +182,9 @@ def _find_answered(conn: Connection, draft: Draft, message_id: int) -> str:
     try:
         message = get_message(conn, message_id)
     except NotFound:
-        raise InvalidInput("there is no such message", field="in_reply_to") from None
+        raise InvalidInput(
+            "there is no such message", field="in_reply_to", code="not-found"
+        ) from None
     if draft.numbers != (message.source,) and not draft.faults:
         raise InvalidInput(
             f"a reply goes to the one who sent the message, {message.source}", field="to"

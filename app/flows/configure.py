@@ -25,11 +25,17 @@ MAX_OVERLAP = timedelta(days=30)
 KEY_PREFIX = "lbx_"
 
 MakeSecret = Callable[[], str]
+CheckNumber = Callable[[Number], None]
+CheckKey = Callable[[ApiKey], None]
 
 
 def make_secret() -> str:
     """256 random bits that survive in a URL."""
     return secrets.token_urlsafe(32)
+
+
+def accept(_: object) -> None:
+    """Whatever a thing is before it is changed will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +91,26 @@ async def add_number(
 
 
 async def change_number(
-    database: Database, number: str, changes: Mapping[str, Any], *, who: str, now: datetime
+    database: Database,
+    number: str,
+    changes: Mapping[str, Any],
+    *,
+    check: CheckNumber = accept,
+    who: str,
+    now: datetime,
 ) -> Number:
     """Set `label`, `merge_field_names` and `opt_out_reply` as far as they are named.
 
-    Raises InvalidInput and NotFound.
+    `check` may object to what the number is before. Raises InvalidInput and NotFound.
     """
     check_merge_field_names(changes.get("merge_field_names", {}))
     deed = Deed(who, "number.change", number, changes)
-    return await database.write(do_audited, deed, now, numbers.change_number, number, changes)
+
+    def change(conn: Connection) -> Number:
+        check(numbers.lock_number(conn, number))
+        return do_audited(conn, deed, now, numbers.change_number, number, changes)
+
+    return await database.write(change)
 
 
 async def rotate_auth(
@@ -101,6 +118,7 @@ async def rotate_auth(
     number: str,
     *,
     overlap: timedelta = OVERLAP,
+    check: CheckNumber = accept,
     who: str,
     now: datetime,
     make_secret: MakeSecret = make_secret,
@@ -108,23 +126,35 @@ async def rotate_auth(
     """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
     value = make_secret()
     expires_at = now + overlap
-    rotated = await database.write(
-        do_audited,
-        Deed(who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()}),
-        now,
-        numbers.rotate_auth,
-        number,
-        digest=digest_secret(value),
-        now=now,
-        expires_at=expires_at,
-    )
-    return NumberWithAuth(rotated, value)
+    deed = Deed(who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()})
+
+    def rotate(conn: Connection) -> Number:
+        check(numbers.lock_number(conn, number))
+        digest = digest_secret(value)
+        return do_audited(
+            conn,
+            deed,
+            now,
+            numbers.rotate_auth,
+            number,
+            digest=digest,
+            now=now,
+            expires_at=expires_at,
+        )
+
+    return NumberWithAuth(await database.write(rotate), value)
 
 
-async def remove_number(database: Database, number: str, *, who: str, now: datetime) -> None:
+async def remove_number(
+    database: Database, number: str, *, check: CheckNumber = accept, who: str, now: datetime
+) -> None:
     """Its auth values go with it, its messages stay. Raises NotFound."""
-    deed = Deed(who, "number.remove", number)
-    await database.write(do_audited, deed, now, numbers.remove_number, number)
+
+    def remove(conn: Connection) -> None:
+        check(numbers.lock_number(conn, number))
+        do_audited(conn, Deed(who, "number.remove", number), now, numbers.remove_number, number)
+
+    await database.write(remove)
 
 
 async def create_key(
@@ -155,6 +185,7 @@ async def change_key(
     *,
     name: str | None = None,
     scopes: Sequence[Scope] | None = None,
+    check: CheckKey = accept,
     who: str,
     now: datetime,
 ) -> ApiKey:
@@ -163,18 +194,24 @@ async def change_key(
     changes = {"name": name, "scopes": wanted}
     named = {field: value for field, value in changes.items() if value is not None}
     deed = Deed(who, "key.change", str(key_id), named)
-    return await database.write(
-        do_audited, deed, now, keys.change_key, key_id, name=name, scopes=wanted
-    )
+
+    def change(conn: Connection) -> ApiKey:
+        check(keys.lock_key(conn, key_id))
+        return do_audited(conn, deed, now, keys.change_key, key_id, name=name, scopes=wanted)
+
+    return await database.write(change)
 
 
-async def revoke_key(database: Database, key_id: int, *, who: str, now: datetime) -> None:
+async def revoke_key(
+    database: Database, key_id: int, *, check: CheckKey = accept, who: str, now: datetime
+) -> None:
     """No request with it is answered from now on. Raises NotFound."""
 
     def revoke(conn: Connection) -> None:
-        name = keys.get_key(conn, key_id).name
+        key = keys.lock_key(conn, key_id)
+        check(key)
         keys.remove_key(conn, key_id)
-        add_audit(conn, who, "key.revoke", str(key_id), {"name": name}, now)
+        add_audit(conn, who, "key.revoke", str(key_id), {"name": key.name}, now)
 
     await database.write(revoke)
 

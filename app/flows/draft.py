@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import Fault, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS
 from app.provider.actions import OutgoingText, SourceTon
@@ -22,7 +22,6 @@ LONGEST_NAME = 200
 FURTHEST_SCHEDULE = timedelta(days=366)
 
 ScheduleBy = Literal["letterbox", "provider"]
-Field = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Draft:
     source: str
     numbers: tuple[str, ...]
     fields: tuple[str, ...]
-    faults: tuple[Field, ...]
+    faults: tuple[Fault, ...]
     warnings: tuple[str, ...]
 
 
@@ -154,7 +153,7 @@ def _check_group(wanted: WantedText) -> list[str]:
     return [f"{warning}, nor what it costs"]
 
 
-def _read_numbers(wanted: WantedText, region: str) -> tuple[dict[str, str], list[Field]]:
+def _read_numbers(wanted: WantedText, region: str) -> tuple[dict[str, str], list[Fault]]:
     """Each number once, with the field that it stood in; and which fields hold none."""
     to = wanted.to
     if to is None:
@@ -168,5 +167,5 @@ def _read_numbers(wanted: WantedText, region: str) -> tuple[dict[str, str], list
         try:
             numbers.setdefault(text if wanted.is_stored else read_number(text, region), field)
         except InvalidInput as error:
-            faults.append((field, str(error)))
+            faults.append(Fault(field, str(error), error.code))
     return numbers, faults

@@ -6,7 +6,7 @@ next batch of texts, for each change counts up the revision that each batch look
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from app.domain.rule_files import (
 )
 from app.domain.rules import Rule, prepare_rule
 from app.flows.answer import close_fault
+from app.flows.configure import accept
 from app.storage import rules
 from app.storage.answers import read_our_numbers
 from app.storage.audit import add_audit
@@ -77,12 +78,14 @@ async def change_rule(
     changes: Mapping[str, Any],
     *,
     region: str,
+    check: Callable[[Rule], None] = accept,
     who: str,
     now: datetime,
 ) -> Rule:
     """Set the fields of `Rule` that are named; a position as `create_rule` does.
 
-    Raises InvalidInput, which names the field, and NotFound.
+    `check` may object to what the rule is before. Raises InvalidInput, which names the field, and
+    NotFound.
     """
 
     if changes.get("pattern") is not None:
@@ -91,6 +94,7 @@ async def change_rule(
     def change(conn: Connection) -> Rule:
         rules.lock_rules(conn)
         old = rules.get_rule(conn, rule_id)
+        check(old)
         new = prepare(replace(old, **changes), read_our_numbers(conn), region, stored=old)
         if new.position != old.position:
             rules.make_room(conn, new.position, besides=rule_id)
@@ -122,12 +126,21 @@ async def move_rule(
     return await database.write(move)
 
 
-async def remove_rule(database: Database, rule_id: int, *, who: str, now: datetime) -> None:
-    """What it answered stays. Raises NotFound."""
+async def remove_rule(
+    database: Database,
+    rule_id: int,
+    *,
+    check: Callable[[Rule], None] = accept,
+    who: str,
+    now: datetime,
+) -> None:
+    """What it answered stays; `check` may object to what the rule is. Raises NotFound."""
 
     def remove(conn: Connection) -> None:
         rules.lock_rules(conn)
-        _remove(conn, rules.get_rule(conn, rule_id), who, now)
+        old = rules.get_rule(conn, rule_id)
+        check(old)
+        _remove(conn, old, who, now)
         close_fault(conn, rule_id, now)
 
     await database.write(remove)

@@ -20,8 +20,8 @@ POLL_SECONDS = 1.0
 # A client that is so far behind reads more slowly than we write: it must come back.
 MAX_WAITING = 1000
 
-# The place in the feed alone, with nothing to tell.
-PLACE = ""
+# The first event of a stream: only its id matters, from which a client can resume.
+READY = "ready"
 # Events between the client's place and this one are gone: it must look at the lists.
 RESET = "reset"
 
@@ -34,7 +34,7 @@ log = structlog.get_logger("letterbox.follow")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or PLACE."""
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY."""
 
     id: int
     kind: str
@@ -77,7 +77,7 @@ class Follower:
     async def follow(self, after: int | None) -> AsyncGenerator[Change, None]:
         """Every change after that event (None: from now on), without a gap or a double.
 
-        From now on begins with a PLACE; where events are gone there is a RESET. Raises Unavailable.
+        From now on begins with READY; where events are gone there is a RESET. Raises Unavailable.
         """
         place = after
         if place is not None:
@@ -88,7 +88,7 @@ class Follower:
         try:
             if place is None:
                 place = start
-                yield Change(place, PLACE, "")
+                yield Change(place, READY, "{}")
             # What came between the last page and the moment of joining.
             async for change in self._catch_up(place, until=start):
                 place = change.id

@@ -9,8 +9,10 @@ from app.domain.errors import InvalidInput
 from app.domain.numbers import normalise_number
 from app.provider.actions import ImportedLine, NewContact
 from app.provider.client import ProviderClient
+from app.provider.contacts import find_contact_columns
 
 _FIXED_COLUMNS = 3
+_COLUMNS = ("name", "number", "email", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,9 @@ class FileContact:
 def read_contacts(data: bytes, region: str) -> list[FileContact]:
     """The contacts of a CSV in the provider's format: name,number,email,group1,group2,…
 
-    There is no heading; blank lines are skipped. `region` says how national numbers are read. What
-    the provider checks itself (a missing name, an invalid number) is left to it. Raises
-    InvalidInput for anything but such a CSV with at least one contact.
+    A heading and blank lines are skipped. `region` says how national numbers are read. What the
+    provider checks itself (a missing name, an invalid number) is left to it. Raises InvalidInput
+    for anything but such a CSV with at least one contact.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -38,9 +40,12 @@ def read_contacts(data: bytes, region: str) -> list[FileContact]:
     # Not splitlines(): it also cuts at characters that may stand in a name.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        contacts = [FileContact(reader.line_num, _read_row(row, region)) for row in reader if row]
+        rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
+    if rows and _is_heading(*rows[0]):
+        del rows[0]
+    contacts = [FileContact(line, _read_row(row, region)) for line, row in rows]
     for each in contacts:
         _check(each)
     if not contacts:
@@ -65,6 +70,23 @@ async def import_contacts(
         overwrite_duplicates=overwrite_duplicates,
     )
     return [replace(each, line=contacts[each.line - 1].line) for each in results]
+
+
+def _is_heading(line: int, row: Sequence[str]) -> bool:
+    """Raises InvalidInput for a heading whose columns are not those of an import."""
+    if len(row) == 1 and any(separator in row[0] for separator in ";\t"):
+        raise InvalidInput(f"line {line} has no commas: save the file with commas between cells")
+    found = find_contact_columns(row)
+    if len(set(found) & set(_COLUMNS[:_FIXED_COLUMNS])) < 2:
+        return False
+    for place, name in enumerate(found):
+        wanted = _COLUMNS[min(place, _FIXED_COLUMNS)]
+        if name != wanted:
+            raise InvalidInput(
+                f"column {place + 1} of the heading is {row[place]!r}, where {wanted!r} belongs:"
+                f" order the columns as {', '.join(_COLUMNS)}"
+            )
+    return True
 
 
 def _read_row(row: list[str], region: str) -> NewContact:

@@ -1,7 +1,9 @@
 """Takes numbers out of all texting by a person's word, and brings them back."""
 
+from collections.abc import Callable
 from datetime import datetime
 
+from app.flows.configure import accept
 from app.storage import opt_outs
 from app.storage.audit import add_audit
 from app.storage.database import Connection, Database
@@ -28,10 +30,21 @@ async def opt_out(
     return await database.write(take_out)
 
 
-async def opt_in(database: Database, number: str, *, who: str, now: datetime) -> None:
-    """Let a number be texted again. Raises NotFound where it is not out."""
+async def opt_in(
+    database: Database,
+    number: str,
+    *,
+    check: Callable[[OptOut], None] = accept,
+    who: str,
+    now: datetime,
+) -> None:
+    """Let a number be texted again; `check` may object to what its opt-out is.
+
+    Raises NotFound where it is not out.
+    """
 
     def bring_back(conn: Connection) -> None:
+        check(opt_outs.get_opt_out(conn, number))
         was = opt_outs.remove_opt_out(conn, number, now=now)
         add_audit(conn, who, "opt-out.remove", number, {"was": was.reason, "text": was.text}, now)
 

@@ -97,6 +97,11 @@ class ProviderClient:
     ) -> None:
         await self.aclose()
 
+    @property
+    def fault(self) -> str:
+        """Why no call can be made at all, where that is known already; else ""."""
+        return self._exchange.fault
+
     async def aclose(self) -> None:
         """Close the connections; calls under way break."""
         await self._exchange.aclose()

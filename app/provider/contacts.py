@@ -27,11 +27,8 @@ def read_contacts(text: str) -> AddressBook[Contact]:
     if "name" not in columns or "number" not in columns:
         return AddressBook(None, tuple(Contact(None, None, None, (), tuple(row)) for row in rows))
     headings = tuple(rows[0])
-    group_places = [
-        place
-        for place, heading in enumerate(map(normalise_heading, headings))
-        if heading.rstrip("0123456789") in _GROUPS
-    ]
+    named = find_contact_columns(headings)
+    group_places = [place for place, name in enumerate(named) if name == "groups"]
     contacts = tuple(
         Contact(
             _pick(row, columns.get("name")),
@@ -43,6 +40,15 @@ def read_contacts(text: str) -> AddressBook[Contact]:
         for row in rows[1:]
     )
     return AddressBook(headings, contacts)
+
+
+def find_contact_columns(headings: Sequence[str]) -> list[str | None]:
+    """What each column holds (name, number, email or groups), None where nobody knows."""
+    columns = {place: name for name, place in find_columns(headings, CONTACT_SYNONYMS).items()}
+    for place, heading in enumerate(map(normalise_heading, headings)):
+        if heading.rstrip("0123456789") in _GROUPS:
+            columns.setdefault(place, "groups")
+    return [columns.get(place) for place in range(len(headings))]
 
 
 def read_groups(text: str) -> AddressBook[Group]:

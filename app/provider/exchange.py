@@ -19,6 +19,7 @@ from app.domain.errors import (
     Unreachable,
     UnreadableAnswer,
 )
+from app.provider.environment import open_client
 from app.provider.quoting import clip
 from app.provider.wire import Form, encode_form
 
@@ -106,7 +107,8 @@ class Exchange:
         # Connecting and the TLS handshake end by timeouts of their own before the total does: a
         # handshake that is cancelled instead leaves its socket open.
         connect = min(timeouts.connect, timeouts.total / 2)
-        self._client = httpx2.AsyncClient(
+        # Proxies and certificates come from the environment, and may be unusable.
+        self._client, self.fault = open_client(
             transport=transport,
             verify=tls or True,
             timeout=httpx2.Timeout(
@@ -129,11 +131,16 @@ class Exchange:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    def _check_environment(self) -> None:
+        if self.fault:
+            raise Unreachable(self.fault)
+
     async def fetch(self, form: Form, *, max_bytes: int) -> bytes:
         """Make one call and return the body of its answer.
 
         Raises Unreachable, CallBroken, a StatusAnswer, and UnreadableAnswer above `max_bytes`.
         """
+        self._check_environment()
         departure = _Departure(left=not self._is_traced)
         failure: Exception
         async with self._calls:
@@ -168,6 +175,7 @@ class Exchange:
         somebody else's patience decides how slowly that is; where all of their places are taken
         for too long, it raises Unreachable.
         """
+        self._check_environment()
         departure = _Departure(left=not self._is_traced)
         failure: Exception | None = None
         response: httpx2.Response | None = None

@@ -1,6 +1,7 @@
 """DATA_DIR: where everything of a process lies that is not in the database."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -31,11 +32,10 @@ class DataDir:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path.stat().st_uid == os.getuid():
                 path.chmod(0o700)
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK) and not _is_read_only(path):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
-            raise SetupError(
-                f"LETTERBOX_DATA_DIR: {path} cannot be used ({error.strerror}); name a folder that"
-                " this user may write to"
-            ) from None
+            raise _refuse(path, error) from None
         return cls(path)
 
     @property
@@ -57,7 +57,7 @@ class DataDir:
         except OSError as error:
             return f"the data folder {self.path} cannot be read ({error.strerror})"
         free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-        if found.f_flag & os.ST_RDONLY:
+        if _is_read_only(self.path):
             return f"the disk that holds {self.path} is read-only"
         if is_full(total, free):
             return f"the disk that holds {self.path} is almost full"
@@ -130,18 +130,43 @@ class DataDir:
 
         Returns the descriptor to keep. Raises SetupError where another process holds it.
         """
+        path = self.path / "lock"
         try:
-            return _take_lock(self.path / "lock")
+            return _take_lock(path)
         except BlockingIOError:
             raise SetupError(
                 f"another letterbox is running on {self.path}: end it first, or set"
                 " LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
+        except OSError as error:
+            raise _refuse(path, error) from None
+
+
+def find_file(path: Path) -> bool:
+    """Whether a file in DATA_DIR is there. Raises SetupError where this user may not look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _refuse(path, error) from None
+    return True
 
 
 def is_full(total: int, free: int) -> bool:
     """Whether a disk of this size has too little free space."""
     return free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
+
+
+def _refuse(path: Path, error: OSError) -> SetupError:
+    advice = "name a folder that this user may write to"
+    if isinstance(error, PermissionError):
+        advice = "run this as the user that it belongs to, or name a folder that this user may use"
+    return SetupError(f"LETTERBOX_DATA_DIR: {path} cannot be used ({error.strerror}); {advice}")
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _take_lock(path: Path) -> int:

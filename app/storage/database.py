@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.domain.errors import Unavailable
+from app.domain.errors import LoginRefused, Unavailable
 from app.storage.postgres import SESSION_SETTINGS as SESSION_SETTINGS
 from app.storage.postgres import Connector, name_address
 from app.storage.servers import Servers
@@ -29,6 +29,7 @@ CLOSE_SECONDS = 1.0
 # SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
 # database's name, the server's resources, an end by its operator, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+_LOGIN_CLASS = "28"
 # A read-only server, and sessions that it ended for being idle or too long.
 _AWAY = frozenset({"25006", "25P03", "25P04"})
 # Somebody else held a row for too long, or each waited for the other: the same again may succeed.
@@ -127,7 +128,9 @@ class PostgresDatabase(Database):
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,  # a server that can only be read
         ) as error:
-            raise Unavailable(f"the database cannot be used now: {_shorten(error)}") from None
+            is_login = str(getattr(error, "sqlstate", "") or "").startswith(_LOGIN_CLASS)
+            kind = LoginRefused if is_login else Unavailable
+            raise kind(f"the database cannot be used now: {_shorten(error)}") from None
 
     def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
         """Make the pool reconnect if the server has closed a connection, as the driver knows, or if

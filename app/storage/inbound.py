@@ -126,7 +126,7 @@ class SqliteInserter(Inserter):
         await self._writer.submit(lambda conn: _insert_rows(conn, [row], keep=False), intake=True)
 
     def look(self) -> bool:
-        return self._database.look()
+        return self._database.look(for_messages=True)
 
     def abandon(self) -> None:
         """A thread inside fsync cannot be stopped; its late commit does no harm (same keys)."""

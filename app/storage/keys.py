@@ -48,6 +48,12 @@ def get_key(conn: Connection, key_id: int) -> ApiKey:
     return _make_key(row)
 
 
+def lock_key(conn: Connection, key_id: int) -> ApiKey:
+    """The key, which nobody else changes until the transaction ends. Raises NotFound."""
+    conn.execute(select(api_keys.c.id).where(api_keys.c.id == key_id).with_for_update())
+    return get_key(conn, key_id)
+
+
 def list_keys(conn: Connection, *, before: int | None, limit: int) -> list[ApiKey]:
     """Newest first."""
     query = select(api_keys).order_by(api_keys.c.id.desc()).limit(limit)

@@ -83,6 +83,12 @@ def get_number(conn: Connection, number: str) -> Number:
     return _make_number(row, _read_auths(conn, [row.id]).get(row.id, []))
 
 
+def lock_number(conn: Connection, number: str) -> Number:
+    """The number, which nobody else changes until the transaction ends. Raises NotFound."""
+    conn.execute(select(numbers.c.id).where(numbers.c.number == number).with_for_update())
+    return get_number(conn, number)
+
+
 def add_number(
     conn: Connection,
     number: str,
@@ -130,9 +136,8 @@ def rotate_auth(
     conn: Connection, number: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> Number:
     """A new auth value; the one in use before it lives on until `expires_at`, all others end."""
-    # Locked, so that of two at once the second sees what the first has made.
-    conn.execute(select(numbers.c.id).where(numbers.c.number == number).with_for_update())
-    found = get_number(conn, number)
+    # Of two at once the second must see what the first has made.
+    found = lock_number(conn, number)
     kept = _find_kept(found.auth, now)
     conn.execute(
         delete(number_auths).where(

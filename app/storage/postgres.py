@@ -1,14 +1,16 @@
 """Connects to PostgreSQL: to a server that can write, is not an old one, and keeps sessions."""
 
 import asyncio
-import hashlib
+import ssl
 import weakref
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 import structlog
 
+from app.domain.database_url import name_address as name_address
+from app.domain.database_url import prepare_url, wants_system_roots
+from app.domain.database_url import split_hosts as split_hosts
 from app.domain.errors import SetupError, Unavailable
 from app.storage.servers import OldServer, Server, Servers
 
@@ -47,8 +49,14 @@ class Connector:
     """Makes the connections of one process, and lets go of all of them where it must."""
 
     def __init__(self, dsn: str, servers: Servers) -> None:
+        """Raises SettingsError for a parameter that cannot be kept."""
         self.dsn = dsn
-        self._dsns = split_hosts(dsn)
+        self._dsns = split_hosts(prepare_url(dsn))
+        # None: as the URL's own parameters say.
+        self._tls = ssl.create_default_context() if wants_system_roots(dsn) else None
+        self._settings = dict(SESSION_SETTINGS)
+        if "application_name=" in dsn:
+            del self._settings["application_name"]
         self._servers = servers
         self._open: weakref.WeakKeyDictionary[Any, Server | None] = weakref.WeakKeyDictionary()
         self._is_abandoned = False
@@ -67,7 +75,7 @@ class Connector:
             if self._is_abandoned:
                 raise Unavailable("the process ends")
             try:
-                return await self._connect_to(dsn, command_timeout, SESSION_SETTINGS | settings)
+                return await self._connect_to(dsn, command_timeout, self._settings | settings)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 refusal = refusal or error
             except (asyncpg.InternalClientError, OldServer) as error:
@@ -103,7 +111,7 @@ class Connector:
     async def _ask(self, dsn: str) -> Server | None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                connection = await _open(dsn, LOOK_SECONDS)
+                connection = await self._reach(dsn, LOOK_SECONDS)
                 try:
                     return await _identify(connection)
                 finally:
@@ -119,10 +127,10 @@ class Connector:
     async def _connect_to(
         self, dsn: str, command_timeout: float | None, settings: dict[str, str]
     ) -> Any:
-        connection = await _open(dsn, command_timeout)
+        connection = await self._reach(dsn, command_timeout)
         try:
             if not self._keeps_sessions:
-                await _check_sessions(connection, dsn)
+                await self._check_sessions(connection, dsn)
                 self._keeps_sessions = True
             server = await _identify(connection)
             if server is not None:
@@ -134,33 +142,44 @@ class Connector:
         self._open[connection] = server
         return connection
 
+    async def _check_sessions(self, connection: Any, dsn: str) -> None:
+        """Raises SetupError where a pooler gives two clients the same server process in turn.
 
-def split_hosts(dsn: str) -> list[str]:
-    """An address for each server of one that names several, in their order."""
-    parts = urlsplit(dsn)
-    user, at, hosts = parts.netloc.rpartition("@")
-    if "," not in hosts:
-        return [dsn]
-    return [urlunsplit(parts._replace(netloc=f"{user}{at}{each}")) for each in hosts.split(",")]
+        Prepared statements and settings would then be another client's. Between us and the server
+        is a pooler where the process that greeted us is not the one that answers.
+        """
+        try:
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            if pid == connection.get_server_pid():
+                return
+            async with asyncio.timeout(POOLER_SECONDS):
+                other = await self._reach(dsn, POOLER_SECONDS)
+                try:
+                    pids, others = {pid}, set()
+                    for _ in range(POOLER_TRIES):
+                        others.add(await other.fetchval("SELECT pg_backend_pid()"))
+                        pids.add(await connection.fetchval("SELECT pg_backend_pid()"))
+                finally:
+                    other.terminate()
+        except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
+            pids = others = {0}
+        except TimeoutError:
+            return  # a pool of one session, which is ours
+        if pids & others or len(pids) > 1:
+            raise SetupError(
+                "LETTERBOX_DATABASE_URL: the pooler there changes the server's process between"
+                " transactions; set its pool_mode to session, or name PostgreSQL itself"
+            )
 
-
-def name_address(dsn: str) -> str:
-    """What tells one database from another, without a secret: a digest of hosts and name."""
-    parts = urlsplit(dsn)
-    query = parse_qs(parts.query)
-    named = [query.get(each) for each in ("host", "port", "dbname", "database")]
-    where = f"{parts.netloc.rpartition('@')[2]}{parts.path}{named}"
-    return hashlib.sha256(where.encode()).hexdigest()[:16]
-
-
-async def _open(dsn: str, command_timeout: float | None) -> Any:
-    """With no setting of ours: a pooler refuses those that it does not know."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=CONNECT_SECONDS,
-        command_timeout=command_timeout,
-        target_session_attrs="read-write",
-    )
+    async def _reach(self, dsn: str, command_timeout: float | None) -> Any:
+        """With no setting of ours: a pooler refuses those that it does not know."""
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            target_session_attrs="read-write",
+            ssl=self._tls,
+        )
 
 
 async def _identify(connection: Any) -> Server | None:
@@ -173,33 +192,3 @@ async def _identify(connection: Any) -> Server | None:
         log.debug("server_not_identified", error=type(error).__name__)
         return None
     return Server(system, int(file[:8], 16))
-
-
-async def _check_sessions(connection: Any, dsn: str) -> None:
-    """Raises SetupError where a pooler gives two clients the same server process in turn.
-
-    Prepared statements and settings would then be another client's. Between us and the server is a
-    pooler where the process that greeted us is not the one that answers.
-    """
-    try:
-        pid = await connection.fetchval("SELECT pg_backend_pid()")
-        if pid == connection.get_server_pid():
-            return
-        async with asyncio.timeout(POOLER_SECONDS):
-            other = await _open(dsn, POOLER_SECONDS)
-            try:
-                pids, others = {pid}, set()
-                for _ in range(POOLER_TRIES):
-                    others.add(await other.fetchval("SELECT pg_backend_pid()"))
-                    pids.add(await connection.fetchval("SELECT pg_backend_pid()"))
-            finally:
-                other.terminate()
-    except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
-        pids = others = {0}
-    except TimeoutError:
-        return  # a pool of one session, which is ours
-    if pids & others or len(pids) > 1:
-        raise SetupError(
-            "LETTERBOX_DATABASE_URL: the pooler there changes the server's process between"
-            " transactions; set its pool_mode to session, or name PostgreSQL itself"
-        )

@@ -40,11 +40,12 @@ CHECK_PAUSE = 10
 MOST_FAULTS = 10
 MIN_CHECK_PAUSE_SECONDS = 5.0
 
-CHANGES: dict[Change, str] = {
+CHANGES: dict[str, str] = {
     "removed": "was removed or moved",
     "replaced": "was replaced by another one",
     "overwritten": "was overwritten",
     "journal": "lost its -wal or -shm file",
+    "emptied": "had its -wal file emptied",
 }
 ADVICE = "stop Letterbox, put a sound copy there, move what ends in -wal and -shm away, start it"
 
@@ -74,6 +75,7 @@ class SqliteDatabase(Database):
 
     With `is_owner`, as the service opens it, it notices when somebody removes, replaces or
     overwrites the file. It then refuses what it is asked for until `mend` finds one it can use.
+    Where another program only wrote to the file, messages alone wait until `mend` has examined it.
     """
 
     dialect = "sqlite"
@@ -86,6 +88,7 @@ class SqliteDatabase(Database):
         # The schema's, once it has been read: no other file will do.
         self.revision: str | None = None
         self._is_owner = is_owner
+        self._is_touched = False
         self._file = SqliteFile(path)
         self._write_engine = make_sqlite_engine(
             path, busy_timeout_seconds=busy_timeout_seconds, may_create=self._may_create
@@ -149,10 +152,10 @@ class SqliteDatabase(Database):
                 return outcome
             await asyncio.sleep(0.02)
 
-    def look(self) -> bool:
+    def look(self, *, for_messages: bool = False) -> bool:
         """Whether what was committed is in the file that others find; False: not now.
 
-        Raises Unavailable where it is not.
+        Raises Unavailable where it is not, or where a message had better wait elsewhere.
         """
         self._refuse_in_trouble()
         if not self._file.writing.acquire(blocking=False):
@@ -164,10 +167,14 @@ class SqliteDatabase(Database):
         if change is not None:
             self._note_change(change)
         self._refuse_in_trouble()
+        if for_messages and self._is_touched:
+            raise Unavailable("another program wrote to the SQLite file, which is being examined")
         return True
 
     async def mend(self) -> None:
         """Open the file anew where it has changed. Raises Unavailable while none can be used."""
+        if self._is_touched and self.trouble is None:
+            await asyncio.to_thread(self._examine_touched)
         if self.trouble is not None:
             await self.writer.submit_alone(self._mend)
 
@@ -176,11 +183,11 @@ class SqliteDatabase(Database):
         return await asyncio.to_thread(self._find_damage)
 
     async def close(self) -> None:
-        if self._is_overwritten():
-            with contextlib.suppress(Exception):
-                await self.mend()
-        if self._is_overwritten() and not self._file.is_stamped():
-            # Closing would write to it what was committed to the file as it was.
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(self._look_last)
+            await self.mend()
+        if self.trouble is not None and self.trouble.change in ("overwritten", "emptied"):
+            # Closing would write to the file what does not belong there.
             await asyncio.to_thread(self._file.empty_journal)
         await asyncio.to_thread(self.writer.close)
         self._readers.shutdown()
@@ -202,7 +209,7 @@ class SqliteDatabase(Database):
         self._jobs += 1
         since = monotonic() - self._checkpointed_at
         often = CHECKPOINT_SECONDS if self._jobs >= CHECKPOINT_JOBS else IDLE_CHECKPOINT_SECONDS
-        if not self._is_owner or since < often or self.trouble is not None:
+        if not self._is_owner or since < often or self._is_touched or self.trouble is not None:
             return
         with self._file.writing:
             change = self._file.find_change()
@@ -213,13 +220,16 @@ class SqliteDatabase(Database):
 
     def _checkpoint(self, connection: Connection) -> None:
         """Under a new stamp, by which the file is told from every copy of it."""
-        driver, stamp = get_driver(connection), secrets.randbits(31)
+        driver, stamp, is_whole = get_driver(connection), secrets.randbits(31), False
         # Where it fails, a later one does it.
         with contextlib.suppress(sqlite3.Error):
             driver.execute(f"PRAGMA user_version = {stamp}").close()
-            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+            [(_, frames, written)] = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            is_whole = frames == written
         self._file.note_writing(stamp)
-        self._jobs, self._checkpointed_at = 0, monotonic()
+        # A reader kept it from writing everything: the file alone is of no use until the next one.
+        self._jobs = 0 if is_whole else CHECKPOINT_JOBS
+        self._checkpointed_at = monotonic()
 
     def on_failed(self, error: BaseException) -> None:
         """Something failed; where the file is damaged nothing more may be written to it."""
@@ -227,8 +237,11 @@ class SqliteDatabase(Database):
             found = getattr(error, "orig", error)
             self._set_trouble(None, f"the SQLite file {self.path} is damaged ({found}): {ADVICE}")
 
-    def _is_overwritten(self) -> bool:
-        return self.trouble is not None and self.trouble.change == "overwritten"
+    def _look_last(self) -> None:
+        with self._file.writing:
+            change = self._file.find_change() if self._is_owner else None
+        if change is not None:
+            self._note_change(change)
 
     def _may_create(self) -> bool:
         """Not in place of a file that somebody has removed: that one may come back."""
@@ -244,6 +257,9 @@ class SqliteDatabase(Database):
             raise Unavailable(f"the database cannot be used now: {error.orig}") from None
 
     def _note_change(self, change: Change) -> None:
+        if change == "touched":
+            self._is_touched = True
+            return
         self._set_trouble(
             change, f"the SQLite file {self.path} {CHANGES[change]} while Letterbox was running"
         )
@@ -263,27 +279,44 @@ class SqliteDatabase(Database):
             if change == "removed":
                 self._rescue(writer)
                 self._refuse_in_trouble()
-            if change in (None, "overwritten") and monotonic() < self._check_again_at:
-                self._refuse_in_trouble()
-            if change == "overwritten":
-                self._settle_overwritten(writer)
-            elif change is not None:
+            if change in ("replaced", "journal"):
                 if change == "replaced":
                     self._file.part_from_journal()
                 self._open_anew(writer)
+            else:
+                if monotonic() < self._check_again_at:
+                    self._refuse_in_trouble()
+                self._settle_journal(writer, change)
             self._trust(change)
 
-    def _settle_overwritten(self, writer: WriterThread) -> None:
-        """Go on where another program only wrote into the file; where one was copied over it,
-        part with what was committed to the file as it was, which would spoil the one it is now.
-        """
-        if self._file.is_stamped():
-            if self._find_fault() is None:
-                self._file.note_writing()
-                self._faults.clear()
-        elif self._find_fault(alone=True) is None:
+    def _settle_journal(self, writer: WriterThread, change: Change | None) -> None:
+        """Part with the journal where it does not belong to the file, or would spoil it."""
+        if change == "touched":
+            self._file.note_writing()
+            self._is_touched = False
+            return
+        is_foreign = change == "overwritten" or self._is_emptied()
+        if is_foreign and self._find_fault(alone=True) is None:
             self._file.empty_journal()
             self._open_anew(writer)
+
+    def _is_emptied(self) -> bool:
+        """Whether what was committed is gone from the journal without being in the file."""
+        is_told = self.trouble is not None and self.trouble.change == "emptied"
+        return is_told and self._find_fault() is not None
+
+    def _examine_touched(self) -> None:
+        """Go on where the file is sound; a checkpoint by another program leaves it so."""
+        with self._file.writing:
+            self._file.note_writing()
+        fault = self._find_fault()
+        if fault is not None and self._file.is_journal_empty():
+            self._note_change("emptied")
+        elif fault is not None:
+            self._set_trouble(
+                None, f"the SQLite file {self.path} cannot be used: {fault}; {ADVICE}"
+            )
+        self._is_touched = False
 
     def _trust(self, change: Change | None) -> None:
         """End the trouble, or refuse the file that stands there now."""

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-# `removed`: nothing stands at the path. `replaced`: another file does. `overwritten`: somebody else
-# wrote to it. `journal`: a file beside it, which holds what was committed last, is not ours now.
-Change = Literal["removed", "replaced", "overwritten", "journal"]
+# `removed`: nothing is at the path. `replaced`: another file is. `overwritten`: the contents of
+# another file are. `touched`: another program wrote to ours, or emptied the journal, as one does
+# that makes a checkpoint. `journal`: a file beside it, which holds what was committed last, is no
+# longer ours. `emptied`: the journal is ours, and has lost what was in it.
+Change = Literal["removed", "replaced", "overwritten", "touched", "journal", "emptied"]
+
+# How every -wal file begins; the last bit tells the byte order of its checksums.
+WAL_MAGIC = 0x377F0682
+WAL_HEAD_BYTES = 32
 
 STEPS_BETWEEN_LOOKS = 10_000
 
@@ -30,6 +36,12 @@ class _Main(NamedTuple):
     modified_ns: int
 
 
+class _Journal(NamedTuple):
+    size: int
+    head: bytes
+
+
+_NO_JOURNAL = _Journal(0, b"")
 # Differs from whatever there is.
 _NOTHING = _Main(_Place(0, 0), 0, 0)
 
@@ -48,7 +60,9 @@ class SqliteFile:
         self.writing = threading.Lock()
         self._main: _Main | None = None
         self._beside: tuple[_Place | None, _Place | None] = (None, None)
-        self._stamp: int | None = None
+        self._journal = _NO_JOURNAL
+        # The stamp found in the file, then those of later checkpoints that may still reach it.
+        self._stamps: list[int] = []
         self._held: int | None = None
         self.was_noted = False
 
@@ -57,19 +71,24 @@ class SqliteFile:
         self.was_noted = True
         self._main = _look_at(self.path) or _NOTHING
         self._beside = (_find(self.wal), _find(self.shm))
-        self._stamp = self._read_stamp()
+        self._journal = self._read_journal()
+        stamp = self._read_stamp()
+        self._stamps = [] if stamp is None else [stamp]
         self._hold()
 
     def note_writing(self, stamp: int | None = None) -> None:
-        """We have written to the file, or found that what was written to it goes with the rest.
+        """We have written to the file, or found that what was written to it belongs to the rest.
 
-        Where it bears neither the last stamp nor this one it is not ours, and will be told so.
+        A file that has none of our stamps is not ours: the next look will say so.
         """
+        if stamp is not None:
+            self._stamps.append(stamp)
         main, found = _look_at(self.path), self._read_stamp()
         if main is None or self._main is None or main.place != self._main.place:
             return
-        if found is not None and found in (stamp, self._stamp):
-            self._main, self._stamp = main, found
+        if found in self._stamps:
+            self._main = main
+            del self._stamps[: self._stamps.index(found)]
 
     def forget(self) -> None:
         """Nothing is open."""
@@ -88,15 +107,10 @@ class SqliteFile:
         if main.place != self._main.place:
             return "replaced"
         if main != self._main:
-            return "overwritten"
-        return None if self._beside == (_find(self.wal), _find(self.shm)) else "journal"
-
-    def is_stamped(self) -> bool:
-        """Whether what was overwritten bears the stamp of the last checkpoint, as after a write.
-
-        What was committed since then goes with it: it holds every page that has changed.
-        """
-        return self._stamp is not None and self._read_stamp() == self._stamp
+            return "touched" if self._is_stamped() else "overwritten"
+        if self._beside != (_find(self.wal), _find(self.shm)):
+            return "journal"
+        return self._find_gap()
 
     def is_deleted(self) -> bool:
         """Whether the file that is open has no name left anywhere, as far as that can be told."""
@@ -114,7 +128,10 @@ class SqliteFile:
             self.shm.unlink()
 
     def empty_journal(self) -> None:
-        """The same where the file was overwritten and stays open: closing it would mix the two."""
+        """The same where the file stays open: closing it would mix the two.
+
+        SQLite finds less than it expects in the journal, and writes nothing of it to the file.
+        """
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(self.wal, self._find_free(f"{self.wal.name}.of-overwritten"))
             os.truncate(self.wal, 0)
@@ -150,6 +167,35 @@ class SqliteFile:
         if found != "ok":
             raise sqlite3.DatabaseError(" ".join(str(found).split()))
         return revision
+
+    def is_journal_empty(self) -> bool:
+        """Whether nothing is in it, so that all that was committed has to be in the file."""
+        return self._read_journal().size == 0
+
+    def _find_gap(self) -> Change | None:
+        """A journal only grows, and begins anew after a checkpoint under another head."""
+        before, now = self._journal, self._read_journal()
+        self._journal = now
+        if now.size == 0:
+            return "touched" if before.size else None
+        if int.from_bytes(now.head[:4], "big") & ~1 != WAL_MAGIC:
+            # Emptied, and then written to behind the gap.
+            return "emptied"
+        return "emptied" if now.size < before.size and now.head == before.head else None
+
+    def _read_journal(self) -> _Journal:
+        try:
+            with self.wal.open("rb") as file:
+                return _Journal(os.fstat(file.fileno()).st_size, file.read(WAL_HEAD_BYTES))
+        except OSError:
+            return _NO_JOURNAL
+
+    def _is_stamped(self) -> bool:
+        """Whether the file has a stamp of ours.
+
+        What was committed since then belongs to it: the journal holds every page that has changed.
+        """
+        return self._read_stamp() in self._stamps
 
     def _read_stamp(self) -> int | None:
         """What stands in the file itself, whatever was committed beside it."""

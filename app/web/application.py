@@ -71,6 +71,7 @@ class Pages:
             *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),
         ]
+        self.routes = routes
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
 
         async def answer_no_id(request: Request, _: Exception) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.domain.ids import encode_subject
 from app.storage.audit import AuditEntry, list_audit
 from app.web.forms import Form
 from app.web.lists import (
@@ -90,4 +91,5 @@ def _describe(value: Any) -> str:
 def _write(entry: AuditEntry) -> Sequence[str]:
     detail = json.dumps(dict(entry.detail), ensure_ascii=False) if entry.detail else ""
     done_at, address = write_iso(entry.done_at), entry.address or ""
-    return [done_at, entry.actor, entry.action, entry.subject, detail, address]
+    subject = encode_subject(entry.action, entry.subject)
+    return [done_at, entry.actor, entry.action, subject, detail, address]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response, StreamingResponse
 
-from app.domain.sheets import make_cell, write_rows
+from app.domain.sheets import BYTE_ORDER_MARK, make_cell, write_rows
 from app.web.forms import Form
 from app.web.site import Visit
 
@@ -99,8 +99,14 @@ async def answer_csv(
 def stream_csv(visit: Visit, name: str, chunks: AsyncIterator[bytes]) -> Response:
     """A file to save, named after what it holds and the day."""
     filename = f"{name}-{visit.now:%Y-%m-%d}.csv"
+
+    async def make() -> AsyncIterator[bytes]:
+        yield BYTE_ORDER_MARK
+        async for chunk in chunks:
+            yield chunk
+
     return StreamingResponse(
-        chunks,
+        make(),
         media_type=CSV_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{filename}"'},
     )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import Unavailable
-from app.flows.follow import PLACE, EventTail, Follower
+from app.flows.follow import EventTail, Follower
 from app.web.site import Site, Visit
 
 KEEP_ALIVE_SECONDS = 15
@@ -73,8 +73,7 @@ async def _write_changes(follower: Follower) -> AsyncIterator[ServerSentEvent]:
     with suppress(Unavailable):
         async with aclosing(follower.follow(None)) as changes:
             async for change in changes:
-                kind = "ready" if change.kind == PLACE else change.kind
-                yield ServerSentEvent(change.text or "[]", event=kind, sep=LINE_END)
+                yield ServerSentEvent(change.text, event=change.kind, sep=LINE_END)
 
 
 async def _watch(

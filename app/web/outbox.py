@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from app.domain.errors import NotFound
 from app.domain.fates import Fate
+from app.domain.ids import encode_id
 from app.domain.numbers import normalise_number
 from app.domain.outbound import OutboundStatus
 from app.domain.sheets import make_cell, write_rows
@@ -202,7 +203,7 @@ def _name_statuses() -> Mapping[str, str]:
 def _write(text: OutboundText) -> Sequence[str]:
     error = text.error
     cells = (
-        str(text.id),
+        encode_id("out", text.id),
         write_iso(text.created_at),
         text.to,
         text.list,

@@ -138,7 +138,7 @@ def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
         form.note(error, known)
         return
     written = read_numbers(form.text("to"))
-    texts = [_name_number(name, written) + text for name, text in error.found]
+    texts = [_name_number(name, written) + text for name, text, _ in error.found]
     form.fail("to" if "to" in known else WHOLE, "; ".join(texts))
 
 

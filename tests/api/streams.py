@@ -22,9 +22,10 @@ class Event:
 
 @dataclass
 class Stream:
-    """One open stream; `stalled` makes its client stop reading."""
+    """One open stream; `raw` is all that came."""
 
     status: int = 0
+    raw: str = ""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,7 +57,9 @@ class Stream:
             self.status = message["status"]
             return
         await self.flowing.wait()
-        self._text += message.get("body", b"").decode()
+        text = message.get("body", b"").decode()
+        self.raw += text
+        self._text += text
         *whole, self._text = self._text.split("\n\n")
         for text in whole:
             fields = dict(line.split(": ", 1) for line in text.split("\n") if line[0] != ":")

@@ -218,9 +218,9 @@ async def test_lingering_is_bounded(kit: Kit) -> None:
 
 async def test_an_export_to_http_1_0_is_not_in_chunks(kit: Kit) -> None:
     await kit.forward("1")
-    head = f"HTTP/1.0\r\nAuthorization: Bearer {API_KEY}\r\nAccept: text/csv\r\n\r\n".encode()
+    head = f"HTTP/1.0\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode()
     async with serving(kit) as port:
-        [answer] = read_answers(await talk(port, b"GET /api/v1/messages " + head))
+        [answer] = read_answers(await talk(port, b"GET /api/v1/messages/export " + head))
     assert answer.headers["connection"] == ["close"]
     assert "transfer-encoding" not in answer.headers
     assert answer.body.startswith(b"\xef\xbb\xbfid,") or answer.body.startswith(b"id,")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.cursors import decode_cursor, encode_cursor
-from app.api.ids import decode_id, encode_id
 from app.domain.errors import InvalidCursor, NotFound
+from app.domain.ids import decode_id, encode_id
 
 NUMBERS = st.integers(0, 2**63 - 1)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.api.errors import ALL_KINDS
 from tests.api.running import ADMIN_KEY, Running
 from tests.support.messages import make_message
 
@@ -15,10 +16,17 @@ async def test_every_error_has_the_fields_of_rfc_9457(lone_api: Running) -> None
     answer = await lone_api.get("/messages", params={"limit": 0})
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert problem.keys() == {"type", "title", "status", "detail", "errors"}
+    assert problem.keys() == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "request_id",
+        "errors",
+    }
     assert problem["type"] == "/problems/invalid-input"
     assert problem["status"] == answer.status_code == 422
-    assert problem["errors"][0].keys() == {"field", "detail"}
+    assert problem["errors"][0].keys() == {"field", "code", "detail"}
     assert problem["detail"] == "limit: Input should be greater than or equal to 1"
 
 
@@ -86,16 +94,16 @@ async def test_a_nul_character_is_refused_everywhere(api: Running) -> None:
 
 async def test_a_body_that_is_off_is_told_so(lone_api: Running) -> None:
     cases: list[tuple[bytes, dict[str, str], int, str]] = [
-        (b"{broken", JSON, 422, "the body is no JSON"),
-        (b'{"name": "x"', {}, 422, "Content-Type: application/json"),
-        (b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, 422, "Content-Type"),
+        (b"{broken", JSON, 400, "the body is not valid JSON"),
+        (b'{"name": "x"', {}, 415, "Content-Type: application/json"),
+        (b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "Content-Type"),
         (b"[]", JSON, 422, "send a JSON object"),
         (b"", JSON, 422, "Field required"),
         (b'{"name": 5, "scopes": ["admin"]}', JSON, 422, "valid string"),
         (b'{"name": "\\ud800", "scopes": ["admin"]}', JSON, 422, "half a character"),
         (b'{"name": "x", "scopes": ["admin"], "\\ud800": 1}', JSON, 422, "valid string"),
-        (b"\xff", JSON, 400, "parsing the body"),
-        (b"[" * 50_000, JSON, 400, "parsing the body"),
+        (b"\xff", JSON, 400, "not UTF-8"),
+        (b"[" * 50_000, JSON, 400, "nested too deeply"),
     ]
     for content, headers, status, hint in cases:
         answer = await lone_api.call("POST", "/keys", content=content, headers=headers)
@@ -112,7 +120,7 @@ async def test_a_body_that_is_too_large_is_refused(lone_api: Running) -> None:
 async def test_a_wrong_method_is_told_every_method_of_the_path(lone_api: Running) -> None:
     answer = await lone_api.call("PUT", "/numbers/447700900100")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "DELETE, GET, PATCH"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     assert answer.json()["type"] == "/problems/method-not-allowed"
 
 
@@ -160,3 +168,48 @@ async def test_the_log_of_requests_holds_neither_query_nor_key(lone_api: Running
     assert all(each["milliseconds"] >= 0 for each in lines)
     assert "private" not in str(logs)
     assert ADMIN_KEY not in str(logs)
+
+
+async def test_every_type_of_a_problem_leads_to_a_page(lone_api: Running) -> None:
+    everything = (await lone_api.client.get("/problems")).text
+    for kind in ALL_KINDS:
+        page = await lone_api.client.get(kind.type)
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        assert kind.title in page.text.replace("&#x27;", "'")
+        assert kind.type in everything
+    unknown = await lone_api.client.get("/problems/nonsense")
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/not-found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "code"),
+    [
+        ("/rules", {"reply": "a"}, "name", "missing"),
+        ("/rules", {"name": "a", "reply": "b", "colour": 1}, "colour", "unknown"),
+        ("/rules", {"name": "a" * 5000, "reply": "b"}, "name", "too-long"),
+        ("/rules", {"name": "", "reply": "b"}, "name", "too-short"),
+        ("/rules", {"name": 1, "reply": "b"}, "name", "wrong-type"),
+        ("/rules", {"name": "a", "reply": "b", "position": 1.5}, "position", "wrong-type"),
+        ("/rules", {"name": "a", "reply": "b", "position": -1}, "position", "out-of-range"),
+        ("/rules", {"name": "a", "reply": "b", "days": ["someday"]}, "days.0", "not-allowed"),
+        ("/rules", {"name": "a", "reply": "b", "pattern": "("}, "pattern", "invalid"),
+        ("/numbers", {"number": "nonsense"}, "number", "not-a-number"),
+        ("/keys", {"name": "a", "scopes": []}, "scopes", "too-short"),
+    ],
+)
+async def test_each_error_has_a_code_for_programs(
+    lone_api: Running, path: str, body: dict[str, Any], field: str, code: str
+) -> None:
+    answer = await lone_api.call("POST", path, json=body)
+    assert answer.status_code == 422
+    assert [(each["field"], each["code"]) for each in answer.json()["errors"]] == [(field, code)]
+
+
+async def test_parameters_have_codes_as_well(lone_api: Running) -> None:
+    answer = await lone_api.get("/messages?colour=1&limit=5&limit=6")
+    found = {each["field"]: each["code"] for each in answer.json()["errors"]}
+    assert found == {"colour": "unknown", "limit": "repeated"}
+    answer = await lone_api.get("/messages?via=pigeon&limit=1000")
+    found = {each["field"]: each["code"] for each in answer.json()["errors"]}
+    assert found == {"via": "not-allowed", "limit": "out-of-range"}

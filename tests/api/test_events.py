@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.api import events
 from app.domain.errors import Unavailable
 from app.flows import follow
 from app.storage.alerts import close_alert, raise_alert
@@ -24,12 +25,36 @@ async def read_bodies(stream: Stream, count: int) -> list[str]:
 
 async def test_a_message_is_streamed_as_its_list_shows_it(api: Running) -> None:
     async with streaming(api) as stream:
-        assert (await stream.next()).data == ""
+        await stream.next()
         await api.store(make_message(1))
         event = await stream.next()
         assert event.name == "message"
         assert json.loads(event.data) == (await api.read("/messages"))["items"][0]
         assert event.id.startswith("evt_")
+
+
+async def test_a_stream_opens_with_an_event_that_every_client_can_parse(api: Running) -> None:
+    async with streaming(api) as stream:
+        opening = await stream.next()
+        assert (opening.name, json.loads(opening.data)) == ("ready", {})
+        assert opening.id.startswith("evt_")
+
+
+async def test_a_ping_ends_no_event(api: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """httpx-sse and r3labs/sse make an empty event of each blank line after the first id."""
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.02)
+    async with streaming(api) as stream:
+        await stream.next()
+        async with asyncio.timeout(30):
+            while stream.raw.count(":\n") < 3:  # noqa: ASYNC110 a comment is no event
+                await asyncio.sleep(0.02)
+        await api.store(make_message(1))
+        assert json.loads((await stream.next()).data)["body"] == "text 1"
+        ready, message, *_ = stream.raw.split("\n\n")
+        assert ready.startswith("id: evt_")
+        pings, _, fields = message.partition("id: ")
+        assert set(pings.splitlines()) == {":"}
+        assert fields
 
 
 async def test_an_alert_is_streamed_when_it_opens_and_when_it_closes(api: Running) -> None:

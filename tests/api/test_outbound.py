@@ -66,7 +66,7 @@ async def test_a_hundred_numbers_are_queued_at_once_and_no_more(post: Post) -> N
     answer = await post.try_to_send(numbers)
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
-        {"field": "to", "detail": "send to 1 to 100 numbers at once"}
+        {"field": "to", "code": "invalid", "detail": "send to 1 to 100 numbers at once"}
     ]
     assert len((await post.api.read("/conversations", params={"limit": 500}))["items"]) == 100
 

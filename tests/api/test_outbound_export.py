@@ -1,4 +1,4 @@
-"""GET /outbound as a file: every text that matches, safe to open in a spreadsheet."""
+"""GET /outbound/export: a file: every text that matches, safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ async def test_all_texts_that_match_come_as_csv(
         await post.send(ADA, body=f"=Text {number}")
     await post.send(GRACE)
     await post.deliver()
-    answer = await post.api.get("/outbound", params={"to": ADA}, headers={"Accept": "text/csv"})
+    answer = await post.api.get("/outbound/export", params={"to": ADA})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert 'filename="outbound-20260601T120000Z.csv"' in answer.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.text)))
@@ -32,10 +32,8 @@ async def test_all_texts_that_match_come_as_csv(
 async def test_all_texts_come_as_lines_of_json(post: Post) -> None:
     await post.send([ADA, GRACE])
     await post.send(None, list="people")
-    answer = await post.api.get("/outbound", headers={"Accept": "application/x-ndjson"})
+    answer = await post.api.get("/outbound/export", params={"format": "ndjson"})
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert lines == (await post.api.read("/outbound"))["items"]
-    paged = await post.api.get(
-        "/outbound", params={"limit": 1}, headers={"Accept": "application/x-ndjson"}
-    )
+    paged = await post.api.get("/outbound/export", params={"limit": 1})
     assert (paged.status_code, paged.json()["errors"][0]["field"]) == (422, "limit")

@@ -232,3 +232,62 @@ async def test_what_follows_a_body_shows_that_its_length_was_short(
     assert answer.startswith(b"HTTP/1.1 200 ")
     [message] = (await kit.get("/messages"))["items"]
     assert (message["problems"], message["body"]) == (problems, "Text number 1")
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        b"Host: letterbox.test\r\nHost: letterbox.test\r\n",
+        b"Host: letterbox.test\r\nhOsT: other.test\r\n",
+        b"Host: letterbox.test, other.test\r\n",
+        b"Host: user@letterbox.test\r\n",
+        b"Host: letterbox.test/path\r\n",
+        b"Host: letterbox.test:80x\r\n",
+        b"Host: [::1\r\n",
+    ],
+)
+@pytest.mark.parametrize("path", [b"/livez", b"/sign-in", b"/api/v1/messages", b"/"])
+async def test_a_host_that_is_not_clear_is_400_but_a_forward_is_taken(
+    kit: Kit, path: bytes, hosts: bytes
+) -> None:
+    close = b"Connection: close\r\n\r\n"
+    forward = f"GET /inbound?{make_forward('1')} HTTP/1.1\r\n".encode()
+    async with serving(kit) as port:
+        refused = await talk(port, b"GET " + path + b" HTTP/1.1\r\n" + hosts + close)
+        taken = await talk(port, forward + hosts + close)
+    assert refused.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nx-request-id: " in refused
+    assert taken.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await kit.find() == ["1"]
+
+
+@pytest.mark.parametrize(
+    "host", [b"letterbox.test:8000", b"[::1]:8000", b"127.0.0.1", b"b\xc3\xbccher.test", b"a_b.c"]
+)
+async def test_every_host_that_names_one_is_taken(kit: Kit, host: bytes) -> None:
+    async with serving(kit) as port:
+        request = b"GET /livez HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+        assert (await talk(port, request)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"OPTIONS / HTTP/1.0\r\n", b"204 No Content"),
+        (b"OPTIONS * HTTP/1.1\r\n", b"204 No Content"),
+        (b"OPTIONS /livez HTTP/1.0\r\n", b"204 No Content"),
+        (b"HEAD /livez HTTP/1.0\r\n", b"200 OK"),
+        (b"HEAD /readyz HTTP/1.1\r\n", b"200 OK"),
+        (b"HEAD / HTTP/1.0\r\n", b"303 See Other"),
+        (b"HEAD /inbound HTTP/1.1\r\n", b"405 Method Not Allowed"),
+        (b"OPTIONS /inbound HTTP/1.1\r\n", b"405 Method Not Allowed"),
+    ],
+)
+async def test_health_checks_of_proxies_find_it_up(kit: Kit, line: bytes, status: bytes) -> None:
+    """HAProxy asks `OPTIONS / HTTP/1.0` without a Host where nobody tells it otherwise."""
+    close = b"Connection: close\r\n\r\n"
+    async with serving(kit) as port:
+        answer = await talk(port, line + close)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert body == b"" or line.startswith(b"OPTIONS /inbound")

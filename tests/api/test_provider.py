@@ -25,6 +25,7 @@ from tests.support.simulated import (
 )
 
 CSV = {"Content-Type": "text/csv"}
+OCTETS = "application/octet-stream"
 SPAN = {"from": "2026-06-01T00:00:00Z", "to": "2026-06-02T00:00:00Z"}
 HELLO = OutgoingText(source=OUR_NUMBER, body="Hello")
 
@@ -156,7 +157,6 @@ async def test_duplicates_are_refused_ignored_or_overwritten(both: Both) -> None
         (b'Ada,"1', CSV, "line 1 is no CSV"),
         (b'"A\nda",1,', CSV, "line 2 ends a cell with a line break"),
         (b"A\0da,1,", CSV, "NUL"),
-        (b"{}", {"Content-Type": "application/json"}, "Content-Type: text/csv"),
     ],
 )
 async def test_a_csv_that_is_none_is_refused_before_any_call(
@@ -165,6 +165,15 @@ async def test_a_csv_that_is_none_is_refused_before_any_call(
     problem = await both.ask("POST", "/contacts", 422, content=content, headers=headers)
     assert hint in problem["detail"]
     assert both.provider.app.simulator.world.calls.counts == {}
+
+
+async def test_a_csv_may_come_as_bytes_from_clients_that_know_no_csv(both: Both) -> None:
+    sent = {"content": f"Ada,{ADA},\n".encode(), "headers": {"Content-Type": OCTETS}}
+    [line] = (await both.ask("POST", "/contacts", 200, **sent))["items"]
+    assert line["result"] == "Success"
+    for headers in ({"Content-Type": "application/json"}, {}):
+        problem = await both.ask("POST", "/contacts", 415, content=b"Ada,1,\n", headers=headers)
+        assert "text/csv" in problem["detail"]
 
 
 async def test_everything_is_deleted_only_with_a_word_for_it(both: Both) -> None:

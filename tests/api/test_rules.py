@@ -28,6 +28,30 @@ def _position(item: dict[str, Any]) -> int:
     return int(item["position"])
 
 
+async def test_a_change_sets_what_it_names_and_nothing_else(api: Running) -> None:
+    made = await add(api, enabled=False, cooldown_seconds=60, keyword="hours")
+    renamed = await api.send("PATCH", "/rules/rul_1", {"name": "Opening hours"})
+    assert renamed == made | {"name": "Opening hours"}
+
+
+async def test_null_takes_a_condition_away_but_no_field_that_a_rule_needs(api: Running) -> None:
+    made = await add(
+        api,
+        keyword="hours",
+        days=["mon"],
+        valid_until="2026-06-01T13:00:00Z",
+        source="447700900100",
+    )
+    gone = dict.fromkeys(("keyword", "days", "valid_until", "source"))
+    assert await api.send("PATCH", "/rules/rul_1", gone) == made | gone
+    needed = ("name", "reply", "enabled", "position", "timezone", "cooldown_seconds")
+    for name in needed:
+        answer = await api.call("PATCH", "/rules/rul_1", json={name: None})
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [name]
+    assert await api.read("/rules/rul_1") == made | gone
+
+
 async def test_a_rule_is_kept_as_it_is_understood(api: Running) -> None:
     made = await add(
         api,

@@ -67,6 +67,9 @@ REFUSALS = {
     "Remove my number please": "remove",
 }
 MORE_REFUSALS = [
+    "STOP (reply)",
+    "Delete all my data",
+    "remove my details from your database",
     "Stop it",
     "STOP 60777",
     "STOP to 60777",
@@ -340,6 +343,14 @@ BRINGS_BACK = {
 }
 # What a person has to judge.
 UNSURE = [
+    "STOP JS",
+    "STOP DAVE",
+    "ARRET",
+    "ARR\u00caT svp",
+    "baja",
+    "Baja por favor",
+    "\u0421\u0422\u041e\u041f",
+    "\u9000\u8ba2",
     "Stpo",
     "STOPP",
     "unsubcribe",
@@ -740,7 +751,7 @@ def test_a_sentence_that_merely_contains_a_word_is_none(text: str) -> None:
 
 
 def test_the_name_that_people_see_may_be_refused() -> None:
-    assert read_refusal("STOP ACME") is None
+    assert read_refusal("STOP ACME") == Reading("stop", is_sure=False)
     assert read_refusal("Stop texts from ACME please", frozenset({"acme"})) == Reading("stop")
     assert read_refusal("STOP ACME", frozenset({"acme"})) == Reading("stop")
 

@@ -97,6 +97,11 @@ def remove_journal(data: Path, _copy: Path) -> None:
     remove_shm(data, _copy)
 
 
+def checkpoint_from_outside(data: Path, _copy: Path) -> None:
+    with closing(sqlite3.connect(data / NAME, timeout=10, isolation_level=None)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def write_from_outside(data: Path, _copy: Path) -> None:
     with closing(sqlite3.connect(data / NAME, timeout=10, isolation_level=None)) as other:
         other.execute("CREATE TABLE IF NOT EXISTS somebody_elses (a)")
@@ -112,6 +117,7 @@ def write_from_outside(data: Path, _copy: Path) -> None:
         remove_wal,
         remove_shm,
         remove_journal,
+        checkpoint_from_outside,
         write_from_outside,
     ],
 )
@@ -208,3 +214,23 @@ def test_damage_that_shows_anywhere_sends_messages_to_the_spool(
         stored = set(sqlite_store.list_ids())
         spooled = {f"after-{number}" for number in range(25, 50)}
         assert spooled <= stored
+
+
+def test_another_program_that_writes_all_the_time_is_no_reason_to_refuse_a_call(
+    sqlite_store: SqliteStore, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data") as service:
+        for number in range(60):
+            write_from_outside(tmp_path / "data", tmp_path)
+            assert service.call("/opt-outs", method="POST", body=make_opt_out(number)).status == 201
+            assert service.call("/messages").status == 200
+            assert service.forward(f"text-{number}").status == 200
+        wait_until(lambda: is_stored_directly(service), what=service.log)
+        assert not service.get("/alerts?open=true")["items"]
+        assert service.stop() == 0
+        assert "sqlite_file_lost" not in service.read_log()
+    assert len(sqlite_store.list_ids()) == 60
+
+
+def make_opt_out(number: int) -> dict[str, str]:
+    return {"number": f"4477009001{number:02}"}

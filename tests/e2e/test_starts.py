@@ -3,14 +3,24 @@
 import os
 import socket
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.stores import PostgresStore, SqliteStore
-from tests.support.service import find_free_port, run_command, running, wait_until
+from tests.support.service import (
+    LETTERBOX,
+    Service,
+    find_free_port,
+    make_environment,
+    run_command,
+    running,
+    wait_until,
+)
 
 
 def check_refused(folder: Path, command: str, *parts: str, **settings: Any) -> None:
@@ -89,3 +99,119 @@ def test_a_database_that_does_not_exist_is_named(
 def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"LETTERBOX_PORT=\xff\xfe\n")
     check_refused(tmp_path / "data", "serve", os.fspath(tmp_path / ".env"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("ALL_PROXY=socks5://127.0.0.1:1080", "ALL_PROXY: SOCKS proxies are not supported"),
+        ("SSL_CERT_FILE=/nowhere/roots.pem", "SSL_CERT_FILE names no certificates"),
+        ("https_proxy=http://me:a-password@127.0.0.1:99999", "HTTPS_PROXY is not the URL"),
+        ("HTTP_PROXY=http://me:a-password@host:port", "HTTP_PROXY is not the URL"),
+    ],
+)
+def test_a_proxy_that_cannot_be_one_stops_sending_alone(
+    tmp_path: Path, variable: str, said: str
+) -> None:
+    account: dict[str, Any] = {
+        "provider_token": "demo-token",
+        "provider_url": "https://provider.invalid/api",
+    }
+    launcher = ["env", variable]
+    with running(tmp_path / "data", launcher=launcher, **account) as service:
+        assert service.forward("1").status == 200
+        assert said in service.read_log()
+        refused = service.call("/credits")
+        assert refused.status == 503
+        assert said in refused.json["detail"]
+        service.stop()
+        assert "Traceback" not in service.read_log()
+        assert "a-password" not in service.read_log()
+
+
+def test_a_folder_of_somebody_else_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    run_command(folder, "migrate")
+    folder.chmod(0)
+    without_powers: list[str] = []
+    if os.getuid() == 0:
+        # Root may use every folder; without these powers it is a user like others.
+        os.chown(folder, 65534, 65534)
+        lost = "-dac_override,-dac_read_search,-fowner"
+        without_powers = ["setpriv", f"--bounding-set={lost}"]
+    for command in ("serve", "keys list", "doctor", "migrate", "work"):
+        ended = subprocess.run(
+            [*without_powers, LETTERBOX, *command.split()],
+            env=make_environment(data_dir=folder, port=0),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        shown = ended.stdout if command == "doctor" else ended.stderr
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stderr
+        lines = [
+            each for each in shown.splitlines() if "cannot be used (Permission denied)" in each
+        ]
+        assert "LETTERBOX_DATA_DIR" in lines[0]
+        assert "run this as the user that it belongs to" in lines[0]
+    folder.chmod(0o700)
+
+
+def test_a_database_that_refuses_the_login_is_said_to(
+    postgres_store: PostgresStore, tmp_path: Path
+) -> None:
+    url = postgres_store.url.replace("://", "://nobody:a-password@", 1)
+    if "@" in postgres_store.url:
+        url = f"postgresql://nobody:a-password@{postgres_store.url.rpartition('@')[2]}"
+    with running(tmp_path / "data", database_url=url, wait=False) as service:
+        wait_until(lambda: "database_away" in service.read_log(), what=service.log)
+        wait_until(lambda: can_ask(service), what=service.log)
+        part = service.ask("/readyz").json["database"]
+        assert part["detail"].startswith("it refuses the user name or password: check LETTERBOX_")
+        assert service.forward("1").status == 200
+
+
+def can_ask(service: Service) -> bool:
+    try:
+        return service.ask("/livez").status == 200
+    except OSError:
+        return False
+
+
+def test_a_parameter_of_the_database_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    url = "postgresql://me:a-password@127.0.0.1/x?channel_binding=require"
+    for command in ("serve", "migrate", "numbers list"):
+        check_refused(tmp_path / "data", command, "channel_binding", database_url=url)
+    doctor = run_command(tmp_path / "data", "doctor", database_url=url)
+    assert "fail  LETTERBOX_DATABASE_URL: channel_binding cannot be kept" in doctor.stdout
+
+
+def test_several_processes_name_such_a_parameter_without_a_traceback(tmp_path: Path) -> None:
+    ended = run_command(
+        tmp_path / "data",
+        "serve",
+        port=0,
+        processes=2,
+        database_url="postgresql://me:a-password@127.0.0.1/x?ssl=true",
+    )
+    assert ended.returncode == 1
+    assert "does not know the parameter ssl" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_several_hosts_and_parameters_of_libpq_are_understood(
+    postgres_store: PostgresStore, tmp_path: Path
+) -> None:
+    parts = urlsplit(postgres_store.url)
+    user = parts.netloc.rpartition("@")[0]
+    for hosts in (
+        f"127.0.0.1,{parts.hostname}:{parts.port}",
+        f"/?host=127.0.0.1,{parts.hostname}&port=1,{parts.port}",
+    ):
+        place, _, query = hosts.partition("/?")
+        url = f"postgresql://{user}@{place if not query else ''}{parts.path}"
+        url += f"?{query}&sslmode=prefer&channel_binding=prefer&target_session_attrs=read-write"
+        ended = run_command(tmp_path / "data", "migrate", database_url=url)
+        assert ended.returncode == 0, ended

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.storage.postgres import name_address, split_hosts
+from app.domain.database_url import name_address, split_hosts
 from app.storage.servers import OldServer, Server, Servers
 
 ONE, OTHER = "7714073238429453231", "7714073238429450000"

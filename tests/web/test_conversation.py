@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.api.ids import encode_id
+from app.domain.ids import encode_id
 from app.domain.messages import InboundMessage
 from app.flows.compose import compose_text
 from app.flows.draft import WantedText

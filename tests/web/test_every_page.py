@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from app.api.ids import decode_id
+from app.domain.ids import decode_id
 from tests.support.service import wait_until
 from tests.web.browser import (
     DESK,

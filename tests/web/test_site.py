@@ -44,7 +44,7 @@ async def test_errors_below_the_root_are_pages_and_below_api_problems(
 async def test_a_wrong_method_is_a_page(shared_lone_visitor: Visitor) -> None:
     answer = await shared_lone_visitor.get("/sign-out")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "OPTIONS, POST"
     assert "takes no such request" in answer.text
 
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from app.api.ids import decode_id
+from app.domain.ids import decode_id
 from tests.support.service import wait_until
 from tests.web.browser import IN_BROWSER, Desk
 from tests.web.conftest import Office

@@ -12,6 +12,20 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _MAX_ID = 2**63 - 1
 _MAX_LENGTH = 13
 
+# Audited actions whose subject is a row; that of any other is a number or a name.
+_SUBJECTS: dict[str, Prefix] = {
+    "rule.create": "rul",
+    "rule.change": "rul",
+    "rule.remove": "rul",
+    "key.create": "key",
+    "key.change": "key",
+    "key.revoke": "key",
+    "message.replay": "msg",
+    "outbound.create": "out",
+    "outbound.cancel": "out",
+    "outbound.resolve": "out",
+}
+
 
 def encode_id(prefix: Prefix, number: int) -> str:
     """`msg_1q` for the row 58 of the messages."""
@@ -41,3 +55,9 @@ def find_number(prefix: Prefix, text: str | None) -> int | None:
         return None if text is None else decode_id(prefix, text)
     except NotFound:
         return 0
+
+
+def encode_subject(action: str, subject: str) -> str:
+    """The subject of an audited action as programs see it."""
+    prefix = _SUBJECTS.get(action)
+    return subject if prefix is None else encode_id(prefix, int(subject))

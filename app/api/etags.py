@@ -1,0 +1,117 @@
+"""ETags of single resources, and If-Match, so that nobody undoes what another has just changed."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from app.domain.errors import Changed
+
+ETAG_HEADER: dict[str, Any] = {
+    "ETag": {
+        "description": "the resource's version, for If-Match and If-None-Match",
+        "schema": {"type": "string"},
+    }
+}
+
+# What changes without anybody's doing, and what an answer shows only once.
+_PASSING = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
+    "waiting",
+    "uncertain",
+    "credits",
+    "credits_at",
+    "probe_at",
+}
+_HEX_DIGITS = 20
+
+Stored = TypeVar("Stored")
+
+
+def make_etag(content: Any) -> str:
+    """A tag of two parts: what somebody changes, which If-Match compares, and everything."""
+    return f'"{_digest(_settle(content))}.{_digest(content)}"'
+
+
+def is_single(model: Any) -> bool:
+    """Whether an answer of this model is one resource, not a list of them."""
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        return False
+    return "items" not in model.model_fields or "id" in model.model_fields
+
+
+def tag_answer(request: Request, answer: Response) -> Response:
+    """The same answer with an ETag; 304 where the caller has it already."""
+    etag = make_etag(json.loads(bytes(answer.body)))
+    answer.headers["ETag"] = etag
+    known = _read_tags(request.headers.getlist("if-none-match"))
+    if request.method == "GET" and known & {"*", _strip(etag)}:
+        return Response(status_code=304, headers={"ETag": etag})
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What a caller says that it has seen: the tags of If-Match, none where it says nothing."""
+
+    tags: frozenset[str]
+
+    def check(self, shown: BaseModel) -> None:
+        """Raises Changed if the resource is no longer what the caller has seen."""
+        if not self.tags or "*" in self.tags:
+            return
+        current = _digest(_settle(shown.model_dump(mode="json", by_alias=True)))
+        if current not in {tag.partition(".")[0] for tag in self.tags}:
+            raise Changed("it has changed since you read it: read it again")
+
+    def checking(self, show: Callable[[Stored], BaseModel]) -> Callable[[Stored], None]:
+        """The same for a stored row, for a flow that calls it in its transaction."""
+        return lambda stored: self.check(show(stored))
+
+    async def check_read(self, read: Callable[[], Awaitable[BaseModel]]) -> None:
+        """The same for a resource that is read for it, only if the caller asks for this."""
+        if self.tags:
+            self.check(await read())
+
+
+def read_precondition(
+    request: Request,
+    if_match: Annotated[  # noqa: ARG001 it may come in several lines, of which this is one
+        str | None,
+        Header(description="an ETag: 412 unless the resource is still what had it"),
+    ] = None,
+) -> Precondition:
+    return Precondition(_read_tags(request.headers.getlist("if-match")))
+
+
+# An endpoint's parameter.
+IfMatch = Annotated[Precondition, Depends(read_precondition)]
+
+
+def _settle(content: Any) -> Any:
+    """The content without what passes."""
+    if isinstance(content, Mapping):
+        kept = {name: value for name, value in content.items() if name not in _PASSING}
+        if isinstance(kept.get("auth"), list):
+            kept["auth"] = [_settle(each) for each in kept["auth"]]
+        return kept
+    return content
+
+
+def _digest(content: Any) -> str:
+    data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(data).hexdigest()[:_HEX_DIGITS]
+
+
+def _read_tags(values: list[str]) -> frozenset[str]:
+    tags = (_strip(each) for value in values for each in value.split(","))
+    return frozenset(tag for tag in tags if tag)
+
+
+def _strip(tag: str) -> str:
+    """Without quotes, and without what proxies put before and into a tag when they compress."""
+    text = tag.strip().removeprefix("W/").strip('"')
+    return text.removesuffix("-gzip").removesuffix(";gzip")

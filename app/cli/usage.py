@@ -1,0 +1,58 @@
+"""Wrong usage is one line, as every other error is."""
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+# The libraries' words for what we would say otherwise.
+_WORDS = {
+    "Value error, ": "",
+    "Input should be": "it must be",
+    "Got unexpected": "unexpected",
+    ". Did you mean": "; did you mean",
+}
+
+
+class OneLineErrors(TyperGroup):
+    """The outermost group: exit status 2 for wrong usage, with a line that says where to look."""
+
+    def main(self, args: Any = None, *others: Any, **extra: Any) -> NoReturn:
+        try:
+            given = [_read_argument(each) for each in (sys.argv[1:] if args is None else args)]
+            status = super().main(given, *others, **{**extra, "standalone_mode": False})
+        except TyperException as error:
+            line = _describe(error)
+            # Without a command the help has been printed, which says it all.
+            if line:
+                print(f"letterbox: {line}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except typer.Abort:
+            # Where nobody types, the question's line has not been ended.
+            end = "" if sys.stdin.isatty() else "\n"
+            print(f"{end}letterbox: stopped; nothing was done", file=sys.stderr)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _read_argument(text: str) -> str:
+    """An argument in UTF-8, also under a locale that knows ASCII alone. Raises BadParameter."""
+    if text.isascii():
+        return text
+    try:
+        return os.fsencode(text).decode() if "\udc80" <= max(text) <= "\udcff" else text
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{text!r} is not UTF-8") from None
+
+
+def _describe(error: TyperException) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "letterbox"
+    see = " See" if text.endswith("?") else "; see"
+    return text and f"{text[0].lower()}{text[1:]}{see} `{command} --help`"

@@ -1,0 +1,119 @@
+"""What the service calls itself, and which of a request's paths are below that."""
+
+import re
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+import idna
+
+EXAMPLE = "write it like https://texts.example.com"
+
+# Each of these is a page or an endpoint: as the path of PUBLIC_URL nobody could tell which is
+# meant behind a proxy that may take the path off.
+PAGES = frozenset(
+    {
+        "alerts",
+        "audit",
+        "contacts",
+        "docs",
+        "docs.css",
+        "groups",
+        "inbound",
+        "keys",
+        "live",
+        "livez",
+        "measure",
+        "metrics",
+        "new",
+        "numbers",
+        "openapi.json",
+        "opt-outs",
+        "outbox",
+        "overview",
+        "readyz",
+        "refusals",
+        "reports",
+        "rules",
+        "sign-in",
+        "sign-out",
+    }
+)
+# These only begin paths: what follows tells.
+PARENTS = frozenset({"api", "conversations", "messages", "static", "texts"})
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A cookie's path, a link and a header can hold all of these once they are quoted.
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*")
+
+
+def read_public_url(text: str) -> str:
+    """A public URL as browsers write it: the host in IDNA, no port of the scheme's own.
+
+    Raises ValueError, which says what to write.
+    """
+    parts = split_url(text.strip())
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(EXAMPLE)
+    path = unquote(parts.path).rstrip("/")
+    if parts.query or parts.fragment or not _PATH.fullmatch(path):
+        raise ValueError(f"{EXAMPLE}, perhaps with a plain path behind it")
+    if path[1:] in PAGES:
+        raise ValueError(f"Letterbox has a page {path} of its own: choose another path")
+    return f"{parts.scheme}://{_read_host(parts.hostname)}{_read_port(text)}{quote(path)}"
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL. Raises ValueError for a host that there cannot be."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError("its host is not valid: an IPv6 address is written like [::1]") from None
+
+
+def check_port(url: str) -> int | None:
+    """The port of a URL. Raises ValueError for one that there cannot be."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        raise ValueError("its port must be a number up to 65535") from None
+
+
+def bracket(host: str) -> str:
+    """A host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+class RootPath:
+    """The path of PUBLIC_URL, which proxies take off or leave on: both are understood."""
+
+    def __init__(self, quoted: str) -> None:
+        self._root = unquote(quoted)
+        self._is_parent = self._root[1:] in PARENTS
+
+    def cut(self, path: str) -> str:
+        """The path as this service knows it."""
+        if not self._root:
+            return path
+        # Some proxies leave a slash too many where they take the path off.
+        path = f"/{path.lstrip('/')}"
+        if path == self._root:
+            return "/"
+        if not path.startswith(f"{self._root}/"):
+            return path
+        rest = path.removeprefix(self._root)
+        first = rest[1:].partition("/")[0]
+        is_ours = not first or first in PAGES or first in PARENTS
+        return rest if is_ours or not self._is_parent else path
+
+
+def _read_host(name: str) -> str:
+    if name.isascii():
+        return bracket(name)
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError(f"{name!r} is not a valid host name") from None
+
+
+def _read_port(url: str) -> str:
+    port = check_port(url)
+    return "" if port in {None, _DEFAULT_PORTS[urlsplit(url.strip()).scheme]} else f":{port}"

@@ -1,0 +1,33 @@
+"""Reads `.env` as shells do: between single quotes `${NAME}` is no variable."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv.main import with_warn_for_invalid_lines
+from dotenv.parser import parse_stream
+from dotenv.variables import parse_variables
+
+# The library replaces variables between single quotes, too.
+_IN_SINGLE_QUOTES = re.compile(r"[^=]*=\s*'")
+
+
+def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str | None]:
+    """The values by name; none where there is no such file.
+
+    Variables come from the file's earlier lines, else from `environment`. Raises OSError and
+    UnicodeDecodeError.
+    """
+    values: dict[str, str | None] = {}
+    if not path.is_file() and not path.is_fifo():
+        return values
+    # Some editors begin a file with a byte order mark, which is no part of the first name.
+    with path.open(encoding="utf-8-sig") as lines:
+        for binding in with_warn_for_invalid_lines(parse_stream(lines)):
+            value = binding.value
+            if value and not _IN_SINGLE_QUOTES.match(binding.original.string):
+                known = {**environment, **values}
+                value = "".join(atom.resolve(known) for atom in parse_variables(value))
+            if binding.key is not None:
+                values[binding.key] = value
+    return values

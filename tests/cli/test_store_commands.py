@@ -1,0 +1,92 @@
+"""The commands over what is stored: secrets shown once, removals that ask, files for people."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli.commands import app
+from app.domain.errors import LetterboxError
+
+Run = Callable[..., Result]
+OURS = "447700900001"
+
+
+@pytest.fixture
+def run(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LETTERBOX_PROVIDER_TOKEN", "demo-token")
+    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
+
+    def invoke(*arguments: str, typed: str | None = None) -> Result:
+        result = CliRunner().invoke(app, arguments, input=typed)
+        if not isinstance(result.exception, SystemExit | LetterboxError | None):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+def count_numbers(run: Run) -> int:
+    return len(run("numbers", "list", "--json").stdout.splitlines())
+
+
+def test_a_number_is_removed_once_somebody_agreed(run: Run) -> None:
+    run("numbers", "add", OURS)
+    for typed in ("", "n\n"):
+        refused = run("numbers", "remove", OURS, typed=typed)
+        assert (refused.exit_code, count_numbers(run)) == (1, 1)
+        assert "removed" not in refused.stdout
+    assert f"removed {OURS}\n" in run("numbers", "remove", OURS, typed="y\n").stdout
+    assert count_numbers(run) == 0
+    run("numbers", "add", OURS)
+    assert run("numbers", "remove", OURS, "--yes").stdout == f"removed {OURS}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["keys", "create", "till", "--scope", "messages:read"],
+        ["numbers", "add", "07700 900002"],
+        ["numbers", "rotate-auth", OURS],
+    ],
+)
+def test_whoever_makes_a_secret_is_told_that_it_is_shown_once(run: Run, command: list[str]) -> None:
+    run("numbers", "add", OURS)
+    made = run(*command)
+    assert "shown only this once" in made.stderr
+    assert re.fullmatch(r"[\w-]{43,}", made.stdout.splitlines()[-1])
+    assert "shown only" not in made.stdout
+
+
+def test_a_file_for_people_says_that_it_is_utf_8(run: Run) -> None:
+    for kind, first in (("messages", "id"), ("outbound", "id")):
+        written = run("export", kind).stdout_bytes
+        assert written.startswith(b"\xef\xbb\xbfid,")
+        [headings] = csv.reader(io.StringIO(written.decode("utf-8-sig")))
+        assert headings[0] == first
+        assert run("export", kind, "--format", "jsonl").stdout_bytes == b""
+
+
+def test_the_outbox_is_exported_by_its_filters(run: Run) -> None:
+    for to, body in (("07700 900011", "One"), ("07700 900012", "Two")):
+        assert run("send", to, "--body", body, "--source", OURS).exit_code == 0
+    assert run("cancel", read_rows(run)[0]["id"]).exit_code == 0
+    assert [row["body"] for row in read_rows(run)] == ["Two", "One"]
+    assert [row["to"] for row in read_rows(run, "--status", "queued")] == ["447700900011"]
+    assert [row["body"] for row in read_rows(run, "--to", "+44 7700 900012")] == ["Two"]
+    assert read_rows(run, "--source", "Elsewhere") == []
+    exported = run("export", "outbound", "--format", "jsonl").stdout
+    assert [json.loads(line)["status"] for line in exported.splitlines()] == ["cancelled", "queued"]
+
+
+def read_rows(run: Run, *filters: str) -> list[dict[str, str]]:
+    written = run("export", "outbound", *filters).stdout_bytes.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(written)))
