@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from app.ending import RESTART_SIGNAL
+from app.ending import MOST_SECONDS, RESTART_SIGNAL
+from app.settings import Settings
 from tests.e2e.load import Load, sending
 from tests.e2e.stores import PostgresStore, SqliteStore, Store, check_kept_once
 from tests.e2e.test_supervision import is_free, list_webs
 from tests.support.service import Service, make_forward, running, wait_until
 
+ROOT = Path(__file__).parents[2]
 RESTARTS, POSTS = 3, 6_000
 # A start takes long on a machine with other work.
 PATIENCE_SECONDS = 30.0
@@ -211,3 +214,17 @@ def test_a_socket_that_does_not_listen_is_refused_with_one_line(tmp_path: Path) 
         assert service.process.wait(30) == 1
         [line] = service.read_log().splitlines()
         assert line.startswith("letterbox: LISTEN_FDS: descriptor 3 is not a listening ")
+
+
+def test_the_units_for_systemd_say_what_the_service_does() -> None:
+    units = {}
+    for kind in ("socket", "service"):
+        units[kind] = ConfigParser(interpolation=None, strict=False)
+        units[kind].optionxform = str  # type: ignore[assignment,method-assign]
+        assert units[kind].read(ROOT / f"docs/systemd/letterbox.{kind}")
+    settings, service = Settings.model_fields, units["service"]["Service"]
+    default = f"{settings['host'].default}:{settings['port'].default}"
+    assert units["socket"]["Socket"]["ListenStream"] == default
+    assert service["ExecStart"].endswith("/letterbox serve")
+    assert service["ExecReload"] == f"/bin/kill -{RESTART_SIGNAL.name[3:]} $MAINPID"
+    assert int(service["TimeoutStopSec"]) > MOST_SECONDS
