@@ -4,10 +4,10 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check screenshots bench soak lock
+.PHONY: help install run demo test test-fast check openapi-lint openapi-clients screenshots bench soak lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the command `letterbox`, from the lock
 
@@ -27,18 +27,28 @@ run: install ## start everything in one process at http://127.0.0.1:8000
 demo: install ## run with a simulated provider behind it, people who text, and replies
 	@$(BIN)/letterbox demo
 
-# One more at work than two cores: for a third of the time a test waits for a process or a browser.
-test: export PYTHONDONTWRITEBYTECODE :=
+# Twice as many at work as two cores: two of them mostly wait for processes (tests/e2e/conftest.py).
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
 	@$(BIN)/python -m tests.support.debian
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup
+
+test-fast: install ## run the tests that need neither PostgreSQL nor processes nor a browser
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 check: install ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Both bring their tools by npm and pip; OPENAPI_OPTIONS=--if-possible skips them where that fails.
+openapi-lint: install ## check the description of the interface by Spectral's and Redocly's rules
+	$(BIN)/python -m tests.clients lint $(OPENAPI_OPTIONS)
+
+openapi-clients: install ## generate, compile and use clients of the interface
+	$(BIN)/python -m tests.clients compile $(OPENAPI_OPTIONS)
 
 screenshots: install ## have the demo sit for the pictures of the README
 	@$(BIN)/python -m tests.support.chromium

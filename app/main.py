@@ -1,6 +1,5 @@
 """The web process: /inbound ahead of the framework, then the REST interface and the pages."""
 
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,17 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.access_log import AccessLog
 from app.api.connections import Connections
 from app.api.hardening import Hardened
-from app.api.inbound import InboundEndpoint, is_inbound
+from app.api.inbound import InboundEndpoint
 from app.api.methods import Methods
 from app.api.request_ids import RequestIds
 from app.api.rest import build_rest
+from app.domain.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
 from app.web.rendering import Renderer
 from app.worker import run_flows
 
-# The collector's walks over what the start made would cost a tenth of the throughput.
-GC_THRESHOLD = 50_000
 # What the REST interface answers by the first part of the path; all other paths are pages.
 REST_PARTS = frozenset(
     {"api", "docs", "docs.css", "openapi.json", "problems", "livez", "readyz", "metrics"}
@@ -44,9 +42,6 @@ def build_app(
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
             runtime.spawn_work(run_flows(runtime))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 20, 20)
         try:
             yield
         finally:
@@ -56,7 +51,10 @@ def build_app(
     connections = Connections()
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan, connections=connections)
-    inbound = InboundEndpoint(runtime.receiver, runtime.notices, runtime.settings.trusted_proxies)
+    root = runtime.settings.root_path
+    inbound = InboundEndpoint(
+        runtime.receiver, runtime.notices, runtime.settings.trusted_proxies, root
+    )
     is_https = runtime.settings.base_url.startswith("https://")
     return WebApplication(
         runtime,
@@ -70,6 +68,7 @@ def build_app(
                 takes_cookies=True,
             )
         ),
+        RootPath(root),
     )
 
 
@@ -87,19 +86,25 @@ class WebApplication:
         connections: Connections,
         rest: ASGIApp,
         pages: ASGIApp,
+        root_path: RootPath,
     ) -> None:
         self.inbound = inbound
         self.connections = connections
         self._runtime = runtime
         self._rest = rest
         self._pages = pages
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_inbound(scope["path"].encode(errors="replace")):
-            await self.inbound(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await _run_lifespan(self._rest, self._runtime, scope, receive, send)
-        elif scope["path"].partition("/")[2].partition("/")[0] in REST_PARTS:
+            return
+        if self.inbound.is_here(scope["path"].encode(errors="replace")):
+            await self.inbound(scope, receive, send)
+            return
+        path = self._root_path.cut(scope["path"])
+        scope = {**scope, "path": path}
+        if path.partition("/")[2].partition("/")[0] in REST_PARTS:
             await self._rest(scope, receive, send)
         else:
             await self._pages(scope, receive, send)

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +17,21 @@ from app.storage.migrate import migrate
 from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox
-from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.postgres import MEMORY, PostgresServer, running_postgres
+from tests.support.postgres_place import has_room
+
+# Where one of these runs, there is a server, a browser or a service to wait for.
+SLOW_FIXTURES = frozenset(
+    {"postgres_server", "durable_server", "browser", "office", "bare_service"}
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make test-fast` leaves out, as far as fixtures show it."""
+    assert isinstance(item, pytest.Function)
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in parameters or not SLOW_FIXTURES.isdisjoint(item.fixturenames):
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)
@@ -27,8 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item._id = type(item.id).parse(grouped)
 
 
+# The collector's walks took a tenth of all the time.
+gc.set_threshold(50_000, 20, 20)
+# Each request in process looked for this package anew, to learn whether trio runs.
+sys.modules["sniffio"] = None  # type: ignore[assignment]
+# SQLite and the spool wait for a disk at each commit.
+if has_room(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
 def pytest_collection_finish() -> None:
-    """Have the collector pass over what was imported: its walks took a tenth of all the time."""
+    """Have the collector pass over what was imported."""
     gc.collect()
     gc.freeze()
 

@@ -1,5 +1,7 @@
 """/credits and /users: the provider's account, and the child users below it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated
 
@@ -9,7 +11,9 @@ from pydantic import Field, WithJsonSchema
 from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.enums import UserAccessLevel
 from app.api.schemas import A_SENDER, Sent, Shown, Text
+from app.domain.errors import AccountError, PermanentError
 from app.provider.actions import AccessLevel, NewUser
+from app.provider.codes import NOT_ENOUGH_CREDITS
 from app.runtime import Runtime
 
 Word = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -79,7 +83,7 @@ def make_credits_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/users", "admin")
+    router = make_router(keyring, "/users", "admin", acts_at_provider=True)
     note = make_noter(runtime)
 
     @router.post("", status_code=201)
@@ -88,14 +92,32 @@ def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         given = body.model_dump()
         given["access_level"] = AccessLevel(body.access_level)
         given["credits"] = body.credits or Decimal(0)
-        await runtime.get_provider().create_user(NewUser(**given))
+        with _asking_too_much():
+            await runtime.get_provider().create_user(NewUser(**given))
         await note(by, "user.create", body.username, access_level=body.access_level)
         return CreatedUser(username=body.username)
 
     @router.post("/{name}/credits", status_code=204)
     async def move_credits(name: str, body: CreditMove, by: By) -> None:
         """Give credits to a child user, or take them back."""
-        await runtime.get_provider().update_credits(name, body.quantity)
+        with _asking_too_much():
+            await runtime.get_provider().update_credits(name, body.quantity)
         await note(by, "user.credits", name, quantity=f"{body.quantity:f}")
 
     return router
+
+
+@contextmanager
+def _asking_too_much() -> Iterator[None]:
+    """More credits than the account has are the caller's mistake, not the account's state."""
+    try:
+        yield
+    except AccountError as error:
+        if error.code != NOT_ENOUGH_CREDITS:
+            raise
+        raise PermanentError(
+            "the account has fewer credits than that",
+            code=error.code,
+            provider_text=error.provider_text,
+            details=error.details,
+        ) from None

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.filters import BoolFilter
@@ -34,6 +35,22 @@ Headings = Annotated[
     list[str] | None, Field(description="the provider's headings; null where it sent none")
 ]
 Fields = Annotated[list[str], Field(description="the row as it came")]
+
+
+class GroupConvertor(Convertor[str]):
+    """A group's name in a path, which may hold a slash; what ends in /empty is another path."""
+
+    regex = r".+(?<!/empty)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("group", GroupConvertor())
+
 Confirmation = Annotated[
     Literal["all"], Query(description="says that all of them are meant; there is no way back")
 ]
@@ -102,7 +119,7 @@ class Imported(Shown):
 
 
 def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/contacts", "admin")
+    router = make_router(keyring, "/contacts", "admin", acts_at_provider=True)
     note = make_noter(runtime)
 
     @router.get("")
@@ -141,7 +158,7 @@ def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/groups", "admin")
+    router = make_router(keyring, "/groups", "admin", acts_at_provider=True)
     note = make_noter(runtime)
 
     @router.get("")
@@ -159,8 +176,7 @@ def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         await runtime.get_provider().delete_all_groups()
         await note(by, "groups.delete-all", "all")
 
-    # A group's name is the people's own and may hold a slash.
-    @router.delete("/{name:path}", status_code=204)
+    @router.delete("/{name:group}", status_code=204)
     async def delete_group(name: str, by: By) -> None:
         """Delete a group; its contacts stay."""
         await runtime.get_provider().delete_group(name)

@@ -52,7 +52,7 @@ def make_alerts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[AlertQuery, Query()]
     ) -> Page[Alert]:
         """List alerts, newest first, each with what to do."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await runtime.database.read(
             alerts.list_alerts,
             before=listing.position,

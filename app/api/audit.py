@@ -51,7 +51,7 @@ def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[AuditQuery, Query()]
     ) -> Page[AuditEntry]:
         """List who did what, newest first."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await runtime.database.read(
             audit.list_audit,
             actor=query.actor,

@@ -36,7 +36,7 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Conversation]:
         """List conversations, the one with the newest message first."""
         query = read_numbers(query, runtime.settings.default_region)
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         page = await runtime.database.read(
             conversations.list_conversations,
             dest=query.dest,
@@ -56,7 +56,7 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         query: Annotated[ListQuery, Query()],
     ) -> ConversationDetail:
         """Get a conversation with a page of what both sides wrote, newest first."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         place = listing.find_position(2)
         found, page = await runtime.database.read(
             _read_thread,

@@ -2,7 +2,7 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,14 @@ from starlette.types import Message, Receive
 
 from app.api.etags import ETAG_HEADER, is_single, tag_answer
 from app.api.json_input import StrictRequest, check_media_type
+from app.api.once import ONCE_PARAMETER, answer_once, make_once
 from app.domain.access import Actor, Scope, digest_secret
 from app.domain.addresses import CallerFinder
 from app.domain.errors import Fault, InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
 from app.storage.audit import add_audit
+from app.storage.idempotency import Once
 from app.storage.keys import LAST_USED_STEP, ApiKey, find_key, note_key_used
 
 PREFIX = "/api/v1"
@@ -47,6 +49,11 @@ class Caller:
     def actor(self) -> Actor:
         """Who it is in the audit trail and in histories."""
         return Actor(f"key:{self.name}", self.address)
+
+    @property
+    def owner(self) -> str:
+        """Whose Idempotency-Keys it sends."""
+        return "setting" if self.key_id is None else str(self.key_id)
 
     def may(self, scope: Scope) -> bool:
         return bool(self.scopes & {scope, "admin"})
@@ -80,6 +87,13 @@ class Keyring:
         await self._note_used(key, self._runtime.now())
         return Caller(key.id, key.name, frozenset(key.scopes), self._find_address(request))
 
+    async def make_once(self, request: Request, caller: Caller) -> Once | None:
+        """The request with its Idempotency-Key, if it has one."""
+        return await make_once(request, caller.owner, self._runtime.secrets.api_key)
+
+    async def answer_once(self, once: Once, answer: Callable[[], Awaitable[Response]]) -> Response:
+        return await answer_once(self._runtime.database, once, answer, self._runtime.now)
+
     def _find_address(self, request: Request) -> str:
         return self._callers.find(request.scope.get("client"), request.scope["headers"])
 
@@ -94,16 +108,24 @@ class Keyring:
                 await self._runtime.database.write(note_key_used, key.id, now)
 
 
-def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
-    """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters."""
+def make_router(
+    keyring: Keyring, path: str, *scopes: Scope, acts_at_provider: bool = False
+) -> APIRouter:
+    """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters.
+
+    Where they act at the provider, their POST and DELETE honour an Idempotency-Key.
+    """
 
     class StrictRoute(APIRoute):
         """Checks in this order: the key, its scopes, the parameters' names; then the endpoint's."""
 
         def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
             security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
-            options["openapi_extra"] = security | (options.get("openapi_extra") or {})
-            super().__init__(path, endpoint, **options)
+            extra = security | (options.pop("openapi_extra", None) or {})
+            self._is_once = acts_at_provider and not {"GET"} & set(options.get("methods") or ())
+            if self._is_once:
+                extra |= ONCE_PARAMETER
+            super().__init__(path, endpoint, openapi_extra=extra, **options)
             if self._is_tagged:
                 headers = {str(self.status_code or 200): {"headers": ETAG_HEADER}}
                 self.openapi_extra = {
@@ -135,6 +157,9 @@ def make_router(keyring: Keyring, path: str, *scopes: Scope) -> APIRouter:
                 strict = StrictRequest(request.scope, _limit_body(request.receive))
                 if takes_json and await strict.body():
                     check_media_type(strict)
+                once = await keyring.make_once(strict, caller) if self._is_once else None
+                if once is not None:
+                    return await keyring.answer_once(once, lambda: handle(strict))
                 answer = await handle(strict)
                 return tag_answer(strict, answer) if is_tagged else answer
 

@@ -56,14 +56,14 @@ def make_docs_router(app: FastAPI) -> APIRouter:
 
     @router.get(PROBLEMS_PATH)
     async def list_problems() -> Response:
-        return _answer_page(render_problems(ALL_KINDS))
+        return _answer_page(render_problems(ALL_KINDS, ""))
 
     @router.get(PROBLEMS_PATH + "/{slug}")
     async def show_problem(slug: str) -> Response:
         found = [kind for kind in ALL_KINDS if kind.slug == slug]
         if not found:
             raise NotFound("no problem has this name; /problems lists all")
-        return _answer_page(render_problems(found))
+        return _answer_page(render_problems(found, "../"))
 
     @router.get("/docs.css")
     async def show_style() -> Response:
@@ -130,8 +130,11 @@ def render_docs(schema: dict[str, Any]) -> str:
     )
 
 
-def render_problems(kinds: Sequence[Kind]) -> str:
-    """The page that the `type` of a problem leads to, or of all of them."""
+def render_problems(kinds: Sequence[Kind], up: str) -> str:
+    """The page that the `type` of a problem leads to, or of all of them.
+
+    `up` leads to where /docs is: the service may be below a path of its host.
+    """
     shown = "".join(
         f"<h2>{escape(kind.title)}</h2><p><code>{kind.status} {kind.type}</code></p>"
         f"<p>{_mark_code(escape(kind.advice))}</p>"
@@ -140,9 +143,10 @@ def render_problems(kinds: Sequence[Kind]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<title>Letterbox: errors</title><link rel="stylesheet" href="/docs.css"></head>'
-        f'<body><h1>Errors of the REST interface</h1>{shown}<p><a href="{PROBLEMS_PATH}">All'
-        ' errors</a>, <a href="/docs">the whole interface</a></p></body></html>'
+        "<title>Letterbox: errors</title>"
+        f'<link rel="stylesheet" href="{up}docs.css"></head>'
+        f'<body><h1>Errors of the REST interface</h1>{shown}<p><a href="{up}problems">All'
+        f' errors</a>, <a href="{up}docs">the whole interface</a></p></body></html>'
     )
 
 
@@ -210,4 +214,5 @@ def _describe_type(schema: dict[str, Any]) -> str:
         return " or ".join(_describe_type(each) for each in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(escape(str(each)) for each in schema["enum"])
-    return escape(schema.get("format") or str(schema.get("type", "")))
+    kind = schema.get("type", "")
+    return escape(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))

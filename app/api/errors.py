@@ -13,6 +13,13 @@ from starlette.exceptions import HTTPException
 
 from app.api.request_ids import find_request_id
 from app.domain import errors
+from app.provider.codes import (
+    BACKGROUND_SEND_NOT_FINISHED,
+    UNKNOWN_GROUP,
+    UNKNOWN_MESSAGE,
+    UNKNOWN_SEND,
+    UNKNOWN_USER,
+)
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEMS_PATH = "/problems"
@@ -136,6 +143,20 @@ TOO_LARGE = Kind(
     "The body is too large",
     "A body may have 256 KiB. Send it in several requests.",
 )
+TOO_MANY = Kind(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "too-many-requests",
+    "Too much is being asked for at once",
+    "Wait until one of your other requests has ended, and ask for less at once.",
+    {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
+)
+NOT_FINISHED = Kind(
+    HTTPStatus.CONFLICT,
+    "not-finished",
+    "The provider has not finished it",
+    "Repeat the request after `Retry-After` seconds.",
+    {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
+)
 NO_PROVIDER = Kind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "no-provider",
@@ -192,11 +213,17 @@ PROVIDER_KINDS: dict[type[Exception], Kind] = {
     errors.AccountError: PROVIDER_ACCOUNT,
     errors.MaintenanceError: PROVIDER_AWAY,
     errors.Unreachable: PROVIDER_AWAY,
+    errors.TooManyReports: TOO_MANY,
     errors.TurnedAway: PROVIDER_AWAY,
     errors.TooManyCalls: PROVIDER_AWAY,
     errors.AmbiguousError: PROVIDER_UNCLEAR,
     errors.PartlyTakenError: PROVIDER_UNCLEAR,
     errors.ProviderError: PROVIDER_UNCLEAR,
+}
+# What single codes of the provider say more exactly than their class.
+CODE_KINDS: dict[int, Kind] = {
+    **dict.fromkeys((UNKNOWN_MESSAGE, UNKNOWN_USER, UNKNOWN_GROUP, UNKNOWN_SEND), NOT_FOUND),
+    BACKGROUND_SEND_NOT_FINISHED: NOT_FINISHED,
 }
 PROVIDER_PROBLEMS = (
     NO_PROVIDER,
@@ -210,6 +237,7 @@ PROVIDER_PROBLEMS = (
 IDEMPOTENCY_KINDS: dict[type[Exception], Kind] = {
     errors.ReusedKey: REUSED_KEY,
     errors.InFlight: IN_FLIGHT,
+    errors.CutOff: PROVIDER_UNCLEAR,
 }
 
 # What the framework raises by itself.
@@ -229,7 +257,9 @@ ALL_KINDS = sorted(
         *PROVIDER_PROBLEMS,
         *IDEMPOTENCY_KINDS.values(),
         METHOD_NOT_ALLOWED,
+        NOT_FINISHED,
         NOT_NEAR,
+        TOO_MANY,
     },
     key=lambda kind: (kind.status, kind.slug),
 )
@@ -282,6 +312,8 @@ def make_problem_for(error: Exception) -> Response:
     """The answer to an error; one that nobody foresaw is logged and tells nothing."""
     known = KINDS | PROVIDER_KINDS | IDEMPOTENCY_KINDS
     kind = next((known[each] for each in type(error).__mro__ if each in known), None)
+    if isinstance(error, errors.CodeError):
+        kind = CODE_KINDS.get(error.code, kind)
     if kind is None:
         log.error("request_failed", exc_info=error)
         return make_problem(INTERNAL, "An unforeseen error; it has been logged.")

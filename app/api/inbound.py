@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 
@@ -54,12 +55,23 @@ class InboundEndpoint:
     """
 
     def __init__(
-        self, receiver: Receiver, notices: Notices, trusted_proxies: Sequence[Network]
+        self,
+        receiver: Receiver,
+        notices: Notices,
+        trusted_proxies: Sequence[Network],
+        root_path: str = "",
     ) -> None:
+        """`root_path` is PUBLIC_URL's: proxies may leave it on or take it off."""
         self._receiver = receiver
         self._notices = notices
         self._callers = CallerFinder(trusted_proxies, notices.on_unheeded)
         self.prepared = PreparedAnswers()
+        self._below_root = f"{root_path}{PATH}".encode()
+        self.is_here = self._is_here_or_below if root_path else is_inbound
+
+    def _is_here_or_below(self, path: bytes) -> bool:
+        below = self._below_root
+        return path == below or is_inbound(path) or is_path(path, unquote_to_bytes(below).lower())
 
     def take(
         self,

@@ -53,7 +53,7 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
     ) -> Page[ApiKey]:
         """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await database.read(
             keys.list_keys, before=listing.position, limit=listing.look_ahead
         )
@@ -66,7 +66,7 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             database, body.name, body.scopes, who=by.actor, now=runtime.now()
         )
         shown = ApiKey.model_validate(made.key)
-        response.headers["Location"] = f"{runtime.settings.base_url}{PREFIX}/keys/{shown.id}"
+        response.headers["Location"] = f"{runtime.settings.public_url}{PREFIX}/keys/{shown.id}"
         return ApiKeyWithSecret(**shown.model_dump(), key=made.secret)
 
     @router.get("/{id}")

@@ -76,6 +76,7 @@ class Listing:
 
     request: Request
     query: ListQuery
+    # PUBLIC_URL. Without one links are relative: whoever calls knows by which address, we do not.
     base_url: str
 
     @property

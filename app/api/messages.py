@@ -97,7 +97,7 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         place, limit = listing.position, query.limit
         if query.order == "asc":
             page = await database.read(search.feed_messages, wanted, after=place or 0, limit=limit)

@@ -27,7 +27,7 @@ class Methods:
         elif scope["method"] == "OPTIONS" and (allowed := self._find_allowed(scope)):
             answer = Response(status_code=204, headers={"Allow": allowed})
             await answer(scope, receive, send)
-        elif scope["method"] == "HEAD":
+        elif scope["method"] == "HEAD" and not self._has_route(scope):
             head = _Head(receive, send)
             await self._app({**scope, "method": "GET"}, head.receive, self._complete(scope, head))
         else:
@@ -46,15 +46,13 @@ class Methods:
         """The methods of a path, as the header Allow lists them; "" if there is no such path."""
         if scope["path"] == "*":  # the server as a whole
             return ", ".join(sorted([*_METHODS, "HEAD", "OPTIONS"]))
-        routes = self._list_routes()
-        found = {
-            method
-            for method in _METHODS
-            if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in routes)
-        }
+        found = {method for method in _METHODS if self._has_route({**scope, "method": method})}
         if not found:
             return ""
         return ", ".join(sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())))
+
+    def _has_route(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] == Match.FULL for route in self._list_routes())
 
 
 class _Head:

@@ -93,7 +93,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
     ) -> Page[VirtualNumber]:
         """List the numbers that are configured, newest first."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await database.read(
             numbers.list_numbers, before=listing.position, limit=listing.look_ahead
         )
@@ -113,7 +113,7 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         response.headers["Location"] = (
-            f"{runtime.settings.base_url}{PREFIX}/numbers/{added.number.number}"
+            f"{runtime.settings.public_url}{PREFIX}/numbers/{added.number.number}"
         )
         return _show_with_auth(added, runtime.now())
 

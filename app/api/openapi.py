@@ -13,8 +13,10 @@ from app.api.errors import (
     IDEMPOTENCY_KINDS,
     MEDIA_TYPE,
     NO_PROVIDER,
+    NOT_FINISHED,
     PROBLEMS,
     PROVIDER_PROBLEMS,
+    TOO_MANY,
     Kind,
 )
 from app.api.inbound import PATH
@@ -51,6 +53,7 @@ TAGS = {
     "outbound": "The texts that go out",
     "reconcile": "Comparing what arrived with the provider's report",
     "refusals": "The forwards that were turned away",
+    "provider": "The provider's own words about any of its ids",
     "reports": "The provider's reports",
     "rules": "What answers texts by itself",
     "sender": "Whether texts go out",
@@ -120,6 +123,7 @@ _ANSWERS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "ContentTooLarge",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaType",
     HTTPStatus.UNPROCESSABLE_ENTITY: "UnprocessableContent",
+    HTTPStatus.TOO_MANY_REQUESTS: "TooManyRequests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "InternalServerError",
     HTTPStatus.BAD_GATEWAY: "BadGateway",
     HTTPStatus.SERVICE_UNAVAILABLE: "ServiceUnavailable",
@@ -144,17 +148,22 @@ _CONFLICTING = frozenset(
         "send_text",
         "cancel_outbound",
         "resolve_outbound",
+        "get_background_send",
         "reconcile",
     }
 )
 # What asks the provider.
-_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "reconcile"})
+_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "provider", "reconcile"})
 # What single operations can end in besides.
 _SPECIAL: dict[str, tuple[Kind, ...]] = {
-    "send_text": (NO_PROVIDER, *IDEMPOTENCY_KINDS.values()),
+    "send_text": (NO_PROVIDER,),
     "cancel_outbound": PROVIDER_PROBLEMS,
+    "get_report": (TOO_MANY,),
+    "get_background_send": (NOT_FINISHED,),
 }
 
+_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
+_NO_LETTER = re.compile("[^A-Za-z0-9]+")
 _PAGE = re.compile(r"\bPage_(\w+)_$")
 
 
@@ -215,6 +224,8 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         }
     }
     _tidy([schema["paths"], components])
+    for name, each in schemas.items():
+        _name_constants(name, each)
     components["schemas"] = {_name_page(name): each for name, each in sorted(schemas.items())}
     return schema
 
@@ -237,14 +248,16 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
     named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
-        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING,
+        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING
+        and "idempotency-key" not in named,
         HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
         HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
     }
     asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()))
+    once = IDEMPOTENCY_KINDS.values() if "idempotency-key" in named else ()
+    kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()), *once)
     for status in sorted({kind.status for kind in kinds if not excluded.get(kind.status)}):
         answer = {"$ref": f"#/components/responses/{_ANSWERS[status]}"}
         operation["responses"][str(int(status))] = answer
@@ -276,14 +289,30 @@ def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
     return described
 
 
+def _name_constants(name: str, schema: dict[str, Any]) -> None:
+    """Constants that begin with their enum's name: in Go those of all enums share one scope."""
+    if "enum" in schema:
+        begin = _WORD.sub("_", name).upper()
+        schema["x-enum-varnames"] = [
+            f"{begin}_{_NO_LETTER.sub('_', value).upper()}" for value in schema["enum"]
+        ]
+
+
 def _tidy(node: Any, *, is_fields: bool = False) -> None:
-    """Give pages names that read well, and take out titles, which only repeat names."""
+    """Name pages well, write null as a type, and take out titles, which only repeat names.
+
+    Several generators make a class of its own of each union, also of that with null.
+    """
     if isinstance(node, list):
         for each in node:
             _tidy(each)
     elif isinstance(node, dict):
         if not is_fields and isinstance(node.get("title"), str):
             del node["title"]
+        match node.get("anyOf"):
+            case [{"type": str(kind), **rest}, {"type": "null"}]:
+                del node["anyOf"]
+                node |= {**rest, **node, "type": [kind, "null"]}
         if isinstance(node.get("$ref"), str):
             node["$ref"] = _name_page(node["$ref"])
         for name, each in node.items():

@@ -33,7 +33,6 @@ def describe_forward() -> dict[str, Any]:
         "type": "object",
         "description": "A text as the provider forwards it; parameters nobody knows are kept",
         "properties": fields,
-        "additionalProperties": {"type": "string"},
     }
 
 

@@ -50,7 +50,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[OptOut]:
         """List the numbers that are out, newest first, with when and why."""
         query = read_numbers(query, region)
-        listing = Listing(request, query, settings.base_url)
+        listing = Listing(request, query, settings.public_url)
         rows = await runtime.database.read(
             opt_outs.list_opt_outs,
             number=query.number,
@@ -74,7 +74,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         runtime.wakeups.ring("events")
-        response.headers["Location"] = f"{settings.base_url}{PREFIX}/opt-outs/{found.number}"
+        response.headers["Location"] = f"{settings.public_url}{PREFIX}/opt-outs/{found.number}"
         shown = OptOut.model_validate(found)
         if shown.reason == "keyword" and not by.may("messages:read"):
             shown.text = ""

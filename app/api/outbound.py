@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.api.dependencies import By, Caller, Keyring, make_router
@@ -11,6 +11,7 @@ from app.api.etags import IfMatch
 from app.api.exports import EXPORTED, answer_export
 from app.api.filters import read_numbers
 from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.once import ONCE_PARAMETER, REPLAYED, REPLAYED_HEADER, find_key
 from app.api.outbound_requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
 from app.api.outbound_schemas import (
     Outbound,
@@ -22,11 +23,10 @@ from app.api.outbound_schemas import (
     show_queued,
 )
 from app.api.schemas import Page
-from app.domain.errors import InvalidInput
 from app.domain.ids import decode_id
 from app.flows.cancel import cancel_text
 from app.flows.compose import compose_once
-from app.flows.draft import WantedText, digest_wanted
+from app.flows.draft import digest_wanted
 from app.flows.export import OUTBOUND, read_outbound_pages
 from app.flows.resolve import resolve_text
 from app.runtime import Runtime
@@ -34,16 +34,7 @@ from app.storage import outbound_lists, outbound_texts
 from app.storage.database import Connection
 from app.storage.idempotency import Once
 
-QUEUED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "headers": {
-            "Idempotent-Replayed": {
-                "description": "`true` where this is the first answer again",
-                "schema": {"type": "string"},
-            }
-        }
-    }
-}
+QUEUED: dict[int | str, dict[str, Any]] = {202: {"headers": REPLAYED_HEADER}}
 
 
 def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
@@ -60,7 +51,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         place = listing.find_time_position()
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit
@@ -99,7 +90,7 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
         For a text to a number these are its parts.
         """
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await database.read(
             _read_recipients,
             decode_id("out", id),
@@ -112,21 +103,22 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/outbound", "messages:send")
+    # Its answer to an Idempotency-Key is kept by the transaction that queues the texts.
+    queueing = make_router(keyring, "/outbound", "messages:send")
+    router = make_router(keyring, "/outbound", "messages:send", acts_at_provider=True)
     settings = runtime.settings
 
-    @router.post("", status_code=202, response_model=QueuedTexts, responses=QUEUED)
+    @queueing.post(
+        "",
+        status_code=202,
+        response_model=QueuedTexts,
+        responses=QUEUED,
+        openapi_extra=ONCE_PARAMETER,
+    )
     async def send_text(
         body: OutboundCreate,
+        request: Request,
         by: By,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=200,
-                description="the same key and body get the first answer again, for 24 hours",
-            ),
-        ] = None,
     ) -> Response:
         """Queue a text for one number or up to 100, or for a list or group: all of it or nothing.
 
@@ -134,10 +126,11 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """
         runtime.get_provider()
         wanted = body.make_wanted()
+        key = find_key(request)
         done = await compose_once(
             runtime.database,
             wanted,
-            None if idempotency_key is None else _make_once(by, idempotency_key, wanted),
+            None if key is None else Once(by.owner, key, digest_wanted(wanted)),
             show_queued,
             who=by.actor,
             region=settings.default_region,
@@ -145,7 +138,7 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         if done.is_replayed:
-            return JSONResponse(done.answer, 202, {"Idempotent-Replayed": "true"})
+            return JSONResponse(done.answer, 202, REPLAYED)
         runtime.announce_texts()
         return JSONResponse(done.answer, 202)
 
@@ -191,7 +184,10 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         runtime.announce_texts()
         return _show_to(by, found)
 
-    return router
+    both = APIRouter()
+    both.include_router(queueing)
+    both.include_router(router)
+    return both
 
 
 def _show_to(by: Caller, found: outbound_texts.OutboundText) -> Outbound:
@@ -200,13 +196,6 @@ def _show_to(by: Caller, found: outbound_texts.OutboundText) -> Outbound:
     if not by.may("messages:read"):
         shown.body = ""
     return shown
-
-
-def _make_once(by: Caller, key: str, wanted: WantedText) -> Once:
-    if not key.isascii() or not key.isprintable():
-        raise InvalidInput("a key has printable ASCII characters", field="Idempotency-Key")
-    owner = "setting" if by.key_id is None else str(by.key_id)
-    return Once(owner, key, digest_wanted(wanted))
 
 
 async def _read(runtime: Runtime, id: str) -> OutboundDetail:  # noqa: A002 the path's name

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from socket import AF_UNIX, SO_LINGER, SOL_SOCKET
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
@@ -19,7 +19,6 @@ from app.api.answers import (
 )
 from app.api.connections import COMPUTES_SECONDS, Connections
 from app.api.exchange import Exchange
-from app.api.inbound import InboundEndpoint, is_inbound
 from app.api.output import Output
 from app.api.request_body import BodyReader
 from app.api.request_head import (
@@ -34,6 +33,9 @@ from app.api.request_head import (
 )
 from app.api.request_ids import choose_request_id
 from app.provider.bodies import MAX_BYTES
+
+if TYPE_CHECKING:
+    from app.api.inbound import InboundEndpoint
 
 MAX_HEAD_BYTES = 80 * 1024
 # What a request may be on the wire after its head: a body in the smallest chunks is several times
@@ -226,7 +228,7 @@ class HttpProtocol(asyncio.Protocol):
         self._head = head
         newline = b"\n" if after - end == 2 else b"\r\n"
         self._buffer = self._buffer[after:]
-        if self.hands_over and is_inbound(head.path):
+        if self.hands_over and self._inbound.is_here(head.path):
             self._begin_forward(head, newline)
         else:
             self._begin_exchange(head, newline)
@@ -271,7 +273,7 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(BUSY)
             return
         try:
-            is_forward = is_inbound(head.path)
+            is_forward = self._inbound.is_here(head.path)
             if not is_forward:
                 check_host(head)
             scope = make_scope(head, keeps_odd_bytes=is_forward)
@@ -376,7 +378,7 @@ class HttpProtocol(asyncio.Protocol):
         self._server_state.total_requests += 1
         has_body = self._head is None or self._head.method != "HEAD"
         headers = [*self.default_headers]
-        if self._head is not None and not is_inbound(self._head.path):
+        if self._head is not None and not self._inbound.is_here(self._head.path):
             headers.append((b"x-request-id", choose_request_id(self._head.headers).encode()))
         self.write(answer.write(headers, closes=True, with_body=has_body))
         self._linger()
@@ -385,7 +387,7 @@ class HttpProtocol(asyncio.Protocol):
         path, query = split_line(self._buffer)
         if len(path) + len(query) < MAX_HEAD_BYTES // 2:
             self._refuse(LONG_HEADERS)
-        elif is_inbound(path):
+        elif self._inbound.is_here(path):
             self._refuse(self._inbound.refuse_too_large((), self._client))
         else:
             self._refuse(LONG_URL)
@@ -393,7 +395,7 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse_bad(self, error: BadRequest) -> None:
         if self._state == "body":
             self._note_incomplete()
-        elif not error.path or is_inbound(error.path):
+        elif not error.path or self._inbound.is_here(error.path):
             self._inbound.note_lost((), self._client, "unreadable")
         self._refuse(make_answer(error.status, f"Bad request: {error}\n", closes=True))
 
@@ -403,7 +405,7 @@ class HttpProtocol(asyncio.Protocol):
         If it goes through ASGI, the endpoint does that.
         """
         if self._state == "head":
-            if is_inbound(split_line(self._buffer)[0]):
+            if self._inbound.is_here(split_line(self._buffer)[0]):
                 self._inbound.note_lost((), self._client, "incomplete")
         elif self._exchange is None and self._head is not None:
             self._inbound.note_lost(self._head.headers, self._client, "incomplete")

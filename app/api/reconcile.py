@@ -35,7 +35,7 @@ class Reconciliation(Shown):
 
 
 def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/reconcile", "admin")
+    router = make_router(keyring, "/reconcile", "admin", acts_at_provider=True)
     note = make_noter(runtime)
 
     @router.post("")

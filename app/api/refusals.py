@@ -33,7 +33,7 @@ def make_refusals_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
     ) -> Page[Refusal]:
         """List refused forwards, newest first; a wrong `auth` is the commonest mistake."""
-        listing = Listing(request, query, runtime.settings.base_url)
+        listing = Listing(request, query, runtime.settings.public_url)
         rows = await runtime.database.read(
             refusals.list_refusals, before=listing.position, limit=listing.look_ahead
         )

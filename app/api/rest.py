@@ -25,6 +25,7 @@ from app.api.numbers import make_numbers_router
 from app.api.openapi import install_openapi
 from app.api.opt_outs import make_opt_outs_router
 from app.api.outbound import make_outbound_reading, make_outbound_sending
+from app.api.provider_messages import make_provider_router
 from app.api.reconcile import make_reconcile_router
 from app.api.refusals import make_refusals_router
 from app.api.replays import make_replays_router
@@ -101,6 +102,7 @@ def build_rest(
         make_contacts_router(runtime, keyring),
         make_groups_router(runtime, keyring),
         make_users_router(runtime, keyring),
+        make_provider_router(runtime, keyring),
     ):
         app.include_router(router)
     return app

@@ -188,7 +188,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         request: Request, response: Response, query: Annotated[ListQuery, Query()]
     ) -> Page[Rule]:
         """List the rules, newest first; `position` says in which order they are asked."""
-        listing = Listing(request, query, settings.base_url)
+        listing = Listing(request, query, settings.public_url)
         rows = await database.read(
             rules.list_rules, before=listing.position, limit=listing.look_ahead
         )
@@ -206,7 +206,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             now=runtime.now(),
         )
         shown = Rule.model_validate(created)
-        response.headers["Location"] = f"{settings.base_url}{PREFIX}/rules/{shown.id}"
+        response.headers["Location"] = f"{settings.public_url}{PREFIX}/rules/{shown.id}"
         return shown
 
     @trying.post("/try", name="try_rule")

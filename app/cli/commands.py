@@ -64,10 +64,13 @@ add_all_lazily(
 def serve(
     *,
     show_secrets: Annotated[
-        bool, typer.Option(help="Print the generated auth value and API key.")
+        bool,
+        typer.Option(
+            help="Print a login link, the auth value and the API key (default: on a terminal)."
+        ),
     ] = sys.stdout.isatty(),
 ) -> None:
-    """Take forwards, serve the interface and, unless RUN_WORKERS is false, do the work."""
+    """Run the web server and, unless RUN_WORKERS is false, the workers."""
     settings = _begin()
     from app.cli.serve import serve as run  # noqa: PLC0415 see above
 

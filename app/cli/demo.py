@@ -98,8 +98,8 @@ def playing(app: SimulatorApp) -> Iterator[str]:
 def describe_sign_in(settings: Settings, url: str, link: str) -> str:
     """The last lines, for they are the first that somebody needs."""
     password = settings.admin_password
-    words = f', or at {url} with the password "{password.get_secret_value()}"' if password else ""
-    return f"""  Open the inbox, once and within 15 minutes{words}:
+    words = f', or {url} with the password "{password.get_secret_value()}"' if password else ""
+    return f"""  Open the inbox (works once, expires in 15 minutes){words}:
     {link}
 """
 

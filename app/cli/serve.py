@@ -8,11 +8,15 @@ import contextlib
 import multiprocessing
 import os
 import resource
+import shlex
 import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from urllib.parse import quote
 
 from app.cli.listening import find_address, listen, restart_with, take_listeners
 from app.cli.supervise import Supervisor
@@ -27,7 +31,7 @@ MOST_FILES = 65_536
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700
 # Where a link may not be printed or cannot be made yet.
 LINK_COMMAND = "letterbox login-link"
-A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1"
+A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1&receivedts="
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
@@ -45,7 +49,8 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
     settings = settings.model_copy(update=address)
 
     def welcome(sign_in: str | None) -> str:
-        return describe_start(settings, shared, sign_in, show_secrets=show_secrets)
+        now = datetime.now(settings.zone)
+        return describe_start(settings, shared, sign_in, show_secrets=show_secrets, now=now)
 
     try:
         if settings.processes == 1:
@@ -74,38 +79,52 @@ def _allow_many_connections() -> None:
 
 
 def describe_start(
-    settings: Settings, shared: SharedSecrets, sign_in: str | None, *, show_secrets: bool
+    settings: Settings,
+    shared: SharedSecrets,
+    sign_in: str | None,
+    *,
+    show_secrets: bool,
+    now: datetime,
 ) -> str:
     """What a newcomer needs next, the commands ready to be pasted into a shell.
 
-    Secrets stand there as the files or variables that hold them unless they may be shown.
+    Secrets stand there as the files or variables that hold them unless they may be shown. `now` is
+    in the zone of the provider's times.
     """
     folder, base = settings.data_dir, settings.base_url
-    shown = {"inbound_auth": shared.inbound_auth, "api_key": shared.api_key}
-    for name in shown:
-        if name not in shared.generated:
-            shown[name] = f"$LETTERBOX_{name.upper()}"
-        elif not show_secrets:
-            shown[name] = f"$(cat {folder / name})"
+    auth, key = shared.inbound_auth, shared.api_key
+    in_url, header = quote(auth, safe=""), f"Authorization: Bearer {key}"
+    header = f'"{header}"' if key == quote(key, safe="") else shlex.quote(header)
+    if not show_secrets:
+        auth = in_url = _name_secret("inbound_auth", shared, folder)
+        header = f'"Authorization: Bearer {_name_secret("api_key", shared, folder)}"'
     where = "PostgreSQL" if settings.is_postgres else settings.sqlite_path
+    text = f"{A_TEXT}{now:%Y-%m-%d+%H:%M:%S}&auth={in_url}"
     return f"""Letterbox is running at {base}
 
-  Sign in to the inbox, once and within 15 minutes:
+  Sign in to the inbox (works once, expires in 15 minutes):
     {sign_in or LINK_COMMAND}
 
   Paste into the provider's page for your number ("manage VMN"):
     URL   {base}/inbound
-    auth  {shown["inbound_auth"]}
+    auth  {auth}
 
   Text the number, or play the provider:
-    curl "{base}/inbound?{A_TEXT}&auth={shown["inbound_auth"]}"
+    curl "{base}/inbound?{text}"
 
   Ask for the messages (this key opens everything):
-    curl -H "Authorization: Bearer {shown["api_key"]}" {base}/api/v1/messages
+    curl -H {header} {base}/api/v1/messages
 
   The interface is described at {base}/docs
-  Messages lie in {where}, all else in {folder.resolve()}
+  Messages are stored in {where}; everything else in {folder.resolve()}
 """
+
+
+def _name_secret(name: str, shared: SharedSecrets, folder: Path) -> str:
+    """What a shell puts the secret in the place of."""
+    if name in shared.generated:
+        return f"$(cat {shlex.quote(str(folder / name))})"
+    return f"$LETTERBOX_{name.upper()}"
 
 
 def _serve_many(

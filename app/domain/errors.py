@@ -16,6 +16,7 @@ LetterboxError                 its text is one line that says what to do
 ├── Conflict                   the thing exists already or is not in a state for this
 │   ├── Changed                it is no longer what If-Match says
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
+├── CutOff                     nobody knows whether the first request with this key was done
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
 │   └── NothingDurable         neither the database nor the spool can store a message
@@ -29,6 +30,7 @@ LetterboxError                 its text is one line that says what to do
     │   ├── AmbiguousError     it failed internally; the call may have been accepted
     │   └── PartlyTakenError   some numbers were taken, some not
     ├── Unreachable            name, connection or TLS failed: nothing left here
+    │   └── TooManyReports     others are being read: one has to end first
     ├── CallBroken             a timeout or a broken connection after the request left
     └── UnreadableAnswer       the answer is not one of its API
         ├── StatusAnswer       another HTTP status than 200
@@ -155,6 +157,10 @@ class InFlight(Conflict):
     """The first request with this Idempotency-Key is not done yet."""
 
 
+class CutOff(LetterboxError):
+    """The first request with this Idempotency-Key was never answered: it may have been done."""
+
+
 class NoProvider(LetterboxError):
     """No account of the provider is set up, so nothing can be asked of it."""
 
@@ -263,6 +269,10 @@ class Unreachable(ProviderError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text, fate=Fate.NOT_TAKEN)
+
+
+class TooManyReports(Unreachable):
+    """As many reports as may be are being read: nothing was asked for."""
 
 
 class CallBroken(ProviderError):

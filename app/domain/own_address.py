@@ -29,6 +29,7 @@ PAGES = frozenset(
         "opt-outs",
         "outbox",
         "overview",
+        "problems",
         "readyz",
         "refusals",
         "reports",

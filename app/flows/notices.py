@@ -83,6 +83,7 @@ class Notices:
         self._too_large = 0
         self._proxies: dict[str, datetime] = {}
         self._batch = Batch()
+        self._arrived = 0
         # Whether a new message has been stored since the start.
         self.has_stored = False
 
@@ -125,6 +126,7 @@ class Notices:
 
     def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
         self._metrics.receive_seconds.observe(seconds)
+        self._arrived += rows
         (self._metrics.kept_in_spool if in_spool else self._metrics.kept_in_database).inc(rows)
 
     def on_adopted(self, spool_id: str) -> None:
@@ -209,6 +211,11 @@ class Notices:
         """
         begun = self._batch.conditions.get((kind, subject), Condition(None))
         self._batch.conditions[kind, subject] = Condition(begun.text, begun.action, ended=True)
+
+    def take_arrived(self) -> int:
+        """How many texts were acknowledged since the last call."""
+        arrived, self._arrived = self._arrived, 0
+        return arrived
 
     def take(self) -> Batch:
         """Everything gathered so far, which is forgotten here."""

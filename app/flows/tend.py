@@ -113,6 +113,10 @@ class Tender:
 
     async def write_notices(self) -> None:
         """Have what was noticed in the database, or keep it for the next time."""
+        arrived = self._notices.take_arrived()
+        if arrived:
+            # Nothing of what they say, and of whom: a log is no place for it.
+            log.info("texts_arrived", count=arrived)
         batch = self._notices.take()
         if not batch:
             return

@@ -15,6 +15,7 @@ from app.domain.errors import (
     ProviderError,
     StatusAnswer,
     TooManyCalls,
+    TooManyReports,
     TurnedAway,
     Unreachable,
     UnreadableAnswer,
@@ -173,7 +174,7 @@ class Exchange:
         Raises what `fetch` raises, while entering or between chunks. Only the time spent waiting
         for the provider counts, however slowly the chunks are consumed. `is_handed_on` says that
         somebody else's patience decides how slowly that is; where all of their places are taken
-        for too long, it raises Unreachable.
+        for too long, it raises TooManyReports.
         """
         self._check_environment()
         departure = _Departure(left=not self._is_traced)
@@ -206,7 +207,7 @@ class Exchange:
                 await self._handed_on.acquire()
         except TimeoutError:
             busy = f"{REPORTS_AT_ONCE} reports are being read already: let one of them end first"
-            raise Unreachable(busy) from None
+            raise TooManyReports(busy) from None
         try:
             yield
         finally:

@@ -15,6 +15,12 @@ _STAMP = "%Y%m%d%H%M%S"
 _STAMP_LENGTH = 14
 
 
+def shows_errors(parameters: Mapping[str, str], switches: Switches) -> bool:
+    """Whether ShowErrorMessage is set, to any value unless 0 is switched to mean unset."""
+    value = parameters.get("ShowErrorMessage")
+    return value is not None and not (switches.zero_unsets_messages and value.strip() == "0")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes into the content of the page: a text, or the rows of a report as they are made."""
@@ -55,8 +61,8 @@ class Call:
         return self.text(name).strip() == "1"
 
     def shows_errors(self) -> bool:
-        """Whether ShowErrorMessage is set, to any value."""
-        return "ShowErrorMessage" in self.parameters
+        """Whether messages are asked for beneath error codes."""
+        return shows_errors(self.parameters, self.switches)
 
     def instant(self, name: str, code: int, fold: int = 0) -> datetime:
         """A YYYYMMDDHHMMSS parameter as an instant; raises RefusedError with the code.

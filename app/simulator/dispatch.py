@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.simulator import contacts, messages, users
-from app.simulator.calls import Action, Answer, Call
+from app.simulator.calls import Action, Answer, Call, shows_errors
 from app.simulator.codes import RefusedError
 from app.simulator.contact_import import import_contacts
 from app.simulator.distribution import list_background_messages, send
@@ -23,7 +23,7 @@ def answer_call(world: World, parameters: Mapping[str, str]) -> Answer:
         return _act(world, parameters)
     except RefusedError as refusal:
         lines = [str(refusal.code)]
-        if "ShowErrorMessage" in parameters:
+        if shows_errors(parameters, world.switches):
             lines.append(refusal.text)
         lines.extend(refusal.details)
         return Answer("\n".join(lines), status=world.switches.error_status)

@@ -64,7 +64,10 @@ class CallSwitches(BaseModel):
     maintenance: bool = Field(default=False, description="every call is refused with -511")
     magic_numbers: bool = Field(default=True, description="magic numbers do what their table says")
     credits_comma: bool = Field(
-        default=True, description="thousands of credits carry a comma: 1,000.00"
+        default=False, description="thousands of credits carry a comma: 1,000.00"
+    )
+    zero_unsets_messages: bool = Field(
+        default=False, description="ShowErrorMessage=0 counts as unset"
     )
     request_zone: Zone = Field(
         default="Europe/London", description="zone of ScheduleDate, From and To"

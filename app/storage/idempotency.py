@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, text, tuple_
 
-from app.domain.errors import InFlight, ReusedKey
+from app.domain.errors import CutOff, InFlight, ReusedKey
 from app.domain.messages import digest_texts
 from app.storage.outbound_tables import idempotency_keys
 from app.storage.upserts import make_insert
 
 KEPT = timedelta(hours=24)
+# Longer than any request takes: by then a key without an answer is one of a process that died.
+CUT_OFF = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,12 @@ def begin_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any]
 
 
 def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
-    """The first answer; None where there is none, or none any more. Raises ReusedKey."""
+    """The first answer; None where there is none, or none any more.
+
+    Raises ReusedKey, InFlight while the first request is answered, and CutOff if it never was.
+    """
     table = idempotency_keys.c
-    query = select(table.request_digest, table.answer).where(
+    query = select(table.request_digest, table.answer, table.created_at).where(
         table.owner == once.owner, table.key == once.key, table.created_at > now - KEPT
     )
     row = conn.execute(query).first()
@@ -52,17 +57,51 @@ def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any
             "this key came with another request before: make a new one for each request",
             field="Idempotency-Key",
         )
-    answer: Mapping[str, Any] = row.answer
+    answer: Mapping[str, Any] | None = row.answer
+    if answer is None and row.created_at > now - CUT_OFF:
+        raise InFlight("the first request with this Idempotency-Key is not done yet")
+    if answer is None:
+        raise CutOff(
+            "the first request with this Idempotency-Key was cut off, so nobody knows whether the"
+            " provider has done it: look there, then use a new key"
+        )
     return answer
 
 
-def keep_answer(conn: Connection, once: Once, answer: Mapping[str, Any], now: datetime) -> None:
-    """Written with what was done, so that neither is ever there without the other."""
+def claim_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """Hold the key for something that no transaction can hold: `keep_answer` or `release_once`
+    follows. The first answer where there is one; raises as `begin_once` and `find_answer` do.
+    """
+    known = begin_once(conn, once, now)
+    if known is None:
+        keep_answer(conn, once, None, now)
+    return known
+
+
+def release_once(conn: Connection, once: Once) -> None:
+    """Nothing was done: the key is as good as new."""
+    table = idempotency_keys.c
+    conn.execute(
+        delete(idempotency_keys).where(
+            table.owner == once.owner,
+            table.key == once.key,
+            table.request_digest == once.digest,
+        )
+    )
+
+
+def keep_answer(
+    conn: Connection, once: Once, answer: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Written with what was done, so that neither is ever there without the other.
+
+    None while it is being done.
+    """
     statement = make_insert(conn, idempotency_keys).values(
         owner=once.owner,
         key=once.key,
         request_digest=once.digest,
-        answer=dict(answer),
+        answer=None if answer is None else dict(answer),
         created_at=now,
     )
     # What stands there is older than a day.

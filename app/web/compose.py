@@ -111,7 +111,7 @@ async def _look(visit: Visit, wanted: WantedText) -> Look:
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     numbers, trouble = await visit.database.read(_read_senders)
     if visit.site.runtime.provider is None:
-        trouble = "No provider's account is set up (LETTERBOX_PROVIDER_TOKEN): nothing can be sent."
+        trouble = "No provider account is set up, so nothing can be sent."
     body = form.text("body")
     return visit.render(
         "new.html",
@@ -146,7 +146,7 @@ def _read_senders(conn: Connection) -> tuple[list[OurNumber], str]:
     trouble = ""
     if state.state != "running":
         reason = state.reason or "no reason was given"
-        trouble = f"Sending is {state.state} ({reason}): what you send now waits."
+        trouble = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
     return list_our_numbers(conn), trouble
 
 

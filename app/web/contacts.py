@@ -183,7 +183,7 @@ async def _delete_all(
 ) -> Response:
     form = await visit.read_form()
     if form.text("confirm").lower() != "all":
-        form.fail("confirm", "write all, to say that you mean it")
+        form.fail("confirm", "type “all” to confirm")
         return _ask(visit, form, None, what, status=422)
     await delete()
     await visit.database.write(add_audit, visit.actor, f"{what}.delete-all", "all", {}, visit.now)

@@ -100,7 +100,7 @@ async def reply(visit: Visit) -> Response:
     except (Conflict, NoProvider) as error:
         form.fail(WHOLE, str(error))
         return _show(visit, opened, form, status=409)
-    done = "Scheduled." if wanted.schedule_at else "Queued: it goes out in a moment."
+    done = "Scheduled." if wanted.schedule_at else "Queued: it will be sent in a moment."
     return visit.redirect(f"/conversations/{opened.conversation.id}#latest", done)
 
 
@@ -117,7 +117,7 @@ async def switch_opt_out(visit: Visit) -> Response:
             who=visit.actor,
             now=visit.now,
         )
-        done = "Opted out: no text goes to this number any more."
+        done = "Opted out: this number receives no more texts."
     else:
         await opt_in(visit.database, found.source, who=visit.actor, now=visit.now)
         done = "Opted back in."

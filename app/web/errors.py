@@ -16,36 +16,36 @@ class Trouble:
     advice: str = ""
 
 
-NOT_FOUND = Trouble(HTTPStatus.NOT_FOUND, "There is nothing here")
-FORBIDDEN = Trouble(HTTPStatus.FORBIDDEN, "This was refused")
-WRONG_METHOD = Trouble(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes no such request")
-TOO_LARGE = Trouble(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "That is too much at once")
-UNREADABLE = Trouble(HTTPStatus.BAD_REQUEST, "The request cannot be read")
+NOT_FOUND = Trouble(HTTPStatus.NOT_FOUND, "Page not found")
+FORBIDDEN = Trouble(HTTPStatus.FORBIDDEN, "Not allowed")
+WRONG_METHOD = Trouble(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+TOO_LARGE = Trouble(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large")
+UNREADABLE = Trouble(HTTPStatus.BAD_REQUEST, "Bad request")
 INTERNAL = Trouble(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "Letterbox failed",
-    "Its log says how. Texts are still received: this page alone could not be made.",
+    "The log has the details. Texts are still received; only this page failed.",
 )
 AWAY = Trouble(
     HTTPStatus.BAD_GATEWAY,
-    "The provider cannot be reached now",
-    "Receiving goes on, and texts that are to go out keep their places. Try again in a minute.",
+    "The provider cannot be reached",
+    "Texts are still received, and outgoing texts stay queued. Try again in a minute.",
 )
 
 TROUBLES: Mapping[type[Exception], Trouble] = {
     errors.NotFound: NOT_FOUND,
     errors.AccessDenied: FORBIDDEN,
-    errors.InvalidInput: Trouble(HTTPStatus.UNPROCESSABLE_ENTITY, "Something is not right"),
-    errors.Conflict: Trouble(HTTPStatus.CONFLICT, "This cannot be done as things are"),
+    errors.InvalidInput: Trouble(HTTPStatus.UNPROCESSABLE_ENTITY, "Check what you entered"),
+    errors.Conflict: Trouble(HTTPStatus.CONFLICT, "This cannot be done now"),
     errors.Unavailable: Trouble(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Not available now",
-        "Texts that arrive meanwhile are kept. Try again in a moment.",
+        "Texts that arrive in the meantime are kept. Try again in a moment.",
     ),
     errors.NoProvider: Trouble(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "No provider's account is set up",
-        "The token stands in NetMessenger's settings.",
+        "No provider account is set up",
+        "Find the token in NetMessenger's settings.",
     ),
     errors.Unreachable: AWAY,
     errors.TurnedAway: AWAY,
@@ -53,13 +53,13 @@ TROUBLES: Mapping[type[Exception], Trouble] = {
     errors.MaintenanceError: AWAY,
     errors.AccountError: Trouble(
         HTTPStatus.BAD_GATEWAY,
-        "The provider's account is not in order",
-        "Put it right in NetMessenger; receiving goes on meanwhile.",
+        "There is a problem with the provider account",
+        "Fix it in NetMessenger. Texts are still received.",
     ),
     errors.ProviderError: Trouble(
         HTTPStatus.BAD_GATEWAY,
-        "The provider did not do it",
-        "Receiving goes on. Try again later, or look at the provider's own page.",
+        "The provider refused the request",
+        "Texts are still received. Try again later, or check the provider's own page.",
     ),
 }
 
@@ -71,10 +71,10 @@ BY_STATUS: Mapping[int, Trouble] = {
     413: TOO_LARGE,
 }
 DETAILS = {
-    NOT_FOUND: "No page has this address. It may have been mistyped, or what it showed is gone.",
-    TOO_LARGE: "The form or file is larger than this page takes.",
-    UNREADABLE: "The form did not arrive in one piece; go back and send it again.",
-    WRONG_METHOD: "Go back and use the page's own buttons.",
+    NOT_FOUND: "Check the address. What it showed may have been deleted.",
+    TOO_LARGE: "The form or file is larger than this page accepts.",
+    UNREADABLE: "The form did not arrive complete. Go back and send it again.",
+    WRONG_METHOD: "Go back and use the buttons on the page.",
 }
 
 

@@ -55,14 +55,14 @@ def draw_plots(
         ),
         plot_lines(
             "replies",
-            "From a text to its automatic reply, on average",
+            "Average reply time",
             days,
             [Series("All numbers", [_average_reply(each) for each in together])],
             show=show_seconds,
         ),
         plot_lines(
             "delivery",
-            "Delivered, of the texts whose end is known",
+            "Delivery rate",
             days,
             [Series("All numbers", [_rate_delivery(each) for each in together])],
             show=show_share,

@@ -15,10 +15,10 @@ from app.web.site import Site, Visit
 PATH = "/keys"
 MAX_NAME = 200
 SCOPE_LABELS: dict[Scope, str] = {
-    "messages:read": "Read texts, conversations, the outbox and the figures; mark as read",
+    "messages:read": "Read texts, conversations, the outbox and statistics; mark as read",
     "messages:send": "Send, cancel, resolve texts; change opt-outs; with the first, replay texts",
     "rules:write": "Change rules; with the first, try them on texts",
-    "admin": "Everything, numbers and keys as well",
+    "admin": "Everything, including numbers and keys",
 }
 
 
@@ -44,7 +44,7 @@ async def create_key(visit: Visit) -> Response:
     if not name or len(name) > MAX_NAME:
         form.fail("name", f"write a name of 1 to {MAX_NAME} characters")
     if not scopes:
-        form.fail("scopes", "choose what the key opens")
+        form.fail("scopes", "choose at least one permission")
     if form.errors:
         return await _show_list(visit, form, status=422)
     try:
@@ -64,7 +64,7 @@ async def ask_to_revoke(visit: Visit) -> Response:
 async def revoke_key(visit: Visit) -> Response:
     key = await _find(visit)
     await configure.revoke_key(visit.database, key.id, who=visit.actor, now=visit.now)
-    return visit.redirect(PATH, f"The key {key.name} opens nothing any more.")
+    return visit.redirect(PATH, f"The key {key.name} has been revoked.")
 
 
 async def _show_list(

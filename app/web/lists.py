@@ -49,13 +49,14 @@ def link_page(visit: Visit, **changes: Any) -> str:
     """The address of this page with other parameters; None takes one away."""
     kept = [pair for pair in visit.request.query_params.multi_items() if pair[0] not in changes]
     pairs = [*kept, *((name, value) for name, value in changes.items() if value is not None)]
-    path = visit.request.scope["path"]
+    path = visit.site.root + visit.request.scope["path"]
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
 def link_filtered(visit: Visit, path: str) -> str:
     """Another address for what this page's filters find: its CSV."""
     pairs = [pair for pair in visit.request.query_params.multi_items() if pair[0] != "before"]
+    path = visit.site.root + path
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 

@@ -8,7 +8,7 @@ from app.storage import alerts, refusals
 from app.web.lists import PAGE_ROWS, cut_page, read_place
 from app.web.site import Site, Visit
 
-STATES = (("open", "Open"), ("closed", "Over"), ("all", "All"))
+STATES = (("open", "Open"), ("closed", "Resolved"), ("all", "All"))
 
 
 def make_notice_routes(site: Site) -> list[Route]:

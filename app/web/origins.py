@@ -46,12 +46,13 @@ class Origins:
 
     def explain(self, headers: Mapping[str, str]) -> str:
         """What to do where `knows` is false."""
-        return (
-            f"Letterbox calls itself {self._own}, but this page was opened at"
-            f" {headers.get('origin') or headers.get('host', 'another address')}, and forms from"
-            f" there are refused: open {self._own}, or set LETTERBOX_PUBLIC_URL to the address that"
-            " people use"
-        )
+        here = headers.get("origin") or headers.get("host", "another address")
+        opened = f"but this page was opened at {here}, and forms from there are refused:"
+        advice = "set LETTERBOX_PUBLIC_URL to the address that people use"
+        if self._only is None:
+            # Our own address is a local one, of no use to whoever reads this.
+            return f"No LETTERBOX_PUBLIC_URL is set, {opened} {advice}"
+        return f"Letterbox calls itself {self._only}, {opened} open {self._only}, or {advice}"
 
     def _is_ours(self, origin: str, headers: Mapping[str, str]) -> bool:
         if self._only is not None:

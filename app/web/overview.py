@@ -114,7 +114,7 @@ async def resume(visit: Visit) -> Response:
     await visit.database.write(resume_sending, visit.actor, None, visit.now)
     for bell in ("events", "outbound"):
         visit.site.runtime.wakeups.ring(bell)
-    return visit.redirect(PATH, "Texts go out again.")
+    return visit.redirect(PATH, "Sending has resumed.")
 
 
 async def reconcile(visit: Visit) -> Response:
@@ -125,7 +125,7 @@ async def reconcile(visit: Visit) -> Response:
     runtime.note_reconciliation(found)
     missing = "none was missing" if not found.missing else f"{found.missing} were missing"
     return visit.redirect(
-        PATH, f"Compared with the report: of its {found.reported} texts {missing} here."
+        PATH, f"Compared with the report: of its {found.reported} texts, {missing} here."
     )
 
 

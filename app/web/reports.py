@@ -28,7 +28,7 @@ TYPES = (
     ("Usage", "Usage: how many of each status"),
     ("InboundMessages", "InboundMessages: what was received"),
     ("FailedMessages", "FailedMessages: what failed"),
-    ("other", "Another type, named beside"),
+    ("other", "Other type…"),
 )
 
 

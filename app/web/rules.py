@@ -99,7 +99,7 @@ async def create(visit: Visit) -> Response:
     except Conflict as error:
         form.fail("", str(error))
         return await _show_form(visit, form, None, status=409)
-    return visit.redirect(PATH, f"The rule “{added.name}” answers from now on.")
+    return visit.redirect(PATH, f"The rule “{added.name}” is active.")
 
 
 async def show_rule(visit: Visit) -> Response:
@@ -178,7 +178,7 @@ async def remove(visit: Visit) -> Response:
     """Remove a rule; what it answered stays."""
     rule = await visit.database.read(rules.get_rule, visit.path_id)
     await edit_rules.remove_rule(visit.database, rule.id, who=visit.actor, now=visit.now)
-    return visit.redirect(PATH, f"The rule “{rule.name}” is gone; what it answered stays.")
+    return visit.redirect(PATH, f"The rule “{rule.name}” has been removed; past replies are kept.")
 
 
 async def _show_form(

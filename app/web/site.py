@@ -100,6 +100,7 @@ class Visit:
         """A page, with the message that the last one left for it."""
         flash = None if PART in self.request.headers else _read_flash(self.request)
         page = {
+            "root": self.site.root,
             "visit": self,
             "session": self.session,
             "sections": SECTIONS,
@@ -110,12 +111,12 @@ class Visit:
         }
         response = HTMLResponse(self.site.renderer.render(template, page | context), status)
         if flash is not None:
-            response.delete_cookie(FLASH, httponly=True, samesite="strict")
+            response.delete_cookie(FLASH, self.site.cookie_path, httponly=True, samesite="strict")
         return response
 
     def redirect(self, path: str, done: str = "", *, kind: Kind = "done") -> Response:
         """Go on to a page of ours after a form, with a message for it."""
-        response = RedirectResponse(path, 303)
+        response = RedirectResponse(self.site.root + path, 303)
         if done:
             # Without padding, because a value with `=` would have to be quoted.
             text = base64.urlsafe_b64encode(f"{kind} {done}".encode()).decode().rstrip("=")
@@ -123,6 +124,7 @@ class Visit:
                 FLASH,
                 text,
                 max_age=FLASH_SECONDS,
+                path=self.site.cookie_path,
                 httponly=True,
                 samesite="strict",
                 secure=self.site.origins.is_https,
@@ -142,8 +144,12 @@ class Site:
         self.origins = Origins(settings.public_url, settings.base_url)
         self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
-        prefix = "__Host-" if self.origins.is_https else ""
-        self._cookie = f"{prefix}letterbox_session"
+        self.root = settings.root_path
+        # Beside others on one host: their cookies are not ours.
+        self.cookie_path = self.root or "/"
+        # Browsers take a `__Host-` cookie for the whole host alone.
+        prefix = "__Secure-" if self.root else "__Host-"
+        self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
 
     def get(self, path: str, handler: Handler) -> Route:
         """A page for those who are signed in."""
@@ -194,6 +200,7 @@ class Site:
             self._cookie,
             token,
             max_age=COOKIE_SECONDS,
+            path=self.cookie_path,
             httponly=True,
             samesite="lax",
             secure=self.origins.is_https,
@@ -201,7 +208,11 @@ class Site:
 
     def forget_session(self, response: Response) -> None:
         response.delete_cookie(
-            self._cookie, httponly=True, samesite="lax", secure=self.origins.is_https
+            self._cookie,
+            self.cookie_path,
+            httponly=True,
+            samesite="lax",
+            secure=self.origins.is_https,
         )
 
     async def answer_unrouted(self, request: Request, error: Exception) -> Response:
@@ -226,7 +237,7 @@ class Site:
                 if visit.session is not None:
                     self._note_proxy(request)
                 elif not is_open:
-                    return _ask_to_sign_in(request)
+                    return _ask_to_sign_in(visit)
                 self.check_prepared()
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 what nobody foresaw is logged there
@@ -256,12 +267,13 @@ def is_own_path(text: str) -> bool:
     )
 
 
-def _ask_to_sign_in(request: Request) -> Response:
+def _ask_to_sign_in(visit: Visit) -> Response:
+    request = visit.request
     path = request.scope["path"] if request.method == "GET" else "/"
     query = request.scope["query_string"].decode("latin-1") if request.method == "GET" else ""
     query = query and f"?{query}"
     wanted = "" if path == "/" and not query else f"?next={quote(path + query, safe='/')}"
-    return RedirectResponse(f"{SIGN_IN}{wanted}", 303)
+    return visit.redirect(f"{SIGN_IN}{wanted}")
 
 
 def _describe(error: Exception) -> tuple[Trouble, str]:
@@ -271,7 +283,7 @@ def _describe(error: Exception) -> tuple[Trouble, str]:
     found = find_trouble(error)
     if found is None:
         log.error("page_failed", exc_info=error)
-        return INTERNAL, "An unforeseen error; it has been logged."
+        return INTERNAL, "An unexpected error; it has been logged."
     return found, str(error)
 
 

@@ -16,9 +16,9 @@ from app.web.wording import explain_problem
 
 OUTCOMES: dict[str, Outcome] = {"sent": "sent", "resend": "resend", "failed": "failed"}
 RESOLVED = {
-    "sent": "Noted: it was sent.",
-    "resend": "Queued: it is sent again.",
-    "failed": "Noted: it was not sent.",
+    "sent": "Saved as sent.",
+    "resend": "Queued to be sent again.",
+    "failed": "Saved as not sent.",
 }
 
 
@@ -61,10 +61,10 @@ async def replay(visit: Visit) -> Response:
             now=visit.now,
         )
     except Conflict as error:
-        return visit.redirect(path, f"Not read again: {error}.", kind="failed")
+        return visit.redirect(path, f"Not reprocessed: {error}.", kind="failed")
     runtime.announce_texts()
     answered = "an answer is queued" if replayed.queued else "no rule answers it anew"
-    return visit.redirect(path, f"Read again: {answered}.")
+    return visit.redirect(path, f"Reprocessed: {answered}.")
 
 
 async def cancel(visit: Visit) -> Response:
@@ -82,7 +82,7 @@ async def cancel(visit: Visit) -> Response:
     except Conflict as error:
         return _go_back(visit, form, f"Not cancelled: {error}.", failed=True)
     runtime.announce_texts()
-    return _go_back(visit, form, "Cancelled: it does not go out.")
+    return _go_back(visit, form, "Cancelled: it will not be sent.")
 
 
 async def resolve(visit: Visit) -> Response:
@@ -90,7 +90,7 @@ async def resolve(visit: Visit) -> Response:
     form = await visit.read_form()
     outcome = OUTCOMES.get(form.text("outcome"))
     if outcome is None:
-        return _go_back(visit, form, "Choose what became of the text.", failed=True)
+        return _go_back(visit, form, "Choose what happened to the text.", failed=True)
     try:
         await resolve_text(
             visit.database,

@@ -32,24 +32,24 @@ PROBLEMS = {
     "control": Word(
         "Control characters",
         "warn",
-        "It held a character that cannot be stored; another stands in its place.",
+        "It contained a character that cannot be stored and was replaced.",
     ),
     "time": Word(
         "No time",
         "warn",
-        "The provider told no time, or one that cannot be read: the time of arrival stands here.",
+        "The provider gave no time, or one that cannot be read, so the time of arrival is shown.",
     ),
     "time-ambiguous": Word(
         "Time ambiguous",
         "warn",
-        "It came in the hour that autumn repeats, so its time may be an hour off.",
+        "It arrived in the hour that repeats when clocks go back, so its time may be an hour off.",
     ),
     "no-id": Word(
         "No id",
         "warn",
-        "The provider gave it no id, so a repetition is recognised by its text and time alone.",
+        "The provider gave no id, so repeats are recognised only by text and time.",
     ),
-    "no-source": Word("No sender", "warn", "Nobody knows who sent it, so nobody can answer."),
+    "no-source": Word("No sender", "warn", "The sender is unknown, so nobody can reply."),
     "no-dest": Word("No number", "warn", "The provider did not say which number was texted."),
     "no-msg": Word("No text", "warn", "The forward carried no text."),
     "unknown-number": Word(
@@ -58,39 +58,43 @@ PROBLEMS = {
     "id-reused": Word(
         "Id used twice",
         "warn",
-        "The provider has used its id for another text, too: no rule answers it.",
+        "The provider used the same id for another text, so no rule answers it.",
     ),
-    "repeated": Word("Field repeated", "warn", "A field came more than once; the first counts."),
+    "repeated": Word(
+        "Field repeated", "warn", "A field was sent more than once; the first was used."
+    ),
 }
 
 STATUSES = {
-    OutboundStatus.QUEUED: Word("Queued", meaning="It goes out in a moment."),
+    OutboundStatus.QUEUED: Word("Queued", meaning="It will be sent in a moment."),
     OutboundStatus.HELD: Word("Held", "warn"),
     OutboundStatus.SENDING: Word("Being sent"),
     OutboundStatus.UNCERTAIN: Word(
         "Uncertain",
         "warn",
-        "The provider gave no clear answer: it may or may not have gone out. It is not sent again"
-        " before that is known.",
+        "The provider gave no clear answer: it may or may not have been sent. It is not sent again"
+        " until that is known.",
     ),
-    OutboundStatus.SENT: Word("Sent", "plain", "The provider has it, and tells more when it can."),
+    OutboundStatus.SENT: Word(
+        "Sent", "plain", "Accepted by the provider; delivery not yet confirmed."
+    ),
     OutboundStatus.DELIVERED: Word("Delivered", "good"),
     OutboundStatus.UNDELIVERED: Word("Not delivered", "bad", "The network could not deliver it."),
     OutboundStatus.FAILED: Word("Failed", "bad"),
-    OutboundStatus.EXPIRED: Word("Expired", "bad", "Its time was over before it could go out."),
-    OutboundStatus.CANCELLED: Word("Cancelled", "plain", "It was taken back before it went out."),
+    OutboundStatus.EXPIRED: Word("Expired", "bad", "It could not be sent in time."),
+    OutboundStatus.CANCELLED: Word("Cancelled", "plain", "It was cancelled before it was sent."),
 }
 
 HELD = {
-    "account": "The provider's account cannot send now; it is tried again by itself.",
+    "account": "The provider account cannot send now; Letterbox keeps trying.",
     "configuration": "The call did not reach the provider; Letterbox tries again.",
-    "daily-limit": "The provider's limit for this number is reached; it goes out tomorrow.",
+    "daily-limit": "The number has reached the provider's daily limit; it is sent tomorrow.",
 }
 
 OUTCOMES = {
     Outcome.REPLIED: "Answered by the rule {rule}",
     Outcome.NO_RULE: "No rule answers this",
-    Outcome.COOLDOWN: "Not answered again: the rule {rule} has answered a short while ago",
+    Outcome.COOLDOWN: "Not answered again: the rule {rule} answered a short while ago",
     Outcome.QUIET: "Not answered: another text came within seconds and was answered",
     Outcome.OPTED_OUT: "Not answered: the sender has opted out",
     Outcome.OPT_OUT: "The sender opted out with this text",
@@ -99,7 +103,7 @@ OUTCOMES = {
     Outcome.BUDGET: "Not answered: the sender has had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "Not answered: it arrived too late for an automatic reply",
     Outcome.EXPIRED: "Not answered: the automatic reply could not go out in time",
-    Outcome.UNANSWERABLE: "Not answered: nobody can text this sender back",
+    Outcome.UNANSWERABLE: "Not answered: this sender cannot receive texts",
 }
 
 
@@ -113,8 +117,8 @@ SILENCES = {
     Outcome.BUDGET: "the sender had had as many automatic replies as are allowed",
     Outcome.TOO_OLD: "the text arrived too late",
     Outcome.EXPIRED: "the reply could not go out in time",
-    Outcome.UNANSWERABLE: "nobody can text the sender back",
-    "blank": "the reply was blank once filled",
+    Outcome.UNANSWERABLE: "the sender cannot receive texts",
+    "blank": "the reply was blank after placeholders were filled",
     "id-reused": "the text's id had been used before",
 }
 
@@ -134,9 +138,9 @@ def explain_status(text: OutboundText, now: datetime) -> Word:
     status = OutboundStatus(text.status)
     word = STATUSES[status]
     if status is OutboundStatus.QUEUED and text.schedule_at and text.schedule_at > now:
-        return Word("Scheduled", "plain", "It goes out at its time.")
+        return Word("Scheduled", "plain", "It will be sent at that time.")
     if status is OutboundStatus.SENT and text.schedule_at and text.schedule_at > now:
-        return Word("Scheduled", "plain", "The provider keeps it until its time.")
+        return Word("Scheduled", "plain", "The provider holds it until then.")
     meaning = HELD.get(text.held_reason or "", "") or word.meaning
     reason = _explain_error(text)
     return Word(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
@@ -150,7 +154,7 @@ def explain_outcome(
         return "" if is_handled else "Just arrived"
     if code not in set(Outcome):
         return code
-    rule = f"“{rule_name}”" if rule_name else "that is gone by now"
+    rule = f"“{rule_name}”" if rule_name else "that has since been deleted"
     if code == Outcome.REPLIED and rule_name:
         why = ", and ".join(conditions) or "it answers every text"
         return f"{OUTCOMES[Outcome.REPLIED].format(rule=rule)}: {why}"

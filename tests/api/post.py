@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx2
 
-from app.flows.metrics import Metrics
 from app.flows.send import Sender, SendPolicy
 from app.flows.sync import Checker
 from app.storage.lapses import end_leases
@@ -57,7 +56,7 @@ class Post:
             runtime.database,
             self.provider.client,
             SendPolicy(per_second=1000, concurrency=8, batch=100, zone=LONDON),
-            Metrics(),
+            runtime.metrics,
             on_change=runtime.announce_texts,
             draw=lambda: 1.0,
             now=self.api.clock,
@@ -72,7 +71,7 @@ class Post:
             runtime.database,
             self.provider.client,
             LONDON,
-            Metrics(),
+            runtime.metrics,
             on_change=runtime.announce_texts,
             now=self.api.clock,
         )

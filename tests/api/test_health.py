@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
@@ -63,6 +62,7 @@ async def whole_kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
 # In one group, so that what is drawn for the one database serves the other.
 @pytest.mark.soak
 @pytest.mark.xdist_group("described")
+@pytest.mark.slow
 async def test_answers_are_as_described(whole_kit: Kit) -> None:
     kit = whole_kit
     await kit.forward("1")
@@ -85,6 +85,8 @@ async def test_answers_are_as_described(whole_kit: Kit) -> None:
 @functools.cache  # to draw them takes ten times as long as to ask them
 def draw_calls(document: str) -> list[tuple[Any, Any]]:
     """Some calls of every operation, each with the answers that are described."""
+    import schemathesis  # noqa: PLC0415 it takes a second, on each worker
+
     calls = []
     for result in schemathesis.openapi.from_dict(json.loads(document)).get_all_operations():
         operation = result.ok()  # type: ignore[union-attr]  # an Err would raise here
@@ -96,8 +98,10 @@ def draw_calls(document: str) -> list[tuple[Any, Any]]:
 
 def draw_cases(operation: Any) -> list[Any]:
     """Some calls, as the description allows them and as it does not."""
+    from schemathesis import GenerationMode  # noqa: PLC0415 see above
+
     cases: list[Any] = []
-    for mode in schemathesis.GenerationMode:
+    for mode in GenerationMode:
 
         @settings(
             max_examples=50 if os.environ.get("LETTERBOX_SOAK") == "1" else 3,

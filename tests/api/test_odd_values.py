@@ -118,6 +118,7 @@ async def ask(
     return answer
 
 
+@pytest.mark.slow
 async def test_no_path_query_or_header_breaks_an_endpoint(shared_lone_api: Running) -> None:
     schema = (await shared_lone_api.client.get("/openapi.json")).json()
     for method, path, operation in list_operations(schema):
@@ -136,6 +137,7 @@ async def test_no_path_query_or_header_breaks_an_endpoint(shared_lone_api: Runni
                 await ask(shared_lone_api, method, path, **{name.lower(): value})
 
 
+@pytest.mark.slow
 async def test_no_body_breaks_an_endpoint(shared_lone_api: Running) -> None:
     schema = (await shared_lone_api.client.get("/openapi.json")).json()
     kind = b"application/json"

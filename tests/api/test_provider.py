@@ -1,9 +1,10 @@
 """What programs ask of the provider through this interface, with the simulated one behind it."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -194,8 +195,19 @@ async def test_a_group_is_emptied_and_deleted_whatever_its_name(both: Both) -> N
     [group] = (await both.ask("GET", "/groups", 200))["items"]
     assert group["fields"] == ["old/new friends", "0"]
     await both.ask("DELETE", "/groups/old%2Fnew%20friends", 204)
-    problem = await both.ask("DELETE", "/groups/old%2Fnew%20friends", 422)
-    assert (problem["type"], problem["code"]) == ("/problems/provider-refused", -520)
+    problem = await both.ask("DELETE", "/groups/old%2Fnew%20friends", 404)
+    assert (problem["type"], problem["code"]) == ("/problems/not-found", -520)
+
+
+async def test_to_empty_a_group_by_delete_asks_the_provider_for_nothing(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,x")
+    calls = both.provider.app.simulator.world.calls.counts.copy()
+    for path in ("/groups/x/empty", "/groups/a/b/empty", "/groups/x%2Fempty"):
+        answer = await both.api.call("DELETE", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
+    answer = await both.api.call("POST", "/groups/x")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, OPTIONS")
+    assert both.provider.app.simulator.world.calls.counts == calls
 
 
 async def test_a_user_is_created_and_given_credits(both: Both) -> None:
@@ -235,6 +247,10 @@ def expect(code: int) -> tuple[int, str]:
         return 503, "provider-unavailable"
     if code in {-300, -301, -302, -400}:
         return 502, "provider-unclear"
+    if code in {-503, -509, -520, -521}:
+        return 404, "not-found"
+    if code == -522:
+        return 409, "not-finished"
     return 422, "provider-refused"
 
 
@@ -246,7 +262,7 @@ async def test_every_code_of_the_provider_is_a_problem_with_code_and_text(both: 
         assert (answer.status_code, slug) == expect(code), code
         assert (problem["code"], problem["text"]) == (code, text)
         assert problem["status"] == answer.status_code
-        assert ("retry-after" in answer.headers) == (code == -511)
+        assert ("retry-after" in answer.headers) == (code in {-511, -522})
 
 
 @pytest.mark.parametrize(
@@ -296,7 +312,7 @@ async def test_what_is_done_at_the_provider_is_kept_with_whose_it_was(both: Both
     await both.import_csv(f"Ada,{ADA},,friends\n")
     await both.ask("POST", "/groups/friends/empty", 204)
     await both.ask("DELETE", "/groups/friends", 204)
-    await both.ask("DELETE", "/groups/friends", 422)
+    await both.ask("DELETE", "/groups/friends", 404)
     for path in ("/groups", "/contacts"):
         await both.ask("DELETE", path, 204, params={"confirm": "all"})
     user = {"username": "desk", "password": "s3cret-word", "first_name": "A", "last_name": "B"}
@@ -340,3 +356,152 @@ async def test_a_text_that_was_never_forwarded_is_found_by_hand(both: Both) -> N
     both.api.clock.now += timedelta(days=1)
     for odd in ({"from": "2025-01-01T00:00:00Z"}, {"from": "yesterday"}, {"since": "x"}):
         await both.ask("POST", "/reconcile", 422, json=odd)
+
+
+async def test_more_credits_than_there_are_is_the_callers_mistake(both: Both) -> None:
+    user = {"username": "desk", "password": "s3cret-word", "first_name": "A", "last_name": "B"}
+    user |= {"email": "desk@example.com"}
+    problem = await both.ask("POST", "/users", 422, json=user | {"credits": "5000"})
+    assert (problem["type"], problem["code"]) == ("/problems/provider-refused", -100)
+    await both.ask("POST", "/users", 201, json=user)
+    problem = await both.ask("POST", "/users/desk/credits", 422, json={"quantity": "5000"})
+    assert (problem["type"], problem["code"]) == ("/problems/provider-refused", -100)
+    assert (await both.ask("GET", "/sender", 200))["state"] == "running"
+    assert (await both.ask("POST", "/users/nobody/credits", 404, json={"quantity": 1}))[
+        "code"
+    ] == -509
+
+
+async def test_reports_beyond_those_that_may_be_read_at_once_are_429(both: Both) -> None:
+    exchange = both.provider.client._exchange
+    for _ in range(2):
+        await exchange._handed_on.acquire()
+    exchange._timeouts = replace(exchange._timeouts, connect=0.05)
+    answer = await both.api.call("GET", "/reports/Outbox")
+    assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-requests")
+    assert answer.headers["retry-after"] == "60"
+
+
+async def test_the_providers_own_words_about_any_id(both: Both) -> None:
+    [provider_id] = await both.provider.client.send(HELLO, ADA)
+    assert await both.ask("GET", f"/provider/messages/{provider_id}", 200) == {
+        "provider_id": provider_id,
+        "provider_status": "Pending",
+        "status": "sent",
+    }
+    for path in ("/provider/messages/999999", "/provider/background/999999"):
+        assert (await both.ask("GET", path, 404))["type"] == "/problems/not-found"
+    await both.ask("POST", "/provider/messages/999999/cancel", 404)
+    later = replace(HELLO, schedule_at=START + timedelta(hours=5))
+    [provider_id] = await both.provider.client.send(later, ADA)
+    await both.ask("POST", f"/provider/messages/{provider_id}/cancel", 204)
+    [entry] = (await both.ask("GET", "/audit", 200))["items"]
+    assert (entry["action"], entry["subject"]) == ("provider.cancel", provider_id)
+    assert (await both.ask("GET", "/outbound", 200))["items"] == []
+
+
+async def test_the_messages_of_a_send_to_a_list_are_asked_of_the_provider(both: Both) -> None:
+    sent = await both.provider.client.send_to_list(HELLO, "people", background_ids=True)
+    shown = await both.ask("GET", f"/provider/background/{sent.ids[0]}", 200)
+    assert sorted(each["to"] for each in shown["items"]) == [ADA, GRACE]
+    assert {each["status"] for each in shown["items"]} == {"sent"}
+
+
+USER = {
+    "username": "desk",
+    "password": "s3cret-word",
+    "first_name": "A",
+    "last_name": "B",
+    "email": "desk@example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "action"),
+    [
+        ("POST", "/users", {"json": USER}, "CreateUser"),
+        ("POST", "/users/child/credits", {"json": {"quantity": "1"}}, "UpdateCredits"),
+        ("POST", "/contacts", {"content": f"Eve,{GRACE},", "headers": CSV}, "ImportContactsCSV"),
+        ("DELETE", "/contacts?confirm=all", {}, "DeleteAllContacts"),
+        ("DELETE", "/groups?confirm=all", {}, "DeleteAllGroups"),
+        ("DELETE", "/groups/friends", {}, "DeleteGroup"),
+        ("POST", "/groups/friends/empty", {}, "EmptyGroup"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value[0] != "/" else "",
+)
+async def test_with_an_idempotency_key_the_provider_is_asked_once(
+    both: Both, method: str, path: str, options: dict[str, Any], action: str
+) -> None:
+    await both.import_csv(f"Ada,{ADA},,friends\n")
+    before = both.provider.app.simulator.world.calls.counts.copy()
+    headers = {"Idempotency-Key": "once", **options.pop("headers", {})}
+    first = await both.api.call(method, path, headers=headers, **options)
+    again = await both.api.call(method, path, headers=headers, **options)
+    assert first.is_success, first.text
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers.get("content-type") == first.headers.get("content-type")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    counts = both.provider.app.simulator.world.calls.counts
+    assert sum(counts.values()) - sum(before.values()) == 1
+
+
+async def test_a_key_holds_for_one_request_of_any_kind(both: Both) -> None:
+    key = {"Idempotency-Key": "k"}
+    await both.ask("POST", "/users/child/credits", 204, json={"quantity": "1"}, headers=key)
+    for method, path, body in (
+        ("POST", "/users/child/credits", {"quantity": "2"}),
+        ("POST", "/users/other/credits", {"quantity": "1"}),
+        ("DELETE", "/groups/friends", None),
+        ("POST", "/outbound", {"to": ADA, "source": OUR_NUMBER, "body": "Hello"}),
+    ):
+        problem = await both.ask(method, path, 422, json=body, headers=key)
+        assert problem["type"] == "/problems/idempotency-key-reused"
+    written = b'{ "quantity" :"1"}'
+    headers = key | {"Content-Type": "application/json"}
+    await both.ask("POST", "/users/child/credits", 204, content=written, headers=headers)
+    assert (await both.ask("GET", "/credits", 200))["credits"] == "999.00"
+
+
+async def test_a_refusal_uses_up_no_key(both: Both) -> None:
+    key = {"Idempotency-Key": "k"}
+    await both.ask("POST", "/groups/friends/empty", 404, headers=key)
+    await both.import_csv(f"Ada,{ADA},,friends\n")
+    await both.ask("POST", "/groups/friends/empty", 204, headers=key)
+    await both.ask(
+        "POST", "/users/child/credits", 422, json={"quantity": 0}, headers={"Idempotency-Key": "l"}
+    )
+    await both.ask(
+        "POST", "/users/child/credits", 204, json={"quantity": 1}, headers={"Idempotency-Key": "l"}
+    )
+
+
+async def test_what_may_have_been_done_is_not_done_again(both: Both) -> None:
+    fault = Fault(kind="status", status=500, taken=True, times=1)
+    both.provider.app.simulator.world.faults.add(fault)
+    key = {"Idempotency-Key": "k"}
+    body = {"quantity": "1"}
+    first = await both.ask("POST", "/users/child/credits", 502, json=body, headers=key)
+    again = await both.ask("POST", "/users/child/credits", 502, json=body, headers=key)
+    assert first == again
+    assert first["type"] == "/problems/provider-unclear"
+    assert (await both.ask("GET", "/credits", 200))["credits"] == "999.00"
+
+
+async def test_a_request_that_was_cut_off_is_told_so_and_not_done_again(both: Both) -> None:
+    key = {"Idempotency-Key": "k"}
+    body = {"quantity": "1"}
+    fault = Fault(kind="slow", taken=False, seconds=60, times=1)
+    both.provider.app.simulator.world.faults.add(fault)
+    path = "/users/child/credits"
+    task = asyncio.create_task(both.api.call("POST", path, json=body, headers=key))
+    await asyncio.sleep(0.3)
+    problem = await both.ask("POST", path, 409, json=body, headers=key)
+    assert problem["type"] == "/problems/in-flight"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await both.ask("POST", path, 409, json=body, headers=key)
+    both.api.clock.now += timedelta(minutes=11)
+    problem = await both.ask("POST", path, 502, json=body, headers=key)
+    assert problem["type"] == "/problems/provider-unclear"
+    assert (await both.ask("GET", "/credits", 200))["credits"] == "1000.00"

@@ -215,6 +215,7 @@ def test_the_doctor_warns_of_a_token_in_the_clear(
     assert warning in run("doctor").stdout
 
 
+@pytest.mark.slow
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
     ended = subprocess.run(
@@ -226,6 +227,7 @@ def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path)
     assert "a-wrong-token" not in line
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_stdout_is_one_line(wire: Wire, tmp_path: Path) -> None:
     wire.order("PATCH", "switches", {"filler_rows": 1000}).raise_for_status()
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")
@@ -242,6 +244,7 @@ def test_a_full_disk_behind_stdout_is_one_line(wire: Wire, tmp_path: Path) -> No
         assert (ended.returncode, ended.stderr) == (1, "letterbox: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_an_import_shows_a_person_how_far_it_is(wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text(PEOPLE)
     settings = make_environment(provider_url=f"{wire.url}/api", provider_token="demo-token")

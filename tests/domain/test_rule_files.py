@@ -150,6 +150,7 @@ def test_no_file_takes_long_or_much_memory(text: str, told: str) -> None:
     assert str(caught.value).startswith(told)
 
 
+@pytest.mark.slow
 def test_as_many_rules_as_may_be_can_be_read_again() -> None:
     rules = [replace(FULL, name=f"rule {number}") for number in range(MOST_RULES)]
     assert len(read_rules(write_rules(rules), timezone="UTC")) == MOST_RULES

@@ -92,6 +92,12 @@ class PostgresStore(Store):
     def write_now(self) -> str:
         return "now()"
 
+    def list_processes(self) -> list[str]:
+        """The processes that are registered; none before a service has made the tables."""
+        if "processes" not in self.list_tables():
+            return []
+        return [str(row[0]) for row in self.fetch("SELECT id FROM processes")]
+
     def list_tables(self) -> list[str]:
         rows = self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         return [str(row[0]) for row in rows]

@@ -18,7 +18,7 @@ def test_changes_of_auth_values_and_keys_reach_every_process(
 ) -> None:
     url = postgres_store.url
     with running(tmp_path / "data", database_url=url, processes=2) as service:
-        wait_until(lambda: len(postgres_store.fetch("SELECT id FROM processes")) == 2)
+        wait_until(lambda: len(postgres_store.list_processes()) == 2)
 
         def ask(count: int, message_id: str, auth: str) -> set[int]:
             # Each on a connection of its own: whichever process the kernel gives it to.

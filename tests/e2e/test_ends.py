@@ -42,10 +42,7 @@ def end(service: Service, *signals: signal.Signals) -> tuple[int, float]:
 
 def wait_for_webs(service: Service, store: PostgresStore, count: int) -> list[psutil.Process]:
     wait_until(
-        lambda: (
-            bool(store.fetch("SELECT to_regclass('processes') IS NOT NULL")[0][0])
-            and store.fetch("SELECT count(*) FROM processes") == [(count,)]
-        ),
+        lambda: len(store.list_processes()) == count,
         seconds=START_SECONDS,
         what=service.log,
     )
@@ -64,7 +61,7 @@ def test_every_signal_to_end_ends_all_of_three_web_processes(
         assert len(webs) == 3
         assert all(map(has_ended, webs))
         assert is_free(service.port)
-        assert postgres_store.fetch("SELECT 1 FROM processes") == []
+        assert postgres_store.list_processes() == []
         assert "Traceback" not in service.read_log()
 
 

@@ -63,7 +63,7 @@ def restart_in_place(service: Service) -> None:
 def test_a_signal_restarts_one_process_under_load(
     sqlite_store: SqliteStore, tmp_path: Path
 ) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", launcher=()) as service:
         post_over_restarts(service.port, sqlite_store, lambda: restart_in_place(service))
         assert service.stop() == 0
         assert "Traceback" not in service.read_log()
@@ -73,7 +73,9 @@ def test_a_signal_restarts_one_process_under_load(
 def test_a_signal_restarts_several_processes_under_load(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
-    with running(tmp_path / "data", database_url=postgres_store.url, processes=2) as service:
+    with running(
+        tmp_path / "data", database_url=postgres_store.url, processes=2, launcher=()
+    ) as service:
         wait_until(lambda: len(list_webs(service)) == 2)
         before = len(service.list_processes())
         post_over_restarts(service.port, postgres_store, lambda: restart_in_place(service))
@@ -103,7 +105,7 @@ def test_a_service_whose_socket_is_held_restarts_under_load(
 
 def test_a_request_on_a_connection_that_looks_idle_is_answered_at_the_end(tmp_path: Path) -> None:
     with (
-        running(tmp_path / "data") as service,
+        running(tmp_path / "data", launcher=()) as service,
         closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as proxy,
     ):
         for number in range(3):
@@ -122,7 +124,7 @@ def test_a_request_on_a_connection_that_looks_idle_is_answered_at_the_end(tmp_pa
 
 
 def test_a_connection_that_stays_idle_delays_the_end_by_little(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", launcher=()) as service:
         idle = socket.create_connection(("127.0.0.1", service.port))
         began = time.monotonic()
         assert service.stop() == 0
@@ -133,7 +135,7 @@ def test_a_connection_that_stays_idle_delays_the_end_by_little(tmp_path: Path) -
 
 def test_a_stop_wins_over_a_restart(tmp_path: Path) -> None:
     for signals in ([RESTART_SIGNAL, signal.SIGTERM], [signal.SIGTERM, RESTART_SIGNAL]):
-        with running(tmp_path / "data") as service:
+        with running(tmp_path / "data", launcher=()) as service:
             # It keeps the end from being over before the second signal.
             with socket.create_connection(("127.0.0.1", service.port)):
                 for number in signals:
@@ -144,7 +146,7 @@ def test_a_stop_wins_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_restart_that_is_asked_for_again_and_again_is_one(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", launcher=()) as service:
         identity = service.process.pid
         for _ in range(20):
             service.process.send_signal(RESTART_SIGNAL)
@@ -157,7 +159,7 @@ def test_a_restart_that_is_asked_for_again_and_again_is_one(tmp_path: Path) -> N
 
 
 def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
-    with running(tmp_path / "data", inbound_auth=None) as service:
+    with running(tmp_path / "data", inbound_auth=None, launcher=()) as service:
         assert service.forward("1", auth="another-value").status == 403
         (tmp_path / ".env").write_text("LETTERBOX_INBOUND_AUTH=another-value\n")
         restart_in_place(service)
@@ -173,7 +175,7 @@ def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
 def test_a_restart_comes_about_while_the_database_hangs(
     durable_store: PostgresStore, tmp_path: Path
 ) -> None:
-    with running(tmp_path / "data", database_url=durable_store.url) as service:
+    with running(tmp_path / "data", database_url=durable_store.url, launcher=()) as service:
         assert service.forward("1").status == 200
         durable_store.server.pause()
         assert service.forward("2").status == 200

@@ -17,7 +17,7 @@ def test_changes_of_rules_hold_in_every_process(
     file.write_text(RULES)
     count = 0
     with running(tmp_path / "data", database_url=url, processes=2) as service:
-        wait_until(lambda: len(postgres_store.fetch("SELECT id FROM processes")) == 2)
+        wait_until(lambda: len(postgres_store.list_processes()) == 2)
 
         def hear() -> set[str]:
             """What became of a few texts, each from somebody else."""

@@ -66,7 +66,7 @@ def test_a_process_that_dies_is_replaced_and_its_spool_stored(
 ) -> None:
     with running(tmp_path / "data", database_url=durable_store.url, processes=2) as service:
         # Both are up once both have noted themselves.
-        wait_until(lambda: durable_store.fetch("SELECT count(*) FROM processes") == [(2,)])
+        wait_until(lambda: len(durable_store.list_processes()) == 2)
         with sending(service.port, senders=32) as load:
             load.wait_for(100)
             durable_store.server.stop("immediate")
@@ -114,8 +114,8 @@ def test_a_full_disk_stops_no_process_while_the_database_is_well(
 ) -> None:
     data = small_disk.path
     with running(data, database_url=postgres_store.url, processes=2) as service:
-        wait_until(lambda: len(postgres_store.fetch("SELECT id FROM processes")) == 2)
-        first = set(postgres_store.fetch("SELECT id FROM processes"))
+        wait_until(lambda: len(postgres_store.list_processes()) == 2)
+        first = set(postgres_store.list_processes())
         small_disk.fill()
         with sending(service.port, senders=16) as load:
             load.wait_for(300)
@@ -125,7 +125,7 @@ def test_a_full_disk_stops_no_process_while_the_database_is_well(
         # One that starts now lives, too.
         list_webs(service)[0].kill()
         wait_until(
-            lambda: bool(set(postgres_store.fetch("SELECT id FROM processes")) - first),
+            lambda: bool(set(postgres_store.list_processes()) - first),
             what=service.log,
         )
         with sending(service.port, senders=16, name="more") as load:

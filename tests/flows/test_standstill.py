@@ -244,6 +244,7 @@ async def test_a_look_alone_that_fails_stops_nothing(outbox: Outbox, answer: Ans
     assert (await outbox.database.read(get_sender)).state == "running"
 
 
+@pytest.mark.slow
 async def test_a_text_that_is_turned_away_for_what_it_says_keeps_no_other_waiting(
     outbox: Outbox,
 ) -> None:

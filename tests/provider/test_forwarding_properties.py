@@ -137,6 +137,7 @@ def test_an_ordinary_forward_goes_the_short_way() -> None:
 
 @often
 @given(query=params, body=params, auth_name=auth_names, place=st.integers(0, 16))
+@pytest.mark.slow
 def test_every_parameter_of_a_form_is_in_raw_and_auth_is_not(
     query: list[tuple[bytes, bytes]],
     body: list[tuple[bytes, bytes]],
@@ -163,6 +164,7 @@ def test_every_parameter_of_a_form_is_in_raw_and_auth_is_not(
     auth_name=auth_names,
     place=st.integers(0, 16),
 )
+@pytest.mark.slow
 def test_every_part_of_a_multipart_body_is_in_raw_and_auth_is_not(
     pairs: list[tuple[bytes, bytes]], auth_name: bytes, place: int
 ) -> None:

@@ -348,6 +348,7 @@ async def _measure_peak(rows: int) -> int:
 
 
 @pytest.mark.soak
+@pytest.mark.slow
 async def test_long_report_takes_no_more_memory_than_a_short_one() -> None:
     rows = 1_000_000 if os.environ.get("LETTERBOX_SOAK") == "1" else 100_000
     short = await _measure_peak(2_000)

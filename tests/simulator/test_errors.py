@@ -105,7 +105,7 @@ def test_cause_behind_a_switch_is_answered_with_its_code(played: Played, code: i
 def test_magic_number_is_refused_with_its_last_three_digits(played: Played, code: int) -> None:
     assert played.send(f"447700900{-code}") == str(code)
     assert played.world.outgoing.texts == []
-    assert played.ask("CheckCredits") == "1,000.00"
+    assert played.ask("CheckCredits") == "1000.00"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_changed_password_makes_the_old_token_unknown(played: Played) -> None:
     assert account is not None
     account.token = "new-token"
     assert played.ask("CheckCredits") == "-501"
-    assert played.ask("CheckCredits", token="new-token") == "1,000.00"
+    assert played.ask("CheckCredits", token="new-token") == "1000.00"
 
 
 def test_source_type_decides_how_a_source_is_read(played: Played) -> None:

@@ -167,7 +167,7 @@ PROOFS: dict[str, Proof] = {
         '{"error":"-521","message":"Unknown Background SendID"}',
         "-521\nUnknown Background Send ID",
     ),
-    "content_type": Proof("text/plain", credits_by_http, (HTML, b"1,000.00"), (PLAIN, b"1,000.00")),
+    "content_type": Proof("text/plain", credits_by_http, (HTML, b"1000.00"), (PLAIN, b"1000.00")),
     "charset": Proof(
         "windows-1252",
         contacts_by_http,
@@ -176,9 +176,15 @@ PROOFS: dict[str, Proof] = {
     ),
     "trailing_newline": Proof(True, refusal_by_http, (200, b"-502"), (200, b"-502\n")),
     "error_status": Proof(400, refusal_by_http, (200, b"-502"), (400, b"-502")),
-    "maintenance": Proof(True, ask("CheckCredits"), "1,000.00", "-511"),
+    "maintenance": Proof(True, ask("CheckCredits"), "1000.00", "-511"),
     "magic_numbers": Proof(False, send("447700900412"), "-412", "3509592"),
-    "credits_comma": Proof(False, ask("CheckCredits"), "1,000.00", "1000.00"),
+    "credits_comma": Proof(True, ask("CheckCredits"), "1000.00", "1,000.00"),
+    "zero_unsets_messages": Proof(
+        True,
+        ask("CheckMessageStatus", MessageID="1", ShowErrorMessage="0"),
+        "-503\nUnknown Message ID",
+        "-503",
+    ),
     "request_zone": Proof("UTC", hour_of_summer_schedule, 11, 12),
     "validity_required": Proof(True, send(), "3509592", "-405"),
     "blank_source_code": Proof(-403, send(source=" "), "-518", "-403"),
@@ -194,10 +200,10 @@ PROOFS: dict[str, Proof] = {
     "daily_limit": Proof(1, send_twice, ("3509592", "3509593"), ("3509592", "-411")),
     "foreign_cost": Proof("7.5", credits_after_sending_abroad, "998.00", "992.50"),
     "cancel_refunds": Proof(
-        False, schedule_and_cancel, ("1", "-503", "1,000.00"), ("1", "-503", "999.00")
+        False, schedule_and_cancel, ("1", "-503", "1000.00"), ("1", "-503", "999.00")
     ),
     "cancelled_status": Proof(
-        "Cancelled", schedule_and_cancel, ("1", "-503", "1,000.00"), ("1", "Cancelled", "1,000.00")
+        "Cancelled", schedule_and_cancel, ("1", "-503", "1000.00"), ("1", "Cancelled", "1000.00")
     ),
     "background_threshold": Proof(1, small_background, False, True),
     "background_per_second": Proof(1000, background_after_two_seconds, True, False),

@@ -134,6 +134,7 @@ def read_sqlite(path: Path) -> tuple[str, set[str]]:
         return revision, {name for (name,) in tables}
 
 
+@pytest.mark.slow
 async def test_a_migration_that_is_killed_leaves_the_old_file_and_the_next_start_carries_on(
     tmp_path: Path,
 ) -> None:

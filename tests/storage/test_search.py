@@ -109,6 +109,7 @@ async def filled(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 async def test_every_filter_finds_what_a_plain_look_finds(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

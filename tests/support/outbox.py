@@ -74,6 +74,7 @@ class Outbox:
     seconds: list[float]
     changes: list[str] = field(default_factory=list)
     policy: SendPolicy = RUNNING
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def world(self) -> Any:
@@ -95,7 +96,7 @@ class Outbox:
             self.database,
             self.client,
             replace(self.policy, **changes),
-            Metrics(),
+            self.metrics,
             on_change=lambda: self.changes.append("rung"),
             draw=lambda: 1.0,
             now=self.now,
@@ -107,7 +108,7 @@ class Outbox:
             self.database,
             self.client,
             LONDON,
-            Metrics(),
+            self.metrics,
             on_change=lambda: self.changes.append("rung"),
             now=self.now,
         )
@@ -124,7 +125,7 @@ class Outbox:
             LONDON,
             "GB",
             proof_seconds,
-            Metrics(),
+            self.metrics,
             on_change=lambda: self.changes.append("rung"),
             now=self.now,
         )
@@ -161,7 +162,7 @@ class Outbox:
             self.database,
             client or self.client,
             Decimal(50),
-            Metrics(),
+            self.metrics,
             on_change=lambda: self.changes.append("rung"),
             now=self.now,
         )

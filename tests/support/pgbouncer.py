@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.debian import find_program
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import MEMORY, PostgresServer
 from tests.support.postgres_place import find_account
 from tests.support.service import find_free_port
 
@@ -38,7 +38,7 @@ def pooling(
     # It does not run as root, and must come through to its files.
     for parent in folder.parents:
         with contextlib.suppress(PermissionError):
-            if parent != Path("/") and str(parent).startswith("/tmp/"):
+            if str(parent).startswith(("/tmp/", f"{MEMORY}/")):
                 parent.chmod(parent.stat().st_mode | 0o011)
     process = subprocess.Popen(
         [find_program("pgbouncer"), "-q", settings],

@@ -308,7 +308,7 @@ def running_postgres(
 
 def _base_settings(durable: bool) -> dict[str, str]:
     kept = "on" if durable else "off"
-    return {
+    settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
         "shared_buffers": "64MB",
@@ -318,6 +318,8 @@ def _base_settings(durable: bool) -> dict[str, str]:
         "fsync": kept,
         "full_page_writes": kept,
     }
+    # Databases that live for a moment are not worth the care.
+    return settings if durable else settings | {"autovacuum": "off", "jit": "off"}
 
 
 def _environment() -> dict[str, str]:

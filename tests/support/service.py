@@ -9,16 +9,19 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+
+from tests.support.starter import LETTERBOX as LETTERBOX
+from tests.support.starter import Forked, share_starter
 
 # Becomes what its later arguments name, as systemd does with the sockets of a .socket unit.
 HAND_OVER = """
@@ -29,7 +32,6 @@ for number, descriptor in enumerate(descriptors):
 os.environ |= {"LISTEN_FDS": str(len(descriptors)), "LISTEN_PID": str(os.getpid())}
 os.execv(command[0], command)
 """
-LETTERBOX = Path(sys.executable).with_name("letterbox")
 AUTH = "an-auth-value-of-the-tests"
 API_KEY = "an-api-key-of-the-tests-with-32-characters"
 SENDER = "447700900123"
@@ -60,7 +62,7 @@ class Answer:
 class Service:
     """One `letterbox` process, its output kept in `log`."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     port: int
     folder: Path
     log: Path
@@ -179,36 +181,29 @@ def running(
     *arguments: str,
     wait: bool = True,
     port: int | None = None,
-    launcher: Sequence[str] = (),
+    launcher: Sequence[str] | None = None,
     listeners: Sequence[socket.socket] = (),
     **settings: Any,
 ) -> Iterator[Service]:
     """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end.
 
-    `launcher` is a command that becomes what its arguments name. `listeners` are handed over.
+    `launcher` is a command that becomes what its arguments name; an empty one starts the command
+    from its file, not from a process that has imported it (see tests/support/starter.py).
+    `listeners` are handed over.
     """
     if listeners:
         port = listeners[0].getsockname()[1] if listeners[0].family == socket.AF_INET else 0
         # Out of the way of the numbers that they are to have.
         given = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in listeners]
-        launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *launcher)
+        launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *(launcher or ()))
     else:
         port, given = port or find_free_port(), []
     folder.mkdir(exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     environment = make_environment(**({"data_dir": folder, "port": port} | settings))
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*launcher, LETTERBOX, *(arguments or ("serve",))],
-            env=environment,
-            # Not in `folder`, for a mount that is somebody's place cannot be unmounted.
-            cwd=folder.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=given,
-            # All that it leaves behind can be found and ended.
-            start_new_session=True,
+        process = _start(
+            arguments or ("serve",), folder.parent, environment, output, launcher, given=given
         )
     for each in given:
         os.close(each)
@@ -221,16 +216,52 @@ def running(
         _end(process)
 
 
-def run_command(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """`letterbox` with these arguments, run to its end (60 s at most)."""
-    return subprocess.run(
-        [LETTERBOX, *arguments],
-        env=make_environment(**({"data_dir": folder} | settings)),
-        cwd=folder.parent,
+def run_command(
+    folder: Path, *arguments: str, from_file: bool = False, **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """`letterbox` with these arguments, run to its end (60 s at most).
+
+    `from_file` as with an empty `launcher` of `running`.
+    """
+    environment = make_environment(**({"data_dir": folder} | settings))
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = _start(
+            arguments, folder.parent, environment, stdout, () if from_file else None, stderr
+        )
+        try:
+            status = process.wait(START_SECONDS)
+        finally:
+            process.kill()
+        stdout.seek(0)
+        stderr.seek(0)
+        printed = stdout.read().decode(), stderr.read().decode()
+    return subprocess.CompletedProcess(arguments, status, *printed)
+
+
+def _start(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdout: IO[bytes],
+    launcher: Sequence[str] | None,
+    stderr: IO[bytes] | None = None,
+    given: Sequence[int] = (),
+) -> subprocess.Popen[bytes] | Forked:
+    """In that folder: not in DATA_DIR, for a mount that is somebody's place cannot be unmounted."""
+    stderr = stderr or stdout
+    if launcher is None:
+        outputs = stdout.fileno(), stderr.fileno()
+        return share_starter().start(arguments, folder, environment, *outputs)
+    return subprocess.Popen(
+        [*launcher, LETTERBOX, *arguments],
+        env=environment,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=given,
+        # All that it leaves behind can be found and ended.
+        start_new_session=True,
     )
 
 
@@ -258,7 +289,7 @@ def wait_until(
         time.sleep(0.03)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | Forked) -> None:
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

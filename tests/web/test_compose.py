@@ -41,7 +41,7 @@ async def list_texts(visitor: Visitor) -> list[tuple[str, str]]:
 
 async def test_nothing_goes_before_it_was_looked_at(clerk: Visitor) -> None:
     page = await look(clerk)
-    assert "Look before it goes" in page
+    assert "Check before sending" in page
     assert "about 1 credit" in page
     assert await list_texts(clerk) == []
     page = await clerk.submit("/new/send", read_hidden(page))
@@ -59,7 +59,7 @@ async def test_a_form_that_is_sent_twice_goes_once(clerk: Visitor) -> None:
 
 async def test_many_numbers_are_written_as_people_write_them(clerk: Visitor) -> None:
     page = await look(clerk, to="07700 900011,+44 7700 900012\n447700900011; 07700900013")
-    assert "Send it to 3 numbers" in page
+    assert "Send to 3 numbers" in page
     assert "about 3 credits" in page
     await clerk.submit("/new/send", read_hidden(page))
     assert [to for to, _ in await list_texts(clerk)] == [ADA, GRACE, "447700900013"]
@@ -107,7 +107,7 @@ async def test_a_list_or_group_is_sent_to_by_name(clerk: Visitor, kind: str) -> 
 
 async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> None:
     page = await look(clerk, schedule_at="2026-06-02T10:00", schedule_by="provider")
-    assert "kept by the provider" in page
+    assert "held by the provider" in page
     await clerk.submit("/new/send", read_hidden(page))
     [text] = (await clerk.running.read("/outbound"))["items"]
     assert text["schedule_at"] == "2026-06-02T09:00:00.000000Z"
@@ -146,4 +146,4 @@ async def test_it_can_be_changed_after_the_look(clerk: Visitor) -> None:
 
 
 async def test_it_says_beforehand_that_nothing_can_be_sent(lone_visitor: Visitor) -> None:
-    assert "LETTERBOX_PROVIDER_TOKEN" in await lone_visitor.read("/new")
+    assert "No provider account" in await lone_visitor.read("/new")

@@ -35,7 +35,7 @@ async def list_audited(clerk: Visitor) -> list[dict[str, Any]]:
 async def count_contacts(clerk: Visitor) -> int:
     """Those of the address book, once the import is done."""
     async with asyncio.timeout(10):
-        while "Done:" not in await clerk.read("/contacts/imports/1"):  # noqa: ASYNC110 a page rings no bell
+        while " imported" not in await clerk.read("/contacts/imports/1"):  # noqa: ASYNC110 a page rings no bell
             await asyncio.sleep(0.01)
     return len((await clerk.running.read("/contacts"))["items"])
 
@@ -65,3 +65,33 @@ async def test_each_showing_of_the_form_has_a_name_that_an_error_keeps(clerk: Vi
     answer = await clerk.post(PATH, {"csv": " ", "once": "a-nonce"})
     assert answer.status_code == 422
     assert 'name="once" value="a-nonce"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/contacts/csv",
+        "/outbox/csv",
+        "/opt-outs/csv",
+        "/audit/csv",
+        "/reports/csv?type=Outbox&from=2026-06-01&to=2026-06-02",
+    ],
+)
+async def test_a_file_says_that_it_is_utf_8_as_spreadsheets_want_it(
+    clerk: Visitor, path: str
+) -> None:
+    saved = await clerk.get(path)
+    assert saved.status_code == 200, saved.text
+    assert saved.content.startswith(b"\xef\xbb\xbf")
+    assert saved.content.count(b"\xef\xbb\xbf") == 1
+
+
+async def test_the_contacts_that_were_saved_can_be_imported_as_they_are(clerk: Visitor) -> None:
+    await clerk.post(PATH, FORM)
+    assert await count_contacts(clerk) == 1
+    saved = (await clerk.get("/contacts/csv")).content.decode()
+    again = {"csv": saved, "once": "another", "duplicates": "overwrite"}
+    answer = await clerk.post(PATH, again)
+    assert answer.status_code == 303, answer.text
+    await clerk.read(answer.headers["location"])
+    assert await count_contacts(clerk) == 1

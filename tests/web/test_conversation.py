@@ -142,7 +142,7 @@ async def test_opening_marks_as_read_what_is_seen_and_nothing_else(clerk: Visito
 async def test_a_reply_is_queued_once_however_often_its_form_comes(clerk: Visitor) -> None:
     form = {"body": "Yes, we\u2019re open", "once": "a-nonce"}
     page = await clerk.submit(f"{PATH}/reply", form)
-    assert "Queued: it goes out in a moment." in page
+    assert "Queued: it will be sent in a moment." in page
     await clerk.submit(f"{PATH}/reply", form)
     assert list_thread(await clerk.read(PATH)) == ["Are you open?", "Yes, we\u2019re open"]
     await clerk.submit(f"{PATH}/reply", form | {"body": "And on Sunday, too"})
@@ -184,7 +184,7 @@ async def test_a_reply_can_wait_for_its_time_and_be_cancelled(clerk: Visitor) ->
     assert "Scheduled" in page
     assert 'datetime="2026-06-02T09:00:00Z"' in page
     page = await clerk.submit("/texts/1/cancel", {"next": PATH})
-    assert "Cancelled: it does not go out." in page
+    assert "Cancelled: it will not be sent." in page
     assert await read_statuses(clerk) == ["cancelled"]
     await change_outbound(clerk, status="delivered")
     page = await clerk.submit("/texts/1/cancel", {"next": PATH})
@@ -200,8 +200,8 @@ async def test_a_reply_can_wait_for_its_time_and_be_cancelled(clerk: Visitor) ->
             ["Failed", "Invalid Destination Address (code -401)."],
         ),
         ({"status": "held", "held_reason": "account"}, ["Held", "account cannot send now"]),
-        ({"status": "held", "held_reason": "daily-limit"}, ["Held", "goes out tomorrow"]),
-        ({"status": "uncertain"}, ["Uncertain", "may or may not have gone out", "Settle it"]),
+        ({"status": "held", "held_reason": "daily-limit"}, ["Held", "sent tomorrow"]),
+        ({"status": "uncertain"}, ["Uncertain", "may or may not have been sent", "do not resend"]),
         ({"status": "undelivered"}, ["Not delivered"]),
         ({"status": "expired"}, ["Expired"]),
         ({"status": "sending"}, ["Being sent"]),
@@ -249,7 +249,7 @@ async def test_an_uncertain_text_is_settled_by_a_persons_word(
     await write(clerk, "Hello")
     await change_outbound(clerk, status="uncertain")
     refused = await clerk.submit("/texts/1/resolve", {"next": PATH})
-    assert "Choose what became of the text." in refused
+    assert "Choose what happened to the text." in refused
     page = await clerk.submit("/texts/1/resolve", {"next": PATH, "outcome": outcome})
     assert 'class="note done"' in page
     assert await read_statuses(clerk) == [status]
@@ -282,7 +282,7 @@ async def test_the_sender_can_be_opted_out_and_back_in(clerk: Visitor) -> None:
     assert f"{ADA} has opted out of texts" in answer.text
     await clerk.submit(f"{PATH}/reply", {"body": "As you asked", "force": "on"})
     page = await clerk.submit(f"{PATH}/opt-out", {"in": "1"})
-    assert "Allowed" in page
+    assert "Opt back in" not in page
 
 
 async def test_a_sender_whom_nobody_can_text_has_no_reply_box(lone_visitor: Visitor) -> None:
@@ -321,7 +321,7 @@ async def test_problems_are_explained_with_the_request_one_click_away(
 
 async def test_a_text_is_read_again_for_rules_that_are_new(clerk: Visitor) -> None:
     page = await clerk.submit("/messages/1/replay")
-    assert "Read again: no rule answers it anew." in page
+    assert "Reprocessed: no rule answers it anew." in page
     await clerk.running.send("POST", "/rules", {"name": "All", "reply": "Yes"})
     await clerk.receive(hear(2, "Hello?", raw=RAW, arrived_at=NOW))
     await clerk.submit("/messages/2/replay")

@@ -27,7 +27,7 @@ pytestmark = IN_BROWSER
 PAGES = {
     "/": "Inbox",
     "/conversations/{id:int}": "+44 7700 900031",
-    "/messages/{id:int}": "A text as it came",
+    "/messages/{id:int}": "Original message",
     "/new": "New message",
     "/outbox": "Outbox",
     "/outbox/{id:int}": "Text to +44 7700 900032",
@@ -50,7 +50,7 @@ PAGES = {
     "/groups/delete-all": "Delete all groups?",
     "/reports": "The provider's reports",
     "/alerts": "Alerts",
-    "/refusals": "Refused forwards",
+    "/refusals": "Rejected requests",
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",
     "/audit": "Audit trail",
@@ -94,7 +94,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         await tab.page.goto("/contacts/import")
         await tab.page.fill("#csv", "Ada Lovelace,447700900011,ada@example.com,customers\nNobody,x")
         await tab.page.click("main .primary")
-        await expect(tab.page.get_by_text("1 of 2 lines are contacts now")).to_be_visible()
+        await expect(tab.page.get_by_text("1 of 2 imported")).to_be_visible()
         shown = urlsplit(tab.page.url).path
     return {
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",

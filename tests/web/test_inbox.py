@@ -150,9 +150,9 @@ async def test_people_are_looked_for_among_a_bounded_number_of_conversations(
 
 
 async def test_an_empty_inbox_says_what_will_come(lone_visitor: Visitor) -> None:
-    assert "Each text that the provider forwards appears here" in await lone_visitor.read("/")
+    assert "Texts appear here" in await lone_visitor.read("/")
     assert "All read" in await lone_visitor.read("/?view=unread")
-    assert "Every text that came in was in order" in await lone_visitor.read("/?view=problems")
+    assert "No received text had a problem" in await lone_visitor.read("/?view=problems")
 
 
 async def test_a_refused_forward_to_our_number_shows_on_the_inbox_and_the_overview(

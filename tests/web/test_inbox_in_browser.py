@@ -98,7 +98,7 @@ async def test_keys_walk_the_list_open_reply_and_search(desk: Desk, office: Offi
         await page.keyboard.press("Escape")
         await page.keyboard.press("?")
         await expect(page.get_by_role("dialog")).to_be_visible()
-        await page.get_by_label("Use these keys").uncheck()
+        await page.get_by_label("Use keyboard shortcuts").uncheck()
         await page.get_by_role("button", name="Close").click()
         await page.goto(f"/?number={KEYS}")
         await page.keyboard.press("j")

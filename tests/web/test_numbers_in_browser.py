@@ -20,7 +20,7 @@ async def add(page: Page, number: str, label: str = "Front desk") -> str:
     await page.goto("/numbers")
     await page.fill("#number", number)
     await page.fill("#label", label)
-    await page.click("text=Add it")
+    await page.get_by_role("button", name="Add number").click()
     return await page.input_value("#auth-value")
 
 
@@ -45,7 +45,7 @@ async def test_an_auth_value_is_shown_once(desk: Desk, scripts: bool) -> None:
         assert len(await add(tab.page, number)) > 40
         await tab.page.goto(f"/numbers/{number}")
         await expect(tab.page.locator("#auth-value")).to_have_count(0)
-        await expect(tab.page.get_by_text("was shown when it was made")).to_be_visible()
+        await expect(tab.page.get_by_text("was shown when it was created")).to_be_visible()
 
 
 async def test_without_scripts_a_number_turns_green_when_the_page_is_loaded_again(
@@ -54,7 +54,7 @@ async def test_without_scripts_a_number_turns_green_when_the_page_is_loaded_agai
     number = "447700900024"
     async with desk.open(scripts=False) as tab:
         value = await add(tab.page, number)
-        await expect(tab.page.get_by_text("Then load this page again")).to_be_visible()
+        await expect(tab.page.get_by_text("Then reload this page")).to_be_visible()
         office.receive(PERSON, number, "Hello", auth=value)
         await tab.page.goto(f"/numbers/{number}")
         for _ in range(20):
@@ -76,7 +76,7 @@ async def test_a_wrong_auth_value_is_shown_with_what_to_do(desk: Desk, office: O
         row = tab.page.locator("#refused tbody tr")
         await expect(row).to_contain_text("Its auth value is not one of ours: paste the number's")
         await expect(tab.page.locator("#arrival")).to_contain_text(WAITING)
-        await tab.page.click("text=All of this number")
+        await tab.page.click("text=All for this number")
         await expect(tab.page.locator("tbody tr")).to_have_count(1)
 
 
@@ -85,12 +85,12 @@ async def test_a_rotation_shows_the_new_value_and_keeps_the_old_for_a_while(desk
         page = tab.page
         first = await add(page, "447700900026")
         await page.select_option("#overlap", "3600")
-        await page.click("text=Make a new auth value")
+        await page.click("text=Create a new auth value")
         second = await page.input_value("#auth-value")
         assert second != first
         values = page.locator("tbody").last.locator("tr")
         await expect(values).to_have_count(2)
-        await expect(values.first).to_contain_text("not by itself")
+        await expect(values.first).to_contain_text("never")
         await page.goto(page.url)
         assert page.url.endswith("/numbers/447700900026")
 
@@ -101,12 +101,12 @@ async def test_what_is_wrong_stands_beside_its_field_and_input_is_kept(desk: Des
         await page.goto("/numbers")
         await page.fill("#number", "12")
         await page.fill("#label", "Bar")
-        await page.click("text=Add it")
+        await page.get_by_role("button", name="Add number").click()
         await expect(page.locator("#number-error")).to_contain_text("Not a full phone number")
         assert await page.get_attribute("#number", "aria-describedby") == "number-hint number-error"
         assert await page.input_value("#label") == "Bar"
         await page.fill("#number", "447700900027")
-        await page.click("text=Add it")
+        await page.get_by_role("button", name="Add number").click()
         await page.fill("[id='merge_field_names.1']", "not a name")
         await page.fill("#opt_out_reply", "Bye")
         await page.click("text=Save")
@@ -124,7 +124,7 @@ async def test_a_number_twice_is_told_beside_the_field(desk: Desk) -> None:
         await add(tab.page, "447700900028")
         await tab.page.goto("/numbers")
         await tab.page.fill("#number", "+44 7700 900028")
-        await tab.page.click("text=Add it")
+        await tab.page.get_by_role("button", name="Add number").click()
         await expect(tab.page.locator("#number-error")).to_contain_text("configured already")
 
 
@@ -135,7 +135,7 @@ async def test_a_number_is_removed_only_after_a_question(desk: Desk, scripts: bo
         await add(tab.page, number)
         await tab.page.click("text=Remove the number…")
         await expect(tab.page.locator("h1")).to_contain_text("Remove")
-        await tab.page.click("text=Remove it")
+        await tab.page.get_by_role("button", name="Remove", exact=True).click()
         await expect(tab.page.locator(".note.done").first).to_contain_text("is removed")
         await expect(tab.page.locator(f"a[href='/numbers/{number}']")).to_have_count(0)
 
@@ -155,7 +155,7 @@ async def test_the_generated_value_can_be_shown_and_one_that_was_set_cannot(
 ) -> None:
     async with desk.open() as tab:
         await tab.page.goto("/numbers")
-        await expect(tab.page.get_by_text("is shown nowhere")).to_be_visible()
+        await expect(tab.page.get_by_text("is never shown")).to_be_visible()
     async with bare_desk.open() as tab:
         await tab.page.goto("/numbers")
         await tab.page.click("text=Show the auth value")

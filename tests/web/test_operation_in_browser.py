@@ -32,11 +32,11 @@ async def test_sending_is_paused_with_a_reason_and_goes_on(desk: Desk, scripts: 
         await expect(sending).to_contain_text("Running")
         await page.click("text=Pause…")
         await page.fill("#reason", "the price list is wrong")
-        await page.click("text=Pause it")
+        await page.get_by_role("button", name="Pause", exact=True).click()
         await expect(sending).to_contain_text("Paused")
         await expect(sending).to_contain_text("the price list is wrong")
         await expect(sending).to_contain_text("Grace")
-        await page.click("text=Send again")
+        await page.click("text=Resume sending")
         await expect(sending).to_contain_text("Running")
 
 
@@ -93,15 +93,15 @@ async def test_a_key_is_shown_once_works_and_is_revoked(
         await page.goto("/keys")
         await page.fill("#name", name)
         await page.check("text=messages:read")
-        await page.click("text=Make it")
+        await page.click("text=Create key")
         key = await page.input_value("#new-key")
         assert office.service.call("/messages", key=key).status == 200
         assert office.service.call("/numbers", key=key).status == 403
         await page.goto("/keys")
         await expect(page.locator("#new-key")).to_have_count(0)
         await page.get_by_role("link", name=f"Revoke {name}").click()
-        await page.click("text=Revoke it")
-        await expect(page.get_by_text(f"The key {name} opens nothing any more.")).to_be_visible()
+        await page.get_by_role("button", name="Revoke", exact=True).click()
+        await expect(page.get_by_text(f"The key {name} has been revoked.")).to_be_visible()
         assert office.service.call("/messages", key=key).status == 401
 
 
@@ -110,8 +110,8 @@ async def test_a_key_needs_a_name_and_a_scope(desk: Desk) -> None:
         page = tab.page
         await page.goto("/keys")
         await page.fill("#name", "shop")
-        await page.click("text=Make it")
-        await expect(page.locator("#scopes-error")).to_have_text("Choose what the key opens")
+        await page.click("text=Create key")
+        await expect(page.locator("#scopes-error")).to_have_text("Choose at least one permission")
         assert await page.input_value("#name") == "shop"
 
 
@@ -125,18 +125,18 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         await page.goto("/opt-outs")
         await page.fill("#number", "12")
         await page.fill("#text", "asked on the phone")
-        await page.click("text=Opt it out")
+        await page.get_by_role("button", name="Add opt-out").click()
         await expect(page.locator("#number-error")).to_contain_text("Not a full phone number")
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
-        await page.click("text=Opt it out")
+        await page.get_by_role("button", name="Add opt-out").click()
         await expect(page.get_by_text(f"{number} gets no texts any more.")).to_be_visible()
         assert f"{number},person,asked on the phone" in await save(tab, "Save as CSV")
         await page.fill("#q", written)
         await page.get_by_role("button", name="Look up").click()
         await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.locator("tbody tr")).to_contain_text("by a colleague: asked on the phone")
-        await page.get_by_role("button", name="Bring back").click()
+        await page.get_by_role("button", name="Remove opt-out").click()
         await expect(page.get_by_text(f"{number} may be texted again.")).to_be_visible()
 
 
@@ -155,7 +155,7 @@ async def test_an_alert_appears_by_itself_with_what_to_do(
     async with bare_desk.open() as tab:
         page = tab.page
         await page.goto("/alerts")
-        await expect(page.get_by_text("No alert is open")).to_be_visible()
+        await expect(page.get_by_text("No open alerts")).to_be_visible()
         overview = await tab.open_another()
         await overview.goto("/overview")
         status = bare_service.ask("/inbound", method="POST", body=b"msg=" + b"x" * 70_000).status
@@ -194,6 +194,6 @@ async def test_the_audit_trail_says_who_did_what(desk: Desk, office: Office) -> 
         assert API_KEY not in saved
         tomorrow = datetime.now().astimezone() + timedelta(days=1)
         await page.goto(f"/audit?since={tomorrow:%Y-%m-%d}")
-        await expect(page.get_by_text("Nothing was found")).to_be_visible()
+        await expect(page.get_by_text("Nothing found")).to_be_visible()
         await page.goto("/audit?since=yesterday")
         await expect(page.locator("#since-error")).to_contain_text("Write a day like")

@@ -47,7 +47,7 @@ async def test_a_scheduled_text_is_cancelled(desk: Desk, office: Office, scripts
         await tab.page.goto(address)
         await expect(tab.page.locator("#text .badge").first).to_have_text("Scheduled")
         await tab.page.click("text=Cancel this text")
-        await expect(tab.page.get_by_text("Cancelled: it does not go out.")).to_be_visible()
+        await expect(tab.page.get_by_text("Cancelled: it will not be sent.")).to_be_visible()
         await expect(tab.page.locator("#text .badge").first).to_have_text("Cancelled")
         await expect(tab.page.locator("#text table").first).to_contain_text("Grace")
 
@@ -64,9 +64,9 @@ async def test_an_uncertain_text_is_settled_by_a_person(
         page = tab.page
         await page.goto(address)
         await expect(page.locator("#text .badge").first).to_have_text("Uncertain")
-        await page.check("text=It was not, and need not be")
-        await page.click("text=Settle it")
-        await expect(page.get_by_text("Noted: it was not sent.")).to_be_visible()
+        await page.check("text=Not sent, do not resend")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_text("Saved as not sent.")).to_be_visible()
         await expect(page.locator("#text .badge").first).to_have_text("Failed")
 
 
@@ -120,6 +120,6 @@ async def test_a_text_to_a_list_shows_its_recipients(desk: Desk, office: Office)
 async def test_nothing_is_found_and_a_day_that_is_none(desk: Desk) -> None:
     async with desk.open(scripts=False) as tab:
         await tab.page.goto("/outbox?to=447700900999")
-        await expect(tab.page.get_by_text("Nothing was found")).to_be_visible()
+        await expect(tab.page.get_by_text("Nothing found")).to_be_visible()
         await tab.page.goto("/outbox?since=soon")
         await expect(tab.page.locator("#since-error")).to_contain_text("Write a day like")

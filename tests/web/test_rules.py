@@ -53,7 +53,7 @@ async def hear(visitor: Visitor, *bodies: str) -> None:
 
 async def test_a_rule_is_added_changed_and_removed(visitor: Visitor) -> None:
     page = await add(visitor)
-    assert "The rule “Hours” answers from now on." in page
+    assert "The rule “Hours” is active." in page
     assert "the first word is “hours”" in page
     form = await visitor.read("/rules/1")
     assert "Dear {name|customer}, from 9 to 17</textarea>" in form
@@ -64,7 +64,7 @@ async def test_a_rule_is_added_changed_and_removed(visitor: Visitor) -> None:
     [rule] = await list_rules(visitor)
     assert (rule["name"], rule["keyword"], rule["contains"]) == ("Times", None, "open")
     assert "Remove the rule" in await visitor.read("/rules/1/remove")
-    assert "No rule yet" in await visitor.submit("/rules/1/remove")
+    assert "No rules yet" in await visitor.submit("/rules/1/remove")
 
 
 async def test_every_field_comes_back_as_it_was_typed(visitor: Visitor) -> None:
@@ -179,7 +179,7 @@ async def test_a_draft_takes_the_place_of_the_rule_that_it_changes(lone_visitor:
     await add(lone_visitor)
     await add(lone_visitor, name="All", keyword="")
     part = (await lone_visitor.post("/rules/try", FORM | {"id": "2", "keyword": ""})).text
-    assert "It fits none of them, or a rule before it answers them." in part
+    assert "It matches none of them, or an earlier rule answers them." in part
     part = (await lone_visitor.post("/rules/try", FORM | {"id": "1", "keyword": ""})).text
     assert "it would have answered 1." in part
 
@@ -198,7 +198,7 @@ async def test_a_conversation_names_the_rule_that_answered(lone_visitor: Visitor
     assert "Answered by the rule “Hours”: the first word is “hours”" in page
     assert '<a href="/rules/1" dir="auto">Hours</a>' in page
     await lone_visitor.submit("/rules/1/remove")
-    assert "that is gone by now" in await lone_visitor.read("/conversations/1")
+    assert "that has since been deleted" in await lone_visitor.read("/conversations/1")
 
 
 @pytest.mark.parametrize("path", ["/rules/9", "/rules/9/remove"])

@@ -1,6 +1,9 @@
 // What pages do beyond their forms and links; each works without it, too.
 
-const LIVE = "/live";
+// The path of PUBLIC_URL, which every address of ours begins with.
+const ROOT = document.documentElement.dataset.root;
+const SIGN_IN = `${ROOT}/sign-in`;
+const LIVE = `${ROOT}/live`;
 const RELATIVE_SECONDS = 7 * 24 * 3600;
 const INSTANT_MILLISECONDS = 250;
 const REFRESH_MILLISECONDS = 700;
@@ -71,7 +74,7 @@ async function copy(button) {
 async function fetchPage(address) {
   const seen = document.hidden ? "unseen" : "seen";
   const answer = await fetch(address, { headers: { "X-Letterbox-Part": seen } });
-  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
+  if (answer.redirected && new URL(answer.url).pathname === SIGN_IN) {
     location.assign(answer.url);
     throw Object.assign(new Error("signed out"), { isFinal: true });
   }
@@ -153,7 +156,7 @@ function findAnchor(part) {
 
 // Live arrival. One tab alone listens and tells the others: browsers allow few connections.
 
-const channel = new BroadcastChannel("letterbox");
+const channel = new BroadcastChannel(`letterbox${ROOT}`);
 const waiting = new Set();
 const held = new Set(); // parts to update once nobody is typing in them
 let timer = 0;
@@ -259,7 +262,7 @@ function listen() {
 function goLive() {
   channel.onmessage = ({ data }) => { if (data.kind !== "hello") hear(data); };
   channel.postMessage({ kind: "hello" });
-  if (navigator.locks) navigator.locks.request("letterbox-live", () => { listen(); return new Promise(() => {}); });
+  if (navigator.locks) navigator.locks.request(`letterbox-live${ROOT}`, () => { listen(); return new Promise(() => {}); });
   else listen();
 }
 
@@ -328,7 +331,7 @@ function countWhileTyping(field) {
     const mine = ++count;
     const body = new URLSearchParams({ body: field.value, to: field.form.elements.to?.value ?? "" });
     try {
-      const answer = await fetch("/measure", { method: "POST", body });
+      const answer = await fetch(`${ROOT}/measure`, { method: "POST", body });
       if (answer.ok && mine === count) place.innerHTML = await answer.text();
     } catch (error) {
       console.info(`not counted: ${error.message}`);
@@ -351,7 +354,7 @@ function tryWhileTyping(form) {
   const attempt = async () => {
     const mine = ++count;
     try {
-      const answer = await fetch("/rules/try", { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const answer = await fetch(`${ROOT}/rules/try`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
       if (answer.ok && mine === count) {
         const part = new DOMParser().parseFromString(await answer.text(), "text/html").body;
         prepare(part);

@@ -1,0 +1,1 @@
+"""The description of the interface, linted and compiled as clients in several languages."""
