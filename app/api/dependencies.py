@@ -144,7 +144,8 @@ def make_router(
 
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
-            known = set(_list_parameters(self.dependant))
+            known = {name for name, _ in _list_parameters(self.dependant)}
+            several = {name for name, is_many in _list_parameters(self.dependant) if is_many}
             takes_json = self.body_field is not None
             is_tagged = self._is_tagged
 
@@ -152,7 +153,7 @@ def make_router(
                 caller = await keyring.find(request)
                 caller.check(*scopes)
                 keyring.check_prepared()
-                _check_parameters(request, known)
+                _check_parameters(request, known, several)
                 request.state.caller = caller
                 strict = StrictRequest(request.scope, _limit_body(request.receive))
                 if takes_json and await strict.body():
@@ -187,15 +188,15 @@ def make_noter(runtime: Runtime) -> Callable[..., Coroutine[Any, Any, None]]:
     return note
 
 
-def _list_parameters(dependant: Dependant) -> Iterator[str]:
-    """The names of the query's parameters, those of a model taken apart."""
+def _list_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """The query's parameters, those of a model taken apart, and whether each may be repeated."""
     for parameter in dependant.query_params:
         model = parameter.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
-            fields = model.model_fields.items()
-            yield from (field.alias or name for name, field in fields)
+            for name, field in model.model_fields.items():
+                yield field.alias or name, "list[" in str(field.annotation)
         else:
-            yield parameter.alias
+            yield parameter.alias, False
 
 
 def _read_bearer(request: Request) -> str:
@@ -221,7 +222,7 @@ def _limit_body(receive: Receive) -> Receive:
     return receive_limited
 
 
-def _check_parameters(request: Request, known: set[str]) -> None:
+def _check_parameters(request: Request, known: set[str], several: set[str]) -> None:
     """Raises InvalidFields that name all that are unknown, repeated or hold a NUL."""
     if any("\0" in str(value) for value in request.path_params.values()):
         raise NotFound("no path holds a NUL character")
@@ -230,9 +231,9 @@ def _check_parameters(request: Request, known: set[str]) -> None:
     for name, count in counts.items():
         if name not in known:
             found.append(Fault(name, _describe_unknown(name, known), "unknown"))
-        elif count > 1:
+        elif count > 1 and name not in several:
             found.append(Fault(name, "it may be given once", "repeated"))
-        elif "\0" in request.query_params[name]:
+        elif any("\0" in value for value in request.query_params.getlist(name)):
             found.append(Fault(name, "it holds a NUL character, which no text can"))
     if found:
         raise InvalidFields(found)

@@ -31,6 +31,13 @@ def _read_bool(text: str) -> bool:
     return text == "true"
 
 
+def split_list(value: Any) -> Any:
+    """Several values, each in a parameter of its own or with commas between."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return [part for each in value for part in each.split(",")]
+    return value
+
+
 def _lift(read: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
 

@@ -41,6 +41,9 @@ class MessageFilters(BaseModel):
     unread: Annotated[BoolFilter, Field(description="not marked as read yet, or marked")] = None
     outcome: Annotated[OutcomeCode | None, Field(description="what became of it")] = None
     rule_id: Annotated[str | None, Field(description="the rule that the outcome speaks of")] = None
+    provider_id: Annotated[
+        str | None, Field(max_length=1000, description="the id that the provider gave it")
+    ] = None
     mm_name: MergeFilter = Field(None, alias="mm.name")
     mm_email: MergeFilter = Field(None, alias="mm.email")
     mm_1: MergeFilter = Field(None, alias="mm.1")
@@ -66,6 +69,7 @@ class MessageFilters(BaseModel):
             unread=self.unread,
             outcome=self.outcome,
             rule_id=find_number("rul", self.rule_id),
+            provider_id=self.provider_id,
             merge_fields={
                 name.removeprefix("mm."): value
                 for name, value in given.items()

@@ -47,11 +47,21 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Outbound]:
         """List what goes out and went out, newest first.
 
-        With several filters a page may be short or empty while `next` is not null.
+        With several filters a page may be short or empty while `next` is not null. With
+        `order=asc` whoever keeps following `next` sees each text once.
         """
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
         listing = Listing(request, query, runtime.settings.public_url)
+        if query.order == "asc":
+            feed = await database.read(
+                outbound_lists.feed_outbound,
+                wanted,
+                after=listing.position or 0,
+                limit=query.limit,
+            )
+            items = [Outbound.model_validate(each) for each in feed.texts]
+            return Page(items=items, next=listing.make_next(response, (feed.next,)))
         place = listing.find_time_position()
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit

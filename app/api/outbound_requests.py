@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from app.api.enums import OutboundStatus, ResolvedAs, SchedulerName
+from app.api.enums import OutboundStatus, ResolvedAs, SchedulerName, SortOrder
 from app.api.exports import ExportQuery
-from app.api.filters import NumberFilter, TimeFilter
+from app.api.filters import NumberFilter, TimeFilter, split_list
 from app.api.lists import ListQuery
 from app.api.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
@@ -46,6 +46,14 @@ To = Annotated[
 ]
 
 
+Metadata = Annotated[
+    dict[
+        Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]
+    ],
+    Field(max_length=20, examples=[{"order": "4711"}]),
+]
+
+
 class OutboundCreate(Sent):
     """A text to send: to numbers, or to a list, or to a group of the provider's."""
 
@@ -77,6 +85,12 @@ class OutboundCreate(Sent):
     in_reply_to: str | None = Field(
         None, description="the message that it answers, whose sender it goes to"
     )
+    reference: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="your own name for it, which `GET /outbound?reference=` finds"
+    )
+    metadata: Metadata = Field(
+        default_factory=dict, description="up to 20 short texts of your own, by name"
+    )
     force: bool = Field(
         default=False, description="send to numbers that have opted out; it is audited"
     )
@@ -93,6 +107,8 @@ class OutboundCreate(Sent):
             schedule_by=self.schedule_by,
             validity_seconds=self.validity_seconds,
             in_reply_to=None if self.in_reply_to is None else _read_message_id(self.in_reply_to),
+            reference=self.reference,
+            metadata=self.metadata,
             force=self.force,
         )
 
@@ -114,17 +130,29 @@ class Resolution(Sent):
 class OutboundFilters(BaseModel):
     """The filters of /outbound and of its export."""
 
-    status: Annotated[OutboundStatus | None, Field(description="what became of it")] = None
+    status: Annotated[
+        list[OutboundStatus] | None,
+        BeforeValidator(split_list),
+        Field(description="what became of it: one of these, where there are several"),
+    ] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
     source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
     since: Annotated[TimeFilter, Field(description="created then or later")] = None
     until: Annotated[TimeFilter, Field(description="created before then")] = None
+    reference: Annotated[
+        str | None, Field(max_length=200, description="the reference that it was sent with")
+    ] = None
+    updated_since: Annotated[
+        TimeFilter, Field(description="queued, or changed in its status, then or later")
+    ] = None
     in_reply_to: Annotated[str | None, Field(description="a message's id")] = None
     rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
 
     def make_filter(self) -> OutboundFilter:
         return OutboundFilter(
-            status=self.status,
+            statuses=tuple(dict.fromkeys(self.status or ())),
+            reference=self.reference,
+            updated_since=self.updated_since,
             to=self.to,
             source=self.source,
             since=self.since,
@@ -136,6 +164,11 @@ class OutboundFilters(BaseModel):
 
 class OutboundQuery(ListQuery, OutboundFilters):
     """What the list of outbound texts takes."""
+
+    order: Annotated[
+        SortOrder,
+        Field(description="desc: newest first; asc: a feed whose `next` is never null"),
+    ] = "desc"
 
 
 class OutboundExportQuery(ExportQuery, OutboundFilters):

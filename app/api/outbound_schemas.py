@@ -54,6 +54,11 @@ class Outbound(Shown):
         description="how many of a list's or group's are in which status; null for a number",
         examples=[{"delivered": 40, "sent": 2}],
     )
+    conversation_id: Annotated[str | None, read_id("cnv")] = Field(
+        description="where it stands; null for a list or group"
+    )
+    reference: str | None = Field(description="your own, as it was sent with it")
+    metadata: dict[str, str] = Field(description="your own, as it was sent with it")
     source: str = Field(description="what it goes out from", examples=[OUR_NUMBER])
     body: str = Field(description="the text", examples=["We are open from ten to four."])
     parts: int = Field(description="how many messages of the network it takes")

@@ -120,6 +120,9 @@ class Message(Shown):
     """One inbound text."""
 
     id: Annotated[str, read_id("msg")] = Field(description="opaque", examples=["msg_1q"])
+    conversation_id: Annotated[str | None, read_id("cnv")] = Field(
+        None, description="where it stands; null for a moment, until it is handled"
+    )
     provider_id: str | None = Field(description="the provider's id; null where none came")
     source: str = Field(description='who sent it; "" where that did not come', examples=[A_SENDER])
     dest: str = Field(description="which number was texted", examples=[OUR_NUMBER])

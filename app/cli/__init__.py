@@ -14,6 +14,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def main() -> None:
     """Exit status 0 done, 1 failed with one line on stderr, 2 wrong usage."""
+    _open_missing_streams()
     _prepare_stdout()
     try:
         app()
@@ -27,6 +28,13 @@ def main() -> None:
             # What did not get out is still buffered: the interpreter would try again at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _open_missing_streams() -> None:
+    """A stream that whoever started us has closed is an empty one; nothing else gets its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 until the end
 
 
 def _prepare_stdout() -> None:

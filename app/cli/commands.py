@@ -64,17 +64,18 @@ add_all_lazily(
 def serve(
     *,
     show_secrets: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             help="Print a login link, the auth value and the API key (default: on a terminal)."
         ),
-    ] = sys.stdout.isatty(),
+    ] = None,
 ) -> None:
     """Run the web server and, unless RUN_WORKERS is false, the workers."""
     settings = _begin()
     from app.cli.serve import serve as run  # noqa: PLC0415 see above
 
-    run(settings, show_secrets=show_secrets)
+    is_watched = sys.stdout.isatty()
+    run(settings, show_secrets=is_watched if show_secrets is None else show_secrets)
 
 
 @app.command()

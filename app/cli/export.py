@@ -77,7 +77,7 @@ def outbound(
         wanted = OutboundFilter(
             to=normalise_number(to, region) if to else None,
             source=normalise_number(source, region) if source else None,
-            status=status,
+            statuses=() if status is None else (status,),
         )
         pages = read_outbound_pages(database, wanted)
         await _write(pages, show_outbound, OUTBOUND, file_format)

@@ -198,6 +198,11 @@ def make_number_key(number: str) -> bytes:
     return digest_texts(number)
 
 
+def make_provider_key(provider_id: str | None) -> bytes | None:
+    """16 bytes that stand for the provider's id in an index; None for a message without one."""
+    return digest_texts(provider_id) if provider_id else None
+
+
 def make_identity_key(dest: str, source: str, provider_id: str) -> bytes:
     """16 bytes that two messages share where the provider gave them the same id."""
     return digest_texts(dest, source, provider_id)

@@ -31,6 +31,8 @@ class Searchable(Protocol):
     def outcome_code(self) -> str | None: ...
     @property
     def rule_id(self) -> int | None: ...
+    @property
+    def provider_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class MessageFilter:
     unread: bool | None = None
     outcome: str | None = None
     rule_id: int | None = None
+    provider_id: str | None = None
     merge_fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,6 +70,7 @@ class MessageFilter:
             "read_at": self.unread is not None,
             "outcome_code": self.outcome is not None,
             "rule_id": self.rule_id is not None,
+            "provider_id": self.provider_id is not None,
             "merge_fields": bool(self.merge_fields),
         }
         return tuple(name for name, needed in looked_at.items() if needed)
@@ -81,6 +85,7 @@ class MessageFilter:
             and (self.unread is None or (message.read_at is None) == self.unread)
             and (self.outcome is None or message.outcome_code == self.outcome)
             and (self.rule_id is None or message.rule_id == self.rule_id)
+            and (self.provider_id is None or message.provider_id == self.provider_id)
             and (self.has_problems is None or bool(message.problems) == self.has_problems)
             and (self.problem is None or self.problem in message.problems.split())
             and self._has_merge_fields(message)

@@ -217,6 +217,8 @@ def _make_new(
         schedule_at=wanted.schedule_at,
         schedule_by=None if wanted.schedule_at is None else schedule_by,
         validity_seconds=wanted.validity_seconds,
+        reference=wanted.reference,
+        metadata=wanted.metadata,
     )
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import field as make_field
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -44,6 +45,8 @@ class WantedText:
     schedule_by: ScheduleBy | None = None
     validity_seconds: int = LONGEST_VALIDITY_SECONDS
     in_reply_to: int | None = None
+    reference: str | None = None
+    metadata: Mapping[str, str] = make_field(default_factory=dict)
     force: bool = False
     is_stored: bool = False
 
@@ -64,6 +67,10 @@ def digest_wanted(wanted: WantedText) -> bytes:
     """Tells two requests apart that came with one Idempotency-Key."""
     given = asdict(wanted)
     del given["is_stored"]
+    for name in ("reference", "metadata"):
+        # A request of before there were such fields is still the same one.
+        if not given[name]:
+            del given[name]
     fields = json.dumps(given, sort_keys=True, default=datetime.isoformat)
     return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).digest()
 

@@ -38,6 +38,7 @@ COLUMNS = (
     "problems",
     "read_at",
     "handled_at",
+    "conversation_id",
 )
 
 OUTBOUND_COLUMNS = (
@@ -64,6 +65,9 @@ OUTBOUND_COLUMNS = (
     "created_at",
     "sent_at",
     "settled_at",
+    "conversation_id",
+    "reference",
+    "metadata",
 )
 
 
@@ -84,6 +88,7 @@ def _make_message_row(shown: Mapping[str, Any]) -> list[str]:
         " ".join(shown["problems"]),
         make_cell(shown["read_at"]),
         make_cell(shown["handled_at"]),
+        make_cell(shown["conversation_id"]),
     ]
 
 
@@ -95,6 +100,7 @@ def _make_outbound_row(shown: Mapping[str, Any]) -> list[str]:
         **shown,
         **joined,
         "recipients": " ".join(f"{name}:{count}" for name, count in counts.items()),
+        "metadata": json.dumps(shown["metadata"], ensure_ascii=False) if shown["metadata"] else "",
         "error.code": error.get("code"),
         "error.text": error.get("text"),
     }

@@ -54,7 +54,7 @@ async def refill(
     if unfolded is not None:
         await database.write(refills.refold, unfolded)
         return True
-    return False
+    return await database.write(refills.index_provider_ids)
 
 
 def _correct_opt_outs(

@@ -23,6 +23,7 @@ from app.domain.messages import (
     make_identity_key,
     make_number_key,
     make_pair_key,
+    make_provider_key,
     sort_problems,
 )
 from app.storage.search import BLOCK_ROWS
@@ -227,6 +228,7 @@ def index_messages(
             "via": message.via,
             "unread": message.unread,
             "has_problems": bool(message.problems),
+            "provider_key": make_provider_key(message.provider_id),
         }
         for message in batch
     ]

@@ -1,20 +1,33 @@
 """The lists of what goes out and went out, by filters that each have an index."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 
-from app.domain.messages import make_number_key
+from app.domain.messages import digest_texts, make_number_key
 from app.domain.outbound import OutboundStatus
-from app.storage.outbound_tables import outbound
+from app.storage.outbound_tables import outbound, status_changes
 from app.storage.outbound_texts import OutboundText, make_texts
+from app.storage.outbox import OUTBOUND_LOCK
 
 # A request looks at no more texts than this, then says where the next one goes on.
 WALK_ROWS = 5_000
 
+# What must hold of a row of the outbox, or of an alias of it.
+Condition = Callable[[FromClause], ColumnElement[bool]]
 # Where a list goes on: when the last text that was shown was created, and its id.
 Place = tuple[datetime, int]
 
@@ -32,15 +45,20 @@ _RARE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OutboundFilter:
-    """Every stated condition must hold; `since` is inclusive, `until` exclusive: of created_at."""
+    """Every stated condition must hold; `since` is inclusive, `until` exclusive: of created_at.
 
-    status: str | None = None
+    `statuses` are alternatives; none stated means any. `updated_since` is of any change of status.
+    """
+
+    statuses: tuple[str, ...] = ()
     to: str | None = None
     source: str | None = None
+    reference: str | None = None
     in_reply_to: int | None = None
     rule_id: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    updated_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +69,26 @@ class OutboundPage:
     next: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class OutboundFeedPage:
+    """`next` is what the next page's `after` is, never None."""
+
+    texts: list[OutboundText]
+    next: int
+
+
 def list_outbound(
     conn: Connection, wanted: OutboundFilter, *, before: Place | None, limit: int
 ) -> OutboundPage:
     """Newest first. The page may be short or empty while `next` is not None: where several
     conditions are stated, only the one that narrows most has an index.
     """
-    driver, rest = _split_conditions(wanted)
+    indexed, others = _split_conditions(conn, wanted)
+    driver, rest = indexed[:1], indexed[1:] + others
     place = (outbound.c.created_at, outbound.c.id)
     candidates = (
         select(outbound)
-        .where(*driver, *_list_bounds(wanted, before))
+        .where(*(condition(outbound) for condition in driver), *_list_bounds(wanted, before))
         .order_by(*(column.desc() for column in place))
     )
     if not rest:
@@ -69,7 +96,7 @@ def list_outbound(
     walked = candidates.limit(WALK_ROWS).subquery()
     query = (
         select(walked)
-        .where(*(walked.c[name] == value for name, value in rest))
+        .where(*(condition(walked) for condition in rest))
         .order_by(walked.c.created_at.desc(), walked.c.id.desc())
     )
     page = _make_page(conn, conn.execute(query.limit(limit + 1)).all(), limit)
@@ -80,21 +107,92 @@ def list_outbound(
     return OutboundPage(page.texts, None if last is None else (last.created_at, last.id))
 
 
+def feed_outbound(
+    conn: Connection, wanted: OutboundFilter, *, after: int, limit: int
+) -> OutboundFeedPage:
+    """Oldest first: whoever follows `next` sees each text once, whatever commits meanwhile."""
+    end = _find_settled_end(conn)
+    table = outbound.c
+    span = select(outbound).where(table.id > after, table.id <= end).order_by(table.id)
+    walked = span.limit(WALK_ROWS).subquery()
+    indexed, others = _split_conditions(conn, wanted)
+    conditions = [condition(walked) for condition in indexed + others]
+    if wanted.since is not None:
+        conditions.append(walked.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(walked.c.created_at < wanted.until)
+    query = select(walked).where(*conditions).order_by(walked.c.id).limit(limit)
+    rows = conn.execute(query).all()
+    if len(rows) == limit:
+        return OutboundFeedPage(make_texts(conn, rows), rows[-1].id)
+    last = conn.execute(select(func.max(walked.c.id))).scalar()
+    return OutboundFeedPage(make_texts(conn, rows), last or after)
+
+
+def _find_settled_end(conn: Connection) -> int:
+    """The largest id of all: no transaction is under way that has taken a smaller one."""
+    largest = select(func.max(outbound.c.id))
+    if conn.dialect.name != "postgresql":
+        return conn.execute(largest).scalar() or 0
+    # Whoever queues texts holds the same lock from before it takes an id until it has committed.
+    lock = {"lock": OUTBOUND_LOCK}
+    conn.execute(text("SELECT pg_advisory_lock(:lock)"), lock)
+    try:
+        return conn.execute(largest).scalar() or 0
+    finally:
+        conn.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
+
+
 def _split_conditions(
-    wanted: OutboundFilter,
-) -> tuple[list[ColumnElement[bool]], list[tuple[str, Any]]]:
-    """The condition whose index narrows most, and the others, by column."""
-    stated = [
-        ("in_reply_to", wanted.in_reply_to),
-        ("to_key", None if wanted.to is None else make_number_key(wanted.to)),
-        ("rule_id", wanted.rule_id),
-        ("source_key", None if wanted.source is None else make_number_key(wanted.source)),
-        ("status", wanted.status),
+    conn: Connection, wanted: OutboundFilter
+) -> tuple[list[Condition], list[Condition]]:
+    """Those that an index of their own serves, what narrows most first; and the others."""
+    reference_key = None if wanted.reference is None else digest_texts(wanted.reference)
+    indexed = [
+        _equals("in_reply_to", wanted.in_reply_to),
+        _equals("reference_key", reference_key),
+        _equals("to_key", None if wanted.to is None else make_number_key(wanted.to)),
+        _equals("rule_id", wanted.rule_id),
+        _equals("source_key", None if wanted.source is None else make_number_key(wanted.source)),
     ]
-    if wanted.status in _RARE:
-        stated.insert(3, stated.pop())
-    conditions = [(name, value) for name, value in stated if value is not None]
-    return [outbound.c[name] == value for name, value in conditions[:1]], conditions[1:]
+    others: list[Condition | None] = []
+    status = _is_one_of(wanted.statuses)
+    if wanted.statuses and _RARE.issuperset(wanted.statuses):
+        indexed.insert(4, status)
+    elif len(wanted.statuses) == 1:
+        indexed.append(status)
+    else:
+        others.append(status)
+    if wanted.updated_since is not None:
+        ids = _find_updated(conn, wanted.updated_since)
+        if ids is None:
+            others.append(_was_updated(wanted.updated_since))
+        else:
+            indexed.insert(4, ids)
+    return [each for each in indexed if each], [each for each in others if each]
+
+
+def _equals(name: str, value: Any) -> Condition | None:
+    return None if value is None else lambda texts: texts.c[name] == value
+
+
+def _is_one_of(statuses: Sequence[str]) -> Condition | None:
+    if len(statuses) < 2:
+        return _equals("status", next(iter(statuses), None))
+    return lambda texts: texts.c.status.in_(statuses)
+
+
+def _find_updated(conn: Connection, since: datetime) -> Condition | None:
+    """Those whose status has changed since then, by their ids; None where they are too many."""
+    table = status_changes.c
+    query = select(table.outbound_id).where(table.changed_at >= since).distinct()
+    ids = conn.execute(query.limit(WALK_ROWS + 1)).scalars().all()
+    return None if len(ids) > WALK_ROWS else lambda texts: texts.c.id.in_(query)
+
+
+def _was_updated(since: datetime) -> Condition:
+    table = status_changes.c
+    return lambda texts: exists().where(table.outbound_id == texts.c.id, table.changed_at >= since)
 
 
 def _list_bounds(wanted: OutboundFilter, before: Place | None) -> list[ColumnElement[bool]]:

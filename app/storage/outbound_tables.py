@@ -128,6 +128,9 @@ outbound = Table(
     Column("sent_at", UtcTime),
     Column("settled_at", UtcTime),
     Column("settled_reason", Text),
+    Column("reference", Text, comment="the program's own"),
+    Column("reference_key", LargeBinary),
+    Column("metadata", JSON),
     Index("outbound_status_idx", "status", "created_at", "id"),
     Index("outbound_to_idx", "to_key", "created_at", "id"),
     Index("outbound_source_idx", "source_key", "created_at", "id"),
@@ -139,6 +142,12 @@ outbound = Table(
 )
 add_partial_index(
     "outbound_rule_idx", outbound, ["rule_id", "created_at", "id"], "rule_id IS NOT NULL"
+)
+add_partial_index(
+    "outbound_reference_idx",
+    outbound,
+    ["reference_key", "created_at", "id"],
+    "reference_key IS NOT NULL",
 )
 add_partial_index(
     "outbound_due_idx", outbound, ["priority", "due_at", "id"], "status IN ('queued', 'held')"
@@ -251,6 +260,7 @@ status_changes = Table(
     Column("told_by", Text, nullable=False, comment="send, check, report, background or a name"),
     Column("changed_at", UtcTime, nullable=False),
     Index("status_changes_outbound_idx", "outbound_id", "id"),
+    Index("status_changes_changed_idx", "changed_at", "outbound_id"),
     sqlite_autoincrement=True,
 )
 

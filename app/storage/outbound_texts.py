@@ -61,6 +61,8 @@ class OutboundText:
     origin: str
     forced: bool
     conversation_id: int | None
+    reference: str | None
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ def _make_text(
         origin=row.origin,
         forced=row.forced,
         conversation_id=row.conversation_id,
+        reference=row.reference,
+        metadata=row.metadata or {},
     )
 
 

@@ -1,18 +1,21 @@
 """The outbox: texts that are to go out, each a row that is its own place in the queue."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, text
 
 from app.domain.gsm import measure_text
-from app.domain.messages import make_number_key, make_pair_key
+from app.domain.messages import digest_texts, make_number_key, make_pair_key
 from app.domain.outbound import LONGEST_VALIDITY_SECONDS, Origin, OutboundStatus, Priority
 from app.storage.outbound_tables import batches, outbound, status_changes
 from app.storage.upserts import make_insert
+
+# Shared by whoever queues texts; a feed takes it alone, for as long as it looks how far it may go.
+OUTBOUND_LOCK = 0x4C455454_4F555442
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,13 @@ class NewOutbound:
     schedule_by: Literal["letterbox", "provider"] | None = None
     validity_seconds: int = LONGEST_VALIDITY_SECONDS
     send_before: datetime | None = None
+    reference: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def add_outbound(conn: Connection, new: NewOutbound, now: datetime) -> int | None:
     """Queue a text; returns its id, or None where the message has its automatic reply already."""
+    hold_order(conn)
     statement = make_insert(conn, outbound).on_conflict_do_nothing().returning(outbound.c.id)
     # The row beside the statement: with it inside it would be compiled anew each time.
     added: int | None = conn.execute(statement, _make_row(new, now)).scalar()
@@ -57,11 +63,21 @@ def queue_texts(
 
     Whose they are is the first line of their history. Events are the caller's to add.
     """
+    hold_order(conn)
     statement = insert(outbound).returning(outbound.c.id, sort_by_parameter_order=True)
     ids = conn.execute(statement, [_make_row(new, now) for new in texts]).scalars().all()
     queued = {"status": OutboundStatus.QUEUED, "told_by": who, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])
     return list(ids)
+
+
+def hold_order(conn: Connection) -> None:
+    """Let no feed pass over the ids that this transaction takes, until it has committed.
+
+    SQLite has one writer, so there ids are committed in their order anyway.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": OUTBOUND_LOCK})
 
 
 def add_batch(conn: Connection, who: str, now: datetime) -> int:
@@ -111,6 +127,9 @@ def _make_row(new: NewOutbound, now: datetime) -> dict[str, Any]:
         "send_before": min(new.send_before or valid_until, valid_until),
         "due_at": new.schedule_at if new.schedule_at and new.schedule_by == "letterbox" else now,
         "created_at": now,
+        "reference": new.reference,
+        "reference_key": None if new.reference is None else digest_texts(new.reference),
+        "metadata": dict(new.metadata),
     }
 
 

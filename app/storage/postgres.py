@@ -19,6 +19,7 @@ COMMAND_SECONDS = 30.0
 # For a look at all the servers of a database that has several.
 LOOK_SECONDS = 3.0
 POOLER_SECONDS = 2.0
+NO_PLACE = "a host or port of LETTERBOX_DATABASE_URL, PGHOST or PGPORT is not valid"
 POOLER_TRIES = 3
 
 # A worker that hangs must not hold its rows, nor a dead machine its locks for two hours. And a plan
@@ -78,6 +79,8 @@ class Connector:
                 return await self._connect_to(dsn, command_timeout, self._settings | settings)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 refusal = refusal or error
+            except ValueError:
+                refusal = refusal or Unavailable(NO_PLACE)
             except (asyncpg.InternalClientError, OldServer) as error:
                 # It answers, but another server is to be written to.
                 refusal = error
@@ -118,6 +121,7 @@ class Connector:
                     connection.terminate()
         except (
             OSError,
+            ValueError,
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from app.domain.keywords import fold_text
+from app.domain.messages import make_provider_key
 from app.domain.optout import LastWord
 from app.storage.opt_outs import NewWord, add_words, cancel_texts
 from app.storage.outbound_tables import opt_outs
@@ -14,7 +15,7 @@ from app.storage.tables import conversations, message_index, messages, refills
 from app.storage.text_search import fold_before, refold_body
 from app.storage.writes import Writes
 
-Name = Literal["folding", "numbers", "opt-outs"]
+Name = Literal["folding", "numbers", "opt-outs", "provider-ids"]
 Read = Callable[[str], str]
 
 # What a step looks at, and what it changes at most: on SQLite nobody else writes meanwhile.
@@ -77,6 +78,34 @@ def refold(conn: Connection, step: Step) -> None:
     for row in conn.execute(query).all():
         refold_body(conn, writes, row.id, row.body)
     writes.run(conn)
+
+
+def index_provider_ids(conn: Connection) -> bool:
+    """Index some older messages by the provider's id; False where all is done."""
+    position = find_position(conn, "provider-ids")
+    if position is None:
+        return False
+    query = (
+        select(messages.c.id, messages.c.provider_id)
+        .join(message_index, message_index.c.message_id == messages.c.id)
+        .where(messages.c.id <= position)
+        .order_by(messages.c.id.desc())
+        .limit(CHANGED)
+    )
+    found = conn.execute(query).all()
+    rest = found[-1].id - 1 if len(found) == CHANGED else 0
+    if move_position(conn, "provider-ids", position, rest):
+        keys = [
+            {"row": row.id, "key": make_provider_key(row.provider_id)}
+            for row in found
+            if row.provider_id
+        ]
+        if keys:
+            mine = message_index.c.message_id == bindparam("row")
+            conn.execute(
+                update(message_index).where(mine).values(provider_key=bindparam("key")), keys
+            )
+    return True
 
 
 def find_misread(conn: Connection, read: Read) -> Step | None:

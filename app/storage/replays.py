@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, delete, exists, select, update
 
 from app.domain.errors import NotFound
-from app.domain.messages import make_number_key
+from app.domain.messages import make_number_key, make_provider_key
 from app.storage.handling import Unhandled, widen_blocks
 from app.storage.outbound_tables import outbound
 from app.storage.search import Message, get_message
@@ -63,6 +63,7 @@ def rewrite_message(
             dest_key=make_number_key(new.dest),
             identity_key=new.identity_key if new.provider_id else b"",
             has_problems=bool(new.problems),
+            provider_key=make_provider_key(new.provider_id),
         )
     )
     writes = Writes()

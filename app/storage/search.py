@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import NotFound
-from app.domain.messages import make_number_key, make_pair_key
+from app.domain.messages import make_number_key, make_pair_key, make_provider_key
 from app.domain.queries import MessageFilter
+from app.storage.refills import find_position
 from app.storage.tables import conversations, message_blocks, message_index, messages
 from app.storage.text_search import has_index_for, select_candidates
 
@@ -65,6 +66,7 @@ class Message:
     outcome_code: str | None
     rule_id: int | None
     duplicate_of: int | None
+    conversation_id: int | None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -79,12 +81,18 @@ class Page:
     next: int | None
 
 
-_COLUMNS = [column for column in messages.c if column.name != "dedupe_key"]
+_COLUMNS = [
+    *(column for column in messages.c if column.name != "dedupe_key"),
+    message_index.c.conversation_id,
+]
 
 
 def get_messages(conn: Connection, ids: Sequence[int]) -> dict[int, Message]:
     """By id; those that do not exist are missing."""
-    rows = conn.execute(select(*_COLUMNS).where(messages.c.id.in_(ids)))
+    query = select(*_COLUMNS).outerjoin_from(
+        messages, message_index, message_index.c.message_id == messages.c.id
+    )
+    rows = conn.execute(query.where(messages.c.id.in_(ids)))
     return {row.id: Message(*row) for row in rows}
 
 
@@ -278,6 +286,8 @@ def _needed(wanted: MessageFilter) -> Iterator[Any]:
 def _choose_driver(conn: Connection, wanted: MessageFilter) -> Driver:
     """The index that narrows most; what it does not carry is looked at row by row."""
     index = message_index.c
+    if wanted.provider_id is not None and find_position(conn, "provider-ids") is None:
+        return _make_index_driver(index.provider_key == make_provider_key(wanted.provider_id))
     if wanted.source is not None and wanted.dest is not None:
         pair = conversations.c.pair_key == make_pair_key(wanted.dest, wanted.source)
         conversation = conn.execute(select(conversations.c.id).where(pair)).scalar()

@@ -61,6 +61,7 @@ message_index = Table(
     Column("via", Text, nullable=False),
     Column("unread", Boolean, nullable=False),
     Column("has_problems", Boolean, nullable=False),
+    Column("provider_key", LargeBinary, comment="digest of the provider's id"),
     Index("message_index_conversation_idx", "conversation_id", "message_id"),
     Index("message_index_source_idx", "source_key", "message_id"),
     Index("message_index_dest_idx", "dest_key", "message_id"),
@@ -69,6 +70,12 @@ message_index = Table(
 )
 for _name in ("unread", "has_problems"):
     add_partial_index(f"message_index_{_name}_idx", message_index, ["message_id"], _name)
+add_partial_index(
+    "message_index_provider_idx",
+    message_index,
+    ["provider_key", "message_id"],
+    "provider_key IS NOT NULL",
+)
 add_partial_index(
     "message_index_reported_idx",
     message_index,

@@ -188,7 +188,7 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     zone = visit.site.runtime.settings.zone
     status = query.text("status")
     return OutboundFilter(
-        status=status if status in set(OutboundStatus) else None,
+        statuses=(status,) if status in set(OutboundStatus) else (),
         to=normalise_number(query.text("to"), visit.region) or None,
         source=normalise_number(query.text("source"), visit.region) or None,
         since=read_day(query, "since", zone),

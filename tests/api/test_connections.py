@@ -12,6 +12,7 @@ import pytest
 
 from app.api import output, protocol
 from app.api.connections import Connections, Turnstile, find_limit
+from app.cli.listening import configure_server
 from app.main import WebApplication, build_app
 from tests.api.sockets import read_answers, serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
@@ -381,3 +382,12 @@ async def test_chunk_extensions_of_a_mebibyte_are_not_read(kit: Kit) -> None:
         [answer] = read_answers(await talk(port, head + piece * 150 + b"0\r\n\r\n"))
         [few] = read_answers(await talk(port, head + piece * 140 + b"0\r\n\r\n", half_close=True))
     assert (answer.status, few.status) == (413, 403)
+
+
+async def test_balancers_close_an_idle_connection_before_the_service_does() -> None:
+    """They keep it for 60 s as a rule; whoever closes first loses no request."""
+    assert configure_server(build_rest_stub).timeout_keep_alive == 75
+
+
+async def build_rest_stub(_scope: object, _receive: object, _send: object) -> None:
+    """An application that is never called."""

@@ -95,6 +95,7 @@ async def test_a_csv_has_a_heading_and_cells_that_are_no_formula(api: Running) -
         "problems": "time no-dest",
         "read_at": "",
         "handled_at": "2026-06-01T12:00:00.000000Z",
+        "conversation_id": "cnv_1",
     }
 
 

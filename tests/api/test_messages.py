@@ -40,6 +40,7 @@ async def test_a_message_is_the_object_of_the_contract(api: Running) -> None:
     message = (await api.read("/messages"))["items"][0]
     assert message == {
         "id": "msg_1",
+        "conversation_id": "cnv_1",
         "provider_id": "7",
         "source": ANNA,
         "dest": SHOP,

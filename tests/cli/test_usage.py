@@ -112,3 +112,45 @@ def test_an_argument_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr.decode() == (
         "letterbox: invalid value: '\\udce9' is not UTF-8; see `letterbox --help`\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("closed", "command", "status"),
+    [
+        (">&-", "numbers list", 0),
+        ("<&- >&- 2>&-", "numbers list --json", 0),
+        ("2>&-", "doctor", 0),
+        ("<&-", "numbers remove 07700900001", 1),
+    ],
+)
+def test_a_stream_that_is_closed_breaks_no_command(
+    tmp_path: Path, closed: str, command: str, status: int
+) -> None:
+    folder = tmp_path / "data"
+    run_command(folder, "migrate")
+    ended = subprocess.run(
+        ["sh", "-c", f"'{LETTERBOX}' {command} {closed}"],
+        env=make_environment(data_dir=folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_place_of_the_database_that_cannot_be_one_is_one_line(tmp_path: Path) -> None:
+    for url, port in (("postgresql://a..b/x", ""), ("postgresql:///x", "abc")):
+        environment = make_environment(data_dir=tmp_path / "data", database_url=url)
+        ended = subprocess.run(
+            [LETTERBOX, "numbers", "list"],
+            env=environment | ({"PGPORT": port} if port else {}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ended.returncode == 1
+        [line] = ended.stderr.splitlines()
+        assert line == (
+            "letterbox: a host or port of LETTERBOX_DATABASE_URL, PGHOST or PGPORT is not valid"
+        )

@@ -278,4 +278,5 @@ def test_a_refusal_may_name_the_name_that_texts_come_from_or_the_senders_own() -
     assert named.answer(Text("STOP ACME GYM"), NOW).outcome is Outcome.OPT_OUT
     own = Text("Stop. Anna Lee", merge_fields={"name": "Anna Lee"})
     assert open_answering().answer(own, NOW).outcome is Outcome.OPT_OUT
-    assert open_answering(make_rule()).answer(Text("STOP ACME"), NOW).outcome is Outcome.REPLIED
+    unknown = open_answering(make_rule()).answer(Text("STOP ACME"), NOW)
+    assert unknown.outcome is Outcome.OPT_OUT_UNSURE

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from tests.support.service import AUTH, Service, make_forward, running, wait_until
+from tests.support.service import API_KEY, AUTH, Service, make_forward, running, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,24 @@ def read_all(connection: socket.socket) -> bytes:
     except ConnectionError:
         pass
     return received
+
+
+def test_nothing_after_the_head_is_a_header(service: Service) -> None:
+    """A caller behind the trusted proxy gives another address in a trailer, or a right key."""
+    chunks = "4\r\nid=1\r\n0\r\n"
+    for path, header, trailer in (
+        (f"/inbound?auth={AUTH}", "198.51.100.1", "X-Forwarded-For: 192.0.2.7"),
+        (f"/inbound?auth={AUTH}", "198.51.100.1", "Forwarded: for=192.0.2.7"),
+        ("/api/v1/sender", "192.0.2.7", f"Authorization: Bearer {API_KEY}"),
+    ):
+        with connect(service) as connection:
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                f"X-Forwarded-For: {header}\r\nTransfer-Encoding: chunked\r\n"
+                f"Content-Type: application/json\r\n\r\n{chunks}{trailer}\r\n\r\n".encode()
+            )
+            status = read_all(connection).split(b" ")[1]
+        assert status == (b"403" if path.startswith("/inbound") else b"401")
 
 
 @pytest.mark.parametrize("start", [b"GET /inbound?msg=", b"GET / HTTP/1.1\r\nX: "])

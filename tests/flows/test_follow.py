@@ -45,3 +45,23 @@ async def join_late(outbox: Outbox) -> None:
     await tail.close()
     assert [change.id async for change in client] == []
     await wakeups.close()
+
+
+async def test_an_error_in_one_reading_ends_nobody(outbox: Outbox) -> None:
+    """The next reading tells what this one did not."""
+    failures = iter([ValueError("no such thing"), KeyError("nor this")])
+
+    def render(_: object) -> str:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return "a text"
+
+    wakeups = Wakeups(outbox.database)
+    tail = EventTail(outbox.database, wakeups, render)
+    client = tail.make_follower().follow(None)
+    async with asyncio.timeout(20):
+        assert (await anext(client)).kind == "ready"
+        await add(outbox)
+        assert (await anext(client)).id == 1
+    await tail.close()
+    await wakeups.close()

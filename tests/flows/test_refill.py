@@ -188,3 +188,23 @@ async def test_a_replay_before_that_leaves_the_index_right(
     await run(old)
     assert await find(old, "won't") == [message_id]
     assert await find(old, "can't") == []
+
+
+async def test_older_messages_are_found_by_the_providers_id_while_and_after_they_are_indexed(
+    old: Desk,
+) -> None:
+    ids = [await forward(old, number, "Hello", MEANT) for number in range(1, 4)]
+    await old.handle()
+
+    def forget(conn: Connection) -> None:
+        conn.execute(update(message_index).values(provider_key=None))
+        conn.execute(insert(refills).values(name="provider-ids", position=max(ids)))
+
+    await old.database.write(forget)
+    wanted = MessageFilter(provider_id="2")
+    for _ in range(2):
+        page = await old.database.read(list_messages, wanted, before=None, limit=5)
+        assert [message.id for message in page.messages] == [ids[1]]
+        while await refill(old.database, now=lambda: old.now, **BY):
+            pass
+    assert await old.database.read(storage.find_position, "provider-ids") is None
