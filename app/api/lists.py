@@ -42,7 +42,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
         "headers": {
             "Location": {
                 "description": "the address of what was created",
-                "schema": {"type": "string", "format": "uri"},
+                "schema": {"type": "string", "format": "uri-reference"},
             }
         }
     }

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Scale
 from tests.e2e.floods import FLOODS
 from tests.e2e.load import sending
 from tests.support.debian import find_program
-from tests.support.service import Service, running
+from tests.support.service import Service, running, wait_until
 
 # A forward's p99 at full size; a machine that runs other tests besides is given more time.
 P99_SECONDS = 0.25
@@ -87,7 +87,10 @@ def test_more_connections_than_files_leave_room_for_forwards(tmp_path: Path, sca
         running(tmp_path / "data", launcher=launcher) as started,
         flooding("empty-lines", started.port, files * 2),
     ):
-        time.sleep(scale.pick(4, 6))
+        wait_until(
+            lambda: started.ask("/readyz").json["connections"]["status"] == "degraded",
+            what=started.log,
+        )
         with sending(started.port, name="files", senders=4, pause_seconds=0.02) as load:
             time.sleep(scale.pick(1, 20))
         ready = started.ask("/readyz").json
