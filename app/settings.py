@@ -39,6 +39,8 @@ from app.env_file import read_env_file
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
+# What HOST begins with where it is the path of a Unix socket.
+UNIX = "unix:"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = Annotated[tuple[Network, ...], NoDecode]
@@ -249,6 +251,8 @@ class Settings(BaseSettings):
         """PUBLIC_URL, or the address that the service listens on."""
         if self.public_url:
             return self.public_url
+        if self.host.startswith(UNIX):
+            return "http://localhost"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 compared
         return f"http://{bracket(host)}:{self.port}"
 

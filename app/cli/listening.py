@@ -6,13 +6,14 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
 from app.domain.errors import SetupError
 from app.flows.metrics import MULTIPROCESS_VARIABLE
-from app.settings import Settings
+from app.settings import UNIX, Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -81,22 +82,41 @@ def restart_with(listeners: Sequence[socket.socket]) -> NoReturn:
 
 def listen(settings: Settings) -> socket.socket:
     """The socket of HOST and PORT. Raises SetupError where it cannot be had."""
+    is_unix = settings.host.startswith(UNIX)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_UNIX if is_unix else family, socket.SOCK_STREAM)
     try:
-        listener.bind((settings.host, settings.port))
+        if is_unix:
+            _bind_path(listener, settings.host.removeprefix(UNIX))
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((settings.host, settings.port))
         # Two that start at once may both bind, but one alone listens. And whoever calls while this
         # one starts waits a moment instead of being refused.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        place = settings.host if is_unix else f"{settings.host}:{settings.port}"
         raise SetupError(
-            f"LETTERBOX_HOST, LETTERBOX_PORT: cannot listen on {settings.host}:{settings.port}"
-            f" ({error.strerror}); choose another port"
+            f"LETTERBOX_HOST, LETTERBOX_PORT: cannot listen on {place}"
+            f" ({error.strerror or error}); choose another {'path' if is_unix else 'port'}"
         ) from None
     listener.set_inheritable(True)
     return listener
+
+
+def _bind_path(listener: socket.socket, path: str) -> None:
+    """The file of a process that has gone is replaced. Whoever may reach it may connect."""
+    with socket.socket(socket.AF_UNIX) as other:
+        try:
+            other.connect(path)
+        except ConnectionRefusedError:
+            if Path(path).is_socket():
+                Path(path).unlink()
+        except OSError:
+            pass  # bind() says what is wrong
+    listener.bind(path)
+    Path(path).chmod(0o666)
 
 
 def find_address(listener: socket.socket) -> dict[str, str | int]:

@@ -1,5 +1,6 @@
 """A restart under load costs nobody anything: each request is answered 200, and stored once."""
 
+import contextlib
 import http.client
 import signal
 import socket
@@ -207,6 +208,34 @@ def test_several_sockets_are_taken_and_a_unix_socket_is_this_machine(tmp_path: P
             wait_until(lambda: bool(service.get("/refusals")["items"]))
             [refused] = service.get("/refusals")["items"]
             assert refused["address"] == "127.0.0.1"
+
+
+def test_a_unix_socket_is_listened_on_and_outlives_a_crash_and_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "letterbox.sock"
+
+    def is_answered() -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(PATIENCE_SECONDS)
+            caller.connect(str(path))
+            request = f"GET /inbound?{make_forward('1')} HTTP/1.1\r\nHost: x\r\n\r\n"
+            caller.sendall(request.encode())
+            return caller.recv(100).startswith(b"HTTP/1.1 200 ")
+        return False
+
+    settings: dict[str, Any] = {"host": f"unix:{path}", "wait": False, "launcher": ()}
+    with running(tmp_path / "data", **settings) as crashed:
+        wait_until(is_answered, what=crashed.log)
+        with running(tmp_path / "other", **settings) as second:
+            assert second.process.wait(30) == 1
+            [line] = second.read_log().splitlines()
+            assert line.startswith("letterbox: LETTERBOX_HOST, ")
+            assert line.endswith("(Address already in use); choose another path")
+        crashed.kill()
+    with running(tmp_path / "data", **settings) as service:
+        wait_until(is_answered, what=service.log)
+        restart_in_place(service)
+        assert is_answered()
+        assert "running at http://localhost\n" in service.read_log()
 
 
 def test_a_socket_that_does_not_listen_is_refused_with_one_line(tmp_path: Path) -> None:
