@@ -60,7 +60,7 @@ def build_app(
         runtime,
         inbound,
         connections,
-        RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False)),
+        RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False), root=root),
         RequestIds(
             Hardened(
                 AccessLog(Methods(pages, lambda: pages.routes)),

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.api.request_ids import find_request_id
+from app.api.request_ids import find_request_id, find_root
 from app.domain import errors
 from app.provider.codes import (
     BACKGROUND_SEND_NOT_FINISHED,
@@ -341,7 +341,7 @@ def make_problem(
     """
     request_id = find_request_id()
     problem: dict[str, Any] = {
-        "type": kind.type,
+        "type": f"{find_root()}{kind.type}",
         "title": kind.title,
         "status": int(kind.status),
         "detail": detail,

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from contextvars import ContextVar
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -11,6 +12,7 @@ HEADER = "X-Request-Id"
 
 # Whatever a proxy or a program makes, and nothing that a log or a header could be misled by.
 _SANE = re.compile(rb"[A-Za-z0-9._:/+=@~-]{1,128}")
+_ROOT = ContextVar("root", default="")
 _NAME = HEADER.lower().encode()
 
 
@@ -22,6 +24,11 @@ def choose_request_id(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, by
     return secrets.token_hex(12)
 
 
+def find_root() -> str:
+    """The path of PUBLIC_URL for the request that is being answered; "" for none."""
+    return _ROOT.get()
+
+
 def find_request_id() -> str | None:
     """The id of the request that is being answered."""
     found: str | None = structlog.contextvars.get_contextvars().get("request_id")
@@ -29,10 +36,14 @@ def find_request_id() -> str | None:
 
 
 class RequestIds:
-    """Gives every request an id, and every answer a header with it."""
+    """Gives every request an id, and every answer a header with it.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `root` is PUBLIC_URL's path, below which the pages of problems are.
+    """
+
+    def __init__(self, app: ASGIApp, *, root: str = "") -> None:
         self._app = app
+        self._root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,5 +56,6 @@ class RequestIds:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
+        _ROOT.set(self._root)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, name_answer)

@@ -1,12 +1,13 @@
 """Errors: one form for all of them, naming what is off and giving nothing away."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.api.errors import ALL_KINDS
-from tests.api.running import ADMIN_KEY, Running
+from tests.api.running import ADMIN_KEY, Running, running
 from tests.support.messages import make_message
 
 JSON = {"Content-Type": "application/json"}
@@ -213,3 +214,13 @@ async def test_parameters_have_codes_as_well(lone_api: Running) -> None:
     answer = await lone_api.get("/messages?via=pigeon&limit=1000")
     found = {each["field"]: each["code"] for each in answer.json()["errors"]}
     assert found == {"via": "not-allowed", "limit": "out-of-range"}
+
+
+async def test_a_type_leads_to_its_page_below_the_path_of_public_url(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with running(sqlite_url, tmp_path, public_url="https://example.com/texts") as api:
+        for path in ("/api/v1/nothing", "/texts/api/v1/nothing"):
+            problem = (await api.client.get(path)).json()
+            assert problem["type"] == "/texts/problems/not-found"
+            assert (await api.client.get(problem["type"])).status_code == 200
