@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
+from app.api.dependencies import get_operation_id
 from app.domain.errors import LoginRefused, Unavailable
 from app.flows.supervise import FAILING
 from app.runtime import Runtime
@@ -92,7 +93,7 @@ def make_health_router(
     runtime: Runtime, connections: Connections, *, measure_disk: MeasureDisk = shutil.disk_usage
 ) -> APIRouter:
     """/livez, /readyz and /metrics; open to all, with nothing secret in them."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], generate_unique_id_function=get_operation_id)
 
     @router.get("/livez")
     async def live() -> Liveness:
