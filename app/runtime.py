@@ -161,6 +161,11 @@ class Runtime:
             await self.close()
             raise self.failure
 
+    @property
+    def is_working(self) -> bool:
+        """Whether loops run that `stop_work` ends."""
+        return bool(self._work)
+
     def stop_work(self) -> None:
         """Begin to stop: the loops begin no more turns, and may finish the current one.
 

@@ -39,6 +39,8 @@ from app.env_file import read_env_file
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
+# What HOST begins with where it is the path of a Unix socket.
+UNIX = "unix:"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = Annotated[tuple[Network, ...], NoDecode]
@@ -68,6 +70,22 @@ _LENGTHS = {
 }
 
 
+# Loopback and private networks.
+NEARBY: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
+
 class _EnvFile(DotEnvSettingsSource):
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
         return parse_env_vars(read_env_file(file_path, os.environ), ignore_empty=True)
@@ -93,6 +111,7 @@ class Settings(BaseSettings):
     inbound_auth: SecretStr | None = None
     forwarders: Networks = EVERYWHERE
     trusted_proxies: Networks = ()
+    monitor_networks: Networks = NEARBY
     api_key: SecretStr | None = None
     admin_password: SecretStr | None = None
     provider_url: str = "https://my.fastsms.co.uk/api"
@@ -139,7 +158,7 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Path) -> Path:
         return _expand(value)
 
-    @field_validator("forwarders", "trusted_proxies", mode="before")
+    @field_validator("forwarders", "trusted_proxies", "monitor_networks", mode="before")
     @classmethod
     def _read_networks(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -232,6 +251,8 @@ class Settings(BaseSettings):
         """PUBLIC_URL, or the address that the service listens on."""
         if self.public_url:
             return self.public_url
+        if self.host.startswith(UNIX):
+            return "http://localhost"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 compared
         return f"http://{bracket(host)}:{self.port}"
 

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from app.domain.errors import SetupError
-from app.ending import catching_end, limit_end
+from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
@@ -34,12 +34,15 @@ async def work(runtime: Runtime) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def end(*_: object) -> None:
+    end = End()
+
+    def stop_soon(number: int, _: object) -> None:
+        end.note(number)
         limit_end()
         # This also wakes a sleeping loop.
         loop.call_soon_threadsafe(stop.set)
 
-    with catching_end(end, has_come=stop.is_set):
+    with catching_end(stop_soon, end):
         await runtime.start(on_failure=stop.set)
         pulse = runtime.data_dir.pulse
 

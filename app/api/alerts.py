@@ -53,12 +53,15 @@ def make_alerts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Alert]:
         """List alerts, newest first, each with what to do."""
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await runtime.database.read(
-            alerts.list_alerts,
-            before=listing.position,
-            limit=listing.look_ahead,
-            is_open=query.open,
+        return await listing.answer(
+            response,
+            lambda before, limit: runtime.database.read(
+                alerts.list_alerts,
+                before=before,
+                limit=limit,
+                is_open=query.open,
+            ),
+            Alert.model_validate,
         )
-        return listing.make_page(response, rows, Alert.model_validate)
 
     return router

@@ -52,16 +52,19 @@ def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[AuditEntry]:
         """List who did what, newest first."""
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await runtime.database.read(
-            audit.list_audit,
-            actor=query.actor,
-            action=query.action,
-            since=query.since,
-            until=query.until,
-            before=listing.position,
-            limit=listing.look_ahead,
+        return await listing.answer(
+            response,
+            lambda before, limit: runtime.database.read(
+                audit.list_audit,
+                actor=query.actor,
+                action=query.action,
+                since=query.since,
+                until=query.until,
+                before=before,
+                limit=limit,
+            ),
+            show_entry,
         )
-        return listing.make_page(response, rows, show_entry)
 
     return router
 

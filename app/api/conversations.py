@@ -1,16 +1,17 @@
 """/conversations: one for each pair of one of our numbers and a sender."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.dependencies import Keyring, make_router
 from app.api.filters import BoolFilter, NumberFilter, read_numbers
-from app.api.lists import LINK_HEADER, Listing, ListQuery
+from app.api.lists import LINK_HEADER, Listing, ListQuery, PageQuery
 from app.api.outbound_schemas import ConversationDetail, ConversationMessage, ConversationOutbound
 from app.api.schemas import Conversation, Page
 from app.domain.ids import decode_id
+from app.domain.queries import split_words
 from app.runtime import Runtime
 from app.storage import conversations
 from app.storage.conversations import ThreadPage
@@ -24,6 +25,10 @@ class ConversationQuery(ListQuery):
 
     source: Annotated[NumberFilter, Field(description="who texts")] = None
     dest: Annotated[NumberFilter, Field(description="which number is texted")] = None
+    q: Annotated[
+        str | None,
+        Field(max_length=200, description="every word is a part of the name or of a number"),
+    ] = None
     unread: Annotated[BoolFilter, Field(description="with a text not read yet, or without")] = None
 
 
@@ -37,23 +42,33 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """List conversations, the one with the newest message first."""
         query = read_numbers(query, runtime.settings.default_region)
         listing = Listing(request, query, runtime.settings.public_url)
-        page = await runtime.database.read(
-            conversations.list_conversations,
-            dest=query.dest,
-            source=query.source,
-            unread=query.unread,
-            before=listing.find_time_position(),
-            limit=query.limit,
-        )
+
+        async def read(before: Any, limit: int) -> conversations.ConversationPage:
+            return await runtime.database.read(
+                conversations.list_conversations,
+                dest=query.dest,
+                source=query.source,
+                unread=query.unread,
+                words=split_words(query.q or ""),
+                before=before,
+                limit=limit,
+            )
+
+        async def count(before: Any, limit: int) -> tuple[int, Any]:
+            found = await read(before, limit)
+            return len(found.conversations), found.next
+
+        page = await read(listing.find_time_position(), query.limit)
         items = [Conversation.model_validate(each) for each in page.conversations]
-        return Page(items=items, next=listing.make_time_next(response, page.next))
+        following = listing.make_time_next(response, page.next)
+        return Page(items=items, next=following, count=await listing.count(count))
 
     @router.get("/{id}", responses=LINK_HEADER)
     async def get_conversation(
         id: str,  # noqa: A002 the path's name
         request: Request,
         response: Response,
-        query: Annotated[ListQuery, Query()],
+        query: Annotated[PageQuery, Query()],
     ) -> ConversationDetail:
         """Get a conversation with a page of what both sides wrote, newest first."""
         listing = Listing(request, query, runtime.settings.public_url)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from app.api.compression import accepts_gzip
 from app.api.dependencies import PREFIX
 from app.api.errors import ALL_KINDS, PROBLEMS_PATH, Kind
 from app.domain.errors import NotFound
@@ -96,7 +97,7 @@ class _Written:
                 self._packed = await asyncio.to_thread(gzip.compress, self._plain)
         headers = {**(headers or {}), "Vary": "Accept-Encoding"}
         body = self._plain
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
             body = self._packed
             headers["Content-Encoding"] = "gzip"
         return Response(body, media_type=media_type, headers=headers)

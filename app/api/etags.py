@@ -114,4 +114,4 @@ def _read_tags(values: list[str]) -> frozenset[str]:
 def _strip(tag: str) -> str:
     """Without quotes, and without what proxies put before and into a tag when they compress."""
     text = tag.strip().removeprefix("W/").strip('"')
-    return text.removesuffix("-gzip").removesuffix(";gzip")
+    return text.removesuffix("-gzip")

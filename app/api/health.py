@@ -7,12 +7,14 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal, NamedTuple
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
 from app.api.dependencies import get_operation_id
+from app.api.errors import MEDIA_TYPE, NOT_NEAR, make_problem
+from app.domain.addresses import CallerFinder, NetworkSet
 from app.domain.errors import LoginRefused, Unavailable
 from app.flows.supervise import FAILING
 from app.runtime import Runtime
@@ -36,7 +38,11 @@ METRICS_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Prometheus' text format",
         "content": {"text/plain": {"schema": {"type": "string"}}},
-    }
+    },
+    403: {
+        "description": "The caller is not in MONITOR_NETWORKS",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
 }
 
 log = structlog.get_logger("letterbox.health")
@@ -62,18 +68,22 @@ class Part(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ready` while /inbound can acknowledge; `status` is `ok` where every part is."""
+    """`ready` while /inbound can acknowledge; all else is told to MONITOR_NETWORKS alone."""
 
     ready: bool = Field(description="whether messages can be acknowledged")
-    status: HealthState = Field(description="`ok` if every part is")
-    database: Part = Field(description="whether it answers")
-    disk: Part = Field(description="whether the disk of DATA_DIR has room")
-    spool: Part = Field(description="whether it can be written, and what waits in it")
-    workers: Part = Field(description="whether messages are handled")
-    sender: Part = Field(description="whether texts go out")
-    connections: Part = Field(description="whether more callers can connect")
-    clock: Part = Field(description="whether the clock is right")
-    loops: dict[str, Part] = Field(description="the loops of this process, by name")
+    status: HealthState | None = Field(default=None, description="`ok` if every part is")
+    database: Part | None = Field(default=None, description="whether it answers")
+    disk: Part | None = Field(default=None, description="whether the disk of DATA_DIR has room")
+    spool: Part | None = Field(
+        default=None, description="whether it can be written, and what waits in it"
+    )
+    workers: Part | None = Field(default=None, description="whether messages are handled")
+    sender: Part | None = Field(default=None, description="whether texts go out")
+    connections: Part | None = Field(default=None, description="whether more callers can connect")
+    clock: Part | None = Field(default=None, description="whether the clock is right")
+    loops: dict[str, Part] | None = Field(
+        default=None, description="the loops of this process, by name"
+    )
 
 
 class Findings(NamedTuple):
@@ -92,8 +102,18 @@ class Findings(NamedTuple):
 def make_health_router(
     runtime: Runtime, connections: Connections, *, measure_disk: MeasureDisk = shutil.disk_usage
 ) -> APIRouter:
-    """/livez, /readyz and /metrics; open to all, with nothing secret in them."""
+    """/livez and /readyz, open to all; /metrics and the details are for MONITOR_NETWORKS."""
     router = APIRouter(tags=["health"], generate_unique_id_function=get_operation_id)
+    near = NetworkSet(runtime.settings.monitor_networks)
+    callers = CallerFinder(runtime.settings.trusted_proxies)
+
+    def is_monitor(request: Request) -> bool:
+        client, headers = request.scope.get("client"), request.scope["headers"]
+        # Through a proxy that is not trusted anybody may come; a Unix socket has no address.
+        if callers.find_unheeded(client, headers):
+            return False
+        address = callers.find(client, headers)
+        return not address or address in near
 
     @router.get("/livez")
     async def live() -> Liveness:
@@ -101,10 +121,17 @@ def make_health_router(
         return Liveness()
 
     @router.get(
-        "/readyz", responses={503: {"model": Readiness, "description": "It takes no messages"}}
+        "/readyz",
+        response_model_exclude_none=True,
+        responses={503: {"model": Readiness, "description": "It takes no messages"}},
     )
-    async def ready(response: Response) -> Readiness:
-        """Say whether messages are taken, and how the parts are."""
+    async def ready(request: Request, response: Response) -> Readiness:
+        """Say whether messages are taken and, to MONITOR_NETWORKS, how the parts are."""
+        can = runtime.intake is not None and runtime.intake.can_acknowledge
+        if not can:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        if not is_monitor(request):
+            return Readiness(ready=can)
         found = await _ask_database(runtime)
         parts = {
             "database": _judge_database(
@@ -125,15 +152,16 @@ def make_health_router(
             name: Part(status="degraded" if trouble else "ok", detail=trouble)
             for name, trouble in runtime.loops.find_troubles().items()
         }
-        can = runtime.intake is not None and runtime.intake.can_acknowledge
         is_well = can and all(part.status == "ok" for part in (*parts.values(), *loops.values()))
-        if not can:
-            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Readiness(ready=can, status="ok" if is_well else "degraded", loops=loops, **parts)
 
     @router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
-    async def show_metrics() -> Response:
-        """Give the figures that Prometheus scrapes."""
+    async def show_metrics(request: Request) -> Response:
+        """Give the figures that Prometheus scrapes, to MONITOR_NETWORKS alone."""
+        if not is_monitor(request):
+            return make_problem(
+                NOT_NEAR, "only networks in LETTERBOX_MONITOR_NETWORKS may read the metrics"
+            )
         return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
 
     return router
@@ -233,8 +261,8 @@ def judge_sender(found: Findings | None, *, has_account: bool, now: datetime) ->
         return Part(status="degraded", detail="unknown while the database does not answer")
     state = found.sender
     if state.state != "running":
-        reason = f": {state.reason}" if state.reason else ""
-        return Part(status="degraded", detail=f"sending is {state.state}{reason}")
+        # Why is in /api/v1/sender: a person's words are nothing for monitors.
+        return Part(status="degraded", detail=f"sending is {state.state}")
     if not has_account:
         return Part(detail="no PROVIDER_TOKEN is set: nothing is sent")
     since = max(filter(None, (found.oldest_due, state.pace_at)), default=None)

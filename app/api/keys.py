@@ -54,10 +54,11 @@ def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[ApiKey]:
         """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await database.read(
-            keys.list_keys, before=listing.position, limit=listing.look_ahead
+        return await listing.answer(
+            response,
+            lambda before, limit: database.read(keys.list_keys, before=before, limit=limit),
+            ApiKey.model_validate,
         )
-        return listing.make_page(response, rows, ApiKey.model_validate)
 
     @router.post("", status_code=201, responses=CREATED)
     async def create_key(body: KeyCreate, response: Response, by: By) -> ApiKeyWithSecret:

@@ -1,6 +1,6 @@
 """Lists: what every one of them takes and answers, `limit`, `cursor`, `next` and `Link`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeVar
@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.cursors import decode_cursor, encode_cursor
-from app.api.schemas import Item, Page
+from app.api.filters import BoolFilter
+from app.api.schemas import Count, Item, Page
 from app.domain.errors import InvalidCursor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,6 +19,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+MOST_COUNTED = 10_000
 
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="how many items at most")]
 CursorText = Annotated[
@@ -42,7 +44,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
         "headers": {
             "Location": {
                 "description": "the address of what was created",
-                "schema": {"type": "string", "format": "uri"},
+                "schema": {"type": "string", "format": "uri-reference"},
             }
         }
     }
@@ -59,15 +61,23 @@ class HasId(Protocol):
 Row = TypeVar("Row", bound=HasId)
 
 
-class ListQuery(BaseModel):
-    """The parameters of every list; subclasses add their filters."""
+class PageQuery(BaseModel):
+    """What says which part is wanted."""
 
     limit: Limit = DEFAULT_LIMIT
     cursor: CursorText = None
 
     def list_filters(self) -> dict[str, Any]:
         """What a cursor is bound to: everything but where and how much, as it was understood."""
-        return self.model_dump(mode="json", exclude={"limit", "cursor"}, exclude_none=True)
+        return self.model_dump(mode="json", exclude={"limit", "cursor", "count"}, exclude_none=True)
+
+
+class ListQuery(PageQuery):
+    """The parameters of every list; subclasses add their filters."""
+
+    count: Annotated[
+        BoolFilter, Field(description="true: count all that match, exactly up to 10,000")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class Listing:
     """One request for a part of a list."""
 
     request: Request
-    query: ListQuery
+    query: PageQuery
     # PUBLIC_URL. Without one links are relative: whoever calls knows by which address, we do not.
     base_url: str
 
@@ -109,6 +119,37 @@ class Listing:
         address = f"{self.base_url}{quote(path)}?{urlencode([*sent, ('cursor', cursor)])}"
         response.headers["Link"] = f'<{address}>; rel="next"'
         return cursor
+
+    async def answer(
+        self,
+        response: Response,
+        read: Callable[[int | None, int], Awaitable[Sequence[Row]]],
+        show: Callable[[Row], Item],
+    ) -> Page[Item]:
+        """The page of a list in the order of id, whose rows below an id `read` gives."""
+        page = self.make_page(response, await read(self.position, self.look_ahead), show)
+
+        async def count(place: int | None, limit: int) -> tuple[int, int | None]:
+            rows = await read(place, limit)
+            return len(rows), rows[-1].id if len(rows) == limit else None
+
+        page.count = await self.count(count)
+        return page
+
+    async def count(self, read: Callable[[Any, int], Awaitable[tuple[int, Any]]]) -> Count | None:
+        """How many match, if that is asked for: `read` tells how many a page has and what follows.
+
+        In small steps, between which others are answered, and not for ever.
+        """
+        if not getattr(self.query, "count", None):
+            return None
+        value, place = 0, None
+        for _ in range(MOST_COUNTED // MAX_LIMIT):
+            found, place = await read(place, MAX_LIMIT)
+            value += found
+            if place is None:
+                return Count(value=value, exact=True)
+        return Count(value=value, exact=False)
 
     def find_time_position(self) -> tuple[datetime, int] | None:
         """Where the list goes on, for lists in the order of a time and an id.

@@ -1,6 +1,6 @@
 """/messages: what came in, found by filters, one by one, or all as a file."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -108,7 +108,13 @@ def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         else:
             page = await database.read(search.list_messages, wanted, before=place, limit=limit)
         following = listing.make_next(response, None if page.next is None else (page.next,))
-        return Page[Message](items=page.messages, next=following)  # type: ignore[arg-type]  # read by attributes
+
+        async def count(before: Any, limit: int) -> tuple[int, Any]:
+            found = await database.read(search.list_messages, wanted, before=before, limit=limit)
+            return len(found.messages), found.next
+
+        counted = await listing.count(count)
+        return Page[Message](items=page.messages, next=following, count=counted)  # type: ignore[arg-type]  # read by attributes
 
     @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
     async def export_messages(

@@ -94,10 +94,11 @@ def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[VirtualNumber]:
         """List the numbers that are configured, newest first."""
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await database.read(
-            numbers.list_numbers, before=listing.position, limit=listing.look_ahead
+        return await listing.answer(
+            response,
+            lambda before, limit: database.read(numbers.list_numbers, before=before, limit=limit),
+            show,
         )
-        return listing.make_page(response, rows, show)
 
     @router.post("", status_code=201, responses=CREATED)
     async def add_number(body: NumberCreate, response: Response, by: By) -> NumberWithAuth:

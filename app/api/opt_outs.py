@@ -51,13 +51,16 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         """List the numbers that are out, newest first, with when and why."""
         query = read_numbers(query, region)
         listing = Listing(request, query, settings.public_url)
-        rows = await runtime.database.read(
-            opt_outs.list_opt_outs,
-            number=query.number,
-            before=listing.position,
-            limit=listing.look_ahead,
+        return await listing.answer(
+            response,
+            lambda before, limit: runtime.database.read(
+                opt_outs.list_opt_outs,
+                number=query.number,
+                before=before,
+                limit=limit,
+            ),
+            OptOut.model_validate,
         )
-        return listing.make_page(response, rows, OptOut.model_validate)
 
     @writing.post("", status_code=201, responses=CREATED)
     async def add_opt_out(body: OptOutCreate, response: Response, by: By) -> OptOut:

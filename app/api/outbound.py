@@ -53,6 +53,12 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         query = read_numbers(query, runtime.settings.default_region)
         wanted = query.make_filter()
         listing = Listing(request, query, runtime.settings.public_url)
+
+        async def count(before: Any, limit: int) -> tuple[int, Any]:
+            read = outbound_lists.list_outbound
+            found = await database.read(read, wanted, before=before, limit=limit)
+            return len(found.texts), found.next
+
         if query.order == "asc":
             feed = await database.read(
                 outbound_lists.feed_outbound,
@@ -61,13 +67,18 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
                 limit=query.limit,
             )
             items = [Outbound.model_validate(each) for each in feed.texts]
-            return Page(items=items, next=listing.make_next(response, (feed.next,)))
+            following = listing.make_next(response, (feed.next,))
+            return Page(items=items, next=following, count=await listing.count(count))
         place = listing.find_time_position()
         page = await database.read(
             outbound_lists.list_outbound, wanted, before=place, limit=query.limit
         )
         items = [Outbound.model_validate(each) for each in page.texts]
-        return Page(items=items, next=listing.make_time_next(response, page.next))
+        return Page(
+            count=await listing.count(count),
+            items=items,
+            next=listing.make_time_next(response, page.next),
+        )
 
     @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
     async def export_outbound(
@@ -101,13 +112,16 @@ def make_outbound_reading(runtime: Runtime, keyring: Keyring) -> APIRouter:
         For a text to a number these are its parts.
         """
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await database.read(
-            _read_recipients,
-            decode_id("out", id),
-            before=listing.position,
-            limit=listing.look_ahead,
+        return await listing.answer(
+            response,
+            lambda before, limit: database.read(
+                _read_recipients,
+                decode_id("out", id),
+                before=before,
+                limit=limit,
+            ),
+            Recipient.model_validate,
         )
-        return listing.make_page(response, rows, Recipient.model_validate)
 
     return router
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from socket import SO_LINGER, SOL_SOCKET
+from socket import AF_UNIX, SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, Literal
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
@@ -52,8 +52,10 @@ BODY_TIMEOUT_SECONDS = 60.0
 # resets the connection, and many programs then drop the answer.
 LINGER_SECONDS = 30.0
 MAX_LINGER_BYTES = 24 * 1024 * 1024
-# For a request that is still arriving when the server stops.
+# For a request that is still arriving when the server stops, and for one that its caller sent, or
+# is about to send, on a connection that looks idle.
 SHUTDOWN_SECONDS = 2.0
+SHUTDOWN_IDLE_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 
 # `idle` between two requests; `head` and `body` when part of it has arrived (the application may
@@ -117,7 +119,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self._client = get_remote_addr(transport)
+        self._client = get_remote_addr(transport) or _find_local(transport)
         self._output = Output(transport, self.loop.time())
         self.write = self._output.write
         self._server_state.connections.add(self)
@@ -174,12 +176,13 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Requests in progress may finish, but nothing new begins."""
         self._is_last = True
-        if self._state in ("idle", "lingering"):
+        if self._state == "lingering":
             self._close()
-        else:
-            self._deadline = min(self._deadline, self.loop.time() + SHUTDOWN_SECONDS)
-            self._timer.cancel()
-            self._look()
+            return
+        seconds = SHUTDOWN_IDLE_SECONDS if self._state == "idle" else SHUTDOWN_SECONDS
+        self._deadline = min(self._deadline, self.loop.time() + seconds)
+        self._timer.cancel()
+        self._look()
 
     def evict(self) -> None:
         """Make room for another connection."""
@@ -458,6 +461,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _wait(self, state: State, seconds: float) -> None:
         self._state = state
+        if self._is_last:
+            seconds = min(seconds, SHUTDOWN_SECONDS)
         self._deadline = self.loop.time() + seconds
         self._connections.wait(self, is_reading=state != "idle")
 
@@ -518,3 +523,10 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._note_incomplete()
             self._refuse(TIMED_OUT)
+
+
+def _find_local(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Whoever calls through a Unix socket is on this machine."""
+    socket = transport.get_extra_info("socket")
+    is_local = socket is not None and socket.family == AF_UNIX
+    return ("127.0.0.1", 0) if is_local else None

@@ -34,9 +34,12 @@ def make_refusals_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Refusal]:
         """List refused forwards, newest first; a wrong `auth` is the commonest mistake."""
         listing = Listing(request, query, runtime.settings.public_url)
-        rows = await runtime.database.read(
-            refusals.list_refusals, before=listing.position, limit=listing.look_ahead
+        return await listing.answer(
+            response,
+            lambda before, limit: runtime.database.read(
+                refusals.list_refusals, before=before, limit=limit
+            ),
+            Refusal.model_validate,
         )
-        return listing.make_page(response, rows, Refusal.model_validate)
 
     return router

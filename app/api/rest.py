@@ -11,9 +11,10 @@ from app.api.account import make_credits_router, make_users_router
 from app.api.address_book import make_contacts_router, make_groups_router
 from app.api.alerts import make_alerts_router
 from app.api.audit import make_audit_router
+from app.api.compression import Compressed
 from app.api.connections import Connections
 from app.api.conversations import make_conversations_router
-from app.api.dependencies import Keyring, get_operation_id
+from app.api.dependencies import PREFIX, Keyring, get_operation_id
 from app.api.docs import make_docs_router
 from app.api.errors import install_error_handlers
 from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
@@ -72,6 +73,7 @@ def build_rest(
         generate_unique_id_function=get_operation_id,
         lifespan=run,
     )
+    app.add_middleware(Compressed, prefix=PREFIX)
     app.add_middleware(Methods, list_routes=lambda: app.routes)
     app.add_middleware(AccessLog)
     install_error_handlers(app)

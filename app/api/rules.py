@@ -189,10 +189,11 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
     ) -> Page[Rule]:
         """List the rules, newest first; `position` says in which order they are asked."""
         listing = Listing(request, query, settings.public_url)
-        rows = await database.read(
-            rules.list_rules, before=listing.position, limit=listing.look_ahead
+        return await listing.answer(
+            response,
+            lambda before, limit: database.read(rules.list_rules, before=before, limit=limit),
+            Rule.model_validate,
         )
-        return listing.make_page(response, rows, Rule.model_validate)
 
     @router.post("", status_code=201, responses=CREATED)
     async def create_rule(body: RuleCreate, response: Response, by: By) -> Rule:

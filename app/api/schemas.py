@@ -97,6 +97,13 @@ class Changes(Sent):
         return described
 
 
+class Count(Shown):
+    """How many there are."""
+
+    value: int = Field(description="as many as were counted")
+    exact: bool = Field(description="false: there are more, or some were not looked at")
+
+
 class Page(Shown, Generic[Item]):
     """A part of a list."""
 
@@ -105,6 +112,11 @@ class Page(Shown, Generic[Item]):
 
     items: list[Item] = Field(description="in the order of the list")
     next: str | None = Field(description="the cursor of the next page; null at the end")
+    count: Count | None = Field(
+        default=None,
+        exclude_if=lambda count: count is None,
+        description="of all that match, with `count=true`",
+    )
 
 
 class Outcome(Shown):

@@ -12,7 +12,7 @@ from threading import Thread
 from pydantic import SecretStr
 
 from app.cli.demo_shop import open_shop
-from app.cli.listening import listen
+from app.cli.listening import find_address, listen
 from app.cli.logs import configure_logging
 from app.cli.output import name_command
 from app.cli.serve import LINK_COMMAND
@@ -36,7 +36,8 @@ def demo(*, text_every: float) -> None:
         configure_logging(settings.log_format, settings.log_level)
         shared = find_secrets(settings, DataDir.open(settings.data_dir))
         listener = listen(settings)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        settings = settings.model_copy(update=find_address(listener))
+        url = settings.base_url
         config = demo_config(f"{url}/inbound", shared.inbound_auth)
         token, number = config.accounts[0].token, config.numbers[0].number
         open_shop(settings, number)
@@ -50,7 +51,7 @@ def demo(*, text_every: float) -> None:
                 shown = describe_demo(url, provider, token, number, shared, settings.data_dir)
                 return f"{shown}\n{describe_sign_in(settings, url, sign_in or LINK_COMMAND)}"
 
-            serve_alone(settings, listener, welcome, with_link=True)
+            serve_alone(settings, [listener], welcome, with_link=True)
 
 
 def make_settings(folder: Path) -> Settings:

@@ -9,16 +9,19 @@ import multiprocessing
 import os
 import resource
 import shlex
+import signal
 import socket
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from urllib.parse import quote
 
-from app.cli.listening import find_base, listen
+from app.cli.listening import find_address, listen, restart_with, take_listeners
 from app.cli.supervise import Supervisor
 from app.domain.errors import SetupError
+from app.ending import RESTART_SIGNAL
 from app.flows.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets, find_secrets
@@ -32,28 +35,35 @@ A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1&receivedts="
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
-    """Serve until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
+    """Serve until a signal asks for the end. Raises SetupError where it cannot start."""
+    # It would end a process that does not heed it yet.
+    signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
     _allow_many_connections()
+    listeners = take_listeners()
     data_dir = DataDir.open(settings.data_dir)
     held = [] if settings.is_postgres else data_dir.hold_alone(settings.sqlite_path)
     shared = find_secrets(settings, data_dir)
-    listener = listen(settings)
-    base = find_base(settings, listener)
+    is_chosen = bool(settings.port and not listeners)
+    listeners = listeners or [listen(settings)]
+    address = {} if is_chosen else find_address(listeners[0])
+    settings = settings.model_copy(update=address)
 
     def welcome(sign_in: str | None) -> str:
         now = datetime.now(settings.zone)
-        return describe_start(settings, shared, base, sign_in, show_secrets=show_secrets, now=now)
+        return describe_start(settings, shared, sign_in, show_secrets=show_secrets, now=now)
 
     try:
         if settings.processes == 1:
             from app.cli.web import serve_alone  # noqa: PLC0415 see above
 
-            serve_alone(settings, listener, welcome, with_link=show_secrets)
+            kept = serve_alone(settings, listeners, welcome, with_link=show_secrets)
         else:
-            _serve_many(settings, listener, welcome(None))
+            kept = _serve_many(settings, listeners, address, welcome(None))
     finally:
         for descriptor in held:
             os.close(descriptor)
+    if kept:
+        restart_with(kept)
 
 
 def _allow_many_connections() -> None:
@@ -71,7 +81,6 @@ def _allow_many_connections() -> None:
 def describe_start(
     settings: Settings,
     shared: SharedSecrets,
-    base: str,
     sign_in: str | None,
     *,
     show_secrets: bool,
@@ -82,7 +91,7 @@ def describe_start(
     Secrets stand there as the files or variables that hold them unless they may be shown. `now` is
     in the zone of the provider's times.
     """
-    folder = settings.data_dir
+    folder, base = settings.data_dir, settings.base_url
     auth, key = shared.inbound_auth, shared.api_key
     in_url, header = quote(auth, safe=""), f"Authorization: Bearer {key}"
     header = f'"{header}"' if key == quote(key, safe="") else shlex.quote(header)
@@ -118,17 +127,27 @@ def _name_secret(name: str, shared: SharedSecrets, folder: Path) -> str:
     return f"$LETTERBOX_{name.upper()}"
 
 
-def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> None:
+def _serve_many(
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    address: Mapping[str, str | int],
+    welcome: str,
+) -> Sequence[socket.socket]:
+    """Returns the sockets to be handed over where a restart was asked for."""
     # Figures lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     spawning = multiprocessing.get_context("spawn")
 
     def start() -> SpawnProcess:
-        process = spawning.Process(target=_serve_one, args=(listener,))
+        process = spawning.Process(target=_serve_one, args=(listeners, address))
         process.start()
         return process
 
-    supervisor = Supervisor(start, settings.processes, on_death=forget_process)
+    def refuse() -> None:
+        for each in listeners:
+            each.close()
+
+    supervisor = Supervisor(start, settings.processes, on_death=forget_process, on_stop=refuse)
     with tempfile.TemporaryDirectory(prefix="letterbox-figures-", dir=place) as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         # If nobody reads the output, or the disk is full, the service still runs.
@@ -137,9 +156,10 @@ def _serve_many(settings: Settings, listener: socket.socket, welcome: str) -> No
         can_run = supervisor.run()
     if not can_run:
         raise SetupError("the service could not run; the lines above say why")
+    return listeners if supervisor.end.restarts else ()
 
 
-def _serve_one(listener: socket.socket) -> None:
+def _serve_one(listeners: list[socket.socket], address: Mapping[str, str | int]) -> None:
     from app.cli.web import serve_supervised  # noqa: PLC0415 see above
 
-    serve_supervised(listener)
+    serve_supervised(listeners, address)

@@ -1,5 +1,7 @@
 """Runs several web processes, replaces those that die, and stops all of them together."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from multiprocessing.context import SpawnProcess
 import structlog
 from uvicorn.config import STARTUP_FAILURE
 
-from app.ending import MOST_SECONDS, catching_end
+from app.ending import MOST_SECONDS, RESTART_SIGNAL, End, catching_end
 
 LOOK_SECONDS = 0.1
 # A process that dies sooner than this after its start may do so again, so each replacement waits
@@ -33,27 +35,36 @@ class _Place:
 
 
 class Supervisor:
-    """`start` begins one process; `on_death` is called with the pid of each unexpected death."""
+    """`start` begins one process; `on_death` is called with the pid of each unexpected death.
+
+    `on_stop` is called when all are about to be stopped for good.
+    """
 
     def __init__(
-        self, start: Callable[[], SpawnProcess], count: int, *, on_death: Callable[[int], None]
+        self,
+        start: Callable[[], SpawnProcess],
+        count: int,
+        *,
+        on_death: Callable[[int], None],
+        on_stop: Callable[[], None],
     ) -> None:
         self._start = start
         self._count = count
         self._on_death = on_death
+        self._on_stop = on_stop
         self._places: list[_Place] = []
-        self._ending = False
+        self.end = End()
 
     def run(self) -> bool:
         """Run until a signal; returns False if a process found that none can run.
 
         No process outlives this one: if it is killed, they notice.
         """
-        with catching_end(self._end, has_come=lambda: self._ending):
+        with catching_end(lambda number, _: self.end.note(number), self.end, can_restart=True):
             try:
                 for _ in range(self._count):
                     self._places.append(_Place(self._start(), time.monotonic()))
-                while not self._ending:
+                while not self.end.has_come:
                     time.sleep(LOOK_SECONDS)
                     if any(each.process.exitcode == STARTUP_FAILURE for each in self._places):
                         return False
@@ -62,9 +73,6 @@ class Supervisor:
             finally:
                 self._end_all()
         return True
-
-    def _end(self, *_: object) -> None:
-        self._ending = True
 
     def _replace_dead(self, place: _Place) -> None:
         now = time.monotonic()
@@ -82,10 +90,15 @@ class Supervisor:
             place.process, place.started_at, place.replace_at = self._start(), now, None
 
     def _end_all(self) -> None:
+        if self.end.restarts:
+            number = RESTART_SIGNAL
+        else:
+            number = signal.SIGTERM
+            self._on_stop()
         processes = [place.process for place in self._places]
         for process in processes:
             if process.exitcode is None:
-                process.terminate()
+                os.kill(process.pid or 0, number)
         kill_at = time.monotonic() + KILL_SECONDS
         for process in processes:
             process.join(max(kill_at - time.monotonic(), 0))

@@ -1,5 +1,6 @@
 """One web process: the application, its server, and the link that signs in."""
 
+import asyncio
 import contextlib
 import gc
 import multiprocessing
@@ -9,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -17,11 +18,12 @@ import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from app.cli.listening import configure_server, find_base
+from app.api.protocol import SHUTDOWN_IDLE_SECONDS
+from app.cli.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.login_link import write_link
 from app.cli.logs import configure_logging
 from app.domain.errors import LetterboxError, SetupError, Unavailable
-from app.ending import catching_end, limit_end
+from app.ending import End, catching_end, limit_end
 from app.flows.metrics import MULTIPROCESS_VARIABLE
 from app.flows.sign_in import make_login_link
 from app.main import build_app
@@ -29,6 +31,13 @@ from app.runtime import Runtime, open_runtime
 from app.settings import Settings, load_settings
 
 LINK_NAME = "admin"
+# Until the last connections that were accepted are known and can be told.
+ACCEPT_SECONDS = 0.01
+# Before a restart, while the loops end, callers are still answered; as long at least as connections
+# that look idle stay open.
+LAST_CALL_SECONDS = SHUTDOWN_IDLE_SECONDS + 0.1
+MOST_LAST_CALL_SECONDS = 6.0
+TELL_SECONDS = 0.1
 # The collector's walks over what the start made would cost a tenth of the throughput.
 GC_THRESHOLD = 50_000
 
@@ -50,6 +59,13 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._runtime = runtime
         self._on_start = on_start
+        self._end = End()
+        self._kept: list[socket.socket] = []
+
+    @property
+    def kept(self) -> Sequence[socket.socket]:
+        """The sockets to be handed over where a restart was asked for."""
+        return self._kept if self._end.restarts else ()
 
     def end(self) -> None:
         self.should_exit = True
@@ -58,12 +74,17 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """uvicorn's own method raises them again at the end; a second one skips the shutdown."""
         # Event streams look for this very method to notice a shutdown.
-        with catching_end(self.handle_exit, has_come=lambda: self.should_exit):
+        with catching_end(self.handle_exit, self._end, can_restart=True):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 uvicorn's
-        limit_end()
+        self._end.note(sig)
+        limit_end(self._restart_by_force)
         self.end()
+
+    def _restart_by_force(self) -> None:
+        if self.kept:
+            restart_with(self.kept)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -76,35 +97,61 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Loops and requests end at the same time: one after the other would take too long.
         self._runtime.stop_work()
+        if self._end.restarts:
+            self._kept = [each.dup() for each in sockets or ()]
+            await self._answer_last_calls()
+        for listening in self.servers:
+            listening.close()
+        await asyncio.sleep(ACCEPT_SECONDS)
         await super().shutdown(sockets)
+
+    async def _answer_last_calls(self) -> None:
+        """Go on accepting for a while: whoever calls later waits until the new start is done.
+
+        Each connection is closed with its next answer.
+        """
+        now = asyncio.get_running_loop().time
+        began = now()
+        least = LAST_CALL_SECONDS if self.server_state.connections else 0.0
+        while (taken := now() - began) < least or (
+            self._runtime.is_working and taken < MOST_LAST_CALL_SECONDS
+        ):
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
+            await asyncio.sleep(TELL_SECONDS)
+        self.config.timeout_graceful_shutdown = max(round(GRACEFUL_SECONDS - taken), 1)
 
 
 def serve_alone(
-    settings: Settings, listener: socket.socket, welcome: Welcome, *, with_link: bool
-) -> None:
-    """Serve in this process until a signal. Raises SetupError if it cannot start."""
+    settings: Settings, listeners: list[socket.socket], welcome: Welcome, *, with_link: bool
+) -> Sequence[socket.socket]:
+    """Serve in this process until a signal. Raises SetupError if it cannot start.
+
+    Returns the sockets to be handed over where a restart was asked for.
+    """
     runtime = open_runtime(settings, "web")
 
     async def say_welcome() -> None:
-        base = find_base(settings, listener)
-        text = welcome(await _make_link(runtime, base) if with_link else None)
+        link = await _make_link(runtime, settings.base_url) if with_link else None
+        text = welcome(link)
         # If nobody reads the output, or the disk is full, the service still runs.
         with contextlib.suppress(OSError):
             print(text, flush=True)
 
-    has_started = _serve(runtime, listener, say_welcome)
+    server = _serve(runtime, listeners, say_welcome)
     if runtime.failure is not None:
         raise runtime.failure
-    if not has_started:
+    if not server.started:
         raise SetupError("the service could not start; the lines above say why")
+    return server.kept
 
 
-def serve_supervised(listener: socket.socket) -> None:
+def serve_supervised(listeners: list[socket.socket], address: Mapping[str, str | int]) -> None:
     """Serve as one of several processes, until the supervisor stops or dies.
 
     Exits with STARTUP_FAILURE if no process could start.
     """
-    settings = load_settings()
+    settings = load_settings(**address)
     configure_logging(settings.log_format, settings.log_level)
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
@@ -112,16 +159,16 @@ def serve_supervised(listener: socket.socket) -> None:
     except LetterboxError as error:
         log.error("ending", error=str(error))
         sys.exit(STARTUP_FAILURE)
-    if not _serve(runtime, listener) or runtime.failure is not None:
+    if not _serve(runtime, listeners).started or runtime.failure is not None:
         sys.exit(STARTUP_FAILURE)
 
 
 def _serve(
     runtime: Runtime,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     on_start: Callable[[], Awaitable[None]] | None = None,
-) -> bool:
-    """Serve until a signal or a failure; returns whether it had started."""
+) -> _Server:
+    """Serve until a signal or a failure."""
     server: _Server
 
     def end() -> None:
@@ -132,8 +179,8 @@ def _serve(
     server = _Server(config, runtime, on_start)
     # A failed start raises this; the caller reports the reason.
     with contextlib.suppress(SystemExit):
-        server.run(sockets=[listener])
-    return server.started
+        server.run(sockets=listeners)
+    return server
 
 
 async def _make_link(runtime: Runtime, base: str) -> str | None:

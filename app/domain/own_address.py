@@ -1,5 +1,6 @@
 """What the service calls itself, and which of a request's paths are below that."""
 
+import contextlib
 import re
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -42,6 +43,7 @@ PAGES = frozenset(
 PARENTS = frozenset({"api", "conversations", "messages", "static", "texts"})
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]*(%25\w+)?")
 # A cookie's path, a link and a header can hold all of these once they are quoted.
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*")
 
@@ -57,7 +59,7 @@ def read_public_url(text: str) -> str:
     path = unquote(parts.path).rstrip("/")
     if parts.query or parts.fragment or not _PATH.fullmatch(path):
         raise ValueError(f"{EXAMPLE}, perhaps with a plain path behind it")
-    if path[1:] in PAGES:
+    if path[1:].lower() in PAGES:
         raise ValueError(f"Letterbox has a page {path} of its own: choose another path")
     return f"{parts.scheme}://{_read_host(parts.hostname)}{_read_port(text)}{quote(path)}"
 
@@ -73,9 +75,12 @@ def split_url(url: str) -> SplitResult:
 def check_port(url: str) -> int | None:
     """The port of a URL. Raises ValueError for one that there cannot be."""
     try:
-        return urlsplit(url).port
+        port = urlsplit(url).port
     except ValueError:
-        raise ValueError("its port must be a number up to 65535") from None
+        port = 0
+    if port == 0:
+        raise ValueError("its port must be a number from 1 to 65535")
+    return port
 
 
 def bracket(host: str) -> str:
@@ -107,12 +112,12 @@ class RootPath:
 
 
 def _read_host(name: str) -> str:
-    if name.isascii():
+    if _HOST.fullmatch(name):
         return bracket(name)
-    try:
-        return idna.encode(name, uts46=True).decode()
-    except idna.IDNAError:
-        raise ValueError(f"{name!r} is not a valid host name") from None
+    with contextlib.suppress(idna.IDNAError):
+        if not name.isascii():
+            return idna.encode(name, uts46=True).decode()
+    raise ValueError(f"{name!r} is not a valid host name")
 
 
 def _read_port(url: str) -> str:

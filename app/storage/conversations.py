@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, or_, select, update
 
 from app.domain.errors import NotFound
+from app.domain.keywords import fold_text
 from app.domain.messages import make_number_key, make_pair_key
 from app.domain.queries import MessageFilter
 from app.storage.opt_outs import find_opted_out
 from app.storage.outbound_texts import OutboundText, list_sent_in
-from app.storage.search import Message, Page, get_message, get_messages, list_messages
+from app.storage.search import WALK_ROWS, Message, Page, get_message, get_messages, list_messages
 from app.storage.tables import conversations, message_index, messages
 from app.storage.upserts import make_insert
 
@@ -58,10 +59,15 @@ def list_conversations(
     dest: str | None = None,
     source: str | None = None,
     unread: bool | None = None,
+    words: Sequence[str] = (),
     before: tuple[datetime, int] | None,
     limit: int,
 ) -> ConversationPage:
-    """Those of which something is newest first."""
+    """Those of which something is newest first.
+
+    `words` are folded, each must be a part of the name or of a number; for them so many
+    conversations are looked at, and then the page may be short or empty while `next` is not None.
+    """
     table = conversations.c
     query = select(conversations).order_by(table.updated_at.desc(), table.id.desc())
     if dest is not None:
@@ -70,12 +76,22 @@ def list_conversations(
         query = query.where(table.source_key == make_number_key(source))
     if unread is not None:
         query = query.where(table.unread > 0 if unread else table.unread == 0)
-    rows = conn.execute(_start_below(query, before).limit(limit + 1)).all()
-    page = rows[:limit]
+    looked_at = limit + 1 if not words else WALK_ROWS
+    rows = conn.execute(_start_below(query, before).limit(looked_at)).all()
+    matching = [row for row in rows if _has_words(row, words)]
+    page = matching[:limit]
     stored = get_messages(conn, [row.last_message_id for row in page if row.last_message_id])
     out = find_opted_out(conn, [row.source for row in page])
-    rest = (page[-1].updated_at, page[-1].id) if len(rows) > limit else None
+    last = page[-1] if len(matching) > limit else rows[-1] if len(rows) == looked_at else None
+    rest = None if last is None else (last.updated_at, last.id)
     return ConversationPage([_make_conversation(row, stored, out) for row in page], rest)
+
+
+def _has_words(row: Row[Any], words: Sequence[str]) -> bool:
+    if not words:
+        return True
+    folded = fold_text(f"{row.name} {row.source} {row.dest}")
+    return all(word in folded for word in words)
 
 
 def get_conversation(conn: Connection, conversation_id: int) -> Conversation:

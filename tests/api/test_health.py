@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
+from app.main import build_app
 from tests.support.kit import Kit, open_kit
 from tests.support.simulated import simulated_in_process
 
@@ -117,3 +119,46 @@ def draw_cases(operation: Any) -> list[Any]:
         with contextlib.suppress(Unsatisfiable):
             draw()
     return cases
+
+
+def call_from(kit: Kit, address: str) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(build_app(kit.runtime), client=(address, 5000))
+    return httpx2.AsyncClient(transport=transport, base_url="http://letterbox.test")
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "is_told"),
+    [
+        ("127.0.0.1", {}, True),
+        ("::1", {}, True),
+        ("10.1.2.3", {}, True),
+        ("::ffff:192.168.1.9", {}, True),
+        ("fd00::1", {}, True),
+        ("192.0.2.7", {}, False),
+        ("172.32.0.1", {}, False),
+        ("2001:db8::7", {}, False),
+        # A proxy on this machine that nobody trusts: whoever comes through it may be a stranger.
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, False),
+        ("127.0.0.1", {"Forwarded": "for=10.0.0.1"}, False),
+        ("192.0.2.7", {"X-Forwarded-For": "127.0.0.1"}, False),
+    ],
+)
+async def test_only_monitors_are_told_the_details(
+    kit: Kit, address: str, headers: dict[str, str], is_told: bool
+) -> None:
+    async with call_from(kit, address) as client:
+        ready = await client.get("/readyz", headers=headers)
+        assert ready.status_code == 200
+        assert (set(ready.json()) > {"ready", "sender"}) == is_told
+        assert is_told or ready.json() == {"ready": True}
+        metrics = await client.get("/metrics", headers=headers)
+        assert metrics.status_code == (200 if is_told else 403)
+        assert is_told or metrics.json()["type"] == "/problems/not-a-monitor"
+        assert (await client.get("/livez", headers=headers)).status_code == 200
+
+
+async def test_no_monitor_is_told_what_a_person_wrote(kit: Kit) -> None:
+    body = {"state": "paused", "reason": "Ada is ill"}
+    assert (await kit.client.post("/api/v1/sender", json=body)).status_code == 200
+    ready = await kit.client.get("/readyz")
+    assert ready.json()["sender"] == {"status": "degraded", "detail": "sending is paused"}

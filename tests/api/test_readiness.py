@@ -72,8 +72,8 @@ def make_sender(state: str = "running", **changes: Any) -> Findings:
     [
         (make_sender(), True, "ok", ""),
         (make_sender(), False, "ok", "no PROVIDER_TOKEN"),
-        (make_sender("paused", reason="holiday"), True, "degraded", "paused: holiday"),
-        (make_sender("stopped", reason="no credits"), True, "degraded", "stopped: no credits"),
+        (make_sender("paused", reason="holiday"), True, "degraded", "sending is paused"),
+        (make_sender("stopped", reason="no credits"), True, "degraded", "sending is stopped"),
         (make_sender(oldest_due=NOW), True, "ok", ""),
         (make_sender(oldest_due=LONG_AGO), True, "degraded", "300 seconds"),
         (make_sender(oldest_due=LONG_AGO, pace_at=NOW), True, "ok", ""),

@@ -28,11 +28,25 @@ class Forward:
 class Load:
     """Senders that each send their next text once the last one is answered, or never will be.
 
-    Their ids count up and are unique over all loads with other names.
+    Their ids count up and are unique over all loads with other names. `refused` counts the
+    connections that did not come about.
     """
 
-    def __init__(self, *ports: int, name: str, senders: int, pause_seconds: float) -> None:
+    def __init__(
+        self,
+        *ports: int,
+        name: str,
+        senders: int,
+        pause_seconds: float,
+        posts: bool,
+        keeps: bool,
+        patience_seconds: float,
+    ) -> None:
         self.forwards: list[Forward] = []
+        self.refused = 0
+        self._posts = posts
+        self._keeps = keeps
+        self._patience_seconds = patience_seconds
         self._ports = ports
         self._name = name
         self._senders = senders
@@ -46,7 +60,7 @@ class Load:
     def stop(self) -> None:
         """Let every sender have its last answer."""
         self._stopping = True
-        self._thread.join(ANSWER_SECONDS + 5)
+        self._thread.join(self._patience_seconds + 5)
         assert not self._thread.is_alive()
 
     @property
@@ -73,15 +87,19 @@ class Load:
             if connection is None:
                 connection = await _connect(port)
                 if connection is None:
+                    self.refused += 1
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
             message_id = f"{self._name}-{number}-{count}"
             count += 1
             began = time.monotonic()
-            status = await connection.ask(make_forward(message_id, source=source))
+            query = make_forward(message_id, source=source)
+            status = await connection.ask(
+                query, self._patience_seconds, posts=self._posts, keeps=self._keeps
+            )
             taken = time.monotonic() - began
             self.forwards.append(Forward(message_id, source, status, taken))
-            if not status:
+            if connection.is_over:
                 connection.close()
                 connection = None
             await asyncio.sleep(self._pause_seconds)
@@ -91,10 +109,27 @@ class Load:
 
 @contextmanager
 def sending(
-    *ports: int, name: str = "load", senders: int = 8, pause_seconds: float = 0.0
+    *ports: int,
+    name: str = "load",
+    senders: int = 8,
+    pause_seconds: float = 0.0,
+    posts: bool = False,
+    keeps: bool = True,
+    patience_seconds: float = ANSWER_SECONDS,
 ) -> Iterator[Load]:
-    """A load for the length of the block, spread over the ports."""
-    load = Load(*ports, name=name, senders=senders, pause_seconds=pause_seconds)
+    """A load for the length of the block, spread over the ports.
+
+    GET on connections that are kept, unless told otherwise.
+    """
+    load = Load(
+        *ports,
+        name=name,
+        senders=senders,
+        pause_seconds=pause_seconds,
+        posts=posts,
+        keeps=keeps,
+        patience_seconds=patience_seconds,
+    )
     load.start()
     try:
         yield load
@@ -103,22 +138,33 @@ def sending(
 
 
 class _Connection:
-    """A kept-alive connection with one request at a time."""
+    """A connection with one request at a time; `is_over` once it takes no more."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.is_over = False
 
-    async def ask(self, query: str) -> int:
+    async def ask(self, query: str, seconds: float, *, posts: bool, keeps: bool) -> int:
+        """The status; 0 where no answer comes."""
+        head = "Host: x\r\n" + ("" if keeps else "Connection: close\r\n")
+        if posts:
+            form = "Content-Type: application/x-www-form-urlencoded\r\n"
+            head = f"POST /inbound HTTP/1.1\r\n{head}{form}Content-Length: {len(query)}\r\n"
+            request = f"{head}\r\n{query}"
+        else:
+            request = f"GET /inbound?{query} HTTP/1.1\r\n{head}\r\n"
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                self._writer.write(f"GET /inbound?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-                length = head.split(b"content-length: ")[1].split(b"\r\n")[0]
+            async with asyncio.timeout(seconds):
+                self._writer.write(request.encode())
+                answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+                length = answer.split(b"content-length: ")[1].split(b"\r\n")[0]
                 await self._reader.readexactly(int(length))
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            self.is_over = True
             return 0
-        return int(head[9:12])
+        self.is_over = b"\r\nconnection: close\r\n" in answer
+        return int(answer[9:12])
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -7,8 +7,9 @@ import sys
 
 # Debian keeps some of them where only root's PATH looks.
 PLACES = ("/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
-# A pooler before PostgreSQL, and a flood of slow readers. Other systems name the packages alike.
-PROGRAMS = ("pgbouncer", "slowhttptest")
+# Proxies, a pooler before PostgreSQL, and a flood of slow readers. Other systems name the packages
+# alike.
+PROGRAMS = ("haproxy", "nginx", "pgbouncer", "slowhttptest")
 
 
 def find_program(name: str) -> str:

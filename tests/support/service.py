@@ -1,6 +1,7 @@
 """Runs real `letterbox` processes, and asks them things over HTTP."""
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +24,15 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 from tests.support.starter import LETTERBOX as LETTERBOX
 from tests.support.starter import Forked, share_starter
 
+# Becomes what its later arguments name, as systemd does with the sockets of a .socket unit.
+HAND_OVER = """
+import os, sys
+descriptors, command = sys.argv[1].split(","), sys.argv[2:]
+for number, descriptor in enumerate(descriptors):
+    os.dup2(int(descriptor), 3 + number)
+os.environ |= {"LISTEN_FDS": str(len(descriptors)), "LISTEN_PID": str(os.getpid())}
+os.execv(command[0], command)
+"""
 AUTH = "an-auth-value-of-the-tests"
 API_KEY = "an-api-key-of-the-tests-with-32-characters"
 SENDER = "447700900123"
@@ -172,19 +183,31 @@ def running(
     wait: bool = True,
     port: int | None = None,
     launcher: Sequence[str] | None = None,
+    listeners: Sequence[socket.socket] = (),
     **settings: Any,
 ) -> Iterator[Service]:
     """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end.
 
     `launcher` is a command that becomes what its arguments name; an empty one starts the command
     from its file, not from a process that has imported it (see tests/support/starter.py).
+    `listeners` are handed over.
     """
-    port = port or find_free_port()
+    if listeners:
+        port = listeners[0].getsockname()[1] if listeners[0].family == socket.AF_INET else 0
+        # Out of the way of the numbers that they are to have.
+        given = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in listeners]
+        launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *(launcher or ()))
+    else:
+        port, given = port or find_free_port(), []
     folder.mkdir(exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     environment = make_environment(**({"data_dir": folder, "port": port} | settings))
     with log.open("ab") as output:
-        process = _start(arguments or ("serve",), folder.parent, environment, output, launcher)
+        process = _start(
+            arguments or ("serve",), folder.parent, environment, output, launcher, given=given
+        )
+    for each in given:
+        os.close(each)
     service = Service(process, port, folder, log)
     try:
         if wait:
@@ -223,6 +246,7 @@ def _start(
     stdout: IO[bytes],
     launcher: Sequence[str] | None,
     stderr: IO[bytes] | None = None,
+    given: Sequence[int] = (),
 ) -> subprocess.Popen[bytes] | Forked:
     """In that folder: not in DATA_DIR, for a mount that is somebody's place cannot be unmounted."""
     stderr = stderr or stdout
@@ -236,6 +260,7 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        pass_fds=given,
         # All that it leaves behind can be found and ended.
         start_new_session=True,
     )
