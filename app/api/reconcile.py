@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.api.dependencies import By, Keyring, make_noter, make_router
 from app.api.filters import TimeFilter
@@ -18,17 +18,19 @@ LONGEST_PERIOD = timedelta(days=31)
 class ReconcileRequest(Sent):
     """Which part of time to look at."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     since: TimeFilter = Field(None, alias="from", description="a day before `to` where absent")
-    until: TimeFilter = Field(None, alias="to", description="now where absent")
+    until: TimeFilter = Field(
+        None, alias="to", description="now where absent; the last ten minutes are left alone"
+    )
 
 
 class Reconciliation(Shown):
     """What a comparison found; texts of the last ten minutes are left alone."""
 
     since: Time = Field(serialization_alias="from", description="what it compared from")
-    until: Time = Field(serialization_alias="to", description="what it compared to")
+    until: Time = Field(
+        serialization_alias="to", description="what it compared to: ten minutes ago at most"
+    )
     reported: int = Field(description="rows of the report")
     missing: int = Field(description="of them, texts that were unknown here and now are stored")
     unreadable: int = Field(description="of them, rows without a time or an id that we know")

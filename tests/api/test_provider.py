@@ -505,3 +505,34 @@ async def test_a_request_that_was_cut_off_is_told_so_and_not_done_again(both: Bo
     problem = await both.ask("POST", path, 502, json=body, headers=key)
     assert problem["type"] == "/problems/provider-unclear"
     assert (await both.ask("GET", "/credits", 200))["credits"] == "1000.00"
+
+
+@pytest.mark.parametrize(
+    ("body", "hours"),
+    [
+        (None, (24, 0)),
+        ({}, (24, 0)),
+        ({"from": None, "to": None}, (24, 0)),
+        ({"to": "2026-06-01T06:00:00Z"}, (30, 6)),
+        ({"from": "2026-05-30T12:00:00+0000"}, (48, 0)),
+        ({"from": "2026-05-01T12:00:00Z", "to": "2026-05-02T12:00:00Z"}, (744, 720)),
+    ],
+)
+async def test_a_comparison_covers_a_day_where_nothing_else_is_said(
+    both: Both, body: dict[str, Any] | None, hours: tuple[int, int]
+) -> None:
+    both.api.clock.now = START
+    shown = await both.ask("POST", "/reconcile", 200, json=body)
+    begin, end = (START - timedelta(hours=each) for each in hours)
+    # The report may not show the newest texts yet.
+    end = min(end, START - timedelta(minutes=10))
+    assert (shown["from"], shown["to"]) == tuple(
+        each.isoformat(timespec="microseconds").replace("+00:00", "Z") for each in (begin, end)
+    )
+
+
+@pytest.mark.parametrize("body", [{"since": "2026-06-01T00:00:00Z"}, {"from": 1780000000}])
+async def test_a_period_has_no_other_names_and_no_other_types(
+    both: Both, body: dict[str, Any]
+) -> None:
+    await both.ask("POST", "/reconcile", 422, json=body)
