@@ -166,7 +166,17 @@ def make_router(
 
             return handle_strictly
 
-    return APIRouter(prefix=PREFIX + path, tags=[path.strip("/")], route_class=StrictRoute)
+    return APIRouter(
+        prefix=PREFIX + path,
+        tags=[path.strip("/")],
+        route_class=StrictRoute,
+        generate_unique_id_function=get_operation_id,
+    )
+
+
+def get_operation_id(route: APIRoute) -> str:
+    """What the description calls an operation: the function's name."""
+    return route.name
 
 
 def find_caller(request: Request) -> Caller:

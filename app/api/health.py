@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
 from app.api.connections import Connections
+from app.api.dependencies import get_operation_id
 from app.api.errors import MEDIA_TYPE, NOT_NEAR, make_problem
 from app.domain.addresses import CallerFinder, NetworkSet
 from app.domain.errors import LoginRefused, Unavailable
@@ -102,7 +103,7 @@ def make_health_router(
     runtime: Runtime, connections: Connections, *, measure_disk: MeasureDisk = shutil.disk_usage
 ) -> APIRouter:
     """/livez and /readyz, open to all; /metrics and the details are for MONITOR_NETWORKS."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], generate_unique_id_function=get_operation_id)
     near = NetworkSet(runtime.settings.monitor_networks)
     callers = CallerFinder(runtime.settings.trusted_proxies)
 

@@ -14,7 +14,7 @@ from app.api.audit import make_audit_router
 from app.api.compression import Compressed
 from app.api.connections import Connections
 from app.api.conversations import make_conversations_router
-from app.api.dependencies import PREFIX, Keyring
+from app.api.dependencies import PREFIX, Keyring, get_operation_id
 from app.api.docs import make_docs_router
 from app.api.errors import install_error_handlers
 from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
@@ -70,7 +70,7 @@ def build_rest(
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=get_operation_id,
         lifespan=run,
     )
     app.add_middleware(Compressed, prefix=PREFIX)
@@ -106,5 +106,6 @@ def build_rest(
         make_users_router(runtime, keyring),
         make_provider_router(runtime, keyring),
     ):
-        app.include_router(router)
+        # Not included: that would describe each route again when it is first asked for.
+        app.router.routes.extend(router.routes)
     return app

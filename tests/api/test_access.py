@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from app.api.dependencies import SECURITY_SCHEME
 from tests.support.kit import Kit
 
 EVERY_LIST = [
@@ -69,7 +70,7 @@ async def test_every_path_opens_to_its_scopes_and_to_no_others(kit: Kit) -> None
         for held in itertools.combinations(lesser, count)
     }
     for method, path, operation in operations:
-        [needed] = [each["key"] for each in operation["security"]]
+        [needed] = [each[SECURITY_SCHEME] for each in operation["security"]]
         answer = await kit.client.request(method, path, headers={"Authorization": ""})
         assert answer.status_code == 401, (method, path)
         for held, key in keys.items():
