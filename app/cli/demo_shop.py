@@ -12,7 +12,7 @@ from app.storage.migrate import migrate
 
 # What the demo's list has in its first and second merge field.
 MERGE_FIELD_NAMES = {"1": "first", "2": "order_number"}
-OPT_OUT_REPLY = "You get no more texts from us. START brings them back."
+OPT_OUT_REPLY = "You won't get any more texts from us. Text START to get them again."
 RULES = """
 - name: Opening hours
   pattern: \\b(open|hours)\\b
@@ -23,15 +23,15 @@ RULES = """
   reply: Your order {rest|of today} is packed, and on its way to you.
 - name: Order status, asked in a sentence
   contains: order
-  reply: 'Hello {first|there}, your order {order_number|of today} leaves us this afternoon.'
+  reply: 'Hello {first|there}, your order {order_number|of today} ships this afternoon.'
 - name: Out of hours
   from: '17:30'
   to: '09:00'
   cooldown_seconds: 60
-  reply: We are closed now, {first|dear customer}, and answer in the morning.
+  reply: Sorry, {first|dear customer}, we're closed now. We'll reply in the morning.
 - name: Away
   cooldown_seconds: 60
-  reply: Thank you, {first|dear customer}. We have your text and answer it in person soon.
+  reply: Thank you, {first|dear customer}. We have your text and will reply soon.
 """
 
 

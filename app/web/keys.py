@@ -16,8 +16,8 @@ PATH = "/keys"
 MAX_NAME = 200
 SCOPE_LABELS: dict[Scope, str] = {
     "messages:read": "Read texts, conversations, the outbox and statistics; mark as read",
-    "messages:send": "Send, cancel, resolve texts; change opt-outs; with the first, replay texts",
-    "rules:write": "Change rules; with the first, try them on texts",
+    "messages:send": "Send, cancel, resolve texts; change opt-outs; with messages:read, replay",
+    "rules:write": "Change rules; with messages:read, test them on texts",
     "admin": "Everything, including numbers and keys",
 }
 

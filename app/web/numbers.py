@@ -25,9 +25,9 @@ PATH = "/numbers"
 SHOWN_REFUSALS = 10
 OVERLAPS = (
     ("0", "ends at once"),
-    ("3600", "stays good for an hour"),
-    ("86400", "stays good for a day"),
-    ("604800", "stays good for a week"),
+    ("3600", "1 hour"),
+    ("86400", "1 day"),
+    ("604800", "1 week"),
 )
 FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
 
@@ -139,7 +139,7 @@ async def rotate_auth(visit: Visit) -> Response:
     form = await visit.read_form()
     seconds = form.text("overlap", "86400")
     if seconds not in dict(OVERLAPS):
-        form.fail(WHOLE, "choose how long the old value stays good")
+        form.fail(WHOLE, "choose how long the old value stays valid")
         return await _show(visit, number, form, status=422)
     rotated = await configure.rotate_auth(
         visit.database,

@@ -163,13 +163,13 @@ async def test_each_mistake_stands_beside_its_field_and_nothing_is_saved(
 async def test_a_draft_is_tried_over_real_texts_and_answers_nobody(visitor: Visitor) -> None:
     await hear(visitor, "Hours?", "Something else", "hours please <b>")
     page = (await visitor.post("/rules/new", FORM | {"try": "1"})).text
-    assert "Of the newest 3 texts it would have answered 2." in page
+    assert "It would have answered 2 of the 3 most recent texts." in page
     assert "Dear Anna, from 9 to 17" in page
     assert "hours please &lt;b&gt;" in page
     assert 'value="Hours"' in page
     assert await list_rules(visitor) == []
     part = (await visitor.post("/rules/try", FORM | {"keyword": "zebra"})).text
-    assert "it would have answered 0." in part
+    assert "It would have answered 0 of the" in part
     assert "<html" not in part
     assert (await visitor.running.read("/outbound"))["items"] == []
 
@@ -181,7 +181,7 @@ async def test_a_draft_takes_the_place_of_the_rule_that_it_changes(lone_visitor:
     part = (await lone_visitor.post("/rules/try", FORM | {"id": "2", "keyword": ""})).text
     assert "It matches none of them, or an earlier rule answers them." in part
     part = (await lone_visitor.post("/rules/try", FORM | {"id": "1", "keyword": ""})).text
-    assert "it would have answered 1." in part
+    assert "It would have answered 1 of the" in part
 
 
 async def test_a_draft_that_is_not_finished_says_what_is_missing(lone_visitor: Visitor) -> None:

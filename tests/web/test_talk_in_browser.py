@@ -169,7 +169,7 @@ async def test_a_rule_is_tried_while_it_is_written_and_put_in_order(
         await page.fill("#keyword", "zebra")
         await page.locator("#reply").press_sequentially("Dear {name}, we have none")
         trial = page.locator("#trial")
-        await expect(trial).to_contain_text("it would have answered 1")
+        await expect(trial).to_contain_text("It would have answered 1 of the")
         await expect(trial).to_contain_text("Dear Ada, we have none")
         await page.fill("#reply", "Dear {nobody}")
         await expect(trial).to_contain_text("no placeholder is called {nobody}")
