@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -74,6 +75,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the web server and, unless RUN_WORKERS is false, the workers."""
+    # Until it is caught (app/ending.py), a restart that is asked for would end the start.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     settings = _begin()
     from app.cli.serve import serve as run  # noqa: PLC0415 see above
 
