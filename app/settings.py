@@ -34,13 +34,14 @@ from app.domain.database_url import check_url, mask_url
 from app.domain.errors import SettingsError
 from app.domain.hours import is_zone
 from app.domain.numbers import is_region
-from app.domain.own_address import bracket, check_port, read_public_url, split_url
+from app.domain.own_address import bracket, check_port, read_host, read_public_url, split_url
 from app.env_file import read_env_file
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
 # What HOST begins with where it is the path of a Unix socket.
 UNIX = "unix:"
+A_WEEK = 604_800
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = Annotated[tuple[Network, ...], NoDecode]
@@ -123,8 +124,10 @@ class Settings(BaseSettings):
     send_concurrency: int = Field(8, ge=1, le=256)
     send_batch: int = Field(100, ge=1, le=1000, description="numbers of one request in a call")
     low_credits: Decimal = Field(Decimal(50), ge=0)
-    uncertain_proof_seconds: int = Field(600, ge=0, description="0: only a person decides")
-    reconcile_seconds: int = Field(300, ge=0, description="0: never")
+    uncertain_proof_seconds: int = Field(
+        600, ge=0, le=A_WEEK, description="0: only a person decides"
+    )
+    reconcile_seconds: int = Field(300, ge=0, le=A_WEEK, description="0: never")
     reply_within_seconds: int = Field(900, ge=1, le=86400)
     replies_per_hour: int = Field(5, ge=0, le=1000)
     replies_per_day: int = Field(20, ge=0, le=10000)
@@ -158,6 +161,23 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: Path) -> Path:
         return _expand(value)
 
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        host = value.strip()
+        if host.startswith(UNIX):
+            path = host.removeprefix(UNIX)
+            if not path:
+                raise ValueError("write unix: and the path of the socket")
+            return f"{UNIX}{_expand(Path(path))}"
+        try:
+            return read_host(host.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            raise ValueError(
+                "write an address such as 127.0.0.1 or ::1, a name, or unix:PATH; the port goes"
+                " into LETTERBOX_PORT"
+            ) from None
+
     @field_validator("forwarders", "trusted_proxies", "monitor_networks", mode="before")
     @classmethod
     def _read_networks(cls, value: object) -> object:
@@ -165,17 +185,22 @@ class Settings(BaseSettings):
             return value
         if value.strip().lower() == "all":
             return EVERYWHERE
-        return tuple(
-            ipaddress.ip_network(part.strip(), strict=False)
-            for part in value.split(",")
-            if part.strip()
-        )
+        return tuple(_read_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("forwarders")
+    @classmethod
+    def _check_forwarders(cls, value: tuple[Network, ...]) -> tuple[Network, ...]:
+        if not value:
+            raise ValueError("name at least one network, or write all")
+        return value
 
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if value:
             check_url(value)
+        if value.startswith("sqlite"):
+            _expand(Path(value.removeprefix("sqlite:///")))
         return value
 
     @field_validator("public_url")
@@ -189,6 +214,7 @@ class Settings(BaseSettings):
         parts = split_url(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
             raise ValueError("write it like https://provider.example.com/api")
+        read_host(parts.hostname)
         check_port(value)
         return value
 
@@ -222,7 +248,16 @@ class Settings(BaseSettings):
     def _check_length(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         least, reason = _LENGTHS[info.field_name or ""]
         if value is not None and len(value.get_secret_value()) < least:
-            raise ValueError(f"needs at least {least} characters, for {reason}")
+            raise ValueError(f"needs at least {least} characters, because {reason}")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value() if value is not None else ""
+        # It travels in a header: what else it held, clients would encode differently or cut off.
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("use letters, digits and signs of ASCII, without spaces")
         return value
 
     @model_validator(mode="after")
@@ -333,7 +368,14 @@ def _expand(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("nobody's home folder is called that") from None
+        raise ValueError(f"no user is called {path.parts[0]}") from None
+
+
+def _read_network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network: write it like 192.0.2.0/24") from None
 
 
 def _show(name: str, value: object) -> str:

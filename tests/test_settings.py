@@ -126,7 +126,25 @@ def test_settings_cannot_be_changed() -> None:
         ("public_url", "http://host:0", "its port must be a number from 1 to 65535"),
         ("provider_url", "http://host:99999/api", "its port must be a number from 1 to 65535"),
         ("provider_url", "http://[::1/api", "its host is not valid"),
-        ("data_dir", "~nobody-is-called-that/x", "nobody's home folder is called that"),
+        ("data_dir", "~nobody-is-called-that/x", "no user is called ~nobody-is-called-that"),
+        ("database_url", "sqlite:///~nobody-is-called-that/x", "no user is called"),
+        ("database_url", "sqlite:///:memory:", "name a file, such as sqlite:///letterbox.sqlite3"),
+        ("database_url", "sqlite:///a.db?mode=ro", "a SQLite file takes no parameters"),
+        ("host", "unix:", "write unix: and the path of the socket"),
+        ("host", "unix:~nobody-is-called-that/x", "no user is called"),
+        ("host", "http://127.0.0.1", "write an address such as 127.0.0.1 or ::1, a name"),
+        ("host", "127.0.0.1:8000", "write an address such as 127.0.0.1 or ::1, a name"),
+        ("host", "*", "write an address such as 127.0.0.1 or ::1, a name"),
+        ("api_key", "a key that no header can carry as it is", "without spaces"),
+        ("api_key", "ä-key-that-programs-encode-differently", "without spaces"),
+        ("forwarders", ",", "name at least one network, or write all"),
+        ("forwarders", "none", "'none' is not a network: write it like 192.0.2.0/24"),
+        ("reconcile_seconds", "99999999999999999999", "from 0 up to 604800"),
+        ("uncertain_proof_seconds", "604801", "from 0 up to 604800"),
+        ("public_url", "https://a..example", "is not a valid host name"),
+        ("public_url", "https://.example", "is not a valid host name"),
+        ("provider_url", "https://exa mple.com/api", "is not a valid host name"),
+        ("provider_url", "https://a..example/api", "is not a valid host name"),
         ("data_dir", "\udce9", "it is not UTF-8"),
         ("admin_password", "\udce9\udce9\udce9\udce9", "it is not UTF-8"),
         ("host", "\udce9", "it is not UTF-8"),
@@ -144,6 +162,7 @@ def test_a_home_folder_may_be_named_by_its_sign(monkeypatch: pytest.MonkeyPatch)
     assert load(data_dir="~/texts").data_dir == Path("/home/ada/texts")
     url = "sqlite:///~/texts/here.sqlite3"
     assert load(database_url=url).sqlite_path == Path("/home/ada/texts/here.sqlite3")
+    assert load(host="unix:~/texts.sock").host == "unix:/home/ada/texts.sock"
 
 
 ENV_FILE = """\ufeffLETTERBOX_API_KEY='an-api-key-with-${HOME}-and-32-characters'
@@ -180,6 +199,8 @@ def test_variables_between_single_quotes_are_taken_as_they_stand(
     ("given", "base"),
     [
         ({"host": "::1", "port": 8000}, "http://[::1]:8000"),
+        ({"host": "[::1]", "port": 8000}, "http://[::1]:8000"),
+        ({"host": " ::1 "}, "http://[::1]:8000"),
         ({"host": "::", "port": 80}, "http://[::1]:80"),
         ({"host": "2001:db8::7"}, "http://[2001:db8::7]:8000"),
         ({"host": "0.0.0.0"}, "http://127.0.0.1:8000"),

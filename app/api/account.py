@@ -83,7 +83,8 @@ def make_credits_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/users", "admin", acts_at_provider=True)
+    names = {"username": "name"}
+    router = make_router(keyring, "/users", "admin", acts_at_provider=True, fields=names)
     note = make_noter(runtime)
 
     @router.post("", status_code=201)

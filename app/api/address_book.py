@@ -158,7 +158,8 @@ def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 
 def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/groups", "admin", acts_at_provider=True)
+    names = {"group": "name"}
+    router = make_router(keyring, "/groups", "admin", acts_at_provider=True, fields=names)
     note = make_noter(runtime)
 
     @router.get("")

@@ -37,9 +37,11 @@ class Compressed:
             scope["type"] == "http"
             and scope["method"] == "GET"
             and scope["path"].startswith(self._prefix)
-            and accepts_gzip(Headers(scope=scope).get("accept-encoding", ""))
+            and accepts_gzip(Headers(scope=scope))
         ):
-            await self._gzip(scope, receive, drop_mark)
+            # The library looks for the word itself, in one line and in small letters.
+            asking = {**scope, "headers": [(b"accept-encoding", b"gzip"), *scope["headers"]]}
+            await self._gzip(asking, receive, drop_mark)
         else:
             await self._app(scope, receive, send)
 
@@ -61,10 +63,10 @@ class _Excepting:
         await self._app(scope, receive, mark)
 
 
-def accepts_gzip(header: str) -> bool:
-    """Whether an Accept-Encoding names gzip, and not with the weight 0, which refuses it."""
-    for part in header.lower().split(","):
-        name, *parameters = (each.strip() for each in part.split(";"))
+def accepts_gzip(headers: Headers) -> bool:
+    """Whether Accept-Encoding names gzip, and not with the weight 0, which refuses it."""
+    for part in ",".join(headers.getlist("accept-encoding")).lower().split(","):
+        name, *parameters = "".join(part.split()).split(";")
         if name in {"gzip", "x-gzip"}:
             weights = [each[2:] for each in parameters if each.startswith("q=")]
             return not any(weight.strip("0.") == "" for weight in weights)

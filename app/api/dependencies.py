@@ -2,8 +2,8 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -21,7 +21,15 @@ from app.api.json_input import StrictRequest, check_media_type
 from app.api.once import ONCE_PARAMETER, answer_once, make_once
 from app.domain.access import Actor, Scope, digest_secret
 from app.domain.addresses import CallerFinder
-from app.domain.errors import Fault, InvalidFields, MissingScope, NotFound, Unavailable, UnknownKey
+from app.domain.errors import (
+    Fault,
+    InvalidFields,
+    InvalidInput,
+    MissingScope,
+    NotFound,
+    Unavailable,
+    UnknownKey,
+)
 from app.domain.messages import MERGE_FIELDS
 from app.runtime import Runtime
 from app.storage.audit import add_audit
@@ -109,11 +117,16 @@ class Keyring:
 
 
 def make_router(
-    keyring: Keyring, path: str, *scopes: Scope, acts_at_provider: bool = False
+    keyring: Keyring,
+    path: str,
+    *scopes: Scope,
+    acts_at_provider: bool = False,
+    fields: Mapping[str, str] | None = None,
 ) -> APIRouter:
     """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters.
 
-    Where they act at the provider, their POST and DELETE honour an Idempotency-Key.
+    Where they act at the provider, their POST and DELETE honour an Idempotency-Key. `fields` says
+    what arguments of the provider's client are called here, where an error names one.
     """
 
     class StrictRoute(APIRoute):
@@ -145,6 +158,11 @@ def make_router(
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
             known = {name for name, _ in _list_parameters(self.dependant)}
+            renamed = {
+                name: here
+                for name, here in (fields or {}).items()
+                if here in known or here in self.param_convertors
+            }
             several = {name for name, is_many in _list_parameters(self.dependant) if is_many}
             takes_json = self.body_field is not None
             is_tagged = self._is_tagged
@@ -159,9 +177,10 @@ def make_router(
                 if takes_json and await strict.body():
                     check_media_type(strict)
                 once = await keyring.make_once(strict, caller) if self._is_once else None
-                if once is not None:
-                    return await keyring.answer_once(once, lambda: handle(strict))
-                answer = await handle(strict)
+                with _renaming(renamed):
+                    if once is not None:
+                        return await keyring.answer_once(once, lambda: handle(strict))
+                    answer = await handle(strict)
                 return tag_answer(strict, answer) if is_tagged else answer
 
             return handle_strictly
@@ -207,6 +226,16 @@ def _list_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
                 yield field.alias or name, "list[" in str(field.annotation)
         else:
             yield parameter.alias, False
+
+
+@contextmanager
+def _renaming(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors name a parameter as the description of this path does."""
+    try:
+        yield
+    except InvalidInput as error:
+        error.field = names.get(error.field or "", error.field)
+        raise
 
 
 def _read_bearer(request: Request) -> str:

@@ -97,7 +97,7 @@ class _Written:
                 self._packed = await asyncio.to_thread(gzip.compress, self._plain)
         headers = {**(headers or {}), "Vary": "Accept-Encoding"}
         body = self._plain
-        if accepts_gzip(request.headers.get("accept-encoding", "")):
+        if accepts_gzip(request.headers):
             body = self._packed
             headers["Content-Encoding"] = "gzip"
         return Response(body, media_type=media_type, headers=headers)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +28,10 @@ _PASSING = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
     "probe_at",
 }
 _HEX_DIGITS = 20
+# What no tag can be: a quoted star is a tag like any other.
+ANY = '"*"'
+# One of a list: commas may stand between quotes. Some programs leave the quotes out.
+_TAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"*]+)')
 
 Stored = TypeVar("Stored")
 
@@ -48,20 +53,20 @@ def tag_answer(request: Request, answer: Response) -> Response:
     etag = make_etag(json.loads(bytes(answer.body)))
     answer.headers["ETag"] = etag
     known = _read_tags(request.headers.getlist("if-none-match"))
-    if request.method == "GET" and known & {"*", _strip(etag)}:
+    if request.method == "GET" and known & {ANY, etag.strip('"')}:
         return Response(status_code=304, headers={"ETag": etag})
     return answer
 
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What a caller says that it has seen: the tags of If-Match, none where it says nothing."""
+    """What a caller says that it has seen: the tags of If-Match, none without that header."""
 
     tags: frozenset[str]
 
     def check(self, shown: BaseModel) -> None:
         """Raises Changed if the resource is no longer what the caller has seen."""
-        if not self.tags or "*" in self.tags:
+        if not self.tags or ANY in self.tags:
             return
         current = _digest(_settle(shown.model_dump(mode="json", by_alias=True)))
         if current not in {tag.partition(".")[0] for tag in self.tags}:
@@ -106,12 +111,13 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(data).hexdigest()[:_HEX_DIGITS]
 
 
-def _read_tags(values: list[str]) -> frozenset[str]:
-    tags = (_strip(each) for value in values for each in value.split(","))
-    return frozenset(tag for tag in tags if tag)
+def _read_tags(values: Sequence[str]) -> frozenset[str]:
+    """The tags of a header without quotes, and ANY for a star; "" is a tag that nothing has.
 
-
-def _strip(tag: str) -> str:
-    """Without quotes, and without what proxies put before and into a tag when they compress."""
-    text = tag.strip().removeprefix("W/").strip('"')
-    return text.removesuffix("-gzip")
+    Proxies put `W/` before a tag, and how they compressed into it.
+    """
+    listed = ",".join(values).strip()
+    if listed == "*":
+        return frozenset({ANY})
+    tags = {quoted or bare for quoted, bare in _TAG.findall(listed)}
+    return frozenset({tag.removesuffix("-gzip") for tag in tags} or ({""} if values else ()))

@@ -109,8 +109,9 @@ def make_health_router(
 
     def is_monitor(request: Request) -> bool:
         client, headers = request.scope.get("client"), request.scope["headers"]
-        # Through a proxy that is not trusted anybody may come; a Unix socket has no address.
-        if callers.find_unheeded(client, headers):
+        # Through a proxy that is not trusted, or does not say for whom, anybody may come; a Unix
+        # socket has no address.
+        if callers.find_unheeded(client, headers) or callers.hides_caller(client, headers):
             return False
         address = callers.find(client, headers)
         return not address or address in near

@@ -49,7 +49,7 @@ def check_media_type(request: Request, *accepted: str) -> None:
     told = Message()
     told["content-type"] = request.headers.get("content-type", "")
     sent = told.get_content_type()
-    is_alike = media_type == JSON and sent.endswith("+json")
+    is_alike = media_type == JSON and sent.startswith("application/") and sent.endswith("+json")
     if sent not in {media_type, *others} and not is_alike:
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the body with Content-Type: {media_type}"

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from app.api.enums import OutboundStatus, ResolvedAs, SchedulerName, SortOrder
 from app.api.exports import ExportQuery
@@ -127,12 +134,18 @@ class Resolution(Sent):
     )
 
 
+def _sort_unique(values: list[str] | None) -> list[str] | None:
+    """The same alternatives make the same cursor, in whatever order they come."""
+    return None if values is None else sorted(set(values))
+
+
 class OutboundFilters(BaseModel):
     """The filters of /outbound and of its export."""
 
     status: Annotated[
         list[OutboundStatus] | None,
         BeforeValidator(split_list),
+        AfterValidator(_sort_unique),
         Field(description="what became of it: one of these, where there are several"),
     ] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
@@ -150,7 +163,7 @@ class OutboundFilters(BaseModel):
 
     def make_filter(self) -> OutboundFilter:
         return OutboundFilter(
-            statuses=tuple(dict.fromkeys(self.status or ())),
+            statuses=tuple(self.status or ()),
             reference=self.reference,
             updated_since=self.updated_since,
             to=self.to,

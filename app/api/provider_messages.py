@@ -42,7 +42,8 @@ class BackgroundMessages(Shown):
 
 
 def make_provider_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/provider", "admin", acts_at_provider=True)
+    names = {"message_id": "provider_id", "background_id": "id"}
+    router = make_router(keyring, "/provider", "admin", acts_at_provider=True, fields=names)
     note = make_noter(runtime)
 
     @router.get("/messages/{provider_id}")

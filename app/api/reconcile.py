@@ -1,6 +1,6 @@
 """/reconcile: compare what arrived with the provider's report now."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -13,6 +13,8 @@ from app.runtime import Runtime
 
 DEFAULT_PERIOD = timedelta(hours=24)
 LONGEST_PERIOD = timedelta(days=31)
+# Further off, nothing can be added to a time.
+YEARS = range(2000, 3000)
 
 
 class ReconcileRequest(Sent):
@@ -48,10 +50,7 @@ def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         This runs by itself every RECONCILE_SECONDS; 409 where it does at the moment.
         """
         asked = body or ReconcileRequest.model_validate({})
-        until = asked.until or runtime.now()
-        since = asked.since or until - DEFAULT_PERIOD
-        if not since <= until <= since + LONGEST_PERIOD:
-            raise InvalidInput("write a period of at most 31 days", field="from")
+        since, until = find_period(asked, runtime.now())
         found = await runtime.make_reconciler().run_window(since, until)
         runtime.note_reconciliation(found)
         period = {"from": since.isoformat(), "to": until.isoformat()}
@@ -59,3 +58,17 @@ def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return Reconciliation.model_validate(found)
 
     return router
+
+
+def find_period(asked: ReconcileRequest, now: datetime) -> tuple[datetime, datetime]:
+    """Raises InvalidInput."""
+    until = asked.until or now
+    for time, field in ((asked.since, "from"), (asked.until, "to")):
+        if time is not None and time.year not in YEARS:
+            raise InvalidInput(
+                f"write a time from {YEARS[0]} to {YEARS[-1]}", field=field, code="out-of-range"
+            )
+    since = asked.since or until - DEFAULT_PERIOD
+    if not since <= until <= since + LONGEST_PERIOD:
+        raise InvalidInput("write a period of at most 31 days", field="from", code="out-of-range")
+    return since, until

@@ -11,7 +11,6 @@ from app.api.dependencies import Keyring, make_router
 from app.api.filters import TimeFilter
 from app.api.schemas import Shown, format_time
 from app.api.streaming import StreamedAnswer, begin
-from app.domain.errors import InvalidInput
 from app.flows.fetch_report import Write, fetch_report, write_csv, write_json
 from app.runtime import Runtime
 
@@ -55,10 +54,10 @@ class Report(Shown):
 
 
 def make_reports_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/reports", "admin")
+    router = make_router(keyring, "/reports", "admin", fields=FIELDS)
 
     async def begin_report(report_type: str, query: ReportQuery, write: Write) -> Chunks:
-        return await _begin(
+        return await begin(
             fetch_report(
                 runtime.get_provider(),
                 report_type,
@@ -99,12 +98,3 @@ def make_reports_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         return await answer_csv(type, query)
 
     return router
-
-
-async def _begin(chunks: Chunks) -> Chunks:
-    """Raises InvalidInput with the fields as this interface calls them."""
-    try:
-        return await begin(chunks)
-    except InvalidInput as error:
-        field = FIELDS.get(error.field or "", error.field)
-        raise InvalidInput(str(error), field=field, code=error.code) from None

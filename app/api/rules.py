@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from app.api.dependencies import PREFIX, By, Keyring, make_router
 from app.api.enums import LoopSign, Weekday
@@ -24,6 +25,15 @@ from app.runtime import Runtime
 from app.storage import rules
 
 LARGEST_POSITION = 1_000_000
+
+
+class RuleConvertor(StringConvertor):
+    """A rule's id in a path; /rules/try is another path, which has other methods."""
+
+    regex = r"(?!try$)[^/]+"
+
+
+register_url_convertor("rule", RuleConvertor())
 
 Name = Annotated[
     Text,
@@ -219,12 +229,12 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         found = await _try_draft(runtime, read_draft(body.rule), body)
         return Trial.model_validate(found)
 
-    @router.get("/{id}")
+    @router.get("/{id:rule}")
     async def get_rule(id: str) -> Rule:  # noqa: A002 the path's name
         """Get one rule."""
         return Rule.model_validate(await database.read(rules.get_rule, decode_id("rul", id)))
 
-    @router.patch("/{id}")
+    @router.patch("/{id:rule}")
     async def change_rule(
         id: str,  # noqa: A002 the path's name
         body: RuleChanges,
@@ -243,7 +253,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         )
         return Rule.model_validate(changed)
 
-    @router.delete("/{id}", status_code=204)
+    @router.delete("/{id:rule}", status_code=204)
     async def remove_rule(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
         """Remove a rule; what it answered stays."""
         await edit_rules.remove_rule(

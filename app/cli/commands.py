@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -50,12 +51,15 @@ add_all_lazily(
     {
         "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
         "keys": ("app.cli.keys", "The keys that open the REST interface."),
-        "rules": ("app.cli.rules", "The rules that answer texts by themselves."),
+        "rules": ("app.cli.rules", "The rules for automatic replies."),
         "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
         "groups": ("app.cli.groups", "The groups of the provider's address book."),
         "users": ("app.cli.users", "The child users of the provider's account."),
         "export": ("app.cli.export", "Write what is stored to a file or pipe."),
-        "simulate": ("app.cli.simulate", "Play the provider: a whole NetMessenger on one port."),
+        "simulate": (
+            "app.cli.simulate",
+            "Simulate the provider: a complete NetMessenger on one port.",
+        ),
     },
 )
 
@@ -71,6 +75,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the web server and, unless RUN_WORKERS is false, the workers."""
+    # Until it is caught (app/ending.py), a restart that is asked for would end the start.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     settings = _begin()
     from app.cli.serve import serve as run  # noqa: PLC0415 see above
 
@@ -85,7 +91,7 @@ def demo(
         float, typer.Option(min=1, help="Seconds between the texts that come in.")
     ] = 10.0,
 ) -> None:
-    """Serve with a simulated provider, people who text and rules that answer; nothing stays."""
+    """Serve with a simulated provider, people who text and rules that reply; nothing is kept."""
     from app.cli.demo import demo as run  # noqa: PLC0415 see above
 
     run(text_every=text_every)
@@ -93,7 +99,7 @@ def demo(
 
 @app.command()
 def work() -> None:
-    """Do the work alone, beside web processes that run with RUN_WORKERS=false."""
+    """Run the workers alone, next to web processes that run with RUN_WORKERS=false."""
     settings = _begin()
     held = _hold_alone(settings)
     from app.runtime import open_runtime  # noqa: PLC0415 see above
@@ -108,7 +114,7 @@ def work() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schema to this release's."""
+    """Migrate the database to this release's schema."""
     settings = _begin()
     held = _hold_alone(settings)
     from app.storage.database import open_database  # noqa: PLC0415 see above
@@ -131,7 +137,7 @@ def migrate() -> None:
 def doctor(
     *,
     as_json: JsonOption = False,
-    worker: Annotated[bool, typer.Option(help="Check only that the worker here lives.")] = False,
+    worker: Annotated[bool, typer.Option(help="Check only that a worker runs here.")] = False,
 ) -> None:
     """Print every effective setting and check what the service needs."""
     from app.cli.doctor import check_all, check_worker  # noqa: PLC0415 see above
@@ -161,10 +167,10 @@ def doctor(
 def login_link(
     *,
     name: Annotated[
-        str, typer.Option(help="Who signs in by it, as the audit trail will call them.")
+        str, typer.Option(help="Who signs in; the audit trail shows this name.")
     ] = "admin",
 ) -> None:
-    """Print a link that signs in to the pages once, within 15 minutes."""
+    """Print a link that signs in to the inbox (works once, expires in 15 minutes)."""
     from app.cli.login_link import print_login_link  # noqa: PLC0415 see above
 
     print_login_link(name)
@@ -190,10 +196,12 @@ def report(
     since: Annotated[
         str | None, typer.Option("--from", help="A day or a time, in the provider's zone.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Likewise; a day begins it.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="The same; a day means its start.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a report of the provider as CSV, whatever its length."""
+    """Print one of the provider's reports as CSV, however long it is."""
     from app.cli.account import print_report  # noqa: PLC0415 see above
 
     print_report(report_type, since, until, as_json=as_json)
@@ -204,7 +212,7 @@ def reconcile(
     *,
     since: Annotated[str, typer.Option("--from", help="A day or a time, in the provider's zone.")],
     until: Annotated[
-        str | None, typer.Option("--to", help="Likewise; a day begins it. Now where absent.")
+        str | None, typer.Option("--to", help="The same; a day means its start. Default: now.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -218,7 +226,7 @@ def reconcile(
 def send(
     to: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NUMBER]...", help="As people write them; 100 at most."),
+        typer.Argument(metavar="[NUMBER]...", help="Phone numbers, at most 100."),
     ] = None,
     *,
     body: Annotated[str, typer.Option(help="The text; - reads it from stdin.")],
@@ -245,10 +253,10 @@ def send(
         str | None, typer.Option(help="The id of the message that it answers.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also to numbers that have opted out; it is audited.")
+        bool, typer.Option("--force", help="Send to opted-out numbers as well; this is audited.")
     ] = False,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="Within a day the same key sends nothing twice.")
+        str | None, typer.Option(help="Repeated within a day, the same key sends nothing again.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -280,7 +288,7 @@ def status(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what became of a text."""
+    """Print the status and history of a text."""
     from app.cli.texts import print_status  # noqa: PLC0415 see above
 
     print_status(outbound_id, as_json=as_json)

@@ -32,13 +32,14 @@ def import_file(
     ],
     *,
     ignore_duplicates: Annotated[
-        bool, typer.Option("--ignore-duplicates", help="Add names and numbers that are known.")
+        bool, typer.Option("--ignore-duplicates", help="Add names and numbers that exist already.")
     ] = False,
     overwrite_duplicates: Annotated[
-        bool, typer.Option("--overwrite-duplicates", help="Replace the contacts of known numbers.")
+        bool,
+        typer.Option("--overwrite-duplicates", help="Replace contacts that have the same number."),
     ] = False,
 ) -> None:
-    """Add contacts, and print what became of each line as CSV; exit 1 if any was not added."""
+    """Add contacts, and print the result of each line as CSV; exit 1 if any was not added."""
     contacts = read_contacts(file.read(), load_settings().default_region)
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(("line", "result", "detail"))
@@ -81,7 +82,7 @@ def list_contacts(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def clear(*, yes: YesOption = False) -> None:
-    """Delete every contact; there is no way back."""
+    """Delete every contact. This cannot be undone."""
     confirm("Delete every contact of the provider's address book?", yes=yes)
 
     async def delete(client: ProviderClient) -> None:

@@ -33,7 +33,7 @@ def empty(
     *,
     yes: YesOption = False,
 ) -> None:
-    """Take all contacts out of a group; they and the group stay."""
+    """Remove all contacts from a group; the contacts and the group stay."""
     confirm(f"Take all contacts out of the group {name}?", yes=yes)
 
     async def run(client: ProviderClient) -> None:
@@ -51,7 +51,7 @@ def delete(
     every: Annotated[bool, typer.Option("--all", help="Delete every group.")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Delete a group, or every one; the contacts stay, and there is no way back."""
+    """Delete one group or all of them; the contacts stay. This cannot be undone."""
     if (name is not None) == every:
         raise typer.BadParameter("name one group, or say --all")
     what = "every group" if name is None else f"the group {name}"

@@ -27,12 +27,10 @@ app = typer.Typer(help="The keys that open the REST interface.", no_args_is_help
 def create(
     name: Annotated[str, typer.Argument(help="Who or what will use it.")],
     *,
-    scope: Annotated[
-        list[str], typer.Option(help=f"One of {', '.join(SCOPES)}; may be given again.")
-    ],
+    scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(SCOPES)}; can be repeated.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and print it (shown once)."""
+    """Create a key and print it (shown once)."""
     wanted = _read_scopes(scope)
 
     async def write(database: Database, _: Settings) -> KeyWithSecret:
@@ -77,7 +75,7 @@ def list_keys(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
-    """End a key: no request with it is answered from now on."""
+    """Revoke a key: requests with it are refused from now on."""
 
     async def write(database: Database, _: Settings) -> None:
         await configure.revoke_key(

@@ -97,9 +97,10 @@ def listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         place = settings.host if is_unix else f"{settings.host}:{settings.port}"
+        other = "path" if is_unix else "address or port"
         raise SetupError(
             f"LETTERBOX_HOST, LETTERBOX_PORT: cannot listen on {place}"
-            f" ({error.strerror or error}); choose another {'path' if is_unix else 'port'}"
+            f" ({error.strerror or error}); choose another {other}"
         ) from None
     listener.set_inheritable(True)
     return listener

@@ -77,12 +77,12 @@ def rotate_auth(
         typer.Option(
             min=0,
             max=int(configure.MAX_OVERLAP.total_seconds()),
-            help="How long the value before the new one stays good.",
+            help="How long the old value stays valid.",
         ),
     ] = int(configure.OVERLAP.total_seconds()),
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new auth value and print it (shown once)."""
+    """Create a new auth value and print it (shown once)."""
 
     async def write(database: Database, settings: Settings) -> NumberWithAuth:
         return await configure.rotate_auth(

@@ -1,4 +1,4 @@
-"""`letterbox rules`: the rules that answer texts by themselves."""
+"""`letterbox rules`: the rules for automatic replies."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from app.storage.database import Database
 # What the list shows in columns of its own.
 _SHOWN = frozenset({"name", "enabled", "position", "reply", "timezone"})
 
-app = typer.Typer(help="The rules that answer texts by themselves.", no_args_is_help=True)
+app = typer.Typer(help="The rules for automatic replies.", no_args_is_help=True)
 
 RulesFile = Annotated[
     typer.FileBinaryRead, typer.Argument(help="Rules as YAML (see docs/rules.md); - is stdin.")
@@ -35,7 +35,7 @@ RulesFile = Annotated[
 
 @app.command("list")
 def list_rules(*, as_json: JsonOption = False) -> None:
-    """List the rules in the order in which they are asked."""
+    """List the rules in the order they are checked."""
 
     async def read(database: Database, _: Settings) -> list[domain.Rule]:
         return await database.read(rules.read_rules)
@@ -62,7 +62,7 @@ def list_rules(*, as_json: JsonOption = False) -> None:
 
 @app.command("export")
 def export_rules() -> None:
-    """Print all rules as YAML, in the order in which they are asked."""
+    """Print all rules as YAML, in the order they are checked."""
 
     async def read(database: Database, _: Settings) -> str:
         return await edit_rules.export_rules(database)
@@ -75,11 +75,11 @@ def import_rules(
     file: RulesFile,
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would change, without changing it.")
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Make the rules what a file says: all of it or, where anything is off, nothing.
+    """Replace the rules with those in a file; if anything in it is wrong, nothing changes.
 
     A rule with a known name is changed, a new one added, and one that the file does not have is
     removed, which is asked before.
@@ -116,14 +116,14 @@ def try_draft(
     file: RulesFile,
     *,
     rule_id: Annotated[
-        str | None, typer.Option("--id", help="The rule whose place it takes, as `list` shows it.")
+        str | None, typer.Option("--id", help="The rule it replaces, as `list` shows it.")
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_TEXTS, help="Over so many of the newest texts.")
+        int, typer.Option(min=1, max=MOST_TEXTS, help="How many of the newest texts to try.")
     ] = DEFAULT_TEXTS,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a draft, alone in its file, would have done with the texts that came.
+    """Show what a draft, the only rule in its file, would have done with recent texts.
 
     It takes the place of the rule with its name, or with the id that is given.
     """

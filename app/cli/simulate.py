@@ -15,7 +15,7 @@ from app.simulator.faults import Fault, FaultKind
 from app.simulator.serving import DEFAULT_PORT, listen, serve
 
 app = typer.Typer(
-    help="Play the provider: a whole NetMessenger on one port.", no_args_is_help=False
+    help="Simulate the provider: a complete NetMessenger on one port.", no_args_is_help=False
 )
 
 Url = Annotated[str, typer.Option("--url", help="Where the simulator runs.")]
@@ -26,7 +26,7 @@ _CALL_SECONDS = 30.0
 
 @app.callback(invoke_without_command=True)
 def simulate(context: typer.Context) -> None:
-    """Play the provider. Without a command: serve one on the default port."""
+    """Simulate the provider. Without a command: serve it on the default port."""
     if context.invoked_subcommand is None:
         run()
 
@@ -72,7 +72,7 @@ def text(
     dest: Annotated[str, typer.Option("--to", help="The number it goes to.")] = _DEST,
     url: Url = _URL,
 ) -> None:
-    """Let somebody text a number, and print how the forward went; exit 1 if nobody took it."""
+    """Text a number and print how the forward went; exit 1 if nobody accepted it."""
     order = {"source": source, "dest": dest, "body": body, "wait_seconds": _CALL_SECONDS / 2}
     texts = _call(url, "POST", "texts", order)
     typer.echo(json.dumps(texts, indent=2, ensure_ascii=False))

@@ -31,7 +31,7 @@ def create(
     *,
     first_name: Annotated[str, typer.Option(help="The person's first name.")],
     last_name: Annotated[str, typer.Option(help="The person's last name.")],
-    email: Annotated[str, typer.Option(help="Where the provider writes to.")],
+    email: Annotated[str, typer.Option(help="Where the provider sends emails.")],
     credit: Annotated[
         Decimal, typer.Option("--credits", parser=read_amount, help="Taken from the account.")
     ] = Decimal(0),
@@ -40,16 +40,16 @@ def create(
     ] = AccessLevel.NORMAL,
     telephone: Annotated[str, typer.Option(help="The person's number.")] = "",
     credit_reminder: Annotated[
-        int | None, typer.Option(min=0, help="At how many credits an email warns the user.")
+        int | None, typer.Option(min=0, help="Email the user below this many credits.")
     ] = None,
     alert_days: Annotated[
-        int | None, typer.Option(min=0, help="After how many idle days an email does.")
+        int | None, typer.Option(min=0, help="Email the user after this many idle days.")
     ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin.")
     ] = False,
 ) -> None:
-    """Create a child user; the password is asked for, so that no list of processes shows it."""
+    """Create a child user. Asks for the password, so that it is in no list of processes."""
     user = NewUser(
         username=username,
         password=_read_password(from_stdin=password_stdin),

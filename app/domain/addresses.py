@@ -84,15 +84,23 @@ class CallerFinder:
                 unheeded = self.find_unheeded(client, headers)
                 if unheeded:
                     self._on_unheeded(unheeded)
-        if is_trusted:
-            for entry in _read_entries(headers):
-                written = read_address(entry)
-                if not written:
-                    break
-                address = written
-                if address not in self._trusted:
-                    break
-        return address
+        return self._follow(address, headers)[0] if is_trusted else address
+
+    def _follow(self, address: str, headers: Headers) -> tuple[str, bool]:
+        """The caller by the entries of a trusted proxy, and whether it is hidden by one of them."""
+        for entry in _read_entries(headers):
+            written = read_address(entry)
+            if not written:
+                return address, True
+            address = written
+            if address not in self._trusted:
+                break
+        return address, False
+
+    def hides_caller(self, client: tuple[str, int] | None, headers: Headers) -> bool:
+        """Whether a trusted proxy says that somebody calls, but not who, such as `unknown`."""
+        address, is_trusted, _ = self._find_peer(client)
+        return is_trusted and self._follow(address, headers)[1]
 
     def find_unheeded(self, client: tuple[str, int] | None, headers: Headers) -> str:
         """The address that sent such a header without being trusted; "" for none."""

@@ -75,6 +75,10 @@ def check_url(url: str) -> None:
     if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise ValueError("write sqlite:///path or postgresql://user:password@host/name")
     if url.startswith("sqlite"):
+        if url.endswith(":memory:"):
+            raise ValueError("name a file, such as sqlite:///letterbox.sqlite3")
+        if "?" in url:
+            raise ValueError("a SQLite file takes no parameters: remove what follows the ?")
         return
     parts = split_url(url)
     user, at, hosts = parts.netloc.partition("@")

@@ -40,12 +40,12 @@ def decode_id(prefix: Prefix, text: str) -> int:
     """The row's number. Raises NotFound for whatever `encode_id` did not make."""
     digits = text.removeprefix(f"{prefix}_")
     if digits == text or not 0 < len(digits) <= _MAX_LENGTH or not _VALUES.keys() >= set(digits):
-        raise NotFound(f"there is no {prefix}_ id like this")
+        raise NotFound(f"not a valid {prefix}_ id")
     number = 0
     for digit in digits:
         number = number * len(_DIGITS) + _VALUES[digit]
     if number > _MAX_ID or encode_id(prefix, number) != text:
-        raise NotFound(f"there is no {prefix}_ id like this")
+        raise NotFound(f"not a valid {prefix}_ id")
     return number
 
 

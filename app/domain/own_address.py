@@ -1,6 +1,7 @@
 """What the service calls itself, and which of a request's paths are below that."""
 
 import contextlib
+import ipaddress
 import re
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -43,7 +44,7 @@ PAGES = frozenset(
 PARENTS = frozenset({"api", "conversations", "messages", "static", "texts"})
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]*(%25\w+)?")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 # A cookie's path, a link and a header can hold all of these once they are quoted.
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*")
 
@@ -61,7 +62,7 @@ def read_public_url(text: str) -> str:
         raise ValueError(f"{EXAMPLE}, perhaps with a plain path behind it")
     if path[1:].lower() in PAGES:
         raise ValueError(f"Letterbox has a page {path} of its own: choose another path")
-    return f"{parts.scheme}://{_read_host(parts.hostname)}{_read_port(text)}{quote(path)}"
+    return f"{parts.scheme}://{bracket(read_host(parts.hostname))}{_read_port(text)}{quote(path)}"
 
 
 def split_url(url: str) -> SplitResult:
@@ -81,6 +82,20 @@ def check_port(url: str) -> int | None:
     if port == 0:
         raise ValueError("its port must be a number from 1 to 65535")
     return port
+
+
+def read_host(name: str) -> str:
+    """A host's name in IDNA, or an address as it is. Raises ValueError for one that cannot be."""
+    if _HOST.fullmatch(name.lower()):
+        return name
+    # What idna raises is a ValueError, too.
+    with contextlib.suppress(ValueError):
+        if ":" in name:
+            ipaddress.IPv6Address(name.replace("%25", "%"))
+            return name
+        if not name.isascii():
+            return idna.encode(name, uts46=True).decode()
+    raise ValueError(f"{name!r} is not a valid host name")
 
 
 def bracket(host: str) -> str:
@@ -109,15 +124,6 @@ class RootPath:
         first = rest[1:].partition("/")[0]
         is_ours = not first or first in PAGES or first in PARENTS
         return rest if is_ours or not self._is_parent else path
-
-
-def _read_host(name: str) -> str:
-    if _HOST.fullmatch(name):
-        return bracket(name)
-    with contextlib.suppress(idna.IDNAError):
-        if not name.isascii():
-            return idna.encode(name, uts46=True).decode()
-    raise ValueError(f"{name!r} is not a valid host name")
 
 
 def _read_port(url: str) -> str:

@@ -195,7 +195,7 @@ def _read_dest(text: str, region: str) -> str:
     try:
         return read_number(text, region)
     except InvalidInput as error:
-        raise InvalidInput(str(error), field="dest") from None
+        raise InvalidInput(str(error), field="dest", code=error.code) from None
 
 
 def _read_prefix(text: str, region: str) -> str:

@@ -22,7 +22,7 @@ SECTIONS = (
     Section("/groups", "Groups"),
     Section("/reports", "Reports"),
     Section("/alerts", "Alerts"),
-    Section("/refusals", "Refusals"),
+    Section("/refusals", "Rejected requests"),
     Section("/keys", "API keys"),
     Section("/audit", "Audit trail"),
 )

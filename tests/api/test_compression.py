@@ -2,6 +2,7 @@
 
 import gzip
 
+import httpx2
 import pytest
 
 from tests.api.running import ADMIN_KEY, Running
@@ -32,7 +33,25 @@ async def test_lists_and_exports_are_compressed_on_request(lone_api: Running, pa
     assert "content-encoding" not in plain.headers
 
 
-@pytest.mark.parametrize("header", ["", "identity", "gzip;q=0", "gzip; q=0.0, br", "br"])
+@pytest.mark.parametrize(
+    "lines", [["GZIP"], ["br, X-Gzip;Q=0.5"], ["br", "gzip"], ["gzip;q=0.001", "identity"]]
+)
+async def test_gzip_is_asked_for_in_any_case_and_line(lone_api: Running, lines: list[str]) -> None:
+    await fill(lone_api)
+    asked = [("Accept-Encoding", line) for line in lines]
+    for path in ("/api/v1/messages", "/api/v1/messages/export", "/openapi.json"):
+        # The client's own header would be one line more.
+        request = lone_api.client.build_request("GET", path, headers=GZIP)
+        request.headers = httpx2.Headers(
+            [pair for pair in request.headers.multi_items() if pair[0] != "accept-encoding"] + asked
+        )
+        answer = await lone_api.client.send(request)
+        assert answer.headers["content-encoding"] == "gzip", path
+
+
+@pytest.mark.parametrize(
+    "header", ["", "identity", "gzip;q=0", "gzip; q=0.0, br", "gzip; q = 0", "br"]
+)
 async def test_who_does_not_ask_gets_plain_text(lone_api: Running, header: str) -> None:
     await fill(lone_api)
     for path in ("/api/v1/messages", "/openapi.json"):

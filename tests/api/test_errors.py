@@ -196,6 +196,7 @@ async def test_every_type_of_a_problem_leads_to_a_page(lone_api: Running) -> Non
         ("/rules", {"name": "a", "reply": "b", "days": ["someday"]}, "days.0", "not-allowed"),
         ("/rules", {"name": "a", "reply": "b", "pattern": "("}, "pattern", "invalid"),
         ("/numbers", {"number": "nonsense"}, "number", "not-a-number"),
+        ("/rules", {"name": "a", "reply": "b", "dest": "nonsense"}, "dest", "not-a-number"),
         ("/keys", {"name": "a", "scopes": []}, "scopes", "too-short"),
     ],
 )

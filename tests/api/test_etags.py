@@ -82,6 +82,30 @@ async def test_of_two_changes_of_a_rule_the_second_is_412(api: Running) -> None:
     assert await try_with(api, "PATCH", path, last, {"reply": "F"}) == 404
 
 
+async def test_only_a_star_without_quotes_stands_for_every_version(lone_api: Running) -> None:
+    created = await lone_api.call("POST", "/rules", json=RULE)
+    path, etag = f"/rules/{created.json()['id']}", created.headers["etag"]
+    none = ("", " ", ",", '""', 'W/""', '"*"', 'W/"*"', '"x", "*"', f'"x,{etag[1:]}', "null")
+    for tags in none:
+        assert await try_with(lone_api, "PATCH", path, tags, {"enabled": False}) == 412, tags
+        answer = await lone_api.get(path, headers={"If-None-Match": tags})
+        assert answer.status_code == 200, tags
+    assert await tag(lone_api, path) == etag
+    # Proxies weaken a tag, mark how they compressed, or send each in a line of its own.
+    for tags in (
+        "*",
+        " * ",
+        etag,
+        f"W/{etag}",
+        f'{etag[:-1]}-gzip"',
+        f'"x,y" ,{etag},',
+        etag[1:-1],
+    ):
+        assert await try_with(lone_api, "PATCH", path, tags, {"name": "Hours"}) == 200, tags
+        answer = await lone_api.get(path, headers={"If-None-Match": tags})
+        assert answer.status_code == 304, tags
+
+
 async def test_of_many_changes_at_once_with_one_tag_one_is_made(api: Running) -> None:
     rule = await api.send("POST", "/rules", RULE)
     await api.send("POST", "/numbers", NUMBER)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import ipaddress
 import json
 import os
 from collections.abc import AsyncIterator
@@ -58,6 +59,9 @@ async def whole_kit(database_url: str, tmp_path: Path) -> AsyncIterator[Kit]:
         simulated_in_process() as provider,
         open_kit(database_url, tmp_path / "data", provider.client) as opened,
     ):
+        # What is drawn from the constants in our code must not make the provider fail.
+        world = provider.app.simulator.world
+        world.switches = world.switches.changed({"magic_numbers": False})
         yield opened
 
 
@@ -155,6 +159,35 @@ async def test_only_monitors_are_told_the_details(
         assert metrics.status_code == (200 if is_told else 403)
         assert is_told or metrics.json()["type"] == "/problems/not-a-monitor"
         assert (await client.get("/livez", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "is_told"),
+    [
+        ("192.0.2.9", {}, False),
+        ("192.0.2.9", {"X-Forwarded-For": "127.0.0.1"}, True),
+        ("192.0.2.9", {"X-Forwarded-For": "10.1.2.3, 192.0.2.7"}, False),
+        ("10.9.9.9", {}, True),
+        ("10.9.9.9", {"X-Forwarded-For": "10.9.9.9"}, True),
+        ("10.9.9.9", {"X-Forwarded-For": "192.0.2.7, 10.9.9.9"}, False),
+        ("10.9.9.9", {"X-Forwarded-For": "unknown"}, False),
+        ("10.9.9.9", {"X-Forwarded-For": "127.0.0.1, nonsense"}, False),
+        ("10.9.9.9", {"X-Forwarded-For": "unknown, 10.9.9.9"}, False),
+        ("10.9.9.9", {"Forwarded": "for=_hidden"}, False),
+        ("10.9.9.9", {"Forwarded": "proto=https"}, False),
+    ],
+)
+async def test_a_trusted_proxy_says_who_is_a_monitor_and_nobody_whom_it_hides_is_one(
+    tmp_path: Path, sqlite_url: str, address: str, headers: dict[str, str], is_told: bool
+) -> None:
+    proxies = tuple(ipaddress.ip_network(each) for each in ("10.9.9.9", "192.0.2.9"))
+    async with open_kit(sqlite_url, tmp_path / "data") as kit:
+        trusting = kit.runtime.settings.model_copy(update={"trusted_proxies": proxies})
+        kit.runtime.settings = trusting
+        async with call_from(kit, address) as client:
+            assert ("sender" in (await client.get("/readyz", headers=headers)).json()) == is_told
+            metrics = await client.get("/metrics", headers=headers)
+            assert metrics.status_code == (200 if is_told else 403)
 
 
 async def test_no_monitor_is_told_what_a_person_wrote(kit: Kit) -> None:

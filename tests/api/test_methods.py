@@ -41,6 +41,8 @@ async def test_head_of_an_export_and_of_a_stream_ends(lone_api: Running) -> None
         ("/sign-in", "GET, HEAD, OPTIONS, POST"),
         ("/api/v1/rules", "GET, HEAD, OPTIONS, POST"),
         ("/api/v1/rules/rul_1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/api/v1/rules/trying", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/api/v1/rules/try", "OPTIONS, POST"),
         ("/api/v1/reconcile", "OPTIONS, POST"),
     ],
 )
@@ -93,6 +95,7 @@ async def test_log_lines_of_a_request_are_bound_to_its_id(lone_api: Running) -> 
         "multipart/form-data; boundary=x",
         "application/json; charset=iso-8859-1",
         "application/jsonx",
+        "text/x+json",
     ],
 )
 async def test_a_body_of_another_type_is_415(lone_api: Running, content_type: str | None) -> None:

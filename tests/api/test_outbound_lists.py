@@ -77,6 +77,9 @@ async def test_several_statuses_are_alternatives(post: Post) -> None:
     for query in ("status=queued&status=cancelled", "status=queued,cancelled"):
         assert await find_ids(post, query) == [second["id"], first["id"]]
     assert await find_ids(post, f"status=sent&status=cancelled&to={ADA}") == [first["id"]]
+    page = await post.api.read("/outbound?status=queued,cancelled&limit=1")
+    [last] = await find_ids(post, f"status=cancelled&status=queued&cursor={page['next']}")
+    assert {page["items"][0]["id"], last} == {first["id"], second["id"]}
     answer = await post.api.get("/outbound?status=queued&status=nonsense")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "status.1")
     answer = await post.api.get(f"/outbound?to={ADA}&to={GRACE}")

@@ -536,3 +536,47 @@ async def test_a_period_has_no_other_names_and_no_other_types(
     both: Both, body: dict[str, Any]
 ) -> None:
     await both.ask("POST", "/reconcile", 422, json=body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"to": "0001-01-01T00:00:00Z"},
+        {"to": "0001-01-01T23:00:00Z"},
+        {"to": "9999-12-31T23:59:59Z"},
+        {"from": "9999-12-20T00:00:00Z", "to": "9999-12-20T00:00:00Z"},
+        {"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"},
+    ],
+)
+async def test_a_period_that_nothing_can_be_compared_for_is_the_callers_mistake(
+    both: Both, body: dict[str, Any]
+) -> None:
+    problem = await both.ask("POST", "/reconcile", 422, json=body)
+    assert [each["code"] for each in problem["errors"]] == ["out-of-range"]
+
+
+async def test_a_body_where_none_is_taken_is_ignored_with_a_key_as_without(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,customers\n")
+    headers = {"Content-Type": "application/json"}
+    for key in ({}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}):
+        path = "/groups/customers/empty"
+        await both.ask("POST", path, 204, content=b'{"a": 1, "a": 2', headers=headers | key)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("GET", "/provider/messages/1,2", "provider_id"),
+        ("POST", "/provider/messages/%20/cancel", "provider_id"),
+        ("GET", "/provider/background/a%20b", "id"),
+        ("DELETE", "/groups/%20", "name"),
+        ("POST", "/groups/%20/empty", "name"),
+        ("POST", "/users/%20/credits", "name"),
+    ],
+)
+async def test_an_error_names_a_part_of_the_path_as_the_description_does(
+    both: Both, method: str, path: str, field: str
+) -> None:
+    body = {"quantity": "1"} if path.startswith("/users") else None
+    problem = await both.ask(method, path, 422, json=body)
+    assert [each["field"] for each in problem["errors"]] == [field]

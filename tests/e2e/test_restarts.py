@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import signal
 import socket
 import time
@@ -156,6 +157,19 @@ def test_a_restart_that_is_asked_for_again_and_again_is_one(tmp_path: Path) -> N
         assert service.forward("1").status == 200
         assert service.process.pid == identity
         assert service.stop() == 0
+
+
+def test_a_restart_that_is_asked_for_during_the_first_start_does_not_end_it(tmp_path: Path) -> None:
+    # The start waits for whoever writes its settings.
+    os.mkfifo(tmp_path / ".env")
+    with running(tmp_path / "data", wait=False, launcher=()) as service:
+        with (tmp_path / ".env").open("w", encoding="utf-8") as settings:
+            service.process.send_signal(RESTART_SIGNAL)
+            settings.write("LETTERBOX_LOG_LEVEL=info\n")
+        # Other steps of the start may read them as well.
+        (tmp_path / ".env").unlink()
+        service.wait_until_ready()
+        assert service.forward("1").status == 200
 
 
 def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
