@@ -102,7 +102,10 @@ _FIELD_ERROR: dict[str, Any] = {
             "description": "its name; those of nested fields have dots between",
             "examples": ["to.3"],
         },
-        "code": {"$ref": "#/components/schemas/FieldErrorCode"},
+        "code": {
+            "$ref": "#/components/schemas/FieldErrorCode",
+            "description": "what is wrong, for programs",
+        },
         "detail": {"type": "string", "description": "the same for people"},
     },
 }

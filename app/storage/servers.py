@@ -41,7 +41,8 @@ class Servers:
     # By system the newest timeline; by address the systems in the order in which they came.
     _timelines: dict[str, int] = field(default_factory=dict)
     _systems: dict[str, list[str]] = field(default_factory=dict)
-    _read_at: int = 0
+    # The file as it was read last. Its time alone would not do: that is coarser than two writes.
+    _read: tuple[int, int, int] = (0, 0, 0)
 
     def admit(self, server: Server) -> None:
         """Note a server that can be written to. Raises OldServer for one that is behind."""
@@ -70,15 +71,15 @@ class Servers:
         if self.path is None:
             return
         try:
-            changed_at = self.path.stat().st_mtime_ns
-            if changed_at == self._read_at:
+            written = _look_at(self.path)
+            if written == self._read:
                 return
             found = json.loads(self.path.read_bytes())
             timelines = {str(system): int(each) for system, each in found["timelines"].items()}
             systems = {str(name): list(map(str, each)) for name, each in found["systems"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
-        self._read_at = changed_at
+        self._read = written
         self._timelines = _take_greater(self._timelines, timelines)
         self._systems = self._systems | systems
         mine = self._systems.get(self.address)
@@ -95,7 +96,7 @@ class Servers:
         data = {"timelines": self._timelines, "systems": self._systems}
         try:
             write_file(os, self.path, json.dumps(data).encode())
-            self._read_at = self.path.stat().st_mtime_ns
+            self._read = _look_at(self.path)
         except OSError:
             # On a disk that is full this process alone remembers.
             return
@@ -104,6 +105,11 @@ class Servers:
         if self.path is None:
             return "connect to the new primary"
         return f"connect to the new primary, or remove {self.path} if this one is to be used again"
+
+
+def _look_at(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _take_greater(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

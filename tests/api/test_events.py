@@ -51,7 +51,7 @@ async def test_a_ping_ends_no_event(api: Running, monkeypatch: pytest.MonkeyPatc
         await api.store(make_message(1))
         assert json.loads((await stream.next()).data)["body"] == "text 1"
         ready, message, *_ = stream.raw.split("\n\n")
-        assert ready.startswith("id: evt_")
+        assert ready.lstrip(":\n").startswith("id: evt_")
         pings, _, fields = message.partition("id: ")
         assert set(pings.splitlines()) == {":"}
         assert fields

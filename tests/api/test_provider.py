@@ -555,6 +555,14 @@ async def test_a_period_that_nothing_can_be_compared_for_is_the_callers_mistake(
     assert [each["code"] for each in problem["errors"]] == ["out-of-range"]
 
 
+async def test_a_body_where_none_is_taken_is_ignored_with_a_key_as_without(both: Both) -> None:
+    await both.import_csv(f"Ada,{ADA},,customers\n")
+    headers = {"Content-Type": "application/json"}
+    for key in ({}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}):
+        path = "/groups/customers/empty"
+        await both.ask("POST", path, 204, content=b'{"a": 1, "a": 2', headers=headers | key)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "field"),
     [

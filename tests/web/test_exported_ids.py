@@ -12,7 +12,8 @@ TEXT = {"to": ADA, "source": "447700900100", "body": "We close at noon"}
 
 
 async def read_rows(visitor: Visitor, path: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((await visitor.get(path)).text, newline="")))
+    content = (await visitor.get(path)).content.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(content, newline="")))
 
 
 async def test_a_file_names_rows_as_the_interface_for_programs_does(
