@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv.main import with_warn_for_invalid_lines
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
@@ -12,18 +11,26 @@ from dotenv.variables import parse_variables
 _IN_SINGLE_QUOTES = re.compile(r"[^=]*=\s*'")
 
 
+class EnvFileError(Exception):
+    """A line that sets nothing, though it was meant to."""
+
+
 def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str | None]:
     """The values by name; none where there is no such file.
 
-    Variables come from the file's earlier lines, else from `environment`. Raises OSError and
-    UnicodeDecodeError.
+    Variables come from the file's earlier lines, else from `environment`. Raises OSError,
+    UnicodeDecodeError and EnvFileError.
     """
     values: dict[str, str | None] = {}
     if not path.is_file() and not path.is_fifo():
         return values
     # Some editors begin a file with a byte order mark, which is no part of the first name.
     with path.open(encoding="utf-8-sig") as lines:
-        for binding in with_warn_for_invalid_lines(parse_stream(lines)):
+        for binding in parse_stream(lines):
+            if binding.error:
+                raise EnvFileError(
+                    f"line {binding.original.line} is not NAME=value; close the quotes in it"
+                )
             value = binding.value
             if value and not _IN_SINGLE_QUOTES.match(binding.original.string):
                 known = {**environment, **values}

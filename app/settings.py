@@ -35,7 +35,7 @@ from app.domain.errors import SettingsError
 from app.domain.hours import is_zone
 from app.domain.numbers import is_region
 from app.domain.own_address import bracket, check_port, read_host, read_public_url, split_url
-from app.env_file import read_env_file
+from app.env_file import EnvFileError, read_env_file
 
 PREFIX = "LETTERBOX_"
 ENV_FILE = Path(".env")
@@ -155,6 +155,11 @@ class Settings(BaseSettings):
             return value if not isinstance(value, str) else value.encode().decode()
         except UnicodeEncodeError:
             raise ValueError("it is not UTF-8") from None
+
+    @field_validator("log_format", "log_level", mode="before")
+    @classmethod
+    def _ignore_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("data_dir")
     @classmethod
@@ -316,7 +321,11 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_describe_first(error)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{ENV_FILE.resolve()}: not UTF-8 at byte {error.start}") from None
+    except EnvFileError as error:
+        raise SettingsError(f"{ENV_FILE.resolve()}: {error}") from None
+    except OSError as error:
         raise SettingsError(f"{ENV_FILE.resolve()} cannot be read ({error})") from None
 
 

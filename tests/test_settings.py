@@ -196,6 +196,31 @@ def test_variables_between_single_quotes_are_taken_as_they_stand(
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"LETTERBOX_PORT=8123\nLETTERBOX_API_KEY='an-api-key-without-an-end\n",
+            "line 2 is not NAME",
+        ),
+        (b"LETTERBOX_PORT: 8123\n", "line 1 is not NAME=value"),
+        (b"LETTERBOX_ADMIN_PASSWORD=caf\xe9\n", "not UTF-8 at byte 28"),
+    ],
+)
+def test_a_line_that_would_set_nothing_stops_the_start(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_settings(_env_file=tmp_path / ".env")
+    assert "an-api-key" not in str(caught.value)
+
+
+def test_words_are_taken_in_any_case() -> None:
+    settings = load(log_level="WARNING", log_format=" Json ")
+    assert (settings.log_level, settings.log_format) == ("warning", "json")
+
+
+@pytest.mark.parametrize(
     ("given", "base"),
     [
         ({"host": "::1", "port": 8000}, "http://[::1]:8000"),
