@@ -21,7 +21,10 @@ from tests.support.service import (
     wait_until,
 )
 
-SECRETS = {"inbound_auth": "a&b $HOME 'c' %41", "api_key": 'an-api-key "with" $HOME and 32 chars'}
+SECRETS = {
+    "inbound_auth": "a&b $HOME 'c' %41",
+    "api_key": """an-api-key-"with"-$HOME-'and'-32-chars""",
+}
 
 
 @contextmanager
