@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.service import API_KEY, Service, running
 
 FOLDER = Path(__file__).parent
-WORK = FOLDER / "work"
+WORK = FOLDER / "made"
 DESCRIPTION = WORK / "openapi.json"
 PYTHON = WORK / "python" / "bin"
 SECONDS = 900
