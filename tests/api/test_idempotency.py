@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 from app.storage.database import PostgresDatabase
 from app.storage.idempotency import KEPT, Once, begin_once, forget_old_answers
+from app.storage.outbound_tables import idempotency_keys
 from tests.api.post import SHOP, Post, open_post
 from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE
@@ -87,10 +89,15 @@ async def test_a_key_is_forgotten_after_a_day(post: Post) -> None:
     await post.send(ADA, key="order-2")
     post.api.clock.now += KEPT
     await post.send(GRACE, key="order-1")
-    write = post.api.runtime.database.write
-    assert await write(forget_old_answers, post.api.clock.now, limit=10) == 1
+    # The application's own housekeeping may have come first: only what is left counts.
+    await post.api.runtime.database.write(forget_old_answers, post.api.clock.now, limit=10)
+    assert await post.api.runtime.database.read(list_keys) == ["order-1"]
     await post.send(GRACE, key="order-2")
     assert len(await post.find()) == 4
+
+
+def list_keys(conn: Connection) -> list[str]:
+    return list(conn.execute(select(idempotency_keys.c.key)).scalars())
 
 
 @pytest.mark.parametrize("key", ["caf\u00e9", "x" * 201])
