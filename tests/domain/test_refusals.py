@@ -676,6 +676,9 @@ MORE_REFUSALS += [
     "STOP " * 50,
     "Can you stop texting me? Stop",
     "STOP 6077 8",
+    "please un subscribe me",
+    "take my name off your list",
+    "I would like to be removed",
 ]
 UNSURE += [
     "tsop",
