@@ -26,7 +26,7 @@ from app.domain.ids import decode_id
 from app.domain.inbound.messages import make_number_key
 from app.storage.db.database import Connection, open_database
 from app.storage.db.upserts import make_insert
-from app.storage.operations.figures import Figure, Figures
+from app.storage.operations.daily_counts import DailyCounts, Figure
 from app.storage.tables.operations import daily_counts
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import LETTERBOX, find_free_port, make_environment, wait_until
@@ -143,7 +143,7 @@ def write_history(path: Path) -> None:
 
 def _write_counts(conn: Connection) -> None:
     random = Random(7)
-    figures = Figures()
+    figures = DailyCounts()
     now = datetime.now(UTC)
     for back in range(1, DAYS):
         at = now - timedelta(days=back)
