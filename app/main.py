@@ -53,7 +53,7 @@ def build_app(
     rest = build_rest(runtime, lifespan=lifespan, connections=connections)
     root = runtime.settings.root_path
     inbound = InboundEndpoint(
-        runtime.receiver, runtime.notices, runtime.settings.trusted_proxies, root
+        runtime.receiver, runtime.deferred_writes, runtime.settings.trusted_proxies, root
     )
     is_https = runtime.settings.base_url.startswith("https://")
     return WebApplication(

@@ -26,7 +26,7 @@ from app.domain.ids import decode_id
 from app.domain.inbound.messages import make_number_key
 from app.storage.db.database import Connection, open_database
 from app.storage.db.upserts import make_insert
-from app.storage.operations.figures import Figure, Figures
+from app.storage.operations.daily_counts import CountName, DailyCounts
 from app.storage.tables.operations import daily_counts
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import LETTERBOX, find_free_port, make_environment, wait_until
@@ -143,7 +143,7 @@ def write_history(path: Path) -> None:
 
 def _write_counts(conn: Connection) -> None:
     random = Random(7)
-    figures = Figures()
+    figures = DailyCounts()
     now = datetime.now(UTC)
     for back in range(1, DAYS):
         at = now - timedelta(days=back)
@@ -160,7 +160,7 @@ def _write_counts(conn: Connection) -> None:
                 "with_problems": 0,
             }
             conn.execute(make_insert(conn, daily_counts).values(row).on_conflict_do_nothing())
-            counted: dict[Figure, int] = {
+            counted: dict[CountName, int] = {
                 "sent": sent,
                 "delivered": sent - failed,
                 "failed": failed,

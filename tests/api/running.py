@@ -85,7 +85,7 @@ class Running:
         """Run the handle flow until its queue is empty."""
         while await self.runtime.database.write(handle_batch, self.clock.now):
             pass
-        self.runtime.wakeups.ring("events")
+        self.runtime.wakeups.notify("events")
 
     async def make_key(self, *scopes: str, name: str = "test") -> dict[str, Any]:
         made: dict[str, Any] = await self.send(

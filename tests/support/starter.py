@@ -27,7 +27,14 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 LETTERBOX = Path(sys.executable).with_name("letterbox")
 # What the commands that run for long import when they are called.
-PARTS = ("cli.demo", "cli.doctor", "cli.simulate", "cli.web", "storage.migrate", "worker")
+PARTS = (
+    "cli.doctor",
+    "cli.process.demo",
+    "cli.process.web",
+    "cli.simulate",
+    "storage.db.migrate",
+    "worker",
+)
 # Far more than an order is.
 MOST_BYTES = 1 << 20
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, exists, func, or_, select
 
 from app.domain.inbound.messages import make_number_key
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
-from app.storage.operations.figures import FIGURE_COLUMNS, FIGURE_KEY, make_figure_rows
+from app.storage.operations.daily_counts import COUNT_COLUMNS, COUNT_KEY, make_count_rows
 from app.storage.tables.access import numbers
 from app.storage.tables.inbound import arrivals, messages
 from app.storage.tables.operations import daily_counts, daily_figures
@@ -60,7 +60,7 @@ def note_arrivals(
     widened = {
         (day, number, LONGEST_GAP): int(gap.total_seconds()) for (number, day), gap in gaps.items()
     }
-    writes.add(_widen_gaps(), make_figure_rows(widened))
+    writes.add(_widen_gaps(), make_count_rows(widened))
 
 
 def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
@@ -146,7 +146,7 @@ def _widen_gaps() -> BulkWrite:
     def keep_longest(statement: Any) -> Any:
         new, old = statement.excluded.value, daily_figures.c.value
         return statement.on_conflict_do_update(
-            index_elements=FIGURE_KEY, set_={"value": case((new > old, new), else_=old)}
+            index_elements=COUNT_KEY, set_={"value": case((new > old, new), else_=old)}
         )
 
-    return make_bulk_insert(daily_figures, FIGURE_COLUMNS, keep_longest, name="gaps")
+    return make_bulk_insert(daily_figures, COUNT_COLUMNS, keep_longest, name="gaps")

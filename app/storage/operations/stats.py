@@ -15,7 +15,7 @@ from app.storage.tables.outbound import outbound
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """`day` is a day in UTC, `number` one of ours; `figures` are those of storage/operations/figures.py."""
+    """`day` is a day in UTC, `number` one of ours; `figures` are those of figures.py."""
 
     day: str
     number: str
