@@ -97,7 +97,7 @@ class Outbox:
             self.client,
             replace(self.policy, **changes),
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             draw=lambda: 1.0,
             now=self.now,
             seconds=lambda: self.seconds[0],
@@ -109,7 +109,7 @@ class Outbox:
             self.client,
             LONDON,
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
 
@@ -126,7 +126,7 @@ class Outbox:
             "GB",
             proof_seconds,
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
         return await settler.settle_due()
@@ -163,7 +163,7 @@ class Outbox:
             client or self.client,
             Decimal(50),
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
 

@@ -19,7 +19,7 @@ from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.outbox import lock_texts
 from app.storage.tables.outbound import has_status, outbound, provider_messages
 
-_FIGURES: dict[OutboundStatus, CountName] = {
+_COUNTED: dict[OutboundStatus, CountName] = {
     OutboundStatus.DELIVERED: "delivered",
     OutboundStatus.UNDELIVERED: "undelivered",
     OutboundStatus.FAILED: "failed",
@@ -250,7 +250,7 @@ def _settle(
         values |= _end(now, "its recipients ended differently; each has its own status")
     elif target is not None:
         values |= {"status": target, "settled_at": now, "check_at": None, "check_error": None}
-        counts.add(_FIGURES[target], row.source, now)
+        counts.add(_COUNTED[target], row.source, now)
     elif is_given_up(since, row.validity_seconds, now):
         values |= _end(now, NO_FINAL_WORD)
     elif asked is not None and asked.is_over:
