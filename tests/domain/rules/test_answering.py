@@ -52,10 +52,12 @@ def replies(decision: Decision) -> str | None:
 
 
 def test_the_rules_reply_goes_out_from_the_number_that_was_texted() -> None:
-    decision = open_answering().answer(Text(merge_fields={"1": "blue"}), NOW)
+    rule = make_rule(reply="{colour}, {source}, {dest}")
+    decision = open_answering(rule).answer(Text(merge_fields={"1": "blue"}), NOW)
     assert decision.outcome is Outcome.REPLIED
     assert decision.reply is not None
-    assert (decision.reply.source, decision.reply.body) == (OURS, "Hello blue")
+    assert (decision.reply.source, decision.reply.origin) == (OURS, "rule")
+    assert decision.reply.body == f"blue, {SENDER}, {OURS}"
     assert decision.reply.send_before == NOW + timedelta(seconds=900)
 
 
@@ -148,12 +150,12 @@ def test_a_refusal_is_confirmed_once_and_silences() -> None:
     assert first.outcome is Outcome.OPT_OUT
     assert replies(first) == "You are out. Reply START to come back."
     assert first.reply is not None
-    assert first.reply.origin == "opt-out"
+    assert (first.reply.source, first.reply.origin) == (OURS, "opt-out")
     assert answering.answer(Text("Hello", id=2), NOW).outcome is Outcome.OPTED_OUT
     assert answering.answer(Text("Hello", id=3, dest=ALSO_OURS), NOW).outcome is Outcome.OPTED_OUT
     again = answering.answer(Text("STOP", id=4), NOW)
     assert (again.outcome, again.reply) == (Outcome.OPT_OUT, None)
-    back = answering.answer(Text("START", id=5), NOW)
+    back = answering.answer(Text("Yes", id=5), NOW)
     assert (back.outcome, back.reply) == (Outcome.OPT_IN, None)
     assert answering.answer(Text("Hello", id=6), NOW).outcome is Outcome.REPLIED
 
@@ -185,7 +187,7 @@ def test_start_is_kept_even_where_nobody_was_out() -> None:
 
 
 def test_a_rules_keyword_is_the_rules() -> None:
-    cancel = make_rule(keyword="CANCEL")
+    cancel = make_rule(keyword="CANCEL", dest=OURS, valid_from=NOW)
     assert outcome(Text("cancel"), cancel) is Outcome.REPLIED
     assert outcome(Text("cancel", dest=ALSO_OURS), make_rule(keyword="x")) is Outcome.OPT_OUT
     assert outcome(Text("STOP"), make_rule(keyword="stop")) is Outcome.OPT_OUT
@@ -195,6 +197,7 @@ def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
     words = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
     decision = open_answering(make_rule(keyword="start"), words=words).answer(Text("Start"), NOW)
     assert decision.outcome is Outcome.REPLIED
+    assert (replies(decision), decision.rule) == ("Hello you", make_rule(keyword="start"))
     assert decision.word is not None
     assert not decision.word.is_out
 
@@ -220,6 +223,7 @@ def test_the_parts_of_a_long_text_get_one_answer() -> None:
     answering = open_answering(make_rule())
     outcomes = [answer_at(answering, body, at) for body, at in [("one", 0), ("two", 1), ("3", 9.9)]]
     assert outcomes == ["replied", "quiet", "quiet"]
+    assert answering.answer(Text("4"), NOW).rule == make_rule()
     assert answer_at(answering, "another", 10) == "replied"
 
 
