@@ -11,6 +11,7 @@ from app.api.connections import Connections
 from app.api.hardening import Hardened
 from app.api.inbound import InboundEndpoint
 from app.api.methods import Methods
+from app.api.probes import Probes
 from app.api.request_ids import RequestIds
 from app.api.rest import build_rest
 from app.domain.own_address import RootPath
@@ -48,7 +49,9 @@ def build_app(
             await pages.close()
             await runtime.close()
 
-    connections = Connections()
+    connections = Connections(
+        is_receiving=lambda: runtime.intake is not None and runtime.intake.is_storing
+    )
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan, connections=connections)
     root = runtime.settings.root_path
@@ -60,6 +63,7 @@ def build_app(
         runtime,
         inbound,
         connections,
+        Probes(runtime, is_https=is_https),
         RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False), root=root),
         RequestIds(
             Hardened(
@@ -75,8 +79,8 @@ def build_app(
 class WebApplication:
     """Checks the path before the framework, whose stack costs more than the work itself.
 
-    `inbound` and `connections` are for our protocol, which passes on forwards without ASGI and
-    counts connections.
+    `inbound`, `connections` and `probes` are for our protocol, which passes on forwards without
+    ASGI, counts connections and answers probes itself.
     """
 
     def __init__(
@@ -84,12 +88,14 @@ class WebApplication:
         runtime: Runtime,
         inbound: InboundEndpoint,
         connections: Connections,
+        probes: Probes,
         rest: ASGIApp,
         pages: ASGIApp,
         root_path: RootPath,
     ) -> None:
         self.inbound = inbound
         self.connections = connections
+        self.probes = probes
         self._runtime = runtime
         self._rest = rest
         self._pages = pages
