@@ -32,7 +32,7 @@ ENV PATH=/opt/letterbox/bin:/usr/local/bin:/usr/bin:/bin \
     LETTERBOX_LOG_FORMAT=json
 # The base image has no compiled modules and the user below cannot write any: each start, and each
 # health check, would compile them anew.
-RUN python -c "import alembic.command, app.cli.serve, app.cli.web, app.worker, http.client, multiprocessing.popen_spawn_posix"
+RUN python -c "import alembic.command, app.cli.process.serve, app.cli.process.web, app.worker, http.client, multiprocessing.popen_spawn_posix"
 USER letterbox
 WORKDIR /data
 VOLUME /data

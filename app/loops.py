@@ -1,4 +1,4 @@
-"""The loops: each runs one flow repeatedly (flows/supervise.py)."""
+"""The loops: each runs one flow repeatedly (flows/operations/supervise.py)."""
 
 import asyncio
 import secrets
@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from app.flows.answer import RuleBook
-from app.flows.handle import BATCH_ROWS, Handled, handle_waiting
-from app.flows.raise_alarms import raise_alarms
-from app.flows.refill import refill
-from app.flows.send import Sender, SendPolicy
-from app.flows.settle import Settler
-from app.flows.supervise import Chore, Loop, Work
-from app.flows.sync import Checker
-from app.flows.take_turns import take_turn
-from app.flows.watch import Watcher
+from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
+from app.flows.operations.credit_monitor import CreditMonitor
+from app.flows.operations.leader import take_turn
+from app.flows.operations.raise_alarms import raise_alarms
+from app.flows.operations.refill import refill
+from app.flows.operations.supervise import Chore, Loop, Work
+from app.flows.outbound.send import Sender, SendPolicy
+from app.flows.outbound.settle import Settler
+from app.flows.outbound.sync import Checker
+from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
-from app.storage.backlog import find_chores
-from app.storage.lapses import end_leases, expire_overdue
-from app.storage.text_search import merge_index
+from app.storage.inbound.text_search import optimize_index
+from app.storage.outbound.backlog import find_chores
+from app.storage.outbound.expiry import end_leases, expire_overdue
 
 POLL_SECONDS = 1.0
 # While messages stream in, the flows beside them take short turns, so many times their length
@@ -123,7 +123,7 @@ async def _merge(runtime: Runtime, handled: Handled) -> bool:
         return False
     if handled.queued:
         await asyncio.sleep(ANSWERS_FIRST_SECONDS)
-    return await runtime.database.write(merge_index)
+    return await runtime.database.write(optimize_index)
 
 
 def make_reconciling(runtime: Runtime, loop: Loop) -> Work:
@@ -303,7 +303,7 @@ class Watching(Work):
     def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
         self._runtime = runtime
         self._asks_credits = asks_credits
-        self._watcher = Watcher(
+        self._watcher = CreditMonitor(
             runtime.database,
             runtime.get_provider(),
             runtime.settings.low_credits,

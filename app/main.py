@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.access_log import AccessLog
-from app.api.connections import Connections
-from app.api.hardening import Hardened
-from app.api.inbound import InboundEndpoint
-from app.api.methods import Methods
+from app.api.http.connections import Connections
+from app.api.inbound.endpoint import InboundEndpoint
+from app.api.middleware.access_log import AccessLog
+from app.api.middleware.hardening import Hardened
+from app.api.middleware.methods import Methods
+from app.api.middleware.request_ids import RequestIds
 from app.api.probes import Probes
-from app.api.request_ids import RequestIds
 from app.api.rest import build_rest
-from app.domain.own_address import RootPath
+from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
-from app.web.rendering import Renderer
+from app.web.core.rendering import Renderer
 from app.worker import run_flows
 
 # What the REST interface answers by the first part of the path; all other paths are pages.

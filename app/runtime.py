@@ -15,30 +15,30 @@ import structlog
 
 from app.account import open_provider
 from app.domain.errors import LoginRefused, NoProvider, SetupError
-from app.flows.admit import Gate
-from app.flows.keep_time import LOOK_SECONDS, Clock, TimeKeeper
-from app.flows.keep_time import utc_now as utc_now
-from app.flows.metrics import Metrics
-from app.flows.note_answers import AnswerNotes
-from app.flows.notices import Notices
-from app.flows.receive import Receiver
-from app.flows.reconcile import Reconciler, Reconciliation
-from app.flows.supervise import Chore, LoopAlerts, Loops
-from app.flows.tend import TICK_SECONDS, Tender
-from app.flows.watch_storage import StorageWatch
+from app.flows.access.auth_gate import AuthGate
+from app.flows.inbound.receive import Receiver
+from app.flows.inbound.reconcile import Reconciler, Reconciliation
+from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
+from app.flows.operations.keep_time import LOOK_SECONDS, Clock, TimeKeeper
+from app.flows.operations.keep_time import utc_now as utc_now
+from app.flows.operations.metrics import Metrics
+from app.flows.operations.supervise import Chore, LoopAlerts, Loops
+from app.flows.operations.watch_storage import StorageWatch
+from app.flows.outbound.note_answers import AnswerNotes
 from app.provider.client import ProviderClient
 from app.settings import EVERYWHERE, Settings
 from app.shared_secrets import SharedSecrets, find_secrets
-from app.storage.data_dir import DataDir
-from app.storage.database import Connection, Database, open_database
-from app.storage.identity import Identity, find_place, has_had_messages, read_database_id
-from app.storage.inbound import make_inserter
-from app.storage.intake import Intake
-from app.storage.migrate import migrate
-from app.storage.processes import Process
-from app.storage.secrets import register_secret
-from app.storage.servers import FILE as SERVERS
-from app.storage.wakeups import Wakeups
+from app.storage.access.secrets import register_secret
+from app.storage.db.database import Connection, Database, open_database
+from app.storage.db.migrate import migrate
+from app.storage.db.servers import FILE as SERVERS
+from app.storage.db.wakeups import Wakeups
+from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.intake import Intake
+from app.storage.operations.processes import Process
+from app.storage.spool.data_dir import DataDir
+from app.storage.spool.identity import Identity, find_place, has_had_messages, read_database_id
 
 CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
@@ -65,10 +65,10 @@ class Runtime:
     data_dir: DataDir
     database: Database
     metrics: Metrics
-    notices: Notices
+    notices: DeferredWrites
     wakeups: Wakeups
-    gate: Gate
-    tender: Tender
+    gate: AuthGate
+    tender: Housekeeper
     intake: Intake | None
     identity: Identity
     provider: ProviderClient | None
@@ -80,7 +80,7 @@ class Runtime:
     database_error: str = "it does not answer"
     is_login_refused: bool = False
     loops: Loops = field(default_factory=Loops)
-    # Held by the export that is making a page (api/exports.py).
+    # Held by the export that is making a page (api/core/exports.py).
     exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tried: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -340,8 +340,8 @@ def open_runtime(
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
     shared = find_secrets(settings, data_dir)
-    gate = Gate(database, data_dir.auth_cache, shared.inbound_auth)
-    notices = Notices(
+    gate = AuthGate(database, data_dir.auth_cache, shared.inbound_auth)
+    notices = DeferredWrites(
         metrics,
         quarantine,
         now=now,
@@ -373,7 +373,9 @@ def open_runtime(
     watch = StorageWatch(
         data_dir, database, intake, notices, place=identity.place, host=process.host
     )
-    tender = Tender(database, gate, intake, notices, quarantine, metrics, process, watch, now=now)
+    tender = Housekeeper(
+        database, gate, intake, notices, quarantine, metrics, process, watch, now=now
+    )
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
         if provider.fault:

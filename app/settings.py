@@ -29,12 +29,12 @@ from pydantic_settings import (
 )
 from pydantic_settings.sources.utils import parse_env_vars
 
-from app.domain.answering import ReplyLimits
-from app.domain.database_url import check_url, mask_url
+from app.domain.access.own_address import bracket, check_port, read_host, read_public_url, split_url
 from app.domain.errors import SettingsError
-from app.domain.hours import is_zone
 from app.domain.numbers import is_region
-from app.domain.own_address import bracket, check_port, read_host, read_public_url, split_url
+from app.domain.operations.database_url import check_url, mask_url
+from app.domain.rules.answering import ReplyLimits
+from app.domain.rules.hours import is_zone
 from app.env_file import EnvFileError, read_env_file
 
 PREFIX = "LETTERBOX_"

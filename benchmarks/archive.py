@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.forms import join_form
-from app.domain.keywords import fold_text
-from app.domain.messages import (
+from app.domain.inbound.messages import (
     RawForward,
     make_identity_key,
     make_number_key,
     make_pair_key,
 )
-from app.storage.search import BLOCK_ROWS
+from app.domain.inbound.urlencoded import join_form
+from app.domain.keywords import fold_text
+from app.storage.inbound.search import BLOCK_ROWS
 from benchmarks.forwards import OUR_NUMBERS
 
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)

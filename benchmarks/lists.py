@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-from app.flows.sign_in import make_login_link, use_login_link
-from app.storage.database import open_database
+from app.flows.access.sign_in import make_login_link, use_login_link
+from app.storage.db.database import open_database
 from benchmarks.client import Client
 from benchmarks.contenders import (
     ENGINE_NAMES,

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import func, insert, select, text
 
-from app.domain.messages import make_number_key, make_pair_key
-from app.storage.database import Connection, Database, open_database
-from app.storage.outbound_tables import is_waiting, outbound
+from app.domain.inbound.messages import make_number_key, make_pair_key
+from app.storage.db.database import Connection, Database, open_database
+from app.storage.tables.outbound import is_waiting, outbound
 from tests.support.outbox import Outbox, claim_due, open_outbox
 
 NUMBERS = 1000

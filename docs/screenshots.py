@@ -23,11 +23,11 @@ from urllib.request import Request, urlopen
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from app.domain.ids import decode_id
-from app.domain.messages import make_number_key
-from app.storage.database import Connection, open_database
-from app.storage.figures import Figure, Figures
-from app.storage.tables import daily_counts
-from app.storage.upserts import make_insert
+from app.domain.inbound.messages import make_number_key
+from app.storage.db.database import Connection, open_database
+from app.storage.db.upserts import make_insert
+from app.storage.operations.figures import Figure, Figures
+from app.storage.tables.operations import daily_counts
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import LETTERBOX, find_free_port, make_environment, wait_until
 

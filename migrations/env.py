@@ -1,11 +1,9 @@
-"""How Alembic reaches the database: over the connection that app/storage/migrate.py hands it."""
+"""How Alembic reaches the database: over the connection that app/storage/db/migrate.py hands it."""
 
 from alembic import context
 
-import app.storage.outbound_tables
-import app.storage.session_tables
 import app.storage.tables  # noqa: F401 all register what they define
-from app.storage.columns import metadata
+from app.storage.db.columns import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:

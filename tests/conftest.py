@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from app.storage.database import Database, open_database
-from app.storage.migrate import migrate
+from app.storage.db.database import Database, open_database
+from app.storage.db.migrate import migrate
 from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox

@@ -20,15 +20,11 @@ from typer.testing import CliRunner
 from app.cli.commands import app
 from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
-from app.storage import (
-    outbound_tables,  # noqa: F401 all three register what they define
-    session_tables,  # noqa: F401
-    tables,  # noqa: F401
-)
-from app.storage.columns import metadata
-from app.storage.data_dir import DataDir
-from app.storage.database import Connection, Database
-from app.storage.migrate import MIGRATIONS, list_revisions
+from app.storage import tables as tables  # registers all of them
+from app.storage.db.columns import metadata
+from app.storage.db.database import Connection, Database
+from app.storage.db.migrate import MIGRATIONS, list_revisions
+from app.storage.spool.data_dir import DataDir
 
 ROOT = Path(__file__).parents[1]
 
@@ -186,9 +182,9 @@ SLOW = {"fastapi", "sqlalchemy", "alembic", "httpx2", "app.simulator"}
     [
         ("app.cli", SLOW | {"pydantic", "uvicorn"}),
         # What opens the socket and supervises those that serve it.
-        ("app.cli.serve", SLOW),
+        ("app.cli.process.serve", SLOW),
         # What a command beside the service needs, whose schema is this release's.
-        ("app.cli.offline", SLOW - {"sqlalchemy"}),
+        ("app.cli.core.offline", SLOW - {"sqlalchemy"}),
     ],
 )
 def test_what_starts_first_needs_nothing_that_is_slow(module: str, unneeded: set[str]) -> None:

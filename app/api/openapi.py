@@ -7,8 +7,8 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.dependencies import PREFIX, SECURITY_SCHEME
-from app.api.errors import (
+from app.api.core.dependencies import PREFIX, SECURITY_SCHEME
+from app.api.core.errors import (
     ALL_KINDS,
     IDEMPOTENCY_KINDS,
     MEDIA_TYPE,
@@ -19,8 +19,8 @@ from app.api.errors import (
     TOO_MANY,
     Kind,
 )
-from app.api.inbound import PATH
-from app.api.openapi_inbound import FORWARD, describe_forward, describe_inbound
+from app.api.inbound.endpoint import PATH
+from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
 from app.domain.errors import FaultCode
 
 DESCRIPTION = """

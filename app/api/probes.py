@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from app.api.answers import Answer
-from app.api.hardening import choose_headers
-from app.api.request_head import Head
-from app.domain.addresses import CallerFinder, Headers, NetworkSet
+from app.api.http.answers import Answer
+from app.api.http.request_head import Head
+from app.api.middleware.hardening import choose_headers
+from app.domain.access.addresses import CallerFinder, Headers, NetworkSet
 from app.runtime import Runtime
 from app.settings import Settings
 
@@ -37,7 +37,7 @@ def make_is_monitor(settings: Settings) -> Callable[[Client, Headers], bool]:
 class Probes:
     """The answers that need nothing but memory, for the protocol to send as soon as it is asked.
 
-    They are those of the endpoints in api/health.py, which give all others.
+    They are those of the endpoints in api/operations/health.py, which give all others.
     """
 
     def __init__(self, runtime: Runtime, *, is_https: bool) -> None:

@@ -6,35 +6,35 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api.access_log import AccessLog
-from app.api.account import make_credits_router, make_users_router
-from app.api.address_book import make_contacts_router, make_groups_router
-from app.api.alerts import make_alerts_router
-from app.api.audit import make_audit_router
-from app.api.compression import Compressed
-from app.api.connections import Connections
-from app.api.conversations import make_conversations_router
-from app.api.dependencies import PREFIX, Keyring, get_operation_id
+from app.api.access.audit import make_audit_router
+from app.api.access.keys import make_keys_router
+from app.api.access.numbers import make_numbers_router
+from app.api.conversations.address_book import make_contacts_router, make_groups_router
+from app.api.conversations.conversations import make_conversations_router
+from app.api.core.dependencies import PREFIX, Keyring, get_operation_id
+from app.api.core.errors import install_error_handlers
 from app.api.docs import make_docs_router
-from app.api.errors import install_error_handlers
-from app.api.events import RECHECK_SECONDS, make_events_router, render_subject
-from app.api.health import make_health_router
-from app.api.keys import make_keys_router
-from app.api.messages import make_messages_router
-from app.api.methods import Methods
-from app.api.numbers import make_numbers_router
+from app.api.http.connections import Connections
+from app.api.inbound.messages import make_messages_router
+from app.api.inbound.reconcile import make_reconcile_router
+from app.api.inbound.refusals import make_refusals_router
+from app.api.inbound.replays import make_replays_router
+from app.api.middleware.access_log import AccessLog
+from app.api.middleware.compression import Compressed
+from app.api.middleware.methods import Methods
 from app.api.openapi import install_openapi
-from app.api.opt_outs import make_opt_outs_router
-from app.api.outbound import make_outbound_reading, make_outbound_sending
-from app.api.provider_messages import make_provider_router
-from app.api.reconcile import make_reconcile_router
-from app.api.refusals import make_refusals_router
-from app.api.replays import make_replays_router
-from app.api.reports import make_reports_router
-from app.api.rules import make_rules_router
-from app.api.sender import make_sender_router
-from app.api.stats import make_stats_router
-from app.flows.follow import EventTail
+from app.api.operations.account import make_credits_router, make_users_router
+from app.api.operations.alerts import make_alerts_router
+from app.api.operations.events import RECHECK_SECONDS, make_events_router, render_subject
+from app.api.operations.health import make_health_router
+from app.api.operations.reports import make_reports_router
+from app.api.operations.stats import make_stats_router
+from app.api.outbound.outbound import make_outbound_reading, make_outbound_sending
+from app.api.outbound.provider_messages import make_provider_router
+from app.api.outbound.sender import make_sender_router
+from app.api.rules.opt_outs import make_opt_outs_router
+from app.api.rules.rules import make_rules_router
+from app.flows.operations.event_stream import EventTail
 from app.runtime import Runtime
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from app.cli.online import run_on_provider
-from app.flows.fetch_report import fetch_report, write_csv, write_json
+from app.cli.core.online import run_on_provider
+from app.flows.operations.fetch_report import fetch_report, write_csv, write_json
 from app.provider.client import ProviderClient
 from app.settings import load_settings
 

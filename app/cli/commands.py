@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from app import __version__
-from app.cli.lazy import add_all_lazily
-from app.cli.output import JsonOption
-from app.cli.usage import OneLineErrors
+from app.cli.core.lazy import add_all_lazily
+from app.cli.core.output import JsonOption
+from app.cli.core.usage import OneLineErrors
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -78,7 +78,7 @@ def serve(
     # Until it is caught (app/ending.py), a restart that is asked for would end the start.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     settings = _begin()
-    from app.cli.serve import serve as run  # noqa: PLC0415 see above
+    from app.cli.process.serve import serve as run  # noqa: PLC0415 see above
 
     is_watched = sys.stdout.isatty()
     run(settings, show_secrets=is_watched if show_secrets is None else show_secrets)
@@ -92,7 +92,7 @@ def demo(
     ] = 10.0,
 ) -> None:
     """Serve with a simulated provider, people who text and rules that reply; nothing is kept."""
-    from app.cli.demo import demo as run  # noqa: PLC0415 see above
+    from app.cli.process.demo import demo as run  # noqa: PLC0415 see above
 
     run(text_every=text_every)
 
@@ -117,8 +117,8 @@ def migrate() -> None:
     """Migrate the database to this release's schema."""
     settings = _begin()
     held = _hold_alone(settings)
-    from app.storage.database import open_database  # noqa: PLC0415 see above
-    from app.storage.migrate import migrate as run  # noqa: PLC0415 see above
+    from app.storage.db.database import open_database  # noqa: PLC0415 see above
+    from app.storage.db.migrate import migrate as run  # noqa: PLC0415 see above
 
     async def upgrade() -> str | None:
         database = open_database(settings.database_url, settings.sqlite_path)
@@ -263,7 +263,7 @@ def send(
     """Queue a text for numbers, a list or a group; the running service sends it."""
     from app.cli import texts  # noqa: PLC0415 see above
     from app.cli.account import read_time  # noqa: PLC0415 see above
-    from app.flows.draft import WantedText  # noqa: PLC0415 see above
+    from app.flows.outbound.draft import WantedText  # noqa: PLC0415 see above
     from app.settings import load_settings  # noqa: PLC0415 see above
 
     wanted = WantedText(
@@ -310,7 +310,7 @@ def _begin() -> "Settings":
     """The settings of a long-running process, its log set up, odd variables pointed out."""
     import structlog  # noqa: PLC0415 see above
 
-    from app.cli.logs import configure_logging  # noqa: PLC0415 see above
+    from app.cli.process.logs import configure_logging  # noqa: PLC0415 see above
     from app.settings import find_unknown_variables, load_settings  # noqa: PLC0415 see above
 
     settings = load_settings()
@@ -323,7 +323,7 @@ def _begin() -> "Settings":
 
 def _hold_alone(settings: "Settings") -> list[int]:
     """What keeps others from a SQLite file, before anything slow is imported. Raises SetupError."""
-    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
+    from app.storage.spool.data_dir import DataDir  # noqa: PLC0415 see above
 
     if settings.is_postgres:
         return []

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cli.deeds import note_deed
-from app.cli.online import run_on_provider
-from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.cli.core.cli_audit import note_deed
+from app.cli.core.online import run_on_provider
+from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.domain.errors import ProviderError
-from app.flows.import_contacts import FileContact, import_contacts, read_contacts
+from app.flows.conversations.import_contacts import FileContact, import_contacts, read_contacts
 from app.provider.actions import AddressBook, Contact, ImportedLine
 from app.provider.client import ProviderClient
 from app.settings import load_settings

@@ -11,13 +11,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from app.account import open_provider
-from app.domain.addresses import NetworkSet
+from app.domain.access.addresses import NetworkSet
 from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables
-from app.storage.data_dir import DataDir, find_file
-from app.storage.database import Database, open_database
-from app.storage.inspect import inspect_database, list_unheeded_proxies
-from app.storage.spool import count_refused
+from app.storage.db.database import Database, open_database
+from app.storage.operations.inspect import inspect_database, list_unheeded_proxies
+from app.storage.spool.data_dir import DataDir, find_file
+from app.storage.spool.spool import count_refused
 
 LOW_DISK_BYTES = 1024**3
 MAX_SILENCE_SECONDS = 60

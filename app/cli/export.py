@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from app.api.outbound_schemas import show_outbound
-from app.api.schemas import show_message
-from app.cli.offline import run_on_database
+from app.api.core.schemas import show_message
+from app.api.outbound.schemas import show_outbound
+from app.cli.core.offline import run_on_database
+from app.domain.csv_safety import BYTE_ORDER_MARK
+from app.domain.inbound.queries import MessageFilter
 from app.domain.numbers import normalise_number
-from app.domain.outbound import OutboundStatus
-from app.domain.queries import MessageFilter
-from app.domain.sheets import BYTE_ORDER_MARK
-from app.flows.export import (
+from app.domain.outbound.states import OutboundStatus
+from app.flows.operations.export import (
     MESSAGES,
     OUTBOUND,
     Item,
@@ -25,8 +25,8 @@ from app.flows.export import (
     write_jsonl,
 )
 from app.settings import Settings
-from app.storage.database import Database
-from app.storage.outbound_lists import OutboundFilter
+from app.storage.db.database import Database
+from app.storage.outbound.lists import OutboundFilter
 
 app = typer.Typer(help="Write what is stored to a file or pipe.", no_args_is_help=True)
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.deeds import note_deed
-from app.cli.online import run_on_provider
-from app.cli.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.cli.core.cli_audit import note_deed
+from app.cli.core.online import run_on_provider
+from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.provider.actions import AddressBook, Group
 from app.provider.client import ProviderClient
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from app.api.schemas import ApiKey
-from app.cli.offline import find_actor, run_on_database
-from app.cli.output import SHOWN_ONCE, JsonOption, print_json, print_table
-from app.domain.access import SCOPES, Scope
+from app.api.core.schemas import ApiKey
+from app.cli.core.offline import find_actor, run_on_database
+from app.cli.core.output import SHOWN_ONCE, JsonOption, print_json, print_table
+from app.domain.access.credentials import SCOPES, Scope
 from app.domain.errors import InvalidInput
 from app.domain.ids import decode_id, encode_id
-from app.flows import configure
-from app.flows.configure import KeyWithSecret
+from app.flows.access import configure
+from app.flows.access.configure import KeyWithSecret
 from app.settings import Settings
-from app.storage import keys
-from app.storage.database import Database
+from app.storage.access import keys
+from app.storage.db.database import Database
 
 LISTED = 500
 

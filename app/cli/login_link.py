@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import typer
 
-from app.cli.offline import run_on_database
-from app.flows.sign_in import make_login_link
+from app.cli.core.offline import run_on_database
+from app.flows.access.sign_in import make_login_link
 from app.settings import Settings
-from app.storage.database import Database
+from app.storage.db.database import Database
 
 
 def print_login_link(name: str) -> None:

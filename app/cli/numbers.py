@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from app.api.schemas import VirtualNumber
-from app.cli.offline import find_actor, run_on_database
-from app.cli.output import SHOWN_ONCE, JsonOption, YesOption, confirm, print_json, print_table
+from app.api.core.schemas import VirtualNumber
+from app.cli.core.offline import find_actor, run_on_database
+from app.cli.core.output import SHOWN_ONCE, JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.numbers import normalise_number
-from app.flows import configure
-from app.flows.configure import NumberWithAuth
+from app.flows.access import configure
+from app.flows.access.configure import NumberWithAuth
 from app.settings import Settings
-from app.storage import numbers
-from app.storage.database import Database
+from app.storage.access import numbers
+from app.storage.db.database import Database
 
 LISTED = 500
 

@@ -11,14 +11,14 @@ from rich.progress import Progress
 
 from app.account import open_provider
 from app.cli.account import read_time
-from app.cli.offline import find_actor, run_on_database
-from app.flows.keep_time import Clock
-from app.flows.reconcile import Reconciler, Reconciliation
+from app.cli.core.offline import find_actor, run_on_database
+from app.flows.inbound.reconcile import Reconciler, Reconciliation
+from app.flows.operations.keep_time import Clock
 from app.settings import Settings, load_settings
-from app.storage.audit import add_audit
-from app.storage.clock import read_clock
-from app.storage.database import Database
-from app.storage.wakeups import ring_once
+from app.storage.access.audit import add_audit
+from app.storage.db.clock import read_clock
+from app.storage.db.database import Database
+from app.storage.db.wakeups import ring_once
 
 
 def reconcile(since: str, until: str | None, *, as_json: bool) -> None:

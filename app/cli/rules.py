@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from app.api.rules import Trial
-from app.api.schemas import Rule
-from app.cli.offline import find_actor, run_on_database
-from app.cli.output import JsonOption, YesOption, confirm, print_json, print_table
-from app.domain import rules as domain
-from app.domain import trials
+from app.api.core.schemas import Rule
+from app.api.rules.rules import Trial
+from app.cli.core.offline import find_actor, run_on_database
+from app.cli.core.output import JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.errors import InvalidInput
 from app.domain.ids import decode_id, encode_id
-from app.domain.rule_files import list_fields, read_rules
-from app.flows import edit_rules
-from app.flows.edit_rules import RuleChange
-from app.flows.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
+from app.domain.rules import rule_preview
+from app.domain.rules import rules as domain
+from app.domain.rules.rule_files import list_fields, read_rules
+from app.flows.rules import edit_rules
+from app.flows.rules.edit_rules import RuleChange
+from app.flows.rules.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
 from app.settings import Settings
-from app.storage import rules
-from app.storage.database import Database
+from app.storage.db.database import Database
+from app.storage.rules import rules
 
 # What the list shows in columns of its own.
 _SHOWN = frozenset({"name", "enabled", "position", "reply", "timezone"})
@@ -129,7 +129,7 @@ def try_draft(
     """
     text = _decode(file.read())
 
-    async def run(database: Database, settings: Settings) -> trials.Trial:
+    async def run(database: Database, settings: Settings) -> rule_preview.Trial:
         drafts = read_rules(text, timezone=settings.provider_timezone)
         if len(drafts) != 1:
             raise InvalidInput(f"one rule is tried at a time; the file has {len(drafts)}")
@@ -175,7 +175,7 @@ def _print_changes(steps: Sequence[RuleChange]) -> None:
         typer.echo("nothing changes", err=True)
 
 
-def _print_trial(found: trials.Trial) -> None:
+def _print_trial(found: rule_preview.Trial) -> None:
     print_table(
         ("sender", "parts", "credits", "reply"),
         [(each.source, each.parts, each.credits, each.body) for each in found.replies],

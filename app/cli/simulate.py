@@ -9,10 +9,10 @@ import typer
 from pydantic import ValidationError
 
 from app.simulator.application import build_simulator
-from app.simulator.clock import start_clock
-from app.simulator.config import SimulatorConfig, demo_config, describe_problem, read_config
-from app.simulator.faults import Fault, FaultKind
 from app.simulator.serving import DEFAULT_PORT, listen, serve
+from app.simulator.state.clock import start_clock
+from app.simulator.state.config import SimulatorConfig, demo_config, describe_problem, read_config
+from app.simulator.state.faults import Fault, FaultKind
 
 app = typer.Typer(
     help="Simulate the provider: a complete NetMessenger on one port.", no_args_is_help=False

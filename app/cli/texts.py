@@ -8,21 +8,21 @@ from typing import Any
 import typer
 
 from app.account import open_provider
-from app.api.outbound_schemas import Outbound, OutboundDetail, show_detail, show_queued
-from app.cli.offline import find_actor, run_on_database
-from app.cli.output import print_json, print_table
+from app.api.outbound.schemas import Outbound, OutboundDetail, show_detail, show_queued
+from app.cli.core.offline import find_actor, run_on_database
+from app.cli.core.output import print_json, print_table
 from app.domain.errors import InvalidInput, NoProvider, NotFound
 from app.domain.ids import decode_id
-from app.flows.cancel import cancel_text
-from app.flows.compose import Composed, compose_once
-from app.flows.draft import WantedText, digest_wanted
+from app.flows.outbound.cancel import cancel_text
+from app.flows.outbound.compose import Composed, compose_once
+from app.flows.outbound.draft import WantedText, digest_wanted
 from app.provider.client import ProviderClient
 from app.settings import Settings
-from app.storage.clock import read_clock
-from app.storage.database import Connection, Database
-from app.storage.idempotency import Once
-from app.storage.outbound_texts import OutboundText, get_outbound, read_history
-from app.storage.wakeups import ring_once
+from app.storage.db.clock import read_clock
+from app.storage.db.database import Connection, Database
+from app.storage.db.wakeups import ring_once
+from app.storage.operations.idempotency import Once
+from app.storage.outbound.texts import OutboundText, get_outbound, read_history
 
 STDIN = "-"
 

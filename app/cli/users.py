@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.deeds import note_deed
-from app.cli.online import run_on_provider
+from app.cli.core.cli_audit import note_deed
+from app.cli.core.online import run_on_provider
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.client import ProviderClient
 

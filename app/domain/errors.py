@@ -46,7 +46,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, Literal, NamedTuple
 
-from app.domain.fates import FATE_BY_CLASS, ErrorClass, Fate
+from app.domain.outbound.send_outcomes import FATE_BY_CLASS, ErrorClass, SendOutcome
 
 
 class LetterboxError(Exception):
@@ -185,7 +185,7 @@ class ProviderError(LetterboxError):
 
     error_class: ClassVar[ErrorClass] = ErrorClass.AMBIGUOUS
 
-    def __init__(self, text: str, *, fate: Fate | None = None) -> None:
+    def __init__(self, text: str, *, fate: SendOutcome | None = None) -> None:
         super().__init__(text)
         self.fate = fate or FATE_BY_CLASS[self.error_class]
 
@@ -207,7 +207,7 @@ class CodeError(ProviderError):
         code: int,
         provider_text: str,
         details: tuple[str, ...] = (),
-        fate: Fate | None = None,
+        fate: SendOutcome | None = None,
     ) -> None:
         super().__init__(text, fate=fate)
         self.code = code
@@ -268,7 +268,7 @@ class Unreachable(ProviderError):
     error_class = ErrorClass.PASSING
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, fate=Fate.NOT_TAKEN)
+        super().__init__(text, fate=SendOutcome.NOT_TAKEN)
 
 
 class TooManyReports(Unreachable):
@@ -318,7 +318,9 @@ class EmptyAnswer(UnreadableAnswer):
 class CountMismatch(UnreadableAnswer):
     """Another count of answers than was asked for; `answers` are the ids and codes that came."""
 
-    def __init__(self, text: str, *, answers: tuple[str, ...], fate: Fate | None = None) -> None:
+    def __init__(
+        self, text: str, *, answers: tuple[str, ...], fate: SendOutcome | None = None
+    ) -> None:
         super().__init__(text, fate=fate)
         self.answers = answers
 

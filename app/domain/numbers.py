@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from app.domain.errors import InvalidInput
-from app.domain.messages import MERGE_FIELDS
+from app.domain.inbound.messages import MERGE_FIELDS
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber

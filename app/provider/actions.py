@@ -7,9 +7,9 @@ from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from app.domain.errors import CodeError, ProviderError
-from app.domain.fates import Fate
-from app.domain.outbound import LONGEST_VALIDITY_SECONDS
-from app.domain.statuses import ProviderStatus
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
+from app.domain.outbound.statuses import ProviderStatus
 
 Row = TypeVar("Row")
 
@@ -51,8 +51,8 @@ class NumberAnswer:
     error: ProviderError | None
 
     @property
-    def fate(self) -> Fate:
-        return self.error.fate if self.error else Fate.TAKEN
+    def fate(self) -> SendOutcome:
+        return self.error.fate if self.error else SendOutcome.TAKEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from app.domain.errors import CodeError, CountMismatch, ProviderError, UnreadableAnswer
-from app.domain.fates import Fate
-from app.domain.statuses import read_status
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.outbound.statuses import read_status
 from app.provider.actions import BackgroundMessage, BackgroundSend, ImportedLine, NumberAnswer
 from app.provider.codes import make_code_error
 from app.provider.wire import (
@@ -43,7 +43,7 @@ def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
         raise CountMismatch(
             f"The provider answered {len(items)} ids for one number: {', '.join(items)}",
             answers=items,
-            fate=Fate.TAKEN,
+            fate=SendOutcome.TAKEN,
         )
     return items
 
@@ -116,7 +116,7 @@ def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
 
     Raises CodeError if only codes came; -400 means that the send was partly accepted.
     """
-    items = _read_items(text, whole_fate=Fate.TAKEN)
+    items = _read_items(text, whole_fate=SendOutcome.TAKEN)
     if set(items) == {DONE}:
         return BackgroundSend(())
     if not background_ids:
@@ -126,7 +126,7 @@ def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
     return BackgroundSend(ids, errors)
 
 
-def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
+def _read_items(text: str, *, whole_fate: SendOutcome | None) -> tuple[str, ...]:
     """Ids and codes of one send; only codes are raised, -400 with `whole_fate`."""
     try:
         _refuse_lone_code(text)
@@ -142,7 +142,7 @@ def _read_items(text: str, *, whole_fate: Fate | None) -> tuple[str, ...]:
     if all(map(CODE.fullmatch, items)):
         errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
         # If part of it may have been accepted, that matters more than a refusal.
-        raise next((each for each in errors if each.fate is not Fate.REFUSED), errors[0])
+        raise next((each for each in errors if each.fate is not SendOutcome.REFUSED), errors[0])
     return items
 
 
@@ -152,7 +152,7 @@ def _refuse_lone_code(text: str) -> None:
         refuse_code(text)
 
 
-def _with_fate(error: CodeError, whole_fate: Fate | None) -> CodeError:
+def _with_fate(error: CodeError, whole_fate: SendOutcome | None) -> CodeError:
     if error.code == PARTLY_TAKEN and whole_fate is not None:
         error.fate = whole_fate
     return error

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from app.domain.errors import CodeError, EmptyAnswer, ProviderError, SettingsError
-from app.domain.gsm import measure_text
-from app.domain.statuses import ProviderStatus
+from app.domain.outbound.gsm import measure_text
+from app.domain.outbound.statuses import ProviderStatus
 from app.provider import answers, calls, contacts, wire
 from app.provider.actions import (
     AddressBook,

@@ -12,7 +12,7 @@ from app.domain.errors import (
     PermanentError,
     RefusedNumberError,
 )
-from app.domain.fates import Fate
+from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.quoting import clip
 
 # Provider's page, "Error Codes", and below GetBGMessages for the last three of the 520s.
@@ -98,7 +98,9 @@ _ADVICE = {
 }
 
 
-def make_code_error(code: int, lines: Sequence[str] = (), *, fate: Fate | None = None) -> CodeError:
+def make_code_error(
+    code: int, lines: Sequence[str] = (), *, fate: SendOutcome | None = None
+) -> CodeError:
     """The typed error of a code. `lines` are what the provider wrote beneath it, if anything.
 
     `fate` is given where the call tells more than the class does: a list is taken in part.

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from app.domain.errors import InvalidInput
-from app.domain.gsm import GSM_BASIC, GSM_EXTENSION, measure_text
-from app.domain.outbound import LONGEST_VALIDITY_SECONDS
+from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION, measure_text
+from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.provider.actions import (
     NewContact,
     NewUser,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from app.domain.statuses import ProviderStatus, read_status
+from app.domain.outbound.statuses import ProviderStatus, read_status
 from app.provider.tables import Table, find_columns
 from app.provider.times import ReportTime, read_report_time
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from app.domain.errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
-from app.domain.fates import Fate
-from app.domain.statuses import ProviderStatus, read_status
-from app.provider.charsets import decode_text
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.outbound.statuses import ProviderStatus, read_status
 from app.provider.codes import make_code_error
+from app.provider.forwards.charsets import decode_text
 from app.provider.limits import check_encodable
 from app.provider.quoting import clip
 
@@ -117,7 +117,7 @@ def _find_code(lines: list[str]) -> tuple[int, list[str]] | None:
     return found[0], [html.unescape(line) for line in (found[1], *lines[1:]) if line]
 
 
-def refuse_code(text: str, *, fate: Fate | None = None) -> None:
+def refuse_code(text: str, *, fate: SendOutcome | None = None) -> None:
     """Raise the CodeError of an answer whose first line is an error code; it may be in JSON."""
     found = _find_json_code(text) if text.startswith("{") else _find_code(split_lines(text))
     if found is not None:

@@ -11,13 +11,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from app.simulator.chatter import keep_texting
-from app.simulator.clock import SimulatorClock
-from app.simulator.config import SimulatorConfig
 from app.simulator.control import Control, refuse_order
 from app.simulator.endpoint import ApiEndpoint
+from app.simulator.forwards.chatter import keep_texting
 from app.simulator.page import Page
 from app.simulator.simulator import Simulator, UnknownNumberError
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import SimulatorConfig
 
 
 class SimulatorApp(Starlette):

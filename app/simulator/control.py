@@ -10,8 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.simulator.accounts import Account
-from app.simulator.config import (
+from app.simulator.actions.magic import list_magic_numbers
+from app.simulator.forwards.load import LoadOrder
+from app.simulator.simulator import Simulator, UnknownNumberError
+from app.simulator.state.accounts import Account
+from app.simulator.state.config import (
     AccountConfig,
     AccountState,
     Digits,
@@ -19,10 +22,7 @@ from app.simulator.config import (
     NumberConfig,
     describe_problem,
 )
-from app.simulator.faults import Fault
-from app.simulator.load import LoadOrder
-from app.simulator.magic import list_magic_numbers
-from app.simulator.simulator import Simulator, UnknownNumberError
+from app.simulator.state.faults import Fault
 
 _TEN_YEARS = 315_360_000.0
 

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.simulator.calls import Answer
+from app.simulator.actions.calls import Answer
+from app.simulator.actions.dispatch import answer_call, choose_fault
 from app.simulator.connection import Connection
-from app.simulator.dispatch import answer_call, choose_fault
-from app.simulator.faults import Fault
-from app.simulator.world import CallRecord, World
+from app.simulator.state.faults import Fault
+from app.simulator.state.world import CallRecord, World
 
 _Pause: TypeAlias = Callable[[float], Coroutine[None, None, None]]
 _PROXY_PAGE = (

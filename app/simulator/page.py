@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from app.simulator.incoming import IncomingText
-from app.simulator.magic import list_magic_numbers
-from app.simulator.outgoing import OutgoingText
+from app.simulator.actions.magic import list_magic_numbers
 from app.simulator.simulator import Simulator, UnknownNumberError
-from app.simulator.world import World
+from app.simulator.state.incoming import IncomingText
+from app.simulator.state.outgoing import OutgoingText
+from app.simulator.state.world import World
 
 _SHOWN = 25
 _WAIT_SECONDS = 2.0

@@ -5,12 +5,12 @@ from random import Random
 
 import httpx2
 
-from app.simulator.clock import SimulatorClock
-from app.simulator.config import SimulatorConfig
-from app.simulator.forwarder import Forwarder
-from app.simulator.incoming import IncomingText
-from app.simulator.load import LoadOrder, LoadRun
-from app.simulator.world import World
+from app.simulator.forwards.forwarder import Forwarder
+from app.simulator.forwards.load import LoadOrder, LoadRun
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import SimulatorConfig
+from app.simulator.state.incoming import IncomingText
+from app.simulator.state.world import World
 
 
 class UnknownNumberError(Exception):

@@ -8,27 +8,27 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import NotFound
-from app.flows.follow import EventTail
+from app.flows.operations.event_stream import EventTail
 from app.runtime import Runtime
-from app.web.audit import make_audit_routes
-from app.web.compose import make_compose_routes
-from app.web.contacts import make_contact_routes
-from app.web.conversation import make_conversation_routes
-from app.web.inbox import make_inbox_routes
-from app.web.keys import make_key_routes
-from app.web.live import RECHECK_SECONDS, make_live_routes, render_change
-from app.web.notices import make_notice_routes
-from app.web.numbers import make_number_routes
-from app.web.opt_outs import make_opt_out_routes
-from app.web.outbox import make_outbox_routes
-from app.web.overview import make_overview_routes
-from app.web.rendering import Renderer
-from app.web.reports import make_report_routes
-from app.web.rules import make_rule_routes
-from app.web.sign_in import make_sign_in_routes
-from app.web.site import Site
-from app.web.texts import make_text_routes
-from app.web.writing import make_writing_routes
+from app.web.access.audit import make_audit_routes
+from app.web.access.keys import make_key_routes
+from app.web.access.numbers import make_number_routes
+from app.web.access.sign_in import make_sign_in_routes
+from app.web.conversations.contacts import make_contact_routes
+from app.web.conversations.conversation import make_conversation_routes
+from app.web.conversations.inbox import make_inbox_routes
+from app.web.core.live import RECHECK_SECONDS, make_live_routes, render_change
+from app.web.core.rendering import Renderer
+from app.web.core.site import Site
+from app.web.operations.alerts import make_notice_routes
+from app.web.operations.overview import make_overview_routes
+from app.web.operations.reports import make_report_routes
+from app.web.outbound.compose import make_compose_routes
+from app.web.outbound.outbox import make_outbox_routes
+from app.web.outbound.texts import make_text_routes
+from app.web.outbound.writing import make_writing_routes
+from app.web.rules.opt_outs import make_opt_out_routes
+from app.web.rules.rules import make_rule_routes
 
 
 class Pages:

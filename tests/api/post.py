@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx2
 
-from app.flows.send import Sender, SendPolicy
-from app.flows.sync import Checker
-from app.storage.lapses import end_leases
-from app.storage.opt_outs import add_opt_out
+from app.flows.outbound.send import Sender, SendPolicy
+from app.flows.outbound.sync import Checker
+from app.storage.outbound.expiry import end_leases
+from app.storage.rules.opt_outs import add_opt_out
 from tests.api.running import Running, running
 from tests.conftest import NOW
 from tests.support.outbox import claim_due

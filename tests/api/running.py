@@ -13,14 +13,14 @@ import httpx2
 from fastapi import FastAPI
 
 from app.api.rest import build_rest
-from app.domain.messages import InboundMessage
-from app.flows.handle import handle_batch
+from app.domain.inbound.messages import InboundMessage
+from app.flows.inbound.handle import handle_batch
 from app.main import build_app
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
-from app.storage.inbound import make_inserter
-from app.web.rendering import Renderer
+from app.storage.inbound.inbound import make_inserter
+from app.web.core.rendering import Renderer
 from tests.conftest import NOW
 
 BASE_URL = "https://texts.example.com"

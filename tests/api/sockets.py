@@ -10,8 +10,8 @@ from typing import Any
 
 import uvicorn
 
-from app.api.protocol import HttpProtocol
-from app.cli.listening import configure_server
+from app.api.http.protocol import HttpProtocol
+from app.cli.process.listening import configure_server
 from app.main import build_app
 from tests.support.kit import Kit
 

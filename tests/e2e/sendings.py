@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from app.cli.demo import playing
+from app.cli.process.demo import playing
 from app.simulator.application import SimulatorApp, build_simulator
-from app.simulator.clock import start_clock
-from app.simulator.config import AccountConfig, NumberConfig, SimulatorConfig
-from app.simulator.faults import Fault
-from app.simulator.switches import Switches
+from app.simulator.state.clock import start_clock
+from app.simulator.state.config import AccountConfig, NumberConfig, SimulatorConfig
+from app.simulator.state.faults import Fault
+from app.simulator.state.switches import Switches
 from tests.e2e.stores import SqliteStore, Store
 from tests.support.service import Service, wait_until
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.domain.answering import ReplyLimits
-from app.domain.rules import Rule
-from app.flows import configure
-from app.flows.handle import Handled, handle_batch
-from app.storage.database import Connection, Database
-from app.storage.events import read_events
-from app.storage.inbound import make_inserter
-from app.storage.outbound_tables import outbound, status_changes
-from app.storage.outbox import NewOutbound, add_outbound
-from app.storage.rules import add_rule
-from app.storage.search import Message, get_messages
-from app.storage.tables import messages
+from app.domain.rules.answering import ReplyLimits
+from app.domain.rules.rules import Rule
+from app.flows.access import configure
+from app.flows.inbound.handle import Handled, handle_batch
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.search import Message, get_messages
+from app.storage.operations.events import read_events
+from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.rules.rules import add_rule
+from app.storage.tables.inbound import messages
+from app.storage.tables.outbound import outbound, status_changes
 from tests.conftest import NOW
 from tests.support.messages import make_message
 

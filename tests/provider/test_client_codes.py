@@ -12,7 +12,7 @@ from app.domain.errors import (
     PermanentError,
     RefusedNumberError,
 )
-from app.domain.fates import ErrorClass, Fate
+from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
 from app.provider.actions import OutgoingText
 from tests.support.provider import calling
 from tests.support.wire_server import answer
@@ -71,21 +71,21 @@ PAGE = """
 CODES = {int(line[:4]): line[5:] for line in PAGE.strip().splitlines()}
 
 SPECIAL = {
-    -100: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -501: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -512: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -513: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -514: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -515: (AccountError, ErrorClass.ACCOUNT, Fate.REFUSED),
-    -511: (MaintenanceError, ErrorClass.PASSING, Fate.REFUSED),
-    -411: (DailyLimitError, ErrorClass.DAILY_LIMIT, Fate.REFUSED),
-    -412: (RefusedNumberError, ErrorClass.REFUSED_NUMBER, Fate.REFUSED),
-    -300: (AmbiguousError, ErrorClass.AMBIGUOUS, Fate.UNKNOWN),
-    -301: (AmbiguousError, ErrorClass.AMBIGUOUS, Fate.UNKNOWN),
-    -302: (AmbiguousError, ErrorClass.AMBIGUOUS, Fate.UNKNOWN),
-    -400: (PartlyTakenError, ErrorClass.PARTLY_TAKEN, Fate.UNKNOWN),
+    -100: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -501: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -512: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -513: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -514: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -515: (AccountError, ErrorClass.ACCOUNT, SendOutcome.REFUSED),
+    -511: (MaintenanceError, ErrorClass.PASSING, SendOutcome.REFUSED),
+    -411: (DailyLimitError, ErrorClass.DAILY_LIMIT, SendOutcome.REFUSED),
+    -412: (RefusedNumberError, ErrorClass.REFUSED_NUMBER, SendOutcome.REFUSED),
+    -300: (AmbiguousError, ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN),
+    -301: (AmbiguousError, ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN),
+    -302: (AmbiguousError, ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN),
+    -400: (PartlyTakenError, ErrorClass.PARTLY_TAKEN, SendOutcome.UNKNOWN),
 }
-PERMANENT = (PermanentError, ErrorClass.PERMANENT, Fate.REFUSED)
+PERMANENT = (PermanentError, ErrorClass.PERMANENT, SendOutcome.REFUSED)
 
 
 @pytest.mark.parametrize("code", [*CODES, -413, -999])

@@ -21,7 +21,7 @@ from app.domain.errors import (
     Unreachable,
     UnreadableAnswer,
 )
-from app.domain.fates import ErrorClass, Fate
+from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
 from app.provider.actions import OutgoingText
 from app.provider.client import ProviderClient
 from app.provider.exchange import Timeouts
@@ -49,11 +49,11 @@ both_ways = pytest.mark.parametrize("call", [_send, _open_report])
 
 def _assert_not_taken(error: ProviderError) -> None:
     assert type(error) is Unreachable
-    assert (error.error_class, error.fate) == (ErrorClass.PASSING, Fate.NOT_TAKEN)
+    assert (error.error_class, error.fate) == (ErrorClass.PASSING, SendOutcome.NOT_TAKEN)
 
 
 def _assert_unknown(error: ProviderError) -> None:
-    assert (error.error_class, error.fate) == (ErrorClass.AMBIGUOUS, Fate.UNKNOWN)
+    assert (error.error_class, error.fate) == (ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN)
 
 
 @both_ways
@@ -235,7 +235,7 @@ async def test_status_of_a_web_server_proves_that_the_api_never_saw_the_call(
     assert caught.value.status == status
     assert ("leads to 'https://a.example/b'" in str(caught.value)) == (status < 400)
     assert (caught.value.error_class, caught.value.fate) == (
-        ErrorClass.CONFIGURATION, Fate.REFUSED,
+        ErrorClass.CONFIGURATION, SendOutcome.REFUSED,
     )  # fmt: skip
     assert len(server.bodies) == 1
 
@@ -263,7 +263,7 @@ async def test_request_for_fewer_calls_says_for_how_long(
 
     assert caught.value.retry_after_seconds == seconds
     assert (caught.value.error_class, caught.value.fate) == (
-        ErrorClass.TOO_MANY_CALLS, Fate.REFUSED,
+        ErrorClass.TOO_MANY_CALLS, SendOutcome.REFUSED,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from app.domain.errors import CallBroken, CodeError, MissingColumns, UnreadableAnswer
-from app.domain.statuses import KnownStatus
+from app.domain.outbound.statuses import KnownStatus
 from app.provider.reports import (
     InboundRow,
     MessageRow,

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import CodeError
-from app.domain.fates import Fate
+from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText
 from app.provider.codes import make_code_error
-from app.simulator.accounts import Account
-from app.simulator.codes import ACCOUNT_CODES, ERROR_TEXTS
-from app.simulator.config import AccountState
+from app.simulator.actions.codes import ACCOUNT_CODES, ERROR_TEXTS
+from app.simulator.state.accounts import Account
+from app.simulator.state.config import AccountState
 from tests.support.simulated import (
     ADA,
     GRACE,
@@ -151,7 +151,7 @@ async def test_each_code_comes_from_its_ordinary_cause(provider: Simulated, name
     code, cause = CAUSES[name]
     error = await catch(cause(provider))
     assert error.code == code
-    assert error.fate is Fate.REFUSED
+    assert error.fate is SendOutcome.REFUSED
 
 
 async def test_a_token_that_changed_is_told_for_what_it_is(provider: Simulated) -> None:

@@ -14,12 +14,12 @@ from app.domain.errors import (
     StatusAnswer,
     UnreadableAnswer,
 )
-from app.domain.fates import Fate
+from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.actions import OutgoingText
 from app.provider.exchange import Timeouts
 from app.provider.reports import read_messages
-from app.simulator.faults import Fault, FaultKind
-from app.simulator.magic import FAULT_NUMBERS
+from app.simulator.actions.magic import FAULT_NUMBERS
+from app.simulator.state.faults import Fault, FaultKind
 from tests.support.simulated import (
     ADA,
     LONDON,
@@ -55,7 +55,7 @@ async def test_a_send_that_goes_wrong_is_of_unknown_fate(provider: Simulated, nu
     fault = FAULT_NUMBERS[number]
     with pytest.raises(ERRORS[fault.kind]) as caught:
         await provider.client.send(HELLO, number)
-    assert caught.value.fate is Fate.UNKNOWN
+    assert caught.value.fate is SendOutcome.UNKNOWN
     assert provider.list_taken() == ([number] if fault.taken else [])
     assert await provider.client.send(HELLO, ADA)
 
@@ -103,7 +103,7 @@ async def test_a_refusal_in_another_status_is_no_answer() -> None:
     async with simulated_over_sockets(error_status=500) as provider:
         with pytest.raises(StatusAnswer) as caught:
             await provider.client.send(HELLO, "447700900412")
-        assert caught.value.fate is Fate.UNKNOWN
+        assert caught.value.fate is SendOutcome.UNKNOWN
 
 
 async def read_ids(provider: Simulated) -> list[str]:

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from app.simulator.application import build_simulator
-from app.simulator.clock import SimulatorClock
 from app.simulator.serving import serving
+from app.simulator.state.clock import SimulatorClock
 from tests.simulator.play import START, Played, Wire, make_config
 
 

@@ -14,18 +14,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from app.simulator.actions.dispatch import answer_call
 from app.simulator.application import SimulatorApp, build_simulator
-from app.simulator.clock import SimulatorClock
-from app.simulator.config import (
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import (
     AccountConfig,
     ListConfig,
     ListEntry,
     NumberConfig,
     SimulatorConfig,
 )
-from app.simulator.dispatch import answer_call
-from app.simulator.incoming import IncomingText
-from app.simulator.world import World
+from app.simulator.state.incoming import IncomingText
+from app.simulator.state.world import World
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A winter day: London's clocks show UTC."""

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.simulate import app, fault
-from app.simulator.faults import Fault
+from app.simulator.state.faults import Fault
 from tests.simulator.play import ADA, VMN, Wire
 
 COMMAND = [sys.executable, "-c", "from app.cli.simulate import app; app()"]

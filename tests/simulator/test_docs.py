@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.cli.simulate import app
-from app.simulator.codes import ERROR_TEXTS
+from app.simulator.actions.codes import ERROR_TEXTS
+from app.simulator.actions.magic import CODE_NUMBERS, list_magic_numbers
 from app.simulator.control import Control
-from app.simulator.faults import Fault
-from app.simulator.magic import CODE_NUMBERS, list_magic_numbers
-from app.simulator.switches import Switches
+from app.simulator.state.faults import Fault
+from app.simulator.state.switches import Switches
 from tests.simulator.play import Played
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"

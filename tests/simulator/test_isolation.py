@@ -19,6 +19,6 @@ def imported_modules(path: Path) -> Iterator[str]:
 def test_simulator_imports_nothing_else_of_app() -> None:
     [folder] = map(Path, app.simulator.__path__)
     modules = {name for path in folder.glob("**/*.py") for name in imported_modules(path)}
-    assert "app.simulator.world" in modules
+    assert "app.simulator.state.world" in modules
     foreign = {name for name in modules if name.split(".")[0] == "app"}
     assert all(name.startswith("app.simulator") for name in foreign)

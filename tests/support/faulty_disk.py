@@ -12,7 +12,7 @@ class Crash(BaseException):
 
 
 class FaultyDisk:
-    """`app.storage.durable.Files` over real files; without faults it is `os`.
+    """`app.storage.spool.durable.Files` over real files; without faults it is `os`.
 
     `room` is how many bytes the disk still takes and `most_at_once` how many one call takes (None:
     all), `crash_after` how many bytes the next write takes before the process ends, `bad_block` a

@@ -15,8 +15,8 @@ from pathlib import Path
 from alembic import command, config  # noqa: F401
 from sqlalchemy import Engine, event
 
-from app.storage.migrate import migrate
-from app.storage.sqlite import SqliteDatabase
+from app.storage.db.migrate import migrate
+from app.storage.db.sqlite import SqliteDatabase
 
 
 async def run(path: Path) -> None:

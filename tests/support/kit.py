@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
-from app.flows.handle import handle_batch
+from app.flows.inbound.handle import handle_batch
 from app.main import build_app
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime

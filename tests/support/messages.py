@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.domain.messages import InboundMessage
+from app.domain.inbound.messages import InboundMessage
 from tests.conftest import NOW
 
 

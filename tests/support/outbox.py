@@ -11,24 +11,24 @@ from zoneinfo import ZoneInfo
 import httpx2
 from sqlalchemy import text
 
-from app.flows.compose import compose_text
-from app.flows.draft import WantedText
-from app.flows.metrics import Metrics
-from app.flows.send import Sender, SendPolicy
-from app.flows.settle import Settler
-from app.flows.sync import Checker
-from app.flows.watch import Watcher
+from app.flows.operations.credit_monitor import CreditMonitor
+from app.flows.operations.metrics import Metrics
+from app.flows.outbound.compose import compose_text
+from app.flows.outbound.draft import WantedText
+from app.flows.outbound.send import Sender, SendPolicy
+from app.flows.outbound.settle import Settler
+from app.flows.outbound.sync import Checker
 from app.provider.client import ProviderClient
 from app.simulator.application import SimulatorApp, build_simulator
-from app.simulator.clock import SimulatorClock
-from app.simulator.config import AccountConfig, ListConfig, ListEntry, SimulatorConfig
-from app.simulator.faults import Fault
-from app.storage.alerts import list_alerts
-from app.storage.claims import Claim, claim_texts
-from app.storage.database import Connection, Database
-from app.storage.history import list_changes
-from app.storage.outbox import NewOutbound, add_outbound
-from app.storage.sender import lock_sender
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import AccountConfig, ListConfig, ListEntry, SimulatorConfig
+from app.simulator.state.faults import Fault
+from app.storage.db.database import Connection, Database
+from app.storage.operations.alerts import list_alerts
+from app.storage.outbound.claims import Claim, claim_texts
+from app.storage.outbound.history import list_changes
+from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.sender import lock_sender
 from tests.support.clock import NOW
 
 LONDON = ZoneInfo("Europe/London")
@@ -157,8 +157,8 @@ class Outbox:
         """
         return await self.make_sender(**changes).run_dry(self.make_watcher().probe)
 
-    def make_watcher(self, client: ProviderClient | None = None) -> Watcher:
-        return Watcher(
+    def make_watcher(self, client: ProviderClient | None = None) -> CreditMonitor:
+        return CreditMonitor(
             self.database,
             client or self.client,
             Decimal(50),

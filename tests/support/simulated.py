@@ -14,15 +14,15 @@ import httpx2
 from app.provider.client import ProviderClient
 from app.provider.exchange import Timeouts
 from app.simulator.application import SimulatorApp, build_simulator
-from app.simulator.clock import SimulatorClock
-from app.simulator.config import (
+from app.simulator.serving import serving
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import (
     AccountConfig,
     ListConfig,
     ListEntry,
     NumberConfig,
     SimulatorConfig,
 )
-from app.simulator.serving import serving
 
 TOKEN = "demo-token"
 LONDON = ZoneInfo("Europe/London")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.storage.segments import encode_record
-from app.storage.spool import Spool, adopt
+from app.storage.spool.segments import encode_record
+from app.storage.spool.spool import Spool, adopt
 
 HEADER_BYTES = len(encode_record(b""))
 

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from app.cli.demo import playing
+from app.cli.process.demo import playing
 from app.simulator.application import SimulatorApp, build_simulator
-from app.simulator.clock import start_clock
-from app.simulator.config import demo_config
+from app.simulator.state.clock import start_clock
+from app.simulator.state.config import demo_config
 from tests.e2e.stores import SqliteStore
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import AUTH, Service, find_free_port, running

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 
-from app.domain.messages import InboundMessage
-from app.flows.sign_in import make_login_link
+from app.domain.inbound.messages import InboundMessage
+from app.flows.access.sign_in import make_login_link
 from app.provider.client import ProviderClient
 from tests.api.running import BASE_URL, Running, running
 

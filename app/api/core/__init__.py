@@ -1,0 +1,1 @@
+"""What every api module may use."""

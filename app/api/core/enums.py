@@ -1,0 +1,142 @@
+"""The codes and states of the interface, by name: generated clients have one type for each."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypeAliasType
+
+from app.domain.access.credentials import Scope
+from app.domain.rules.rule_preview import Risk
+from app.flows.operations.export import Order
+from app.flows.outbound.resolve import Outcome as ResolvedOutcome
+
+MessageVia = TypeAliasType(
+    "MessageVia",
+    Annotated[
+        Literal["forward", "spool", "report"],
+        Field(
+            description="How a text came: forwarded, forwarded while the database was away, or read"
+            " in the provider's report"
+        ),
+    ],
+)
+ProblemCode = TypeAliasType(
+    "ProblemCode",
+    Annotated[
+        Literal[
+            "charset",
+            "control",
+            "time",
+            "time-ambiguous",
+            "no-id",
+            "no-source",
+            "no-dest",
+            "no-msg",
+            "unknown-number",
+            "id-reused",
+            "repeated",
+        ],
+        Field(description="What was odd about a text; docs/api.md explains each code"),
+    ],
+)
+OutcomeCode = TypeAliasType(
+    "OutcomeCode",
+    Annotated[
+        Literal[
+            "replied",
+            "no-rule",
+            "cooldown",
+            "quiet",
+            "opted-out",
+            "opt-out",
+            "opt-out-unsure",
+            "opt-in",
+            "budget",
+            "too-old",
+            "expired",
+            "unanswerable",
+        ],
+        Field(description="What became of a text; docs/rules.md explains each code"),
+    ],
+)
+Weekday = TypeAliasType(
+    "Weekday",
+    Annotated[
+        Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        Field(description="A day of the week"),
+    ],
+)
+ApiScope = TypeAliasType(
+    "ApiScope", Annotated[Scope, Field(description="What a key may do; docs/api.md explains each")]
+)
+OptOutReason = TypeAliasType(
+    "OptOutReason",
+    Annotated[
+        Literal["keyword", "provider", "person"],
+        Field(description="Who or what opted the number out"),
+    ],
+)
+OutboundStatus = TypeAliasType(
+    "OutboundStatus",
+    Annotated[
+        Literal[
+            "queued",
+            "held",
+            "sending",
+            "uncertain",
+            "sent",
+            "delivered",
+            "undelivered",
+            "failed",
+            "expired",
+            "cancelled",
+        ],
+        Field(description="Where a text stands; docs/api.md explains each status"),
+    ],
+)
+AttemptFate = TypeAliasType(
+    "AttemptFate",
+    Annotated[
+        Literal["certainly not taken", "certainly refused", "certainly taken", "unknown"],
+        Field(description="Whether the provider took a text with one call"),
+    ],
+)
+ResolvedAs = TypeAliasType(
+    "ResolvedAs",
+    Annotated[
+        ResolvedOutcome,
+        Field(description="It went out after all, is to be sent again, or is given up"),
+    ],
+)
+SchedulerName = TypeAliasType(
+    "SchedulerName",
+    Annotated[
+        Literal["letterbox", "provider"],
+        Field(description="Who keeps a text until its time"),
+    ],
+)
+SenderState = TypeAliasType(
+    "SenderState",
+    Annotated[
+        Literal["running", "paused", "stopped"],
+        Field(
+            description="`paused` by somebody; `stopped` by an error about the account, or because"
+            " the provider gives no proper answer: it runs again by itself once that works"
+        ),
+    ],
+)
+SortOrder = TypeAliasType(
+    "SortOrder",
+    Annotated[Order, Field(description="Newest first, or oldest first")],
+)
+UserAccessLevel = TypeAliasType(
+    "UserAccessLevel",
+    Annotated[
+        Literal["Normal", "Admin"],
+        Field(description="What a child user may do: an Admin may create users of its own"),
+    ],
+)
+LoopSign = TypeAliasType(
+    "LoopSign",
+    Annotated[Risk, Field(description="What looks like a machine; docs/api.md explains each sign")],
+)

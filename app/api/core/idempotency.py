@@ -1,0 +1,128 @@
+"""The header Idempotency-Key: a request that acts at the provider is done once."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.api.core.errors import make_problem_for
+from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.storage.db.database import Database
+from app.storage.operations.idempotency import Once, claim_once, keep_answer, release_once
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+LONGEST_KEY = 200
+
+# What the description of such an operation has besides.
+ONCE_PARAMETER: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": False,
+            "description": "the same key and request get the first answer again, for 24 hours",
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+        }
+    ]
+}
+REPLAYED_HEADER: dict[str, Any] = {
+    "Idempotent-Replayed": {
+        "description": "`true` where this is the first answer again",
+        "schema": {"type": "string"},
+    }
+}
+
+# After these nothing has been done, so the key is as good as new.
+_NOT_DONE = (
+    InvalidInput,
+    NotFound,
+    Conflict,
+    NoProvider,
+    RequestValidationError,
+    HTTPException,
+)
+_CERTAINLY_NOT_TAKEN = frozenset({SendOutcome.NOT_TAKEN, SendOutcome.REFUSED})
+_KEPT_HEADERS = ("content-type", "location", "retry-after")
+
+
+def find_key(request: Request) -> str | None:
+    """The caller's key. Raises InvalidInput."""
+    keys = request.headers.getlist(HEADER)
+    if not keys:
+        return None
+    key = keys[0]
+    if (
+        len(keys) > 1
+        or not 1 <= len(key) <= LONGEST_KEY
+        or not (key.isascii() and key.isprintable())
+    ):
+        raise InvalidInput(
+            f"send one key of 1 to {LONGEST_KEY} printable ASCII characters", field=HEADER
+        )
+    return key
+
+
+async def make_once(request: Request, owner: str, secret: str) -> Once | None:
+    """What a request asks for, if it has a key; `secret` keeps passwords from being guessed."""
+    key = find_key(request)
+    if key is None:
+        return None
+    body = await request.body()
+    if "json" in request.headers.get("content-type", "") and body:
+        # An endpoint that takes JSON refuses what is none; others ignore a body.
+        with suppress(HTTPException):
+            body = json.dumps(await request.json(), sort_keys=True).encode()
+    query = sorted(request.query_params.multi_items())
+    asked = json.dumps([request.method, request.scope["path"], query]).encode()
+    digest = hmac.new(secret.encode(), asked + b"\0" + body, hashlib.sha256).digest()
+    return Once(owner, key, digest)
+
+
+async def answer_once(
+    database: Database,
+    once: Once,
+    answer: Callable[[], Awaitable[Response]],
+    now: Callable[[], datetime],
+) -> Response:
+    """The first answer to a key, made now or kept.
+
+    The key is held before anything is done. Where nobody knows whether the provider has done it,
+    the error is kept as the answer: a second request must not do it again.
+    """
+    known = await database.write(claim_once, once, now())
+    if known is not None:
+        return _read_answer(known)
+    try:
+        made = await answer()
+    except _NOT_DONE:
+        await database.write(release_once, once)
+        raise
+    except ProviderError as error:
+        if error.fate in _CERTAINLY_NOT_TAKEN:
+            await database.write(release_once, once)
+            raise
+        made = make_problem_for(error)
+    await database.write(keep_answer, once, _write_answer(made), now())
+    return made
+
+
+def _write_answer(made: Response) -> dict[str, Any]:
+    return {
+        "status": made.status_code,
+        "headers": {name: made.headers[name] for name in _KEPT_HEADERS if name in made.headers},
+        "body": bytes(made.body).decode(),
+    }
+
+
+def _read_answer(known: Mapping[str, Any]) -> Response:
+    headers = {**known["headers"], **REPLAYED}
+    return Response(known["body"] or None, status_code=known["status"], headers=headers)

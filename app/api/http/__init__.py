@@ -1,0 +1,1 @@
+"""One caller's connection: reading requests, answering in order, and limits for strangers."""

@@ -1,0 +1,1 @@
+"""Texts that go out: composed, queued, sent and followed to their end."""

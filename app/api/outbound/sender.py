@@ -1,0 +1,82 @@
+"""/sender: whether texts go out, and pausing them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.core.dependencies import By, Keyring, make_router
+from app.api.core.enums import SenderState
+from app.api.core.etags import IfMatch
+from app.api.core.schemas import Sent, Shown, Text, Time
+from app.flows.outbound.pause_sending import pause_sending, resume_sending
+from app.runtime import Runtime
+from app.storage.db.database import Connection
+from app.storage.outbound.backlog import count_uncertain, count_waiting
+from app.storage.outbound.sender import get_sender
+
+COUNTED_WAITING = 100_000
+
+
+class Sender(Shown):
+    """How sending is."""
+
+    state: SenderState = Field(description="whether texts go out")
+    reason: str | None = Field(description="why it does not run, as somebody or the provider said")
+    changed_by: str | None = Field(description="a key, a session, the command line or `sender`")
+    changed_at: Time | None = Field(description="when the state last changed")
+    probe_at: Time | None = Field(description="when a stopped one tries again")
+    credits: str | None = Field(description="a decimal, as it was when last looked at")
+    credits_at: Time | None = Field(description="when they were last looked at")
+    waiting: int = Field(description="texts that are queued or held, counted up to 100,000")
+    uncertain: int = Field(description="texts of which nobody knows whether they went out")
+
+
+class SenderChange(Sent):
+    """Whether texts are to go out."""
+
+    state: Literal["running", "paused"] = Field(description="`running` resumes a stopped one too")
+    reason: Annotated[Text, Field(max_length=500)] | None = Field(
+        None, description="why, for colleagues", examples=["Wrong prices in the newsletter"]
+    )
+
+
+def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
+    router = make_router(keyring, "/sender", "admin")
+
+    @router.get("")
+    async def get_sender_state() -> Sender:
+        """Get the state of sending, the credits and how much waits."""
+        return await runtime.database.read(_show)
+
+    @router.post("")
+    async def change_sender(body: SenderChange, by: By, if_match: IfMatch) -> Sender:
+        """Pause all sending, or have it go on, also where an error about the account stopped it.
+
+        While it is paused texts keep their places, calls under way end, and automatic replies
+        whose time is over expire.
+        """
+        await if_match.check_read(get_sender_state)
+        now = runtime.now()
+        steer = pause_sending if body.state == "paused" else resume_sending
+        await runtime.database.write(steer, by.actor, body.reason, now)
+        runtime.wakeups.ring("events")
+        runtime.wakeups.ring("outbound")
+        return await runtime.database.read(_show)
+
+    return router
+
+
+def _show(conn: Connection) -> Sender:
+    state = get_sender(conn)
+    return Sender(
+        state=state.state,
+        reason=state.reason,
+        changed_by=state.changed_by,
+        changed_at=state.changed_at,
+        probe_at=state.probe_at,
+        credits=state.credits,
+        credits_at=state.credits_at,
+        waiting=count_waiting(conn, at_most=COUNTED_WAITING),
+        uncertain=count_uncertain(conn),
+    )

@@ -1,0 +1,1 @@
+"""What every cli module may use."""

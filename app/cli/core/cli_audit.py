@@ -1,0 +1,28 @@
+"""Puts in the audit trail what a command does at the provider, which needs no database for it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from app.domain.errors import LetterboxError
+from app.settings import load_settings
+
+
+async def note_deed(action: str, subject: str, **detail: Any) -> None:
+    """Say who did what; why that cannot be kept is a line on stderr, and holds nothing up."""
+    # Here, for what only lists asks the provider alone.
+    from app.cli.core.offline import find_actor, opening_database  # noqa: PLC0415 see above
+    from app.storage.access.audit import add_audit  # noqa: PLC0415 see above
+
+    try:
+        async with opening_database(load_settings()) as database:
+            now = datetime.now(UTC)
+            await database.write(add_audit, find_actor(), action, subject, detail, now)
+    except LetterboxError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 the deed is none the worse for it
+        reason = f"the database cannot be used ({type(error).__name__})"
+    else:
+        return
+    typer.echo(f"letterbox: this is not in the audit trail: {reason}", err=True)

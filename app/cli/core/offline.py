@@ -1,0 +1,62 @@
+"""How a command reaches the database beside a running service: short transactions of its own."""
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from app.domain.errors import SetupError
+from app.settings import Settings, load_settings
+from app.storage.db.database import Database, open_database
+from app.storage.db.migrate import is_current
+from app.storage.db.servers import FILE as SERVERS
+from app.storage.spool.data_dir import find_file
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+
+
+def find_actor() -> str:
+    """Who runs the command, as the audit names them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # a container's user may have no name
+        return "cli"
+
+
+@asynccontextmanager
+async def opening_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database that the settings name, for as long as the block lasts.
+
+    Raises SetupError where there is none yet or its schema is not this release's.
+    """
+    if not settings.is_postgres and not find_file(settings.sqlite_path):
+        raise SetupError(
+            f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
+            " or set LETTERBOX_DATA_DIR to where it runs"
+        )
+    database = open_database(
+        settings.database_url,
+        settings.sqlite_path,
+        busy_timeout_seconds=BUSY_SECONDS,
+        servers=settings.data_dir / SERVERS,
+    )
+    try:
+        if not await is_current(database):
+            raise SetupError("the schema is older than this release: run `letterbox migrate`")
+        yield database
+    finally:
+        await database.close()
+
+
+def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:
+    """Open the database, run `work` over it, and close it again. Raises SetupError as above."""
+    settings = load_settings()
+
+    async def run() -> T:
+        async with opening_database(settings) as database:
+            return await work(database, settings)
+
+    return asyncio.run(run())

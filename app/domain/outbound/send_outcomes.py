@@ -1,0 +1,75 @@
+"""What a failed call to the provider means: whether it was taken, and what the sender does next."""
+
+from enum import StrEnum
+
+
+class SendOutcome(StrEnum):
+    """Whether the provider took a call. A call that returns a result was certainly taken."""
+
+    NOT_TAKEN = "certainly not taken"
+    REFUSED = "certainly refused"
+    TAKEN = "certainly taken"
+    UNKNOWN = "unknown"
+
+
+class ErrorClass(StrEnum):
+    """What an error asks of whoever sends a queued message."""
+
+    ACCOUNT = "account"
+    """The account cannot send: pause sending altogether, the message keeps its place."""
+    CONFIGURATION = "configuration"
+    """Something other than the API rejected the call: treated like an account error."""
+    TOO_MANY_CALLS = "too many calls"
+    """Send nothing for as long as the answer asks; the text keeps its place."""
+    PASSING = "passing"
+    """Retry with backoff."""
+    DAILY_LIMIT = "daily limit"
+    """Hold until the next London day."""
+    REFUSED_NUMBER = "refused number"
+    """Fail, and add the number to the opt-outs."""
+    PERMANENT = "permanent"
+    """Fail at once."""
+    AMBIGUOUS = "ambiguous"
+    """Never resend blindly."""
+    PARTLY_TAKEN = "partly taken"
+    """Never resend; follow by report."""
+    SOME_NUMBER = "some number of the call"
+    """Send to each number alone: the code does not say which number it means."""
+
+
+# Where nothing else is known of a call than the class of its error.
+FATE_BY_CLASS = {
+    ErrorClass.ACCOUNT: SendOutcome.REFUSED,
+    ErrorClass.CONFIGURATION: SendOutcome.REFUSED,
+    ErrorClass.TOO_MANY_CALLS: SendOutcome.REFUSED,
+    ErrorClass.PASSING: SendOutcome.REFUSED,
+    ErrorClass.DAILY_LIMIT: SendOutcome.REFUSED,
+    ErrorClass.REFUSED_NUMBER: SendOutcome.REFUSED,
+    ErrorClass.PERMANENT: SendOutcome.REFUSED,
+    ErrorClass.AMBIGUOUS: SendOutcome.UNKNOWN,
+    ErrorClass.PARTLY_TAKEN: SendOutcome.UNKNOWN,
+    ErrorClass.SOME_NUMBER: SendOutcome.REFUSED,
+}
+
+# Codes about one number: invalid, without a route, over its daily limit, blacklisted.
+NUMBER_CODES = frozenset({"-200", "-401", "-406", "-411", "-412"})
+
+
+class StopCause(StrEnum):
+    """Why all sending has stopped until something shows that it works again."""
+
+    ACCOUNT = "account"
+    """An error about the account: retried with a text, or with the credits if none waits."""
+    CONFIGURATION = "configuration"
+    """The answer is not from the provider's API: the credits are checked first."""
+    UNREACHABLE = "unreachable"
+    """The provider cannot be reached: the credits are checked first."""
+    UNCLEAR = "unclear"
+    """A call got no proper answer: the credits are checked before another text is risked."""
+    TOO_MANY_CALLS = "too many calls"
+    """The provider asked for a pause: one text is tried after it."""
+    TRIAL = "trial"
+    """The credits were answered properly: one text is tried before the others follow."""
+
+
+LOOK_FIRST = frozenset({StopCause.CONFIGURATION, StopCause.UNREACHABLE, StopCause.UNCLEAR})

@@ -1,0 +1,121 @@
+"""The provider's status words: which are known, and which are its last word on a message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.outbound.states import OutboundStatus
+from app.domain.outbound.transitions import OutboundEvent
+
+
+class KnownStatus(StrEnum):
+    """The words seen in the provider's help pages and clients."""
+
+    PENDING = "Pending"
+    SENT = "Sent"
+    DELIVERED = "Delivered"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+    EXPIRED = "Expired"
+    COMMAND_REJECTED = "Command_Rejected"
+    COMMAND_FAILED = "Command_Failed"
+    UNDELIVERABLE = "Undeliverable"
+
+
+FINAL_STATUSES = frozenset(
+    {
+        KnownStatus.DELIVERED,
+        KnownStatus.FAILED,
+        KnownStatus.EXPIRED,
+        KnownStatus.COMMAND_REJECTED,
+        KnownStatus.COMMAND_FAILED,
+        KnownStatus.UNDELIVERABLE,
+    }
+)
+
+
+def _fold_word(word: str) -> str:
+    """Letters alone: `Command Rejected` and `command_rejected` are one word."""
+    return "".join(filter(str.isalpha, word.casefold()))
+
+
+_BY_LETTERS = {_fold_word(status): status for status in KnownStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """One status as the provider wrote it.
+
+    `word` is kept verbatim, so that a word never seen before is shown and counted as it came;
+    `known` is None for such a word, and nothing is final about it.
+    """
+
+    word: str
+    known: KnownStatus | None
+
+    @property
+    def is_final(self) -> bool:
+        return self.known in FINAL_STATUSES
+
+
+def read_status(word: str) -> ProviderStatus:
+    """Recognise a word by its letters, because the provider's own clients differ in case."""
+    return ProviderStatus(word, _BY_LETTERS.get(_fold_word(word)))
+
+
+_STATUSES = {
+    KnownStatus.DELIVERED: OutboundStatus.DELIVERED,
+    KnownStatus.UNDELIVERABLE: OutboundStatus.UNDELIVERED,
+    KnownStatus.EXPIRED: OutboundStatus.EXPIRED,
+    KnownStatus.FAILED: OutboundStatus.FAILED,
+    KnownStatus.COMMAND_REJECTED: OutboundStatus.FAILED,
+    KnownStatus.COMMAND_FAILED: OutboundStatus.FAILED,
+}
+_EVENTS = {
+    OutboundStatus.DELIVERED: OutboundEvent.REPORTED_DELIVERED,
+    OutboundStatus.UNDELIVERED: OutboundEvent.REPORTED_UNDELIVERED,
+    OutboundStatus.EXPIRED: OutboundEvent.REPORTED_EXPIRED,
+    OutboundStatus.FAILED: OutboundEvent.REPORTED_FAILED,
+    OutboundStatus.SENT: OutboundEvent.REPORTED_SENT,
+}
+# The end of a text whose parts ended differently is that of its worst one.
+_WORST_FIRST = (
+    OutboundStatus.FAILED,
+    OutboundStatus.UNDELIVERED,
+    OutboundStatus.EXPIRED,
+    OutboundStatus.DELIVERED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the words of all parts say together; `word` is the one that decides, as it came."""
+
+    event: OutboundEvent
+    word: str | None
+
+
+def read_outcome(word: str | None) -> OutboundStatus:
+    """What the provider's word on one message means; `sent` where it is not its last one."""
+    known = None if word is None else read_status(word).known
+    return OutboundStatus.SENT if known is None else _STATUSES.get(known, OutboundStatus.SENT)
+
+
+def judge_parts(words: Sequence[str | None]) -> Verdict:
+    """A text is settled when all its parts are. `words` are at least one, None for no word yet."""
+    outcomes = [read_outcome(word) for word in words]
+    if OutboundStatus.SENT in outcomes:
+        waiting = [w for w, o in zip(words, outcomes, strict=True) if o is OutboundStatus.SENT]
+        return Verdict(OutboundEvent.REPORTED_SENT, next(filter(None, waiting), None))
+    worst = min(outcomes, key=_WORST_FIRST.index)
+    return Verdict(_EVENTS[worst], words[outcomes.index(worst)])
+
+
+def judge_recipients(words: Sequence[str | None]) -> Verdict | None:
+    """The same for a list or group; None where its recipients ended differently: they then stand
+    for themselves.
+    """
+    verdict = judge_parts(words)
+    if verdict.event is OutboundEvent.REPORTED_SENT or len(set(map(read_outcome, words))) == 1:
+        return verdict
+    return None

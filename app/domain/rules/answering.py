@@ -1,0 +1,291 @@
+"""Decides what answers a text by itself: guards before any rule, then the first rule that holds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from app.domain.inbound.messages import make_pair_key
+from app.domain.keywords import split_words
+from app.domain.numbers import is_full_number
+from app.domain.outbound.states import Origin
+from app.domain.rules.opt_outs import OptOutState, Wish, find_wish
+from app.domain.rules.patterns import Search, search_pattern
+from app.domain.rules.refusals import read_refusal
+from app.domain.rules.replies import fill_template, list_values
+from app.domain.rules.rules import Rule, find_rule, list_keywords, sort_rules
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+class Outcome(StrEnum):
+    """What became of a text, as its message keeps it."""
+
+    REPLIED = "replied"
+    NO_RULE = "no-rule"
+    COOLDOWN = "cooldown"
+    """The rule has answered this sender a moment ago."""
+    QUIET = "quiet"
+    """Another text that came within seconds of this one has been answered."""
+    OPTED_OUT = "opted-out"
+    OPT_OUT = "opt-out"
+    OPT_OUT_UNSURE = "opt-out-unsure"
+    """It looks like a refusal, misspelt or among other words: a person has to decide."""
+    OPT_IN = "opt-in"
+    BUDGET = "budget"
+    TOO_OLD = "too-old"
+    EXPIRED = "expired"
+    """A rule answered it, but the reply could not be sent in time."""
+    UNANSWERABLE = "unanswerable"
+    """The sender is a name, a short code or one of our own numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """Limits on how late and how often one number replies automatically to one sender.
+
+    `quiet`: texts that arrive this close together may be parts of one.
+    """
+
+    within: timedelta = timedelta(seconds=900)
+    per_hour: int = 5
+    per_day: int = 20
+    quiet: timedelta = timedelta(seconds=10)
+
+
+DEFAULT_LIMITS = ReplyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class OurNumber:
+    """What answering needs to know of one of our numbers."""
+
+    number: str
+    merge_field_names: Mapping[str, str]
+    opt_out_reply: str | None
+
+
+class Incoming(Protocol):
+    """A message as far as its answer depends on it; `problems` are codes with a space between."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def dest(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def arrived_at(self) -> datetime: ...
+    @property
+    def via(self) -> str: ...
+    @property
+    def merge_fields(self) -> Mapping[str, str]: ...
+    @property
+    def problems(self) -> str: ...
+
+
+@dataclass(slots=True)
+class History:
+    """The automatic replies to one pair: the times of the last day's, and each rule's latest.
+
+    `answered` has the arrival time of the text that each of the day's rule replies answers.
+    """
+
+    times: list[datetime] = field(default_factory=list)
+    by_rule: dict[int, datetime] = field(default_factory=dict)
+    answered: list[tuple[int, datetime]] = field(default_factory=list)
+
+    def note(self, rule_id: int | None, now: datetime, arrived_at: datetime | None) -> None:
+        self.times.append(now)
+        if rule_id is not None:
+            self.by_rule[rule_id] = max(now, self.by_rule.get(rule_id, now))
+            self.answered.append((rule_id, arrived_at or now))
+
+    def has_room(self, limits: ReplyLimits, now: datetime) -> bool:
+        within_day = [time for time in self.times if time > now - _DAY]
+        within_hour = [time for time in within_day if time > now - _HOUR]
+        return len(within_hour) < limits.per_hour and len(within_day) < limits.per_day
+
+    def is_cooling(self, rule: Rule, now: datetime) -> bool:
+        last = self.by_rule.get(rule.id)
+        return last is not None and now < last + timedelta(seconds=rule.cooldown_seconds)
+
+    def is_quiet(self, rule: Rule, arrived_at: datetime, quiet: timedelta) -> bool:
+        """Whether the rule has answered a text close to this one; for a catch-all rule, whether any
+        rule has.
+
+        By arrival time, so that the order and delay of handling do not matter.
+        """
+        return any(
+            (rule_id == rule.id or rule.takes_any_words) and abs(arrived_at - other) < quiet
+            for rule_id, other in self.answered
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text that answers; it goes out before `send_before` or not at all."""
+
+    source: str
+    body: str
+    origin: Origin
+    send_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`outcome` is None where no rule was asked (an id that came again with another text).
+
+    `word` is what the sender says about our texts, where that is news.
+    """
+
+    outcome: Outcome | None
+    rule: Rule | None = None
+    reply: Reply | None = None
+    word: OptOutState | None = None
+
+
+def find_said_at(text: Incoming) -> datetime:
+    """When a text was said: our own stamp, but the provider's for what only its report brought."""
+    return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
+
+
+class Answering:
+    """Answers texts one after another, and keeps track of what changes for the next one.
+
+    `words` (by number) and `histories` (by the pair's key) are the known state; `search` finds
+    patterns.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        numbers: Mapping[str, OurNumber],
+        *,
+        words: Mapping[str, OptOutState] | None = None,
+        histories: Mapping[bytes, History] | None = None,
+        limits: ReplyLimits = DEFAULT_LIMITS,
+        search: Search = search_pattern,
+    ) -> None:
+        self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
+        self._numbers = numbers
+        self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
+        # People name the sender that they see: STOP ACME.
+        self._names = frozenset(word for source in self._sources for word in split_words(source))
+        self._words = dict(words or {})
+        self._histories = dict(histories or {})
+        self._limits = limits
+        self._search = search
+
+    def is_answerable(self, text: Incoming) -> bool:
+        """Whether an answer would reach somebody who is not us."""
+        is_us = self.is_ours(text.source) or text.source == text.dest
+        return is_full_number(text.source) and bool(text.dest) and not is_us
+
+    def is_ours(self, number: str) -> bool:
+        """Whether it is configured, or some rule answers from it."""
+        return number in self._numbers or number in self._sources
+
+    def answer(self, text: Incoming, now: datetime) -> Decision:
+        """Decide, taking this text's reply and word as done from here on."""
+        decision = self._decide(text, now)
+        if decision.word is not None:
+            self._words[text.source] = decision.word
+        if decision.reply is not None:
+            rule_id = decision.rule.id if decision.rule else None
+            self._find_history(text).note(rule_id, now, text.arrived_at)
+        return decision
+
+    def _decide(self, text: Incoming, now: datetime) -> Decision:
+        if not self.is_answerable(text):
+            return Decision(Outcome.UNANSWERABLE)
+        last = self._words.get(text.source)
+        wish = self._find_wish(text, last)
+        if wish is Wish.UNSURE:
+            return Decision(Outcome.OPT_OUT_UNSURE)
+        word = None
+        if wish is not None:
+            word = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
+        if word is not None and last is not None and word.is_older_than(last):
+            word = None
+        is_out = last is not None and last.is_out
+        if wish is Wish.OUT:
+            confirms = word is not None and not is_out
+            reply = self._make_confirmation(text, now) if confirms else None
+            return Decision(Outcome.OPT_OUT, None, reply, word)
+        if wish is Wish.BACK and is_out and word is not None:
+            return self._welcome_back(text, word, now)
+        decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
+        return Decision(decided.outcome, decided.rule, decided.reply, word)
+
+    def _find_wish(self, text: Incoming, last: OptOutState | None) -> Wish | None:
+        names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
+        reading = read_refusal(text.body, names)
+        if reading is None:  # nearly every text
+            return None
+        owned = list_keywords(self.rules, text.dest, text.arrived_at)
+        return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
+
+    def _welcome_back(self, text: Incoming, word: OptOutState, now: datetime) -> Decision:
+        """The word of a rule gets the rule's answer as well."""
+        asked = self._ask_rules(text, now)
+        if asked.rule is None or asked.rule.keyword is None:
+            return Decision(Outcome.OPT_IN, word=word)
+        return Decision(asked.outcome, asked.rule, asked.reply, word)
+
+    def _ask_rules(self, text: Incoming, now: datetime) -> Decision:
+        if "id-reused" in text.problems:
+            return Decision(None)
+        if self._is_too_old(text, now):
+            return Decision(Outcome.TOO_OLD)
+        if not self._find_history(text).has_room(self._limits, now):
+            return Decision(Outcome.BUDGET)
+        rule = find_rule(self.rules, text, self._search)
+        if rule is None:
+            return Decision(Outcome.NO_RULE)
+        if self._find_history(text).is_cooling(rule, now):
+            return Decision(Outcome.COOLDOWN, rule)
+        if self._find_history(text).is_quiet(rule, text.arrived_at, self._limits.quiet):
+            return Decision(Outcome.QUIET, rule)
+        body = fill_reply(rule, text, self._numbers)
+        reply = self._make_reply(text, rule.source or text.dest, body, "rule")
+        return Decision(Outcome.REPLIED, rule, reply)
+
+    def _make_confirmation(self, text: Incoming, now: datetime) -> Reply | None:
+        ours = self._numbers.get(text.dest)
+        silenced = (
+            "id-reused" in text.problems
+            or self._is_too_old(text, now)
+            or not self._find_history(text).has_room(self._limits, now)
+        )
+        if ours is None or not ours.opt_out_reply or silenced:
+            return None
+        return self._make_reply(text, text.dest, ours.opt_out_reply, "opt-out")
+
+    def _make_reply(self, text: Incoming, source: str, body: str, origin: Origin) -> Reply:
+        return Reply(source, body, origin, find_said_at(text) + self._limits.within)
+
+    def _is_too_old(self, text: Incoming, now: datetime) -> bool:
+        return now - find_said_at(text) > self._limits.within
+
+    def _find_history(self, text: Incoming) -> History:
+        return self._histories.setdefault(make_pair_key(text.dest, text.source), History())
+
+
+def fill_reply(rule: Rule, text: Incoming, numbers: Mapping[str, OurNumber]) -> str:
+    """The rule's reply to this text."""
+    ours = numbers.get(text.dest)
+    values = list_values(
+        source=text.source,
+        dest=text.dest,
+        body=text.body,
+        merge_fields=text.merge_fields,
+        merge_field_names=ours.merge_field_names if ours else {},
+    )
+    return fill_template(rule.reply, values)

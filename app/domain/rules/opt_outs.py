@@ -1,0 +1,69 @@
+"""What a text means for our texts to its sender: an opt-out, an opt-in, or a possible opt-out."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from app.domain.keywords import read_keyword
+from app.domain.rules.refusal_words import OPT_IN_WORDS, OPT_OUT_WORDS, PROTECTED
+from app.domain.rules.refusals import Reading
+
+# A YES that comes later answers something else.
+ANSWERED_WITHIN = timedelta(days=1)
+
+
+class Wish(Enum):
+    """What a sender wants; UNSURE looks like a refusal, and a person has to decide."""
+
+    OUT = "out"
+    BACK = "back"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutState:
+    """What a number said last about our texts: whether it is out, when, in which message.
+
+    `said_at` and `message_id` order words that are handled in another order than they came in;
+    a person's or the provider's word has no message (0).
+    """
+
+    is_out: bool
+    reason: str
+    said_at: datetime
+    message_id: int
+
+    def is_older_than(self, other: "OptOutState") -> bool:
+        return (self.said_at, self.message_id) < (other.said_at, other.message_id)
+
+
+def find_wish(
+    reading: Reading,
+    body: str,
+    *,
+    said_at: datetime,
+    owned: Collection[str],
+    last: OptOutState | None,
+) -> Wish | None:
+    """The meaning of a text that reads like this; None if it has none.
+
+    `owned` are the folded keywords of the number's enabled rules. Such a word belongs to its rule,
+    except the protected ones, and someone who has opted out can always opt in again. `last` is the
+    sender's previous opt-out or opt-in.
+    """
+    word = reading.word
+    is_out = last is not None and last.is_out
+    if not reading.is_sure:
+        return None if is_out or read_keyword(body) in owned else Wish.UNSURE
+    if word in OPT_OUT_WORDS:
+        return None if word in owned and word not in PROTECTED else Wish.OUT
+    if word in OPT_IN_WORDS:
+        return None if word in owned and not is_out else Wish.BACK
+    answers = (
+        last is not None
+        and last.is_out
+        and last.reason == "keyword"
+        and timedelta(0) <= said_at - last.said_at <= ANSWERED_WITHIN
+    )
+    return Wish.BACK if answers and word not in owned else None

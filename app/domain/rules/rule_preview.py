@@ -1,0 +1,193 @@
+"""Tries a draft of a rule over texts that came: who would get what, and what would go wrong."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.domain.keywords import fold_text
+from app.domain.outbound.credits import estimate_credits
+from app.domain.outbound.gsm import measure_text
+from app.domain.rules.answering import (
+    DEFAULT_LIMITS,
+    Answering,
+    Incoming,
+    OurNumber,
+    Outcome,
+    ReplyLimits,
+    find_said_at,
+)
+from app.domain.rules.opt_outs import OptOutState
+from app.domain.rules.patterns import search_pattern
+from app.domain.rules.replies import LONGEST_BODY
+from app.domain.rules.rules import Rule, find_rule, sort_rules
+
+# So many alike texts of one sender within a day, of those that the draft would answer, come from a
+# machine.
+ALIKE_TEXTS = 3
+# What follows the text before it within this time is no answer of a person; a long text may come as
+# several, though.
+READING_TIME = timedelta(seconds=5)
+QUICK_TEXTS = 3
+_DAY = timedelta(days=1)
+
+
+Risk = Literal["alike", "quick", "budget", "answers-itself"]
+
+
+class _OverError(Exception):
+    """The time for the trial is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReply:
+    """What the draft would have answered a text; `source` is who would have got it."""
+
+    message_id: int
+    source: str
+    body: str
+    parts: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRisk:
+    """A sign that a machine answers our answers; `source` is None where it is the rule itself."""
+
+    source: str | None
+    reason: Risk
+    text: str
+
+
+@dataclass(slots=True)
+class Trial:
+    """Of `tried` texts the draft is the rule for `matched`; what became of these adds up to them.
+
+    `silenced` counts those that a guard kept unanswered, by its code.
+    """
+
+    tried: int = 0
+    matched: int = 0
+    replies: list[TrialReply] = field(default_factory=list)
+    silenced: Counter[str] = field(default_factory=Counter)
+    too_long: int = 0
+    loop_risk: list[LoopRisk] = field(default_factory=list)
+
+
+def try_draft(
+    draft: Rule,
+    others: Iterable[Rule],
+    numbers: Mapping[str, OurNumber],
+    texts: Sequence[Incoming],
+    words: Mapping[str, OptOutState],
+    *,
+    limits: ReplyLimits = DEFAULT_LIMITS,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Trial:
+    """The result if the draft had been enabled when the texts arrived, each handled at once.
+
+    `others` exclude the rule that it replaces; `texts` are in order of arrival. Replies before the
+    first of them are not known. Of the `words` (by number) only those before a sender's first text
+    count, because the later ones are among the texts. When `is_over` returns true, the result
+    covers the texts tried so far.
+    """
+    draft = replace(draft, enabled=True)
+    rules = sort_rules([draft, *others])
+
+    def search(pattern: str, body: str) -> bool:
+        if is_over():
+            raise _OverError
+        return search_pattern(pattern, body)
+
+    earlier = _list_earlier(words, texts)
+    answering = Answering(rules, numbers, words=earlier, limits=limits, search=search)
+    trial = Trial()
+    matched: list[Incoming] = []
+    spent: set[str] = set()
+    for text in texts:
+        if is_over():
+            break
+        try:
+            is_mine = find_rule(rules, text, search) is draft
+            decision = answering.answer(text, text.arrived_at)
+        except _OverError:
+            break
+        trial.tried += 1
+        if not is_mine:
+            continue
+        trial.matched += 1
+        matched.append(text)
+        if decision.outcome is Outcome.BUDGET:
+            spent.add(text.source)
+        if decision.reply is not None and decision.rule is draft:
+            _note_reply(trial, text, decision.reply.body)
+        else:
+            trial.silenced[decision.outcome or "id-reused"] += 1
+    trial.loop_risk = _find_risks(draft, trial, matched, spent)
+    return trial
+
+
+def _list_earlier(
+    words: Mapping[str, OptOutState], texts: Iterable[Incoming]
+) -> dict[str, OptOutState]:
+    first: dict[str, Incoming] = {}
+    for text in texts:
+        first.setdefault(text.source, text)
+    return {
+        number: word
+        for number, word in words.items()
+        if number not in first or word.said_at < find_said_at(first[number])
+    }
+
+
+def _note_reply(trial: Trial, text: Incoming, body: str) -> None:
+    if len(body) > LONGEST_BODY:
+        trial.too_long += 1
+        return
+    if not body.strip():
+        trial.silenced["blank"] += 1
+        return
+    parts = len(measure_text(body).parts)
+    cost = estimate_credits(text.source, parts)
+    trial.replies.append(TrialReply(text.id, text.source, body, parts, cost))
+
+
+def _find_risks(
+    draft: Rule, trial: Trial, matched: Sequence[Incoming], spent: Container[str]
+) -> list[LoopRisk]:
+    risks = []
+    if not draft.cooldown_seconds and any(draft.fits(each.body) for each in trial.replies):
+        text = "the rule would answer its own reply, were it sent back: a cooldown ends that"
+        risks.append(LoopRisk(None, "answers-itself", text))
+    by_source: dict[str, list[Incoming]] = {}
+    for each in matched:
+        by_source.setdefault(each.source, []).append(each)
+    for source, texts in by_source.items():
+        if source in spent:
+            text = "would have used up the automatic replies to one sender"
+            risks.append(LoopRisk(source, "budget", text))
+        if _count_alike(texts) >= ALIKE_TEXTS:
+            risks.append(LoopRisk(source, "alike", "sent the same text again and again"))
+        if _count_quick(texts) >= QUICK_TEXTS:
+            risks.append(LoopRisk(source, "quick", "sent texts faster than anybody reads"))
+    return risks
+
+
+def _count_alike(texts: Sequence[Incoming]) -> int:
+    """How often the commonest text came within a day at most."""
+    most = 0
+    times: dict[str, list[datetime]] = {}
+    for text in texts:
+        recent = times.setdefault(fold_text(text.body.strip()), [])
+        recent[:] = [each for each in recent if each > text.arrived_at - _DAY] + [text.arrived_at]
+        most = max(most, len(recent))
+    return most
+
+
+def _count_quick(texts: Sequence[Incoming]) -> int:
+    return sum(
+        text.arrived_at - before.arrived_at <= READING_TIME
+        for before, text in itertools.pairwise(texts)
+    )

@@ -1,0 +1,224 @@
+"""Configures what the owner decides: numbers with their auth values, and API keys.
+
+`who` is whoever does it, as the audit names them: every change is noted in its own transaction.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.access.credentials import SCOPES, Scope, digest_secret
+from app.domain.errors import InvalidInput
+from app.domain.numbers import check_merge_field_names, read_number
+from app.storage.access import keys, numbers
+from app.storage.access.audit import AuditedAction, add_audit, do_audited
+from app.storage.access.keys import ApiKey
+from app.storage.access.numbers import Number
+from app.storage.db.database import Connection, Database
+
+# How long the provider may go on sending the old auth value after a rotation.
+OVERLAP = timedelta(days=1)
+MAX_OVERLAP = timedelta(days=30)
+# Tells people, and programs that look for leaked secrets, whose key it is.
+KEY_PREFIX = "lbx_"
+
+MakeSecret = Callable[[], str]
+CheckNumber = Callable[[Number], None]
+CheckKey = Callable[[ApiKey], None]
+
+
+def make_secret() -> str:
+    """256 random bits that survive in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def accept(_: object) -> None:
+    """Whatever a thing is before it is changed will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWithAuth:
+    """A number and the value of its newest auth, which is kept nowhere."""
+
+    number: Number
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWithSecret:
+    """A key's row and the key itself, which is kept nowhere."""
+
+    key: ApiKey
+    secret: str = field(repr=False)
+
+
+async def add_number(
+    database: Database,
+    text: str,
+    *,
+    region: str,
+    label: str = "",
+    merge_field_names: Mapping[str, str] | None = None,
+    opt_out_reply: str | None = None,
+    who: str,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> NumberWithAuth:
+    """Configure a number, written as people write numbers, with its first auth value.
+
+    Raises InvalidInput, and Conflict where it is configured already.
+    """
+    number = read_number(text, region)
+    names = dict(merge_field_names or {})
+    check_merge_field_names(names)
+    value = make_secret()
+    fields = {"label": label, "merge_field_names": names, "opt_out_reply": opt_out_reply}
+    added = await database.write(
+        do_audited,
+        AuditedAction(who, "number.add", number, fields),
+        now,
+        numbers.add_number,
+        number,
+        label=label,
+        merge_field_names=names,
+        opt_out_reply=opt_out_reply,
+        digest=digest_secret(value),
+        now=now,
+    )
+    return NumberWithAuth(added, value)
+
+
+async def change_number(
+    database: Database,
+    number: str,
+    changes: Mapping[str, Any],
+    *,
+    check: CheckNumber = accept,
+    who: str,
+    now: datetime,
+) -> Number:
+    """Set `label`, `merge_field_names` and `opt_out_reply` as far as they are named.
+
+    `check` may object to what the number is before. Raises InvalidInput and NotFound.
+    """
+    check_merge_field_names(changes.get("merge_field_names", {}))
+    deed = AuditedAction(who, "number.change", number, changes)
+
+    def change(conn: Connection) -> Number:
+        check(numbers.lock_number(conn, number))
+        return do_audited(conn, deed, now, numbers.change_number, number, changes)
+
+    return await database.write(change)
+
+
+async def rotate_auth(
+    database: Database,
+    number: str,
+    *,
+    overlap: timedelta = OVERLAP,
+    check: CheckNumber = accept,
+    who: str,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> NumberWithAuth:
+    """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
+    value = make_secret()
+    expires_at = now + overlap
+    deed = AuditedAction(who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()})
+
+    def rotate(conn: Connection) -> Number:
+        check(numbers.lock_number(conn, number))
+        digest = digest_secret(value)
+        return do_audited(
+            conn,
+            deed,
+            now,
+            numbers.rotate_auth,
+            number,
+            digest=digest,
+            now=now,
+            expires_at=expires_at,
+        )
+
+    return NumberWithAuth(await database.write(rotate), value)
+
+
+async def remove_number(
+    database: Database, number: str, *, check: CheckNumber = accept, who: str, now: datetime
+) -> None:
+    """Its auth values go with it, its messages stay. Raises NotFound."""
+
+    def remove(conn: Connection) -> None:
+        check(numbers.lock_number(conn, number))
+        do_audited(
+            conn, AuditedAction(who, "number.remove", number), now, numbers.remove_number, number
+        )
+
+    await database.write(remove)
+
+
+async def create_key(
+    database: Database,
+    name: str,
+    scopes: Sequence[Scope],
+    *,
+    who: str,
+    now: datetime,
+    make_secret: MakeSecret = make_secret,
+) -> KeyWithSecret:
+    """A key for the REST interface. Raises InvalidInput where it would open nothing."""
+    secret = KEY_PREFIX + make_secret()
+    wanted = _sort_scopes(scopes)
+
+    def add(conn: Connection) -> ApiKey:
+        key = keys.add_key(conn, name, digest=digest_secret(secret), scopes=wanted, now=now)
+        fields = {"name": name, "scopes": wanted}
+        add_audit(conn, who, "key.create", str(key.id), fields, now)
+        return key
+
+    return KeyWithSecret(await database.write(add), secret)
+
+
+async def change_key(
+    database: Database,
+    key_id: int,
+    *,
+    name: str | None = None,
+    scopes: Sequence[Scope] | None = None,
+    check: CheckKey = accept,
+    who: str,
+    now: datetime,
+) -> ApiKey:
+    """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
+    wanted = None if scopes is None else _sort_scopes(scopes)
+    changes = {"name": name, "scopes": wanted}
+    named = {field: value for field, value in changes.items() if value is not None}
+    deed = AuditedAction(who, "key.change", str(key_id), named)
+
+    def change(conn: Connection) -> ApiKey:
+        check(keys.lock_key(conn, key_id))
+        return do_audited(conn, deed, now, keys.change_key, key_id, name=name, scopes=wanted)
+
+    return await database.write(change)
+
+
+async def revoke_key(
+    database: Database, key_id: int, *, check: CheckKey = accept, who: str, now: datetime
+) -> None:
+    """No request with it is answered from now on. Raises NotFound."""
+
+    def revoke(conn: Connection) -> None:
+        key = keys.lock_key(conn, key_id)
+        check(key)
+        keys.remove_key(conn, key_id)
+        add_audit(conn, who, "key.revoke", str(key_id), {"name": key.name}, now)
+
+    await database.write(revoke)
+
+
+def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:
+    if not scopes:
+        raise InvalidInput("name at least one scope", field="scopes")
+    return [scope for scope in SCOPES if scope in scopes]

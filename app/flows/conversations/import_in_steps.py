@@ -1,0 +1,135 @@
+"""Imports contacts some lines at a time, so that a person sees how far it is and can go on."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.domain.errors import Conflict, LetterboxError, Unavailable
+from app.flows.conversations.import_contacts import FileContact, import_contacts, read_contacts
+from app.provider.actions import NewContact
+from app.provider.client import ProviderClient
+from app.storage.access.audit import add_audit
+from app.storage.conversations import contact_imports
+from app.storage.conversations.contact_imports import ContactImport, LineResult, WaitingContact
+from app.storage.db.database import Connection, Database
+from app.storage.operations.idempotency import Once, begin_once, keep_answer
+
+STEP_LINES = 25
+NO_RESULT = ("Unknown", "the provider gave no result for this line")
+# Longer than the slowest call; an import whose process died can go on after it.
+LEASE = timedelta(seconds=90)
+
+log = structlog.get_logger("letterbox.import")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An import by its id; `is_new`: nobody has begun with it."""
+
+    id: int
+    is_new: bool
+
+
+async def start_import(
+    database: Database,
+    data: bytes,
+    once: Once | None,
+    *,
+    ignore_duplicates: bool,
+    overwrite_duplicates: bool,
+    region: str,
+    who: str,
+    now: datetime,
+) -> Started:
+    """Keep the contacts of a CSV to import; the same request finds what it began before.
+
+    Raises InvalidInput, and InFlight where that is beginning at this moment.
+    """
+    contacts = [_keep(each) for each in read_contacts(data, region)]
+
+    def start(conn: Connection) -> Started:
+        known = None if once is None else begin_once(conn, once, now)
+        if known is not None:
+            return Started(known["id"], is_new=False)
+        import_id = contact_imports.add_import(
+            conn,
+            who,
+            contacts,
+            ignore_duplicates=ignore_duplicates,
+            overwrite_duplicates=overwrite_duplicates,
+            now=now,
+        )
+        add_audit(conn, who, "contacts.import", str(import_id), {"lines": len(contacts)}, now)
+        if once is not None:
+            keep_answer(conn, once, {"id": import_id}, now)
+        return Started(import_id, is_new=True)
+
+    return await database.write(start)
+
+
+async def claim_import(database: Database, import_id: int, *, now: datetime) -> ContactImport:
+    """Take an import to work at. Raises NotFound, and Conflict where there is nothing to do."""
+    return await database.write(contact_imports.claim_import, import_id, now=now, lease=LEASE)
+
+
+async def run_import(
+    database: Database,
+    client: ProviderClient,
+    claimed: ContactImport,
+    *,
+    now: Callable[[], datetime],
+) -> None:
+    """Send the waiting lines to the provider step by step, until none is left, a call fails, or
+    another process takes the claim.
+
+    After a failure the step's lines keep waiting: any that the provider did accept then come back
+    as duplicates.
+    """
+    found = claimed
+    try:
+        while found.waiting:
+            said = await _tell(client, found)
+            found = await database.write(
+                contact_imports.add_results, found, said, now=now(), lease=LEASE
+            )
+    except Conflict as error:
+        log.warning("import_left", id=found.id, error=str(error))
+    except LetterboxError as error:
+        log.warning("import_stopped", id=found.id, error=str(error))
+        await _stop(database, found, str(error))
+    except Exception as error:
+        log.exception("import_stopped", id=found.id)
+        await _stop(database, found, f"an unexpected error ({type(error).__name__})")
+
+
+async def _stop(database: Database, found: ContactImport, reason: str) -> None:
+    # If the database is unavailable, the lease ends instead.
+    with suppress(Unavailable, Conflict):
+        await database.write(contact_imports.stop_import, found, reason)
+
+
+async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
+    """The provider's results for the next lines; a line without one gets NO_RESULT."""
+    told = [_read(each) for each in found.waiting[:STEP_LINES]]
+    results = await import_contacts(
+        client,
+        told,
+        ignore_duplicates=found.ignore_duplicates,
+        overwrite_duplicates=found.overwrite_duplicates,
+    )
+    said = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
+    return [said.get(each.line, LineResult(each.line, *NO_RESULT)) for each in told]
+
+
+def _keep(each: FileContact) -> WaitingContact:
+    contact = each.contact
+    return WaitingContact(each.line, contact.name, contact.number, contact.email, contact.groups)
+
+
+def _read(kept: WaitingContact) -> FileContact:
+    return FileContact(
+        kept.line, NewContact(kept.name, kept.number, kept.email, tuple(kept.groups))
+    )

@@ -1,0 +1,1 @@
+"""Texts that come in: from the forward to the list of messages."""

@@ -1,0 +1,210 @@
+"""Receives one forward: read it, check who sends it, and have it on disk before the answer."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from app.domain.access.addresses import Network, NetworkSet
+from app.domain.access.credentials import AuthValue
+from app.domain.errors import AccessDenied, LetterboxError, TooLarge, Unavailable
+from app.domain.inbound.messages import sort_problems
+from app.domain.numbers import normalise_number
+from app.flows.access.auth_gate import AuthGate
+from app.flows.operations.deferred_writes import DeferredWrites
+from app.provider.forwards.forwarding import ForwardRequest, parse, peek_dest, read_request
+from app.storage.inbound.intake import Intake
+
+# If the look-up of an auth value hangs, the caller still gets an answer.
+LOOK_UP_SECONDS = 4.0
+# Reading what is larger than any provider sends takes milliseconds, and strangers can send it too:
+# so it is read one by one, and while others wait for their answer only part of the time.
+LARGE_BYTES = 8 * 1024
+LARGE_PAUSE = 3
+
+# Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
+# not forward; with TooLarge where the body inflates to more than is taken; with Unavailable where
+# none of this can be told or nothing can be written.
+Done = Callable[[LetterboxError | None], None]
+
+log = structlog.get_logger("letterbox.receive")
+
+
+class _Arrived(NamedTuple):
+    method: str
+    query: bytes
+    content_type: bytes
+    body: bytes
+    address: str
+    done: Done
+    coding: bytes
+    is_cut: bool
+
+
+class Receiver:
+    """The receive flow, with all that it needs held ready.
+
+    It runs on callbacks: a task and a future for each forward would cost as much as reading it.
+    """
+
+    def __init__(
+        self,
+        gate: AuthGate,
+        intake: Intake,
+        *,
+        forwarders: Sequence[Network] | None,
+        zone: ZoneInfo,
+        region: str,
+        notices: DeferredWrites,
+        now: Callable[[], datetime],
+        make_nonce: Callable[[], bytes],
+    ) -> None:
+        """`forwarders` None admits every address."""
+        self._gate = gate
+        self._intake = intake
+        self._forwarders = None if forwarders is None else NetworkSet(forwarders)
+        self._zone = zone
+        self._region = region
+        # Loaded now, so that the first forward does not wait for the tables of numbers.
+        normalise_number("", region)
+        self._notices = notices
+        self._now = now
+        self._make_nonce = make_nonce
+        self._arrived: list[_Arrived] = []
+        self._large: deque[_Arrived] = deque()
+        self._reading_large: asyncio.Handle | None = None
+        self._looking_up: set[asyncio.Task[None]] = set()
+
+    def admits(self, address: str) -> bool:
+        """Whether a caller from that address may forward; call `turn_away` for any other."""
+        return self._forwarders is None or address in self._forwarders
+
+    def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
+        """Note a forward that was refused for its address; only its number was read."""
+        self._notices.on_turned_away(address, peek_dest(query, body, self._region), reason)
+
+    def take(
+        self,
+        method: str,
+        query: bytes,
+        content_type: bytes,
+        body: bytes,
+        address: str,
+        done: Done,
+        *,
+        coding: bytes = b"",
+        is_cut: bool = False,
+    ) -> None:
+        """Take a complete forward, and call `done` when its fate is known.
+
+        `content_type` and `coding` are the values of Content-Type and Content-Encoding, or b"".
+        `is_cut` if bytes after the body show that its announced length was too short, as when a
+        client counts characters.
+
+        All that arrive in one turn of the event loop are read together at its end: between socket
+        operations it would take a quarter longer.
+        """
+        arrived = _Arrived(method, query, content_type, body, address, done, coding, is_cut)
+        if len(query) + len(body) > LARGE_BYTES or coding:
+            self._large.append(arrived)
+            if self._reading_large is None:
+                self._reading_large = asyncio.get_running_loop().call_soon(self._read_large)
+            return
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._read_arrived)
+        self._arrived.append(arrived)
+
+    def _read_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        now = self._now()
+        for each in arrived:
+            self._try_to_read(each, now)
+
+    def _read_large(self) -> None:
+        if not self._large:
+            self._reading_large = None
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._try_to_read(self._large.popleft(), self._now())
+        pause = LARGE_PAUSE * (loop.time() - began) if self._intake.is_storing else 0
+        self._reading_large = loop.call_later(pause, self._read_large)
+
+    def _try_to_read(self, arrived: _Arrived, now: datetime) -> None:
+        """Whatever ails one of them, the others go on."""
+        try:
+            self._read(arrived, now)
+        except TooLarge as error:
+            arrived.done(error)
+        except Exception:
+            log.exception("not_read")
+            arrived.done(Unavailable("the forward could not be read"))
+
+    def _read(self, arrived: _Arrived, now: datetime) -> None:
+        """Look at `auth` first, and only then at the rest."""
+        method, query, content_type, body, address, done, coding, is_cut = arrived
+        request = read_request(method, query, content_type, body, coding)
+        if is_cut:
+            request = request.note("charset")
+        if not request.auth and not request.auths:
+            self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
+        elif not self._admit(request, done, now):
+            looking_up = asyncio.create_task(self._look_up(request, address, done, now))
+            self._looking_up.add(looking_up)
+            looking_up.add_done_callback(self._looking_up.discard)
+
+    def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
+        """Keep the message if it has an auth value that is in memory."""
+        admission = self._gate.admission
+        for secret in request.read_secrets():
+            value = admission.recognise(secret, now)
+            if value is not None and (
+                value.number is None or admission.serves(value, request.read_dest(self._region))
+            ):
+                self._keep(request.forget(secret), value, done, now)
+                return True
+        return False
+
+    async def _look_up(
+        self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime
+    ) -> None:
+        """Admit or turn away after reading the database again. `done` is always called."""
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                await self._gate.read_again()
+            if not self._admit(request, done, arrived_at):
+                self._turn_away(address, request.read_dest(self._region), "wrong-auth", done)
+        except Unavailable as error:
+            done(error)
+        except TimeoutError:
+            done(Unavailable("the database does not answer"))
+        except Exception:
+            log.exception("not_looked_up")
+            done(Unavailable("the auth value could not be looked up"))
+        except asyncio.CancelledError:
+            done(Unavailable("the service is stopping"))
+            raise
+
+    def _keep(
+        self, request: ForwardRequest, value: AuthValue, done: Done, arrived_at: datetime
+    ) -> None:
+        message = parse(
+            request.raw,
+            request.fields,
+            zone=self._zone,
+            region=self._region,
+            arrived_at=arrived_at,
+            nonce=self._make_nonce(),
+        )
+        if self._gate.admission.is_unknown_number(message.dest):
+            message.problems = sort_problems([*message.problems, "unknown-number"])
+        self._notices.on_admitted(value.id)
+        self._intake.put(message, done)
+
+    def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
+        self._notices.on_turned_away(address, dest, reason)
+        done(AccessDenied(reason))

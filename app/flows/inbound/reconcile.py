@@ -1,0 +1,328 @@
+"""Reconciles what arrived with the provider's report: no text that it has is missing here."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain.batches import cut
+from app.domain.errors import Conflict, ProviderError
+from app.domain.inbound.messages import InboundMessage, RawForward, digest_texts
+from app.domain.inbound.reconciling import (
+    AMBIGUITY,
+    TOLERANCE,
+    ReportedText,
+    match_by_id,
+    match_by_text,
+)
+from app.domain.inbound.urlencoded import join_form
+from app.domain.numbers import normalise_number
+from app.provider.client import ProviderClient
+from app.provider.forwards.forwarding import parse
+from app.provider.reports import InboundRow, read_inbound
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near, store_reported
+from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
+from app.storage.operations.figures import Figures
+from app.storage.operations.leases import (
+    find_first_taken,
+    find_last_success,
+    return_lease,
+    take_lease,
+)
+from app.storage.operations.processes import GONE_AFTER
+
+REPORT = "InboundMessages"
+LEASE = "reconcile"
+LEASE_SECONDS = 120.0
+# A forward may come later than the report's row, and a row later than its time says.
+UNTOUCHED = timedelta(minutes=10)
+OVERLAP = timedelta(hours=2)
+# What is compared at once lies in memory: a few hours of texts at a time.
+SLICE = timedelta(hours=6)
+BATCH_ROWS = 100
+# Around the times of the rows.
+SEARCHED = AMBIGUITY + 2 * TOLERANCE
+# Where nothing more is missing for so long, the alert ends.
+QUIET = timedelta(hours=24)
+
+# Reported texts by our number and day.
+Counted = Counter[tuple[str, datetime]]
+
+ANOTHER_RUNS = "another reconciliation has begun"
+MISSING = "messages-missing"
+FAILED = "reconcile-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of time a run looks at; rows from `count_from` on are counted in the figures."""
+
+    since: datetime
+    until: datetime
+    count_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """`reported` rows stood in the report; `missing` of them were stored from it.
+
+    `unreadable` ones have no time that can be read and no id that we know: whether they are missing
+    cannot be told.
+    """
+
+    since: datetime
+    until: datetime
+    reported: int
+    missing: int
+    unreadable: int
+
+
+class Reconciler:
+    """One run at a time, whoever asks: the lease is a row that all processes share."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: ProviderClient,
+        *,
+        zone: ZoneInfo,
+        region: str,
+        holder: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`holder` names whoever runs it in the lease; `zone` is that of the provider's times."""
+        self._database = database
+        self._client = client
+        self._zone = zone
+        self._region = region
+        self._holder = holder
+        self._now = now
+
+    async def run(
+        self, on_progress: Callable[[float], None] = lambda _: None
+    ) -> Reconciliation | None:
+        """Look at what came since the last run; None where another runs or nothing is due.
+
+        Raises ProviderError, after an alert, and Unavailable.
+        """
+        began_at = self._now()
+        if not await self._take():
+            return None
+        try:
+            window = await self._database.read(_choose_window, began_at)
+            if await self._find_hindrance(window.until):
+                return None
+            try:
+                result, counted = await self._compare(window, on_progress)
+            except ProviderError as error:
+                await self._database.write(_note_failure, str(error), self._now())
+                raise
+            await self._database.write(self._note_result, result, counted, began_at)
+            return result
+        finally:
+            await self._return(began_at=None)
+
+    async def run_window(
+        self,
+        since: datetime,
+        until: datetime,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> Reconciliation:
+        """Look at a part of time that somebody names; `on_progress` gets the share that is done.
+
+        Texts of the last ten minutes are left alone. Raises Conflict where another run goes on or
+        where messages of that time are on their way, and ProviderError.
+        """
+        until = min(until, self._now() - UNTOUCHED)
+        if not await self._take():
+            raise Conflict("a reconciliation is going on: try again in a moment")
+        try:
+            hindrance = await self._find_hindrance(until)
+            if hindrance:
+                raise Conflict(f"{hindrance}: try again when they are stored")
+            # Those that the runs by themselves have counted are not counted again.
+            window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
+            result, _ = await self._compare(window, on_progress)
+            return result
+        finally:
+            await self._return(began_at=None)
+
+    def _note_result(
+        self, conn: Connection, result: Reconciliation, counted: Counted, began_at: datetime
+    ) -> None:
+        """In one transaction with the end of the lease, so that a window is counted once even if an
+        interrupted run is repeated.
+        """
+        now = self._now()
+        if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
+            raise Conflict(ANOTHER_RUNS)
+        figures = Figures()
+        for (dest, day), count in counted.items():
+            figures.add("reported", dest, day, count)
+        figures.write(conn)
+        close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
+        if result.unreadable:
+            _note_failure(conn, f"{result.unreadable} rows have no readable time", now)
+        else:
+            close_alert(conn, FAILED, REPORT, now=now)
+
+    async def _return(self, *, began_at: datetime | None) -> None:
+        await self._database.write(
+            return_lease, LEASE, self._holder, now=self._now(), began_at=began_at
+        )
+
+    async def _take(self) -> bool:
+        return await self._database.write(
+            take_lease, LEASE, self._holder, seconds=LEASE_SECONDS, now=self._now()
+        )
+
+    async def _find_hindrance(self, until: datetime) -> str | None:
+        alive_since = self._now() - GONE_AFTER
+        return await self._database.read(find_hindrance, until, alive_since=alive_since)
+
+    async def _compare(
+        self, window: Window, on_progress: Callable[[float], None]
+    ) -> tuple[Reconciliation, Counted]:
+        reported = missing = unreadable = 0
+        counted: Counted = Counter()
+        taken: set[int] = set()
+        start = window.since
+        while start < window.until:
+            end = min(start + SLICE, window.until)
+            rows = [row async for row in self._read(start, end, is_last=end == window.until)]
+            absent = await self._find_absent(rows, taken)
+            dated = [place for place in absent if rows[place].received_at is not None]
+            missing += await self._store(rows, dated)
+            counted.update(
+                (row.dest, _find_day(row.received_at))
+                for row in rows
+                if row.received_at is not None and row.received_at > window.count_from
+            )
+            unreadable += len(absent) - len(dated)
+            reported += len(rows)
+            start = end
+            on_progress((start - window.since) / (window.until - window.since))
+            if not await self._take():
+                raise Conflict(ANOTHER_RUNS)
+        found = Reconciliation(window.since, window.until, reported, missing, unreadable)
+        return found, counted
+
+    async def _read(
+        self, since: datetime, until: datetime, *, is_last: bool
+    ) -> AsyncIterator[ReportedText]:
+        """The rows of [since, until); of the last slice with its end."""
+        async with self._client.open_report(REPORT, since=since, until=until) as table:
+            async for row in read_inbound(table, self._zone):
+                text = _read_row(row, self._region)
+                at = text.received_at
+                if at is None or since <= at < until or (is_last and at == until):
+                    yield text
+
+    async def _find_absent(self, rows: Sequence[ReportedText], taken: set[int]) -> list[int]:
+        """The places of the rows that are no message of ours; adds to `taken` those that are."""
+        found: dict[int, int] = {}
+        for first in range(0, len(rows), BATCH_ROWS):
+            batch = rows[first : first + BATCH_ROWS]
+            stored = await self._database.read(find_by_id, batch)
+            matched = match_by_id(batch, stored, taken)
+            found |= {first + place: message_id for place, message_id in matched.items()}
+            taken.update(matched.values())
+        by_pair: dict[tuple[str, str], dict[int, ReportedText]] = {}
+        for place, row in enumerate(rows):
+            if place not in found and row.received_at is not None:
+                by_pair.setdefault(row.pair, {})[place] = row
+        for pair, left in by_pair.items():
+            times = [row.received_at for row in left.values() if row.received_at is not None]
+            since, until = min(times) - SEARCHED, max(times) + SEARCHED
+            near = await self._database.read(find_near, pair, since, until)
+            matched = match_by_text(left, [text for text in near if text.id not in taken])
+            found |= matched
+            taken.update(matched.values())
+        return [place for place in range(len(rows)) if place not in found]
+
+    async def _store(self, rows: Sequence[ReportedText], absent: Sequence[int]) -> int:
+        now = self._now()
+        missing = [_make_message(rows[place], self._zone, self._region, now) for place in absent]
+        stored = 0
+        for batch in cut(missing, BATCH_ROWS):
+            stored += await self._database.write(_store_batch, batch, now)
+        return stored
+
+
+def _choose_window(conn: Connection, now: datetime) -> Window:
+    first_at = find_first_taken(conn, LEASE) or now
+    last = find_last_success(conn, LEASE)
+    since = first_at if last is None else max(last - OVERLAP, first_at)
+    count_from = first_at if last is None else last - UNTOUCHED
+    return Window(since, max(since, now - UNTOUCHED), count_from)
+
+
+def _read_row(row: InboundRow, region: str) -> ReportedText:
+    return ReportedText(
+        row.message_id,
+        normalise_number(row.source, region),
+        normalise_number(row.dest, region),
+        row.body,
+        row.received.at,
+        row.received.ambiguous,
+    )
+
+
+def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime) -> InboundMessage:
+    """As if it had been forwarded, but under a key of its own: a late forward has more to tell."""
+    pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
+    if row.received_at is not None:
+        pairs["receivedts"] = row.received_at.isoformat()
+    form = join_form((name.encode(), value.encode()) for name, value in pairs.items())
+    raw = RawForward("REPORT", "", None, form)
+    received = str(row.received_at)
+    return replace(
+        parse(raw, zone=zone, region=region, arrived_at=now, nonce=b"", via="report"),
+        dedupe_key=digest_texts(
+            "report", row.dest, row.source, row.provider_id, row.body, received
+        ),
+    )
+
+
+def _store_batch(
+    conn: Connection,
+    missing: Sequence[InboundMessage],
+    now: datetime,
+) -> int:
+    new = store_reported(conn, missing, now)
+    figures = Figures()
+    for message in new:
+        figures.add("missing", message.dest, message.received_at)
+    figures.write(conn)
+    for dest, count in sorted(Counter(message.dest for message in new).items()):
+        raise_alert(
+            conn,
+            MISSING,
+            dest,
+            text=f"Texts to {dest} stood in the provider's report and had never been forwarded;"
+            " they were stored from it, some time late.",
+            action="Look at the number's forwarding URL on the provider's page and at /refusals:"
+            " the provider could not reach it, or with another auth value.",
+            now=now,
+            count=count,
+        )
+    return len(new)
+
+
+def _note_failure(conn: Connection, reason: str, now: datetime) -> None:
+    raise_alert(
+        conn,
+        FAILED,
+        REPORT,
+        text=f"The provider's {REPORT} report cannot be compared: {reason}",
+        action="Run `letterbox report InboundMessages --from … --to …` and see what comes. Until"
+        " it works, nobody notices a text that was never forwarded.",
+        now=now,
+    )
+
+
+def _find_day(at: datetime) -> datetime:
+    """The start of the day, as in the daily counts."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,217 @@
+"""Follows what changes: one reader of the events a process, any number of clients that stay."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.storage.db.database import Connection, Database
+from app.storage.db.wakeups import Wakeups
+from app.storage.inbound.search import Message, get_messages
+from app.storage.operations.alerts import Alert, get_alerts
+from app.storage.operations.events import Event, read_event_bounds, read_events
+from app.storage.outbound.texts import OutboundText, get_outbounds
+
+PAGE_EVENTS = 200
+POLL_SECONDS = 1.0
+# A client that is so far behind reads more slowly than we write: it must come back.
+MAX_WAITING = 1000
+
+# The first event of a stream: only its id matters, from which a client can resume.
+READY = "ready"
+# Events between the client's place and this one are gone: it must look at the lists.
+RESET = "reset"
+
+# What an event speaks of, and what that becomes: the text that is sent.
+Subject = Message | OutboundText | Alert
+Render = Callable[[Subject], str]
+
+log = structlog.get_logger("letterbox.follow")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY."""
+
+    id: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """`place` is the id of the last event that was looked at."""
+
+    changes: list[Change]
+    place: int
+    is_last: bool
+
+
+class Follower:
+    """One client's way along the feed."""
+
+    def __init__(self, tail: "EventTail") -> None:
+        self._tail = tail
+        self._waiting: deque[Change] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """Let `follow` finish what waits and return."""
+        self._ended = True
+        self._news.set()
+
+    def push(self, changes: Iterable[Change]) -> None:
+        """Called by the tail; a client that reads too slowly is ended."""
+        if self._ended:
+            return
+        self._waiting.extend(changes)
+        if len(self._waiting) > MAX_WAITING:
+            log.info("client_too_slow", waiting=len(self._waiting))
+            self.end()
+        self._news.set()
+
+    async def follow(self, after: int | None) -> AsyncGenerator[Change, None]:
+        """Every change after that event (None: from now on), without a gap or a double.
+
+        From now on begins with READY; where events are gone there is a RESET. Raises Unavailable.
+        """
+        place = after
+        if place is not None:
+            async for change in self._catch_up(place):
+                place = change.id
+                yield change
+        start = await self._tail.join(self)
+        try:
+            if place is None:
+                place = start
+                yield Change(place, READY, "{}")
+            # What came between the last page and the moment of joining.
+            async for change in self._catch_up(place, until=start):
+                place = change.id
+                yield change
+            async for change in self._listen():
+                if change.id > place or change.kind == RESET:
+                    place = change.id
+                    yield change
+        finally:
+            self._tail.leave(self)
+
+    async def _catch_up(self, place: int, until: int | None = None) -> AsyncIterator[Change]:
+        while not self._ended and (until is None or place < until):
+            page = await self._tail.read(place)
+            for change in page.changes:
+                yield change
+            place = page.place
+            if page.is_last:
+                return
+
+    async def _listen(self) -> AsyncIterator[Change]:
+        while self._waiting or not self._ended:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if not self._ended:
+                self._news.clear()
+                await self._news.wait()
+
+
+class EventTail:
+    """Reads the newest events once for all followers; sleeps while there is none."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, render: Render) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._render = render
+        self._followers: set[Follower] = set()
+        self._place = 0
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def make_follower(self) -> Follower:
+        return Follower(self)
+
+    async def read(self, place: int) -> _Page:
+        """The events after that place, as far as a page goes. Raises Unavailable."""
+        return await self._database.read(_read_page, place, self._render)
+
+    async def join(self, follower: Follower) -> int:
+        """Push to the follower every change after the place that is returned."""
+        if self._task is None:
+            _, newest = await self._database.read(read_event_bounds)
+            self._begin(newest)
+        self._followers.add(follower)
+        if self._closed:
+            follower.end()
+        return self._place
+
+    def leave(self, follower: Follower) -> None:
+        self._followers.discard(follower)
+
+    async def close(self) -> None:
+        """End every follower."""
+        self._closed = True
+        for follower in self._followers:
+            follower.end()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _begin(self, place: int) -> None:
+        if self._task is None and not self._closed:
+            self._place = place
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._followers:
+            try:
+                page = await self.read(self._place)
+                self._place = page.place
+                for follower in tuple(self._followers):
+                    follower.push(page.changes)
+            except Unavailable:
+                await asyncio.sleep(POLL_SECONDS)
+            except Exception:
+                log.exception("following_failed")
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                if page.is_last:
+                    await self._wakeups.wait("events", POLL_SECONDS)
+        self._task = None
+
+
+def _read_page(conn: Connection, place: int, render: Render) -> _Page:
+    oldest, newest = read_event_bounds(conn)
+    if not oldest - 1 <= place <= newest:
+        return _Page([Change(newest, RESET, "{}")], newest, is_last=True)
+    found = read_events(conn, after=place, limit=PAGE_EVENTS)
+    subjects = _read_subjects(conn, found)
+    changes = [
+        Change(event.id, event.kind, render(subjects[event.kind, event.subject_id]))
+        for event in found
+        if (event.kind, event.subject_id) in subjects
+    ]
+    last = found[-1].id if found else place
+    return _Page(changes, last, is_last=len(found) < PAGE_EVENTS)
+
+
+def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
+    """What the events speak of, as it is now, by kind and id."""
+    ids: dict[str, set[int]] = {kind: set() for kind in ("message", "outbound", "status", "alert")}
+    for event in found:
+        ids.setdefault(event.kind, set()).add(event.subject_id)
+    texts = get_outbounds(conn, sorted(ids["outbound"] | ids["status"]))
+    read: dict[str, Mapping[int, Subject]] = {
+        "message": get_messages(conn, sorted(ids["message"])) if ids["message"] else {},
+        "outbound": texts,
+        "status": texts,
+        "alert": get_alerts(conn, sorted(ids["alert"])) if ids["alert"] else {},
+    }
+    return {
+        (kind, number): subjects[number]
+        for kind, subjects in read.items()
+        for number in ids[kind]
+        if number in subjects
+    }

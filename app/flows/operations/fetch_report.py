@@ -1,0 +1,118 @@
+"""Fetches a report of the provider as CSV or JSON, row by row, in constant memory."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.csv_safety import make_cell, write_rows
+from app.domain.errors import InvalidInput
+from app.provider.calls import DATELESS_REPORT
+from app.provider.client import ProviderClient
+from app.provider.tables import Table
+
+CHUNK_ROWS = 200
+
+Write = Callable[[Table], AsyncGenerator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """A report's first rows; `has_more` where others follow."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    has_more: bool
+
+
+async def read_head(
+    client: ProviderClient,
+    report_type: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> ReportHead:
+    """So many rows of a report, the rest left unread. Raises InvalidInput and ProviderError."""
+    rows: list[Sequence[str]] = []
+    async with (
+        client.open_report(report_type, since=since, until=until) as table,
+        aclosing(aiter(table)) as found,
+    ):
+        async for row in found:
+            if len(rows) == limit:
+                return ReportHead(table.headings, rows, has_more=True)
+            rows.append(row)
+    return ReportHead(table.headings, rows, has_more=False)
+
+
+async def fetch_report(
+    client: ProviderClient,
+    report_type: str,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    write: Write,
+) -> AsyncGenerator[bytes]:
+    """The report in chunks, as `write` makes them; the first comes once it has begun well.
+
+    Raises InvalidInput for a window that cannot be, and ProviderError, perhaps in the midst.
+    """
+    check_window(report_type, since, until)
+    async with (
+        client.open_report(report_type, since=since, until=until, is_handed_on=True) as table,
+        aclosing(write(table)) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
+
+
+def check_window(report_type: str, since: datetime | None, until: datetime | None) -> None:
+    """Raise InvalidInput, with `from` or `to`, where a bound is missing or they lie crosswise."""
+    if since is None and until is None and report_type.lower() == DATELESS_REPORT:
+        return
+    for name, bound in (("from", since), ("to", until)):
+        if bound is None:
+            raise InvalidInput(f"the report {report_type} needs from and to", field=name)
+    if since is not None and until is not None and until < since:
+        raise InvalidInput("to lies before from", field="to")
+
+
+async def write_csv(table: Table) -> AsyncGenerator[bytes]:
+    """UTF-8 with the provider's headings; safe to open in a spreadsheet."""
+    yield write_rows([[make_cell(heading) for heading in table.headings]] if table.headings else [])
+    async for rows in _gather(table):
+        yield write_rows([[make_cell(cell) for cell in row] for row in rows])
+
+
+async def write_json(table: Table) -> AsyncGenerator[bytes]:
+    """One object with `items`: an object a row, its texts under the provider's headings."""
+    yield b'{"items":['
+    comma = ""
+    async for rows in _gather(table):
+        shown = (json.dumps(name_cells(table.headings, row), ensure_ascii=False) for row in rows)
+        yield (comma + ",\n".join(shown)).encode()
+        comma = ",\n"
+    yield b"]}"
+
+
+def name_cells(headings: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    """A row by heading; a cell without one, or whose heading stood before, goes by its place."""
+    named: dict[str, str] = {}
+    for place, cell in enumerate(row):
+        heading = headings[place] if place < len(headings) else ""
+        is_free = heading != "" and heading not in named
+        named[heading if is_free else f"column {place + 1}"] = cell
+    return named
+
+
+async def _gather(table: Table) -> AsyncIterator[list[list[str]]]:
+    rows: list[list[str]] = []
+    async for row in table:
+        rows.append(row)
+        if len(rows) == CHUNK_ROWS:
+            yield rows
+            rows = []
+    if rows:
+        yield rows

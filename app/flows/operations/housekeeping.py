@@ -1,0 +1,221 @@
+"""Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.flows.access.auth_gate import AuthGate
+from app.flows.inbound.refused_forwards import report_refused
+from app.flows.operations.deferred_writes import Batch, DeferredWrites
+from app.flows.operations.metrics import Metrics
+from app.flows.operations.raise_alarms import close_removed
+from app.flows.operations.watch_storage import StorageWatch
+from app.storage.access.audit import forget_failed_sign_ins
+from app.storage.access.numbers import note_auths_seen
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.intake import Intake
+from app.storage.inbound.refusals import add_refusals, forget_old_refusals
+from app.storage.operations.alerts import (
+    close_alert,
+    count_open_alerts,
+    forget_old_alerts,
+    raise_alert,
+)
+from app.storage.operations.events import forget_old_events
+from app.storage.operations.idempotency import forget_old_answers
+from app.storage.operations.processes import (
+    GONE_AFTER,
+    Process,
+    forget_processes,
+    list_processes,
+    note_process,
+)
+from app.storage.operations.stats import count_backlog
+from app.storage.outbound.backlog import count_uncertain, count_waiting
+from app.storage.outbound.sender import get_sender
+from app.storage.spool.quarantine import Quarantine
+
+TICK_SECONDS = 1.0
+HEARTBEAT = timedelta(seconds=10)
+ADOPTION = timedelta(seconds=30)
+LOOKING = timedelta(seconds=30)
+TIDYING = timedelta(minutes=10)
+COUNTING = timedelta(seconds=5)
+TIDIED_ROWS = 1_000
+COUNTED_BACKLOG = 100_000
+
+VANISHED = "process-vanished"
+
+log = structlog.get_logger("letterbox.tend")
+
+
+class Housekeeper:
+    """One a process; `tend` does what is due and leaves the rest for the next tick."""
+
+    def __init__(
+        self,
+        database: Database,
+        gate: AuthGate,
+        intake: Intake | None,
+        notices: DeferredWrites,
+        quarantine: Quarantine,
+        metrics: Metrics,
+        process: Process,
+        watch: StorageWatch,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._intake = intake
+        self._notices = notices
+        self._quarantine = quarantine
+        self._metrics = metrics
+        self._process = process
+        self._watch = watch
+        self._now = now
+        self._due: dict[str, datetime] = {}
+
+    async def tend(self) -> None:
+        """One tick. A failure does not stop the other steps; it is raised at the end."""
+        if self._intake:
+            # Before all else: when the database is away, this is the figure that counts.
+            self._metrics.spool_depth.set(self._intake.depth)
+        failures: list[Exception] = []
+        for step in self._list_due():
+            try:
+                await step()
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 a failure must not delay a heartbeat
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _list_due(self) -> Iterator[Callable[[], Awaitable[object]]]:
+        database = self._database
+        yield self._watch.look
+        yield self._gate.refresh
+        yield self.write_notices
+        if self._is_due("heartbeat", HEARTBEAT):
+            yield lambda: database.write(self._beat, self._now())
+        if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
+            yield self._intake.drain_abandoned
+        if self._is_due("quarantine", LOOKING):
+            yield lambda: close_removed(database, self._quarantine, self._now())
+        if self._is_due("tidying", TIDYING):
+            yield self._tidy
+        yield self._count_waiting
+        if self._is_due("outbox", COUNTING):
+            yield lambda: database.read(self._count_outbox)
+
+    async def _count_waiting(self) -> None:
+        self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
+        self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
+
+    async def write_notices(self) -> None:
+        """Have what was noticed in the database, or keep it for the next time."""
+        arrived = self._notices.take_arrived()
+        if arrived:
+            # Nothing of what they say, and of whom: a log is no place for it.
+            log.info("texts_arrived", count=arrived)
+        batch = self._notices.take()
+        if not batch:
+            return
+        refused = sum(refusal.count for refusal in batch.refusals)
+        if refused:
+            log.warning("forwards_refused", count=refused, reason=batch.refusals[0].reason)
+        try:
+            await self._database.write(_write_notices, batch, self._now())
+        except BaseException:
+            self._notices.put_back(batch)
+            raise
+
+    async def _tidy(self) -> None:
+        """Forget what is too old, in steps between which others can write."""
+        for forget in (
+            forget_old_events,
+            forget_old_answers,
+            forget_old_alerts,
+            forget_old_refusals,
+            forget_failed_sign_ins,
+        ):
+            gone = TIDIED_ROWS
+            while gone == TIDIED_ROWS:
+                gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
+
+    async def say_goodbye(self) -> None:
+        """Write the last notices; forget this process unless its spool still holds messages."""
+        await self._watch.look()
+        await self.write_notices()
+        if self._intake is None or not self._intake.depth:
+            await self._database.write(forget_processes, [self._process.id])
+
+    def _is_due(self, name: str, period: timedelta) -> bool:
+        now = self._now()
+        wait = self._due.get(name, now) - now
+        if timedelta() < wait <= period:  # a longer wait means the clock was set back
+            return False
+        self._due[name] = now + period
+        return True
+
+    def _count_outbox(self, conn: Connection) -> None:
+        self._metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
+        self._metrics.uncertain.set(count_uncertain(conn))
+        balance = get_sender(conn).credits
+        if balance is not None:
+            self._metrics.credits.set(float(balance))
+
+    def _beat(self, conn: Connection, now: datetime) -> None:
+        depth = self._intake.depth if self._intake else 0
+        note_process(conn, replace(self._process, seen_at=now, spool_depth=depth))
+        _report_vanished(conn, now)
+
+
+def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
+    if batch.refusals:
+        add_refusals(conn, batch.refusals)
+        report_refused(conn, batch.refusals, now)
+    note_auths_seen(conn, batch.seen_auths)
+    forget_processes(conn, batch.adopted)
+    for spool_id in batch.adopted:
+        close_alert(conn, VANISHED, spool_id, now=now)
+    for (kind, subject), found in batch.conditions.items():
+        if found.text is not None:
+            raise_alert(conn, kind, subject, text=found.text, action=found.action, now=now)
+        if found.ended:
+            close_alert(conn, kind, subject, now=now)
+    for alert in batch.alerts:
+        raise_alert(
+            conn,
+            alert.kind,
+            alert.subject,
+            text=alert.text,
+            action=alert.action,
+            count=alert.count,
+            now=now,
+        )
+
+
+def _report_vanished(conn: Connection, now: datetime) -> None:
+    """A web process that is gone without a goodbye may hold messages that only it could reach."""
+    for gone in list_processes(conn):
+        if now - gone.seen_at < GONE_AFTER:
+            continue
+        if gone.kind == "work":
+            forget_processes(conn, [gone.id])
+            continue
+        raise_alert(
+            conn,
+            VANISHED,
+            gone.id,
+            text=f"A web process on {gone.host} ended without a goodbye at about"
+            f" {gone.seen_at:%Y-%m-%d %H:%M} UTC; its spool may hold messages.",
+            action=f"Start Letterbox on {gone.host} with the same DATA_DIR: it stores them. Where"
+            f" that disk is lost, run `letterbox reconcile` for the time.",
+            now=now,
+            count=0,
+        )

@@ -1,0 +1,181 @@
+"""Answers a batch of messages by rules, guards and opt-outs, inside the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain.inbound.messages import make_pair_key
+from app.domain.rules.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
+from app.domain.rules.patterns import Search
+from app.domain.rules.replies import find_fault
+from app.domain.rules.rules import Rule
+from app.storage.db.database import Connection
+from app.storage.inbound.handling import Unhandled
+from app.storage.operations.alerts import close_alert, raise_alert
+from app.storage.operations.events import Change
+from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.rules.answers import add_last_replies, fail_reply, read_our_numbers
+from app.storage.rules.opt_outs import OptOutChange, add_opt_out_changes, cancel_texts
+from app.storage.rules.pair_context import PairContext
+from app.storage.rules.rules import read_rules
+
+TOO_LONG = "reply-too-long"
+
+
+@dataclass(slots=True)
+class Answers:
+    """What answering did, left for the end of the transaction to note.
+
+    `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
+    of them that may go out. `stops` are numbers that opted out, each with how many of `added` were
+    there before; `cancelled` texts waited for them. `faults` say of a rule (by id) why its reply
+    could not go out.
+    """
+
+    outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
+    added: list[int] = field(default_factory=list)
+    queued: list[int] = field(default_factory=list)
+    stops: list[tuple[str, int]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    words: list[OptOutChange] = field(default_factory=list)
+    faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
+
+    def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
+        self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
+
+    def list_changes(self) -> list[Change]:
+        """Every text that is new or changed, for the events."""
+        added: list[Change] = [("outbound", each) for each in self.added]
+        return added + [("status", each) for each in self.cancelled]
+
+
+class RuleBook:
+    """The enabled rules and our numbers, read anew only where something of them has changed."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+        self.numbers: dict[str, OurNumber] = {}
+        self._revision: int | None = None
+
+    def refresh(self, conn: Connection, revision: int) -> None:
+        """`revision` must have been read before: what is read here is never older."""
+        if revision == self._revision:
+            return
+        self._revision = None
+        self.rules = [rule for rule in read_rules(conn) if rule.enabled]
+        self.numbers = read_our_numbers(conn)
+        self._revision = revision
+
+
+def answer_messages(
+    conn: Connection,
+    batch: Sequence[Unhandled],
+    conversation_ids: Mapping[bytes, int],
+    background: PairContext,
+    now: datetime,
+    *,
+    book: RuleBook,
+    limits: ReplyLimits,
+    search: Search,
+) -> Answers:
+    """Decide about messages in their order, and queue what answers them.
+
+    Their conversations' rows must be locked: budgets are counted here. The current rules apply, so
+    that a changed one takes effect at once in every process. `search` raises Unprepared for a
+    pattern that was not searched for beforehand: that takes too long inside a transaction.
+    """
+    answers = Answers()
+    book.refresh(conn, background.revision)
+    answering = _open_answering(conn, conversation_ids, background, book, now, limits, search)
+    for message in batch:
+        decision = answering.answer(message, now)
+        rule_id = decision.rule.id if decision.rule else None
+        answers.note_outcome(message.id, decision.outcome, rule_id)
+        if decision.word is not None:
+            answers.words.append(OptOutChange(message.source, message.body, decision.word))
+            if decision.word.is_out:
+                answers.stops.append((message.source, len(answers.added)))
+        if decision.reply is not None:
+            key = make_pair_key(message.dest, message.source)
+            _queue(conn, message, conversation_ids[key], decision, decision.reply, answers, now)
+    add_opt_out_changes(conn, answers.words)
+    for number, before in answers.stops:
+        answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
+    return answers
+
+
+def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
+    """Alert of replies that could not go out. It adds events: the transaction's last step."""
+    for rule_id, (rule, reason) in sorted(answers.faults.items()):
+        raise_alert(
+            conn,
+            TOO_LONG,
+            str(rule_id),
+            text=f"The rule {rule.name!r} did not answer: {reason}.",
+            action="Shorten the rule's reply, or what fills its placeholders; the texts that it"
+            " did not answer are in the outbox as failed.",
+            now=now,
+        )
+
+
+def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
+    """The rule has been changed or removed. It adds an event: the transaction's last step."""
+    close_alert(conn, TOO_LONG, str(rule_id), now=now)
+
+
+def _open_answering(
+    conn: Connection,
+    conversation_ids: Mapping[bytes, int],
+    background: PairContext,
+    book: RuleBook,
+    now: datetime,
+    limits: ReplyLimits,
+    search: Search,
+) -> Answering:
+    pairs = background.pairs
+    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
+    add_last_replies(conn, histories, book.rules, now)
+    return Answering(
+        book.rules,
+        book.numbers,
+        words={pair.source: pair.word for pair in pairs.values() if pair.word is not None},
+        histories={key: pair.history for key, pair in pairs.items()},
+        limits=limits,
+        search=search,
+    )
+
+
+def _queue(
+    conn: Connection,
+    message: Unhandled,
+    conversation_id: int,
+    decision: Decision,
+    reply: Reply,
+    answers: Answers,
+    now: datetime,
+) -> None:
+    rule = decision.rule if reply.origin == "rule" else None
+    outbound_id = add_outbound(
+        conn,
+        NewOutbound(
+            source=reply.source,
+            body=reply.body,
+            origin=reply.origin,
+            to=message.source,
+            conversation_id=conversation_id,
+            in_reply_to=message.id,
+            rule_id=rule.id if rule else None,
+            send_before=reply.send_before,
+        ),
+        now,
+    )
+    if outbound_id is None:  # it has been answered before
+        return
+    answers.added.append(outbound_id)
+    fault = find_fault(reply.body)
+    if fault is None:
+        answers.queued.append(outbound_id)
+        return
+    fail_reply(conn, outbound_id, fault, now)
+    if rule is not None:
+        answers.faults[rule.id] = (rule, fault)

@@ -1,0 +1,87 @@
+"""Tries a draft of a rule over the newest texts, before it answers anybody."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.domain.numbers import is_full_number
+from app.domain.rules.answering import OurNumber, ReplyLimits
+from app.domain.rules.opt_outs import OptOutState
+from app.domain.rules.rule_preview import Trial, try_draft
+from app.domain.rules.rules import Rule
+from app.flows.rules.edit_rules import check_costs, prepare
+from app.storage.db.database import Connection, Database
+from app.storage.rules import rules
+from app.storage.rules.answers import read_our_numbers
+from app.storage.rules.opt_outs import read_last_words
+from app.storage.rules.trials import PastText, list_newest_texts
+
+DEFAULT_TEXTS = 200
+MOST_TEXTS = 1000
+# Rules with patterns over long texts may take longer: the preview then covers fewer texts.
+MOST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What a trial is made of, as it was at one moment."""
+
+    draft: Rule
+    others: Sequence[Rule]
+    ours: Mapping[str, OurNumber]
+    texts: Sequence[PastText]
+    words: Mapping[str, OptOutState]
+
+
+async def try_rule(
+    database: Database,
+    draft: Rule,
+    *,
+    position: int | None,
+    limit: int = DEFAULT_TEXTS,
+    limits: ReplyLimits,
+    region: str,
+) -> Trial:
+    """What the draft would have done with the newest `limit` texts; nothing is written.
+
+    It takes the place of the rule with its id, at that one's position where none is given; a new
+    one stands behind all others then. Raises InvalidInput, which names the field, and NotFound.
+    """
+    await check_costs([draft])
+    found = await database.read(_read_situation, draft, position, limit, region)
+    ends_at = time.monotonic() + MOST_SECONDS
+    # Not in the event loop: many rules over many texts take a while.
+    return await asyncio.to_thread(
+        try_draft,
+        found.draft,
+        found.others,
+        found.ours,
+        found.texts,
+        found.words,
+        limits=limits,
+        is_over=lambda: time.monotonic() > ends_at,
+    )
+
+
+def _read_situation(
+    conn: Connection, draft: Rule, position: int | None, limit: int, region: str
+) -> _Situation:
+    ours = read_our_numbers(conn)
+    old = rules.get_rule(conn, draft.id) if draft.id else None
+    if position is None:
+        position = old.position if old else rules.find_last_position(conn) + 1
+    others = [
+        replace(rule, position=rule.position + (rule.position >= position))
+        for rule in rules.read_rules(conn)
+        if rule.id != draft.id
+    ]
+    texts = list_newest_texts(conn, limit=limit)
+    sources = {text.source for text in texts if is_full_number(text.source)}
+    return _Situation(
+        replace(prepare(draft, ours, region, stored=old), position=position),
+        others,
+        ours,
+        texts,
+        read_last_words(conn, sources) if sources else {},
+    )

@@ -1,0 +1,90 @@
+"""Load mode: texts coming in at so many a second, bounded, with counts of how they fared."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.simulator.state.config import Digits, NumberConfig
+from app.simulator.state.incoming import IncomingText
+from app.simulator.state.world import World
+
+
+class LoadOrder(BaseModel):
+    """What a load run is asked for: `rate` texts a second until `count` have come in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dest: Digits
+    rate: Annotated[float, Field(gt=0, le=10_000)] = 10.0
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    senders: Annotated[int, Field(ge=1, le=1000)] = 50
+    at_once: Annotated[int, Field(ge=1, le=64)] = 32
+    body: str = "Load text {n}"
+
+
+@dataclass(slots=True)
+class LoadRun:
+    """One run. Where answers are slow it falls behind its rate: it never queues without bound."""
+
+    order: LoadOrder
+    came_in: int = 0
+    accepted: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """How far the run is."""
+        return {
+            "order": self.order.model_dump(),
+            "came_in": self.came_in,
+            "accepted": self.accepted,
+            "refused": self.refused,
+            "seconds": round(self.seconds, 3),
+            "finished": self.finished,
+        }
+
+    async def go(
+        self,
+        world: World,
+        number: NumberConfig,
+        forward: Callable[[IncomingText], Awaitable[None]],
+    ) -> None:
+        """Let the texts come in, each forwarded and counted."""
+        slots = asyncio.Semaphore(self.order.at_once)
+        started = perf_counter()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for index in range(self.order.count):
+                    await asyncio.sleep(index / self.order.rate - (perf_counter() - started))
+                    await slots.acquire()
+                    texts = self._take_in(world, number, index)
+                    tasks.create_task(self._forward_all(texts, forward, slots))
+        finally:
+            self.seconds = perf_counter() - started
+            self.finished = True
+
+    def _take_in(self, world: World, number: NumberConfig, index: int) -> list[IncomingText]:
+        source = f"447700900{index % self.order.senders:03d}"
+        self.came_in += 1
+        return world.take_in(number, source, self.order.body.replace("{n}", str(index + 1)))
+
+    async def _forward_all(
+        self,
+        texts: list[IncomingText],
+        forward: Callable[[IncomingText], Awaitable[None]],
+        slots: asyncio.Semaphore,
+    ) -> None:
+        try:
+            for text in texts:
+                await forward(text)
+                if any(attempt.accepted for attempt in text.attempts):
+                    self.accepted += 1
+                else:
+                    self.refused += 1
+        finally:
+            slots.release()

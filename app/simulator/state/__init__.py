@@ -1,0 +1,1 @@
+"""What the simulated provider keeps in memory."""

@@ -1,0 +1,107 @@
+"""Who may call: accounts with their tokens, credits and children."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from app.simulator.actions.codes import RefusedError
+from app.simulator.state.config import AccountConfig, AccountState
+
+_STATE_CODES: dict[AccountState, int] = {
+    "suspended": -512,
+    "license-in-use": -513,
+    "license-expired": -514,
+    "no-license": -515,
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """One user; credits are decimals, and a message costs its parts times the cost of a part."""
+
+    username: str
+    token: str
+    password: str
+    credits: Decimal
+    admin: bool
+    parent: str | None = None
+    state: AccountState = "active"
+    allowed_sources: frozenset[str] | None = None
+    blacklist: set[str] = field(default_factory=set)
+    details: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_config(cls, config: AccountConfig) -> "Account":
+        """An account as it begins."""
+        sources = config.allowed_sources
+        return cls(
+            username=config.username,
+            token=config.token,
+            password=config.password,
+            credits=config.credits,
+            admin=config.admin,
+            parent=config.parent,
+            state=config.state,
+            allowed_sources=None if sources is None else frozenset(sources),
+            blacklist=set(config.blacklist),
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The account with its token: the control interface is for those who play the provider."""
+        sources = self.allowed_sources
+        return {
+            "username": self.username,
+            "token": self.token,
+            "credits": str(self.credits),
+            "admin": self.admin,
+            "parent": self.parent,
+            "state": self.state,
+            "allowed_sources": None if sources is None else sorted(sources),
+            "blacklist": sorted(self.blacklist),
+            "details": self.details,
+        }
+
+
+class Accounts:
+    """All accounts, by username and by token."""
+
+    def __init__(self, configs: Iterable[AccountConfig], random: Random) -> None:
+        self._random = random
+        self._by_name = {config.username: Account.from_config(config) for config in configs}
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._by_name.values())
+
+    def get(self, username: str) -> Account | None:
+        """The account of that name."""
+        return self._by_name.get(username)
+
+    def authenticate(self, token: str) -> Account:
+        """The account that a token belongs to.
+
+        Raises RefusedError: -501 for an unknown token, else what the account's state forbids.
+        """
+        for account in self._by_name.values():
+            if account.token == token:
+                if code := _STATE_CODES.get(account.state):
+                    raise RefusedError(code)
+                return account
+        raise RefusedError(-501)
+
+    def add(self, account: Account) -> None:
+        """Take in a new account."""
+        self._by_name[account.username] = account
+
+    def make_token(self) -> str:
+        """A new token from the simulator's own randomness, so that runs repeat."""
+        return f"{self._random.getrandbits(128):032x}"
+
+    def visible_names(self, account: Account) -> frozenset[str]:
+        """Whose messages an account's reports show: its own, and for an admin its children's."""
+        if not account.admin:
+            return frozenset({account.username})
+        children = [
+            one.username for one in self._by_name.values() if one.parent == account.username
+        ]
+        return frozenset({account.username, *children})

@@ -1,0 +1,74 @@
+"""The address book: contacts, groups and distribution lists of each account."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.simulator.state.config import ListConfig
+
+
+@dataclass(slots=True)
+class Contact:
+    """A person in an account's address book; the number is digits with a country code."""
+
+    name: str
+    number: str
+    email: str
+
+
+class AddressBook:
+    """One account's contacts, in the order they came, and its groups of them."""
+
+    def __init__(self) -> None:
+        self.contacts: list[Contact] = []
+        self.groups: dict[str, list[Contact]] = {}
+
+    def by_name(self, name: str) -> Contact | None:
+        """The first contact of that name."""
+        return next((one for one in self.contacts if one.name == name), None)
+
+    def by_number(self, number: str) -> Contact | None:
+        """The first contact with that number."""
+        return next((one for one in self.contacts if one.number == number), None)
+
+    def put_in_group(self, contact: Contact, group: str, may_create: bool) -> bool:
+        """Add a contact to a group; False where the group is unknown and may not be made."""
+        if group not in self.groups and not may_create:
+            return False
+        members = self.groups.setdefault(group, [])
+        if contact not in members:
+            members.append(contact)
+        return True
+
+    def groups_of(self, contact: Contact) -> list[str]:
+        """The names of the groups a contact is in."""
+        return [name for name, members in self.groups.items() if contact in members]
+
+    def clear_contacts(self) -> None:
+        """Forget every contact; the groups stay, empty."""
+        self.contacts.clear()
+        for members in self.groups.values():
+            members.clear()
+
+
+class AddressBooks:
+    """Every account's address book, and the lists that the page has no call to make."""
+
+    def __init__(self, lists: Iterable[ListConfig]) -> None:
+        self._books: dict[str, AddressBook] = {}
+        self._lists = {(one.username, one.name): one for one in lists}
+
+    def of(self, username: str) -> AddressBook:
+        """An account's own book."""
+        return self._books.setdefault(username, AddressBook())
+
+    def find_list(self, username: str, name: str) -> ListConfig | None:
+        """An account's distribution list by name."""
+        return self._lists.get((username, name))
+
+    def put_list(self, config: ListConfig) -> None:
+        """Make or replace a list."""
+        self._lists[config.username, config.name] = config
+
+    def lists(self) -> list[ListConfig]:
+        """Every list."""
+        return list(self._lists.values())

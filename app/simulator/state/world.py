@@ -1,0 +1,94 @@
+"""The whole state of the simulated provider, kept in memory."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+from app.simulator.state.accounts import Accounts
+from app.simulator.state.book import AddressBooks
+from app.simulator.state.clock import SimulatorClock
+from app.simulator.state.config import NumberConfig, SimulatorConfig
+from app.simulator.state.faults import FaultPlan
+from app.simulator.state.gsm import split_parts
+from app.simulator.state.incoming import Incoming, IncomingText
+from app.simulator.state.outgoing import Outgoing
+
+_KEPT_CALLS = 10_000
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call to the API: what was asked (never the token), what struck it, what it answered."""
+
+    at: datetime
+    action: str
+    parameters: dict[str, str]
+    fault: str | None = None
+    taken: bool = False
+    answer: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The record, for the control interface."""
+        return {
+            "at": self.at.isoformat(),
+            "action": self.action,
+            "parameters": self.parameters,
+            "fault": self.fault,
+            "taken": self.taken,
+            "answer": self.answer,
+        }
+
+
+@dataclass(slots=True)
+class CallLog:
+    """The last calls, and how many there were of each action since the beginning."""
+
+    recent: deque[CallRecord] = field(default_factory=lambda: deque(maxlen=_KEPT_CALLS))
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: CallRecord) -> None:
+        """Count a call and keep it until newer ones push it out."""
+        self.recent.append(record)
+        self.counts[record.action] += 1
+
+
+class World:
+    """Everything the provider knows. One event loop owns it; nothing in it waits."""
+
+    def __init__(self, config: SimulatorConfig, clock: SimulatorClock, random: Random) -> None:
+        self.config = config
+        self.clock = clock
+        self.random = random
+        self.switches = config.switches
+        self.accounts = Accounts(config.accounts, random)
+        self.outgoing = Outgoing(config.first_message_id)
+        self.incoming = Incoming(config.first_inbound_id, config.numbers)
+        self.books = AddressBooks(config.lists)
+        self.faults = FaultPlan(random, config.faults)
+        self.calls = CallLog()
+
+    def day_of(self, instant: datetime) -> str:
+        """The provider's calendar day of an instant, for its daily limit."""
+        return instant.astimezone(ZoneInfo("Europe/London")).date().isoformat()
+
+    def report_instant(self) -> datetime:
+        """The instant whose world the reports show."""
+        return self.clock.now() - timedelta(seconds=self.switches.report_lag_seconds)
+
+    def take_in(self, number: NumberConfig, source: str, body: str) -> list[IncomingText]:
+        """Keep a text somebody sent to a virtual number: one, or one a part by switch."""
+        switches = self.switches
+        bodies = split_parts(body) if switches.forward_long_texts == "parts" else [body]
+        if switches.stop_fills_blacklist and body.strip().casefold() == "stop":
+            owner = self.accounts.get(number.username)
+            if owner is not None:
+                owner.blacklist.add(source)
+        now, other = self.clock.now(), switches.inbound_ids == "other"
+        return [
+            self.incoming.add(
+                number, source, one, now, other_ids=other, ids=switches.forward_id_count
+            )
+            for one in bodies
+        ]

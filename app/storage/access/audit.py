@@ -1,0 +1,127 @@
+"""Who did what."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, delete, insert, select
+
+from app.domain.access.credentials import Actor
+from app.storage.tables.access import audit
+
+FAILED_SIGN_IN = "session.fail"
+# The actor of a failed sign-in: the name given is the subject.
+STRANGER = "stranger"
+FAILED_AN_HOUR = 100
+FAILED_KEPT = timedelta(days=90)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedAction:
+    """What somebody does; `subject` is a number, a name, or the id of the thing.
+
+    `actor` is a key, a session or the command line; `detail` holds no secret.
+    """
+
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A deed as it is stored; `address` is where it came from, None if unknown."""
+
+    id: int
+    done_at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any]
+    address: str | None
+
+
+def add_audit(
+    conn: Connection,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """`actor` is a key, a session or the command line, an Actor if the address is known; `detail`
+    must not contain secrets.
+    """
+    conn.execute(
+        insert(audit).values(
+            done_at=now,
+            actor=str(actor),
+            action=action,
+            subject=subject,
+            detail=dict(detail),
+            address=actor.address if isinstance(actor, Actor) else None,
+        )
+    )
+
+
+def add_failed_sign_in(conn: Connection, name: str, address: str, now: datetime) -> None:
+    """Record a wrong password, at most FAILED_AN_HOUR an hour."""
+    failed = audit.c.action == FAILED_SIGN_IN
+    query = select(audit.c.done_at).where(failed).order_by(audit.c.id.desc())
+    last = conn.execute(query.offset(FAILED_AN_HOUR - 1).limit(1)).scalar()
+    if last is None or last <= now - timedelta(hours=1):
+        add_audit(conn, Actor(STRANGER, address), FAILED_SIGN_IN, name, {}, now)
+
+
+def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Remove entries older than FAILED_KEPT, `limit` at most; returns how many were removed."""
+    old = select(audit.c.id).where(
+        audit.c.action == FAILED_SIGN_IN, audit.c.done_at < now - FAILED_KEPT
+    )
+    ids = old.order_by(audit.c.id).limit(limit)
+    return conn.execute(delete(audit).where(audit.c.id.in_(ids))).rowcount
+
+
+def do_audited(
+    conn: Connection,
+    deed: AuditedAction,
+    done_at: datetime,
+    change: Callable[Concatenate[Connection, P], T],
+    *arguments: P.args,
+    **options: P.kwargs,
+) -> T:
+    """Make a change and note whose it is, in this one transaction."""
+    result = change(conn, *arguments, **options)
+    add_audit(conn, deed.actor, deed.action, deed.subject, deed.detail, done_at)
+    return result
+
+
+def list_audit(
+    conn: Connection,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None,
+    limit: int,
+) -> list[AuditEntry]:
+    """Newest first; `since` is inclusive and `until` exclusive."""
+    table = audit.c
+    query = select(audit).order_by(table.id.desc()).limit(limit)
+    if actor is not None:
+        query = query.where(table.actor == actor)
+    if action is not None:
+        query = query.where(table.action == action)
+    if since is not None:
+        query = query.where(table.done_at >= since)
+    if until is not None:
+        query = query.where(table.done_at < until)
+    if before is not None:
+        query = query.where(table.id < before)
+    return [AuditEntry(*row) for row in conn.execute(query)]

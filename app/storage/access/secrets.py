@@ -1,0 +1,26 @@
+"""The digests of generated secrets, by which processes see that they share them."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from app.domain.access.credentials import digest_secret
+from app.storage.tables.access import shared_secrets
+
+
+def register_secret(conn: Connection, name: str, secret: str, *, generated: bool) -> bool:
+    """Whether this process has the secret that the others have.
+
+    A secret that somebody set replaces what was registered; a generated one must be the same.
+    """
+    digest = digest_secret(secret)
+    known = conn.execute(
+        select(shared_secrets.c.digest).where(shared_secrets.c.name == name)
+    ).scalar()
+    if known is None:
+        conn.execute(insert(shared_secrets).values(name=name, digest=digest))
+    elif known != digest:
+        if generated:
+            return False
+        conn.execute(
+            update(shared_secrets).where(shared_secrets.c.name == name).values(digest=digest)
+        )
+    return True

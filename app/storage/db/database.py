@@ -1,0 +1,224 @@
+"""The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection as Connection
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.domain.errors import LoginRefused, Unavailable
+from app.storage.db.postgres import SESSION_SETTINGS as SESSION_SETTINGS
+from app.storage.db.postgres import Connector, name_address
+from app.storage.db.servers import Servers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+POOL_SIZE = 8
+PREPARED_STATEMENTS = 500
+CLOSE_SECONDS = 1.0
+
+
+# SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
+# database's name, the server's resources, an end by its operator, the disk.
+_AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+_LOGIN_CLASS = "28"
+# A read-only server, and sessions that it ended for being idle or too long.
+_AWAY = frozenset({"25006", "25P03", "25P04"})
+# Somebody else held a row for too long, or each waited for the other: the same again may succeed.
+_BUSY = frozenset({"40001", "40P01", "55P03"})
+
+
+class Database(ABC):
+    """Runs plain synchronous functions over a Connection, each in a transaction of its own.
+
+    Both methods raise Unavailable where the database cannot be reached.
+    """
+
+    dialect: str
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be trusted now although it may answer, and what to do."""
+        return None
+
+    def take_faults(self) -> list[str]:
+        """Every fault since the last call, including those that are over."""
+        return []
+
+    @abstractmethod
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `fn` where it can only read."""
+
+    @abstractmethod
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `fn` and commit before returning; keep it to about 100 rows."""
+
+    async def read_within(self, seconds: float, fn: Callable[[Connection], T], /) -> T:
+        """`read`, but Unavailable where that takes longer."""
+        reading = asyncio.create_task(self.read(fn))
+        try:
+            await asyncio.wait({reading}, timeout=seconds)
+            if reading.done():
+                return reading.result()
+        finally:
+            # To take leave of a server that hangs takes seconds more, and nobody waits for that.
+            reading.cancel()
+            reading.add_done_callback(_forget)
+        raise Unavailable("the database does not answer")
+
+    async def write_at_length(self, fn: Callable[[Connection], T], /) -> T:
+        """`write` for what may take minutes: a migration."""
+        return await self.write(fn)
+
+    def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
+        """Drop the connections to a hanging server: callers get Unavailable at once."""
+
+    async def look_for_failover(self) -> None:  # noqa: B027 SQLite has one file
+        """Check regularly whether another server should be used."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was accepted and close every connection."""
+
+
+class PostgresDatabase(Database):
+    """A pool of asyncpg connections; the functions run in greenlets on the event loop."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, servers: Path | None = None) -> None:
+        dsn = url.replace("postgres://", "postgresql://", 1)
+        self.connector = Connector(dsn, Servers(name_address(dsn), servers))
+        self._engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            connect_args={
+                "async_creator_fn": self._connect,
+                "prepared_statement_cache_size": PREPARED_STATEMENTS,
+            },
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_timeout=5,
+            # The connection that was used last has prepared what the next one needs.
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+        event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
+
+    @property
+    def dsn(self) -> str:
+        return self.connector.dsn
+
+    async def _connect(self, **_: Any) -> Any:
+        try:
+            return await self.connector.connect()
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # a server that can only be read
+        ) as error:
+            is_login = str(getattr(error, "sqlstate", "") or "").startswith(_LOGIN_CLASS)
+            kind = LoginRefused if is_login else Unavailable
+            raise kind(f"the database cannot be used now: {_shorten(error)}") from None
+
+    def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
+        """Make the pool reconnect if the server has closed a connection, as the driver knows, or if
+        another server has replaced it.
+
+        A ping before each transaction would show no more, and costs three round trips.
+        """
+        driver = connection.driver_connection
+        if driver.is_closed() or self.connector.is_behind(driver):
+            raise DisconnectionError("the server has closed it, or has been replaced")
+
+    def abandon(self) -> None:
+        self.connector.abandon()
+
+    async def look_for_failover(self) -> None:
+        await self.connector.look_for_failover()
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(fn, args, kwargs)
+
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(fn, args, kwargs)
+
+    async def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(fn, *args, **kwargs)
+        except (OSError, TimeoutError, PoolTimeout, asyncpg.PostgresConnectionError) as error:
+            raise Unavailable(f"the database cannot be reached: {type(error).__name__}") from None
+        except asyncpg.InterfaceError as error:
+            raise Unavailable(f"the database cannot be reached: {error}") from None
+        except DBAPIError as error:
+            if not is_connection_loss(error) and _read_state(error) not in _BUSY:
+                raise
+            raise Unavailable(_describe_loss(error)) from None
+
+    async def close(self) -> None:
+        # A server that hangs never answers a goodbye, and nothing may hold up the end.
+        closing = asyncio.create_task(self._engine.dispose())
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        if not closing.done():
+            self.abandon()
+        await closing
+
+
+def open_database(
+    url: str,
+    sqlite_path: Path,
+    *,
+    busy_timeout_seconds: float = 0.9,
+    is_owner: bool = False,
+    servers: Path | None = None,
+) -> Database:
+    """The database from the settings, not yet connected.
+
+    `is_owner`: this process watches the SQLite file, as the service does. `servers` is the file
+    that records PostgreSQL's servers (storage/db/servers.py).
+    """
+    if url.startswith("postgres"):
+        return PostgresDatabase(url, servers)
+    from app.storage.db.sqlite import SqliteDatabase  # noqa: PLC0415 it imports this module
+
+    return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
+
+
+def is_connection_loss(error: DBAPIError) -> bool:
+    """Whether the connection or the server went, rather than the statement being wrong."""
+    state = _read_state(error)
+    return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
+
+
+def _read_state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", "") or "")
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _describe_loss(error: DBAPIError) -> str:
+    return f"the database cannot be used now: {_shorten(error.orig)}"
+
+
+def _shorten(error: BaseException | None) -> str:
+    """The first line: it names no secret, but PostgreSQL's further ones (DETAIL) quote rows."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,112 @@
+"""Brings the schema to this release's; the migrations are the only source of the schema.
+
+Alembic is imported where it migrates: mostly there is nothing to do, and its import would cost
+every command and every process a tenth of its start.
+"""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from app.domain.errors import SetupError
+from app.storage.db.database import Database
+from app.storage.db.sqlite import SqliteDatabase, is_passing, make_private
+from app.storage.spool.durable import sync_folder
+
+MIGRATIONS = Path(__file__).parents[3] / "migrations"
+MIGRATION_LOCK = 0x4C455454_4D494752
+
+
+async def migrate(database: Database) -> str | None:
+    """Upgrade to the newest revision; returns it, or None where nothing was to be done.
+
+    On SQLite a copy of the file is kept first; on PostgreSQL one process migrates and the others
+    wait for it. Raises SetupError where the schema is newer than this release.
+    """
+    if not isinstance(database, SqliteDatabase):
+        current, head = await _look(database)
+        return None if current == head else await database.write_at_length(_upgrade)
+    if damage := await database.find_damage():
+        raise SetupError(f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} {damage}")
+    current, head = await _look(database)
+    if current not in (head, None):
+        await asyncio.to_thread(_back_up, database.path, current)
+    revision = None if current == head else await database.write_at_length(_upgrade)
+    database.revision = head
+    return revision
+
+
+async def is_current(database: Database) -> bool:
+    """Whether the schema is this release's. Raises SetupError where it is newer."""
+    current, head = await _look(database)
+    return current == head
+
+
+async def _look(database: Database) -> tuple[str | None, str]:
+    """Raises SetupError for a SQLite file that no waiting will make usable."""
+    try:
+        return await database.read(_read_revisions)
+    except DatabaseError as error:
+        if not isinstance(database, SqliteDatabase) or is_passing(error):
+            raise
+        raise SetupError(
+            f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} cannot be used"
+            f" ({error.orig}); name another one, or put back a copy of it"
+        ) from None
+
+
+def list_revisions() -> list[str]:
+    """All revisions of this release in order, as the names of their files tell them."""
+    found = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return sorted(each.name.partition("_")[0] for each in found)
+
+
+def _read_revisions(conn: Connection) -> tuple[str | None, str]:
+    revisions = list_revisions()
+    current: str | None = None
+    if inspect(conn).has_table("alembic_version"):
+        current = conn.scalar(text("SELECT version_num FROM alembic_version"))
+    if current is not None and current not in revisions:
+        raise SetupError(
+            f"the database is at revision {current}, which this release does not know: "
+            "start the newer release of Letterbox that made it"
+        )
+    return current, revisions[-1]
+
+
+def _upgrade(conn: Connection) -> str | None:
+    from alembic import command  # noqa: PLC0415 see above
+    from alembic.config import Config  # noqa: PLC0415
+
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SET LOCAL lock_timeout = '60s'"))
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+    current, head = _read_revisions(conn)
+    if current == head:
+        return None
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
+    return head
+
+
+def _back_up(path: Path, revision: str) -> Path:
+    """A whole copy beside the file, whatever others write to it meanwhile.
+
+    It has its name once it is whole: a start that was cut off leaves none that looks like one.
+    """
+    copy = path.with_name(f"{path.name}.before-migration-from-{revision}")
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    make_private(unfinished)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
+        source.backup(target)
+    unfinished.replace(copy)
+    sync_folder(os, copy.parent)
+    return copy

@@ -1,0 +1,98 @@
+"""Tells waiting loops, here and in other processes, that there is something new."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import Any
+
+import structlog
+
+from app.domain.errors import Unavailable
+from app.storage.db.database import Database, PostgresDatabase
+
+CHANNEL = "letterbox"
+# Many changes within this time are one notification.
+COALESCE_SECONDS = 0.02
+RECONNECT_SECONDS = 1.0
+CHECK_SECONDS = 10.0
+
+log = structlog.get_logger("letterbox.wakeups")
+
+
+class Wakeups:
+    """Named bells. A bell is only a hint: every loop also looks by itself, slowly.
+
+    Between processes they travel over PostgreSQL's NOTIFY, on a connection of their own: inside the
+    intake's transaction a listener that hangs could fill the server's queue and fail the commits.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database if isinstance(database, PostgresDatabase) else None
+        self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._outgoing: set[str] = set()
+        self._something = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._database is not None:
+            self._task = asyncio.create_task(self._carry(self._database))
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def ring(self, name: str) -> None:
+        """Wake whoever waits for `name`, in every process."""
+        self._bells[name].set()
+        if self._database is not None:
+            self._outgoing.add(name)
+            self._something.set()
+
+    async def wait(self, name: str, seconds: float) -> None:
+        """Return when `name` has rung since the last wait, or after `seconds`."""
+        bell = self._bells[name]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await bell.wait()
+        bell.clear()
+
+    async def _carry(self, database: PostgresDatabase) -> None:
+        while True:
+            try:
+                await self._carry_over(database, await database.connector.connect())
+            except Exception as error:  # noqa: BLE001 bells are hints: look again in a while
+                log.debug("bells_silent", error=str(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _carry_over(self, database: PostgresDatabase, connection: Any) -> None:
+        try:
+            await connection.add_listener(CHANNEL, self._hear)
+            while not database.connector.is_behind(connection):
+                try:
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await self._something.wait()
+                except TimeoutError:
+                    # Who only listens would not notice that the server is gone.
+                    await connection.execute("SELECT")
+                self._something.clear()
+                await asyncio.sleep(COALESCE_SECONDS)
+                names, self._outgoing = sorted(self._outgoing), set()
+                for name in names:
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
+        finally:
+            connection.terminate()
+
+    def _hear(self, connection: Any, pid: int, _channel: str, name: str) -> None:
+        # Our own have rung here at once: to hear them again would have loops look for nothing.
+        if pid != connection.get_server_pid():
+            self._bells[name].set()
+
+
+async def ring_once(database: Database, name: str) -> None:
+    """For a command that ends at once: wake the service's processes."""
+    if isinstance(database, PostgresDatabase):
+        with contextlib.suppress(Unavailable, OSError):
+            connection = await database.connector.connect()
+            await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
+            await connection.close()

@@ -1,0 +1,302 @@
+"""What the handle flow writes: conversations, the indexes for people, counts, the queue's end."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.domain.inbound.messages import (
+    make_identity_key,
+    make_number_key,
+    make_pair_key,
+    make_provider_key,
+    sort_problems,
+)
+from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
+from app.storage.inbound.search import BLOCK_ROWS
+from app.storage.inbound.text_search import add_bodies
+from app.storage.tables.conversations import conversations
+from app.storage.tables.inbound import message_blocks, message_index, messages
+from app.storage.tables.operations import daily_counts
+
+
+@dataclass(frozen=True, slots=True)
+class Unhandled:
+    """A stored message that waits in the queue; `pair_key` stands for its conversation."""
+
+    id: int
+    provider_id: str | None
+    source: str
+    dest: str
+    body: str
+    received_at: datetime
+    arrived_at: datetime
+    via: str
+    merge_fields: dict[str, str]
+    problems: str
+    unread: bool
+    pair_key: bytes
+    identity_key: bytes
+
+    @property
+    def name(self) -> str:
+        return self.merge_fields.get("name", "")
+
+    @property
+    def day(self) -> str:
+        return self.arrived_at.astimezone(UTC).date().isoformat()
+
+
+def claim_unhandled(
+    conn: Connection, *, limit: int, only: Sequence[int] | None = None
+) -> list[Unhandled]:
+    """The oldest queued messages that no other worker holds, locked until the commit.
+
+    `only` are the ids that may be claimed; None means all.
+    """
+    if only is None:
+        found = conn.execute(_select_unhandled(), {"most": limit})
+    else:
+        among = _select_unhandled().where(messages.c.id.in_(only))
+        found = conn.execute(among, {"most": limit})
+    return [_make_unhandled(row) for row in found]
+
+
+def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
+    """The bodies of the oldest queued messages, by id, even if another worker holds them."""
+    waiting = select(messages.c.id, messages.c.body).where(messages.c.handled_at.is_(None))
+    found = conn.execute(waiting.order_by(messages.c.id).limit(limit))
+    return {row.id: row.body for row in found}
+
+
+def _make_unhandled(row: Row[Any]) -> Unhandled:
+    fields = dict(row._mapping)
+    return Unhandled(
+        unread=fields.pop("read_at") is None,
+        pair_key=make_pair_key(row.dest, row.source),
+        identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
+        **fields,
+    )
+
+
+# Most batches are one message, of which somebody waits for the answer: to write a statement anew
+# takes longer than to run it.
+
+
+@cache
+def _select_unhandled() -> Any:
+    return (
+        select(
+            messages.c.id,
+            messages.c.provider_id,
+            messages.c.source,
+            messages.c.dest,
+            messages.c.body,
+            messages.c.received_at,
+            messages.c.arrived_at,
+            messages.c.via,
+            messages.c.merge_fields,
+            messages.c.problems,
+            messages.c.read_at,
+        )
+        .where(messages.c.handled_at.is_(None))
+        .order_by(messages.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
+    """Bring the pairs' rows up to date and lock them, in one order for all; ids by pair key.
+
+    The last message is the newest by (arrived_at, id), not the last that was handled. A pair that
+    only we wrote to has none yet.
+    """
+    newest: dict[bytes, Unhandled] = {}
+    names: dict[bytes, str] = {}
+    unread: Counter[bytes] = Counter()
+    for message in sorted(batch, key=lambda each: (each.arrived_at, each.id)):
+        newest[message.pair_key] = message
+        names[message.pair_key] = message.name or names.get(message.pair_key, "")
+        unread[message.pair_key] += message.unread
+    rows = [
+        {
+            "pair_key": key,
+            "dest_key": make_number_key(message.dest),
+            "source_key": make_number_key(message.source),
+            "dest": message.dest,
+            "source": message.source,
+            "name": names[key],
+            "last_message_id": message.id,
+            "last_arrived_at": message.arrived_at,
+            "unread": unread[key],
+            "updated_at": message.arrived_at,
+        }
+        for key, message in sorted(newest.items())
+    ]
+    written = conn.execute(_upsert_conversations(conn.dialect.name), rows)
+    return {row.pair_key: row.id for row in written}
+
+
+@cache
+def _upsert_conversations(dialect: str) -> Any:
+    words = postgresql if dialect == "postgresql" else sqlite
+    statement = words.insert(conversations)
+    old, new = conversations.c, statement.excluded
+    is_newer = or_(
+        old.last_arrived_at.is_(None),
+        new.last_arrived_at > old.last_arrived_at,
+        and_(new.last_arrived_at == old.last_arrived_at, new.last_message_id > old.last_message_id),
+    )
+    return statement.on_conflict_do_update(
+        index_elements=["pair_key"],
+        set_={
+            "name": case(
+                (and_(is_newer, new.name != ""), new.name),
+                (old.name == "", new.name),
+                else_=old.name,
+            ),
+            "last_message_id": case((is_newer, new.last_message_id), else_=old.last_message_id),
+            "last_arrived_at": case((is_newer, new.last_arrived_at), else_=old.last_arrived_at),
+            "updated_at": case(
+                (new.updated_at > old.updated_at, new.updated_at), else_=old.updated_at
+            ),
+            "unread": old.unread + new.unread,
+        },
+    ).returning(old.id, old.pair_key)
+
+
+def flag_reused_ids(
+    conn: Connection, batch: Sequence[Unhandled], *, some_known: bool
+) -> list[Unhandled]:
+    """The batch, with `id-reused` on each message whose id an earlier one of its pair had.
+
+    `some_known` is whether any had: nearly always each is the first. The pairs' rows must be
+    locked, so that two workers cannot both be the first.
+    """
+    known = _find_known_ids(conn, batch) if some_known else set()
+    flagged = []
+    for message in batch:
+        if message.provider_id and message.identity_key in known:
+            problems = " ".join(sort_problems([*message.problems.split(), "id-reused"]))
+            conn.execute(
+                update(messages).where(messages.c.id == message.id).values(problems=problems)
+            )
+            flagged.append(replace(message, problems=problems))
+        else:
+            flagged.append(message)
+        if message.provider_id:
+            known.add(message.identity_key)
+    return flagged
+
+
+def _find_known_ids(conn: Connection, batch: Sequence[Unhandled]) -> set[bytes]:
+    asked = {message.identity_key for message in batch if message.provider_id}
+    query = select(message_index.c.identity_key).where(message_index.c.identity_key.in_(asked))
+    return set(conn.execute(query).scalars())
+
+
+def index_messages(
+    writes: Writes, batch: Sequence[Unhandled], conversation_ids: Mapping[bytes, int]
+) -> None:
+    """Make the messages findable by sender, number, conversation, state, time and words."""
+    rows = [
+        {
+            "message_id": message.id,
+            "conversation_id": conversation_ids[message.pair_key],
+            "source_key": make_number_key(message.source),
+            "dest_key": make_number_key(message.dest),
+            "identity_key": message.identity_key if message.provider_id else b"",
+            "via": message.via,
+            "unread": message.unread,
+            "has_problems": bool(message.problems),
+            "provider_key": make_provider_key(message.provider_id),
+        }
+        for message in batch
+    ]
+    writes.add(_insert_index(), rows)
+    widen_blocks(writes, batch)
+    add_bodies(writes, [(message.id, message.body) for message in batch])
+
+
+@cache
+def _insert_index() -> BulkWrite:
+    return make_bulk_insert(message_index, [each.name for each in message_index.c])
+
+
+def count_messages(writes: Writes, batch: Sequence[Unhandled]) -> None:
+    """Add to the counts by day and number."""
+    received: Counter[tuple[str, str]] = Counter()
+    with_problems: Counter[tuple[str, str]] = Counter()
+    for message in batch:
+        received[message.day, message.dest] += 1
+        with_problems[message.day, message.dest] += bool(message.problems)
+    rows = [
+        {
+            "day": day,
+            "dest_key": make_number_key(dest),
+            "dest": dest,
+            "received": received[day, dest],
+            "with_problems": with_problems[day, dest],
+        }
+        for day, dest in received
+    ]
+    writes.add(_add_counts(), sorted(rows, key=lambda row: (row["day"], row["dest_key"])))
+
+
+@cache
+def _add_counts() -> BulkWrite:
+    def add_up(statement: Any) -> Any:
+        new, old = statement.excluded, daily_counts.c
+        return statement.on_conflict_do_update(
+            index_elements=["day", "dest_key"],
+            set_={
+                "received": old.received + new.received,
+                "with_problems": old.with_problems + new.with_problems,
+            },
+        )
+
+    return make_bulk_insert(daily_counts, [each.name for each in daily_counts.c], add_up)
+
+
+def widen_blocks(writes: Writes, batch: Iterable[Unhandled]) -> None:
+    """Let the blocks' spans hold when these messages were received."""
+    spans: dict[int, list[datetime]] = {}
+    for message in batch:
+        spans.setdefault(message.id // BLOCK_ROWS, []).append(message.received_at)
+    rows = [
+        {"block": block, "first_received_at": min(times), "last_received_at": max(times)}
+        for block, times in sorted(spans.items())
+    ]
+    writes.add(_widen_blocks(), rows)
+
+
+@cache
+def _widen_blocks() -> BulkWrite:
+    def widen(statement: Any) -> Any:
+        new, old = statement.excluded, message_blocks.c
+        first, last = new.first_received_at, new.last_received_at
+        is_earlier, is_later = first < old.first_received_at, last > old.last_received_at
+        return statement.on_conflict_do_update(
+            index_elements=["block"],
+            set_={
+                "first_received_at": case((is_earlier, first), else_=old.first_received_at),
+                "last_received_at": case((is_later, last), else_=old.last_received_at),
+            },
+        )
+
+    return make_bulk_insert(message_blocks, [each.name for each in message_blocks.c], widen)

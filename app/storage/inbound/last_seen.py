@@ -1,0 +1,152 @@
+"""When each of our numbers was last texted, how long it was silent, and how late texts come."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, case, exists, func, or_, select
+
+from app.domain.inbound.messages import make_number_key
+from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
+from app.storage.operations.figures import FIGURE_COLUMNS, FIGURE_KEY, make_figure_rows
+from app.storage.tables.access import numbers
+from app.storage.tables.inbound import arrivals, messages
+from app.storage.tables.operations import daily_counts, daily_figures
+
+LONGEST_GAP = "longest-gap-seconds"
+# The alarm never rings before six hours, so a third of that is the least gap worth keeping, and no
+# number's row is written more often than it needs to be.
+LEAST_GAP = timedelta(hours=2)
+STEP = timedelta(minutes=1)
+_DOUBTFUL = {"time", "time-ambiguous"}
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A number with its last text, its longest gap of late (at least LEAST_GAP), its texts."""
+
+    number: str
+    last_arrived_at: datetime
+    longest_gap: timedelta
+    received: int
+
+
+def note_arrivals(
+    writes: Writes,
+    texts: Iterable[tuple[str, datetime]],
+    known: Mapping[str, datetime | None],
+) -> None:
+    """Keep each number's last arrival, and the gaps that ended; given as (number, arrived_at).
+
+    `known` is each number's last arrival before.
+    """
+    by_number: dict[str, list[datetime]] = {}
+    for number, arrived_at in texts:
+        by_number.setdefault(number, []).append(arrived_at)
+    moved = []
+    gaps: dict[tuple[str, str], timedelta] = {}
+    for number, times in by_number.items():
+        last = known[number]
+        newest = max(times)
+        key = make_number_key(number)
+        if last is None or newest >= last + STEP:
+            moved.append({"dest_key": key, "dest": number, "last_arrived_at": newest})
+        for day, gap in _find_gaps(times if last is None else [last, *times]):
+            gaps[number, day] = max(gap, gaps.get((number, day), gap))
+    writes.add(_move_arrivals(), sorted(moved, key=lambda row: row["dest_key"]))
+    widened = {
+        (day, number, LONGEST_GAP): int(gap.total_seconds()) for (number, day), gap in gaps.items()
+    }
+    writes.add(_widen_gaps(), make_figure_rows(widened))
+
+
+def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
+    """Every number of ours that was ever texted; gaps and texts are counted from that day on.
+
+    Where none is configured, every number counts as ours.
+    """
+    day = since.astimezone(UTC).date().isoformat()
+    gap = (
+        select(func.max(daily_figures.c.value))
+        .where(
+            daily_figures.c.number_key == arrivals.c.dest_key,
+            daily_figures.c.figure == LONGEST_GAP,
+            daily_figures.c.day >= day,
+        )
+        .scalar_subquery()
+    )
+    received = (
+        select(func.sum(daily_counts.c.received))
+        .where(daily_counts.c.dest_key == arrivals.c.dest_key, daily_counts.c.day >= day)
+        .scalar_subquery()
+    )
+    query = select(arrivals.c.dest, arrivals.c.last_arrived_at, gap, received)
+    ours = select(numbers.c.number)
+    rows = conn.execute(query.where(or_(arrivals.c.dest.in_(ours), ~exists(ours))))
+    return [
+        Silence(number, last, max(LEAST_GAP, timedelta(seconds=int(longest or 0))), int(texts or 0))
+        for number, last, longest, texts in rows
+    ]
+
+
+def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
+    """How long after its receivedts each of the newest forwards arrived, where that can be read."""
+    query = (
+        select(messages.c.received_at, messages.c.arrived_at, messages.c.via, messages.c.problems)
+        .order_by(messages.c.id.desc())
+        .limit(limit * 5)
+    )
+    lags = [
+        row.arrived_at - row.received_at
+        for row in conn.execute(query)
+        if row.via != "report" and not _DOUBTFUL & {*row.problems.split()}
+    ]
+    return lags[:limit]
+
+
+def has_arrivals(conn: Connection) -> bool:
+    """Whether any text has ever been handled."""
+    return conn.execute(select(arrivals.c.dest_key).limit(1)).first() is not None
+
+
+def find_last_arrival(conn: Connection, number: str) -> datetime | None:
+    """When a number was last texted, within STEP; None where it never was."""
+    query = select(arrivals.c.last_arrived_at)
+    found: datetime | None = conn.execute(
+        query.where(arrivals.c.dest_key == make_number_key(number))
+    ).scalar()
+    return found
+
+
+def _find_gaps(times: Iterable[datetime]) -> Iterable[tuple[str, timedelta]]:
+    """The gaps worth keeping, each with the day on which it ended."""
+    ordered = sorted(times)
+    for before, after in itertools.pairwise(ordered):
+        if after - before > LEAST_GAP:
+            yield after.astimezone(UTC).date().isoformat(), after - before
+
+
+@cache
+def _move_arrivals() -> BulkWrite:
+    def keep_newest(statement: Any) -> Any:
+        new, old = statement.excluded.last_arrived_at, arrivals.c.last_arrived_at
+        return statement.on_conflict_do_update(
+            index_elements=["dest_key"],
+            set_={"last_arrived_at": case((new > old, new), else_=old)},
+        )
+
+    return make_bulk_insert(arrivals, ("dest_key", "dest", "last_arrived_at"), keep_newest)
+
+
+@cache
+def _widen_gaps() -> BulkWrite:
+    def keep_longest(statement: Any) -> Any:
+        new, old = statement.excluded.value, daily_figures.c.value
+        return statement.on_conflict_do_update(
+            index_elements=FIGURE_KEY, set_={"value": case((new > old, new), else_=old)}
+        )
+
+    return make_bulk_insert(daily_figures, FIGURE_COLUMNS, keep_longest, name="gaps")

@@ -1,0 +1,93 @@
+"""What the reconcile flow reads and stores: our side of the provider's report of arrivals."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, text
+
+from app.domain.inbound.messages import InboundMessage, make_identity_key, make_pair_key
+from app.domain.inbound.reconciling import ReportedText, StoredText
+from app.storage.db.upserts import make_insert
+from app.storage.inbound.inbound import MESSAGES_LOCK
+from app.storage.inbound.search import find_span
+from app.storage.tables.conversations import conversations
+from app.storage.tables.inbound import message_index, messages
+from app.storage.tables.operations import processes
+
+_COLUMNS = (messages.c.id, messages.c.provider_id, messages.c.body, messages.c.received_at)
+
+
+def find_by_id(
+    conn: Connection, rows: Sequence[ReportedText]
+) -> dict[tuple[str, str, str], list[StoredText]]:
+    """The handled messages with the numbers and ids of the rows, by dest, source and id."""
+    keys = {
+        make_identity_key(row.dest, row.source, row.provider_id): (*row.pair, row.provider_id)
+        for row in rows
+        if row.provider_id
+    }
+    query = (
+        select(message_index.c.identity_key, *_COLUMNS)
+        .join(messages, messages.c.id == message_index.c.message_id)
+        .where(message_index.c.identity_key.in_(list(keys)), messages.c.duplicate_of.is_(None))
+        .order_by(messages.c.id)
+    )
+    found: dict[tuple[str, str, str], list[StoredText]] = {}
+    for key, *columns in conn.execute(query):
+        found.setdefault(keys[key], []).append(StoredText(*columns))
+    return found
+
+
+def find_near(
+    conn: Connection, pair: tuple[str, str], since: datetime, until: datetime
+) -> list[StoredText]:
+    """The handled messages of a pair (dest, source) that were received in [since, until)."""
+    conversation = select(conversations.c.id).where(
+        conversations.c.pair_key == make_pair_key(*pair)
+    )
+    first_id, end_id = find_span(conn, since, until)
+    query = (
+        select(*_COLUMNS)
+        .join(message_index, messages.c.id == message_index.c.message_id)
+        .where(
+            message_index.c.conversation_id == conversation.scalar_subquery(),
+            message_index.c.message_id >= first_id,
+            message_index.c.message_id < end_id,
+            messages.c.received_at >= since,
+            messages.c.received_at < until,
+            messages.c.duplicate_of.is_(None),
+        )
+    )
+    return [StoredText(*row) for row in conn.execute(query)]
+
+
+def find_hindrance(conn: Connection, until: datetime, *, alive_since: datetime) -> str | None:
+    """Why messages up to `until` may be on their way to us still; None where none can be."""
+    unhandled = select(messages.c.id).where(
+        messages.c.handled_at.is_(None), messages.c.arrived_at <= until
+    )
+    if conn.execute(unhandled.limit(1)).first():
+        return "messages of that time wait to be handled"
+    depth = select(func.sum(processes.c.spool_depth)).where(processes.c.seen_at >= alive_since)
+    if conn.execute(depth).scalar():
+        return "messages wait in a spool"
+    return None
+
+
+def store_reported(
+    conn: Connection, found: Iterable[InboundMessage], now: datetime
+) -> list[InboundMessage]:
+    """Store texts that only the report had; returns those that were new.
+
+    In the transaction that orders the ids, like all who insert messages.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({MESSAGES_LOCK})"))
+    new = []
+    for message in found:
+        values = asdict(message) | {"problems": " ".join(message.problems), "stored_at": now}
+        insert = make_insert(conn, messages).values(**values).on_conflict_do_nothing()
+        if conn.execute(insert.returning(messages.c.id)).scalar() is not None:
+            new.append(message)
+    return new

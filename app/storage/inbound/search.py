@@ -1,0 +1,353 @@
+"""Finds messages: pages that do bounded work, newest first, and the feed that misses none."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from app.domain.errors import NotFound
+from app.domain.inbound.messages import make_number_key, make_pair_key, make_provider_key
+from app.domain.inbound.queries import MessageFilter
+from app.storage.inbound.refills import find_position
+from app.storage.inbound.text_search import has_index_for, select_candidates
+from app.storage.tables.conversations import conversations
+from app.storage.tables.inbound import message_blocks, message_index, messages
+
+# A request looks at no more messages than this, then says where the next one goes on.
+WALK_ROWS = 5_000
+# A common word is found among the newest few; only a rarer one is worth the search index.
+RECENT_ROWS = 1_000
+INDEX_PATIENCE_MILLISECONDS = 40
+# What is still looked at when the index was asked in vain.
+UNAIDED_ROWS = 1_000
+# SQLite's first window: what the worst of words take well under the patience for.
+WINDOW_IDS = 1 << 15
+BLOCK_ROWS = 1024
+LAST_ID = 2**63 - 1
+
+QUERY_CANCELLED = "57014"
+
+# Which messages may match: given bounds (exclusive, inclusive below) and a count, newest first.
+Driver = Callable[[int, int, int], Select[tuple[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a message was or was not answered by itself; the rule may be gone."""
+
+    code: str
+    rule_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A stored message; `problems` are codes with a space between."""
+
+    id: int
+    provider_id: str | None
+    source: str
+    dest: str
+    body: str
+    received_at: datetime
+    received_raw: str | None
+    arrived_at: datetime
+    stored_at: datetime
+    via: str
+    merge_fields: dict[str, str]
+    extra: dict[str, str]
+    problems: str
+    raw: bytes
+    read_at: datetime | None
+    handled_at: datetime | None
+    outcome_code: str | None
+    rule_id: int | None
+    duplicate_of: int | None
+    conversation_id: int | None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return None if self.outcome_code is None else Outcome(self.outcome_code, self.rule_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` is the id to go on from: below it in a list (None at the end), above it in a feed."""
+
+    messages: list[Message]
+    next: int | None
+
+
+_COLUMNS = [
+    *(column for column in messages.c if column.name != "dedupe_key"),
+    message_index.c.conversation_id,
+]
+
+
+def get_messages(conn: Connection, ids: Sequence[int]) -> dict[int, Message]:
+    """By id; those that do not exist are missing."""
+    query = select(*_COLUMNS).outerjoin_from(
+        messages, message_index, message_index.c.message_id == messages.c.id
+    )
+    rows = conn.execute(query.where(messages.c.id.in_(ids)))
+    return {row.id: Message(*row) for row in rows}
+
+
+def get_message(conn: Connection, message_id: int) -> Message:
+    """Raises NotFound."""
+    found = get_messages(conn, [message_id])
+    if not found:
+        raise NotFound("no such message")
+    return found[message_id]
+
+
+def list_messages(
+    conn: Connection, wanted: MessageFilter, *, before: int | None, limit: int
+) -> Page:
+    """Newest stored first. The page may be short or empty while `next` is not None."""
+    found = _Found(limit + 1)
+    end = _find_handled_end(conn)
+    top = LAST_ID if before is None else before
+    low, high = find_span(conn, wanted.since, wanted.until)
+    low = min(low, end)
+    # What the handle flow has not indexed yet is looked at one by one; it is a handful.
+    reached = found.walk(conn, _all_messages, wanted, top, end, WALK_ROWS)
+    if reached <= end and not found.full:
+        reached = _walk_indexed(conn, found, wanted, min(top, end, high), low)
+    ids = found.ids[:limit]
+    rest = ids[-1] if found.full else (None if reached <= low else reached)
+    stored = get_messages(conn, ids)
+    return Page([stored[each] for each in ids], rest)
+
+
+def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit: int) -> Page:
+    """Oldest stored first, and `next` is never None: whoever follows it sees each row once.
+
+    Ids are committed in their order, so nothing can appear below one that has been seen.
+    """
+    # The end first: a message that is handled between the two reads is still looked at.
+    end = _find_handled_end(conn)
+    low, _ = find_span(conn, wanted.since, wanted.until)
+    start, looked_at = max(after, min(low, end) - 1), 0
+    ids: list[int] = []
+    while len(ids) < limit and looked_at < WALK_ROWS:
+        query = (
+            select(messages.c.id, *_needed(wanted))
+            .where(messages.c.id > start)
+            .order_by(messages.c.id)
+            .limit(min(limit * 2, WALK_ROWS - looked_at))
+        )
+        rows = conn.execute(query).all()
+        if not rows:
+            break
+        for row in rows:
+            start = row.id
+            if wanted.matches(row):
+                ids.append(row.id)
+                if len(ids) == limit:
+                    break
+        looked_at += len(rows)
+    stored = get_messages(conn, ids)
+    return Page([stored[each] for each in ids], start)
+
+
+class _Found:
+    """The ids that matched so far, newest first, as many as are wanted."""
+
+    def __init__(self, wanted_count: int) -> None:
+        self.ids: list[int] = []
+        self._count = wanted_count
+
+    @property
+    def full(self) -> bool:
+        return len(self.ids) >= self._count
+
+    def walk(
+        self,
+        conn: Connection,
+        driver: Driver,
+        wanted: MessageFilter,
+        top: int,
+        bottom: int,
+        budget: int,
+    ) -> int:
+        """Look at up to `budget` of the driver's messages in [bottom, top), in widening windows.
+
+        Returns the id down to which all has been looked at: `bottom` at the end.
+        """
+        window = self._count
+        while top > bottom and budget > 0 and not self.full:
+            count = min(window, budget)
+            rows = _fetch(conn, driver(top, bottom, count), wanted)
+            for row in rows:
+                top = row.id
+                if wanted.matches(row):
+                    self.ids.append(row.id)
+                    if self.full:
+                        return top
+            if len(rows) < count:
+                return bottom
+            budget -= len(rows)
+            window *= 2
+        return max(top, bottom)
+
+
+def _walk_indexed(
+    conn: Connection, found: _Found, wanted: MessageFilter, top: int, low: int
+) -> int:
+    driver = _choose_driver(conn, wanted)
+    if not has_index_for(wanted.words) or wanted.source is not None:
+        return found.walk(conn, driver, wanted, top, low, WALK_ROWS)
+    reached = found.walk(conn, driver, wanted, top, low, RECENT_ROWS)
+    if found.full or reached <= low:
+        return reached
+    candidates = _make_text_driver(conn, wanted.words)
+    if conn.dialect.name == "sqlite":
+        return _walk_by_windows(conn, found, candidates, wanted, reached, low)
+    kept = len(found.ids)
+    try:
+        with _limited_time(conn):
+            return found.walk(conn, candidates, wanted, reached, low, RECENT_ROWS)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
+            raise
+    # So many messages have its parts that the index is no short cut: go on one by one.
+    del found.ids[kept:]
+    return found.walk(conn, driver, wanted, reached, low, UNAIDED_ROWS)
+
+
+def _walk_by_windows(
+    conn: Connection, found: _Found, candidates: Driver, wanted: MessageFilter, top: int, low: int
+) -> int:
+    """SQLite has no time limit: it is asked about so many ids at a time until the time is up.
+
+    Twice as many as before where that took little of the time.
+    """
+    patience, window = INDEX_PATIENCE_MILLISECONDS / 1000, WINDOW_IDS
+    began = asked_at = monotonic()
+    while top > low and not found.full and asked_at - began < patience:
+        bottom = max(low, top - window)
+        top = found.walk(conn, candidates, wanted, top, bottom, RECENT_ROWS)
+        if top > bottom:
+            break
+        asked_at, before = monotonic(), asked_at
+        if asked_at - before < patience / 8:
+            window *= 2
+    return top
+
+
+@contextlib.contextmanager
+def _limited_time(conn: Connection) -> Iterator[None]:
+    """Only for reading: all that was set is undone, whether the time sufficed or not."""
+    conn.exec_driver_sql("SAVEPOINT limited")
+    # A plan made for any word would not use the index for a rare one.
+    conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
+    try:
+        yield
+    finally:
+        while not _end_limit(conn):
+            pass
+
+
+def _end_limit(conn: Connection) -> bool:
+    """False where the server was so busy that the limit met its own end."""
+    try:
+        conn.exec_driver_sql("ROLLBACK TO SAVEPOINT limited")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
+            raise
+        return False
+    return True
+
+
+def _fetch(
+    conn: Connection, candidates: Select[tuple[int]], wanted: MessageFilter
+) -> Sequence[Row[Any]]:
+    ids = candidates.subquery()
+    query = (
+        select(messages.c.id, *_needed(wanted))
+        .join(ids, ids.c.message_id == messages.c.id)
+        .order_by(messages.c.id.desc())
+    )
+    return conn.execute(query).all()
+
+
+def _needed(wanted: MessageFilter) -> Iterator[Any]:
+    return (
+        messages.c.outcome.label(name) if name == "outcome_code" else messages.c[name]
+        for name in wanted.columns
+    )
+
+
+def _choose_driver(conn: Connection, wanted: MessageFilter) -> Driver:
+    """The index that narrows most; what it does not carry is looked at row by row."""
+    index = message_index.c
+    if wanted.provider_id is not None and find_position(conn, "provider-ids") is None:
+        return _make_index_driver(index.provider_key == make_provider_key(wanted.provider_id))
+    if wanted.source is not None and wanted.dest is not None:
+        pair = conversations.c.pair_key == make_pair_key(wanted.dest, wanted.source)
+        conversation = conn.execute(select(conversations.c.id).where(pair)).scalar()
+        return _make_index_driver(index.conversation_id == conversation)
+    if wanted.source is not None:
+        return _make_index_driver(index.source_key == make_number_key(wanted.source))
+    if wanted.problem is not None or wanted.has_problems:
+        return _make_index_driver(index.has_problems.is_(True))
+    if wanted.unread:
+        return _make_index_driver(index.unread.is_(True))
+    if wanted.via is not None and wanted.via != "forward":
+        return _make_index_driver(index.via == wanted.via)
+    if wanted.dest is not None:
+        return _make_index_driver(index.dest_key == make_number_key(wanted.dest))
+    return _all_messages
+
+
+def _make_index_driver(condition: Any) -> Driver:
+    def drive(top: int, bottom: int, count: int) -> Select[tuple[int]]:
+        column = message_index.c.message_id
+        query = select(column).where(condition, column < top, column >= bottom)
+        return query.order_by(column.desc()).limit(count)
+
+    return drive
+
+
+def _all_messages(top: int, bottom: int, count: int) -> Select[tuple[int]]:
+    column = messages.c.id
+    query = select(column.label("message_id")).where(column < top, column >= bottom)
+    return query.order_by(column.desc()).limit(count)
+
+
+def _make_text_driver(conn: Connection, words: tuple[str, ...]) -> Driver:
+    def drive(top: int, bottom: int, count: int) -> Select[tuple[int]]:
+        return select_candidates(conn.dialect.name, words, top=top, bottom=bottom, count=count)
+
+    return drive
+
+
+def _find_handled_end(conn: Connection) -> int:
+    """Every message below this id is in the index; none can appear there any more."""
+    unhandled = select(func.min(messages.c.id)).where(messages.c.handled_at.is_(None))
+    first: int | None = conn.execute(unhandled).scalar()
+    if first is not None:
+        return first
+    last: int | None = conn.execute(select(func.max(messages.c.id))).scalar()
+    return (last or 0) + 1
+
+
+def find_span(conn: Connection, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """Bounds of the ids, among the indexed ones, of what may have been received in that time."""
+    if since is None and until is None:
+        return 0, LAST_ID
+    query = select(func.min(message_blocks.c.block), func.max(message_blocks.c.block))
+    if since is not None:
+        query = query.where(message_blocks.c.last_received_at >= since)
+    if until is not None:
+        query = query.where(message_blocks.c.first_received_at < until)
+    first, last = conn.execute(query).one()
+    if first is None:
+        return LAST_ID, 0
+    return first * BLOCK_ROWS, (last + 1) * BLOCK_ROWS

@@ -1,0 +1,1 @@
+"""Events, alerts, counts, processes and housekeeping."""

@@ -1,0 +1,102 @@
+"""The feed behind GET /events: one row for each change, with ids in commit order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Text,
+    TextClause,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+
+from app.storage.db.columns import UtcTime
+from app.storage.tables.operations import events
+
+EVENTS_LOCK = 0x4C455454_45564E54
+KEPT = timedelta(days=7)
+
+# What kind of thing changed (message, outbound, status, alert), and its id.
+Change = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`subject_id` is the id of what `kind` speaks of."""
+
+    id: int
+    kind: str
+    subject_id: int
+
+
+def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> None:
+    """The transaction's last step: from here to its end it holds the lock that orders the ids."""
+    if not changes:
+        return
+    kinds, ids = zip(*changes, strict=True)
+    if conn.dialect.name == "postgresql":
+        conn.execute(_lock_and_insert(), {"kinds": kinds, "ids": ids, "now": now})
+        return
+    rows = [{"kind": kind, "subject_id": each, "created_at": now} for kind, each in changes]
+    conn.execute(insert(events), rows)
+
+
+def add_event(conn: Connection, kind: str, subject_id: int, now: datetime) -> None:
+    add_events(conn, [(kind, subject_id)], now)
+
+
+@cache
+def _lock_and_insert() -> TextClause:
+    return text(
+        "WITH l AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock))"
+        " INSERT INTO events (kind, subject_id, created_at)"
+        " SELECT given.kind, given.id, :now FROM l, unnest(:kinds, :ids) AS given (kind, id)"
+    ).bindparams(
+        bindparam("lock", EVENTS_LOCK, type_=BigInteger),
+        bindparam("kinds", type_=ARRAY(Text)),
+        bindparam("ids", type_=ARRAY(BigInteger)),
+        bindparam("now", type_=UtcTime),
+    )
+
+
+def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
+    """In the order in which they were committed."""
+    query = (
+        select(events.c.id, events.c.kind, events.c.subject_id)
+        .where(events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [Event(*row) for row in conn.execute(query)]
+
+
+def read_event_bounds(conn: Connection) -> tuple[int, int]:
+    """The ids of the oldest and newest event that are kept; (0, 0) where there is none."""
+    # Two subqueries: SQLite walks the whole table for a minimum and a maximum at once.
+    oldest, newest = (select(end(events.c.id)).scalar_subquery() for end in (func.min, func.max))
+    bounds = conn.execute(select(oldest, newest)).one()
+    return bounds[0] or 0, bounds[1] or 0
+
+
+def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Delete up to `limit` events older than seven days, but never the newest of all.
+
+    The newest stays so that the ids never seem to begin again. Returns how many went.
+    """
+    old = (
+        select(events.c.id)
+        .where(events.c.created_at < now - KEPT)
+        .where(events.c.id < select(func.max(events.c.id)).scalar_subquery())
+        .order_by(events.c.created_at)
+        .limit(limit)
+    )
+    return conn.execute(delete(events).where(events.c.id.in_(old))).rowcount

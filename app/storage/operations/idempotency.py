@@ -1,0 +1,127 @@
+"""The answers that an Idempotency-Key gives again, kept for a day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, text, tuple_
+
+from app.domain.errors import CutOff, InFlight, ReusedKey
+from app.domain.inbound.messages import digest_texts
+from app.storage.db.upserts import make_insert
+from app.storage.tables.operations import idempotency_keys
+
+KEPT = timedelta(hours=24)
+# Longer than any request takes: by then a key without an answer is one of a process that died.
+CUT_OFF = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that is to be done once: `owner`'s `key`, and the digest of what it asks for."""
+
+    owner: str
+    key: str
+    digest: bytes = field(repr=False)
+
+
+def begin_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """The first answer, or None where this is the first request, which holds the key from here on.
+
+    Raises ReusedKey, and InFlight where another transaction holds the key at this moment.
+    """
+    if conn.dialect.name == "postgresql":
+        digest = digest_texts("idempotency", once.owner, once.key)
+        number = int.from_bytes(digest[:8], "big", signed=True)
+        lock = text("SELECT pg_try_advisory_xact_lock(:number)")
+        if not conn.execute(lock, {"number": number}).scalar_one():
+            raise InFlight("the first request with this Idempotency-Key is not done yet")
+    return find_answer(conn, once, now)
+
+
+def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """The first answer; None where there is none, or none any more.
+
+    Raises ReusedKey, InFlight while the first request is answered, and CutOff if it never was.
+    """
+    table = idempotency_keys.c
+    query = select(table.request_digest, table.answer, table.created_at).where(
+        table.owner == once.owner, table.key == once.key, table.created_at > now - KEPT
+    )
+    row = conn.execute(query).first()
+    if row is None:
+        return None
+    if row.request_digest != once.digest:
+        raise ReusedKey(
+            "this key came with another request before: make a new one for each request",
+            field="Idempotency-Key",
+        )
+    answer: Mapping[str, Any] | None = row.answer
+    if answer is None and row.created_at > now - CUT_OFF:
+        raise InFlight("the first request with this Idempotency-Key is not done yet")
+    if answer is None:
+        raise CutOff(
+            "the first request with this Idempotency-Key was cut off, so nobody knows whether the"
+            " provider has done it: look there, then use a new key"
+        )
+    return answer
+
+
+def claim_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+    """Hold the key for something that no transaction can hold: `keep_answer` or `release_once`
+    follows. The first answer where there is one; raises as `begin_once` and `find_answer` do.
+    """
+    known = begin_once(conn, once, now)
+    if known is None:
+        keep_answer(conn, once, None, now)
+    return known
+
+
+def release_once(conn: Connection, once: Once) -> None:
+    """Nothing was done: the key is as good as new."""
+    table = idempotency_keys.c
+    conn.execute(
+        delete(idempotency_keys).where(
+            table.owner == once.owner,
+            table.key == once.key,
+            table.request_digest == once.digest,
+        )
+    )
+
+
+def keep_answer(
+    conn: Connection, once: Once, answer: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Written with what was done, so that neither is ever there without the other.
+
+    None while it is being done.
+    """
+    statement = make_insert(conn, idempotency_keys).values(
+        owner=once.owner,
+        key=once.key,
+        request_digest=once.digest,
+        answer=None if answer is None else dict(answer),
+        created_at=now,
+    )
+    # What stands there is older than a day.
+    changed = ("request_digest", "answer", "created_at")
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["owner", "key"],
+            set_={name: statement.excluded[name] for name in changed},
+        )
+    )
+
+
+def forget_old_answers(conn: Connection, now: datetime, *, limit: int) -> int:
+    """Delete up to `limit` answers that are older than a day; returns how many went."""
+    table = idempotency_keys.c
+    old = (
+        select(table.owner, table.key)
+        .where(table.created_at <= now - KEPT)
+        .order_by(table.created_at)
+        .limit(limit)
+    )
+    gone = delete(idempotency_keys).where(tuple_(table.owner, table.key).in_(old))
+    return conn.execute(gone).rowcount

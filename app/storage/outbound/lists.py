@@ -1,0 +1,214 @@
+"""The lists of what goes out and went out, by filters that each have an index."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
+
+from app.domain.inbound.messages import digest_texts, make_number_key
+from app.domain.outbound.states import OutboundStatus
+from app.storage.outbound.outbox import OUTBOUND_LOCK
+from app.storage.outbound.texts import OutboundText, make_texts
+from app.storage.tables.outbound import outbound, status_changes
+
+# A request looks at no more texts than this, then says where the next one goes on.
+WALK_ROWS = 5_000
+
+# What must hold of a row of the outbox, or of an alias of it.
+Condition = Callable[[FromClause], ColumnElement[bool]]
+# Where a list goes on: when the last text that was shown was created, and its id.
+Place = tuple[datetime, int]
+
+
+# What texts pass through: few are in such a status at any time.
+_RARE = frozenset(
+    {
+        OutboundStatus.QUEUED,
+        OutboundStatus.HELD,
+        OutboundStatus.SENDING,
+        OutboundStatus.UNCERTAIN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundFilter:
+    """Every stated condition must hold; `since` is inclusive, `until` exclusive: of created_at.
+
+    `statuses` are alternatives; none stated means any. `updated_since` is of any change of status.
+    """
+
+    statuses: tuple[str, ...] = ()
+    to: str | None = None
+    source: str | None = None
+    reference: str | None = None
+    in_reply_to: int | None = None
+    rule_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    updated_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundPage:
+    """`next` is what the next page's `before` is; None at the end."""
+
+    texts: list[OutboundText]
+    next: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundFeedPage:
+    """`next` is what the next page's `after` is, never None."""
+
+    texts: list[OutboundText]
+    next: int
+
+
+def list_outbound(
+    conn: Connection, wanted: OutboundFilter, *, before: Place | None, limit: int
+) -> OutboundPage:
+    """Newest first. The page may be short or empty while `next` is not None: where several
+    conditions are stated, only the one that narrows most has an index.
+    """
+    indexed, others = _split_conditions(conn, wanted)
+    driver, rest = indexed[:1], indexed[1:] + others
+    place = (outbound.c.created_at, outbound.c.id)
+    candidates = (
+        select(outbound)
+        .where(*(condition(outbound) for condition in driver), *_list_bounds(wanted, before))
+        .order_by(*(column.desc() for column in place))
+    )
+    if not rest:
+        return _make_page(conn, conn.execute(candidates.limit(limit + 1)).all(), limit)
+    walked = candidates.limit(WALK_ROWS).subquery()
+    query = (
+        select(walked)
+        .where(*(condition(walked) for condition in rest))
+        .order_by(walked.c.created_at.desc(), walked.c.id.desc())
+    )
+    page = _make_page(conn, conn.execute(query.limit(limit + 1)).all(), limit)
+    if page.next is not None:
+        return page
+    cut = candidates.with_only_columns(*place).offset(WALK_ROWS - 1).limit(1)
+    last = conn.execute(cut).first()
+    return OutboundPage(page.texts, None if last is None else (last.created_at, last.id))
+
+
+def feed_outbound(
+    conn: Connection, wanted: OutboundFilter, *, after: int, limit: int
+) -> OutboundFeedPage:
+    """Oldest first: whoever follows `next` sees each text once, whatever commits meanwhile."""
+    end = _find_settled_end(conn)
+    table = outbound.c
+    span = select(outbound).where(table.id > after, table.id <= end).order_by(table.id)
+    walked = span.limit(WALK_ROWS).subquery()
+    indexed, others = _split_conditions(conn, wanted)
+    conditions = [condition(walked) for condition in indexed + others]
+    if wanted.since is not None:
+        conditions.append(walked.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(walked.c.created_at < wanted.until)
+    query = select(walked).where(*conditions).order_by(walked.c.id).limit(limit)
+    rows = conn.execute(query).all()
+    if len(rows) == limit:
+        return OutboundFeedPage(make_texts(conn, rows), rows[-1].id)
+    last = conn.execute(select(func.max(walked.c.id))).scalar()
+    return OutboundFeedPage(make_texts(conn, rows), last or after)
+
+
+def _find_settled_end(conn: Connection) -> int:
+    """The largest id of all: no transaction is under way that has taken a smaller one."""
+    largest = select(func.max(outbound.c.id))
+    if conn.dialect.name != "postgresql":
+        return conn.execute(largest).scalar() or 0
+    # Whoever queues texts holds the same lock from before it takes an id until it has committed.
+    lock = {"lock": OUTBOUND_LOCK}
+    conn.execute(text("SELECT pg_advisory_lock(:lock)"), lock)
+    try:
+        return conn.execute(largest).scalar() or 0
+    finally:
+        conn.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
+
+
+def _split_conditions(
+    conn: Connection, wanted: OutboundFilter
+) -> tuple[list[Condition], list[Condition]]:
+    """Those that an index of their own serves, what narrows most first; and the others."""
+    reference_key = None if wanted.reference is None else digest_texts(wanted.reference)
+    indexed = [
+        _equals("in_reply_to", wanted.in_reply_to),
+        _equals("reference_key", reference_key),
+        _equals("to_key", None if wanted.to is None else make_number_key(wanted.to)),
+        _equals("rule_id", wanted.rule_id),
+        _equals("source_key", None if wanted.source is None else make_number_key(wanted.source)),
+    ]
+    others: list[Condition | None] = []
+    status = _is_one_of(wanted.statuses)
+    if wanted.statuses and _RARE.issuperset(wanted.statuses):
+        indexed.insert(4, status)
+    elif len(wanted.statuses) == 1:
+        indexed.append(status)
+    else:
+        others.append(status)
+    if wanted.updated_since is not None:
+        ids = _find_updated(conn, wanted.updated_since)
+        if ids is None:
+            others.append(_was_updated(wanted.updated_since))
+        else:
+            indexed.insert(4, ids)
+    return [each for each in indexed if each], [each for each in others if each]
+
+
+def _equals(name: str, value: Any) -> Condition | None:
+    return None if value is None else lambda texts: texts.c[name] == value
+
+
+def _is_one_of(statuses: Sequence[str]) -> Condition | None:
+    if len(statuses) < 2:
+        return _equals("status", next(iter(statuses), None))
+    return lambda texts: texts.c.status.in_(statuses)
+
+
+def _find_updated(conn: Connection, since: datetime) -> Condition | None:
+    """Those whose status has changed since then, by their ids; None where they are too many."""
+    table = status_changes.c
+    query = select(table.outbound_id).where(table.changed_at >= since).distinct()
+    ids = conn.execute(query.limit(WALK_ROWS + 1)).scalars().all()
+    return None if len(ids) > WALK_ROWS else lambda texts: texts.c.id.in_(query)
+
+
+def _was_updated(since: datetime) -> Condition:
+    table = status_changes.c
+    return lambda texts: exists().where(table.outbound_id == texts.c.id, table.changed_at >= since)
+
+
+def _list_bounds(wanted: OutboundFilter, before: Place | None) -> list[ColumnElement[bool]]:
+    created_at = outbound.c.created_at
+    bounds = []
+    if wanted.since is not None:
+        bounds.append(created_at >= wanted.since)
+    if wanted.until is not None:
+        bounds.append(created_at < wanted.until)
+    if before is not None:
+        time, number = before
+        bounds += [created_at <= time, or_(created_at < time, outbound.c.id < number)]
+    return bounds
+
+
+def _make_page(conn: Connection, rows: Sequence[Row[Any]], limit: int) -> OutboundPage:
+    page = rows[:limit]
+    place = (page[-1].created_at, page[-1].id) if len(rows) > limit else None
+    return OutboundPage(make_texts(conn, page), place)

@@ -1,0 +1,128 @@
+"""What is known of pairs, of a sender and a number, before texts of theirs are answered."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+)
+
+from app.domain.rules.answering import History
+from app.domain.rules.opt_outs import OptOutState
+from app.storage.tables.access import revisions
+from app.storage.tables.conversations import conversations
+from app.storage.tables.inbound import arrivals, message_index, messages
+from app.storage.tables.outbound import outbound
+from app.storage.tables.rules import opt_outs
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Pair:
+    """`last_arrived_at` is the number's (see `arrivals`), `word` what the sender said last.
+
+    `was_reported`: the provider's report has brought a text of it. `history` is of a day.
+    """
+
+    source: str
+    dest: str
+    last_arrived_at: datetime | None
+    word: OptOutState | None
+    was_reported: bool
+    history: History = field(default_factory=History)
+
+
+@dataclass(frozen=True, slots=True)
+class PairContext:
+    """`pairs` by key. `revision` grows with every change of the rules and of our numbers.
+
+    `has_known_id`: some of the texts asked about has the id of an earlier one of its pair.
+    """
+
+    revision: int
+    has_known_id: bool
+    pairs: Mapping[bytes, Pair]
+
+
+def read_background(
+    conn: Connection,
+    conversation_ids: Collection[int],
+    now: datetime,
+    *,
+    identity_keys: Collection[bytes] = (),
+) -> PairContext:
+    """Their rows must be locked, so that no other worker adds a reply that is not counted.
+
+    `identity_keys` are those of the texts that are to be handled and have an id.
+    """
+    given = {
+        "ids": list(conversation_ids),
+        "identities": list(identity_keys),
+        "since": now - _DAY,
+    }
+    pairs: dict[bytes, Pair] = {}
+    for row in conn.execute(_select_background(), given):
+        if row.pair_key not in pairs:
+            pairs[row.pair_key] = _make_pair(row)
+        if row.replied_at is not None:
+            pairs[row.pair_key].history.note(row.rule_id, row.replied_at, row.answered_arrived_at)
+    return PairContext(int(row.revision), bool(row.has_known_id), pairs)
+
+
+def _make_pair(row: Row[Any]) -> Pair:
+    word = None
+    if row.is_out is not None:
+        word = OptOutState(row.is_out, row.reason, row.said_at, row.message_id or 0)
+    return Pair(row.source, row.dest, row.last_arrived_at, word, bool(row.was_reported))
+
+
+@cache  # to write it anew takes longer than to run it
+def _select_background() -> Select[Any]:
+    pair, word, reply = conversations.c, opt_outs.c, outbound.c
+    known_id = exists().where(
+        message_index.c.identity_key.in_(bindparam("identities", expanding=True))
+    )
+    # Written out, in the words of the partial indexes: no such index serves a parameter.
+    is_reported = message_index.c.via == literal_column("'report'")
+    is_automatic = reply.origin != literal_column("'person'")
+    replied = and_(
+        reply.conversation_id == pair.id, is_automatic, reply.created_at > bindparam("since")
+    )
+    return (
+        select(
+            # Each revision only grows, so their sum tells of a change of any.
+            select(func.sum(revisions.c.revision)).scalar_subquery().label("revision"),
+            known_id.label("has_known_id"),
+            pair.pair_key,
+            pair.source,
+            pair.dest,
+            exists()
+            .where(message_index.c.conversation_id == pair.id, is_reported)
+            .label("was_reported"),
+            arrivals.c.last_arrived_at,
+            word.is_out,
+            word.reason,
+            word.created_at.label("said_at"),
+            word.message_id,
+            reply.rule_id,
+            reply.created_at.label("replied_at"),
+            messages.c.arrived_at.label("answered_arrived_at"),
+        )
+        .outerjoin(opt_outs, word.number_key == pair.source_key)
+        .outerjoin(arrivals, arrivals.c.dest_key == pair.dest_key)
+        .outerjoin(outbound, replied)
+        .outerjoin(messages, messages.c.id == reply.in_reply_to)
+        .where(pair.id.in_(bindparam("ids", expanding=True)))
+    )

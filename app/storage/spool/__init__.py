@@ -1,0 +1,1 @@
+"""Where acknowledged messages wait on disk while the database is away."""

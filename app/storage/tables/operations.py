@@ -1,0 +1,110 @@
+"""The tables of events, alerts, counts by day, processes and leases."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
+
+# Rows of before a change of how they are kept: how far they have been brought up to date. A name
+# is gone once nothing is left to do.
+refills = Table(
+    "refills",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="this row and those before wait"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    make_id(),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("closed_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+add_partial_index("alerts_open_idx", alerts, ["kind", "subject"], "closed_at IS NULL", unique=True)
+
+# What GET /events streams, in commit order; rows older than seven days go.
+events = Table(
+    "events",
+    metadata,
+    make_id(),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", BigId, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("events_created_idx", "created_at"),
+    sqlite_autoincrement=True,
+)
+
+daily_counts = Table(
+    "daily_counts",
+    metadata,
+    Column("day", Text, primary_key=True, comment="YYYY-MM-DD of arrived_at in UTC"),
+    Column("dest_key", LargeBinary, primary_key=True),
+    Column("dest", Text, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("with_problems", BigInteger, nullable=False),
+)
+
+# Who is running, and what may lie in a spool that only they can reach.
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("spool_depth", Integer, nullable=False),
+    Column("runs_workers", Boolean, nullable=False),
+)
+
+# The answers that an Idempotency-Key gives again, each written with what it did.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Text, primary_key=True, comment="the API key's id, or what stands for it"),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("idempotency_keys_created_idx", "created_at"),
+)
+
+# What only one process does at a time, by whom, and since when it is known to have worked.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("first_at", UtcTime, nullable=False, comment="when somebody first held it"),
+    Column("succeeded_at", UtcTime, comment="when the last run that succeeded began"),
+)
+
+# What /stats adds up beside the counts of arrivals.
+daily_figures = Table(
+    "daily_figures",
+    metadata,
+    Column("day", Text, primary_key=True, comment="YYYY-MM-DD in UTC"),
+    Column("number_key", LargeBinary, primary_key=True),
+    Column("figure", Text, primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Numbers and their auth values, keys, sessions and the audit trail."""

@@ -1,0 +1,88 @@
+"""The page of the audit trail: who did what, when."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.ids import encode_subject
+from app.storage.access.audit import AuditEntry, list_audit
+from app.web.core.forms import Form
+from app.web.core.lists import PAGE_ROWS, answer_csv, cut_page, link_filtered, read_day, read_place
+from app.web.core.rendering import write_iso
+from app.web.core.site import Site, Visit
+
+PATH = "/audit"
+HEADINGS = ("done_at", "actor", "action", "subject", "detail", "address")
+
+
+def make_audit_routes(site: Site) -> list[Route]:
+    return [site.get(PATH, show_audit), site.get(f"{PATH}/csv", export_audit)]
+
+
+async def show_audit(visit: Visit) -> Response:
+    """The newest deeds first, as the filters have it."""
+    query = visit.query
+    filters = _read_filters(visit, query)
+    rows: Sequence[AuditEntry] = []
+    if not query.errors:
+        rows = await visit.database.read(
+            list_audit, **filters, before=read_place(query), limit=PAGE_ROWS + 1
+        )
+    shown, older = cut_page(visit, rows)
+    return visit.render(
+        "access/audit.html",
+        status=422 if query.errors else 200,
+        rows=shown,
+        older=older,
+        form=query,
+        describe_detail=_describe_detail,
+        csv=link_filtered(visit, f"{PATH}/csv"),
+        zone=visit.site.runtime.settings.provider_timezone,
+    )
+
+
+async def export_audit(visit: Visit) -> Response:
+    """The same as CSV, all of it."""
+    filters = _read_filters(visit, visit.query)
+
+    async def read(before: int | None, limit: int) -> Sequence[AuditEntry]:
+        return await visit.database.read(list_audit, **filters, before=before, limit=limit)
+
+    return await answer_csv(visit, "audit", HEADINGS, read, _write)
+
+
+def _read_filters(visit: Visit, query: Form) -> dict[str, Any]:
+    zone = visit.site.runtime.settings.zone
+    since = read_day(query, "since", zone)
+    until = read_day(query, "until", zone, is_end=True)
+    return {
+        "actor": query.text("actor") or None,
+        "action": query.text("action") or None,
+        "since": since,
+        "until": until,
+    }
+
+
+def _describe_detail(entry: AuditEntry) -> str:
+    """`name: shop; scopes: admin`, for people."""
+    return "; ".join(f"{name}: {_describe(value)}" for name, value in entry.detail.items())
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_describe, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_describe(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _write(entry: AuditEntry) -> Sequence[str]:
+    detail = json.dumps(dict(entry.detail), ensure_ascii=False) if entry.detail else ""
+    done_at, address = write_iso(entry.done_at), entry.address or ""
+    subject = encode_subject(entry.action, entry.subject)
+    return [done_at, entry.actor, entry.action, subject, detail, address]

@@ -1,0 +1,94 @@
+"""The pages of the API keys: made, shown once, revoked."""
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.access.credentials import SCOPES, Scope
+from app.domain.errors import InvalidInput
+from app.flows.access import configure
+from app.storage.access import keys
+from app.storage.access.keys import ApiKey
+from app.web.core.forms import Form
+from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.site import Site, Visit
+
+PATH = "/keys"
+MAX_NAME = 200
+SCOPE_LABELS: dict[Scope, str] = {
+    "messages:read": "Read texts, conversations, the outbox and statistics; mark as read",
+    "messages:send": "Send, cancel, resolve texts; change opt-outs; with messages:read, replay",
+    "rules:write": "Change rules; with messages:read, test them on texts",
+    "admin": "Everything, including numbers and keys",
+}
+
+
+def make_key_routes(site: Site) -> list[Route]:
+    return [
+        site.get(PATH, list_keys),
+        site.post(PATH, create_key),
+        site.get(f"{PATH}/{{id:int}}/revoke", ask_to_revoke),
+        site.post(f"{PATH}/{{id:int}}/revoke", revoke_key),
+    ]
+
+
+async def list_keys(visit: Visit) -> Response:
+    """The keys without the keys themselves, and a form for another."""
+    return await _show_list(visit, Form())
+
+
+async def create_key(visit: Visit) -> Response:
+    """Make a key; the page that answers is the only one that shows it."""
+    form = await visit.read_form()
+    name = form.text("name")
+    scopes = [scope for scope in form.texts("scopes") if scope in SCOPES]
+    if not name or len(name) > MAX_NAME:
+        form.fail("name", f"write a name of 1 to {MAX_NAME} characters")
+    if not scopes:
+        form.fail("scopes", "choose at least one permission")
+    if form.errors:
+        return await _show_list(visit, form, status=422)
+    try:
+        made = await configure.create_key(
+            visit.database, name, scopes, who=visit.actor, now=visit.now
+        )
+    except InvalidInput as error:
+        form.note(error)
+        return await _show_list(visit, form, status=422)
+    return await _show_list(visit, Form(), made=made, status=201)
+
+
+async def ask_to_revoke(visit: Visit) -> Response:
+    return visit.render("access/key_revoke.html", key=await _find(visit))
+
+
+async def revoke_key(visit: Visit) -> Response:
+    key = await _find(visit)
+    await configure.revoke_key(visit.database, key.id, who=visit.actor, now=visit.now)
+    return visit.redirect(PATH, f"The key {key.name} has been revoked.")
+
+
+async def _show_list(
+    visit: Visit,
+    form: Form,
+    *,
+    made: configure.KeyWithSecret | None = None,
+    status: int = 200,
+) -> Response:
+    rows = await visit.database.read(
+        keys.list_keys, before=read_place(visit.query), limit=PAGE_ROWS + 1
+    )
+    shown, older = cut_page(visit, rows)
+    return visit.render(
+        "access/keys.html",
+        status=status,
+        rows=shown,
+        older=older,
+        form=form,
+        made=made,
+        scope_labels=SCOPE_LABELS,
+        base_url=visit.site.runtime.settings.base_url,
+    )
+
+
+async def _find(visit: Visit) -> ApiKey:
+    return await visit.database.read(keys.get_key, visit.path_id)

@@ -1,0 +1,229 @@
+"""The pages of our numbers: what to paste into the provider's page, and whether texts come."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.domain.inbound.messages import MERGE_FIELDS
+from app.domain.numbers import normalise_number
+from app.domain.rules.replies import LONGEST_BODY
+from app.flows.access import configure
+from app.storage.access import numbers
+from app.storage.access.audit import add_audit
+from app.storage.access.numbers import Number, NumberAuth
+from app.storage.db.database import Connection
+from app.storage.inbound import refusals
+from app.storage.inbound.last_seen import find_last_arrival
+from app.storage.inbound.refusals import Refusal
+from app.web.core.forms import WHOLE, Form
+from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.site import Site, Visit
+
+PATH = "/numbers"
+SHOWN_REFUSALS = 10
+OVERLAPS = (
+    ("0", "ends at once"),
+    ("3600", "1 hour"),
+    ("86400", "1 day"),
+    ("604800", "1 week"),
+)
+FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """A number in the list; `last_arrived_at` None: no text has come yet."""
+
+    number: Number
+    last_arrived_at: datetime | None
+
+    @property
+    def id(self) -> int:
+        return self.number.id
+
+
+@dataclass(frozen=True, slots=True)
+class NumberView:
+    """One number with what its page tells of it."""
+
+    number: Number
+    auths: tuple[NumberAuth, ...]
+    last_arrived_at: datetime | None
+    refusals: list[Refusal]
+
+
+def make_number_routes(site: Site) -> list[Route]:
+    return [
+        site.get(PATH, list_numbers),
+        site.post(PATH, add_number),
+        site.post(f"{PATH}/shared-auth", show_shared_auth),
+        site.get(f"{PATH}/{{number}}", show_number),
+        site.post(f"{PATH}/{{number}}", change_number),
+        site.get(f"{PATH}/{{number}}/rotate", go_back_to_number),
+        site.post(f"{PATH}/{{number}}/rotate", rotate_auth),
+        site.get(f"{PATH}/{{number}}/remove", ask_to_remove),
+        site.post(f"{PATH}/{{number}}/remove", remove_number),
+    ]
+
+
+async def list_numbers(visit: Visit) -> Response:
+    """Every number with when it was last texted, and a form for another."""
+    return await _show_list(visit, Form())
+
+
+async def add_number(visit: Visit) -> Response:
+    """Configure a number; the page that answers is the only one that shows its auth value."""
+    form = await visit.read_form()
+    try:
+        added = await configure.add_number(
+            visit.database,
+            form.text("number"),
+            region=visit.region,
+            label=form.text("label"),
+            who=visit.actor,
+            now=visit.now,
+        )
+    except InvalidInput as error:
+        form.note(error, known=("number",))
+    except Conflict as error:
+        form.fail("number", str(error))
+    else:
+        return await _show(visit, added.number.number, Form(), value=added.value, status=201)
+    return await _show_list(visit, form, status=422)
+
+
+async def show_shared_auth(visit: Visit) -> Response:
+    """Show the value that was made at the first start and serves every number."""
+    shared = visit.site.runtime.secrets
+    if "inbound_auth" not in shared.generated:
+        raise NotFound("the value is set in LETTERBOX_INBOUND_AUTH, and shown nowhere")
+    await visit.database.write(
+        add_audit, visit.actor, "inbound-auth.show", "INBOUND_AUTH", {}, visit.now
+    )
+    return await _show_list(visit, Form(), shared_auth=shared.inbound_auth)
+
+
+async def show_number(visit: Visit) -> Response:
+    return await _show(visit, _read_number(visit), Form())
+
+
+async def change_number(visit: Visit) -> Response:
+    """Set the label, the names of merge fields, and the reply to an opt-out."""
+    number = _read_number(visit)
+    form = await visit.read_form()
+    names = {field: form.text(f"merge_field_names.{field}") for field in MERGE_FIELDS}
+    reply = form.text("opt_out_reply")
+    if len(reply) > LONGEST_BODY:
+        form.fail("opt_out_reply", f"a text has at most {LONGEST_BODY} characters")
+    changes = {
+        "label": form.text("label"),
+        "merge_field_names": {field: name for field, name in names.items() if name},
+        "opt_out_reply": reply or None,
+    }
+    try:
+        if not form.errors:
+            await configure.change_number(
+                visit.database, number, changes, who=visit.actor, now=visit.now
+            )
+            return visit.redirect(f"{PATH}/{number}", "Saved.")
+    except InvalidInput as error:
+        form.note(error)
+    return await _show(visit, number, form, status=422)
+
+
+async def rotate_auth(visit: Visit) -> Response:
+    """Make a new value; the page that answers is the only one that shows it."""
+    number = _read_number(visit)
+    form = await visit.read_form()
+    seconds = form.text("overlap", "86400")
+    if seconds not in dict(OVERLAPS):
+        form.fail(WHOLE, "choose how long the old value stays valid")
+        return await _show(visit, number, form, status=422)
+    rotated = await configure.rotate_auth(
+        visit.database,
+        number,
+        overlap=timedelta(seconds=int(seconds)),
+        who=visit.actor,
+        now=visit.now,
+    )
+    return await _show(visit, number, Form(), value=rotated.value)
+
+
+async def go_back_to_number(visit: Visit) -> Response:
+    """Whoever opens the address of a form that was sent finds the number."""
+    return visit.redirect(f"{PATH}/{_read_number(visit)}")
+
+
+async def ask_to_remove(visit: Visit) -> Response:
+    found = await visit.database.read(numbers.get_number, _read_number(visit))
+    return visit.render("access/number_remove.html", number=found)
+
+
+async def remove_number(visit: Visit) -> Response:
+    number = _read_number(visit)
+    await configure.remove_number(visit.database, number, who=visit.actor, now=visit.now)
+    return visit.redirect(PATH, f"{number} is removed. Its texts stay in the inbox.")
+
+
+async def _show_list(
+    visit: Visit, form: Form, *, shared_auth: str | None = None, status: int = 200
+) -> Response:
+    rows = await visit.database.read(_read_rows, read_place(visit.query))
+    shown, older = cut_page(visit, rows)
+    shared = visit.site.runtime.secrets
+    return visit.render(
+        "access/numbers.html",
+        status=status,
+        rows=shown,
+        older=older,
+        form=form,
+        inbound_url=_make_url(visit),
+        shared_auth=shared_auth,
+        is_generated="inbound_auth" in shared.generated,
+    )
+
+
+async def _show(
+    visit: Visit, number: str, form: Form, *, value: str | None = None, status: int = 200
+) -> Response:
+    view = await visit.database.read(_read_view, number, visit.now)
+    return visit.render(
+        "access/number.html",
+        status=status,
+        view=view,
+        form=form,
+        value=value,
+        inbound_url=_make_url(visit),
+        overlaps=OVERLAPS,
+        field_labels=FIELD_LABELS,
+    )
+
+
+def _read_rows(conn: Connection, before: int | None) -> list[NumberRow]:
+    found = numbers.list_numbers(conn, before=before, limit=PAGE_ROWS + 1)
+    return [NumberRow(each, find_last_arrival(conn, each.number)) for each in found]
+
+
+def _read_view(conn: Connection, number: str, now: datetime) -> NumberView:
+    found = numbers.get_number(conn, number)
+    return NumberView(
+        found,
+        tuple(auth for auth in found.auth if auth.expires_at is None or auth.expires_at > now),
+        find_last_arrival(conn, number),
+        refusals.list_refusals(conn, dest=number, before=None, limit=SHOWN_REFUSALS),
+    )
+
+
+def _read_number(visit: Visit) -> str:
+    """The number of the page's path. Raises NotFound for what no number can be."""
+    number = normalise_number(visit.request.path_params["number"], visit.region)
+    if "\0" in number:
+        raise NotFound("no number has a NUL character")
+    return number
+
+
+def _make_url(visit: Visit) -> str:
+    return f"{visit.site.runtime.settings.base_url}/inbound"

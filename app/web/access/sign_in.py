@@ -1,0 +1,124 @@
+"""The pages by which people sign in and out."""
+
+import math
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import InvalidInput, TooManyTries
+from app.flows.access import sign_in
+from app.flows.access.sign_in import SessionWithToken
+from app.web.core.forms import WHOLE, Form
+from app.web.core.site import SIGN_IN, Site, Visit, is_own_path
+
+HOME = "/"
+# For forms of strangers: reading one at the usual size limit takes a second.
+MAX_BYTES = 16 * 1024
+
+
+def make_sign_in_routes(site: Site) -> list[Route]:
+    return [
+        site.open_to_all(SIGN_IN, show_sign_in),
+        site.open_to_all(SIGN_IN, take_password, "POST"),
+        site.open_to_all(f"{SIGN_IN}/link", take_link, "POST"),
+        site.post("/sign-out", sign_out),
+        site.post("/sign-out/everywhere", sign_out_everywhere),
+    ]
+
+
+async def show_sign_in(visit: Visit) -> Response:
+    """The page with a link's button or with the password's form.
+
+    Looking at a link uses nothing up: mail programs and chats open links before people do.
+    """
+    query = visit.query
+    token = query.text("link")
+    if not token:
+        if visit.session is not None:
+            return visit.redirect(HOME)
+        return _show_form(visit, Form([("next", query.text("next"))]))
+    name = await sign_in.find_login_link(visit.database, token, now=visit.now)
+    if name is None:
+        return _show_spent(visit)
+    return visit.render("access/sign_in_link.html", name=name, token=token)
+
+
+async def take_link(visit: Visit) -> Response:
+    """Use a link up and begin a session."""
+    form = await visit.read_form(max_bytes=MAX_BYTES)
+    made = await sign_in.use_login_link(
+        visit.database,
+        form.text("link"),
+        user_agent=_get_user_agent(visit),
+        address=visit.address,
+        now=visit.now,
+    )
+    return _show_spent(visit) if made is None else _welcome(visit, made, HOME)
+
+
+async def take_password(visit: Visit) -> Response:
+    """Begin a session for whoever knows ADMIN_PASSWORD."""
+    form = await visit.read_form(max_bytes=MAX_BYTES)
+    password = visit.site.runtime.settings.admin_password
+    if password is None:
+        return _show_form(visit, form, status=403)
+    try:
+        made = await sign_in.sign_in_by_password(
+            visit.database,
+            password.get_secret_value(),
+            # Not trimmed: a password may end in a space.
+            form.raw("password"),
+            name=form.text("name"),
+            address=visit.address,
+            user_agent=_get_user_agent(visit),
+            now=visit.now,
+        )
+    except InvalidInput as error:
+        form.note(error)
+        return _show_form(visit, form, status=422)
+    except TooManyTries as error:
+        form.fail(WHOLE, str(error))
+        response = _show_form(visit, form, status=429)
+        response.headers["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
+        return response
+    return _welcome(visit, made, form.text("next"))
+
+
+async def sign_out(visit: Visit) -> Response:
+    """End this session."""
+    await sign_in.sign_out(visit.database, visit.signed_in, who=visit.actor, now=visit.now)
+    return _say_goodbye(visit, "You are signed out.")
+
+
+async def sign_out_everywhere(visit: Visit) -> Response:
+    """End every session of this name, in every browser."""
+    count = await sign_in.sign_out_everywhere(
+        visit.database, visit.signed_in, who=visit.actor, now=visit.now
+    )
+    browsers = "1 browser" if count == 1 else f"{count} browsers"
+    return _say_goodbye(visit, f"{visit.signed_in.name} is signed out of {browsers}.")
+
+
+def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
+    has_password = visit.site.runtime.settings.admin_password is not None
+    return visit.render("access/sign_in.html", status=status, form=form, has_password=has_password)
+
+
+def _show_spent(visit: Visit) -> Response:
+    return visit.render("access/sign_in_spent.html", status=403)
+
+
+def _welcome(visit: Visit, made: SessionWithToken, path: str) -> Response:
+    response = visit.redirect(path if is_own_path(path) else HOME)
+    visit.site.set_session(response, made.token)
+    return response
+
+
+def _say_goodbye(visit: Visit, text: str) -> Response:
+    response = visit.redirect(SIGN_IN, text)
+    visit.site.forget_session(response)
+    return response
+
+
+def _get_user_agent(visit: Visit) -> str:
+    return visit.request.headers.get("user-agent", "")

@@ -1,0 +1,233 @@
+"""A conversation: both directions as one thread, who it is with, and the reply."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
+from app.domain.inbound.messages import MERGE_FIELDS
+from app.domain.numbers import is_full_number
+from app.domain.rules.rules import Rule
+from app.flows.outbound.draft import WantedText
+from app.flows.rules.opt_out import opt_in, opt_out
+from app.storage.access.numbers import Number, get_number
+from app.storage.conversations.conversations import Conversation, get_conversation, list_thread
+from app.storage.conversations.threads import find_place, list_authors, mark_conversation_read
+from app.storage.db.database import Connection
+from app.storage.inbound.search import Message
+from app.storage.outbound.texts import OutboundText
+from app.storage.rules.opt_outs import OptOut, get_opt_out
+from app.storage.rules.rules import read_rules
+from app.web.core.forms import WHOLE, Form
+from app.web.core.one_time_forms import find_nonce
+from app.web.core.site import PART, Site, Visit
+from app.web.core.wording import explain_outcome, explain_problem, explain_status
+from app.web.outbound.writing import measure, note_faults, read_moment, send_once
+from app.web.rules.rule_forms import list_conditions
+
+# A page of a thread begins below the ids of a text of either direction; None: at the newest.
+Place = tuple[int, int] | None
+
+PAGE = 50
+REPLY_FIELDS = ("body", "schedule_at", "force")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the page of a conversation shows, the thread oldest first.
+
+    `fields` are the sender's merge fields, by the number's own names for them.
+    """
+
+    conversation: Conversation
+    entries: Sequence[Message | OutboundText]
+    older: Place
+    fields: Mapping[str, str]
+    label: str
+    opt_out: OptOut | None
+    rules: Mapping[int, Rule]
+    authors: Mapping[int, str]
+    is_newest: bool
+
+    @property
+    def can_be_answered(self) -> bool:
+        return is_full_number(self.conversation.source) and bool(self.conversation.dest)
+
+    @property
+    def newest_message_id(self) -> int:
+        ids = [entry.id for entry in self.entries if isinstance(entry, Message)]
+        return max(ids, default=0)
+
+
+def make_conversation_routes(site: Site) -> list[Route]:
+    path = "/conversations/{id:int}"
+    return [
+        site.get(path, show_conversation),
+        site.post(f"{path}/reply", reply),
+        site.post(f"{path}/opt-out", switch_opt_out),
+    ]
+
+
+async def show_conversation(visit: Visit) -> Response:
+    """The thread, newest at the end; what is seen of it counts as read from now on."""
+    query = visit.query
+    before = _read_place(query.text("before"))
+    opened = await visit.database.read(_open, visit.path_id, before, query.number("at"))
+    if _is_seen(visit) and opened.conversation.unread and opened.newest_message_id:
+        await visit.database.write(
+            mark_conversation_read,
+            opened.conversation.id,
+            up_to=opened.newest_message_id,
+            now=visit.now,
+        )
+    return _show(visit, opened, Form())
+
+
+async def reply(visit: Visit) -> Response:
+    """Queue a reply, or show what it is made of (`preview`) before it goes."""
+    form = await visit.read_form()
+    opened = await visit.database.read(_open, visit.path_id, None, None)
+    if form.has("preview"):
+        return _show(visit, opened, form)
+    try:
+        wanted = _read_reply(form, opened, visit)
+        await send_once(visit, form, wanted)
+    except InvalidInput as error:
+        note_faults(form, error, REPLY_FIELDS)
+        return _show(visit, opened, form, status=422)
+    except (Conflict, NoProvider) as error:
+        form.fail(WHOLE, str(error))
+        return _show(visit, opened, form, status=409)
+    done = "Scheduled." if wanted.schedule_at else "Queued: it will be sent in a moment."
+    return visit.redirect(f"/conversations/{opened.conversation.id}#latest", done)
+
+
+async def switch_opt_out(visit: Visit) -> Response:
+    """Take the sender out of all texting, or bring them back."""
+    form = await visit.read_form()
+    found = await visit.database.read(get_conversation, visit.path_id)
+    runtime = visit.site.runtime
+    if form.has("out"):
+        await opt_out(
+            visit.database,
+            found.source,
+            reason=form.text("reason") or "asked for it",
+            who=visit.actor,
+            now=visit.now,
+        )
+        done = "Opted out: this number receives no more texts."
+    else:
+        await opt_in(visit.database, found.source, who=visit.actor, now=visit.now)
+        done = "Opted back in."
+    runtime.announce_texts()
+    return visit.redirect(f"/conversations/{found.id}#latest", done)
+
+
+def _open(conn: Connection, conversation_id: int, before: Place, at: int | None) -> Opened:
+    conversation = get_conversation(conn, conversation_id)
+    thread = list_thread(conn, conversation, before=before, limit=PAGE)
+    shown = {entry.id for entry in thread.items if isinstance(entry, Message)}
+    if at is not None and at not in shown and before is None:
+        before = find_place(conn, conversation, at)
+        thread = list_thread(conn, conversation, before=before, limit=PAGE)
+    sent = [entry for entry in thread.items if isinstance(entry, OutboundText)]
+    ours = _find_our_number(conn, conversation.dest)
+    return Opened(
+        conversation,
+        thread.items[::-1],
+        thread.next,
+        _name_fields(conversation, ours.merge_field_names if ours else {}),
+        ours.label if ours else "",
+        get_opt_out(conn, conversation.source) if conversation.opted_out else None,
+        {rule.id: rule for rule in read_rules(conn)},
+        list_authors(conn, [each.id for each in sent if each.origin == "person"]),
+        before is None,
+    )
+
+
+def _find_our_number(conn: Connection, number: str) -> Number | None:
+    try:
+        return get_number(conn, number)
+    except NotFound:
+        return None
+
+
+def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Response:
+    body = form.text("body")
+    source = opened.conversation.source
+    return visit.render(
+        "conversations/conversation.html",
+        status=status,
+        opened=opened,
+        conversation=opened.conversation,
+        form=form,
+        nonce=find_nonce(form),
+        measure=measure(body, [source]) if body else None,
+        zone=visit.site.runtime.settings.provider_timezone,
+        is_message=lambda entry: isinstance(entry, Message),
+        explain_status=lambda text: explain_status(text, visit.now),
+        explain_problem=explain_problem,
+        explain_outcome=lambda message: _explain_outcome(message, opened.rules),
+    )
+
+
+def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
+    """Which rule answered and by which of its conditions, or why none did."""
+    rule = rules.get(message.rule_id or 0)
+    return explain_outcome(
+        message.outcome_code,
+        rule.name if rule else None,
+        list_conditions(rule, {}) if rule else (),
+        is_handled=message.handled_at is not None,
+    )
+
+
+def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:
+    conversation = opened.conversation
+    last = conversation.last_message
+    schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
+    return WantedText(
+        source=conversation.dest,
+        body=form.text("body"),
+        to=conversation.source,
+        is_stored=True,
+        schedule_at=schedule_at,
+        in_reply_to=last.id if last else None,
+        force=form.has("force"),
+    )
+
+
+def _name_fields(conversation: Conversation, names: Mapping[str, str]) -> dict[str, str]:
+    """The merge fields that came with the last text, in their order."""
+    last = conversation.last_message
+    if last is None:
+        return {}
+    return {
+        names.get(field) or DEFAULT_NAMES.get(field, f"Field {field}"): last.merge_fields[field]
+        for field in MERGE_FIELDS
+        if last.merge_fields.get(field)
+    }
+
+
+DEFAULT_NAMES = {"name": "Name", "email": "Email"}
+
+
+def _is_seen(visit: Visit) -> bool:
+    """Whether somebody looks at it: not where a program asks for the head alone, where a browser
+    fetches ahead, or for a hidden tab.
+    """
+    headers = visit.request.headers
+    return (
+        visit.request.method == "GET"
+        and "prefetch" not in headers.get("sec-purpose", "")
+        and headers.get(PART) != "unseen"
+    )
+
+
+def _read_place(text: str) -> Place:
+    """The newest page for whatever no link of ours says."""
+    places = Form(zip(("message", "outbound"), text.split("-", 1), strict=False))
+    message_id, outbound_id = places.number("message"), places.number("outbound")
+    return None if message_id is None or outbound_id is None else (message_id, outbound_id)

@@ -1,0 +1,184 @@
+"""The inbox: conversations, the one with the newest text first, and what is looked for in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import InvalidInput
+from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.numbers import normalise_number, read_number
+from app.flows.inbound.refused_forwards import REFUSED_FORWARD
+from app.storage.conversations import inbox
+from app.storage.conversations.conversations import Conversation, list_conversations
+from app.storage.db.database import Connection
+from app.storage.inbound.search import Message, list_messages
+from app.storage.operations.alerts import list_open_alerts
+from app.web.core.forms import Form
+from app.web.core.site import Site, Visit
+from app.web.core.wording import explain_problem
+
+PAGE = 50
+# How many people a search lists above the texts that it finds.
+PEOPLE = 20
+# Fewer digits than these are in almost every number.
+LEAST_DIGITS = 3
+MAX_QUERY = 200
+# Which conversations are shown: all, those with unread texts, or texts that were odd.
+VIEWS = ("", "unread", "problems")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody looks for: words, one of our numbers, and a view (one of VIEWS)."""
+
+    q: str
+    number: str | None
+    view: str
+
+    @property
+    def is_search(self) -> bool:
+        return bool(self.q)
+
+    def make_path(self, **changes: str | None) -> str:
+        """The inbox's address with these filters, some of them changed."""
+        given = {"q": self.q, "number": self.number, "view": self.view} | changes
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"/?{query}" if query else "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a page of the inbox shows; `older` is where the next one begins, None at the end.
+
+    `places` are the conversations that the texts stand in, by the texts' ids; `sent` is what we
+    wrote last in a conversation, where that is its newest text.
+    """
+
+    conversations: list[Conversation] = field(default_factory=list)
+    texts: list[Message] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+    sent: dict[int, inbox.LastSent] = field(default_factory=dict)
+    older: str | None = None
+
+
+def make_inbox_routes(site: Site) -> list[Route]:
+    return [site.get("/", show_inbox)]
+
+
+async def show_inbox(visit: Visit) -> Response:
+    """Conversations, newest first; for a search the people and the texts that it finds."""
+    query = visit.query
+    region = visit.region
+    wanted = read_wanted(query, region)
+    before = query.text("before")
+    rows, numbers = await visit.database.read(_read_rows, wanted, before, region)
+    refused = await visit.database.read(list_open_alerts, REFUSED_FORWARD)
+    return visit.render(
+        "conversations/inbox.html",
+        rows=rows,
+        refused=refused,
+        wanted=wanted,
+        numbers=numbers,
+        labels={each.number: each.label for each in numbers},
+        is_newest=not before,
+        people_rows=inbox.PEOPLE_ROWS,
+        explain_problem=explain_problem,
+    )
+
+
+def read_wanted(query: Form, region: str) -> Wanted:
+    """The filters of an address; whatever it has besides, or odd, counts for nothing."""
+    view = query.text("view")
+    number = normalise_number(query.text("number"), region)
+    q = query.text("q").replace("\0", "")[:MAX_QUERY]
+    return Wanted(q, number or None, view if view in VIEWS else "")
+
+
+def _read_rows(
+    conn: Connection, wanted: Wanted, before: str, region: str
+) -> tuple[Rows, Sequence[inbox.OurNumber]]:
+    if wanted.is_search:
+        rows = _search(conn, wanted, before, region)
+    elif wanted.view == "problems":
+        rows = _read_texts(conn, wanted, before)
+    else:
+        rows = _read_conversations(conn, wanted, before)
+    return replace(rows, sent=_find_sent(conn, rows)), inbox.list_our_numbers(conn)
+
+
+def _find_sent(conn: Connection, rows: Rows) -> dict[int, inbox.LastSent]:
+    sent = inbox.find_last_sent(conn, [each.id for each in rows.conversations])
+    return {
+        each.id: sent[each.id]
+        for each in rows.conversations
+        if each.id in sent
+        and (each.last_message is None or each.last_message.arrived_at < sent[each.id].created_at)
+    }
+
+
+def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
+    page = list_conversations(
+        conn,
+        dest=wanted.number,
+        unread=True if wanted.view == "unread" else None,
+        before=_read_place(before),
+        limit=PAGE,
+    )
+    older = None if page.next is None else _write_place(page.next)
+    return Rows(conversations=page.conversations, older=older)
+
+
+def _search(conn: Connection, wanted: Wanted, before: str, region: str) -> Rows:
+    rows = _read_texts(conn, wanted, before)
+    if before or wanted.view:
+        return rows
+    digits = find_digits(wanted.q, region)
+    people = inbox.find_people(conn, wanted.q, digits=digits, dest=wanted.number, limit=PEOPLE)
+    return replace(rows, conversations=people)
+
+
+def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
+    page = list_messages(
+        conn,
+        MessageFilter(
+            dest=wanted.number,
+            words=split_words(wanted.q),
+            unread=True if wanted.view == "unread" else None,
+            has_problems=True if wanted.view == "problems" else None,
+        ),
+        before=Form([("before", before)]).number("before"),
+        limit=PAGE,
+    )
+    places = inbox.find_conversations_of(conn, [each.id for each in page.messages])
+    older = None if page.next is None else str(page.next)
+    return Rows(texts=page.messages, places=places, older=older)
+
+
+def find_digits(q: str, region: str) -> str:
+    """The digits of a number, or of a part of one, that somebody looks for; "" for words."""
+    try:
+        return read_number(q, region)
+    except InvalidInput:
+        compact = normalise_number(q, region).removeprefix("+").removeprefix("0")
+    is_number = compact.isascii() and compact.isdecimal() and len(compact) >= LEAST_DIGITS
+    return compact if is_number else ""
+
+
+def _write_place(place: tuple[datetime, int]) -> str:
+    return f"{(place[0] - _EPOCH) // _MICROSECOND}-{place[1]}"
+
+
+def _read_place(text: str) -> tuple[datetime, int] | None:
+    """None, which is the newest page, for whatever `_write_place` did not make."""
+    time, _, number = text.partition("-")
+    try:
+        return _EPOCH + int(time) * _MICROSECOND, min(int(number), 2**63 - 1)
+    except (ValueError, OverflowError):
+        return None

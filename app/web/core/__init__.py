@@ -1,0 +1,1 @@
+"""What every web module may use."""

@@ -1,0 +1,87 @@
+"""Turns templates into pages; the template engine is imported when the first page is asked for."""
+
+import asyncio
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.domain.numbers import write_number
+from app.web.core.assets import Assets
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SUMMARY = 160
+FOLDER = Path(__file__).parents[1] / "templates"
+
+
+class Renderer:
+    """The templates, compiled when they are first used, and the files that they name."""
+
+    def __init__(self) -> None:
+        self.assets = Assets()
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        # A process that serves no page does without: the idle one keeps its size.
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+        environment = Environment(
+            loader=FileSystemLoader(FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.globals["asset"] = self.assets.make_path
+        environment.filters.update(
+            iso=write_iso,
+            utc=write_utc,
+            number=write_number,
+            summary=write_summary,
+            who=write_who,
+            sentence=write_sentence,
+        )
+        return environment
+
+    async def prepare(self) -> None:
+        """Have the engine and what all pages share at hand; not in the loop, which takes texts."""
+        if "_environment" not in vars(self):
+            await asyncio.to_thread(lambda: self._environment.get_template("core/layout.html"))
+
+    def render(self, template: str, context: dict[str, Any]) -> str:
+        """The text of a template; whatever it is given is escaped."""
+        return self._environment.get_template(template).render(context)
+
+
+def write_iso(time: datetime) -> str:
+    """As programs read it: `2026-11-29T05:51:46Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_utc(time: datetime) -> str:
+    """As people read it where no script shows it in their zone: `29 Nov 2026, 05:51 UTC`."""
+    return f"{time.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
+def write_summary(text: str) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: 2 * SUMMARY].split())
+    return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
+
+
+def write_who(actor: str) -> str:
+    """Who did something, from how the audit trail names them: `session:Ada` is Ada."""
+    kind, _, name = actor.partition(":")
+    return {
+        "session": name,
+        "key": f"a program ({name})",
+        "cli": f"{name} on the command line",
+    }.get(kind, actor)
+
+
+def write_sentence(text: str) -> str:
+    """An error's text as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"

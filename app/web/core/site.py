@@ -1,0 +1,311 @@
+"""What every page stands on: who is signed in, where forms come from, and how errors are shown."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+from urllib.parse import quote
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.domain.access.addresses import CallerFinder
+from app.domain.access.credentials import Actor
+from app.domain.errors import LetterboxError, NotFound, Unavailable
+from app.flows.access.sign_in import find_session
+from app.runtime import Runtime
+from app.storage.access.sessions import Session
+from app.storage.db.database import Database
+from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, Trouble, find_trouble
+from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
+from app.web.core.navigation import SECTIONS
+from app.web.core.origins import Origins
+from app.web.core.rendering import Renderer
+
+SIGN_IN = "/sign-in"
+LAST_ID = 2**63 - 1
+FLASH = "letterbox_flash"
+FLASH_SECONDS = 60
+# The database says when a session ends; a year is as long as browsers keep any cookie.
+COOKIE_SECONDS = 365 * 24 * 3600
+# What the script asks for again; a message that waits for the next page is not for it.
+PART = "x-letterbox-part"
+
+Kind = Literal["done", "failed"]
+KINDS = frozenset(get_args(Kind))
+
+log = structlog.get_logger("letterbox.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request for a page. `session` is None only on pages that are open to everybody."""
+
+    site: "Site"
+    request: Request
+    session: Session | None
+
+    @property
+    def database(self) -> Database:
+        return self.site.runtime.database
+
+    @property
+    def now(self) -> datetime:
+        return self.site.runtime.now()
+
+    @property
+    def actor(self) -> Actor:
+        """Who does it, in the audit trail and in histories."""
+        return Actor(self.signed_in.actor, self.address)
+
+    @property
+    def address(self) -> str:
+        """The caller's address, as trusted proxies report it."""
+        return self.site.find_address(self.request)
+
+    @property
+    def signed_in(self) -> Session:
+        """The session of a page that needs one."""
+        if self.session is None:
+            raise RuntimeError("this page is open to everybody")
+        return self.session
+
+    @property
+    def region(self) -> str:
+        """The region of national numbers that people type."""
+        return self.site.runtime.settings.default_region
+
+    @property
+    def query(self) -> Form:
+        """The address's query, as a filter."""
+        return read_query(self.request)
+
+    @property
+    def path_id(self) -> int:
+        """The `{id:int}` of the page's path. Raises NotFound for one that no row can have."""
+        found: int = self.request.path_params["id"]
+        if found > LAST_ID:
+            raise NotFound("there is nothing with this id")
+        return found
+
+    async def read_form(self, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
+        """The form that was sent."""
+        return await read_form(self.request, max_bytes=max_bytes)
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
+        """A page, with the message that the last one left for it."""
+        flash = None if PART in self.request.headers else _read_flash(self.request)
+        page = {
+            "root": self.site.root,
+            "visit": self,
+            "session": self.session,
+            "sections": SECTIONS,
+            "path": self.request.scope["path"],
+            "flash": flash,
+            "now": self.now,
+            "is_known_address": self.site.origins.knows(self.request.headers),
+        }
+        response = HTMLResponse(self.site.renderer.render(template, page | context), status)
+        if flash is not None:
+            response.delete_cookie(FLASH, self.site.cookie_path, httponly=True, samesite="strict")
+        return response
+
+    def redirect(self, path: str, done: str = "", *, kind: Kind = "done") -> Response:
+        """Go on to a page of ours after a form, with a message for it."""
+        response = RedirectResponse(self.site.root + path, 303)
+        if done:
+            # Without padding, because a value with `=` would have to be quoted.
+            text = base64.urlsafe_b64encode(f"{kind} {done}".encode()).decode().rstrip("=")
+            response.set_cookie(
+                FLASH,
+                text,
+                max_age=FLASH_SECONDS,
+                path=self.site.cookie_path,
+                httponly=True,
+                samesite="strict",
+                secure=self.site.origins.is_https,
+            )
+        return response
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+class Site:
+    """Turns handlers into routes; each error becomes a page."""
+
+    def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
+        settings = runtime.settings
+        self.runtime = runtime
+        self.origins = Origins(settings.public_url, settings.base_url)
+        self.renderer = renderer
+        self.caller_finder = CallerFinder(settings.trusted_proxies)
+        self.root = settings.root_path
+        # Beside others on one host: their cookies are not ours.
+        self.cookie_path = self.root or "/"
+        # Browsers take a `__Host-` cookie for the whole host alone.
+        prefix = "__Secure-" if self.root else "__Host-"
+        self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
+
+    def get(self, path: str, handler: Handler) -> Route:
+        """A page for those who are signed in."""
+        return Route(path, self._guard(handler, is_open=False), methods=["GET"])
+
+    def post(self, path: str, handler: Handler) -> Route:
+        """What a form does, for those who are signed in and by a form of ours."""
+        return Route(path, self._guard(handler, is_open=False), methods=["POST"])
+
+    def open_to_all(self, path: str, handler: Handler, method: str = "GET") -> Route:
+        """A page or form that needs no session."""
+        return Route(path, self._guard(handler, is_open=True), methods=[method])
+
+    async def find_session(self, request: Request) -> Session | None:
+        """Who is signed in; asked anew each time, so that who is signed out sees nothing more."""
+        token = _read_cookie(request, self._cookie)
+        if not token:
+            return None
+        self.check_prepared()
+        password = self.runtime.settings.admin_password
+        return await find_session(
+            self.runtime.database,
+            token,
+            None if password is None else password.get_secret_value(),
+            now=self.runtime.now(),
+        )
+
+    def check_prepared(self) -> None:
+        """Raises Unavailable while the database has not been reached since the start."""
+        if not self.runtime.prepared.is_set():
+            raise Unavailable("the database has not been reached yet; texts are taken already")
+
+    def find_address(self, request: Request) -> str:
+        """Where somebody calls from, through the proxies that are trusted."""
+        client = request.scope.get("client")
+        return self.caller_finder.find(client, request.scope["headers"])
+
+    def _note_proxy(self, request: Request) -> None:
+        """Report it when someone comes through a proxy that is not trusted."""
+        client = request.scope.get("client")
+        unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
+        if unheeded:
+            self.runtime.notices.on_unheeded(unheeded)
+
+    def set_session(self, response: Response, token: str) -> None:
+        """Have the browser keep a session's token."""
+        response.set_cookie(
+            self._cookie,
+            token,
+            max_age=COOKIE_SECONDS,
+            path=self.cookie_path,
+            httponly=True,
+            samesite="lax",
+            secure=self.origins.is_https,
+        )
+
+    def forget_session(self, response: Response) -> None:
+        response.delete_cookie(
+            self._cookie,
+            self.cookie_path,
+            httponly=True,
+            samesite="lax",
+            secure=self.origins.is_https,
+        )
+
+    async def answer_unrouted(self, request: Request, error: Exception) -> Response:
+        """The page of an error that the router raises: no such path, no such method."""
+        await self.renderer.prepare()
+        try:
+            session = await self.find_session(request)
+        except LetterboxError:
+            session = None
+        response = self._show_error(Visit(self, request, session), error)
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit = Visit(self, request, None)
+            await self.renderer.prepare()
+            try:
+                if request.method == "POST":
+                    self.origins.check(request.headers)
+                visit = Visit(self, request, await self.find_session(request))
+                if visit.session is not None:
+                    self._note_proxy(request)
+                elif not is_open:
+                    return _ask_to_sign_in(visit)
+                self.check_prepared()
+                response = await handler(visit)
+            except Exception as error:  # noqa: BLE001 what nobody foresaw is logged there
+                response = self._show_error(visit, error)
+            return response
+
+        return answer
+
+    def _show_error(self, visit: Visit, error: Exception) -> Response:
+        trouble, detail = _describe(error)
+        return visit.render(
+            "core/error.html",
+            status=int(trouble.status),
+            title=trouble.title,
+            detail=detail,
+            advice=trouble.advice,
+        )
+
+
+def is_own_path(text: str) -> bool:
+    """Whether it is a path of this site and cannot lead elsewhere."""
+    return (
+        text.startswith("/")
+        and not text.startswith("//")
+        and "\\" not in text
+        and text.isprintable()
+    )
+
+
+def _ask_to_sign_in(visit: Visit) -> Response:
+    request = visit.request
+    path = request.scope["path"] if request.method == "GET" else "/"
+    query = request.scope["query_string"].decode("latin-1") if request.method == "GET" else ""
+    query = query and f"?{query}"
+    wanted = "" if path == "/" and not query else f"?next={quote(path + query, safe='/')}"
+    return visit.redirect(f"{SIGN_IN}{wanted}")
+
+
+def _describe(error: Exception) -> tuple[Trouble, str]:
+    if isinstance(error, HTTPException):
+        trouble = BY_STATUS.get(error.status_code, INTERNAL)
+        return trouble, DETAILS.get(trouble, str(error.detail))
+    found = find_trouble(error)
+    if found is None:
+        log.error("page_failed", exc_info=error)
+        return INTERNAL, "An unexpected error; it has been logged."
+    return found, str(error)
+
+
+def _read_flash(request: Request) -> tuple[str, str] | None:
+    """The message that the last page left: its kind and its text."""
+    cookie = _read_cookie(request, FLASH)
+    try:
+        kind, _, text = base64.urlsafe_b64decode(f"{cookie}==").decode().partition(" ")
+    except ValueError:
+        return None
+    return (kind, text) if kind in KINDS else None
+
+
+def _read_cookie(request: Request, name: str) -> str:
+    """The value of one of our cookies, or "".
+
+    Ours are never quoted, and Python's own parser blocks the event loop for 15 s on 60 KB of quotes
+    (CVE-2024-7592).
+    """
+    pairs = (
+        pair.partition("=")
+        for header in request.headers.getlist("cookie")
+        for pair in header.split(";")
+    )
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")

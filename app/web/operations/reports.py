@@ -1,0 +1,125 @@
+"""The page of the provider's reports: any type, any days, on the page or as CSV."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import InvalidInput, PermanentError
+from app.flows.operations.fetch_report import (
+    ReportHead,
+    check_window,
+    fetch_report,
+    read_head,
+    write_csv,
+)
+from app.web.core.forms import Form
+from app.web.core.lists import link_filtered, read_day, stream_csv
+from app.web.core.site import Site, Visit
+
+PATH = "/reports"
+SHOWN_ROWS = 200
+TYPES = (
+    ("Messages", "Messages: what was sent, with its status"),
+    ("Outbox", "Outbox: what is scheduled; takes no days"),
+    ("Usage", "Usage: how many of each status"),
+    ("InboundMessages", "InboundMessages: what was received"),
+    ("FailedMessages", "FailedMessages: what failed"),
+    ("other", "Other type…"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A report that somebody asks for."""
+
+    type: str
+    since: datetime | None
+    until: datetime | None
+
+
+def make_report_routes(site: Site) -> list[Route]:
+    return [site.get(PATH, show_report), site.get(f"{PATH}/csv", export_report)]
+
+
+async def show_report(visit: Visit) -> Response:
+    """The form, and where it was sent the report's first rows."""
+    provider = visit.site.runtime.get_provider()
+    form = visit.query
+    head: ReportHead | None = None
+    if form.has("type"):
+        wanted = _read_wanted(visit, form)
+        if not form.errors:
+            try:
+                head = await read_head(
+                    provider,
+                    wanted.type,
+                    since=wanted.since,
+                    until=wanted.until,
+                    limit=SHOWN_ROWS,
+                )
+            except InvalidInput as error:
+                _note(form, error)
+            except PermanentError as error:  # it knows no such report, or not these days
+                form.fail("other" if form.text("type") == "other" else "type", str(error))
+    return visit.render(
+        "operations/reports.html",
+        status=422 if form.errors else 200,
+        form=form,
+        types=TYPES,
+        head=head,
+        csv=link_filtered(visit, f"{PATH}/csv"),
+        zone=visit.site.runtime.settings.provider_timezone,
+    )
+
+
+async def export_report(visit: Visit) -> Response:
+    """The whole report as CSV, streamed."""
+    form = visit.query
+    wanted = _read_wanted(visit, form)
+    if form.errors:
+        raise InvalidInput("; ".join(form.errors.values()))
+    chunks = fetch_report(
+        visit.site.runtime.get_provider(),
+        wanted.type,
+        since=wanted.since,
+        until=wanted.until,
+        write=write_csv,
+    )
+    # What fails until the first row comes can still be answered with a page.
+    first = await anext(chunks, b"")
+
+    async def make() -> AsyncIterator[bytes]:
+        async with aclosing(chunks):
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    return stream_csv(visit, wanted.type, make())
+
+
+def _read_wanted(visit: Visit, form: Form) -> Wanted:
+    zone = visit.site.runtime.settings.zone
+    chosen = form.text("type")
+    name = form.text("other") if chosen == "other" else chosen
+    if not name:
+        form.fail("other", "write the report's type")
+    since = read_day(form, "from", zone)
+    until = read_day(form, "to", zone, is_end=True)
+    if since is not None and until is not None and until <= since:
+        form.fail("to", "this day lies before the first one")
+    if not form.errors:
+        try:
+            check_window(name, since, until)
+        except InvalidInput as error:
+            _note(form, error)
+    return Wanted(name, since, until)
+
+
+def _note(form: Form, error: InvalidInput) -> None:
+    """Beside its field, as the form calls it."""
+    field = error.field or ""
+    form.fail({"report_type": "other", "": "type"}.get(field, field), str(error))

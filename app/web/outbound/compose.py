@@ -1,0 +1,189 @@
+"""A new message: written to one, many, a list or a group, looked at, and only then queued."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import Conflict, InvalidInput, NoProvider
+from app.domain.inbound.messages import make_pair_key
+from app.flows.outbound.compose import Look, look_at_text
+from app.flows.outbound.draft import WantedText
+from app.storage.conversations.inbox import OurNumber, find_conversation, list_our_numbers
+from app.storage.db.database import Connection
+from app.storage.outbound.sender import get_sender
+from app.web.core.forms import WHOLE, Form
+from app.web.core.one_time_forms import find_nonce
+from app.web.core.site import Site, Visit
+from app.web.outbound.writing import (
+    measure,
+    normalise_numbers,
+    note_faults,
+    read_moment,
+    read_numbers,
+    send_once,
+)
+
+PATH = "/new"
+FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# What a message may be for; each has a field of its own.
+KINDS = ("to", "list", "group")
+# The choice of a sender that is none of our numbers.
+OWN = "own"
+
+
+def make_compose_routes(site: Site) -> list[Route]:
+    return [
+        site.get(PATH, show_form),
+        site.post(PATH, take_form),
+        site.post(f"{PATH}/send", send),
+    ]
+
+
+async def show_form(visit: Visit) -> Response:
+    """An empty form, or one that a link filled in: `to`, `source`, `group`."""
+    return await _show(visit, visit.query)
+
+
+async def take_form(visit: Visit) -> Response:
+    """What would go out and to whom, or the form again with what is wrong, counted, or changed."""
+    form = await visit.read_form()
+    if form.has("change") or form.has("preview"):
+        return await _show(visit, form)
+    try:
+        wanted = _read_wanted(visit, form)
+        look = await _look(visit, wanted)
+    except InvalidInput as error:
+        note_faults(form, _rename(error), FIELDS)
+        return await _show(visit, form, status=422)
+    return _show_look(visit, form, wanted, look)
+
+
+async def send(visit: Visit) -> Response:
+    """Queue what was looked at, without those who have opted out unless `force` is ticked."""
+    form = await visit.read_form()
+    try:
+        wanted = _read_wanted(visit, form)
+        look = await _look(visit, wanted)
+    except InvalidInput as error:
+        note_faults(form, _rename(error), FIELDS)
+        return await _show(visit, form, status=422)
+    force = form.has("force")
+    left = [each for each in look.numbers if force or each not in look.opted_out]
+    if look.numbers and not left:
+        form.fail(WHOLE, "all of these numbers have opted out: there is nobody to send it to")
+        return _show_look(visit, form, wanted, look, status=422)
+    chosen = replace(wanted, to=left, force=force) if look.numbers else wanted
+    try:
+        await send_once(visit, form, chosen)
+    except (InvalidInput, Conflict, NoProvider) as error:
+        form.fail(WHOLE, str(error))
+        return _show_look(visit, form, wanted, look, status=422)
+    return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
+
+
+async def _go_on(
+    visit: Visit, look: Look, numbers: Sequence[str], *, is_scheduled: bool
+) -> Response:
+    """To the conversation where there is one alone, else to the inbox."""
+    count = "1 text" if len(numbers) <= 1 else f"{len(numbers)} texts"
+    done = f"{count} {'scheduled' if is_scheduled else 'queued'}."
+    if len(numbers) == 1:
+        pair_key = make_pair_key(look.source, numbers[0])
+        found = await visit.database.read(find_conversation, pair_key)
+        if found is not None:
+            return visit.redirect(f"/conversations/{found}#latest", done)
+    return visit.redirect("/", done)
+
+
+async def _look(visit: Visit, wanted: WantedText) -> Look:
+    settings = visit.site.runtime.settings
+    return await look_at_text(
+        visit.database,
+        wanted,
+        region=visit.region,
+        zone=settings.zone,
+        now=visit.now,
+    )
+
+
+async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
+    numbers, trouble = await visit.database.read(_read_senders)
+    if visit.site.runtime.provider is None:
+        trouble = "No provider account is set up, so nothing can be sent."
+    body = form.text("body")
+    return visit.render(
+        "outbound/new.html",
+        status=status,
+        form=form,
+        kind=_read_kind(form),
+        numbers=numbers,
+        trouble=trouble,
+        measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
+        zone=visit.site.runtime.settings.provider_timezone,
+    )
+
+
+def _show_look(
+    visit: Visit, form: Form, wanted: WantedText, look: Look, *, status: int = 200
+) -> Response:
+    return visit.render(
+        "outbound/new_look.html",
+        status=status,
+        form=form,
+        wanted=wanted,
+        look=look,
+        fields=[(name, form.text(name)) for name in (*FIELDS, "kind") if form.text(name)],
+        nonce=find_nonce(form),
+        measure=measure(wanted.body, [n for n in look.numbers if n not in look.opted_out]),
+    )
+
+
+def _read_senders(conn: Connection) -> tuple[list[OurNumber], str]:
+    """Our numbers, and why nothing would go out now; "" where it would."""
+    state = get_sender(conn)
+    trouble = ""
+    if state.state != "running":
+        reason = state.reason or "no reason was given"
+        trouble = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
+    return list_our_numbers(conn), trouble
+
+
+def _read_kind(form: Form) -> str:
+    kind = form.text("kind")
+    if kind in KINDS:
+        return kind
+    return next((each for each in KINDS if form.text(each)), KINDS[0])
+
+
+def _read_wanted(visit: Visit, form: Form) -> WantedText:
+    """Raises InvalidInput."""
+    kind = _read_kind(form)
+    source = form.text("source")
+    source = form.text("own_source") if source == OWN else source
+    if not source:
+        raise InvalidInput("choose what it is sent from", field="source")
+    numbers = read_numbers(form.text("to"))
+    if kind == "to" and not numbers:
+        raise InvalidInput("write at least one number", field="to")
+    if kind != "to" and not form.text(kind):
+        raise InvalidInput(f"write the name of the {kind}", field=kind)
+    schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
+    by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
+    return WantedText(
+        source=source,
+        body=form.text("body"),
+        to=numbers if kind == "to" else None,
+        list_name=form.text("list") if kind == "list" else None,
+        group_name=form.text("group") if kind == "group" else None,
+        schedule_at=schedule_at,
+        schedule_by="provider" if by_provider else None,
+    )
+
+
+def _rename(error: InvalidInput) -> InvalidInput:
+    """The provider's word for a group is the field's."""
+    renamed = {"list_name": "list", "group_name": "group"}
+    error.field = renamed.get(error.field or "", error.field)
+    return error

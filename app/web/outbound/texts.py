@@ -1,0 +1,120 @@
+"""Single texts: how one came over the wire, and what a person does about one that goes out."""
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import Conflict, InvalidInput
+from app.domain.inbound.messages import RawForward
+from app.flows.inbound.replay import replay_message
+from app.flows.outbound.cancel import cancel_text
+from app.flows.outbound.resolve import Outcome, resolve_text
+from app.storage.conversations.inbox import find_conversations_of
+from app.storage.inbound.search import get_message
+from app.web.core.forms import Form
+from app.web.core.site import Site, Visit, is_own_path
+from app.web.core.wording import explain_problem
+
+OUTCOMES: dict[str, Outcome] = {"sent": "sent", "resend": "resend", "failed": "failed"}
+RESOLVED = {
+    "sent": "Saved as sent.",
+    "resend": "Queued to be sent again.",
+    "failed": "Saved as not sent.",
+}
+
+
+def make_text_routes(site: Site) -> list[Route]:
+    return [
+        site.get("/messages/{id:int}", show_message),
+        site.post("/messages/{id:int}/replay", replay),
+        site.post("/texts/{id:int}/cancel", cancel),
+        site.post("/texts/{id:int}/resolve", resolve),
+    ]
+
+
+async def show_message(visit: Visit) -> Response:
+    """A text that came in with every parameter of its request; of its `auth` nothing is kept."""
+    message = await visit.database.read(get_message, visit.path_id)
+    places = await visit.database.read(find_conversations_of, [message.id])
+    raw = RawForward.from_bytes(message.raw)
+    return visit.render(
+        "conversations/message.html",
+        message=message,
+        conversation_id=places.get(message.id),
+        raw=raw,
+        parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
+        explain_problem=explain_problem,
+    )
+
+
+async def replay(visit: Visit) -> Response:
+    """Read a text that came in anew, and ask the rules again unless it was answered."""
+    runtime = visit.site.runtime
+    path = f"/messages/{visit.path_id}"
+    try:
+        replayed = await replay_message(
+            visit.database,
+            visit.path_id,
+            zone=runtime.settings.zone,
+            region=visit.region,
+            limits=runtime.settings.reply_limits,
+            who=visit.actor,
+            now=visit.now,
+        )
+    except Conflict as error:
+        return visit.redirect(path, f"Not reprocessed: {error}.", kind="failed")
+    runtime.announce_texts()
+    answered = "an answer is queued" if replayed.queued else "no rule answers it anew"
+    return visit.redirect(path, f"Reprocessed: {answered}.")
+
+
+async def cancel(visit: Visit) -> Response:
+    """Take back a text that has not gone out."""
+    form = await visit.read_form()
+    runtime = visit.site.runtime
+    try:
+        await cancel_text(
+            visit.database,
+            runtime.get_provider,
+            visit.path_id,
+            who=visit.actor,
+            now=visit.now,
+        )
+    except Conflict as error:
+        return _go_back(visit, form, f"Not cancelled: {error}.", failed=True)
+    runtime.announce_texts()
+    return _go_back(visit, form, "Cancelled: it will not be sent.")
+
+
+async def resolve(visit: Visit) -> Response:
+    """Say what became of an uncertain text."""
+    form = await visit.read_form()
+    outcome = OUTCOMES.get(form.text("outcome"))
+    if outcome is None:
+        return _go_back(visit, form, "Choose what happened to the text.", failed=True)
+    try:
+        await resolve_text(
+            visit.database,
+            visit.path_id,
+            outcome,
+            provider_id=form.text("provider_id") or None,
+            attempt=form.number("attempt"),
+            who=visit.actor,
+            now=visit.now,
+        )
+    except (Conflict, InvalidInput) as error:
+        return _go_back(visit, form, f"Nothing was changed: {error}.", failed=True)
+    visit.site.runtime.announce_texts()
+    return _go_back(visit, form, RESOLVED[outcome])
+
+
+def _go_back(visit: Visit, form: Form, text: str, *, failed: bool = False) -> Response:
+    """To the page that the form stood on, which it names itself."""
+    path = form.text("next")
+    return visit.redirect(
+        path if is_own_path(path) else "/", text, kind="failed" if failed else "done"
+    )
+
+
+def _show_bytes(data: bytes) -> str:
+    """As text, each byte that is none as \\xNN."""
+    return data.decode("utf-8", "backslashreplace")

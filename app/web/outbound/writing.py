@@ -1,0 +1,154 @@
+"""Writing texts: what a form wants sent, what it costs, and sending each form's text once."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import InvalidFields, InvalidInput
+from app.domain.numbers import read_number
+from app.domain.outbound.credits import estimate_credits
+from app.domain.outbound.gsm import SmsText, measure_text
+from app.domain.rules.replies import LONGEST_BODY
+from app.domain.times import read_local
+from app.flows.outbound.compose import Composed, Queued, compose_once
+from app.flows.outbound.draft import WantedText
+from app.storage.operations.idempotency import Once
+from app.web.core.forms import WHOLE, Form
+from app.web.core.one_time_forms import make_once, wait_for_first
+from app.web.core.site import Site, Visit
+
+# So many of the characters that made a text Unicode are shown.
+SHOWN_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a text is made of; `credits` are for all `recipients`, None where nobody knows them."""
+
+    characters: int
+    sms: SmsText
+    credits: int | None
+    recipients: int
+
+    @property
+    def parts(self) -> int:
+        return len(self.sms.parts)
+
+    @property
+    def outside(self) -> Sequence[str]:
+        """The characters that made it Unicode, as many as are shown."""
+        return self.sms.outside[:SHOWN_CHARACTERS]
+
+    @property
+    def too_many(self) -> int:
+        """How many characters it is too long."""
+        return max(0, self.characters - LONGEST_BODY)
+
+
+def make_writing_routes(site: Site) -> list[Route]:
+    return [site.post("/measure", show_measure)]
+
+
+async def show_measure(visit: Visit) -> Response:
+    """How long a text is that somebody is writing: a part of a page, asked for while they type."""
+    form = await visit.read_form()
+    numbers = normalise_numbers(visit, form.text("to"))
+    return visit.render("outbound/measure.html", measure=measure(form.text("body"), numbers))
+
+
+def normalise_numbers(visit: Visit, text: str) -> list[str]:
+    """The full numbers of a field as far as it holds any, for an estimate."""
+    found = []
+    for each in read_numbers(text):
+        with suppress(InvalidInput):
+            found.append(read_number(each, visit.region))
+    return list(dict.fromkeys(found))
+
+
+def measure(body: str, numbers: Sequence[str]) -> Measure:
+    """Count a text, and estimate what it costs to send it to these numbers."""
+    sms = measure_text(body)
+    cost = sum(estimate_credits(number, len(sms.parts)) for number in numbers)
+    return Measure(len(body), sms, cost or None, len(numbers))
+
+
+def read_numbers(text: str) -> list[str]:
+    """The numbers of a field that takes several, one a line or with commas between, as written."""
+    return [
+        each.strip()
+        for each in text.replace(",", "\n").replace(";", "\n").split("\n")
+        if each.strip()
+    ]
+
+
+def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
+    """A time of a form in that zone; None where it is left empty. Raises InvalidInput."""
+    text = form.text(name)
+    if not text:
+        return None
+    moment, doubt = read_local(text, zone)
+    if moment is None:
+        raise InvalidInput("write a date and a time", field=name)
+    if doubt == "time":
+        raise InvalidInput("the clocks skip this time in spring: choose another", field=name)
+    return moment
+
+
+async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
+    """Queue it, unless this showing of the form has queued it already.
+
+    Raises InvalidInput, Conflict and NoProvider.
+    """
+    runtime = visit.site.runtime
+    runtime.get_provider()
+    whom = [wanted.to, wanted.list_name, wanted.group_name]
+    asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
+    once = make_once(visit, form, asked.encode("utf-8", "surrogatepass"))
+    composed = await wait_for_first(
+        lambda: _compose(visit, wanted, once),
+        "it is being queued already: look whether it is there",
+    )
+    runtime.announce_texts()
+    return composed
+
+
+async def _compose(visit: Visit, wanted: WantedText, once: Once | None) -> Composed:
+    settings = visit.site.runtime.settings
+    return await compose_once(
+        visit.database,
+        wanted,
+        once,
+        _summarise,
+        who=visit.actor,
+        region=visit.region,
+        zone=settings.zone,
+        now=visit.now,
+    )
+
+
+def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
+    """Put each fault of a text beside its field; those of several numbers stand beside `to`."""
+    if not isinstance(error, InvalidFields):
+        form.note(error, known)
+        return
+    written = read_numbers(form.text("to"))
+    texts = [_name_number(name, written) + text for name, text, _ in error.found]
+    form.fail("to" if "to" in known else WHOLE, "; ".join(texts))
+
+
+def _name_number(name: str, written: Sequence[str]) -> str:
+    """Which of several numbers it is: `to.2` is the third."""
+    place = name.removeprefix("to.")
+    if place == name or not place.isdecimal() or int(place) >= len(written):
+        return ""
+    return f"{written[int(place)]}: "
+
+
+def _summarise(queued: Queued) -> dict[str, object]:
+    return {"ids": [text.id for text in queued.texts], "warnings": queued.warnings}

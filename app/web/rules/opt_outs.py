@@ -1,0 +1,95 @@
+"""The page of those who want no texts: looked up, added, brought back."""
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import InvalidInput
+from app.domain.numbers import normalise_number, read_number
+from app.flows.rules.opt_out import opt_in, opt_out
+from app.storage.rules import opt_outs
+from app.storage.rules.opt_outs import OptOut
+from app.web.core.forms import Form
+from app.web.core.lists import PAGE_ROWS, answer_csv, cut_page, read_place
+from app.web.core.rendering import write_iso
+from app.web.core.site import Site, Visit
+
+PATH = "/opt-outs"
+MAX_REASON = 500
+HEADINGS = ("number", "reason", "text", "created_at")
+
+
+def make_opt_out_routes(site: Site) -> list[Route]:
+    return [
+        site.get(PATH, list_opt_outs),
+        site.post(PATH, add_opt_out),
+        site.get(f"{PATH}/csv", export_opt_outs),
+        site.post(f"{PATH}/remove", remove_opt_out),
+    ]
+
+
+async def list_opt_outs(visit: Visit) -> Response:
+    """Those who are out, newest first, or the one that is looked up."""
+    return await _show_list(visit, Form())
+
+
+async def add_opt_out(visit: Visit) -> Response:
+    """Refuse texts to a number, and cancel those that wait."""
+    form = await visit.read_form()
+    if len(form.text("text")) > MAX_REASON:
+        form.fail("text", f"write at most {MAX_REASON} characters")
+    try:
+        if not form.errors:
+            found = await opt_out(
+                visit.database,
+                read_number(form.text("number"), visit.region),
+                reason=form.text("text"),
+                who=visit.actor,
+                now=visit.now,
+            )
+            visit.site.runtime.wakeups.ring("events")
+            return visit.redirect(PATH, f"{found.number} gets no texts any more.")
+    except InvalidInput as error:
+        form.note(error)
+    return await _show_list(visit, form, status=422)
+
+
+async def remove_opt_out(visit: Visit) -> Response:
+    """Let a number be texted again."""
+    form = await visit.read_form()
+    number = normalise_number(form.text("number"), visit.region)
+    await opt_in(visit.database, number, who=visit.actor, now=visit.now)
+    return visit.redirect(PATH, f"{number} may be texted again.")
+
+
+async def export_opt_outs(visit: Visit) -> Response:
+    """All of them as CSV."""
+
+    async def read(before: int | None, limit: int) -> Sequence[OptOut]:
+        return await visit.database.read(opt_outs.list_opt_outs, before=before, limit=limit)
+
+    return await answer_csv(visit, "opt-outs", HEADINGS, read, _write)
+
+
+async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
+    query = visit.query
+    rows = await visit.database.read(
+        opt_outs.list_opt_outs,
+        number=_read_wanted(visit, query.text("q")),
+        before=read_place(query),
+        limit=PAGE_ROWS + 1,
+    )
+    shown, older = cut_page(visit, rows)
+    return visit.render(
+        "rules/opt_outs.html", status=status, rows=shown, older=older, form=form, query=query
+    )
+
+
+def _read_wanted(visit: Visit, text: str) -> str | None:
+    """The number that is looked up, written as people write numbers or as it came."""
+    return normalise_number(text, visit.region) if text else None
+
+
+def _write(row: OptOut) -> Sequence[str]:
+    return [row.number, row.reason, row.text, write_iso(row.created_at)]

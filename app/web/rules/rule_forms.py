@@ -1,0 +1,140 @@
+"""A rule as a form: read from what was typed, filled in from a rule, and told in words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from app.domain.errors import InvalidInput
+from app.domain.numbers import write_number
+from app.domain.rules.hours import DAYS, is_zone
+from app.domain.rules.rules import Rule
+from app.web.core.forms import Form
+from app.web.outbound.writing import read_moment
+
+FIELDS = (
+    "name",
+    "dest",
+    "keyword",
+    "contains",
+    "pattern",
+    "source_prefix",
+    "days",
+    "from",
+    "to",
+    "timezone",
+    "valid_from",
+    "valid_until",
+    "cooldown_seconds",
+    "source",
+    "reply",
+)
+# Units of the cooldown, the largest first.
+UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+DAY_NAMES = dict(
+    zip(
+        DAYS,
+        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+        strict=True,
+    )
+)
+
+
+def read_rule(form: Form) -> Rule:
+    """The draft that a form holds. Raises InvalidInput, which names the field."""
+    zone_name = form.text("timezone")
+    if not is_zone(zone_name):
+        raise InvalidInput("there is no such zone; write it like Europe/London", field="timezone")
+    zone = ZoneInfo(zone_name)
+    days = tuple(form.texts("days"))
+    return Rule(
+        name=form.text("name"),
+        enabled=form.has("enabled"),
+        dest=form.text("dest") or None,
+        keyword=form.text("keyword") or None,
+        contains=form.text("contains") or None,
+        pattern=form.text("pattern") or None,
+        source_prefix=form.text("source_prefix") or None,
+        days=days if days and set(days) != set(DAYS) else None,
+        from_time=form.text("from") or None,
+        to_time=form.text("to") or None,
+        timezone=zone_name,
+        valid_from=read_moment(form, "valid_from", zone),
+        valid_until=read_moment(form, "valid_until", zone),
+        cooldown_seconds=_read_cooldown(form),
+        source=form.text("source") or None,
+        reply=form.text("reply"),
+    )
+
+
+def fill_form(rule: Rule) -> Form:
+    """The form that holds a rule."""
+    count, unit = _split_cooldown(rule.cooldown_seconds)
+    zone = ZoneInfo(rule.timezone)
+    values = {
+        "name": rule.name,
+        "dest": rule.dest,
+        "keyword": rule.keyword,
+        "contains": rule.contains,
+        "pattern": rule.pattern,
+        "source_prefix": rule.source_prefix,
+        "from": rule.from_time,
+        "to": rule.to_time,
+        "timezone": rule.timezone,
+        "valid_from": _write_moment(rule.valid_from, zone),
+        "valid_until": _write_moment(rule.valid_until, zone),
+        "cooldown_seconds": str(count) if count else None,
+        "cooldown_unit": unit,
+        "source": rule.source,
+        "reply": rule.reply,
+        "enabled": "on" if rule.enabled else None,
+    }
+    pairs = [(name, value) for name, value in values.items() if value is not None]
+    return Form([*pairs, *(("days", day) for day in rule.days or DAYS)])
+
+
+def list_conditions(rule: Rule, labels: Mapping[str, str]) -> list[str]:
+    """What must hold, each condition in words; none: it answers every text."""
+    words = []
+    if rule.keyword is not None:
+        words.append(f"the first word is “{rule.keyword}”")
+    if rule.contains is not None:
+        words.append(f"it contains “{rule.contains}”")
+    if rule.pattern is not None:
+        words.append(f"it matches {rule.pattern}")
+    if rule.dest is not None:
+        words.append(f"it was sent to {labels.get(rule.dest) or write_number(rule.dest)}")
+    if rule.source_prefix is not None:
+        words.append(f"the sender's number begins with {rule.source_prefix}")
+    if rule.days is not None:
+        words.append(f"on {', '.join(DAY_NAMES[day] for day in rule.days)}")
+    if rule.from_time is not None or rule.to_time is not None:
+        begins, ends = rule.from_time or "00:00", rule.to_time or "24:00"
+        words.append(f"between {begins} and {ends} ({rule.timezone})")
+    zone = ZoneInfo(rule.timezone)
+    if rule.valid_from is not None:
+        words.append(f"from {rule.valid_from.astimezone(zone):%-d %b %Y %H:%M} on")
+    if rule.valid_until is not None:
+        words.append(f"until {rule.valid_until.astimezone(zone):%-d %b %Y %H:%M}")
+    return words
+
+
+def _read_cooldown(form: Form) -> int:
+    text = form.text("cooldown_seconds")
+    unit = dict(UNITS).get(form.text("cooldown_unit", "minutes"), 60)
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidInput("write a whole number", field="cooldown_seconds")
+    return int(text) * unit
+
+
+def _split_cooldown(seconds: int) -> tuple[int, str]:
+    """In the largest unit that it is a whole number of."""
+    if not seconds:
+        return 0, "minutes"
+    return next((seconds // size, unit) for unit, size in UNITS if seconds % size == 0)
+
+
+def _write_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    """As a browser's field for a date and time takes it."""
+    return None if moment is None else f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}"

@@ -1,0 +1,235 @@
+"""The pages of the rules: their order, each one's form, and what it would have done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import Conflict, InvalidInput
+from app.domain.inbound.messages import MERGE_FIELDS
+from app.domain.rules.hours import DAYS
+from app.domain.rules.rule_preview import Trial
+from app.domain.rules.rules import Rule
+from app.flows.rules import edit_rules
+from app.flows.rules.try_rules import try_rule
+from app.storage.conversations.inbox import OurNumber, list_our_numbers
+from app.storage.db.database import Connection
+from app.storage.inbound.search import Message, get_messages
+from app.storage.rules import rules
+from app.storage.rules.answers import read_our_numbers
+from app.web.core.forms import Form
+from app.web.core.site import Site, Visit
+from app.web.core.wording import explain_silence
+from app.web.rules.rule_forms import FIELDS, fill_form, list_conditions, read_rule
+
+PATH = "/rules"
+# As many replies of a trial as are shown.
+SHOWN_REPLIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a rule's form offers: our numbers, and the names that they give to merge fields."""
+
+    numbers: Sequence[OurNumber]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTrial:
+    """A trial with the texts that its shown replies answer, by id; `silenced` in words."""
+
+    trial: Trial
+    texts: Mapping[int, Message]
+    silenced: Sequence[tuple[str, int]]
+
+
+def make_rule_routes(site: Site) -> list[Route]:
+    return [
+        site.get(PATH, show_rules),
+        site.get(f"{PATH}/new", show_new),
+        site.post(f"{PATH}/new", create),
+        site.post(f"{PATH}/try", show_trial),
+        site.get(f"{PATH}/{{id:int}}", show_rule),
+        site.post(f"{PATH}/{{id:int}}", change),
+        site.post(f"{PATH}/{{id:int}}/move", move),
+        site.post(f"{PATH}/{{id:int}}/switch", switch),
+        site.get(f"{PATH}/{{id:int}}/remove", ask_to_remove),
+        site.post(f"{PATH}/{{id:int}}/remove", remove),
+    ]
+
+
+async def show_rules(visit: Visit) -> Response:
+    """Every rule in the order in which they are asked."""
+    found, numbers = await visit.database.read(_read_rules)
+    labels = {each.number: each.label for each in numbers}
+    return visit.render(
+        "rules/rules.html",
+        rules=found,
+        list_conditions=lambda rule: list_conditions(rule, labels),
+    )
+
+
+async def show_new(visit: Visit) -> Response:
+    """An empty form."""
+    form = Form([("enabled", "on"), ("timezone", visit.site.runtime.settings.provider_timezone)])
+    return await _show_form(visit, form, None)
+
+
+async def create(visit: Visit) -> Response:
+    """Add a rule, or show what it would have done."""
+    form = await visit.read_form()
+    try:
+        draft = read_rule(form)
+        if form.has("try"):
+            return await _show_form(visit, form, None, trial=await _try(visit, draft))
+        added = await edit_rules.create_rule(
+            visit.database,
+            draft,
+            position=None,
+            region=visit.region,
+            who=visit.actor,
+            now=visit.now,
+        )
+    except InvalidInput as error:
+        form.note(error, FIELDS)
+        return await _show_form(visit, form, None, status=422)
+    except Conflict as error:
+        form.fail("", str(error))
+        return await _show_form(visit, form, None, status=409)
+    return visit.redirect(PATH, f"The rule “{added.name}” is active.")
+
+
+async def show_rule(visit: Visit) -> Response:
+    """A rule's form."""
+    rule = await visit.database.read(rules.get_rule, visit.path_id)
+    return await _show_form(visit, fill_form(rule), rule)
+
+
+async def change(visit: Visit) -> Response:
+    """Change a rule, or show what it would have done so."""
+    form = await visit.read_form()
+    rule = await visit.database.read(rules.get_rule, visit.path_id)
+    try:
+        draft = replace(read_rule(form), id=rule.id, position=rule.position)
+        if form.has("try"):
+            return await _show_form(visit, form, rule, trial=await _try(visit, draft))
+        await edit_rules.change_rule(
+            visit.database,
+            rule.id,
+            _list_changes(draft),
+            region=visit.region,
+            who=visit.actor,
+            now=visit.now,
+        )
+    except InvalidInput as error:
+        form.note(error, FIELDS)
+        return await _show_form(visit, form, rule, status=422)
+    return visit.redirect(PATH, f"The rule “{draft.name}” is saved.")
+
+
+async def show_trial(visit: Visit) -> Response:
+    """What a draft would have done: a part of its page, asked for while somebody types."""
+    form = await visit.read_form()
+    rule_id = form.number("id")
+    try:
+        draft = read_rule(form)
+        if rule_id is not None:
+            draft = replace(draft, id=rule_id)
+        trial = await _try(visit, draft)
+    except InvalidInput as error:
+        return visit.render(
+            "rules/rule_trial.html", trial=None, fault=str(error), field=error.field
+        )
+    return visit.render("rules/rule_trial.html", trial=trial, fault="", field=None)
+
+
+async def move(visit: Visit) -> Response:
+    """Change places with the rule before or behind it."""
+    form = await visit.read_form()
+    direction: edit_rules.Direction = "up" if form.text("direction") == "up" else "down"
+    moved = await edit_rules.move_rule(
+        visit.database, visit.path_id, direction, who=visit.actor, now=visit.now
+    )
+    return visit.redirect(f"{PATH}#rule{moved.id}")
+
+
+async def switch(visit: Visit) -> Response:
+    """Switch a rule on or off."""
+    form = await visit.read_form()
+    changed = await edit_rules.change_rule(
+        visit.database,
+        visit.path_id,
+        {"enabled": form.has("on")},
+        region=visit.region,
+        who=visit.actor,
+        now=visit.now,
+    )
+    state = "on" if changed.enabled else "off"
+    return visit.redirect(f"{PATH}#rule{changed.id}", f"The rule “{changed.name}” is {state}.")
+
+
+async def ask_to_remove(visit: Visit) -> Response:
+    rule = await visit.database.read(rules.get_rule, visit.path_id)
+    return visit.render("rules/rule_remove.html", rule=rule)
+
+
+async def remove(visit: Visit) -> Response:
+    """Remove a rule; what it answered stays."""
+    rule = await visit.database.read(rules.get_rule, visit.path_id)
+    await edit_rules.remove_rule(visit.database, rule.id, who=visit.actor, now=visit.now)
+    return visit.redirect(PATH, f"The rule “{rule.name}” has been removed; past replies are kept.")
+
+
+async def _show_form(
+    visit: Visit,
+    form: Form,
+    rule: Rule | None,
+    *,
+    trial: ShownTrial | None = None,
+    status: int = 200,
+) -> Response:
+    situation = await visit.database.read(_read_situation)
+    return visit.render(
+        "rules/rule.html",
+        status=status,
+        form=form,
+        rule=rule,
+        numbers=situation.numbers,
+        names=situation.names,
+        days=DAYS,
+        trial=trial,
+    )
+
+
+async def _try(visit: Visit, draft: Rule) -> ShownTrial:
+    settings = visit.site.runtime.settings
+    trial = await try_rule(
+        visit.database,
+        draft,
+        position=None,
+        limits=settings.reply_limits,
+        region=visit.region,
+    )
+    ids = [reply.message_id for reply in trial.replies[-SHOWN_REPLIES:]]
+    texts = await visit.database.read(get_messages, ids) if ids else {}
+    silenced = [(explain_silence(code), count) for code, count in trial.silenced.items()]
+    return ShownTrial(trial, texts, silenced)
+
+
+def _read_rules(conn: Connection) -> tuple[list[Rule], list[OurNumber]]:
+    return rules.read_rules(conn), list_our_numbers(conn)
+
+
+def _read_situation(conn: Connection) -> Situation:
+    ours = read_our_numbers(conn).values()
+    own = [name for number in ours for name in number.merge_field_names.values()]
+    return Situation(list_our_numbers(conn), list(dict.fromkeys([*MERGE_FIELDS, *own])))
+
+
+def _list_changes(draft: Rule) -> dict[str, Any]:
+    """Every field that the form has; the place is changed by `move` alone."""
+    names = (field.name for field in fields(draft) if field.name not in {"id", "position"})
+    return {name: getattr(draft, name) for name in names}

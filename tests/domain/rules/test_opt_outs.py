@@ -1,0 +1,66 @@
+"""What a refusal or a return means, beside the rules and what the sender said before."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain.rules.opt_outs import OptOutState, Wish, find_wish
+from app.domain.rules.refusals import read_refusal
+from tests.conftest import NOW
+
+OUT = OptOutState(True, "keyword", NOW - timedelta(hours=1), 1)
+OUT_BY_PERSON = OptOutState(True, "person", NOW - timedelta(hours=1), 0)
+OUT_LONG_AGO = OptOutState(True, "keyword", NOW - timedelta(days=3), 1)
+BACK = OptOutState(False, "keyword", NOW - timedelta(hours=1), 2)
+NOTHING: frozenset[str] = frozenset()
+
+WISHES = [
+    ("STOP", NOTHING, None, Wish.OUT),
+    ("STOP", NOTHING, OUT, Wish.OUT),
+    ("CANCEL", NOTHING, None, Wish.OUT),
+    ("START", NOTHING, None, Wish.BACK),
+    ("START", NOTHING, OUT, Wish.BACK),
+    ("UNSTOP", NOTHING, OUT_BY_PERSON, Wish.BACK),
+    ("Hello", NOTHING, OUT, None),
+    # YES only as an answer to an opt-out
+    ("YES", NOTHING, None, None),
+    ("YES", NOTHING, OUT, Wish.BACK),
+    ("YES", NOTHING, BACK, None),
+    ("YES", NOTHING, OUT_BY_PERSON, None),
+    ("YES", NOTHING, OUT_LONG_AGO, None),
+    # a rule's keyword is the rule's
+    ("CANCEL", {"cancel"}, None, None),
+    ("END", {"end"}, None, None),
+    ("Remove please", {"remove"}, None, None),
+    ("END", {"cancel"}, None, Wish.OUT),
+    ("YES", {"yes"}, OUT, None),
+    ("START", {"start"}, None, None),
+    # but whoever is out comes back, and some words are no rule's
+    ("START", {"start"}, OUT, Wish.BACK),
+    ("STOP", {"stop"}, None, Wish.OUT),
+    ("STOP ALL", {"stopall"}, None, Wish.OUT),
+    ("unsubscribe", {"unsubscribe"}, None, Wish.OUT),
+    ("OPT-OUT", {"optout"}, None, Wish.OUT),
+    # what only looks so is for a person, unless it is the rule's or they are out already
+    ("STOPP", NOTHING, None, Wish.UNSURE),
+    ("STOPP", NOTHING, BACK, Wish.UNSURE),
+    ("STOPP", NOTHING, OUT, None),
+    ("Stopp", {"stopp"}, None, None),
+    ("unsubcribe", {"stop"}, None, Wish.UNSURE),
+]
+
+
+@pytest.mark.parametrize(("text", "owned", "last", "wish"), WISHES)
+def test_a_word_means_what_the_rules_and_the_last_word_leave_it(
+    text: str, owned: frozenset[str], last: OptOutState | None, wish: Wish | None
+) -> None:
+    reading = read_refusal(text)
+    found = reading and find_wish(reading, text, said_at=NOW, owned=owned, last=last)
+    assert found is wish
+
+
+def test_the_newest_word_is_by_time_then_by_message() -> None:
+    older = OptOutState(True, "keyword", NOW, 1)
+    assert older.is_older_than(OptOutState(False, "keyword", NOW, 2))
+    assert older.is_older_than(OptOutState(False, "keyword", NOW + timedelta(seconds=1), 0))
+    assert not older.is_older_than(older)

@@ -1,0 +1,97 @@
+"""Drafts over texts that came: what is answered, silenced, and looks like a machine."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from app.domain.rules.answering import Incoming, ReplyLimits
+from app.domain.rules.opt_outs import OptOutState
+from app.domain.rules.rule_preview import Trial, try_draft
+from app.domain.rules.rules import Rule
+from tests.conftest import NOW
+from tests.domain.rules.test_answering import NUMBERS, SENDER, Text, make_rule
+
+MINUTE = timedelta(minutes=1)
+
+
+def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[Text]:
+    return [
+        Text(body, id=number, arrived_at=NOW + number * every, **fields)
+        for number, body in enumerate(bodies, start=1)
+    ]
+
+
+def attempt(texts: Sequence[Incoming], *others: Rule, words: Any = None, **fields: Any) -> Trial:
+    draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
+    return try_draft(draft, others, NUMBERS, texts, words or {}, limits=ReplyLimits(per_hour=5))
+
+
+def list_risks(trial: Trial) -> list[tuple[str | None, str]]:
+    return [(risk.source, risk.reason) for risk in trial.loop_risk]
+
+
+def test_what_became_of_the_matched_texts_adds_up() -> None:
+    texts = [
+        *hear("one", "STOP", "two", "START", "three"),
+        Text("x" * 460, id=6, source="447700900002"),
+        Text(" ", id=7, source="447700900003"),
+        Text("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
+        Text("reused", id=9, problems="id-reused", source="447700900004"),
+    ]
+    found = attempt(texts, reply="{body}")
+    assert (found.tried, found.matched, found.too_long) == (9, 9, 1)
+    assert [reply.message_id for reply in found.replies] == [1, 5]
+    assert found.silenced == {
+        "opt-out": 1,
+        "opted-out": 1,
+        "opt-in": 1,
+        "blank": 1,
+        "too-old": 1,
+        "id-reused": 1,
+    }
+
+
+def test_other_rules_come_first_where_they_stand_first() -> None:
+    first = make_rule(id=2, position=1, keyword="one")
+    found = attempt(hear("one", "two"), first, position=2)
+    assert (found.tried, found.matched) == (2, 1)
+    assert attempt(hear("one", "two"), first, position=0).matched == 2
+
+
+def test_a_draft_is_tried_though_it_is_not_enabled() -> None:
+    assert attempt(hear("one"), enabled=False).matched == 1
+
+
+def test_replies_of_the_trial_count_for_cooldown_and_budget() -> None:
+    cooling = attempt(hear(*"abc"), cooldown_seconds=100)
+    assert ([reply.message_id for reply in cooling.replies], cooling.silenced) == (
+        [1, 3],
+        {"cooldown": 1},
+    )
+    spent = attempt(hear(*"abcdefg"))
+    assert (len(spent.replies), spent.silenced) == (5, {"budget": 2})
+    assert list_risks(spent) == [(SENDER, "budget")]
+
+
+def test_a_word_counts_from_when_it_was_said() -> None:
+    before = OptOutState(True, "person", NOW - MINUTE, 0)
+    assert attempt(hear("one"), words={SENDER: before}).silenced == {"opted-out": 1}
+    after = OptOutState(True, "keyword", NOW + 2 * MINUTE, 2)
+    found = attempt(hear("one", "STOP"), words={SENDER: after})
+    assert (len(found.replies), found.silenced) == (1, {"opt-out": 1})
+
+
+def test_a_text_abroad_costs_two_a_part() -> None:
+    texts = [Text(id=1), Text(id=2, source="15550100999")]
+    found = attempt(texts, reply="x" * 161)
+    assert [(reply.parts, reply.credits) for reply in found.replies] == [(2, 2), (2, 4)]
+
+
+def test_what_looks_like_a_machine_is_named() -> None:
+    assert list_risks(attempt(hear("Busy now.", "busy now.", " Busy now. "))) == [(SENDER, "alike")]
+    assert list_risks(attempt(hear("same", "same", "same", every=timedelta(hours=13)))) == []
+    assert list_risks(attempt(hear(*"abcd", every=timedelta(seconds=2)))) == [(SENDER, "quick")]
+    assert list_risks(
+        attempt(hear("hours"), keyword="hours", reply="Hours: 9", cooldown_seconds=0)
+    ) == [(None, "answers-itself")]
+    assert list_risks(attempt(hear("hours"), keyword="hours", cooldown_seconds=0)) == []

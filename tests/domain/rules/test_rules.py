@@ -1,0 +1,251 @@
+"""What a rule's conditions mean, which rule answers, and what is refused when one is saved."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.errors import InvalidInput
+from app.domain.rules.rules import Rule, find_rule, list_keywords, prepare_rule, sort_rules
+from tests.conftest import NOW
+
+
+@dataclass
+class Text:
+    body: str = "Hello"
+    source: str = "447700900123"
+    dest: str = "447700900100"
+    arrived_at: datetime = NOW
+
+
+def make_rule(**fields: Any) -> Rule:
+    return Rule(**{"name": "test", "timezone": "Europe/London", "reply": "Thanks", **fields})
+
+
+def save(**fields: Any) -> Rule:
+    return prepare_rule(make_rule(**fields), region="GB", own_names=("colour",))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "body", "holds"),
+    [
+        ("hours", "Hours", True),
+        ("HOURS", "hours please", True),
+        ("hours", "  'Hours?' when", True),
+        ("hours", "HOURS,now", True),
+        ("hours", "... hours", True),
+        ("hours", "\U0001f44b hours", True),
+        ("hours", "hours\U0001f44b", True),
+        ("hours", "your hours", False),
+        ("hours", "hoursss", False),
+        ("hours", "", False),
+        ("Opt-in", "OPTIN", True),
+        ("caf\u00e9", "CAFE\u0301 please", True),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947", "\u0928\u092e\u0938\u094d\u0924\u0947 ji", True),
+        ("don't", "Don\u2019t call", True),
+    ],
+)
+def test_a_keyword_is_the_first_word_without_case_and_punctuation(
+    keyword: str, body: str, holds: bool
+) -> None:
+    assert make_rule(keyword=keyword).matches(Text(body)) is holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "holds"),
+    [
+        ({}, Text(), True),
+        ({"contains": "opening HOURS"}, Text("your Opening hours?"), True),
+        ({"contains": "hours"}, Text("ours"), False),
+        ({"pattern": r"\bor?der\s+#?\d+"}, Text("My ORDER #12"), True),
+        ({"pattern": "^a"}, Text("ba"), False),
+        ({"source_prefix": "4477"}, Text(), True),
+        ({"source_prefix": "49"}, Text(), False),
+        ({"dest": "447700900100"}, Text(), True),
+        ({"dest": "447700900101"}, Text(), False),
+        ({"valid_from": NOW}, Text(), True),
+        ({"valid_from": NOW + timedelta(seconds=1)}, Text(), False),
+        ({"valid_until": NOW}, Text(), False),
+        ({"valid_until": NOW + timedelta(seconds=1)}, Text(), True),
+        ({"keyword": "hello", "contains": "anna"}, Text("Hello Bob"), False),
+        ({"keyword": "hello", "contains": "anna"}, Text("Hello Anna"), True),
+    ],
+)
+def test_every_stated_condition_must_hold(
+    condition: dict[str, Any], text: Text, holds: bool
+) -> None:
+    assert make_rule(**condition).matches(text) is holds
+
+
+def test_a_pattern_looks_at_the_first_4_kib() -> None:
+    rule = make_rule(pattern="needle")
+    assert rule.matches(Text("\u00e9" * 2000 + "needle"))
+    assert not rule.matches(Text("\u00e9" * 2048 + "needle"))
+    assert not rule.matches(Text("\u00e9" * 2047 + "x\u00e9needle"))
+
+
+def test_no_pattern_takes_long() -> None:
+    assert not make_rule(pattern=r"(a|a)*(a|aa)+$").matches(Text("a" * 4000 + "b"))
+
+
+def test_the_first_enabled_rule_by_position_answers() -> None:
+    rules = sort_rules(
+        [
+            make_rule(id=1, position=2, name="second"),
+            make_rule(id=2, position=1, name="off", enabled=False),
+            make_rule(id=3, position=1, name="other", keyword="other"),
+            make_rule(id=5, position=2, name="younger"),
+        ]
+    )
+    assert [rule.name for rule in rules] == ["off", "other", "second", "younger"]
+    found = find_rule(rules, Text())
+    assert found is not None
+    assert found.name == "second"
+    assert find_rule(rules[:2], Text()) is None
+
+
+# London: clocks go forward on 2026-03-29 at 01:00 UTC, back on 2026-10-25 at 01:00 UTC.
+HOURS: list[tuple[dict[str, Any], str, bool]] = [
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-01-15T09:00", True),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-01-15T08:59", False),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-01-15T17:00", False),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-07-15T08:00", True),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-07-15T16:00", False),
+    ({"from_time": "09:00"}, "2026-01-15T23:59", True),
+    ({"from_time": "09:00"}, "2026-01-16T00:00", False),
+    ({"to_time": "09:00"}, "2026-01-16T00:00", True),
+    ({"to_time": "09:00"}, "2026-01-16T09:00", False),
+    ({"from_time": "18:00", "to_time": "00:00"}, "2026-01-16T23:59", True),
+    ({"from_time": "18:00", "to_time": "00:00"}, "2026-01-16T00:00", False),
+    ({"days": ("fri",)}, "2026-01-16T00:00", True),
+    ({"days": ("fri",)}, "2026-01-17T00:00", False),
+    # a summer's Friday begins at 23:00 UTC
+    ({"days": ("fri",)}, "2026-07-16T23:00", True),
+    ({"days": ("fri",)}, "2026-07-17T23:00", False),
+    # past midnight belongs to the day it began
+    ({"days": ("fri",), "from_time": "22:00", "to_time": "06:00"}, "2026-01-16T22:00", True),
+    ({"days": ("fri",), "from_time": "22:00", "to_time": "06:00"}, "2026-01-17T05:59", True),
+    ({"days": ("fri",), "from_time": "22:00", "to_time": "06:00"}, "2026-01-17T06:00", False),
+    ({"days": ("fri",), "from_time": "22:00", "to_time": "06:00"}, "2026-01-16T05:00", False),
+    ({"days": ("fri",), "from_time": "22:00", "to_time": "06:00"}, "2026-01-17T22:00", False),
+    # the night in which clocks go forward: 00:59 GMT, then 02:00 BST
+    ({"days": ("sat",), "from_time": "22:00", "to_time": "02:30"}, "2026-03-29T00:59", True),
+    ({"days": ("sat",), "from_time": "22:00", "to_time": "02:30"}, "2026-03-29T01:29", True),
+    ({"days": ("sat",), "from_time": "22:00", "to_time": "02:30"}, "2026-03-29T01:30", False),
+    ({"from_time": "01:00", "to_time": "02:00"}, "2026-03-29T01:00", False),
+    ({"from_time": "01:00", "to_time": "02:00"}, "2026-03-29T00:59", False),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-03-29T08:00", True),
+    ({"from_time": "09:00", "to_time": "17:00"}, "2026-03-28T08:00", False),
+    # the hour that comes twice: 01:00 BST to 01:59 BST, then 01:00 GMT to 01:59 GMT
+    ({"from_time": "01:00", "to_time": "02:00"}, "2026-10-25T00:00", True),
+    ({"from_time": "01:00", "to_time": "02:00"}, "2026-10-25T01:59", True),
+    ({"from_time": "01:00", "to_time": "02:00"}, "2026-10-25T02:00", False),
+    ({"days": ("sun",)}, "2026-10-24T23:00", True),
+    ({"days": ("sun",)}, "2026-10-25T23:30", True),
+    ({"days": ("sun",)}, "2026-10-26T00:00", False),
+    (
+        {"timezone": "Asia/Kolkata", "from_time": "09:00", "to_time": "10:00"},
+        "2026-06-01T03:30",
+        True,
+    ),
+    (
+        {"timezone": "Asia/Kolkata", "from_time": "09:00", "to_time": "10:00"},
+        "2026-06-01T04:30",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("hours", "utc", "holds"), HOURS)
+def test_days_and_hours_are_those_of_the_rules_zone(
+    hours: dict[str, Any], utc: str, holds: bool
+) -> None:
+    moment = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert make_rule(**hours).matches(Text(arrived_at=moment)) is holds
+
+
+def test_keywords_are_those_of_enabled_rules_of_the_number_that_are_valid() -> None:
+    rules = [
+        make_rule(keyword="Cancel"),
+        make_rule(keyword="end", dest="447700900101"),
+        make_rule(keyword="quit", enabled=False),
+        make_rule(keyword="revoke", valid_until=NOW),
+        make_rule(contains="remove"),
+    ]
+    assert list_keywords(rules, "447700900100", NOW) == {"cancel"}
+
+
+def test_numbers_are_normalised_when_a_rule_is_saved() -> None:
+    rule = save(
+        dest="07700 900100",
+        source_prefix="+44 77",
+        source="+44 7700 900100",
+        days=("sun", "mon"),
+        keyword=" Hours ",
+        name=" Desk ",
+    )
+    assert rule.dest == rule.source == "447700900100"
+    assert (rule.source_prefix, rule.days) == ("4477", ("mon", "sun"))
+    assert (rule.keyword, rule.name) == ("Hours", "Desk")
+    assert save(dest="60777").dest == "60777"
+    assert save(source="Shop").source == "Shop"
+    assert replace(rule, dest=None) == save(
+        source_prefix="4477",
+        source="447700900100",
+        days=("mon", "sun"),
+        keyword="Hours",
+        name="Desk",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("name", {"name": " "}),
+        ("name", {"name": "x" * 201}),
+        ("dest", {"dest": "Shop"}),
+        ("keyword", {"keyword": "two words"}),
+        ("keyword", {"keyword": "?"}),
+        ("keyword", {"keyword": ""}),
+        ("contains", {"contains": " "}),
+        ("contains", {"contains": "x" * 201}),
+        ("pattern", {"pattern": "("}),
+        ("pattern", {"pattern": ""}),
+        ("pattern", {"pattern": r"(a)\1"}),
+        ("pattern", {"pattern": "(?=a)"}),
+        ("pattern", {"pattern": "((a{1000}){1000}){1000}"}),
+        ("pattern", {"pattern": "\ud800"}),
+        ("pattern", {"pattern": "a" * 501}),
+        ("source_prefix", {"source_prefix": "00 07700"}),
+        ("source_prefix", {"source_prefix": "Shop"}),
+        ("days", {"days": ()}),
+        ("days", {"days": ("monday",)}),
+        ("days", {"days": ("mon", "mon")}),
+        ("from", {"from_time": "9:00"}),
+        ("from", {"from_time": "24:00"}),
+        ("to", {"to_time": "09:60"}),
+        ("to", {"from_time": "09:00", "to_time": "09:00"}),
+        ("to", {"to_time": "00:00"}),
+        ("timezone", {"timezone": "London"}),
+        ("valid_until", {"valid_from": NOW, "valid_until": NOW}),
+        ("cooldown_seconds", {"cooldown_seconds": -1}),
+        ("source", {"source": "twelve chars"}),
+        ("source", {"source": ""}),
+        ("source", {"source": "\u0416"}),
+        ("reply", {"reply": " "}),
+        ("reply", {"reply": "Hello {nmae}"}),
+        ("reply", {"reply": "Hello {name"}),
+        ("reply", {"reply": "x" * 460}),
+        ("reply", {"reply": "{6}"}),
+    ],
+)
+def test_what_a_rule_cannot_say_is_refused_by_its_field(field: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        save(**fields)
+    assert caught.value.field == field
+
+
+def test_a_saved_pattern_has_re2s_own_reason() -> None:
+    with pytest.raises(InvalidInput, match="missing \\)"):
+        save(pattern="(")

@@ -1,0 +1,387 @@
+"""/inbound as the provider meets it."""
+
+import asyncio
+import gzip
+import ipaddress
+import json
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from sqlalchemy import Connection, text
+
+from app.api.inbound.endpoint import InboundEndpoint
+from app.domain.access.credentials import Admission
+from app.domain.errors import LetterboxError, Unavailable
+from app.flows.access import auth_gate
+from app.flows.access.auth_gate import AuthGate
+from app.flows.access.configure import add_number, rotate_auth
+from app.flows.inbound import receive
+from app.flows.inbound.receive import Receiver
+from tests.support.kit import Kit, open_kit
+from tests.support.service import AUTH
+
+if TYPE_CHECKING:
+    from app.api.http.answers import Answer
+
+FIELDS = {
+    "source": "447700900123",
+    "dest": "447700900456",
+    "msg": "Caf\u00e9 \U0001f600 & more",
+    "id": "17",
+    "receivedts": "2026-06-01 12:00:00",
+    "MMName": "Anna",
+}
+FULL = {**FIELDS, "auth": AUTH}
+
+
+async def test_a_get_is_stored_as_it_was_meant(kit: Kit) -> None:
+    answer = await kit.client.get("/inbound", params={**FIELDS, "auth": AUTH})
+    assert (answer.status_code, answer.text) == (200, "OK")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    [message] = (await kit.get("/messages"))["items"]
+    assert message["body"] == "Caf\u00e9 \U0001f600 & more"
+    assert message["received_at"] == "2026-06-01T11:00:00.000000Z"
+    assert message["merge_fields"] == {"name": "Anna"}
+    assert message["problems"] == []
+    assert message["via"] == "forward"
+
+
+@pytest.mark.parametrize("kind", ["form", "multipart", "json", "text", "mixed"])
+async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) -> None:
+    fields = {**FIELDS, "auth": AUTH}
+    if kind == "form":
+        answer = await kit.client.post("/inbound", data=fields)
+    elif kind == "multipart":
+        parts = {name: (None, value) for name, value in fields.items()}
+        answer = await kit.client.post("/inbound", files=parts)
+    elif kind == "json":
+        answer = await kit.client.post("/inbound", json=fields)
+    elif kind == "text":
+        answer = await kit.client.post(
+            "/inbound", content=urlencode(fields), headers={"Content-Type": "text/plain"}
+        )
+    else:
+        query = urlencode({"auth": AUTH, "id": "17"})
+        body = {name: value for name, value in FIELDS.items() if name != "id"}
+        answer = await kit.client.post(f"/inbound?{query}", data=body)
+    assert answer.status_code == 200
+    [message] = (await kit.get("/messages"))["items"]
+    assert message["body"] == FIELDS["msg"]
+    assert message["provider_id"] == "17"
+    assert message["merge_fields"] == {"name": "Anna"}
+    assert message["problems"] == []
+
+
+async def test_a_forward_is_not_behind_all_the_large_ones_that_came_before(kit: Kit) -> None:
+    """Each takes milliseconds to read, whether or not it turns out to be anybody's."""
+    order: list[int] = []
+    answered = asyncio.Event()
+    endpoint = InboundEndpoint(kit.runtime.receiver, kit.runtime.notices, [])
+
+    def take(query: bytes) -> None:
+        def note(answer: "Answer") -> None:
+            order.append(answer.status)
+            if len(order) == 41:
+                answered.set()
+
+        endpoint.take("GET", query, (), ("127.0.0.1", 40000), b"", note)
+
+    for _ in range(40):
+        take(b"a=%26&" * 10_000)
+    take(urlencode(FULL).encode())
+    async with asyncio.timeout(20):
+        await answered.wait()
+    assert order.count(403) == 40
+    assert order.index(200) < 20
+
+
+async def test_a_redelivery_is_answered_alike_and_stored_once(kit: Kit) -> None:
+    for _ in range(3):
+        assert (await kit.forward()).text == "OK"
+    assert len((await kit.get("/messages"))["items"]) == 1
+
+
+async def test_the_raw_parameters_are_shown_without_the_secret(kit: Kit) -> None:
+    await kit.client.post(
+        f"/inbound?{urlencode({'AUTH': AUTH, 'odd': 'x'})}", json={**FIELDS, "Auth": AUTH}
+    )
+    [message] = (await kit.get("/messages"))["items"]
+    shown = await kit.get(f"/messages/{message['id']}")
+    assert ["odd", "x"] in shown["raw"]["parameters"]
+    assert ["msg", FIELDS["msg"]] in shown["raw"]["parameters"]
+    assert AUTH not in json.dumps(shown)
+
+
+async def test_odd_content_is_kept_and_flagged(kit: Kit) -> None:
+    query = f"auth={AUTH}&msg=Caf%E9%00&Source=Shop&dest=447700900456&id=&x=1&msg=again"
+    assert (await kit.client.get(f"/inbound?{query}")).status_code == 200
+    [message] = (await kit.get("/messages"))["items"]
+    assert message["body"] == "Caf\u00e9\ufffd"
+    assert message["source"] == "Shop"
+    assert message["extra"] == {"x": "1"}
+    assert message["problems"] == ["charset", "control", "time", "no-id", "repeated"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"auth": "wrong-one"}, "wrong-auth"), ({"auth": ""}, "missing-auth")]
+)
+async def test_a_wrong_auth_leaves_nothing_but_a_refusal(
+    kit: Kit, changes: dict[str, str], reason: str
+) -> None:
+    assert (await kit.forward(**changes)).status_code == 403
+    await kit.runtime.tender.write_notices()
+    assert (await kit.get("/messages"))["items"] == []
+    [refusal] = (await kit.get("/refusals"))["items"]
+    assert (refusal["reason"], refusal["dest"]) == (reason, "447700900456")
+    assert "wrong-one" not in json.dumps(refusal)
+
+
+async def test_other_methods_are_told_which_ones_there_are(kit: Kit) -> None:
+    answer = await kit.client.put("/inbound")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_over_64_kib_is_refused_and_alerted(kit: Kit) -> None:
+    answer = await kit.client.post(f"/inbound?auth={AUTH}", content="x" * (64 * 1024 + 1))
+    assert answer.status_code == 413
+    await kit.runtime.tender.write_notices()
+    [alert] = (await kit.get("/alerts", open="true"))["items"]
+    assert alert["kind"] == "too-large"
+    assert alert["action"]
+
+
+async def test_just_64_kib_is_kept(kit: Kit) -> None:
+    body = f"auth={AUTH}&msg=".encode()
+    body += b"x" * (64 * 1024 - len(body))
+    assert (await kit.client.post("/inbound", content=body)).status_code == 200
+
+
+async def test_a_number_added_elsewhere_opens_at_once(kit: Kit) -> None:
+    made = await add_number(
+        kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
+    )
+    assert (await kit.forward(auth=made.value)).status_code == 200
+    assert (await kit.forward("2", dest="447700900789", auth=AUTH)).status_code == 200
+    page = await kit.get("/messages")
+    assert [message["problems"] for message in page["items"]] == [["unknown-number"], []]
+
+
+async def test_a_numbers_own_auth_does_not_open_another_number(kit: Kit) -> None:
+    database, now = kit.runtime.database, kit.runtime.now()
+    made = await add_number(database, "447700900456", region="GB", who="cli:test", now=now)
+    await add_number(database, "447700900457", region="GB", who="cli:test", now=now)
+    assert (await kit.forward(dest="447700900457", auth=made.value)).status_code == 403
+    assert (await kit.forward(dest="", auth=made.value)).status_code == 200
+
+
+async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: Kit) -> None:
+    database = kit.runtime.database
+    old = await add_number(
+        database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
+    )
+    new = await rotate_auth(database, "447700900456", who="cli:test", now=kit.runtime.now())
+    for value in (old.value, new.value):
+        assert (await kit.forward(auth=value)).status_code == 200
+    await kit.runtime.tender.write_notices()
+    shown = await kit.get("/numbers/447700900456")
+    assert all(auth["last_seen_at"] for auth in shown["auth"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "application/x-www-form-urlencoded"}, urlencode(FULL).encode() + b"\r\n"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(urlencode(FULL).encode())),
+        ({"Content-Encoding": "deflate"}, zlib.compress(json.dumps(FULL).encode())),
+        ({"Content-Type": "application/json; charset=utf-16"}, json.dumps(FULL).encode("utf-16")),
+        ({"Content-Type": "application/json"}, json.dumps({"sms": [FULL]}).encode()),
+        (
+            {"Content-Type": "text/plain"},
+            "\r\n".join(f"{name}={value}" for name, value in FULL.items()).encode(),
+        ),
+    ],
+)
+async def test_with_the_right_auth_an_odd_body_is_a_message(
+    kit: Kit, headers: dict[str, str], body: bytes
+) -> None:
+    answer = await kit.client.post("/inbound", content=body, headers=headers)
+    assert (answer.status_code, answer.text) == (200, "OK")
+    [message] = (await kit.get("/messages"))["items"]
+    assert (message["body"], message["provider_id"]) == (FIELDS["msg"], "17")
+    assert message["problems"] == []
+
+
+async def test_a_get_with_a_body_is_read_like_a_post(kit: Kit) -> None:
+    receiver = kit.runtime.receiver
+    told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+    body = gzip.compress(urlencode(FULL).encode())
+    receiver.take("GET", b"", b"", body, "192.0.2.1", told.set_result, coding=b"gzip")
+    assert await told is None
+    [message] = (await kit.get("/messages"))["items"]
+    assert message["body"] == FIELDS["msg"]
+
+
+async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
+    bomb = gzip.compress(b"auth=" + AUTH.encode() + b"&msg=" + b"x" * 10_000_000)
+    answer = await kit.client.post("/inbound", content=bomb, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 413
+    await kit.runtime.tender.write_notices()
+    assert (await kit.get("/messages"))["items"] == []
+    [alert] = (await kit.get("/alerts", open="true"))["items"]
+    assert alert["kind"] == "too-large"
+
+
+@pytest.mark.parametrize("secret", ["cl\u00e9-de-la-porte", "pass+word-of-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("quoted", [True, False])
+async def test_an_auth_value_opens_in_whatever_charset_it_is_written(
+    database_url: str, tmp_path: Path, secret: str, encoding: str, quoted: bool
+) -> None:
+    async with open_kit(database_url, tmp_path / "other", inbound_auth=secret) as kit:
+        written = quote(secret, encoding=encoding).encode() if quoted else secret.encode(encoding)
+        told: asyncio.Future[LetterboxError | None] = asyncio.get_running_loop().create_future()
+        query = b"dest=447700900456&msg=Hi&id=1&auth=" + written
+        kit.runtime.receiver.take("GET", query, b"", b"", "192.0.2.1", told.set_result)
+        assert await told is None
+
+
+async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    for name in ("read_request", "parse"):
+        original = getattr(receive, name)
+
+        def note(*args: Any, name: str = name, original: Any = original, **more: Any) -> Any:
+            read.append(name)
+            return original(*args, **more)
+
+        monkeypatch.setattr(receive, name, note)
+    receiver = Receiver(
+        kit.runtime.gate,
+        kit.runtime.intake,  # type: ignore[arg-type]
+        forwarders=[ipaddress.ip_network("192.0.2.0/24")],
+        zone=kit.runtime.settings.zone,
+        region="GB",
+        notices=kit.runtime.notices,
+        now=kit.runtime.now,
+        make_nonce=lambda: b"",
+    )
+    endpoint = InboundEndpoint(receiver, kit.runtime.notices, [])
+
+    async def ask(address: str, auth: str, **headers: str) -> tuple[int, str]:
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        query = urlencode({**FIELDS, "auth": auth}).encode()
+        pairs = [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
+        ]
+        endpoint.take("GET", query, pairs, (address, 40000), b"", told.set_result)
+        answer = await told
+        return answer.status, answer.body.decode()
+
+    status, text = await ask("198.51.100.1", AUTH)
+    assert (status, "LETTERBOX_FORWARDERS" in text, "PROXIES" in text) == (403, True, False)
+    status, text = await ask("198.51.100.1", AUTH, x_forwarded_for="192.0.2.1")
+    assert (status, "LETTERBOX_TRUSTED_PROXIES" in text) == (403, True)
+    assert (await ask("nonsense", AUTH))[0] == 403
+    assert read == []
+    status, text = await ask("192.0.2.1", "wrong")
+    assert (status, "auth" in text) == (403, True)
+    assert read == ["read_request"]
+    assert await ask("192.0.2.1", AUTH) == (200, "OK")
+    assert await ask("::ffff:192.0.2.1", AUTH) == (200, "OK")
+    assert read[1:] == ["read_request", "parse"] * 2
+    refused: set[tuple[str, str]] = set()
+    async with asyncio.timeout(10):
+        # The service itself may be writing some of them down just now.
+        while len(refused) < 3:
+            await kit.runtime.tender.write_notices()
+            refusals = (await kit.get("/refusals"))["items"]
+            refused = {(each["reason"], each["dest"]) for each in refusals}
+    reasons = ("forwarder", "untrusted-proxy", "wrong-auth")
+    assert refused == {(reason, "447700900456") for reason in reasons}
+
+
+async def test_a_secret_is_not_kept_where_it_stands_a_second_time(kit: Kit) -> None:
+    nested = json.dumps({**FIELDS, "auth": AUTH, "more": {"auth": AUTH, "list": [AUTH]}})
+    answer = await kit.client.post(
+        f"/inbound?auth[]={AUTH}",
+        content=nested,
+        headers={"Content-Type": f"application/json; auth={AUTH}"},
+    )
+    assert answer.status_code == 200
+    [message] = (await kit.get("/messages"))["items"]
+    shown = await kit.get(f"/messages/{message['id']}")
+    assert AUTH not in json.dumps(shown)
+    assert message["extra"] == {"more": '{"auth":"","list":[""]}'}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("damaged"), KeyError("x"), OSError(5, "I/O")])
+async def test_whatever_the_look_up_raises_the_caller_is_answered(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: Connection) -> Admission:
+        raise error
+
+    monkeypatch.setattr(auth_gate, "read_admission", fail)
+    for _ in range(2):
+        answer = await kit.forward(auth="unknown")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert (await kit.forward()).status_code == 200
+    monkeypatch.undo()
+    assert (await kit.forward(auth="unknown")).status_code == 403
+
+
+async def test_a_table_that_is_missing_leaves_no_caller_without_an_answer(kit: Kit) -> None:
+    await kit.runtime.database.write(lambda conn: conn.execute(text("DROP TABLE number_auths")))
+    assert (await kit.forward(auth="unknown")).status_code == 503
+    assert (await kit.forward()).status_code == 200
+
+
+async def test_a_look_up_that_hangs_is_not_waited_for(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "LOOK_UP_SECONDS", 0.1)
+    monkeypatch.setattr(kit.runtime.gate, "read_again", asyncio.Event().wait)
+    assert (await kit.forward(auth="unknown")).status_code == 503
+
+
+async def test_who_waits_for_a_look_up_when_the_service_stops_is_told(kit: Kit) -> None:
+    receiver = kit.runtime.receiver
+    told: list[LetterboxError | None] = []
+    receiver.take("GET", b"auth=unknown&msg=Hi", b"", b"", "192.0.2.1", told.append)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    [waiting] = receiver._looking_up
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert [type(each) for each in told] == [Unavailable]
+
+
+async def test_many_wrong_values_ask_the_database_no_more_than_twenty_times_a_second(
+    kit: Kit,
+) -> None:
+    gate = kit.runtime.gate
+    await gate.read_again()
+    began = asyncio.get_running_loop().time()
+    for _ in range(4):
+        await asyncio.gather(*(gate.read_again() for _ in range(50)))
+    # A clock of the loop may tick a little early.
+    assert asyncio.get_running_loop().time() - began >= 3 * 0.05 - 0.01
+
+
+async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
+    # A gate made anew from the file that the first one wrote, over a database that is closed.
+    made = await add_number(
+        kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
+    )
+    await kit.runtime.gate.refresh()
+    gate = AuthGate(kit.runtime.database, kit.runtime.data_dir.auth_cache, "another")
+    known = gate.admission.recognise(made.value.encode(), kit.runtime.now())
+    assert known is not None
+    assert gate.admission.serves(known, "447700900456")
+    assert gate.admission.recognise(b"unknown", kit.runtime.now()) is None

@@ -1,0 +1,333 @@
+"""Handling answers by rules: what is queued, what is silenced, and never twice."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.util import await_only
+
+from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
+from app.flows.inbound.handle import handle_batch
+from app.storage.conversations.conversations import list_conversations
+from app.storage.db.database import Database, open_database
+from app.storage.db.migrate import migrate
+from app.storage.inbound.handling import claim_unhandled
+from app.storage.operations.alerts import list_alerts
+from app.storage.operations.stats import count_days
+from app.storage.rules.opt_outs import add_opt_out, is_opted_out, list_opt_outs, remove_opt_out
+from tests.conftest import NOW
+from tests.flows.desk import BAR, SENDER, SHOP, Desk, set_status
+
+OTHER = "447700900002"
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+@pytest.fixture
+async def shop(desk: Desk) -> Desk:
+    """A number that confirms opt-outs, and a rule that answers everything."""
+    await desk.add_number(opt_out_reply="You are out.")
+    await desk.add_rule()
+    return desk
+
+
+async def test_a_reply_is_queued_with_what_the_sender_needs(shop: Desk) -> None:
+    [message_id] = await shop.receive("Hello", merge_fields={"name": "Anna"})
+    [handled] = await shop.handle()
+    assert (handled.messages, handled.queued, handled.outcomes) == (1, 1, {"replied": 1})
+    [row] = await shop.list_outbound()
+    assert (row.source, row.to_number, row.body) == (SHOP, SENDER, "Hello Anna")
+    assert (row.origin, row.status, row.in_reply_to) == ("rule", "queued", message_id)
+    assert row.send_before == NOW + timedelta(seconds=900)
+    assert row.due_at == NOW
+    [message] = await shop.read([message_id])
+    assert message.outcome is not None
+    assert (message.outcome.code, message.outcome.rule_id) == ("replied", row.rule_id)
+    page = await shop.database.read(list_conversations, before=None, limit=5)
+    assert [each.id for each in page.conversations] == [row.conversation_id]
+    assert await shop.list_events() == [("message", message_id), ("outbound", row.id)]
+
+
+async def test_messages_come_before_outbound_in_the_events(shop: Desk) -> None:
+    await shop.receive("one", "two", "three")
+    await shop.handle()
+    assert [kind for kind, _ in await shop.list_events()] == ["message"] * 3 + ["outbound"] * 3
+
+
+async def test_each_message_keeps_its_outcome(shop: Desk) -> None:
+    await shop.add_rule("Later", name="slow", keyword="slow", position=-1, cooldown_seconds=3600)
+    assert await shop.hear("a", "slow", "slow") == ["replied", "replied", "cooldown"]
+    assert await shop.hear("b", "c", "d", "e") == ["replied", "replied", "replied", "budget"]
+    assert await shop.hear("old", source=OTHER, arrived_at=NOW - timedelta(hours=1)) == ["too-old"]
+    assert await shop.hear("x", source="Bank") == ["unanswerable"]
+    assert await shop.hear("x", source=SHOP, dest=BAR) == ["unanswerable"]
+    assert await shop.hear("STOP", "hello", "START", source=OTHER) == [
+        "opt-out",
+        "opted-out",
+        "opt-in",
+    ]
+    assert await shop.list_bodies() == ["Hello Anna", "Later", *["Hello Anna"] * 3, "You are out."]
+
+
+async def test_what_was_decided_before_counts_in_the_next_batch(shop: Desk) -> None:
+    await shop.receive(*"abcdefg")
+    done = await shop.handle(limit=2)
+    assert [step.queued for step in done] == [2, 2, 1, 0]
+    shop.wait(hours=1)
+    assert await shop.hear("h") == ["replied"]
+
+
+async def test_a_long_cooldown_outlives_the_day(desk: Desk) -> None:
+    await desk.add_rule(cooldown_seconds=7 * 86400)
+    assert await desk.hear("a") == ["replied"]
+    desk.wait(days=6, hours=23)
+    assert await desk.hear("b") == ["cooldown"]
+    desk.wait(hours=1)
+    assert await desk.hear("c") == ["replied"]
+
+
+async def test_a_text_of_the_report_is_as_old_as_the_provider_says(shop: Desk) -> None:
+    late = NOW - timedelta(minutes=20)
+    assert await shop.hear("a", via="report", received_at=late) == ["too-old"]
+    assert await shop.hear("b", received_at=late) == ["replied"]
+
+
+async def test_an_id_that_came_again_with_another_text_gets_no_answer(shop: Desk) -> None:
+    assert await shop.hear("one", provider_id="7") == ["replied"]
+    assert await shop.hear("two", provider_id="7") == [None]
+
+
+async def test_a_reply_that_is_too_long_is_neither_cut_nor_sent(desk: Desk) -> None:
+    rule = await desk.add_rule("You wrote: {body}")
+    assert await desk.hear("x" * 449, "ok") == ["replied", "replied"]
+    failed, queued = await desk.list_outbound()
+    assert (failed.status, len(failed.body), failed.settled_at) == ("failed", 460, NOW)
+    assert "460 characters" in failed.error_text
+    assert queued.status == "queued"
+    assert await desk.list_changes() == [(failed.id, "failed", "rule")]
+    [alert] = await desk.database.read(list_alerts, before=None, limit=5, is_open=True)
+    assert (alert.kind, alert.subject) == ("reply-too-long", str(rule.id))
+    assert "'test'" in alert.text
+    assert [kind for kind, _ in await desk.list_events()] == ["message"] * 2 + ["outbound"] * 2 + [
+        "alert"
+    ]
+
+
+async def test_an_opt_out_holds_for_all_numbers_and_cancels_what_waits(shop: Desk) -> None:
+    waiting = await shop.write_to(SENDER, source=BAR)
+    held = await shop.write_to(SENDER)
+    gone = await shop.write_to(SENDER)
+    other = await shop.write_to(OTHER)
+    await shop.database.write(set_status, held, "held")
+    await shop.database.write(set_status, gone, "sent")
+    [hello, stop] = await shop.receive("hello", "Stop, please")
+    await shop.handle()
+    rows = {row.id: row.status for row in await shop.list_outbound()}
+    reply, confirmation = sorted(rows.keys() - {waiting, held, gone, other})
+    cancelled = [waiting, held, reply]
+    assert rows == {
+        **dict.fromkeys(cancelled, "cancelled"),
+        gone: "sent",
+        other: "queued",
+        confirmation: "queued",
+    }
+    assert await shop.list_changes() == [(each, "cancelled", "opt-out") for each in cancelled]
+    assert await shop.list_events() == [
+        ("message", hello),
+        ("message", stop),
+        *(("outbound", each) for each in [reply, confirmation]),
+        *(("status", each) for each in cancelled),
+    ]
+    assert await shop.database.read(is_opted_out, SENDER)
+    assert not await shop.database.read(is_opted_out, OTHER)
+    [opt_out] = await shop.database.read(list_opt_outs, before=None, limit=5)
+    assert (opt_out.number, opt_out.reason, opt_out.text) == (SENDER, "keyword", "Stop, please")
+    assert (opt_out.message_id, opt_out.created_at) == (stop, NOW)
+    assert await shop.hear("hello", dest=BAR) == ["opted-out"]
+
+
+async def test_a_word_belongs_to_the_rule_that_has_it_as_its_keyword(desk: Desk) -> None:
+    for keyword in ("cancel", "stop", "yes"):
+        await desk.add_rule(keyword.upper(), keyword=keyword, dest=SHOP)
+    assert await desk.hear("Cancel please", "YES") == ["replied", "replied"]
+    assert not await desk.database.read(is_opted_out, SENDER)
+    assert await desk.hear("END", source=OTHER) == ["opt-out"]
+    assert await desk.hear("cancel", dest=BAR) == ["opt-out"], "the rule is of another number"
+    assert await desk.hear("START") == ["opt-in"]
+    assert await desk.hear("Stop!") == ["opt-out"]
+    assert await desk.list_bodies() == ["CANCEL", "YES"]
+
+
+async def test_the_newest_word_holds_not_the_last_handled(shop: Desk) -> None:
+    shop.wait(minutes=5)
+    assert await shop.hear("START") == ["replied"]
+    earlier = shop.now - timedelta(minutes=1)
+    assert await shop.hear("STOP", arrived_at=earlier) == ["opt-out"]
+    assert not await shop.database.read(is_opted_out, SENDER)
+    assert await shop.list_bodies() == ["Hello Anna"]
+
+
+async def test_who_comes_back_at_once_gets_what_follows(shop: Desk) -> None:
+    assert await shop.hear("one", "STOP", "START", "two") == [
+        "replied",
+        "opt-out",
+        "opt-in",
+        "replied",
+    ]
+    rows = await shop.list_outbound()
+    assert [(row.origin, row.status) for row in rows] == [
+        ("rule", "cancelled"),
+        ("opt-out", "queued"),
+        ("rule", "queued"),
+    ]
+
+
+async def test_a_persons_word_is_as_good_as_the_senders(shop: Desk) -> None:
+    waiting = await shop.write_to(SENDER)
+    cancelled = await shop.database.write(
+        add_opt_out, SENDER, reason="person", text="called us", now=NOW
+    )
+    assert cancelled == [waiting]
+    assert await shop.hear("hello") == ["opted-out"]
+    await shop.database.write(remove_opt_out, SENDER, now=NOW)
+    assert await shop.hear("hello") == ["replied"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_late_forward_of_a_reported_text_counts_and_answers_once(
+    shop: Desk, together: bool
+) -> None:
+    ids = await shop.receive("Hi", via="report", provider_id="R1")
+    if not together:
+        await shop.handle()
+    ids += await shop.receive("Hi", provider_id="77", received_at=NOW + timedelta(seconds=1))
+    await shop.handle()
+    report, forward = await shop.read(ids)
+    assert (report.outcome_code, forward.outcome_code) == ("replied", None)
+    assert (report.duplicate_of, forward.duplicate_of) == (None, report.id)
+    assert len(await shop.list_outbound()) == 1
+    [conversation] = (
+        await shop.database.read(list_conversations, before=None, limit=5)
+    ).conversations
+    assert conversation.unread == 1
+    [day] = await shop.database.read(count_days, since=None, until=None, number=None)
+    assert day.received == 1
+    # Another one like it is another text.
+    assert await shop.hear("Hi", provider_id="78") == ["replied"]
+
+
+async def test_a_forward_that_was_handled_before_its_report_is_still_one_text(
+    shop: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await shop.receive("Hi", via="report", provider_id="R1")
+    ids += await shop.receive("Hi", provider_id="77")
+
+    def claim_the_forward(conn: Connection, **options: Any) -> Any:
+        return [each for each in claim_unhandled(conn, **options) if each.via != "report"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.flows.inbound.handle.claim_unhandled", claim_the_forward)
+        await shop.handle()
+    await shop.handle()
+    report, forward = await shop.read(ids)
+    assert (report.outcome_code, forward.outcome_code) == (None, "replied")
+    assert forward.duplicate_of == report.id
+    assert len(await shop.list_outbound()) == 1
+    [day] = await shop.database.read(count_days, since=None, until=None, number=None)
+    assert day.received == 1
+
+
+async def test_a_rule_that_changes_takes_effect_in_the_next_batch(desk: Desk) -> None:
+    assert await desk.hear("a") == ["no-rule"]
+    await desk.add_rule()
+    assert await desk.hear("b") == ["replied"]
+
+
+async def test_a_machine_that_answers_every_answer_falls_silent(shop: Desk) -> None:
+    replied = []
+    for _ in range(6):
+        outcomes = await shop.hear(*["I am away."] * 6)
+        replied.append(outcomes.count("replied"))
+        shop.wait(hours=1)
+    assert replied == [5, 5, 5, 5, 0, 0]
+    shop.wait(days=1)
+    assert await shop.hear("I am away.") == ["replied"]
+
+
+async def test_several_workers_at_once_keep_every_pairs_budget(shop: Desk) -> None:
+    senders = [f"4477009002{number:02}" for number in range(20)]
+    for sender in senders:
+        await shop.receive(*"abcd", source=sender)
+    limits = ReplyLimits(per_hour=1)
+    while any(
+        await asyncio.gather(
+            *(shop.database.write(handle_batch, NOW, limit=13, limits=limits) for _ in range(3))
+        )
+    ):
+        pass
+    assert sorted(row.to_number for row in await shop.list_outbound()) == senders
+
+
+async def test_a_second_worker_waits_until_the_first_has_counted(postgres_url: str) -> None:
+    """Two connections, two texts of one pair, a budget of one: both would find room for theirs."""
+    database = open_database(postgres_url, Path())
+    await migrate(database)
+    desk = Desk(database)
+    await desk.add_rule()
+    ids = await desk.receive("one", "two")
+    limits = ReplyLimits(per_hour=1)
+    handled, commit = asyncio.Event(), asyncio.Event()
+
+    def handle_and_linger(conn: Connection) -> None:
+        assert handle_batch(conn, NOW, limit=1, limits=limits).queued == 1
+        handled.set()
+        await_only(commit.wait())
+
+    first = asyncio.create_task(database.write(handle_and_linger))
+    await handled.wait()
+    second = asyncio.create_task(database.write(handle_batch, NOW, limit=1, limits=limits))
+    while not await database.read(_count_waiting):
+        assert not second.done()
+    commit.set()
+    await first
+    assert (await second).outcomes == {"budget": 1}
+    assert [message.outcome_code for message in await desk.read(ids)] == ["replied", "budget"]
+    await database.close()
+
+
+def _count_waiting(conn: Connection) -> int:
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+async def test_texts_that_arrive_together_get_one_answer_whoever_handles_them(shop: Desk) -> None:
+    senders = [f"4477009002{number:02}" for number in range(20)]
+    for sender in senders:
+        await shop.receive(*"abc", source=sender)
+    while any(
+        await asyncio.gather(*(shop.database.write(handle_batch, NOW, limit=7) for _ in range(3)))
+    ):
+        pass
+    assert sorted(row.to_number for row in await shop.list_outbound()) == senders
+
+
+async def test_quiet_lasts_over_batches_and_by_arrival(shop: Desk) -> None:
+    await shop.receive("one")
+    await shop.handle(limits=DEFAULT_LIMITS)
+    late = await shop.receive("before", arrived_at=NOW - timedelta(seconds=9))
+    later = await shop.receive("long before", arrived_at=NOW - timedelta(seconds=10))
+    shop.wait(minutes=5)
+    await shop.handle(limits=DEFAULT_LIMITS)
+    outcomes = [message.outcome_code for message in await shop.read([*late, *later])]
+    assert outcomes == ["quiet", "replied"]
+    [quiet] = await shop.read(late)
+    assert quiet.rule_id is not None

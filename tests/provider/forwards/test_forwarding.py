@@ -1,0 +1,554 @@
+"""What becomes of the provider's forward, in every form that it might come in."""
+
+import html
+import json
+import quopri
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import quote, quote_plus
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.domain.inbound.messages import InboundMessage, RawForward
+from app.provider.forwards.forwarding import parse, read_request
+
+ARRIVED_AT = datetime(2026, 5, 4, 11, 30, 2, tzinfo=UTC)
+LONDON = ZoneInfo("Europe/London")
+FORM = b"application/x-www-form-urlencoded"
+MULTIPART = b"multipart/form-data; boundary=cut"
+JSON = b"application/json"
+
+# A whole forward, so that a case shows its own oddity and no other.
+WHOLE = b"source=447700900123&dest=447700900456&id=17&receivedts=2026-05-04+12:30:00"
+
+
+def receive(
+    query: bytes = b"", *, content_type: bytes = b"", body: bytes = b"", nonce: bytes = b"arrival"
+) -> InboundMessage:
+    method = "POST" if body else "GET"
+    request = read_request(method, query, content_type, body)
+    return parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce)
+
+
+def assert_fields(message: InboundMessage, expected: Mapping[str, object]) -> None:
+    assert {field: getattr(message, field) for field in expected} == expected
+
+
+def test_an_ordinary_forward_fills_every_field() -> None:
+    request = read_request(
+        "GET",
+        b"source=447700900123&dest=447700900456&msg=Hello+there%2C+%C2%A35%21&id=17"
+        b"&receivedts=2026-05-04%2012%3A30%3A00&auth=secret&MMName=Ann&MMEmail=ann%40example.org"
+        b"&MM1=a&MM2=b&MM3=c&MM4=d&MM5=e",
+        b"",
+        b"",
+    )
+    message = parse(
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
+    )
+    assert request.auth == b"secret"
+    assert len(message.dedupe_key) == len("17") + 16
+    assert message == InboundMessage(
+        dedupe_key=message.dedupe_key,
+        provider_id="17",
+        source="447700900123",
+        dest="447700900456",
+        body="Hello there, £5!",
+        received_at=datetime(2026, 5, 4, 11, 30, tzinfo=UTC),
+        received_raw="2026-05-04 12:30:00",
+        arrived_at=ARRIVED_AT,
+        via="forward",
+        merge_fields={
+            "name": "Ann",
+            "email": "ann@example.org",
+            "1": "a",
+            "2": "b",
+            "3": "c",
+            "4": "d",
+            "5": "e",
+        },
+        extra={},
+        problems=(),
+        raw=request.raw.to_bytes(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param(b"SOURCE=ACME&Dest=60777&mSg=Hi&ID=9&ReceivedTS=2026-01-04+12:30:00&mm1=x",
+            {"source": "ACME", "dest": "60777", "body": "Hi", "provider_id": "9",
+             "merge_fields": {"1": "x"}, "extra": {}, "problems": ()}, id="names in any case"),
+        pytest.param(WHOLE + b"&msg=Hi&Operator=X&keyword=",
+            {"extra": {"Operator": "X", "keyword": ""}, "problems": ()}, id="unknown names"),
+        pytest.param(WHOLE + b"&msg=one&Msg=two",
+            {"body": "one", "problems": ("repeated",)}, id="a known name twice"),
+        pytest.param(WHOLE + b"&msg=Hi&mm1=a&MM1=b",
+            {"merge_fields": {"1": "a"}, "problems": ("repeated",)}, id="a merge field twice"),
+        pytest.param(WHOLE + b"&msg=Hi&net=a&Net=b",
+            {"extra": {"net": "a"}, "problems": ("repeated",)}, id="an unknown name twice"),
+        pytest.param(WHOLE + b"&msg=Hi&1=x&name=y",
+            {"merge_fields": {}, "extra": {"1": "x", "name": "y"}, "problems": ()},
+            id="our own names for merge fields mean nothing"),
+        pytest.param(WHOLE + b"&msg=", {"body": "", "problems": ()}, id="an empty text"),
+        pytest.param(WHOLE, {"body": "", "problems": ("no-msg",)}, id="no text"),
+        pytest.param(b"msg=Hi",
+            {"source": "", "dest": "", "provider_id": None, "received_raw": None,
+             "received_at": ARRIVED_AT, "problems": ("time", "no-id", "no-source", "no-dest")},
+            id="nothing but a text"),
+        pytest.param(b"msg=Hi&id=&source=&dest=+&receivedts=",
+            {"source": "", "dest": "", "provider_id": None, "received_raw": "",
+             "received_at": ARRIVED_AT, "problems": ("time", "no-id", "no-source", "no-dest")},
+            id="empty is as good as missing"),
+        pytest.param(b"", {"body": "", "extra": {}, "problems":
+            ("time", "no-id", "no-source", "no-dest", "no-msg")}, id="nothing at all"),
+        pytest.param(WHOLE + b"&msg=a%3Db%26c%3dd;e=f", {"body": "a=b&c=d;e=f", "extra": {}},
+            id="escaped separators, a semicolon and a further equals sign belong to the text"),
+        pytest.param(WHOLE + b"&msg=100%&x=%zz%4", {"body": "100%", "extra": {"x": "%zz%4"}},
+            id="broken escapes stay"),
+        pytest.param(WHOLE + b"&msg=%2541%2526", {"body": "%41%26"}, id="unescaped only once"),
+        pytest.param(WHOLE + b"&msg=1%2B1+%2B2", {"body": "1+1 +2"}, id="plus is a space"),
+        pytest.param(WHOLE + b"&msg=a%0D%0Ab", {"body": "a\r\nb"}, id="line breaks"),
+        pytest.param(WHOLE + b"&&msg=Hi&&", {"body": "Hi", "extra": {}, "problems": ()},
+            id="empty pieces are nothing"),
+        pytest.param(WHOLE + b"&msg=Hi&flag&=v", {"extra": {"flag": "", "": "v"}, "problems": ()},
+            id="a name alone and a value alone"),
+        pytest.param(b"source=%2B44+7700+900123&dest=00447700900456&msg=Hi",
+            {"source": "447700900123", "dest": "447700900456"}, id="numbers become digits"),
+        pytest.param(b"source=+447700900123&dest=07700900456&msg=Hi",
+            {"source": "447700900123", "dest": "447700900456"}, id="a plus lost on the way"),
+    ],
+)  # fmt: skip
+def test_a_query_becomes_fields(query: bytes, expected: Mapping[str, object]) -> None:
+    assert_fields(receive(query), expected)
+
+
+@pytest.mark.parametrize(
+    ("declared", "msg", "body", "problems"),
+    [
+        pytest.param(b"", b"caf%C3%A9", "café", (), id="UTF-8"),
+        pytest.param(b"", b"caf%E9 %80", "café €", ("charset",), id="Windows-1252"),
+        pytest.param(b"; charset=ISO-8859-15", b"%A4", "€", (), id="the declared charset"),
+        pytest.param(b"; charset=no-such", b"caf%C3%A9", "café", (), id="an unknown charset"),
+        pytest.param(b"", b"%00%E9", "\ufffdé", ("charset", "control"), id="NUL and more"),
+    ],
+)
+def test_the_bytes_of_a_form_become_text(
+    declared: bytes, msg: bytes, body: str, problems: tuple[str, ...]
+) -> None:
+    message = receive(content_type=FORM + declared, body=WHOLE + b"&msg=" + msg)
+    assert (message.body, message.problems) == (body, problems)
+
+
+def test_a_charset_declared_without_a_body_is_that_of_the_query() -> None:
+    message = receive(WHOLE + b"&msg=%A4", content_type=FORM + b"; charset=ISO-8859-15")
+    assert (message.body, message.problems) == ("€", ())
+
+
+def test_names_are_decoded_as_values_are() -> None:
+    message = receive(WHOLE + b"&msg=Hi&caf%E9=1&a%00=2")
+    assert message.extra == {"café": "1", "a\ufffd": "2"}
+    assert message.problems == ("charset", "control")
+
+
+def test_names_that_become_the_same_text_are_repeated() -> None:
+    message = receive(WHOLE + b"&msg=Hi&a%00=1&a%EF%BF%BD=2")
+    assert message.extra == {"a\ufffd": "1"}
+    assert message.problems == ("control", "repeated")
+
+
+@pytest.mark.parametrize(
+    ("text", "received_at", "problems"),
+    [
+        pytest.param("2026-05-04 12:30:00", "2026-05-04T11:30:00Z", (), id="summer"),
+        pytest.param("2026-03-29 01:30:00", "2026-03-29T01:30:00Z", ("time",), id="skipped hour"),
+        pytest.param(
+            "2026-10-25 01:30:00", "2026-10-25T00:30:00Z", ("time-ambiguous",), id="repeated hour"
+        ),
+        pytest.param("soon", ARRIVED_AT.isoformat(), ("time",), id="unreadable"),
+        pytest.param("9999-12-31 23:59:59", ARRIVED_AT.isoformat(), ("time",), id="too far"),
+    ],
+)
+def test_the_time_is_read_in_the_zone_of_the_provider(
+    text: str, received_at: str, problems: tuple[str, ...]
+) -> None:
+    message = receive(f"source=ACME&dest=60777&id=1&msg=Hi&receivedts={text}".encode())
+    assert message.received_at == datetime.fromisoformat(received_at)
+    assert message.received_raw == text
+    assert message.problems == problems
+
+
+PARAMETERS = {
+    "source": "447700900123",
+    "dest": "447700900456",
+    "msg": "café & co = 1+1\n",
+    "id": "17",
+    "receivedts": "2026-05-04 12:30:00",
+    "MMName": "Ann",
+    "operator": "X",
+    "auth": "secret",
+}
+AS_FORM = (
+    b"source=447700900123&dest=447700900456&msg=caf%C3%A9+%26+co+%3D+1%2B1%0A&id=17"
+    b"&receivedts=2026-05-04+12%3A30%3A00&MMName=Ann&operator=X&auth=secret"
+)
+AS_PARTS = (
+    "".join(
+        f'--cut\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in PARAMETERS.items()
+    ).encode()
+    + b"--cut--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param(FORM, AS_FORM, id="form"),
+        pytest.param(FORM.upper() + b" ; charset=UTF-8", AS_FORM, id="form with charset"),
+        pytest.param(FORM, b"\xef\xbb\xbf" + AS_FORM + b"\r\n", id="form with mark and line break"),
+        pytest.param(b"", AS_FORM, id="form without a type"),
+        pytest.param(b"text/plain", AS_FORM, id="form as plain text"),
+        pytest.param(b"application/octet-stream", AS_FORM, id="form as bytes"),
+        pytest.param(JSON, AS_FORM, id="form called JSON"),
+        pytest.param(MULTIPART, AS_FORM, id="form called multipart"),
+        pytest.param(JSON, json.dumps(PARAMETERS).encode(), id="JSON, escaped"),
+        pytest.param(JSON, json.dumps(PARAMETERS, ensure_ascii=False).encode(), id="JSON, UTF-8"),
+        pytest.param(JSON, b"\xef\xbb\xbf" + json.dumps(PARAMETERS, indent=1).encode(),
+            id="JSON with mark and indent"),
+        pytest.param(JSON + b"; charset=ISO-8859-1",
+            json.dumps(PARAMETERS, ensure_ascii=False).encode("latin-1"), id="JSON in Latin-1"),
+        pytest.param(b"", json.dumps(PARAMETERS).encode(), id="JSON without a type"),
+        pytest.param(FORM, json.dumps(PARAMETERS).encode(), id="JSON called a form"),
+        pytest.param(MULTIPART, AS_PARTS, id="multipart"),
+        pytest.param(b'multipart/form-data; boundary="cut"', AS_PARTS, id="multipart, quoted"),
+        pytest.param(b"multipart/form-data", AS_PARTS, id="multipart without boundary"),
+        pytest.param(b"", AS_PARTS, id="multipart without a type"),
+        pytest.param(b"multipart/form-data; boundary=other", AS_PARTS, id="another boundary"),
+        pytest.param(MULTIPART, AS_PARTS.removesuffix(b"\r\n--cut--\r\n"), id="multipart, no end"),
+        pytest.param(MULTIPART, AS_PARTS.replace(b"\r\n", b"\n"), id="multipart, bare newlines"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: bytes) -> None:
+    request = read_request("POST", b"", content_type, body)
+    message = parse(
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
+    )
+    assert request.auth == b"secret"
+    assert b"secret" not in message.raw
+    assert_fields(
+        message,
+        {
+            "source": "447700900123",
+            "dest": "447700900456",
+            "body": "café & co = 1+1\n",
+            "provider_id": "17",
+            "received_raw": "2026-05-04 12:30:00",
+            "merge_fields": {"name": "Ann"},
+            "extra": {"operator": "X"},
+            "problems": (),
+        },
+    )
+
+
+@pytest.mark.parametrize("content_type", [FORM, FORM + b"; charset=UTF-8", b"", b"text/plain"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\n\r\n", b"\0", b"\r\n\0"])
+def test_a_line_break_after_a_form_belongs_to_nothing(content_type: bytes, end: bytes) -> None:
+    request = read_request("POST", b"", content_type, AS_FORM + end)
+    assert request.auth == b"secret"
+    message = parse(
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
+    )
+    assert (message.body, message.problems) == ("café & co = 1+1\n", ())
+    assert message.dedupe_key == receive(content_type=FORM, body=AS_FORM).dedupe_key
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "problems"),
+    [
+        pytest.param("msg=café €".encode(), "café €", (), id="UTF-8 as it is"),
+        pytest.param(b"msg=caf\xe9 \x80", "café €", ("charset",), id="Windows-1252 as it is"),
+        pytest.param(b"msg=Hi there, you&x=1 2", "Hi there, you", (), id="spaces as they are"),
+        pytest.param(b"msg=caf%u00E9 %u20AC", "café €", ("charset",), id="wide escapes"),
+        pytest.param(b"MSG[0]=Hi", "Hi", (), id="a list of one"),
+        pytest.param(b"amp;msg=Hi", "Hi", (), id="an ampersand from a page's source"),
+        pytest.param(b"_charset_=iso-8859-15&msg=%A4", "€", (), id="a charset of its own"),
+    ],
+)
+def test_a_loosely_written_query_is_read(
+    query: bytes, body: str, problems: tuple[str, ...]
+) -> None:
+    message = receive(WHOLE + b"&" + query)
+    assert (message.body, message.problems) == (body, problems)
+
+
+def test_what_was_odd_on_the_wire_is_told_by_a_replay_too() -> None:
+    body = (WHOLE + b"&msg=Hi").decode().encode("utf-16")
+    first = receive(content_type=FORM, body=body)
+    assert (first.body, first.problems) == ("Hi", ("charset",))
+    raw = RawForward.from_bytes(first.raw)
+    assert raw.problems == ("charset",)
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+
+
+def test_what_was_stored_before_is_read_by_the_same_rules() -> None:
+    head = b'["POST", "text/plain; charset=ISO-8859-1", "ISO-8859-1"]\n'
+    raw = RawForward.from_bytes(head + WHOLE + b"&msg=caf%C3%A9+%E2%82%AC5")
+    message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    assert (message.body, message.problems) == ("café €5", ("charset",))
+    assert message.raw == raw.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("query", "secrets"),
+    [
+        pytest.param(b"auth=secret", [b"secret"], id="plain"),
+        pytest.param(b"auth=cl%E9", [b"cl\xe9", "clé".encode(), "cle\u0301".encode()],
+            id="Latin-1"),
+        pytest.param(b"auth=cl\xe9&msg=\xe9", [b"cl\xe9", "clé".encode(), "cle\u0301".encode()],
+            id="Latin-1 as it is"),
+        pytest.param("auth=cle\u0301".encode(), ["cle\u0301".encode(), "clé".encode()],
+            id="the accent by itself"),
+        pytest.param(b"auth=secret%0D%0A", [b"secret\r\n", b"secret"], id="a line break"),
+        pytest.param(b"auth=+secret+", [b" secret ", b"secret"], id="spaces"),
+        pytest.param(b"auth=a+b", [b"a b", b"a+b"], id="a plus that nobody escaped"),
+        pytest.param(b"auth=&AUTH=two&auth=three&auth[]=four&auth=five",
+            [b"two", b"three", b"four"], id="several"),
+        pytest.param(b"msg=Hi", [], id="none"),
+        pytest.param(b"auth=&auth=+", [b" "], id="nothing in it"),
+    ],
+)  # fmt: skip
+def test_every_way_to_read_the_auth_value_is_tried(query: bytes, secrets: list[bytes]) -> None:
+    found = [*read_request("GET", query, b"", b"").read_secrets()]
+    assert found[0:1] == secrets[0:1]
+    assert set(found) == set(secrets)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param(JSON, b'{"sms":{"text":"Hi","auth":"secret"}}', id="nested, with other names"),
+        pytest.param(JSON, b"{'source': '447700900123', 'auth': 'secret'}", id="Python"),
+        pytest.param(JSON, b'[{"a":1},{"Auth": "secret"}]', id="a list"),
+        pytest.param(JSON, b"{auth:'secret'}", id="JavaScript"),
+        pytest.param(b"", b"Array\n(\n    [auth] => secret\n    [msg] => Hi\n)\n", id="PHP"),
+        pytest.param(b"", b"$VAR1 = { 'auth' => 'secret' };", id="Perl"),
+        pytest.param(b"", b"source: 447700900123\nauth: secret\nmsg: Hi\n", id="YAML"),
+        pytest.param(b"text/xml", b'<sms source="447700900123" auth="secret"/>', id="attributes"),
+        pytest.param(b"text/xml", b"<sms><a><auth>secret</auth></a></sms>", id="an element"),
+        pytest.param(FORM, b"sms[text]=Hi&sms[auth]=secret", id="a nested form"),
+        pytest.param(FORM, b"sms.text=Hi&sms.auth=secret", id="a nested form with dots"),
+    ],
+)
+def test_the_auth_value_is_found_wherever_it_stands_and_then_cut_out(
+    content_type: bytes, body: bytes
+) -> None:
+    request = read_request("POST", b"", content_type, body)
+    assert b"secret" in [*request.read_secrets()]
+    assert b"secret" not in request.forget(b"secret").raw.to_bytes()
+
+
+def test_a_query_that_was_added_to_a_query_is_one() -> None:
+    query = b"auth=se-cret?" + WHOLE + b"&msg=Why?id=5"
+    request = read_request("GET", query, b"", b"")
+    assert request.auth == b"se-cret"
+    assert_fields(receive(query), {"source": "447700900123", "body": "Why?id=5", "extra": {}})
+    assert read_request("GET", b"auth=what?&msg=Hi", b"", b"").auth == b"what?"
+
+
+SECRET = 'an-auth+value/of the "tests" & é'
+URL_ESCAPED = quote(SECRET, safe="")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        URL_ESCAPED,
+        URL_ESCAPED.lower(),
+        quote(SECRET, safe="/ +", encoding="latin-1"),
+        quote(URL_ESCAPED),
+        quote(quote(URL_ESCAPED)),
+        "".join(f"%{ord(each):02x}" for each in SECRET),
+        "".join(f"%u{ord(each):04x}" for each in SECRET),
+        json.dumps(SECRET),
+        json.dumps(json.dumps(SECRET)),
+        json.dumps({"a": json.dumps({"b": json.dumps(SECRET)})}),
+        "".join(f"\\u{ord(each):04X}" for each in SECRET),
+        SECRET.replace("/", "\\/").replace('"', '\\"'),
+        html.escape(SECRET),
+        html.escape(html.escape(SECRET)),
+        "".join(f"&#{ord(each)};" for each in SECRET),
+        "".join(f"&#x{ord(each):X};" for each in SECRET),
+        quopri.encodestring(SECRET.encode(), quotetabs=True).decode(),
+    ],
+)
+def test_the_admitted_secret_is_cut_out_however_it_is_escaped(written: str) -> None:
+    for content_type, body in (
+        (FORM, f"{quote(written)}=1&x={quote(written)}&y={quote_plus(written)}"),
+        (b"text/plain", f"Hello {written} there"),
+        (JSON, json.dumps({"x": {"auth": written}, "y": [written], written: 1})),
+        (JSON, '{"damaged": "' + written),
+        (b"text/xml", f"<a auth='{written}'><authtoken>{written}</authtoken></a>"),
+        (MULTIPART, f"--cut\r\nContent-Disposition: form-data; name=x\r\n\r\n{written}"),
+        (b"text/plain; note=" + written.encode(), "Hello"),
+        (b"text/plain; charset=" + written.encode(), "Hello"),
+    ):
+        request = read_request("POST", b"", content_type, body.encode())
+        raw = request.forget(SECRET.encode()).raw
+        kept = raw.to_bytes() + b"".join(name + value for name, value in raw.pairs)
+        # Pieces of it that no escape changes.
+        assert b"value" not in kept
+        assert b"n-auth" not in kept
+        message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+        assert "value" not in json.dumps([message.extra, message.body])
+
+
+def test_the_rest_of_what_held_the_secret_is_kept() -> None:
+    query = b"auth=one-long-secret&auth[]=one-long-secret&x=a+one-long-secret+b&msg=Hi"
+    request = read_request("GET", WHOLE + b"&" + query, b"", b"").forget(b"one-long-secret")
+    message = parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    assert (message.extra, message.body, message.problems) == ({"x": "a  b"}, "Hi", ())
+
+
+@pytest.mark.parametrize(
+    ("secret", "body"),
+    [
+        ("one-long-secret", "Hi "),
+        ("letterbox", "Hi letterbox"),
+        ("447700900456", "Hi 447700900456"),
+    ],
+)
+def test_a_text_loses_the_secret_only_where_that_is_no_word(secret: str, body: str) -> None:
+    for method in (f"auth={secret}", f"AUTH={secret}"):
+        query = WHOLE + f"&msg=Hi+{secret}&{method}".encode()
+        request = read_request("GET", query, b"", b"").forget(secret.encode())
+        message = parse(
+            request.raw,
+            request.fields,
+            zone=LONDON,
+            region="GB",
+            arrived_at=ARRIVED_AT,
+            nonce=b"arrival",
+        )
+        assert (message.body, message.dest) == (body, "447700900456")
+        assert (
+            parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+            == message
+        )
+
+
+@pytest.mark.parametrize("written", ["one%252Dlong-secret", "one%5Cu002dlong-secret"])
+def test_an_ordinary_forward_hides_no_secret_either(written: str) -> None:
+    query = WHOLE + f"&msg=a+{written}+b&auth=one-long-secret".encode()
+    request = read_request("GET", query, b"", b"")
+    assert request.fields is not None
+    raw = request.forget(b"one-long-secret").raw
+    assert (
+        parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival").body == "a  b"
+    )
+
+
+def test_what_holds_no_secret_is_left_as_it_is() -> None:
+    request = read_request("GET", WHOLE + b"&msg=Hi&auth=one-long-secret", b"", b"")
+    assert request.forget(b"one-long-secret") is request
+    request = read_request("GET", WHOLE + b"&msg=Hi&AUTH=one-long-secret", b"", b"")
+    assert request.forget(b"one-long-secret") is request
+
+
+def test_the_query_of_a_post_comes_before_its_body() -> None:
+    request = read_request("POST", b"msg=query&auth=one", FORM, b"msg=body&auth=two&id=17")
+    message = parse(
+        request.raw,
+        request.fields,
+        zone=LONDON,
+        region="GB",
+        arrived_at=ARRIVED_AT,
+        nonce=b"arrival",
+    )
+    assert (request.auth, message.body, message.provider_id) == (b"one", "query", "17")
+    assert "repeated" in message.problems
+    assert request.raw.pairs == [(b"msg", b"query"), (b"msg", b"body"), (b"id", b"17")]
+
+
+def test_json_keeps_what_the_fields_cannot_hold() -> None:
+    body = b'{"source":"ACME","msg":"a\\ud800b\\u0000 caf\xe9","MSG":null,"x":{"y": [1, "z"]}} more'
+    message = receive(content_type=JSON, body=body)
+    assert (message.source, message.extra) == ("ACME", {"x": '{"y":[1,"z"]}', "body": " more"})
+    assert message.problems == (
+        "charset", "control", "time", "no-id", "no-dest", "repeated",
+    )  # fmt: skip
+    assert (
+        receive(content_type=JSON, body=body.replace(b"\xe9", b"e")).body == "a\ufffdb\ufffd cafe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "auth"),
+    [
+        pytest.param(b"msg=Hi", None, id="none"),
+        pytest.param(b"auth", b"", id="empty"),
+        pytest.param(b"Auth=secret+1%2B1", b"secret 1+1", id="decoded"),
+        pytest.param(b"auth=one&AUTH=two&%61uth=three", b"one", id="the first counts"),
+        pytest.param(b"auth=&auth=two", b"", id="an empty first counts too"),
+        pytest.param(b"%EF%BB%BFauth=secret", b"secret", id="after a byte order mark"),
+    ],
+)
+def test_auth_is_cut_out_and_the_first_one_counts(query: bytes, auth: bytes | None) -> None:
+    request = read_request("GET", query + b"&author=Ann&msg=auth", b"", b"")
+    assert request.auth == auth
+    names = [name for name, _ in request.raw.pairs]
+    assert names == ([b"msg"] if auth is None else []) + [b"author", b"msg"]
+    assert b"secret" not in request.raw.to_bytes()
+
+
+def test_raw_keeps_what_came_and_in_its_order() -> None:
+    request = read_request("POST", b"b=%00%E9&a=1", FORM + b"; charset=x", b"A=2&%ff=+")
+    assert request.raw == RawForward(
+        "POST",
+        "application/x-www-form-urlencoded; charset=x",
+        "x",
+        b"b=%00%E9&a=1&A=2&%FF=%20",
+    )
+
+
+def test_a_replay_from_the_stored_raw_gives_the_same_message() -> None:
+    body = WHOLE + b"&msg=caf%E9&x=%80"
+    first = receive(content_type=FORM + b"; charset=ISO-8859-15", body=body)
+    raw = RawForward.from_bytes(first.raw)
+    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+    again = parse(
+        raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"another", via="report"
+    )
+    assert (again.dedupe_key, again.via) == (first.dedupe_key, "report")
+
+
+def test_a_redelivery_in_another_form_is_the_same_text() -> None:
+    by_query = receive(WHOLE + b"&msg=Hi&MM1=x")
+    by_body = receive(content_type=FORM, body=b"ID=17&msg=Hi&dest=%2B447700900456&auth=secret"
+        b"&source=00447700900123")  # fmt: skip
+    assert by_query.dedupe_key == by_body.dedupe_key
+    assert by_query.dedupe_key != receive(WHOLE + b"&msg=Ho").dedupe_key
+
+
+def test_only_the_nonce_tells_texts_apart_without_id_and_time() -> None:
+    anonymous = b"source=ACME&dest=60777&msg=Hi"
+    assert receive(anonymous).dedupe_key != receive(anonymous, nonce=b"another").dedupe_key
+    timed = anonymous + b"&receivedts=2026-05-04+12:30:00"
+    assert receive(timed).dedupe_key == receive(timed, nonce=b"another").dedupe_key

@@ -1,0 +1,46 @@
+"""Connections to PostgreSQL that end while nobody uses them."""
+
+import asyncio
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+from sqlalchemy import text
+
+from app.storage.db.database import Connection, open_database
+
+IDS = text("SELECT pg_backend_pid(), pg_sleep(0.05)")
+END_OTHERS = text(
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def test_those_that_the_server_closed_are_made_anew(postgres_url: str) -> None:
+    database, other = (open_database(postgres_url, Path()) for _ in range(2))
+
+    def find_pid(conn: Connection) -> int:
+        return int(conn.execute(IDS).scalar_one())
+
+    old = await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
+    backends = [psutil.Process(pid) for pid in old]
+    await other.write(lambda conn: conn.execute(END_OTHERS).close())
+    _, alive = await asyncio.to_thread(psutil.wait_procs, backends, 30)
+    assert not alive
+    await asyncio.sleep(0.05)  # their sockets are closed: the driver hears of it
+    new = await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
+    assert not {*old} & {*new}
+    await database.close()
+    await other.close()
+
+
+async def test_the_one_that_was_used_last_is_used_next(postgres_url: str) -> None:
+    """It has prepared its statements; one that had its turn long ago may have to do so again."""
+    database = open_database(postgres_url, Path())
+
+    def find_pid(conn: Connection) -> int:
+        return int(conn.execute(IDS).scalar_one())
+
+    await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
+    alone = [await database.read(find_pid) for _ in range(4)]
+    assert len({*alone}) == 1
+    await database.close()

@@ -1,0 +1,197 @@
+"""What migrations make of the rows that they find."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import insert, select, text
+
+from app.storage.db.columns import to_microseconds
+from app.storage.db.database import Connection, Database, open_database
+from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
+from app.storage.db.sqlite import SqliteDatabase
+from app.storage.tables.access import audit, sessions
+from app.storage.tables.outbound import outbound
+from tests.conftest import NOW
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def bare_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of either kind in which nothing stands."""
+    url, name = "", f"test_{uuid4().hex}"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        url = server.create_database(name)
+    opened = open_database(url, tmp_path / "letterbox.sqlite3")
+    yield opened
+    await opened.close()
+    if url:
+        server.drop_database(name)
+
+
+def upgrade_to(revision: str, conn: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.upgrade(config, revision)
+
+
+def add_text(conn: Connection, status: str, schedule: int | None, send_before: int | None) -> None:
+    """A text of an hour's validity that was written now; the times are in seconds from now."""
+
+    def tell(seconds: int | None) -> str:
+        if seconds is None:
+            return "NULL"
+        at = to_microseconds(NOW) + seconds * 1_000_000
+        return f"to_timestamp({at / 1e6})" if conn.dialect.name == "postgresql" else str(at)
+
+    conn.execute(
+        text(
+            "INSERT INTO outbound (source, source_key, body, parts, origin, forced, status,"
+            " background_ids, attempts, validity_seconds, schedule_at, send_before, due_at,"
+            " created_at) VALUES ('447700900001', :key, 'Hello', 1, 'person', :no, :status, '[]',"
+            f" 0, 3600, {tell(schedule)}, {tell(send_before)}, {tell(0)}, {tell(0)})"
+        ),
+        {"key": b"", "status": status, "no": False},
+    )
+
+
+async def test_texts_that_wait_get_the_end_of_their_validity(bare_database: Database) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0003"))
+    texts = [
+        ("queued", None, None, 3600),
+        ("held", 60, None, 3660),
+        ("uncertain", None, 900, 900),
+        ("queued", None, 7200, 3600),
+        ("sent", None, None, None),
+    ]
+    for status, schedule, send_before, _ in texts:
+        await bare_database.write(add_text, status, schedule, send_before)
+    await migrate(bare_database)
+
+    def list_ends(conn: Connection) -> list[float | None]:
+        ends = conn.execute(select(outbound.c.send_before).order_by(outbound.c.id)).scalars()
+        return [None if end is None else (end - NOW).total_seconds() for end in ends]
+
+    assert await bare_database.read(list_ends) == [each[3] for each in texts]
+
+
+async def test_sessions_that_a_password_opened_before_it_was_kept_with_them_end(
+    bare_database: Database,
+) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0005"))
+
+    def begin(conn: Connection, name: str, by: str, now: datetime) -> None:
+        times = ("created_at", "seen_at", "expires_at")
+        conn.execute(
+            insert(sessions).values(
+                digest=f"{name} {by} {now}".encode(),
+                name=name,
+                user_agent="",
+                **dict.fromkeys(times, now),
+            )
+        )
+        entry = {"actor": f"session:{name}", "action": "session.begin", "subject": name}
+        conn.execute(insert(audit).values(done_at=now, detail={"by": by}, **entry))
+
+    for name, by, minutes in (
+        ("Ada", "password", 0),
+        ("Ada", "login link", 1),
+        ("Grace", "login link", 0),
+        ("password", "login link", 2),
+    ):
+        await bare_database.write(begin, name, by, NOW + timedelta(minutes=minutes))
+    await migrate(bare_database)
+
+    def list_left(conn: Connection) -> list[tuple[str, datetime]]:
+        query = select(sessions.c.name, sessions.c.created_at).order_by(sessions.c.id)
+        return [(row.name, row.created_at) for row in conn.execute(query)]
+
+    assert await bare_database.read(list_left) == [
+        ("Ada", NOW + timedelta(minutes=1)),
+        ("Grace", NOW),
+        ("password", NOW + timedelta(minutes=2)),
+    ]
+
+
+def read_sqlite(path: Path) -> tuple[str, set[str]]:
+    """The revision of a sound file and its tables."""
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT name FROM shared_secrets").fetchall() == [("kept",)]
+        [(revision,)] = connection.execute("SELECT version_num FROM alembic_version")
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return revision, {name for (name,) in tables}
+
+
+@pytest.mark.slow
+async def test_a_migration_that_is_killed_leaves_the_old_file_and_the_next_start_carries_on(
+    tmp_path: Path,
+) -> None:
+    path, killed = tmp_path / "letterbox.sqlite3", tmp_path / "killed"
+    killed.mkdir()
+    database = SqliteDatabase(path)
+    await database.write_at_length(partial(upgrade_to, "0001"))
+    keep = text("INSERT INTO shared_secrets VALUES ('kept', x'01')")
+    await database.write(lambda conn: conn.execute(keep).rowcount)
+    await database.close()
+    old = read_sqlite(path)
+    runs = [sys.executable, "-m", "tests.support.killed_migration", str(path), str(killed), "9"]
+    done = await asyncio.to_thread(
+        lambda: subprocess.run(
+            runs, cwd=MIGRATIONS.parent, timeout=300, capture_output=True, text=True
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    places = sorted(killed.iterdir(), key=lambda place: int(place.name))
+    assert len(places) > 5
+    for place in places:
+        found = read_sqlite(place / path.name)
+        assert (found == old) is (place is not places[-1])
+        database = SqliteDatabase(place / path.name, is_owner=True)
+        assert await migrate(database) == (list_revisions()[-1] if found == old else None)
+        await database.close()
+        assert read_sqlite(place / path.name)[0] == list_revisions()[-1]
+        copies = sorted(place.glob("*before-migration*"))
+        assert [read_sqlite(copy) for copy in copies] == [old]
+
+
+async def test_a_copy_that_was_cut_off_is_made_anew_before_a_migration(tmp_path: Path) -> None:
+    path = tmp_path / "letterbox.sqlite3"
+    database = SqliteDatabase(path)
+    await database.write_at_length(partial(upgrade_to, "0001"))
+    copy = path.with_name(f"{path.name}.before-migration-from-0001")
+    cut_off = copy.with_name(f"{copy.name}.unfinished")
+    cut_off.write_bytes(path.read_bytes()[:5000])
+    assert await migrate(database) == list_revisions()[-1]
+    await database.close()
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert not cut_off.exists()
+
+
+async def test_answers_that_wait_go_before_other_texts(bare_database: Database) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0007"))
+    for _ in range(2):
+        await bare_database.write(add_text, "queued", None, 900)
+    await bare_database.write(
+        lambda conn: conn.exec_driver_sql("UPDATE outbound SET origin = 'rule' WHERE id = 2")
+    )
+    await migrate(bare_database)
+
+    def list_priorities(conn: Connection) -> list[tuple[int, int | None]]:
+        table = outbound.c
+        query = select(table.priority, table.batch_id).order_by(table.id)
+        return [(row.priority, row.batch_id) for row in conn.execute(query)]
+
+    assert await bare_database.read(list_priorities) == [(1, None), (0, None)]

@@ -1,0 +1,107 @@
+"""Writes that go together, and what they leave behind, on both kinds of database."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+
+from app.storage.db.database import Connection, Database, PostgresDatabase
+from app.storage.db.writes import Writes, make_bulk_insert, make_bulk_update
+from app.storage.tables.inbound import arrivals, message_blocks
+from tests.conftest import NOW
+
+LATER = NOW + timedelta(hours=1)
+ADD_ARRIVALS = make_bulk_insert(arrivals, [each.name for each in arrivals.c])
+MOVE_ARRIVALS = make_bulk_update(arrivals, ["dest_key", "dest"], ["last_arrived_at"])
+ADD_BLOCKS = make_bulk_insert(
+    message_blocks,
+    [each.name for each in message_blocks.c],
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=["block"],
+        set_={"last_received_at": statement.excluded.last_received_at},
+    ),
+)
+
+
+def make_arrival(number: str, at: Any = NOW) -> dict[str, Any]:
+    return {"dest_key": number.encode(), "dest": number, "last_arrived_at": at}
+
+
+def make_block(block: int, last: Any = NOW) -> dict[str, Any]:
+    return {"block": block, "first_received_at": NOW, "last_received_at": last}
+
+
+async def list_rows(database: Database, *columns: Any) -> list[tuple[Any, ...]]:
+    query = select(*columns).order_by(columns[0])
+    return [tuple(row) for row in await database.read(lambda conn: conn.execute(query).all())]
+
+
+async def test_rows_of_several_tables_are_written_together(database: Database) -> None:
+    writes = Writes()
+    writes.add(ADD_ARRIVALS, [make_arrival("1"), make_arrival("2")])
+    writes.add(ADD_BLOCKS, [make_block(1)])
+    writes.add(ADD_ARRIVALS, [make_arrival("3", LATER)])
+    await database.write(writes.run)
+    found = await list_rows(database, arrivals.c.dest, arrivals.c.last_arrived_at)
+    assert found == [("1", NOW), ("2", NOW), ("3", LATER)]
+    assert await list_rows(database, message_blocks.c.block) == [(1,)]
+
+
+async def test_what_has_run_is_not_run_again(database: Database) -> None:
+    writes = Writes()
+    writes.add(ADD_ARRIVALS, [make_arrival("1")])
+    await database.write(writes.run)
+    await database.write(writes.run)
+    writes.add(ADD_ARRIVALS, [make_arrival("2")])
+    await database.write(writes.run)
+    assert await list_rows(database, arrivals.c.dest) == [("1",), ("2",)]
+
+
+async def test_rows_that_are_there_are_changed_as_the_statement_says(database: Database) -> None:
+    writes = Writes()
+    for rows in ([make_block(1), make_block(2)], [make_block(2, LATER), make_block(3)]):
+        writes.add(ADD_BLOCKS, rows)
+        await database.write(writes.run)
+    found = await list_rows(database, message_blocks.c.block, message_blocks.c.last_received_at)
+    assert found == [(1, NOW), (2, LATER), (3, NOW)]
+
+
+async def test_an_update_changes_the_rows_of_its_keys_alone(database: Database) -> None:
+    writes = Writes()
+    writes.add(ADD_ARRIVALS, [make_arrival(each) for each in "123"])
+    await database.write(writes.run)
+    wrong_key = make_arrival("3", LATER) | {"dest": "4"}
+    writes.add(MOVE_ARRIVALS, [make_arrival("1", LATER), wrong_key])
+    await database.write(writes.run)
+    found = await list_rows(database, arrivals.c.dest, arrivals.c.last_arrived_at)
+    assert found == [("1", LATER), ("2", NOW), ("3", NOW)]
+
+
+async def test_nothing_is_left_of_writes_whose_transaction_fails(database: Database) -> None:
+    writes = Writes()
+    writes.add(ADD_ARRIVALS, [make_arrival("1")])
+    writes.add(ADD_ARRIVALS, [make_arrival("1")])
+
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await database.write(writes.run)
+    assert await list_rows(database, arrivals.c.dest) == []
+
+
+async def test_postgres_takes_them_in_one_statement(database: Database) -> None:
+    writes = Writes()
+    writes.add(ADD_ARRIVALS, [make_arrival(str(each)) for each in range(50)])
+    writes.add(ADD_BLOCKS, [make_block(each) for each in range(50)])
+    seen: list[str] = []
+
+    def run(conn: Connection) -> None:
+        def note(*given: Any) -> None:
+            seen.append(given[2])
+
+        event.listen(conn, "before_cursor_execute", note)
+        writes.run(conn)
+        event.remove(conn, "before_cursor_execute", note)
+
+    await database.write(run)
+    assert len(seen) == (1 if isinstance(database, PostgresDatabase) else 2)
+    assert len(await list_rows(database, message_blocks.c.block)) == 50

@@ -1,0 +1,67 @@
+"""What handling keeps of a conversation, in whatever order its messages are handled."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.domain.inbound.messages import make_identity_key, make_pair_key
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.handling import Unhandled, upsert_conversations
+from app.storage.tables.conversations import conversations
+from tests.conftest import NOW
+
+SOURCE, DEST = "447700900001", "447700900100"
+
+
+def hear(number: int, arrived_at: datetime = NOW, name: str = "") -> Unhandled:
+    return Unhandled(
+        id=number,
+        provider_id=str(number),
+        source=SOURCE,
+        dest=DEST,
+        body="Hello",
+        received_at=arrived_at,
+        arrived_at=arrived_at,
+        via="forward",
+        merge_fields={"name": name} if name else {},
+        problems="",
+        unread=True,
+        pair_key=make_pair_key(DEST, SOURCE),
+        identity_key=make_identity_key(DEST, SOURCE, str(number)),
+    )
+
+
+SECOND = timedelta(seconds=1)
+BATCHES = [
+    [[hear(1), hear(2)]],
+    [[hear(2), hear(1)]],
+    [[hear(1)], [hear(2)]],
+    [[hear(2)], [hear(1)]],
+    [[hear(2, NOW)], [hear(3, NOW - SECOND), hear(1, NOW)]],
+    [[hear(1, NOW + SECOND)], [hear(2, NOW + 2 * SECOND)], [hear(3, NOW)]],
+]
+
+
+@pytest.mark.parametrize("batches", BATCHES)
+async def test_the_last_message_is_the_newest_by_arrival_then_by_id(
+    database: Database, batches: list[list[Unhandled]]
+) -> None:
+    for batch in batches:
+        await database.write(upsert_conversations, batch)
+    [row] = await database.read(lambda conn: conn.execute(select(conversations)).all())
+    assert row.last_message_id == 2
+    assert row.unread == sum(map(len, batches))
+
+
+async def test_of_texts_that_arrived_together_the_one_with_the_larger_id_gives_the_name(
+    database: Database,
+) -> None:
+    def read_name(conn: Connection) -> str:
+        return str(conn.execute(select(conversations.c.name)).scalar())
+
+    await database.write(upsert_conversations, [hear(5, name="Anna")])
+    await database.write(upsert_conversations, [hear(4, name="Ann")])
+    assert await database.read(read_name) == "Anna"
+    await database.write(upsert_conversations, [hear(6, name="A. Lee")])
+    assert await database.read(read_name) == "A. Lee"

@@ -1,0 +1,371 @@
+"""The intake: durable before the answer, in the database or in the spool."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.domain.errors import NothingDurable
+from app.domain.inbound.messages import InboundMessage
+from app.domain.inbound.queries import MessageFilter
+from app.provider.forwards.forwarding import parse, read_request
+from app.storage.db.database import Connection, Database, open_database
+from app.storage.db.migrate import migrate
+from app.storage.db.sqlite import SqliteDatabase
+from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.intake import Intake
+from app.storage.inbound.search import list_messages
+from tests.conftest import NOW
+from tests.support.messages import make_message
+from tests.support.postgres import PostgresServer
+
+
+@dataclass
+class Listener:
+    """Counts what the intake tells."""
+
+    stored: int = 0
+    spooled: int = 0
+    adopted: list[str] = field(default_factory=list)
+    refused: list[Path] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
+    moved: list[tuple[Path, int]] = field(default_factory=list)
+    foreign: list[tuple[Path, str]] = field(default_factory=list)
+
+    def on_stored(self, rows: int) -> None:
+        self.stored += rows
+
+    def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
+        self.spooled += rows if in_spool else 0
+
+    def on_adopted(self, spool_id: str) -> None:
+        self.adopted.append(spool_id)
+
+    def on_refused(self, path: Path) -> None:
+        self.refused.append(path)
+
+    def on_damaged(self, path: Path) -> None:
+        self.damaged.append(path)
+
+    def on_foreign(self, folder: Path, place: str) -> None:
+        self.foreign.append((folder, place))
+
+    def on_spool_moved(self, folder: Path, lost: int) -> None:
+        self.moved.append((folder, lost))
+
+
+async def keep(intake: Intake, message: InboundMessage) -> None:
+    """Return once the message is on disk. Raises NothingDurable."""
+    told: asyncio.Future[NothingDurable | None] = asyncio.get_running_loop().create_future()
+    intake.put(message, told.set_result)
+    if error := await told:
+        raise error
+
+
+@dataclass
+class Kit:
+    """An intake with what stands around it."""
+
+    intake: Intake
+    listener: Listener
+    database: Database
+    spool: Path
+
+    async def keep(self, *numbers: int) -> None:
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(keep(self.intake, make_message(number)) for number in numbers))
+
+    async def stored(self) -> list[str | None]:
+        """The ids in the database, oldest stored first."""
+        page = await self.database.read(list_messages, MessageFilter(), before=None, limit=500)
+        return [message.provider_id for message in reversed(page.messages)]
+
+
+def make_kit(database: Database, spool: Path, name: str = "first") -> Kit:
+    listener = Listener()
+    intake = Intake(
+        make_inserter(database), spool, now=lambda: NOW, make_id=lambda: name, listener=listener
+    )
+    return Kit(intake, listener, database, spool)
+
+
+@pytest.fixture
+async def kit(database: Database, tmp_path: Path) -> AsyncIterator[Kit]:
+    made = make_kit(database, tmp_path / "spool")
+    await made.intake.start()
+    yield made
+    await made.intake.close()
+
+
+async def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 the intake rings no bell for tests
+            await asyncio.sleep(0.02)
+
+
+def forbid_key(conn: Connection, key: bytes) -> None:
+    """Have the database refuse one row whatever else is in it."""
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql(
+            "CREATE TRIGGER forbid BEFORE INSERT ON messages"
+            f" WHEN NEW.dedupe_key = x'{key.hex()}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    else:
+        conn.exec_driver_sql(
+            f"ALTER TABLE messages ADD CHECK (dedupe_key <> decode('{key.hex()}', 'hex'))"
+        )
+
+
+async def test_before_the_database_is_reached_messages_wait_in_the_spool(kit: Kit) -> None:
+    await kit.keep(1, 2, 3)
+    assert kit.intake.depth == 3
+    assert await kit.stored() == []
+    await kit.intake.recover()
+    assert await kit.stored() == ["1", "2", "3"]
+    assert kit.intake.depth == 0
+    assert kit.intake.direct
+
+
+async def test_kept_messages_are_in_the_database(kit: Kit) -> None:
+    await kit.intake.recover()
+    await kit.keep(*range(1, 200))
+    assert sorted(await kit.stored(), key=lambda each: int(each or 0)) == [
+        str(number) for number in range(1, 200)
+    ]
+    assert kit.listener.spooled == 0
+
+
+async def test_what_fails_beside_a_batch_ends_no_other(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kit.intake.recover()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")  # figures lie in mapped files
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.listener, "on_kept", fail)
+        async with asyncio.timeout(10):
+            await kit.keep(1)
+    async with asyncio.timeout(10):
+        await kit.keep(2)
+    assert await kit.stored() == ["1", "2"]
+
+
+async def test_a_redelivery_is_kept_but_not_stored_again(kit: Kit) -> None:
+    await kit.intake.recover()
+    await kit.keep(*[7] * 100)
+    await kit.keep(7)
+    assert await kit.stored() == ["7"]
+    assert kit.listener.stored == 1
+
+
+async def test_one_row_that_can_never_be_stored_spoils_no_other(kit: Kit) -> None:
+    await kit.intake.recover()
+    # NUL is more than PostgreSQL's text takes, a lone surrogate more than SQLite's.
+    bad = make_message(5, body="\ud800\x00", raw=b"what came")
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(keep(kit.intake, make_message(number)) for number in range(1, 5)),
+            keep(kit.intake, bad),
+            *(keep(kit.intake, make_message(number)) for number in range(6, 9)),
+        )
+    page = await kit.database.read(list_messages, MessageFilter(), before=None, limit=50)
+    assert len(page.messages) == 8
+    plain = next(message for message in page.messages if message.provider_id is None)
+    assert plain.problems == "control"
+    assert plain.raw == b"what came"
+    assert kit.intake.direct
+
+
+async def test_a_row_that_cannot_even_be_stored_plainly_is_set_aside(kit: Kit) -> None:
+    await kit.intake.recover()
+    await kit.database.write(forbid_key, make_message(5).dedupe_key)
+    await kit.keep(4, 5, 6)
+    assert await kit.stored() == ["4", "6"]
+    assert b"text 5" in kit.listener.refused[0].read_bytes()
+    assert kit.intake.direct
+
+
+async def test_what_a_dead_process_left_is_drained_and_its_folder_goes(
+    database: Database, tmp_path: Path
+) -> None:
+    dead = make_kit(database, tmp_path / "spool", "dead")
+    await dead.intake.start()
+    await dead.keep(1, 2)
+    await dead.intake.close()
+    heir = make_kit(database, tmp_path / "spool", "heir")
+    await heir.intake.start()
+    await heir.intake.recover()
+    assert await heir.stored() == ["1", "2"]
+    assert heir.listener.adopted == ["dead"]
+    assert not (tmp_path / "spool" / "dead").exists()
+    await heir.intake.close()
+
+
+async def test_where_nothing_can_be_written_the_caller_is_told(
+    database: Database, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "spool"
+    in_the_way.write_text("a file, not a folder")
+    kit = make_kit(database, in_the_way)
+    await kit.intake.start()
+    with pytest.raises(NothingDurable):
+        await kit.keep(1)
+    assert not kit.intake.can_acknowledge
+    await kit.intake.recover()
+    await kit.keep(1)
+    assert kit.intake.can_acknowledge
+    await kit.intake.close()
+
+
+async def test_a_forward_of_the_largest_size_spoils_no_batch_while_the_database_is_away(
+    kit: Kit,
+) -> None:
+    zone = ZoneInfo("Europe/London")
+    for byte in (b"\xff", b"\x01", b"\xe2\x82\xac", b'"'):
+        size = 65_000 // len(byte)
+        request = read_request(
+            "POST",
+            b"id=huge&auth=x&msg=" + byte * size,
+            b"application/x-www-form-urlencoded; charset=utf-8",
+            b"more=" + byte * size,
+        )
+        huge = parse(
+            request.raw, request.fields, zone=zone, region="GB", arrived_at=NOW, nonce=byte
+        )
+        others = [make_message(number) for number in range(20)]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(keep(kit.intake, each) for each in [*others, huge]))
+    await kit.intake.recover()
+    stored = await kit.stored()
+    assert len(stored) == 20 + 4
+    assert stored.count("huge") == 4
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_message_that_waited_for_another_batch_has_that_much_less_time(
+    sqlite_url: str, tmp_path: Path, *, early: bool
+) -> None:
+    """A message's deadline counts from its arrival, however long its batch had to wait."""
+    database = SqliteDatabase(Path(sqlite_url.removeprefix("sqlite:///")))
+    kit = make_kit(database, tmp_path / "spool")
+    await kit.intake.start()
+    await kit.intake.recover()
+    loop = asyncio.get_running_loop()
+    begun = threading.Event()
+
+    def hold_up(_: Connection) -> None:
+        begun.set()
+        time.sleep(0.6)
+
+    first = database.writer.submit(hold_up)
+    await asyncio.to_thread(begun.wait, 10)
+    ahead = asyncio.create_task(kit.keep(1))
+    await asyncio.sleep(0.01)
+    began = loop.time()
+    waiting = asyncio.create_task(kit.keep(2))
+    await asyncio.sleep(0.5)
+    # It runs between the two batches.
+    hang = database.writer.submit(lambda _: time.sleep(2.0 if early else 0.1), intake=True)
+    await ahead
+    await waiting
+    taken = loop.time() - began
+    await asyncio.gather(first, hang)
+    assert kit.listener.spooled == (1 if early else 0)
+    assert taken < 1.4
+    await kit.intake.close()
+    await database.close()
+
+
+async def test_closing_finishes_what_was_accepted(kit: Kit) -> None:
+    await kit.intake.recover()
+    pending = [asyncio.create_task(keep(kit.intake, make_message(n))) for n in range(1, 50)]
+    await asyncio.sleep(0)
+    await kit.intake.close()
+    await asyncio.gather(*pending)
+    assert len(await kit.stored()) == 49
+
+
+@pytest.fixture
+async def postgres_kit(
+    postgres_server: PostgresServer, postgres_url: str, tmp_path: Path
+) -> AsyncIterator[Kit]:
+    database = open_database(postgres_url, tmp_path)
+    await migrate(database)
+    kit = make_kit(database, tmp_path / "spool")
+    await kit.intake.start()
+    await kit.intake.recover()
+    yield kit
+    await kit.intake.close()
+    await database.close()
+
+
+async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(
+    postgres_kit: Kit, postgres_server: PostgresServer
+) -> None:
+    await postgres_kit.keep(1)
+    postgres_server.stop("immediate")
+    await postgres_kit.keep(2, 3)
+    assert postgres_kit.intake.depth == 2
+    postgres_server.start()
+    await postgres_kit.keep(4)
+    await wait_for(lambda: postgres_kit.intake.direct)
+    await postgres_kit.keep(5)
+    assert await postgres_kit.stored() == ["1", "2", "3", "4", "5"]
+
+
+async def test_a_server_that_hangs_holds_up_nobody(
+    postgres_kit: Kit, postgres_server: PostgresServer
+) -> None:
+    loop = asyncio.get_running_loop()
+    postgres_server.pause()
+    try:
+        began = loop.time()
+        await postgres_kit.keep(1)
+        await postgres_kit.keep(2)
+        # Two seconds is what the contract allows for one message.
+        assert loop.time() - began < 2
+        assert postgres_kit.intake.depth == 2
+    finally:
+        postgres_server.resume()
+    await wait_for(lambda: postgres_kit.intake.direct)
+    assert await postgres_kit.stored() == ["1", "2"]
+
+
+async def test_a_server_that_turns_read_only_is_away(
+    postgres_kit: Kit, postgres_server: PostgresServer
+) -> None:
+    await postgres_kit.keep(1)
+    name = postgres_kit.database.dsn.rpartition("/")[2]  # type: ignore[attr-defined]
+    postgres_server.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    postgres_server.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    await postgres_kit.keep(2)
+    assert postgres_kit.intake.depth == 1
+    postgres_server.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
+    await wait_for(lambda: postgres_kit.intake.direct)
+    assert await postgres_kit.stored() == ["1", "2"]
+
+
+async def test_messages_that_arrive_during_a_drain_come_after_those_before(
+    postgres_kit: Kit, postgres_server: PostgresServer
+) -> None:
+    postgres_server.stop("immediate")
+    await postgres_kit.keep(1)
+    for number in range(2, 400):
+        await postgres_kit.keep(number)
+    postgres_server.start()
+    number = 400
+    while not postgres_kit.intake.direct:
+        await postgres_kit.keep(number)
+        number += 1
+    await postgres_kit.keep(number)
+    stored = await postgres_kit.stored()
+    assert stored == [str(each) for each in range(1, number + 1)][-500:]
