@@ -12,8 +12,8 @@ from app.api.middleware.access_log import AccessLog
 from app.api.middleware.hardening import Hardened
 from app.api.middleware.methods import Methods
 from app.api.middleware.request_ids import RequestIds
-from app.api.probes import Probes
-from app.api.rest import build_rest
+from app.api.operations.probes import Probes
+from app.api.rest import BuildRest, build_rest
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
@@ -31,11 +31,13 @@ def build_app(
     *,
     on_failure: Callable[[], None] = lambda: None,
     renderer: Renderer | None = None,
+    build_rest: BuildRest = build_rest,
 ) -> "WebApplication":
     """The ASGI application of a web process; its lifespan starts and closes the runtime.
 
     `on_failure` is called when the process must end though it has started (`runtime.failure`).
-    `renderer` is that of the pages, where several applications share one.
+    `renderer` is that of the pages, and `build_rest` gives the REST interface, where several
+    applications share them.
     """
 
     @asynccontextmanager
@@ -56,7 +58,7 @@ def build_app(
     rest = build_rest(runtime, lifespan=lifespan, connections=connections)
     root = runtime.settings.root_path
     inbound = InboundEndpoint(
-        runtime.receiver, runtime.notices, runtime.settings.trusted_proxies, root
+        runtime.receiver, runtime.deferred_writes, runtime.settings.trusted_proxies, root
     )
     is_https = runtime.settings.base_url.startswith("https://")
     return WebApplication(

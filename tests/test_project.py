@@ -84,8 +84,8 @@ def test_compose_gives_the_simulator_no_secret() -> None:
 
 
 def test_compose_looks_for_the_pulse_that_the_worker_gives() -> None:
-    pulse = str(DataDir(Path("/data")).pulse).replace(socket.gethostname(), "$$HOSTNAME")
-    check = f"find {pulse} -newermt '-{MAX_SILENCE_SECONDS} seconds' | grep -q ."
+    heartbeat = str(DataDir(Path("/data")).heartbeat).replace(socket.gethostname(), "$$HOSTNAME")
+    check = f"find {heartbeat} -newermt '-{MAX_SILENCE_SECONDS} seconds' | grep -q ."
     assert check in (ROOT / "docker-compose.yml").read_text()
 
 

@@ -32,8 +32,8 @@ from app.api.http.request_head import (
     split_line,
 )
 from app.api.middleware.request_ids import make_id_header
-from app.api.probes import PATHS as PROBES
-from app.api.probes import Probes
+from app.api.operations.probes import PATHS as PROBES
+from app.api.operations.probes import Probes
 from app.provider.forwards.bodies import MAX_BYTES
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ def make_replays_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             who=by.actor,
             now=runtime.now(),
         )
-        runtime.wakeups.ring("events")
+        runtime.wakeups.notify("events")
         if replayed.queued:
-            runtime.wakeups.ring("outbound")
+            runtime.wakeups.notify("outbound")
         return Message.model_validate(replayed.message)
 
     return router

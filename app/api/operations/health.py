@@ -14,7 +14,7 @@ from typing_extensions import TypeAliasType
 from app.api.core.dependencies import get_operation_id
 from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
 from app.api.http.connections import Connections
-from app.api.probes import can_acknowledge, make_is_monitor
+from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
 from app.flows.operations.supervise import FAILING
 from app.runtime import Runtime

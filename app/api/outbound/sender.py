@@ -60,8 +60,8 @@ def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
         now = runtime.now()
         steer = pause_sending if body.state == "paused" else resume_sending
         await runtime.database.write(steer, by.actor, body.reason, now)
-        runtime.wakeups.ring("events")
-        runtime.wakeups.ring("outbound")
+        runtime.wakeups.notify("events")
+        runtime.wakeups.notify("outbound")
         return await runtime.database.read(_show)
 
     return router

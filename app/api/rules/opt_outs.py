@@ -76,7 +76,7 @@ def make_opt_outs_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
             who=by.actor,
             now=runtime.now(),
         )
-        runtime.wakeups.ring("events")
+        runtime.wakeups.notify("events")
         response.headers["Location"] = f"{settings.public_url}{PREFIX}/opt-outs/{found.number}"
         shown = OptOut.model_validate(found)
         if shown.reason == "keyword" and not by.may("messages:read"):

@@ -53,25 +53,25 @@ class Receiver:
 
     def __init__(
         self,
-        gate: AuthGate,
+        auth_gate: AuthGate,
         intake: Intake,
         *,
         forwarders: Sequence[Network] | None,
         zone: ZoneInfo,
         region: str,
-        notices: DeferredWrites,
+        deferred_writes: DeferredWrites,
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
     ) -> None:
         """`forwarders` None admits every address."""
-        self._gate = gate
+        self._auth_gate = auth_gate
         self._intake = intake
         self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
         self._region = region
         # Loaded now, so that the first forward does not wait for the tables of numbers.
         normalise_number("", region)
-        self._notices = notices
+        self._deferred_writes = deferred_writes
         self._now = now
         self._make_nonce = make_nonce
         self._arrived: list[_Arrived] = []
@@ -85,7 +85,7 @@ class Receiver:
 
     def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
         """Note a forward that was refused for its address; only its number was read."""
-        self._notices.on_turned_away(address, peek_dest(query, body, self._region), reason)
+        self._deferred_writes.on_turned_away(address, peek_dest(query, body, self._region), reason)
 
     def take(
         self,
@@ -159,7 +159,7 @@ class Receiver:
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
         """Keep the message if it has an auth value that is in memory."""
-        admission = self._gate.admission
+        admission = self._auth_gate.admission
         for secret in request.read_secrets():
             value = admission.recognise(secret, now)
             if value is not None and (
@@ -175,7 +175,7 @@ class Receiver:
         """Admit or turn away after reading the database again. `done` is always called."""
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                await self._gate.read_again()
+                await self._auth_gate.read_again()
             if not self._admit(request, done, arrived_at):
                 self._turn_away(address, request.read_dest(self._region), "wrong-auth", done)
         except Unavailable as error:
@@ -200,11 +200,11 @@ class Receiver:
             arrived_at=arrived_at,
             nonce=self._make_nonce(),
         )
-        if self._gate.admission.is_unknown_number(message.dest):
+        if self._auth_gate.admission.is_unknown_number(message.dest):
             message.problems = sort_problems([*message.problems, "unknown-number"])
-        self._notices.on_admitted(value.id)
+        self._deferred_writes.on_admitted(value.id)
         self._intake.put(message, done)
 
     def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
-        self._notices.on_turned_away(address, dest, reason)
+        self._deferred_writes.on_turned_away(address, dest, reason)
         done(AccessDenied(reason))

@@ -63,7 +63,7 @@ class Batch:
 
 
 class DeferredWrites:
-    """Gathers in memory without waiting; `take` hands everything over (flows/operations/housekeeping.py)."""
+    """Gathers in memory without waiting; the housekeeper calls `take` and writes."""
 
     def __init__(
         self,

@@ -27,9 +27,9 @@ async def take_turn(
 ) -> AsyncIterator[bool]:
     """Yields whether the block may do it: False if another process does. Raises Unavailable.
 
-    When the block succeeds, its start time is stored (storage/operations/leases.py). If its lease is lost or
-    cannot be renewed in time, the block is cancelled and ends as Unavailable, because another
-    process may be doing the same by then.
+    When the block succeeds, its start time is stored. If its lease is lost or cannot be renewed in
+    time, the block is cancelled and ends as Unavailable, because another process may be doing the
+    same by then.
     """
     holder, began_at = secrets.token_hex(8), now()
     loop = asyncio.get_running_loop()
