@@ -181,7 +181,7 @@ class NothingDurable(Unavailable):
 
 
 class ProviderError(LetterboxError):
-    """A call to the provider failed. `error_class` says what follows, `outcome` what became of it."""
+    """A call to the provider failed; `error_class` says what kind, `outcome` if it was taken."""
 
     error_class: ClassVar[ErrorClass] = ErrorClass.AMBIGUOUS
 
