@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 
 from fastapi import FastAPI
 
@@ -40,19 +41,30 @@ from app.runtime import Runtime
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class BuildRest(Protocol):
+    """`build_rest`, as an application calls it."""
+
+    def __call__(
+        self, runtime: Runtime, *, lifespan: Lifespan, connections: Connections
+    ) -> FastAPI: ...
+
+
 def build_rest(
     runtime: Runtime,
     *,
     lifespan: Lifespan,
     connections: Connections | None = None,
+    tail: EventTail | None = None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> FastAPI:
     """Everything except /inbound; `lifespan` starts and closes the runtime.
 
-    `connections` are the server's, if it counts them.
+    `connections` are the server's, if it counts them. `tail` is what streams follow, unless the
+    interface is to make its own.
     `recheck_seconds` is how long an event stream can outlive its key.
     """
-    tail = EventTail(runtime.database, runtime.wakeups, render_subject)
+    if tail is None:
+        tail = EventTail(runtime.database, runtime.wakeups, render_subject)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:

@@ -27,11 +27,10 @@ _IMPORT_LINE = re.compile(r"([0-9]{1,9})\s*:\s*(.*)")
 _SEPARATOR = re.compile(r"\s*[,;\n]\s*")
 
 
-def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
-    """The ids of a text to one number: one, or with `all_ids` one for each part.
+def read_sent(text: str) -> tuple[str, ...]:
+    """The ids of a text to one number: nothing but ids was certainly taken, however many come.
 
-    Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came: one
-    number and nothing but ids is certainly taken, however many there are.
+    Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came.
     """
     items = _read_items(text, whole_fate=None)
     if not all(map(ID.fullmatch, items)):
@@ -39,29 +38,21 @@ def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
             f"The provider answered ids and codes for one number: {', '.join(items)}",
             answers=items,
         )
-    if len(items) > 1 and not all_ids:
-        raise CountMismatch(
-            f"The provider answered {len(items)} ids for one number: {', '.join(items)}",
-            answers=items,
-            fate=SendOutcome.TAKEN,
-        )
     return items
 
 
-def read_many_sent(
-    text: str, numbers: Sequence[str], parts: int, *, all_ids: bool
-) -> tuple[NumberAnswer, ...]:
-    """The answers for a text to several numbers, in their order; `parts` is how many parts it has.
+def read_many_sent(text: str, numbers: Sequence[str], parts: int) -> tuple[NumberAnswer, ...]:
+    """The answers for a text of `parts` parts to several numbers, in their order.
 
-    With `all_ids` every accepted number has `parts` ids, or each has one; any other count is
-    ambiguous and a CountMismatch. An answer that makes no sense makes only its own number unknown.
-    A single code is about the whole call, and is raised.
+    Every accepted number has `parts` ids, or each has one; any other count is ambiguous and a
+    CountMismatch. An answer that makes no sense makes only its own number unknown. A single code is
+    about the whole call, and is raised.
     """
     _refuse_lone_code(text)
     items = _split_items(text)
     refused = sum(1 for item in items if CODE.fullmatch(item))
     share = 1
-    if all_ids and len(items) - refused == parts * (len(numbers) - refused):
+    if len(items) - refused == parts * (len(numbers) - refused):
         share = parts
     dealt = _deal_out(items, len(numbers), share)
     if dealt is None:
@@ -111,16 +102,14 @@ def _judge(
     return taken, None
 
 
-def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
-    """The answer to a text to a list or group: `1`, or the background sends if requested.
+def read_background_send(text: str) -> BackgroundSend:
+    """The answer to a text to a list or group: `1`, or the background sends.
 
     Raises CodeError if only codes came; -400 means that the send was partly accepted.
     """
     items = _read_items(text, whole_fate=SendOutcome.TAKEN)
     if set(items) == {DONE}:
         return BackgroundSend(())
-    if not background_ids:
-        raise make_unreadable(text, "the 1 of success")
     errors = tuple(make_code_error(int(item)) for item in items if CODE.fullmatch(item))
     ids = tuple(item for item in items if ID.fullmatch(item) and item != DONE)
     return BackgroundSend(ids, errors)

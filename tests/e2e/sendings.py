@@ -199,7 +199,7 @@ def describe(sendings: Sendings, kills: int) -> str:
     calls = sendings.provider.app.simulator.world.calls.counts
     statuses = Counter(sendings.fetch_statuses().values())
     tries = sendings.store.fetch("SELECT count(*) FROM send_attempts")[0][0]
-    unknown = sendings.store.fetch("SELECT count(*) FROM send_attempts WHERE fate = 'unknown'")
+    unknown = sendings.store.fetch("SELECT count(*) FROM send_attempts WHERE outcome = 'unknown'")
     return (
         f"{len(sendings.texts)} texts, {kills} kills, {tries} tries of which {unknown[0][0]} had an"
         f" unknown fate, {sendings.resolved} settled by hand; {dict(statuses)}; taken:"

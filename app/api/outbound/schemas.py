@@ -100,7 +100,8 @@ class StatusChange(Shown):
 
     status: OutboundStatus = Field(description="what it became")
     told_by: str = Field(
-        description="send, check, report, background, lease, rule, opt-out, or who did it"
+        validation_alias="source",
+        description="send, check, report, background, lease, rule, opt-out, or who did it",
     )
     changed_at: Time = Field(description="when that was known")
     provider_id: str | None = Field(description="the part that the provider spoke of")

@@ -18,7 +18,7 @@ from app.domain.errors import (
     UnreadableAnswer,
 )
 from app.domain.outbound.send_outcomes import NUMBER_CODES, ErrorClass, SendOutcome
-from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
+from app.provider.actions import Named, NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.outbound.claims import ClaimedText
@@ -107,12 +107,12 @@ async def _send(client: ProviderClient, texts: Sequence[ClaimedText]) -> list[An
     outgoing = OutgoingText(text.source, text.body, text.validity_seconds, text.schedule_at, ton)
     if len(texts) > 1:
         numbers = [each.to or "" for each in texts]
-        return list(map(_read_answer, await client.send_many(outgoing, numbers, all_ids=True)))
+        return list(map(_read_answer, await client.send_many(outgoing, numbers)))
     if text.to is not None:
-        ids = await client.send(outgoing, text.to, all_ids=True)
+        ids = await client.send(outgoing, text.to)
         return [Answer(SendOutcome.TAKEN, provider_ids=ids)]
-    send = client.send_to_group if text.list_name is None else client.send_to_list
-    sent = await send(outgoing, text.list_name or text.group_name or "", background_ids=True)
+    kind: Named = "group" if text.list_name is None else "list"
+    sent = await client.send_to_named(outgoing, kind, text.list_name or text.group_name or "")
     error = sent.errors[0] if sent.errors else None
     answer = Answer(
         SendOutcome.TAKEN,

@@ -150,7 +150,7 @@ def _end_attempts(
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
     ids = [result.text.id for result in results]
     tries = conn.execute(_select_tries(), {"ids": ids})
-    fates = {(row.outbound_id, row.attempt): row.fate for row in tries}
+    fates = {(row.outbound_id, row.attempt): row.outcome for row in tries}
     open_ones = [
         result
         for result in results
@@ -166,13 +166,13 @@ def _end_attempts(
 @cache
 def _select_tries() -> Select[Any]:
     table = send_attempts.c
-    query = select(table.outbound_id, table.attempt, table.fate)
+    query = select(table.outbound_id, table.attempt, table.outcome)
     return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
 
 
 @cache
 def _update_tries() -> BulkWrite:
-    columns = ("ended_at", "fate", "error_class", "code", "answer")
+    columns = ("ended_at", "outcome", "error_class", "code", "answer")
     return make_bulk_update(send_attempts, ["outbound_id", "attempt"], columns)
 
 
@@ -186,7 +186,7 @@ def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
         "outbound_id": result.text.id,
         "attempt": result.text.attempt,
         "ended_at": now,
-        "fate": result.fate,
+        "outcome": result.fate,
         "error_class": result.error_class,
         "code": result.code,
         "answer": (result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],

@@ -13,7 +13,6 @@ import pytest
 from app.api.http import output, protocol
 from app.api.http.connections import Connections, Turnstile, find_limit
 from app.cli.process.listening import configure_server
-from app.main import WebApplication, build_app
 from tests.api.sockets import read_answers, serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
@@ -184,7 +183,7 @@ class Substitute:
     """The application with something else in the place of all but forwards."""
 
     def __init__(self, kit: Kit, answer: Any) -> None:
-        self._real: WebApplication = build_app(kit.runtime)
+        self._real = kit.app
         self.inbound = self._real.inbound
         self.connections = self._real.connections
         self._answer = answer
@@ -230,7 +229,7 @@ async def test_an_export_to_http_1_0_is_not_in_chunks(kit: Kit) -> None:
 
 async def test_a_stream_ends_when_its_caller_has_gone(kit: Kit) -> None:
     head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode()
-    app = build_app(kit.runtime)
+    app = kit.app
     async with serving_app(app) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/events " + head)
@@ -242,7 +241,7 @@ async def test_a_stream_ends_when_its_caller_has_gone(kit: Kit) -> None:
 
 @asynccontextmanager
 async def serving_few(kit: Kit, limit: int) -> AsyncIterator[tuple[int, Connections]]:
-    app = build_app(kit.runtime)
+    app = kit.app
     app.connections.limit = limit
     async with serving_app(app) as port:
         yield port, app.connections

@@ -45,9 +45,9 @@ async def test_texts_of_one_request_go_out_in_one_call(outbox: Outbox) -> None:
     assert [len(each) for each in given] == [1] * len(CROWD)
     assert len({each for [each] in given}) == len(CROWD)
     assert sorted(outbox.taken()) == [(number, "Hello") for number in CROWD]
-    attempts = await outbox.fetch("SELECT outbound_id, attempt, fate FROM send_attempts")
+    attempts = await outbox.fetch("SELECT outbound_id, attempt, outcome FROM send_attempts")
     assert sorted(attempts) == [(each, 1, "certainly taken") for each in ids]
-    assert await outbox.fetch("SELECT value FROM daily_figures WHERE figure = 'sent'") == [(60,)]
+    assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(60,)]
 
 
 async def test_the_call_is_a_post_that_asks_for_no_words(outbox: Outbox) -> None:
