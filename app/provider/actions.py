@@ -54,8 +54,8 @@ class NumberAnswer:
     error: ProviderError | None
 
     @property
-    def fate(self) -> SendOutcome:
-        return self.error.fate if self.error else SendOutcome.TAKEN
+    def outcome(self) -> SendOutcome:
+        return self.error.outcome if self.error else SendOutcome.TAKEN
 
 
 @dataclass(frozen=True, slots=True)

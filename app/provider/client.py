@@ -49,7 +49,7 @@ class ProviderClient:
     """Calls the provider.
 
     Every method raises InvalidInput, before anything is sent, for input that the provider would
-    reject as malformed, and ProviderError for a failed call: its `fate` says whether it was
+    reject as malformed, and ProviderError for a failed call: its `outcome` says whether it was
     accepted, its `error_class` what to do. If a method returns, the call was certainly accepted.
     Nothing is retried here.
 

@@ -48,7 +48,7 @@ async def test_each_code_comes_as_its_own_error(provider: Simulated) -> None:
         error = await catch(provider.client.send(HELLO, number))
         expected = make_code_error(code)
         assert (error.code, error.provider_text) == (code, text)
-        assert (type(error), error.fate) == (type(expected), expected.fate)
+        assert (type(error), error.outcome) == (type(expected), expected.outcome)
     assert provider.list_taken() == []
 
 
@@ -151,7 +151,7 @@ async def test_each_code_comes_from_its_ordinary_cause(provider: Simulated, name
     code, cause = CAUSES[name]
     error = await catch(cause(provider))
     assert error.code == code
-    assert error.fate is SendOutcome.REFUSED
+    assert error.outcome is SendOutcome.REFUSED
 
 
 async def test_a_token_that_changed_is_told_for_what_it_is(provider: Simulated) -> None:

@@ -1,4 +1,4 @@
-"""Calls the provider for claimed texts; however a call ends, each text gets a fate."""
+"""Calls the provider for claimed texts; however a call ends, each text gets an outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ log = structlog.get_logger("letterbox.send")
 class Answer:
     """The result of a call for one text, before it is decided what follows."""
 
-    fate: SendOutcome
+    outcome: SendOutcome
     error_class: ErrorClass | None = None
     code: str | None = None
     text: str | None = None
@@ -135,7 +135,7 @@ def _read_error(error: ProviderError) -> Answer:
     answers = error.answers if isinstance(error, CountMismatch) else ()
     ids = tuple(each for each in answers if ID.fullmatch(each))
     answer = _describe(error)
-    return replace(answer, fate=SendOutcome.TAKEN, provider_ids=ids) if ids else answer
+    return replace(answer, outcome=SendOutcome.TAKEN, provider_ids=ids) if ids else answer
 
 
 def _read_shared_error(error: ProviderError) -> Answer:
@@ -143,7 +143,7 @@ def _read_shared_error(error: ProviderError) -> Answer:
     to.
     """
     answer = _describe(error)
-    if answer.fate is SendOutcome.REFUSED and answer.code in NUMBER_CODES:
+    if answer.outcome is SendOutcome.REFUSED and answer.code in NUMBER_CODES:
         return replace(answer, error_class=ErrorClass.SOME_NUMBER)
     return replace(answer, is_miscounted=isinstance(error, CountMismatch))
 
@@ -151,4 +151,4 @@ def _read_shared_error(error: ProviderError) -> Answer:
 def _describe(error: ProviderError) -> Answer:
     code = str(error.code) if isinstance(error, CodeError) else None
     rest = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
-    return Answer(error.fate, error.error_class, code=code, text=str(error), rest_seconds=rest)
+    return Answer(error.outcome, error.error_class, code=code, text=str(error), rest_seconds=rest)
