@@ -204,7 +204,7 @@ class Outbox:
     async def history(self, number: int) -> list[tuple[str, str, str | None]]:
         """Each change of a status: the status, who told it, and the provider's word."""
         changes = await self.database.read(list_changes, number)
-        return [(each.status, each.told_by, each.provider_status) for each in changes]
+        return [(each.status, each.source, each.provider_status) for each in changes]
 
     async def alerts(self) -> list[str]:
         """The kinds of the open alerts."""

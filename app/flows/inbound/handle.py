@@ -16,7 +16,6 @@ from app.storage.db.writes import Writes
 from app.storage.inbound.handling import (
     Unhandled,
     claim_unhandled,
-    count_messages,
     flag_reused_ids,
     index_messages,
     list_waiting,
@@ -148,9 +147,11 @@ def handle_batch(
 
 
 def _count(writes: Writes, batch: Sequence[Unhandled], background: PairContext) -> None:
-    count_messages(writes, batch)
     counts = DailyCounts()
     for message in batch:
+        counts.add("received", message.dest, message.arrived_at)
+        if message.problems:
+            counts.add("with_problems", message.dest, message.arrived_at)
         if message.via == "report":
             counts.add("fetched", message.dest, message.arrived_at)
     counts.move_to(writes)

@@ -57,7 +57,7 @@ FAILED = "reconcile-failed"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of time a run looks at; rows from `count_from` on are counted."""
+    """The period that a run compares; rows after `count_from` are added to the daily counts."""
 
     since: datetime
     until: datetime

@@ -100,7 +100,7 @@ def _has_unclear_sibling(conn: Connection, row: Row[Any]) -> bool:
         .where(
             outbound.c.pair_key == row.pair_key,
             outbound.c.id != row.id,
-            send_attempts.c.fate == SendOutcome.UNKNOWN,
+            send_attempts.c.outcome == SendOutcome.UNKNOWN,
             send_attempts.c.ended_at >= row.began_at - LEEWAY,
             or_(~has_id, send_attempts.c.attempt < outbound.c.attempts),
         )

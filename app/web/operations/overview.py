@@ -55,8 +55,8 @@ class State:
 
     @property
     def compared(self) -> Comparison:
-        def add(figure: str) -> int:
-            return sum(each.figures.get(figure, 0) for each in self.counts)
+        def add(name: str) -> int:
+            return sum(each.counts[name] for each in self.counts)
 
         return Comparison(add("reported"), add("missing"))
 
