@@ -137,6 +137,16 @@ class Outbox:
         assert added is not None
         return added
 
+    async def queue_alone(self, numbers: Sequence[str], **changes: Any) -> None:
+        """A text of its own to each number, all in one transaction."""
+        new = replace(NewOutbound(source=OURS, body="Hello", origin="person"), **changes)
+
+        def queue(conn: Connection) -> None:
+            for each in numbers:
+                add_outbound(conn, replace(new, to=each), self.now())
+
+        await self.database.write(queue)
+
     async def queue_many(self, numbers: Sequence[str], **changes: Any) -> list[int]:
         """What one request to many numbers makes of them."""
         wanted = WantedText(source=OURS, body="Hello", to=list(numbers))
