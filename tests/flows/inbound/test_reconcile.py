@@ -39,15 +39,14 @@ class World:
         self.control = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(provider.app), base_url="http://provider.test"
         )
-        self.reconciler = self.make_reconciler("a")
+        self.reconciler = self.make_reconciler()
 
-    def make_reconciler(self, holder: str) -> Reconciler:
+    def make_reconciler(self) -> Reconciler:
         return Reconciler(
             self.database,
             self.provider.client,
             zone=LONDON,
             region="GB",
-            holder=holder,
             now=self.now,
         )
 
@@ -62,7 +61,7 @@ class World:
                 return httpx2.Response(200, content=text.encode("ascii", "replace"))
 
         self.provider.client = make_client("http://provider.test/api", transport=Damaging())
-        self.reconciler = self.make_reconciler("a")
+        self.reconciler = self.make_reconciler()
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.provider.stopwatch.seconds)
