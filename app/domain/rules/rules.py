@@ -11,18 +11,15 @@ from app.domain.errors import InvalidInput
 from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import fold_text, fold_word, read_keyword, split_words
 from app.domain.numbers import is_full_number, normalise_number, read_number, read_prefix
-from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION
+from app.domain.outbound.gsm import LONGEST_ALPHANUMERIC_SOURCE, OUTSIDE_GSM
 from app.domain.rules.hours import DAYS, check_hours, is_within_hours
 from app.domain.rules.patterns import Search, check_pattern, search_pattern
 from app.domain.rules.replies import check_template
 
 LONGEST_CONDITION = 200
 LONGEST_COOLDOWN_SECONDS = 366 * 86400
-# Provider's page, Send: SourceAddress.
-LONGEST_ALPHANUMERIC_SOURCE = 11
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
-_OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +197,7 @@ def _read_source(text: str, region: str) -> str:
     number = normalise_number(text.strip(), region)
     if is_full_number(number) or _SHORT_CODE.fullmatch(number):
         return number
-    if not 1 <= len(number) <= LONGEST_ALPHANUMERIC_SOURCE or _OUTSIDE_GSM.search(number):
+    if not 1 <= len(number) <= LONGEST_ALPHANUMERIC_SOURCE or OUTSIDE_GSM.search(number):
         raise InvalidInput(
             "write a full number, or a name of at most 11 characters of the GSM alphabet",
             field="source",
