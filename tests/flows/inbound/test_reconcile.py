@@ -172,7 +172,7 @@ async def test_what_forwards_and_report_count_is_in_the_daily_counts_once(world:
 
 async def test_one_runs_at_a_time(world: World) -> None:
     taken = await world.database.write(
-        take_lease, "reconcile", "another", seconds=60, now=world.now()
+        take_lease, "reconcile", "another", seconds=30, now=world.now()
     )
     assert taken
     assert await world.reconciler.run() is None
