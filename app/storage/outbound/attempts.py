@@ -128,7 +128,9 @@ def _record(
             changed.append(_make_values(row, result, target, now))
             _count(counts, row, target, now)
         is_awaited = target is not None and status in IN_FLIGHT
-        is_late = result.fate is SendOutcome.TAKEN and not is_awaited and _is_news(result, own_ids)
+        is_late = (
+            result.outcome is SendOutcome.TAKEN and not is_awaited and _is_news(result, own_ids)
+        )
         change = None
         if target not in {None, status}:
             change = StatusChange(row.id, str(target), "send", now)
@@ -150,11 +152,11 @@ def _end_attempts(
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
     ids = [result.text.id for result in results]
     tries = conn.execute(_select_tries(), {"ids": ids})
-    fates = {(row.outbound_id, row.attempt): row.outcome for row in tries}
+    outcomes = {(row.outbound_id, row.attempt): row.outcome for row in tries}
     open_ones = [
         result
         for result in results
-        if fates.get((result.text.id, result.text.attempt)) in {None, SendOutcome.UNKNOWN}
+        if outcomes.get((result.text.id, result.text.attempt)) in {None, SendOutcome.UNKNOWN}
     ]
     writes.add(_update_tries(), [_describe_end(each, now) for each in open_ones])
     return open_ones
@@ -186,7 +188,7 @@ def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
         "outbound_id": result.text.id,
         "attempt": result.text.attempt,
         "ended_at": now,
-        "outcome": result.fate,
+        "outcome": result.outcome,
         "error_class": result.error_class,
         "code": result.code,
         "answer": (result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
@@ -222,7 +224,7 @@ def _make_values(
         "held_reason": step.held_reason,
         "error_code": result.code,
         "error_text": None
-        if result.fate is SendOutcome.TAKEN and not result.code
+        if result.outcome is SendOutcome.TAKEN and not result.code
         else result.answer,
         "check_at": None,
     }

@@ -53,7 +53,7 @@ HEADINGS = (
     "settled_at",
 )
 # How a call for a text ended, in words.
-FATES = {
+SEND_OUTCOMES = {
     SendOutcome.TAKEN: "the provider has it",
     SendOutcome.REFUSED: "the provider refused it",
     SendOutcome.NOT_TAKEN: "it did not get there",
@@ -155,7 +155,7 @@ async def show_text(visit: Visit) -> Response:
         word=explain_status(view.text, visit.now),
         now=visit.now,
         statuses=_name_statuses(),
-        fates=FATES,
+        send_outcomes=SEND_OUTCOMES,
         tellers=TELLERS,
     )
 
