@@ -5,20 +5,22 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from app.domain.errors import InvalidInput
-from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION, measure_text
+from app.domain.outbound.gsm import (
+    LONGEST_ALPHANUMERIC_SOURCE,
+    LONGEST_BODY,
+    OUTSIDE_GSM,
+    measure_text,
+)
 from app.domain.outbound.requests import OutgoingText, SourceTon
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.provider.actions import NewContact, NewUser
 
-LONGEST_BODY = 459
-LONGEST_ALPHANUMERIC_SOURCE = 11
 # 459 characters of the plain GSM alphabet are three parts; the provider says nothing of more.
 PLAIN_PARTS = 3
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _NUMERIC_SOURCE = re.compile(r"\+?[0-9]+")
 _ADVISED_SOURCE = re.compile(r"[A-Za-z0-9 ]+")
-_OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
 _PLAIN_WORD = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -61,7 +63,7 @@ def check_source(source: str, ton: int | None) -> None:
             f" at most {LONGEST_ALPHANUMERIC_SOURCE}",
             field="source",
         )
-    if outside := _OUTSIDE_GSM.search(source):
+    if outside := OUTSIDE_GSM.search(source):
         raise InvalidInput(
             f"The source {source!r} has {outside.group()!r}, which the GSM alphabet lacks",
             field="source",

@@ -18,10 +18,10 @@ from app.api.core.lists import ListQuery
 from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.flows.outbound.check_request import MOST_NUMBERS
-from app.provider.limits import LONGEST_BODY
 from app.storage.outbound.lists import OutboundFilter
 
 Body = Annotated[

@@ -16,6 +16,7 @@ from app.storage.access.audit import list_audit
 from app.storage.conversations import conversations, inbox
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
+from app.storage.inbound.duplicates import find_reported
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.replays import has_reply
 from app.storage.operations import alerts, events, stats
@@ -24,7 +25,6 @@ from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
 from app.storage.outbound.outbox import Addressee, queue_texts
-from app.storage.rules.answers import find_reported
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from app.storage.rules.pair_context import read_background
 from tests.conftest import NOW
