@@ -140,11 +140,11 @@ class Outbox:
 
     async def queue_alone(self, numbers: Sequence[str], **changes: Any) -> None:
         """A text of its own to each number, all in one transaction."""
-        new = replace(NewOutbound(source=OURS, body="Hello", origin="person"), **changes)
+        new = replace(OutboundRequest(OURS, "Hello"), **changes)
 
         def queue(conn: Connection) -> None:
             for each in numbers:
-                add_outbound(conn, replace(new, to=each), self.now())
+                add_outbound(conn, new, Addressee(each, is_forced=new.force), self.now())
 
         await self.database.write(queue)
 
