@@ -110,7 +110,6 @@ class Runtime:
             self.get_provider(),
             zone=self.settings.zone,
             region=self.settings.default_region,
-            holder=secrets.token_hex(8),
             now=self.now,
         )
 

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
 from app.flows.operations.keep_time import utc_now
 from app.flows.operations.supervise import FAILING
@@ -23,7 +24,7 @@ from app.storage.db.database import Database, open_database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.outbound.sender import get_sender, stop_sender
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
@@ -132,8 +133,8 @@ async def receive_text(runtime: Runtime) -> None:
 
 async def queue(runtime: Runtime, **fields: Any) -> int:
     """As an endpoint does: committed, then rung."""
-    new = NewOutbound(**{"source": OURS, "body": "Hello", "origin": "person", "to": ADA, **fields})
-    added = await runtime.database.write(add_outbound, new, utc_now())
+    new = OutboundRequest(**{"source": OURS, "body": "Hello", **fields})
+    added = await runtime.database.write(add_outbound, new, Addressee(ADA), utc_now())
     assert added is not None
     runtime.wakeups.notify("outbound")
     return added

@@ -263,10 +263,10 @@ def send(
     """Queue a text for numbers, a list or a group; the running service sends it."""
     from app.cli import texts  # noqa: PLC0415 see above
     from app.cli.account import read_time  # noqa: PLC0415 see above
-    from app.flows.outbound.draft import WantedText  # noqa: PLC0415 see above
+    from app.domain.outbound.requests import OutboundRequest  # noqa: PLC0415 see above
     from app.settings import load_settings  # noqa: PLC0415 see above
 
-    wanted = WantedText(
+    wanted = OutboundRequest(
         source=source,
         body=texts.read_body(body),
         to=to or None,

@@ -32,7 +32,7 @@ def read_sent(text: str) -> tuple[str, ...]:
 
     Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came.
     """
-    items = _read_items(text, whole_fate=None)
+    items = _read_items(text, whole_outcome=None)
     if not all(map(ID.fullmatch, items)):
         raise CountMismatch(
             f"The provider answered ids and codes for one number: {', '.join(items)}",
@@ -107,7 +107,7 @@ def read_background_send(text: str) -> BackgroundSend:
 
     Raises CodeError if only codes came; -400 means that the send was partly accepted.
     """
-    items = _read_items(text, whole_fate=SendOutcome.TAKEN)
+    items = _read_items(text, whole_outcome=SendOutcome.TAKEN)
     if set(items) == {DONE}:
         return BackgroundSend(())
     errors = tuple(make_code_error(int(item)) for item in items if CODE.fullmatch(item))
@@ -115,23 +115,25 @@ def read_background_send(text: str) -> BackgroundSend:
     return BackgroundSend(ids, errors)
 
 
-def _read_items(text: str, *, whole_fate: SendOutcome | None) -> tuple[str, ...]:
-    """Ids and codes of one send; only codes are raised, -400 with `whole_fate`."""
+def _read_items(text: str, *, whole_outcome: SendOutcome | None) -> tuple[str, ...]:
+    """Ids and codes of one send; only codes are raised, -400 with `whole_outcome`."""
     try:
         _refuse_lone_code(text)
     except CodeError as error:
-        raise _with_fate(error, whole_fate) from None
+        raise _with_outcome(error, whole_outcome) from None
     items = tuple(filter(None, _split_items(text)))
     if not items or not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
         refuse_code(text)
         if items and CODE.fullmatch(items[0]) and not any(map(ID.fullmatch, items)):
             # A comma separates the code from its text.
-            raise _with_fate(make_code_error(int(items[0]), [", ".join(items[1:])]), whole_fate)
+            raise _with_outcome(
+                make_code_error(int(items[0]), [", ".join(items[1:])]), whole_outcome
+            )
         raise make_unreadable(text, "ids and codes")
     if all(map(CODE.fullmatch, items)):
-        errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
+        errors = [_with_outcome(make_code_error(int(item)), whole_outcome) for item in items]
         # If part of it may have been accepted, that matters more than a refusal.
-        raise next((each for each in errors if each.fate is not SendOutcome.REFUSED), errors[0])
+        raise next((each for each in errors if each.outcome is not SendOutcome.REFUSED), errors[0])
     return items
 
 
@@ -141,9 +143,9 @@ def _refuse_lone_code(text: str) -> None:
         refuse_code(text)
 
 
-def _with_fate(error: CodeError, whole_fate: SendOutcome | None) -> CodeError:
-    if error.code == PARTLY_TAKEN and whole_fate is not None:
-        error.fate = whole_fate
+def _with_outcome(error: CodeError, whole_outcome: SendOutcome | None) -> CodeError:
+    if error.code == PARTLY_TAKEN and whole_outcome is not None:
+        error.outcome = whole_outcome
     return error
 
 

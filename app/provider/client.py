@@ -13,6 +13,7 @@ import httpx2
 
 from app.domain.errors import CodeError, EmptyAnswer, ProviderError, SettingsError
 from app.domain.outbound.gsm import measure_text
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.statuses import ProviderStatus
 from app.provider import answers, calls, contacts, wire
 from app.provider.actions import (
@@ -26,7 +27,6 @@ from app.provider.actions import (
     NewContact,
     NewUser,
     NumberAnswer,
-    OutgoingText,
 )
 from app.provider.codes import UNKNOWN_ACTION
 from app.provider.exchange import Exchange, Timeouts
@@ -49,7 +49,7 @@ class ProviderClient:
     """Calls the provider.
 
     Every method raises InvalidInput, before anything is sent, for input that the provider would
-    reject as malformed, and ProviderError for a failed call: its `fate` says whether it was
+    reject as malformed, and ProviderError for a failed call: its `outcome` says whether it was
     accepted, its `error_class` what to do. If a method returns, the call was certainly accepted.
     Nothing is retried here.
 

@@ -13,6 +13,7 @@ from app.domain.errors import (
     RefusedNumberError,
     UnreadableAnswer,
 )
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import KnownStatus
 from app.provider.actions import (
@@ -22,7 +23,6 @@ from app.provider.actions import (
     Group,
     ImportedLine,
     NewContact,
-    OutgoingText,
 )
 from app.provider.client import ProviderClient
 from tests.support.provider import calling
@@ -100,13 +100,13 @@ async def test_one_number_gives_however_many_ids_come() -> None:
 
 
 @pytest.mark.parametrize("body", ["35,-300", "35;-300;", "35\n-300 Database error", '"35","-300"'])
-async def test_ids_and_codes_for_one_number_are_kept_and_of_unknown_fate(body: str) -> None:
+async def test_ids_and_codes_for_one_number_are_kept_and_of_unknown_outcome(body: str) -> None:
     async with calling(answer(body)) as (client, _):
         with pytest.raises(CountMismatch) as caught:
             await client.send(LONG, ONE)
 
     assert caught.value.answers == ("35", "-300")
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_what_is_no_id_is_never_taken_for_one(body: str) -> None:
         with pytest.raises(UnreadableAnswer) as caught:
             await client.send(HELLO, ONE)
 
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_a_code_is_read_whatever_stands_around_it(body: str, said: str) ->
             await client.send(LONG, ONE)
 
     assert (caught.value.code, caught.value.provider_text) == (-401, said)
-    assert caught.value.fate is SendOutcome.REFUSED
+    assert caught.value.outcome is SendOutcome.REFUSED
 
 
 @pytest.mark.parametrize("body", ["-401,-301", "-301\n-401", "-401;-400"])
@@ -193,7 +193,7 @@ async def test_among_codes_the_one_that_may_have_been_taken_decides(body: str) -
         with pytest.raises(CodeError) as caught:
             await client.send(LONG, ONE)
 
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize("body", ["-408,-408", "-408", "-408\n-408\n", "-408 Empty", "-408,"])
@@ -202,7 +202,7 @@ async def test_a_list_that_only_codes_answer_was_not_taken(body: str) -> None:
         with pytest.raises(PermanentError, match="-408") as caught:
             await client.send_to_named(HELLO, "list", "L")
 
-    assert caught.value.fate is SendOutcome.REFUSED
+    assert caught.value.outcome is SendOutcome.REFUSED
 
 
 @pytest.mark.parametrize("body", ["1", "1,", "1,1", "1<br/>", '"1"'])
@@ -217,7 +217,7 @@ async def test_a_lone_code_however_written_refuses_all_of_many_numbers(body: str
         with pytest.raises(PermanentError, match="-401") as caught:
             await client.send_many(HELLO, [ONE, TWO, THREE])
 
-    assert caught.value.fate is SendOutcome.REFUSED
+    assert caught.value.outcome is SendOutcome.REFUSED
 
 
 @pytest.mark.parametrize("body", ["-401,-401", "-401\n-401\n", "-401,-401,-401,-401"])
@@ -226,7 +226,7 @@ async def test_several_codes_for_another_count_of_numbers_leave_all_unknown(body
         with pytest.raises(CountMismatch) as caught:
             await client.send_many(HELLO, [ONE, TWO, THREE])
 
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ async def test_a_code_with_its_text_refuses_its_own_number_alone(body: str) -> N
         answers = await client.send_many(HELLO, [ONE, TWO])
         sent = await client.send_to_named(HELLO, "list", "L")
 
-    assert [each.fate for each in answers] == [SendOutcome.REFUSED, SendOutcome.TAKEN]
+    assert [each.outcome for each in answers] == [SendOutcome.REFUSED, SendOutcome.TAKEN]
     assert sent.ids == ("12",)
 
 
@@ -253,7 +253,7 @@ async def test_an_answer_that_is_empty_leaves_its_own_number_unknown() -> None:
     async with calling(answer("11,,13")) as (client, _):
         answers = await client.send_many(HELLO, [ONE, TWO, THREE])
 
-    assert [each.fate for each in answers] == [
+    assert [each.outcome for each in answers] == [
         SendOutcome.TAKEN,
         SendOutcome.UNKNOWN,
         SendOutcome.TAKEN,
@@ -264,22 +264,22 @@ async def test_many_numbers_get_their_own_answers_in_order() -> None:
     async with calling(answer("11,-412,13")) as (client, _):
         first, second, third = await client.send_many(HELLO, [ONE, TWO, THREE])
 
-    assert (first.number, first.ids, first.error, first.fate) == (
+    assert (first.number, first.ids, first.error, first.outcome) == (
         ONE,
         ("11",),
         None,
         SendOutcome.TAKEN,
     )
     assert isinstance(second.error, RefusedNumberError)
-    assert (second.number, second.ids, second.fate) == (TWO, (), SendOutcome.REFUSED)
-    assert (third.number, third.ids, third.fate) == (THREE, ("13",), SendOutcome.TAKEN)
+    assert (second.number, second.ids, second.outcome) == (TWO, (), SendOutcome.REFUSED)
+    assert (third.number, third.ids, third.outcome) == (THREE, ("13",), SendOutcome.TAKEN)
 
 
 async def test_ambiguous_code_among_many_leaves_only_its_number_unknown() -> None:
     async with calling(answer("-301,12")) as (client, _):
         answers = await client.send_many(HELLO, [ONE, TWO])
 
-    assert [a.fate for a in answers] == [SendOutcome.UNKNOWN, SendOutcome.TAKEN]
+    assert [a.outcome for a in answers] == [SendOutcome.UNKNOWN, SendOutcome.TAKEN]
 
 
 async def test_ids_of_parts_are_dealt_out_to_many_numbers() -> None:
@@ -303,7 +303,7 @@ async def test_another_count_of_answers_than_numbers_is_an_error(body: str) -> N
             await client.send_many(LONG, [ONE, TWO])
 
     assert caught.value.answers == tuple(body.split(","))
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 @pytest.mark.parametrize("odd", ["OK", "0", "1.5", "-1", "", "12a"])
@@ -312,7 +312,7 @@ async def test_an_answer_without_sense_leaves_only_its_number_unknown(odd: str) 
         answers = await client.send_many(HELLO, [ONE, TWO, THREE])
 
     assert [each.ids for each in answers] == [("11",), (), ("13",)]
-    assert [each.fate for each in answers] == [
+    assert [each.outcome for each in answers] == [
         SendOutcome.TAKEN,
         SendOutcome.UNKNOWN,
         SendOutcome.TAKEN,
@@ -325,7 +325,7 @@ async def test_an_id_that_several_numbers_get_is_nobodys() -> None:
         long = await client.send_many(LONG, [ONE, TWO, THREE])
 
     assert [each.ids for each in short] == [(), (), ("13",)]
-    assert [each.fate for each in short] == [
+    assert [each.outcome for each in short] == [
         SendOutcome.UNKNOWN,
         SendOutcome.UNKNOWN,
         SendOutcome.TAKEN,
@@ -347,7 +347,7 @@ async def test_parts_that_run_across_a_code_are_not_dealt_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "error", "fate"),
+    ("body", "error", "outcome"),
     [
         ("-401", PermanentError, SendOutcome.REFUSED),
         ("-300", AmbiguousError, SendOutcome.UNKNOWN),
@@ -355,21 +355,21 @@ async def test_parts_that_run_across_a_code_are_not_dealt_out() -> None:
     ],
 )
 async def test_lone_code_is_about_the_whole_call(
-    body: str, error: type[CodeError], fate: SendOutcome
+    body: str, error: type[CodeError], outcome: SendOutcome
 ) -> None:
     async with calling(answer(body)) as (client, _):
         with pytest.raises(error) as caught:
             await client.send_many(HELLO, [ONE, TWO])
 
-    assert caught.value.fate is fate
+    assert caught.value.outcome is outcome
 
 
-async def test_partly_taken_of_one_number_is_of_unknown_fate() -> None:
+async def test_partly_taken_of_one_number_is_of_unknown_outcome() -> None:
     async with calling(answer("-400")) as (client, _):
         with pytest.raises(PartlyTakenError) as caught:
             await client.send(HELLO, ONE)
 
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 async def test_list_answers_its_background_sends() -> None:
@@ -387,7 +387,7 @@ async def test_list_taken_in_part_is_certainly_taken() -> None:
         with pytest.raises(PartlyTakenError) as caught:
             await client.send_to_named(HELLO, "list", "L")
 
-    assert caught.value.fate is SendOutcome.TAKEN
+    assert caught.value.outcome is SendOutcome.TAKEN
 
 
 async def test_background_messages_are_a_json_array() -> None:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import CodeError
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText
+from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.codes import make_code_error
 from app.simulator.actions.codes import ACCOUNT_CODES, ERROR_TEXTS
 from app.simulator.state.accounts import Account
@@ -48,7 +49,7 @@ async def test_each_code_comes_as_its_own_error(provider: Simulated) -> None:
         error = await catch(provider.client.send(HELLO, number))
         expected = make_code_error(code)
         assert (error.code, error.provider_text) == (code, text)
-        assert (type(error), error.fate) == (type(expected), expected.fate)
+        assert (type(error), error.outcome) == (type(expected), expected.outcome)
     assert provider.list_taken() == []
 
 
@@ -151,7 +152,7 @@ async def test_each_code_comes_from_its_ordinary_cause(provider: Simulated, name
     code, cause = CAUSES[name]
     error = await catch(cause(provider))
     assert error.code == code
-    assert error.fate is SendOutcome.REFUSED
+    assert error.outcome is SendOutcome.REFUSED
 
 
 async def test_a_token_that_changed_is_told_for_what_it_is(provider: Simulated) -> None:

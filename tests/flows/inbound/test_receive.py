@@ -75,6 +75,29 @@ async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) ->
     assert message["problems"] == []
 
 
+async def test_a_forward_is_not_behind_all_the_large_ones_that_came_before(kit: Kit) -> None:
+    """Each takes milliseconds to read, whether or not it turns out to be anybody's."""
+    order: list[int] = []
+    answered = asyncio.Event()
+    endpoint = InboundEndpoint(kit.runtime.receiver, kit.runtime.deferred_writes, [])
+
+    def take(query: bytes) -> None:
+        def note(answer: "Answer") -> None:
+            order.append(answer.status)
+            if len(order) == 41:
+                answered.set()
+
+        endpoint.take("GET", query, (), ("127.0.0.1", 40000), b"", note)
+
+    for _ in range(40):
+        take(b"a=%26&" * 10_000)
+    take(urlencode(FULL).encode())
+    async with asyncio.timeout(20):
+        await answered.wait()
+    assert order.count(403) == 40
+    assert order.index(200) < 20
+
+
 async def test_a_redelivery_is_answered_alike_and_stored_once(kit: Kit) -> None:
     for _ in range(3):
         assert (await kit.forward()).text == "OK"

@@ -130,7 +130,7 @@ async def test_what_else_waits_for_a_blacklisted_number_is_cancelled_at_once(
     await outbox.send()
     outbox.strike("code", taken=False, code=-412)
     refused = await outbox.queue()
-    waiting = [await outbox.queue(**scheduled), await outbox.queue(forced=True, **scheduled)]
+    waiting = [await outbox.queue(**scheduled), await outbox.queue(force=True, **scheduled)]
     other = await outbox.queue(GRACE, **scheduled)
     outbox.changes.clear()
     await outbox.send()
@@ -225,7 +225,7 @@ async def test_many_texts_to_a_blocked_number_keep_nobody_waiting(outbox: Outbox
 
 async def test_who_opted_out_after_the_queueing_gets_nothing(outbox: Outbox) -> None:
     plain = await outbox.queue()
-    forced = await outbox.queue(forced=True, source="447700900002")
+    forced = await outbox.queue(force=True, source="447700900002")
     answer = await outbox.queue(origin="opt-out", in_reply_to=1, source="447700900003")
     await outbox.database.write(note_refused_numbers, {ADA: "STOP"}, outbox.now())
     await outbox.send()

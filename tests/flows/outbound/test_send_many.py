@@ -1,4 +1,4 @@
-"""Texts of one request to many numbers: sent together, each with a fate of its own."""
+"""Texts of one request to many numbers: sent together, each with an outcome of its own."""
 
 import asyncio
 from collections import Counter
@@ -264,7 +264,9 @@ UNKNOWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fault", UNKNOWN, ids=str)
-async def test_an_unknown_fate_is_each_numbers_own(outbox: Outbox, fault: dict[str, Any]) -> None:
+async def test_an_unknown_outcome_is_each_numbers_own(
+    outbox: Outbox, fault: dict[str, Any]
+) -> None:
     ids = await outbox.queue_many(FEW)
     outbox.strike(**fault)
     assert await outbox.send() == 1
