@@ -102,7 +102,7 @@ def work() -> None:
     """Run the workers alone, next to web processes that run with RUN_WORKERS=false."""
     settings = _begin()
     held = _hold_alone(settings)
-    from app.runtime import open_runtime  # noqa: PLC0415 see above
+    from app.wiring import open_runtime  # noqa: PLC0415 see above
     from app.worker import work as run  # noqa: PLC0415 see above
 
     try:
