@@ -1,8 +1,11 @@
-"""How the provider's local times become instants."""
+"""Times as numbers, and how the provider's local times become instants."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 # Well inside what `datetime` can hold: such a time moves to any zone without an overflow.
 _FIRST_YEAR = 2
@@ -11,6 +14,16 @@ _LAST_YEAR = 9998
 _SEPARATORS = ("T", "t", " ")
 _NO_OFFSET = timedelta(0)
 _DAY = timedelta(days=1)
+
+
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """Raises OverflowError for what is beyond the calendar."""
+    return _EPOCH + count * _MICROSECOND
 
 
 def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:

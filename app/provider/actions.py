@@ -1,24 +1,18 @@
 """What the provider's actions take and give, as types."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from enum import IntEnum, StrEnum
-from typing import Generic, TypeVar
+from enum import StrEnum
+from typing import Generic, Literal, TypeVar
 
 from app.domain.errors import CodeError, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.domain.outbound.statuses import ProviderStatus
 
 Row = TypeVar("Row")
 
-
-class SourceTon(IntEnum):
-    """The type of number of a source address."""
-
-    INTERNATIONAL = 1
-    ALPHANUMERIC = 5
+# What a name among the recipients stands for.
+Named = Literal["list", "group"]
 
 
 class AccessLevel(StrEnum):
@@ -26,20 +20,6 @@ class AccessLevel(StrEnum):
 
     NORMAL = "Normal"
     ADMIN = "Admin"
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingText:
-    """A text to send, whoever receives it.
-
-    `schedule_at` is an aware time; None sends at once.
-    """
-
-    source: str
-    body: str
-    validity_seconds: int = LONGEST_VALIDITY_SECONDS
-    schedule_at: datetime | None = None
-    source_ton: SourceTon | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +31,16 @@ class NumberAnswer:
     error: ProviderError | None
 
     @property
-    def fate(self) -> SendOutcome:
-        return self.error.fate if self.error else SendOutcome.TAKEN
+    def outcome(self) -> SendOutcome:
+        return self.error.outcome if self.error else SendOutcome.TAKEN
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSend:
     """A send to a list or group that the provider took.
 
-    `ids` are the background sends to ask GetBGMessages about: empty where they were not asked
-    for, or where the provider answered no more than its plain `1`. `errors` are codes that stood
-    among the ids.
+    `ids` are the background sends to ask GetBGMessages about: empty where the provider answered
+    only its plain `1`. `errors` are codes that stood among the ids.
     """
 
     ids: tuple[str, ...]

@@ -202,6 +202,6 @@ def describe(sendings: Sendings, kills: int) -> str:
     unknown = sendings.store.fetch("SELECT count(*) FROM send_attempts WHERE outcome = 'unknown'")
     return (
         f"{len(sendings.texts)} texts, {kills} kills, {tries} tries of which {unknown[0][0]} had an"
-        f" unknown fate, {sendings.resolved} settled by hand; {dict(statuses)}; taken:"
+        f" unknown outcome, {sendings.resolved} settled by hand; {dict(statuses)}; taken:"
         f" {len(sendings.provider.list_taken())}, twice: 0; calls: {dict(calls)}"
     )

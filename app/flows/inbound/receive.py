@@ -1,6 +1,7 @@
 """Receives one forward: read it, check who sends it, and have it on disk before the answer."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +21,10 @@ from app.storage.inbound.intake import Intake
 
 # If the look-up of an auth value hangs, the caller still gets an answer.
 LOOK_UP_SECONDS = 4.0
+# Reading what is larger than any provider sends takes milliseconds, and strangers can send it too:
+# so it is read one by one, and while others wait for their answer only part of the time.
+LARGE_BYTES = 8 * 1024
+LARGE_PAUSE = 3
 
 # Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
 # not forward; with TooLarge where the body inflates to more than is taken; with Unavailable where
@@ -70,6 +75,8 @@ class Receiver:
         self._now = now
         self._make_nonce = make_nonce
         self._arrived: list[_Arrived] = []
+        self._large: deque[_Arrived] = deque()
+        self._reading_large: asyncio.Handle | None = None
         self._looking_up: set[asyncio.Task[None]] = set()
 
     def admits(self, address: str) -> bool:
@@ -101,24 +108,41 @@ class Receiver:
         All that arrive in one turn of the event loop are read together at its end: between socket
         operations it would take a quarter longer.
         """
+        arrived = _Arrived(method, query, content_type, body, address, done, coding, is_cut)
+        if len(query) + len(body) > LARGE_BYTES or coding:
+            self._large.append(arrived)
+            if self._reading_large is None:
+                self._reading_large = asyncio.get_running_loop().call_soon(self._read_large)
+            return
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._read_arrived)
-        self._arrived.append(
-            _Arrived(method, query, content_type, body, address, done, coding, is_cut)
-        )
+        self._arrived.append(arrived)
 
     def _read_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
         now = self._now()
         for each in arrived:
-            try:
-                self._read(each, now)
-            except TooLarge as error:
-                each.done(error)
-            except Exception:
-                # Whatever ails one of them, the others go on.
-                log.exception("not_read")
-                each.done(Unavailable("the forward could not be read"))
+            self._try_to_read(each, now)
+
+    def _read_large(self) -> None:
+        if not self._large:
+            self._reading_large = None
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._try_to_read(self._large.popleft(), self._now())
+        pause = LARGE_PAUSE * (loop.time() - began) if self._intake.is_storing else 0
+        self._reading_large = loop.call_later(pause, self._read_large)
+
+    def _try_to_read(self, arrived: _Arrived, now: datetime) -> None:
+        """Whatever ails one of them, the others go on."""
+        try:
+            self._read(arrived, now)
+        except TooLarge as error:
+            arrived.done(error)
+        except Exception:
+            log.exception("not_read")
+            arrived.done(Unavailable("the forward could not be read"))
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
         """Look at `auth` first, and only then at the rest."""

@@ -1,7 +1,7 @@
 """What all tables are made of: their registry, ids, times and partial indexes."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,18 +19,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from app.domain.times import from_microseconds, to_microseconds
+
 metadata = MetaData()
 
 # SQLite gives 64-bit row ids to INTEGER alone.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970 UTC: how SQLite keeps a time."""
-    return (time - _EPOCH) // _MICROSECOND
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -54,7 +48,7 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return _EPOCH + timedelta(microseconds=value)
+        return from_microseconds(value)
 
 
 def make_id() -> Column[int]:

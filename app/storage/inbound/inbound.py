@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import Unavailable
 from app.domain.inbound.messages import InboundMessage
-from app.storage.db.columns import to_microseconds
+from app.domain.times import to_microseconds
 from app.storage.db.database import Database, PostgresDatabase
 from app.storage.db.postgres import Connector
 from app.storage.db.sqlite import SqliteDatabase, get_driver

@@ -50,6 +50,7 @@ async def test_a_get_is_stored_as_it_was_meant(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("kind", ["form", "multipart", "json", "text", "mixed"])
+@pytest.mark.alike
 async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) -> None:
     fields = {**FIELDS, "auth": AUTH}
     if kind == "form":
@@ -73,6 +74,29 @@ async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) ->
     assert message["provider_id"] == "17"
     assert message["merge_fields"] == {"name": "Anna"}
     assert message["problems"] == []
+
+
+async def test_a_forward_is_not_behind_all_the_large_ones_that_came_before(kit: Kit) -> None:
+    """Each takes milliseconds to read, whether or not it turns out to be anybody's."""
+    order: list[int] = []
+    answered = asyncio.Event()
+    endpoint = InboundEndpoint(kit.runtime.receiver, kit.runtime.deferred_writes, [])
+
+    def take(query: bytes) -> None:
+        def note(answer: "Answer") -> None:
+            order.append(answer.status)
+            if len(order) == 41:
+                answered.set()
+
+        endpoint.take("GET", query, (), ("127.0.0.1", 40000), b"", note)
+
+    for _ in range(40):
+        take(b"a=%26&" * 10_000)
+    take(urlencode(FULL).encode())
+    async with asyncio.timeout(20):
+        await answered.wait()
+    assert order.count(403) == 40
+    assert order.index(200) < 20
 
 
 async def test_a_redelivery_is_answered_alike_and_stored_once(kit: Kit) -> None:
@@ -182,6 +206,7 @@ async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: K
         ),
     ],
 )
+@pytest.mark.alike
 async def test_with_the_right_auth_an_odd_body_is_a_message(
     kit: Kit, headers: dict[str, str], body: bytes
 ) -> None:
@@ -215,6 +240,7 @@ async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
 @pytest.mark.parametrize("secret", ["cl\u00e9-de-la-porte", "pass+word-of-1"])
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 @pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.alike
 async def test_an_auth_value_opens_in_whatever_charset_it_is_written(
     database_url: str, tmp_path: Path, secret: str, encoding: str, quoted: bool
 ) -> None:
@@ -298,6 +324,7 @@ async def test_a_secret_is_not_kept_where_it_stands_a_second_time(kit: Kit) -> N
 
 
 @pytest.mark.parametrize("error", [RuntimeError("damaged"), KeyError("x"), OSError(5, "I/O")])
+@pytest.mark.alike
 async def test_whatever_the_look_up_raises_the_caller_is_answered(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
