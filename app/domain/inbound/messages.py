@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from app.domain.inbound.urlencoded import Pair, split_form
+from app.domain.inbound.urlencoded import Parameter, split_form
 
 Via = Literal["forward", "spool", "report"]
 
@@ -60,7 +60,7 @@ class RawForward:
     problems: tuple[str, ...] = ()
 
     @property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[Parameter]:
         """The decoded name/value bytes."""
         return split_form(self.form)
 

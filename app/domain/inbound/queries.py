@@ -1,4 +1,4 @@
-"""What somebody may ask of the messages, decided in one place for both databases."""
+"""What messages can be searched by, decided in one place for both databases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,6 +76,6 @@ class MessageFilter:
         return all(word in folded for word in self.words)
 
 
-def split_words(q: str) -> tuple[str, ...]:
+def fold_words(q: str) -> tuple[str, ...]:
     """The folded words of a search."""
     return tuple(fold_text(q).split())

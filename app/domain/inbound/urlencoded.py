@@ -5,7 +5,7 @@ from binascii import a2b_qp
 from collections.abc import Iterable
 from urllib.parse import quote_from_bytes
 
-Pair = tuple[bytes, bytes]
+Parameter = tuple[bytes, bytes]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -13,7 +13,7 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_SEPARATOR = re.compile(rb"%(?:26|3[dD])")
 
 
-def split_form(data: bytes) -> list[Pair]:
+def split_form(data: bytes) -> list[Parameter]:
     """The pairs of a query or an urlencoded body: only `&` separates, broken escapes stay."""
     data = data.removeprefix(BYTE_ORDER_MARK).replace(b"+", b" ")
     if _ESCAPED_SEPARATOR.search(data):
@@ -24,7 +24,7 @@ def split_form(data: bytes) -> list[Pair]:
     return [(name, value) for name, _, value in pieces]
 
 
-def join_form(pairs: Iterable[Pair]) -> bytes:
+def join_form(pairs: Iterable[Parameter]) -> bytes:
     """The form that `split_form` takes apart into exactly these pairs."""
     return "&".join(
         f"{quote_from_bytes(name)}={quote_from_bytes(value)}" for name, value in pairs

@@ -26,7 +26,7 @@ from app.storage.inbound.handling import (
 from app.storage.inbound.last_seen import note_arrivals
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.events import add_events
-from app.storage.rules.pair_context import PairContext, read_background
+from app.storage.rules.pair_context import PairContext, read_pair_context
 
 BATCH_ROWS = 100
 # A batch is prepared again if the rules have changed since.
@@ -110,21 +110,21 @@ def handle_batch(
         return Handled()
     conversation_ids = upsert_conversations(conn, batch)
     identities = {message.identity_key for message in batch if message.identity_key}
-    background = read_background(conn, conversation_ids.values(), now, identity_keys=identities)
-    batch = flag_reused_ids(conn, batch, some_known=background.has_known_id)
+    context = read_pair_context(conn, conversation_ids.values(), now, identity_keys=identities)
+    batch = flag_reused_ids(conn, batch, some_known=context.has_known_id)
     writes = Writes()
     index_messages(writes, batch, conversation_ids)
     duplicates: set[int] = set()
-    if _may_have_duplicates(batch, background):
+    if _may_have_duplicates(batch, context):
         writes.run(conn)
         duplicates = _find_duplicates(conn, batch, conversation_ids, now)
     fresh = [message for message in batch if message.id not in duplicates]
-    _count(writes, fresh, background)
+    _count(writes, fresh, context)
     answers = answer_messages(
         conn,
         fresh,
         conversation_ids,
-        background,
+        context,
         now,
         book=book or RuleBook(),
         limits=limits,
@@ -141,7 +141,7 @@ def handle_batch(
     return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
 
 
-def _count(writes: Writes, batch: Sequence[StoredMessage], background: PairContext) -> None:
+def _count(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:
     counts = DailyCounts()
     for message in batch:
         counts.add("received", message.dest, message.arrived_at)
@@ -150,7 +150,7 @@ def _count(writes: Writes, batch: Sequence[StoredMessage], background: PairConte
         if message.via == "report":
             counts.add("fetched", message.dest, message.arrived_at)
     counts.move_to(writes)
-    last_arrivals = {pair.dest: pair.last_arrived_at for pair in background.pairs.values()}
+    last_arrivals = {pair.dest: pair.last_arrived_at for pair in context.pairs.values()}
     note_arrivals(writes, [(each.dest, each.arrived_at) for each in batch], last_arrivals)
 
 

@@ -35,7 +35,7 @@ from app.storage.inbound.replays import (
 from app.storage.inbound.search import Message, get_message
 from app.storage.operations.events import add_events
 from app.storage.rules.answers import read_our_numbers
-from app.storage.rules.pair_context import read_background
+from app.storage.rules.pair_context import read_pair_context
 from app.storage.rules.rules import read_rules
 
 
@@ -122,7 +122,7 @@ def _replay(
         conn,
         [new] if is_asked else [],
         ids,
-        read_background(conn, ids.values(), now),
+        read_pair_context(conn, ids.values(), now),
         now,
         book=RuleBook(),
         limits=limits,

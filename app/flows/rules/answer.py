@@ -36,7 +36,7 @@ class Answers:
     queued: list[int] = field(default_factory=list)
     stops: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
-    words: list[OptOutChange] = field(default_factory=list)
+    opt_outs: list[OptOutChange] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
 
     def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
@@ -70,7 +70,7 @@ def answer_messages(
     conn: Connection,
     batch: Sequence[StoredMessage],
     conversation_ids: Mapping[bytes, int],
-    background: PairContext,
+    context: PairContext,
     now: datetime,
     *,
     book: RuleBook,
@@ -84,20 +84,30 @@ def answer_messages(
     pattern that was not searched for beforehand: that takes too long inside a transaction.
     """
     answers = Answers()
-    book.refresh(conn, background.revision)
-    answering = _open_answering(conn, conversation_ids, background, book, now, limits, search)
+    book.refresh(conn, context.revision)
+    pairs = context.pairs
+    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
+    add_last_replies(conn, histories, book.rules, now)
+    answering = Answering(
+        book.rules,
+        book.numbers,
+        opt_outs={pair.source: pair.opt_out for pair in pairs.values() if pair.opt_out},
+        histories={key: pair.history for key, pair in pairs.items()},
+        limits=limits,
+        search=search,
+    )
     for message in batch:
         decision = answering.answer(message, now)
         rule_id = decision.rule.id if decision.rule else None
         answers.note_outcome(message.id, decision.outcome, rule_id)
-        if decision.word is not None:
-            answers.words.append(OptOutChange(message.source, message.body, decision.word))
-            if decision.word.is_out:
+        if decision.opt_out is not None:
+            answers.opt_outs.append(OptOutChange(message.source, message.body, decision.opt_out))
+            if decision.opt_out.is_out:
                 answers.stops.append((message.source, len(answers.added)))
         if decision.reply is not None:
             conversation_id = conversation_ids[message.pair_key]
             _queue(conn, message, conversation_id, decision, decision.reply, answers, now)
-    add_opt_out_changes(conn, answers.words)
+    add_opt_out_changes(conn, answers.opt_outs)
     for number, before in answers.stops:
         answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
     return answers
@@ -120,28 +130,6 @@ def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
 def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
     """The rule has been changed or removed. It adds an event: the transaction's last step."""
     close_alert(conn, TOO_LONG, str(rule_id), now=now)
-
-
-def _open_answering(
-    conn: Connection,
-    conversation_ids: Mapping[bytes, int],
-    background: PairContext,
-    book: RuleBook,
-    now: datetime,
-    limits: ReplyLimits,
-    search: Search,
-) -> Answering:
-    pairs = background.pairs
-    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
-    add_last_replies(conn, histories, book.rules, now)
-    return Answering(
-        book.rules,
-        book.numbers,
-        words={pair.source: pair.word for pair in pairs.values() if pair.word is not None},
-        histories={key: pair.history for key, pair in pairs.items()},
-        limits=limits,
-        search=search,
-    )
 
 
 def _queue(

@@ -16,7 +16,7 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.search import list_newest_texts
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
-from app.storage.rules.opt_outs import read_last_words
+from app.storage.rules.opt_outs import read_opt_out_states
 
 DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
@@ -32,7 +32,7 @@ class _Situation:
     others: Sequence[Rule]
     ours: Mapping[str, OurNumber]
     texts: Sequence[StoredMessage]
-    words: Mapping[str, OptOutState]
+    opt_outs: Mapping[str, OptOutState]
 
 
 async def try_rule(
@@ -59,7 +59,7 @@ async def try_rule(
         found.others,
         found.ours,
         found.texts,
-        found.words,
+        found.opt_outs,
         limits=limits,
         is_over=lambda: time.monotonic() > ends_at,
     )
@@ -84,5 +84,5 @@ def _read_situation(
         others,
         ours,
         texts,
-        read_last_words(conn, sources) if sources else {},
+        read_opt_out_states(conn, sources) if sources else {},
     )

@@ -30,21 +30,21 @@ class LastSent:
 
 
 @dataclass(frozen=True, slots=True)
-class OurNumber:
+class LabelledNumber:
     """A number that is configured, or that was texted; `label` is "" where nobody named it."""
 
     number: str
     label: str
 
 
-def list_our_numbers(conn: Connection) -> list[OurNumber]:
+def list_our_numbers(conn: Connection) -> list[LabelledNumber]:
     """Those that are configured in the order of their labels, then others that were texted."""
     query = select(numbers.c.number, numbers.c.label).order_by(numbers.c.id).limit(OUR_NUMBERS)
     configured = dict(conn.execute(query).all())
     texted = conn.execute(select(number_last_seen.c.dest).limit(OUR_NUMBERS)).scalars()
     known = sorted(configured.items(), key=lambda each: (each[1].casefold(), each[0]))
     others = sorted(number for number in texted if number and number not in configured)
-    return [OurNumber(*each) for each in known] + [OurNumber(each, "") for each in others]
+    return [LabelledNumber(*each) for each in known] + [LabelledNumber(each, "") for each in others]
 
 
 def find_people(

@@ -155,8 +155,8 @@ def correct_opt_outs(conn: Connection, read: Read) -> list[int] | None:
     for row in found:
         number = read(row.number)
         if number != row.number:
-            word = OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
-            add_opt_out_changes(conn, [OptOutChange(number, row.text, word)])
+            state = OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
+            add_opt_out_changes(conn, [OptOutChange(number, row.text, state)])
             conn.execute(delete(opt_outs).where(opt_outs.c.id == row.id))
             if row.is_out:
                 cancelled += cancel_texts(conn, number, row.created_at)

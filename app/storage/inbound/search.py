@@ -42,8 +42,8 @@ Driver = Callable[[int, int, int], Select[tuple[int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Why a message was or was not answered by itself; the rule may be gone."""
+class MessageOutcome:
+    """Why a message was or was not answered automatically; the rule may be gone."""
 
     code: str
     rule_id: int | None
@@ -64,8 +64,10 @@ class Message(StoredMessage):
     conversation_id: int | None
 
     @property
-    def outcome(self) -> Outcome | None:
-        return None if self.outcome_code is None else Outcome(self.outcome_code, self.rule_id)
+    def outcome(self) -> MessageOutcome | None:
+        return (
+            None if self.outcome_code is None else MessageOutcome(self.outcome_code, self.rule_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)
