@@ -61,13 +61,14 @@ async def create_rule(
 
     def create(conn: Connection) -> Rule:
         rules.lock_rules(conn)
-        if rules.count_rules(conn) >= MOST_RULES:
+        others = rules.read_rules(conn)
+        if len(others) >= MOST_RULES:
             raise Conflict(f"there are {MOST_RULES} rules already: remove one first")
         rule = prepare(draft, read_our_numbers(conn), region)
-        if position is not None:
-            rules.make_room(conn, position)
-        place = rules.find_last_position(conn) + 1 if position is None else position
-        return _add(conn, replace(rule, position=place), who, now)
+        if position is None:
+            return _add(conn, replace(rule, position=find_next_position(others)), who, now)
+        rules.make_room(conn, position)
+        return _add(conn, replace(rule, position=position), who, now)
 
     return await database.write(create)
 
@@ -191,6 +192,11 @@ async def import_rules(
         return plan
 
     return await database.write(replace_all)
+
+
+def find_next_position(ordered: Sequence[Rule]) -> int:
+    """The position behind all others."""
+    return ordered[-1].position + 1 if ordered else 1
 
 
 async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:

@@ -11,7 +11,7 @@ from app.domain.rules.answering import OurNumber, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.rule_preview import Trial, try_draft
 from app.domain.rules.rules import Rule
-from app.flows.rules.edit_rules import check_costs, prepare
+from app.flows.rules.edit_rules import check_costs, find_next_position, prepare
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.search import list_newest_texts
 from app.storage.rules import rules
@@ -70,11 +70,12 @@ def _read_situation(
 ) -> _Situation:
     ours = read_our_numbers(conn)
     old = rules.get_rule(conn, draft.id) if draft.id else None
+    stored = rules.read_rules(conn)
     if position is None:
-        position = old.position if old else rules.find_last_position(conn) + 1
+        position = old.position if old else find_next_position(stored)
     others = [
         replace(rule, position=rule.position + (rule.position >= position))
-        for rule in rules.read_rules(conn)
+        for rule in stored
         if rule.id != draft.id
     ]
     texts = list_newest_texts(conn, limit=limit)
