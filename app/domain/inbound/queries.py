@@ -10,10 +10,10 @@ from app.domain.keywords import fold_text
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Every stated condition must hold.
+    """All conditions that are not None must hold.
 
-    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, each must
-    be a substring of the body; `merge_fields` must be equal.
+    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, and each
+    must be a substring of the body.
     """
 
     source: str | None = None

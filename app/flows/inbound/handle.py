@@ -1,4 +1,4 @@
-"""Handles stored messages, a moment behind the acknowledgement: what people see, what answers."""
+"""Handles stored messages shortly after their acknowledgement: indexes, counts, replies."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,9 @@ MOST_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many messages were handled, and by outcome; `queued` texts wait to go out. False: none
+    """How many messages were handled, and by outcome; false if none.
 
-    `oldest_at` is when the first of them arrived.
+    `queued` replies wait to be sent; `oldest_at` is when the first message arrived.
     """
 
     messages: int = 0
@@ -57,8 +57,8 @@ class Prepared:
     search: Search
 
 
-# Searches for each pattern when a rule needs it: for few messages without time pressure.
-UNHURRIED = Prepared(None, search_pattern)
+# Searches for a pattern when a rule needs it: only for a few messages.
+UNPREPARED = Prepared(None, search_pattern)
 
 
 async def handle_waiting(
@@ -66,8 +66,7 @@ async def handle_waiting(
 ) -> Handled:
     """Handle the oldest messages of the queue; patterns are searched for before the transaction.
 
-    `book` is kept from one batch to the next. Returns False if the rules keep changing: the next
-    turn tries again.
+    `book` is kept from one batch to the next. Handles none if the rules keep changing.
     """
     for _ in range(MOST_TRIES):
         prepared = await _prepare(database, book, limit)
@@ -97,13 +96,13 @@ def handle_batch(
     limit: int = BATCH_ROWS,
     limits: ReplyLimits = DEFAULT_LIMITS,
     book: RuleBook | None = None,
-    prepared: Prepared = UNHURRIED,
+    prepared: Prepared = UNPREPARED,
 ) -> Handled:
-    """Handle the oldest messages of the queue in this one transaction.
+    """Handle the oldest messages of the queue in this transaction.
 
-    The conversations' rows are locked before anything of a pair is read or counted, and the events
-    come last, because they take the lock that orders them. Raises Unprepared if a rule needs a
-    pattern that was not searched for.
+    The conversations are locked before anything of a pair is read or counted. The events come last,
+    because they take the lock that orders them. Raises Unprepared if a rule needs a pattern that
+    was not searched for.
     """
     batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:

@@ -1,4 +1,4 @@
-"""Answers a batch of messages by rules, guards and opt-outs, inside the caller's transaction."""
+"""Answers a batch of messages by rules, guards and opt-outs, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +23,12 @@ TOO_LONG = "reply-too-long"
 
 @dataclass(slots=True)
 class Answers:
-    """What answering did, left for the end of the transaction to note.
+    """The results of answering, to be written at the end of the transaction.
 
-    `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
-    of them that may go out. `stops` are numbers that opted out, each with how many of `added` were
-    there before; `cancelled` texts waited for them. `faults` say of a rule (by id) why its reply
-    could not go out.
+    `outcomes` are message ids by outcome and rule; `added` are the ids of new texts, `queued` those
+    of them that can be sent. `stops` are numbers that opted out, each with the length of `added` at
+    that point; `cancelled` texts waited for them. `faults` say by rule id why a reply could not be
+    sent.
     """
 
     outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
@@ -43,13 +43,13 @@ class Answers:
         self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
 
     def list_changes(self) -> list[Change]:
-        """Every text that is new or changed, for the events."""
+        """New and changed texts, for the events."""
         added: list[Change] = [("outbound", each) for each in self.added]
         return added + [("status", each) for each in self.cancelled]
 
 
 class RuleBook:
-    """The enabled rules and our numbers, read anew only where something of them has changed."""
+    """The enabled rules and our numbers, reread only after a change."""
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
@@ -57,7 +57,7 @@ class RuleBook:
         self._revision: int | None = None
 
     def refresh(self, conn: Connection, revision: int) -> None:
-        """`revision` must have been read before: what is read here is never older."""
+        """`revision` must have been read before this, so that nothing read here is older."""
         if revision == self._revision:
             return
         self._revision = None
@@ -77,11 +77,11 @@ def answer_messages(
     limits: ReplyLimits,
     search: Search,
 ) -> Answers:
-    """Decide about messages in their order, and queue what answers them.
+    """Decide about messages in order, and queue the replies.
 
-    Their conversations' rows must be locked: budgets are counted here. The current rules apply, so
-    that a changed one takes effect at once in every process. `search` raises Unprepared for a
-    pattern that was not searched for beforehand: that takes too long inside a transaction.
+    Their conversations must be locked, because budgets are counted here. The current rules apply,
+    so that a changed one takes effect at once in every process. `search` raises Unprepared for a
+    pattern that was not searched for before, because that would take too long in a transaction.
     """
     answers = Answers()
     book.refresh(conn, context.revision)
@@ -114,7 +114,7 @@ def answer_messages(
 
 
 def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
-    """Alert of replies that could not go out. It adds events: the transaction's last step."""
+    """Alert about replies that could not be sent. It adds events, so it comes last."""
     for rule_id, (rule, reason) in sorted(answers.faults.items()):
         raise_alert(
             conn,
@@ -128,7 +128,7 @@ def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
 
 
 def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
-    """The rule has been changed or removed. It adds an event: the transaction's last step."""
+    """Close the rule's alert after a change. It adds an event, so it comes last."""
     close_alert(conn, TOO_LONG, str(rule_id), now=now)
 
 

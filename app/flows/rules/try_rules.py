@@ -1,4 +1,4 @@
-"""Tries a draft of a rule over the newest texts, before it answers anybody."""
+"""Tries a draft of a rule on the newest texts, before it answers anybody."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ MOST_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Situation:
-    """What a trial is made of, as it was at one moment."""
+    """What a trial needs, read in one transaction."""
 
     draft: Rule
     others: Sequence[Rule]
@@ -46,13 +46,13 @@ async def try_rule(
 ) -> Trial:
     """What the draft would have done with the newest `limit` texts; nothing is written.
 
-    It takes the place of the rule with its id, at that one's position where none is given; a new
-    one stands behind all others then. Raises InvalidInput, which names the field, and NotFound.
+    It replaces the rule with its id. Without a position, it keeps that rule's; a new one comes
+    after all others. Raises InvalidInput, which names the field, and NotFound.
     """
     await check_costs([draft])
     found = await database.read(_read_situation, draft, position, limit, region)
     ends_at = time.monotonic() + MOST_SECONDS
-    # Not in the event loop: many rules over many texts take a while.
+    # In a thread, because many rules over many texts take a while.
     return await asyncio.to_thread(
         try_draft,
         found.draft,
