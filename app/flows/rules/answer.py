@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.inbound.messages import StoredMessage
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
 from app.domain.rules.patterns import Search
 from app.domain.rules.replies import find_fault
@@ -12,7 +13,7 @@ from app.domain.rules.rules import Rule
 from app.storage.db.database import Connection
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import Change
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.rules.answers import add_last_replies, fail_reply, read_our_numbers
 from app.storage.rules.opt_outs import OptOutChange, add_opt_out_changes, cancel_texts
 from app.storage.rules.pair_context import PairContext
@@ -144,16 +145,15 @@ def _queue(
     rule = decision.rule if reply.origin == "rule" else None
     outbound_id = add_outbound(
         conn,
-        NewOutbound(
-            source=reply.source,
-            body=reply.body,
-            origin=reply.origin,
-            to=message.source,
-            conversation_id=conversation_id,
+        OutboundRequest(
+            reply.source,
+            reply.body,
             in_reply_to=message.id,
+            origin=reply.origin,
             rule_id=rule.id if rule else None,
             send_before=reply.send_before,
         ),
+        Addressee(message.source, conversation_id),
         now,
     )
     if outbound_id is None:  # it has been answered before

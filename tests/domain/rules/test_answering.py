@@ -39,10 +39,12 @@ def replies(decision: Decision) -> str | None:
 
 
 def test_the_rules_reply_goes_out_from_the_number_that_was_texted() -> None:
-    decision = open_answering().answer(make_stored(merge_fields={"1": "blue"}), NOW)
+    rule = make_rule(reply="{colour}, {source}, {dest}")
+    decision = open_answering(rule).answer(make_stored(merge_fields={"1": "blue"}), NOW)
     assert decision.outcome is Outcome.REPLIED
     assert decision.reply is not None
-    assert (decision.reply.source, decision.reply.body) == (OURS, "Hello blue")
+    assert (decision.reply.source, decision.reply.origin) == (OURS, "rule")
+    assert decision.reply.body == f"blue, {SENDER}, {OURS}"
     assert decision.reply.send_before == NOW + timedelta(seconds=900)
 
 
@@ -140,7 +142,7 @@ def test_a_refusal_is_confirmed_once_and_silences() -> None:
     assert first.outcome is Outcome.OPT_OUT
     assert replies(first) == "You are out. Reply START to come back."
     assert first.reply is not None
-    assert first.reply.origin == "opt-out"
+    assert (first.reply.source, first.reply.origin) == (OURS, "opt-out")
     assert answering.answer(make_stored("Hello", id=2), NOW).outcome is Outcome.OPTED_OUT
     assert (
         answering.answer(make_stored("Hello", id=3, dest=ALSO_OURS), NOW).outcome
@@ -148,7 +150,7 @@ def test_a_refusal_is_confirmed_once_and_silences() -> None:
     )
     again = answering.answer(make_stored("STOP", id=4), NOW)
     assert (again.outcome, again.reply) == (Outcome.OPT_OUT, None)
-    back = answering.answer(make_stored("START", id=5), NOW)
+    back = answering.answer(make_stored("Yes", id=5), NOW)
     assert (back.outcome, back.reply) == (Outcome.OPT_IN, None)
     assert answering.answer(make_stored("Hello", id=6), NOW).outcome is Outcome.REPLIED
 
@@ -180,7 +182,7 @@ def test_start_is_kept_even_where_nobody_was_out() -> None:
 
 
 def test_a_rules_keyword_is_the_rules() -> None:
-    cancel = make_rule(keyword="CANCEL")
+    cancel = make_rule(keyword="CANCEL", dest=OURS, valid_from=NOW)
     assert outcome(make_stored("cancel"), cancel) is Outcome.REPLIED
     assert outcome(make_stored("cancel", dest=ALSO_OURS), make_rule(keyword="x")) is Outcome.OPT_OUT
     assert outcome(make_stored("STOP"), make_rule(keyword="stop")) is Outcome.OPT_OUT
@@ -192,6 +194,7 @@ def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
         make_stored("Start"), NOW
     )
     assert decision.outcome is Outcome.REPLIED
+    assert (replies(decision), decision.rule) == ("Hello you", make_rule(keyword="start"))
     assert decision.opt_out is not None
     assert not decision.opt_out.is_out
 
@@ -217,6 +220,7 @@ def test_the_parts_of_a_long_text_get_one_answer() -> None:
     answering = open_answering(make_rule())
     outcomes = [answer_at(answering, body, at) for body, at in [("one", 0), ("two", 1), ("3", 9.9)]]
     assert outcomes == ["replied", "quiet", "quiet"]
+    assert answering.answer(make_stored("4"), NOW).rule == make_rule()
     assert answer_at(answering, "another", 10) == "replied"
 
 

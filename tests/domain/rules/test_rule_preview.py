@@ -41,15 +41,20 @@ def test_what_became_of_the_matched_texts_adds_up() -> None:
         make_stored(" ", id=7, source="447700900003"),
         make_stored("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
         make_stored("reused", id=9, problems="id-reused", source="447700900004"),
+        make_stored("y" * 460, id=10, source="447700900005"),
+        make_stored("\n", id=11, source="447700900006"),
     ]
     found = attempt(texts, reply="{body}")
-    assert (found.tried, found.matched, found.too_long) == (9, 9, 1)
-    assert [reply.message_id for reply in found.replies] == [1, 5]
+    assert (found.tried, found.matched, found.too_long) == (11, 11, 2)
+    assert [(reply.message_id, reply.source) for reply in found.replies] == [
+        (1, SENDER),
+        (5, SENDER),
+    ]
     assert found.silenced == {
         "opt-out": 1,
         "opted-out": 1,
         "opt-in": 1,
-        "blank": 1,
+        "blank": 2,
         "too-old": 1,
         "id-reused": 1,
     }

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from app.domain.inbound.queries import MessageFilter
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.inbound.handle import handle_batch
 from app.storage.access import keys, numbers
 from app.storage.access.audit import list_audit
@@ -23,7 +24,7 @@ from app.storage.operations.idempotency import Once, find_answer
 from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
-from app.storage.outbound.outbox import NewOutbound, queue_texts
+from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from app.storage.rules.pair_context import read_pair_context
 from tests.conftest import NOW
@@ -211,12 +212,11 @@ async def filled(database: Database) -> Database:
 
 
 def _fill_outbox(conn: Connection) -> None:
-    texts = [
-        NewOutbound(source=NUMBER, body="Hi", origin="person", to=f"4477009000{number % 50:02}")
-        for number in range(300)
-    ]
-    people = NewOutbound(source=NUMBER, body="Hi", origin="person", list_name="people")
-    queue_texts(conn, [*texts, people], "key:x", NOW)
+    for number in range(300):
+        addressee = Addressee(f"4477009000{number % 50:02}")
+        queue_texts(conn, OutboundRequest(NUMBER, "Hi"), [addressee], "key:x", NOW)
+    people = OutboundRequest(NUMBER, "Hi", list_name="people")
+    queue_texts(conn, people, [Addressee()], "key:x", NOW)
 
 
 async def test_no_list_walks_a_whole_table(filled: Database) -> None:
