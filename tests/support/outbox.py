@@ -138,6 +138,16 @@ class Outbox:
         assert added is not None
         return added
 
+    async def queue_alone(self, numbers: Sequence[str], **changes: Any) -> None:
+        """A text of its own to each number, all in one transaction."""
+        new = replace(OutboundRequest(OURS, "Hello"), **changes)
+
+        def queue(conn: Connection) -> None:
+            for each in numbers:
+                add_outbound(conn, new, Addressee(each, is_forced=new.force), self.now())
+
+        await self.database.write(queue)
+
     async def queue_many(self, numbers: Sequence[str], **changes: Any) -> list[int]:
         """What one request to many numbers makes of them."""
         wanted = OutboundRequest(source=OURS, body="Hello", to=list(numbers))

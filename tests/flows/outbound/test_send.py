@@ -177,6 +177,7 @@ async def test_a_persons_pause_holds_until_a_person_ends_it(outbox: Outbox) -> N
 
 
 @pytest.mark.parametrize("code", [-100, -501, -512, -513, -514, -515])
+@pytest.mark.alike
 async def test_an_account_error_of_a_call_under_way_ends_no_pause(
     outbox: Outbox, code: int
 ) -> None:
