@@ -92,7 +92,7 @@ def test_an_id_that_came_again_with_another_text_asks_no_rule() -> None:
     # but a refusal is a refusal
     decision = open_answering().answer(make_stored("STOP", problems="id-reused"), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
-    assert decision.word is not None
+    assert decision.opt_out is not None
 
 
 def test_a_cooling_rule_silences_and_lets_no_other_answer() -> None:
@@ -163,14 +163,14 @@ def test_a_number_without_a_confirmation_confirms_nothing() -> None:
 def test_a_refusal_that_is_handled_late_is_kept_but_not_confirmed() -> None:
     decision = open_answering().answer(make_stored("STOP", arrived_at=NOW - timedelta(days=1)), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
-    assert decision.word == OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
+    assert decision.opt_out == OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
 
 
 def test_an_older_refusal_undoes_no_newer_word() -> None:
-    words = {SENDER: OptOutState(False, "keyword", NOW, 7)}
-    answering = open_answering(words=words)
+    opt_outs = {SENDER: OptOutState(False, "keyword", NOW, 7)}
+    answering = open_answering(opt_outs=opt_outs)
     decision = answering.answer(make_stored("STOP", id=6), NOW)
-    assert (decision.outcome, decision.word, decision.reply) == (Outcome.OPT_OUT, None, None)
+    assert (decision.outcome, decision.opt_out, decision.reply) == (Outcome.OPT_OUT, None, None)
     assert answering.answer(make_stored("Hello", id=8), NOW).outcome is Outcome.REPLIED
 
 
@@ -178,7 +178,7 @@ def test_start_is_kept_even_where_nobody_was_out() -> None:
     # An older STOP that another worker handles later must undo nothing.
     decision = open_answering(make_rule(contains="start")).answer(make_stored("START"), NOW)
     assert decision.outcome is Outcome.REPLIED
-    assert decision.word == OptOutState(False, "keyword", NOW, 1)
+    assert decision.opt_out == OptOutState(False, "keyword", NOW, 1)
 
 
 def test_a_rules_keyword_is_the_rules() -> None:
@@ -189,14 +189,14 @@ def test_a_rules_keyword_is_the_rules() -> None:
 
 
 def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
-    words = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
-    decision = open_answering(make_rule(keyword="start"), words=words).answer(
+    opt_outs = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
+    decision = open_answering(make_rule(keyword="start"), opt_outs=opt_outs).answer(
         make_stored("Start"), NOW
     )
     assert decision.outcome is Outcome.REPLIED
     assert (replies(decision), decision.rule) == ("Hello you", make_rule(keyword="start"))
-    assert decision.word is not None
-    assert not decision.word.is_out
+    assert decision.opt_out is not None
+    assert not decision.opt_out.is_out
 
 
 def test_confirmations_count_against_the_budget() -> None:
@@ -266,7 +266,7 @@ def test_another_pair_is_not_quiet_and_nobody_is_where_it_is_off() -> None:
 def test_what_looks_like_a_refusal_gets_no_answer_and_opts_nobody_out() -> None:
     answering = open_answering(make_rule())
     decision = answering.answer(make_stored("Stpo"), NOW)
-    assert (decision.outcome, decision.reply, decision.word) == (
+    assert (decision.outcome, decision.reply, decision.opt_out) == (
         Outcome.OPT_OUT_UNSURE,
         None,
         None,

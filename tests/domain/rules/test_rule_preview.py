@@ -24,10 +24,10 @@ def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredM
 
 
 def attempt(
-    texts: Sequence[StoredMessage], *others: Rule, words: Any = None, **fields: Any
+    texts: Sequence[StoredMessage], *others: Rule, opt_outs: Any = None, **fields: Any
 ) -> Trial:
     draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
-    return try_draft(draft, others, NUMBERS, texts, words or {}, limits=ReplyLimits(per_hour=5))
+    return try_draft(draft, others, NUMBERS, texts, opt_outs or {}, limits=ReplyLimits(per_hour=5))
 
 
 def list_risks(trial: Trial) -> list[tuple[str | None, str]]:
@@ -84,9 +84,9 @@ def test_replies_of_the_trial_count_for_cooldown_and_budget() -> None:
 
 def test_a_word_counts_from_when_it_was_said() -> None:
     before = OptOutState(True, "person", NOW - MINUTE, 0)
-    assert attempt(hear("one"), words={SENDER: before}).silenced == {"opted-out": 1}
+    assert attempt(hear("one"), opt_outs={SENDER: before}).silenced == {"opted-out": 1}
     after = OptOutState(True, "keyword", NOW + 2 * MINUTE, 2)
-    found = attempt(hear("one", "STOP"), words={SENDER: after})
+    found = attempt(hear("one", "STOP"), opt_outs={SENDER: after})
     assert (len(found.replies), found.silenced) == (1, {"opt-out": 1})
 
 
