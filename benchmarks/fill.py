@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from app.storage.db.columns import to_microseconds
+from app.domain.times import to_microseconds
 from benchmarks.archive import COLUMNS, Archive
 
 CHUNK_ROWS = 20_000

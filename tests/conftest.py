@@ -27,20 +27,54 @@ SLOW_FIXTURES = frozenset(
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what `make test-fast` leaves out, as far as fixtures show it."""
+    """Mark what `make test-fast` leaves out, as far as fixtures show it, and what one worker does.
+
+    A file's tests share what is made for its module, those with a browser one and its service. Real
+    processes have nothing in common, and mostly wait: each such test goes where there is room.
+    """
     assert isinstance(item, pytest.Function)
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if "postgresql" in parameters or not SLOW_FIXTURES.isdisjoint(item.fixturenames):
         item.add_marker("slow")
+    file = item.location[0]
+    if item.get_closest_marker("xdist_group") is None and not file.startswith("tests/e2e/"):
+        group = "browser" if "browser" in item.fixturenames else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep groups on one worker: xdist 3.8 writes them where pytest 9.2 no longer reads."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, keep groups on one worker, and drop rows that say nothing new.
+
+    xdist 3.8 writes groups where pytest 9.2 no longer reads.
+    """
+    dropped = _find_repeated(items)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = sorted((each for each in items if each not in dropped), key=_rank)
     for item in items:
         grouped = vars(item).get("_nodeid")
         if grouped is not None:
             item._id = type(item.id).parse(grouped)
+
+
+def _find_repeated(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of tests marked `alike`, those on PostgreSQL but for the first row of their table."""
+    seen: set[str] = set()
+    repeated = set()
+    for item in items:
+        name, _, row = item.nodeid.partition("[")
+        if item.get_closest_marker("alike") and "postgresql" in row:
+            if name in seen:
+                repeated.add(item)
+            seen.add(name)
+    return repeated
+
+
+def _rank(item: pytest.Item) -> int:
+    grouped = item.get_closest_marker("xdist_group")
+    if grouped is None:
+        return 2
+    return {"durable server": 0, "browser": 1}.get(grouped.args[0], 3)
 
 
 # The collector's walks took a tenth of all the time.
@@ -67,9 +101,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: PostgresServer) -> str:
+    return make_template(postgres_server)
+
+
+def make_template(server: PostgresServer) -> str:
     """A migrated database to copy: migrating each test's anew would take longer than most tests."""
     name = "migrated"
-    asyncio.run(_migrate(postgres_server.create_database(name), Path()))
+    asyncio.run(_migrate(server.create_database(name), Path()))
     return name
 
 

@@ -7,13 +7,14 @@ import os
 import pty
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.errors import CodeError, InvalidInput, NoProvider, Unreachable
 from tests.cli.conftest import Run, read_lines
 from tests.simulator.play import ADA, GRACE, VMN, Wire
-from tests.support.service import LETTERBOX, make_environment
+from tests.support.service import LETTERBOX, make_environment, run_command
 
 PEOPLE = f"Ada,{ADA},ada@example.com,friends\nGrace,{GRACE},,friends,people\n"
 SPAN = ("--from", "2026-03-01", "--to", "2026-03-03T00:00:00Z")
@@ -64,9 +65,9 @@ def test_a_refusal_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["report", "Messages", "--from", "yesterday"], "is no time"),
-        (["users", "credit", "child", "many"], "is no amount"),
-        (["users", "credit", "child", "nan"], "is no amount"),
+        (["report", "Messages", "--from", "yesterday"], "is not a time"),
+        (["users", "credit", "child", "many"], "is not an amount"),
+        (["users", "credit", "child", "nan"], "is not an amount"),
         (["groups", "delete", "--yes"], "say --all"),
         (["groups", "delete", "friends", "--all", "--yes"], "say --all"),
         (["contacts", "import", "no-such-file.csv"], "No such file"),
@@ -119,7 +120,7 @@ def test_a_long_import_that_breaks_tells_where(run: Run, wire: Wire) -> None:
     people = "".join(f"Person {n},447700900{n % 95:03d},\n" for n in range(150))
     result = run("contacts", "import", "-", "--ignore-duplicates", typed=people)
     assert len(result.stdout.splitlines()) == 101
-    assert "No answer came for the contacts from line 101 on" in result.stderr
+    assert "The provider did not answer for the contacts from line 101 on" in result.stderr
     assert str(result.exception) == "The provider answered nothing at all"
 
 
@@ -217,10 +218,11 @@ def test_the_doctor_warns_of_a_token_in_the_clear(
 
 @pytest.mark.slow
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
-    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
-    ended = subprocess.run(
-        [LETTERBOX, "credits"], env=settings, cwd=tmp_path, capture_output=True, text=True
-    )
+    settings: dict[str, Any] = {
+        "provider_url": f"{wire.url}/api",
+        "provider_token": "a-wrong-token",
+    }
+    ended = run_command(tmp_path / "data", "credits", **settings)
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
     assert line.startswith("letterbox: The provider answered -501: Unknown Username/Password")

@@ -20,13 +20,10 @@ from app.api.core.schemas import (
     VirtualNumber,
 )
 from app.domain.numbers import normalise_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
 from app.runtime import Runtime
 from app.storage.access import numbers
-
-# What the provider's Body takes.
-MAX_REPLY = 459
-
 
 Label = Annotated[Text, Field(max_length=200, description="for people", examples=["Front desk"])]
 Names = Annotated[
@@ -38,7 +35,7 @@ Names = Annotated[
     ),
 ]
 Reply = Annotated[
-    Annotated[Text, Field(min_length=1, max_length=MAX_REPLY)] | None,
+    Annotated[Text, Field(min_length=1, max_length=LONGEST_BODY)] | None,
     Field(description="the one text that confirms an opt-out; null for none"),
 ]
 

@@ -11,7 +11,7 @@ from app.api.core.lists import LINK_HEADER, Listing, ListQuery, PageQuery
 from app.api.core.schemas import Conversation, Page
 from app.api.outbound.schemas import ConversationDetail, ConversationMessage, ConversationOutbound
 from app.domain.ids import decode_id
-from app.domain.inbound.queries import split_words
+from app.domain.inbound.queries import fold_words
 from app.runtime import Runtime
 from app.storage.conversations import conversations
 from app.storage.conversations.conversations import ThreadPage
@@ -49,7 +49,7 @@ def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
                 dest=query.dest,
                 source=query.source,
                 unread=query.unread,
-                words=split_words(query.q or ""),
+                words=fold_words(query.q or ""),
                 before=before,
                 limit=limit,
             )

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.errors import InvalidCursor
+from app.domain.ids import LAST_ID
 
 # Changes when positions come to mean something else, so that old cursors are refused.
 _VERSION = 1
 _DIGEST_BYTES = 9
 _MAX_LENGTH = 200
-# Ids, and times in microseconds: as far as databases and datetimes reach.
-_LARGEST = 2**63 - 1
 
 
 def encode_cursor(position: tuple[int, ...], path: str, filters: Mapping[str, Any]) -> str:
@@ -36,7 +35,7 @@ def decode_cursor(
         if digest != _digest(numbers, path, filters):
             raise ValueError(text)
         position = tuple(map(int, numbers.split(b".")))
-        if not all(0 <= number <= _LARGEST for number in position):
+        if not all(0 <= number <= LAST_ID for number in position):
             raise ValueError(text)
     except (ValueError, binascii.Error):
         position = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -13,9 +13,7 @@ from app.api.core.cursors import decode_cursor, encode_cursor
 from app.api.core.filters import BoolFilter
 from app.api.core.schemas import Count, Item, Page
 from app.domain.errors import InvalidCursor
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from app.domain.times import from_microseconds, to_microseconds
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
@@ -160,7 +158,7 @@ class Listing:
         if found is None:
             return None
         try:
-            return _EPOCH + found[0] * _MICROSECOND, found[1]
+            return from_microseconds(found[0]), found[1]
         except OverflowError:
             raise InvalidCursor("the cursor names no time", field="cursor") from None
 
@@ -171,7 +169,7 @@ class Listing:
         if position is None:
             return None
         time, number = position
-        return self.make_next(response, ((time - _EPOCH) // _MICROSECOND, number))
+        return self.make_next(response, (to_microseconds(time), number))
 
     def make_page(
         self, response: Response, rows: Sequence[Row], show: Callable[[Row], Item]

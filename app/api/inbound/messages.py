@@ -14,7 +14,7 @@ from app.api.core.lists import LINK_HEADER, Listing, ListQuery
 from app.api.core.schemas import Message, Page, show_message
 from app.api.outbound.schemas import MessageDetail
 from app.domain.ids import decode_id, find_number
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.flows.operations.export import MESSAGES, read_pages
 from app.runtime import Runtime
 from app.storage.conversations.conversations import mark_read
@@ -63,7 +63,7 @@ class MessageFilters(BaseModel):
             dest=self.dest,
             since=self.since,
             until=self.until,
-            words=split_words(self.q or ""),
+            words=fold_words(self.q or ""),
             problem=self.problem,
             via=self.via,
             unread=self.unread,

@@ -24,10 +24,10 @@ from app.api.outbound.schemas import (
     show_queued,
 )
 from app.domain.ids import decode_id
+from app.domain.outbound.requests import digest_request
 from app.flows.operations.export import OUTBOUND, read_outbound_pages
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.compose import compose_once
-from app.flows.outbound.draft import digest_wanted
 from app.flows.outbound.resolve import resolve_text
 from app.runtime import Runtime
 from app.storage.db.database import Connection
@@ -147,12 +147,12 @@ def make_outbound_sending(runtime: Runtime, keyring: Keyring) -> APIRouter:
         Where a number is off or has opted out, 422 names each such number and nothing is queued.
         """
         runtime.get_provider()
-        wanted = body.make_wanted()
+        wanted = body.make_request()
         key = find_key(request)
         done = await compose_once(
             runtime.database,
             wanted,
-            None if key is None else Once(by.owner, key, digest_wanted(wanted)),
+            None if key is None else Once(by.owner, key, digest_request(wanted)),
             show_queued,
             who=by.actor,
             region=settings.default_region,

@@ -18,9 +18,10 @@ from app.api.core.lists import ListQuery
 from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
+from app.domain.outbound.gsm import LONGEST_BODY
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
-from app.flows.outbound.draft import MOST_NUMBERS, WantedText
-from app.provider.limits import LONGEST_BODY
+from app.flows.outbound.check_request import MOST_NUMBERS
 from app.storage.outbound.lists import OutboundFilter
 
 Body = Annotated[
@@ -102,8 +103,8 @@ class OutboundCreate(Sent):
         default=False, description="send to numbers that have opted out; it is audited"
     )
 
-    def make_wanted(self) -> WantedText:
-        return WantedText(
+    def make_request(self) -> OutboundRequest:
+        return OutboundRequest(
             source=self.source,
             body=self.body,
             to=self.to,

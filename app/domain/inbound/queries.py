@@ -1,46 +1,19 @@
-"""What somebody may ask of the messages, decided in one place for both databases."""
+"""What messages can be searched by, decided in one place for both databases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any
 
 from app.domain.keywords import fold_text
 
 
-class Searchable(Protocol):
-    """The columns of a message that a filter looks at."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def dest(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def received_at(self) -> datetime: ...
-    @property
-    def via(self) -> str: ...
-    @property
-    def merge_fields(self) -> dict[str, str]: ...
-    @property
-    def problems(self) -> str: ...
-    @property
-    def read_at(self) -> datetime | None: ...
-    @property
-    def outcome_code(self) -> str | None: ...
-    @property
-    def rule_id(self) -> int | None: ...
-    @property
-    def provider_id(self) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Every stated condition must hold.
+    """All conditions that are not None must hold.
 
-    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, each must
-    be a substring of the body; `merge_fields` must be equal.
+    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, and each
+    must be a substring of the body.
     """
 
     source: str | None = None
@@ -75,7 +48,8 @@ class MessageFilter:
         }
         return tuple(name for name, needed in looked_at.items() if needed)
 
-    def matches(self, message: Searchable) -> bool:
+    def matches(self, message: Any) -> bool:
+        """Whether a row with those columns meets the conditions."""
         return (
             (self.source is None or message.source == self.source)
             and (self.dest is None or message.dest == self.dest)
@@ -92,16 +66,16 @@ class MessageFilter:
             and self._has_words(message)
         )
 
-    def _has_merge_fields(self, message: Searchable) -> bool:
+    def _has_merge_fields(self, message: Any) -> bool:
         return all(message.merge_fields.get(k) == v for k, v in self.merge_fields.items())
 
-    def _has_words(self, message: Searchable) -> bool:
+    def _has_words(self, message: Any) -> bool:
         if not self.words:
             return True
         folded = fold_text(message.body)
         return all(word in folded for word in self.words)
 
 
-def split_words(q: str) -> tuple[str, ...]:
+def fold_words(q: str) -> tuple[str, ...]:
     """The folded words of a search."""
     return tuple(fold_text(q).split())

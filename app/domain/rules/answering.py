@@ -1,12 +1,11 @@
-"""Decides what answers a text by itself: guards before any rule, then the first rule that holds."""
+"""Decides the automatic reply to a text: guards first, then the first rule that matches."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
-from app.domain.inbound.messages import make_pair_key
+from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
@@ -21,12 +20,12 @@ _DAY = timedelta(days=1)
 
 
 class Outcome(StrEnum):
-    """What became of a text, as its message keeps it."""
+    """What became of a text, as stored with its message."""
 
     REPLIED = "replied"
     NO_RULE = "no-rule"
     COOLDOWN = "cooldown"
-    """The rule has answered this sender a moment ago."""
+    """The rule has answered this sender a short while ago."""
     QUIET = "quiet"
     """Another text that came within seconds of this one has been answered."""
     OPTED_OUT = "opted-out"
@@ -44,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """Limits on how late and how often one number replies automatically to one sender.
+    """How late and how often one number replies automatically to one sender.
 
     `quiet`: texts that arrive this close together may be parts of one.
     """
@@ -65,29 +64,6 @@ class OurNumber:
     number: str
     merge_field_names: Mapping[str, str]
     opt_out_reply: str | None
-
-
-class Incoming(Protocol):
-    """A message as far as its answer depends on it; `problems` are codes with a space between."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def dest(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def received_at(self) -> datetime: ...
-    @property
-    def arrived_at(self) -> datetime: ...
-    @property
-    def via(self) -> str: ...
-    @property
-    def merge_fields(self) -> Mapping[str, str]: ...
-    @property
-    def problems(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -130,7 +106,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A text that answers; it goes out before `send_before` or not at all."""
+    """An automatic reply; it is sent before `send_before` or not at all."""
 
     source: str
     body: str
@@ -142,24 +118,24 @@ class Reply:
 class Decision:
     """`outcome` is None where no rule was asked (an id that came again with another text).
 
-    `word` is what the sender says about our texts, where that is news.
+    `opt_out` is the sender's new state; None if the text does not change it.
     """
 
     outcome: Outcome | None
     rule: Rule | None = None
     reply: Reply | None = None
-    word: OptOutState | None = None
+    opt_out: OptOutState | None = None
 
 
-def find_said_at(text: Incoming) -> datetime:
-    """When a text was said: our own stamp, but the provider's for what only its report brought."""
+def find_said_at(text: StoredMessage) -> datetime:
+    """When a text came: our own time, but the provider's if only its report brought it."""
     return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
 
 
 class Answering:
-    """Answers texts one after another, and keeps track of what changes for the next one.
+    """Answers texts one after another, each with regard to those before.
 
-    `words` (by number) and `histories` (by the pair's key) are the known state; `search` finds
+    `opt_outs` (by number) and `histories` (by the pair's key) are the known state; `search` finds
     patterns.
     """
 
@@ -168,7 +144,7 @@ class Answering:
         rules: Iterable[Rule],
         numbers: Mapping[str, OurNumber],
         *,
-        words: Mapping[str, OptOutState] | None = None,
+        opt_outs: Mapping[str, OptOutState] | None = None,
         histories: Mapping[bytes, History] | None = None,
         limits: ReplyLimits = DEFAULT_LIMITS,
         search: Search = search_pattern,
@@ -176,55 +152,52 @@ class Answering:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
-        # People name the sender that they see: STOP ACME.
+        # People may name the sender that they see: STOP ACME.
         self._names = frozenset(word for source in self._sources for word in split_words(source))
-        self._words = dict(words or {})
+        self._opt_outs = dict(opt_outs or {})
         self._histories = dict(histories or {})
         self._limits = limits
         self._search = search
 
-    def is_answerable(self, text: Incoming) -> bool:
-        """Whether an answer would reach somebody who is not us."""
-        is_us = self.is_ours(text.source) or text.source == text.dest
-        return is_full_number(text.source) and bool(text.dest) and not is_us
-
-    def is_ours(self, number: str) -> bool:
-        """Whether it is configured, or some rule answers from it."""
-        return number in self._numbers or number in self._sources
-
-    def answer(self, text: Incoming, now: datetime) -> Decision:
-        """Decide, taking this text's reply and word as done from here on."""
+    def answer(self, text: StoredMessage, now: datetime) -> Decision:
+        """Decide; this text's reply and opt-out count for the texts after it."""
         decision = self._decide(text, now)
-        if decision.word is not None:
-            self._words[text.source] = decision.word
+        if decision.opt_out is not None:
+            self._opt_outs[text.source] = decision.opt_out
         if decision.reply is not None:
             rule_id = decision.rule.id if decision.rule else None
             self._find_history(text).note(rule_id, now, text.arrived_at)
         return decision
 
-    def _decide(self, text: Incoming, now: datetime) -> Decision:
-        if not self.is_answerable(text):
+    def _decide(self, text: StoredMessage, now: datetime) -> Decision:
+        if not self._is_answerable(text):
             return Decision(Outcome.UNANSWERABLE)
-        last = self._words.get(text.source)
+        last = self._opt_outs.get(text.source)
         wish = self._find_wish(text, last)
         if wish is Wish.UNSURE:
             return Decision(Outcome.OPT_OUT_UNSURE)
-        word = None
+        change = None
         if wish is not None:
-            word = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
-        if word is not None and last is not None and word.is_older_than(last):
-            word = None
+            change = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
+        if change is not None and last is not None and change.is_older_than(last):
+            change = None
         is_out = last is not None and last.is_out
         if wish is Wish.OUT:
-            confirms = word is not None and not is_out
+            confirms = change is not None and not is_out
             reply = self._make_confirmation(text, now) if confirms else None
-            return Decision(Outcome.OPT_OUT, None, reply, word)
-        if wish is Wish.BACK and is_out and word is not None:
-            return self._welcome_back(text, word, now)
+            return Decision(Outcome.OPT_OUT, None, reply, change)
+        if wish is Wish.BACK and is_out and change is not None:
+            return self._opt_in(text, change, now)
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
-        return Decision(decided.outcome, decided.rule, decided.reply, word)
+        return replace(decided, opt_out=change)
 
-    def _find_wish(self, text: Incoming, last: OptOutState | None) -> Wish | None:
+    def _is_answerable(self, text: StoredMessage) -> bool:
+        """Whether a reply would reach somebody other than us."""
+        ours = (self._numbers, self._sources, (text.dest,))
+        is_us = any(text.source in numbers for numbers in ours)
+        return is_full_number(text.source) and bool(text.dest) and not is_us
+
+    def _find_wish(self, text: StoredMessage, last: OptOutState | None) -> Wish | None:
         names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
         reading = read_refusal(text.body, names)
         if reading is None:  # nearly every text
@@ -232,14 +205,14 @@ class Answering:
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
         return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
 
-    def _welcome_back(self, text: Incoming, word: OptOutState, now: datetime) -> Decision:
-        """The word of a rule gets the rule's answer as well."""
-        asked = self._ask_rules(text, now)
-        if asked.rule is None or asked.rule.keyword is None:
-            return Decision(Outcome.OPT_IN, word=word)
-        return Decision(asked.outcome, asked.rule, asked.reply, word)
+    def _opt_in(self, text: StoredMessage, change: OptOutState, now: datetime) -> Decision:
+        """If a rule has the word as its keyword, its reply goes out too."""
+        decided = self._ask_rules(text, now)
+        if decided.rule is None or decided.rule.keyword is None:
+            decided = Decision(Outcome.OPT_IN)
+        return replace(decided, opt_out=change)
 
-    def _ask_rules(self, text: Incoming, now: datetime) -> Decision:
+    def _ask_rules(self, text: StoredMessage, now: datetime) -> Decision:
         if "id-reused" in text.problems:
             return Decision(None)
         if self._is_too_old(text, now):
@@ -257,7 +230,7 @@ class Answering:
         reply = self._make_reply(text, rule.source or text.dest, body, "rule")
         return Decision(Outcome.REPLIED, rule, reply)
 
-    def _make_confirmation(self, text: Incoming, now: datetime) -> Reply | None:
+    def _make_confirmation(self, text: StoredMessage, now: datetime) -> Reply | None:
         ours = self._numbers.get(text.dest)
         silenced = (
             "id-reused" in text.problems
@@ -268,17 +241,17 @@ class Answering:
             return None
         return self._make_reply(text, text.dest, ours.opt_out_reply, "opt-out")
 
-    def _make_reply(self, text: Incoming, source: str, body: str, origin: Origin) -> Reply:
+    def _make_reply(self, text: StoredMessage, source: str, body: str, origin: Origin) -> Reply:
         return Reply(source, body, origin, find_said_at(text) + self._limits.within)
 
-    def _is_too_old(self, text: Incoming, now: datetime) -> bool:
+    def _is_too_old(self, text: StoredMessage, now: datetime) -> bool:
         return now - find_said_at(text) > self._limits.within
 
-    def _find_history(self, text: Incoming) -> History:
-        return self._histories.setdefault(make_pair_key(text.dest, text.source), History())
+    def _find_history(self, text: StoredMessage) -> History:
+        return self._histories.setdefault(text.pair_key, History())
 
 
-def fill_reply(rule: Rule, text: Incoming, numbers: Mapping[str, OurNumber]) -> str:
+def fill_reply(rule: Rule, text: StoredMessage, numbers: Mapping[str, OurNumber]) -> str:
     """The rule's reply to this text."""
     ours = numbers.get(text.dest)
     values = list_values(

@@ -1,4 +1,4 @@
-"""Imports contacts some lines at a time, so that a person sees how far it is and can go on."""
+"""Imports contacts some lines at a time, so that people see the progress and can resume it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,18 +8,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.errors import Conflict, LetterboxError, Unavailable
-from app.flows.conversations.import_contacts import FileContact, import_contacts, read_contacts
-from app.provider.actions import NewContact
+from app.flows.conversations.import_contacts import import_contacts, read_contacts
 from app.provider.client import ProviderClient
 from app.storage.access.audit import add_audit
 from app.storage.conversations import contact_imports
-from app.storage.conversations.contact_imports import ContactImport, LineResult, WaitingContact
+from app.storage.conversations.contact_imports import ContactImport, LineResult
 from app.storage.db.database import Connection, Database
 from app.storage.operations.idempotency import Once, begin_once, keep_answer
 
 STEP_LINES = 25
 NO_RESULT = ("Unknown", "the provider gave no result for this line")
-# Longer than the slowest call; an import whose process died can go on after it.
+# Longer than the slowest call; after it an import whose process died can be resumed.
 LEASE = timedelta(seconds=90)
 
 log = structlog.get_logger("letterbox.import")
@@ -27,7 +26,7 @@ log = structlog.get_logger("letterbox.import")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An import by its id; `is_new`: nobody has begun with it."""
+    """The id of an import; `is_new` if it has just been created."""
 
     id: int
     is_new: bool
@@ -44,11 +43,11 @@ async def start_import(
     who: str,
     now: datetime,
 ) -> Started:
-    """Keep the contacts of a CSV to import; the same request finds what it began before.
+    """Store the contacts of a CSV for import; the same request again finds that import.
 
-    Raises InvalidInput, and InFlight where that is beginning at this moment.
+    Raises InvalidInput, and InFlight if the first request is not done yet.
     """
-    contacts = [_keep(each) for each in read_contacts(data, region)]
+    contacts = read_contacts(data, region)
 
     def start(conn: Connection) -> Started:
         known = None if once is None else begin_once(conn, once, now)
@@ -71,7 +70,7 @@ async def start_import(
 
 
 async def claim_import(database: Database, import_id: int, *, now: datetime) -> ContactImport:
-    """Take an import to work at. Raises NotFound, and Conflict where there is nothing to do."""
+    """Claim an import to run it. Raises NotFound, and Conflict if there is nothing to do."""
     return await database.write(contact_imports.claim_import, import_id, now=now, lease=LEASE)
 
 
@@ -91,9 +90,9 @@ async def run_import(
     found = claimed
     try:
         while found.waiting:
-            said = await _tell(client, found)
+            results = await _send_lines(client, found)
             found = await database.write(
-                contact_imports.add_results, found, said, now=now(), lease=LEASE
+                contact_imports.add_results, found, results, now=now(), lease=LEASE
             )
     except Conflict as error:
         log.warning("import_left", id=found.id, error=str(error))
@@ -111,25 +110,14 @@ async def _stop(database: Database, found: ContactImport, reason: str) -> None:
         await database.write(contact_imports.stop_import, found, reason)
 
 
-async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
+async def _send_lines(client: ProviderClient, found: ContactImport) -> list[LineResult]:
     """The provider's results for the next lines; a line without one gets NO_RESULT."""
-    told = [_read(each) for each in found.waiting[:STEP_LINES]]
+    sent = found.waiting[:STEP_LINES]
     results = await import_contacts(
         client,
-        told,
+        sent,
         ignore_duplicates=found.ignore_duplicates,
         overwrite_duplicates=found.overwrite_duplicates,
     )
-    said = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
-    return [said.get(each.line, LineResult(each.line, *NO_RESULT)) for each in told]
-
-
-def _keep(each: FileContact) -> WaitingContact:
-    contact = each.contact
-    return WaitingContact(each.line, contact.name, contact.number, contact.email, contact.groups)
-
-
-def _read(kept: WaitingContact) -> FileContact:
-    return FileContact(
-        kept.line, NewContact(kept.name, kept.number, kept.email, tuple(kept.groups))
-    )
+    by_line = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
+    return [by_line.get(each.line, LineResult(each.line, *NO_RESULT)) for each in sent]

@@ -1,7 +1,8 @@
-"""Reconciles what arrived with the provider's report: no text that it has is missing here."""
+"""Compares the messages with the provider's report, and stores texts that never arrived."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from app.domain.inbound.reconciling import (
 )
 from app.domain.inbound.urlencoded import join_form
 from app.domain.numbers import normalise_number
+from app.flows.operations.leader import take_turn
 from app.provider.client import ProviderClient
 from app.provider.forwards.forwarding import parse
 from app.provider.reports import InboundRow, read_inbound
@@ -25,32 +27,25 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near, store_reported
 from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
-from app.storage.operations.leases import (
-    find_first_taken,
-    find_last_success,
-    return_lease,
-    take_lease,
-)
+from app.storage.operations.leases import find_first_taken, find_last_success, return_lease
 from app.storage.operations.processes import GONE_AFTER
 
 REPORT = "InboundMessages"
 LEASE = "reconcile"
-LEASE_SECONDS = 120.0
-# A forward may come later than the report's row, and a row later than its time says.
+# A forward may come later than the row in the report, and a row later than its own time.
 UNTOUCHED = timedelta(minutes=10)
 OVERLAP = timedelta(hours=2)
-# What is compared at once lies in memory: a few hours of texts at a time.
+# Compared in memory, so only a few hours of texts at a time.
 SLICE = timedelta(hours=6)
 BATCH_ROWS = 100
-# Around the times of the rows.
+# How far around the times of the rows messages are searched for.
 SEARCHED = AMBIGUITY + 2 * TOLERANCE
-# Where nothing more is missing for so long, the alert ends.
+# The alert closes when nothing has been missing for this long.
 QUIET = timedelta(hours=24)
 
 # Reported texts by our number and day.
 Counted = Counter[tuple[str, datetime]]
 
-ANOTHER_RUNS = "another reconciliation has begun"
 MISSING = "messages-missing"
 FAILED = "reconcile-failed"
 
@@ -66,10 +61,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """`reported` rows stood in the report; `missing` of them were stored from it.
+    """`reported` rows were in the report; `missing` of them were stored from it.
 
-    `unreadable` ones have no time that can be read and no id that we know: whether they are missing
-    cannot be told.
+    `unreadable` ones have neither a readable time nor a known id, so they may be missing or not.
     """
 
     since: datetime
@@ -80,7 +74,7 @@ class Reconciliation:
 
 
 class Reconciler:
-    """One run at a time, whoever asks: the lease is a row that all processes share."""
+    """Compares the provider's report with the messages stored here; one run at a time."""
 
     def __init__(
         self,
@@ -89,28 +83,26 @@ class Reconciler:
         *,
         zone: ZoneInfo,
         region: str,
-        holder: str,
         now: Callable[[], datetime],
     ) -> None:
-        """`holder` names whoever runs it in the lease; `zone` is that of the provider's times."""
+        """`zone` is that of the provider's times."""
         self._database = database
         self._client = client
         self._zone = zone
         self._region = region
-        self._holder = holder
         self._now = now
 
     async def run(
         self, on_progress: Callable[[float], None] = lambda _: None
     ) -> Reconciliation | None:
-        """Look at what came since the last run; None where another runs or nothing is due.
+        """Compare what came since the last run; None if another runs or messages are on their way.
 
         Raises ProviderError, after an alert, and Unavailable.
         """
         began_at = self._now()
-        if not await self._take():
-            return None
-        try:
+        async with self._take_turn() as holder:
+            if holder is None:
+                return None
             window = await self._database.read(_choose_window, began_at)
             if await self._find_hindrance(window.until):
                 return None
@@ -119,10 +111,8 @@ class Reconciler:
             except ProviderError as error:
                 await self._database.write(_note_failure, str(error), self._now())
                 raise
-            await self._database.write(self._note_result, result, counted, began_at)
+            await self._database.write(self._note_result, result, counted, holder, began_at)
             return result
-        finally:
-            await self._return(began_at=None)
 
     async def run_window(
         self,
@@ -130,34 +120,40 @@ class Reconciler:
         until: datetime,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> Reconciliation:
-        """Look at a part of time that somebody names; `on_progress` gets the share that is done.
+        """Compare a period that somebody names; `on_progress` gets the share that is done.
 
-        Texts of the last ten minutes are left alone. Raises Conflict where another run goes on or
-        where messages of that time are on their way, and ProviderError.
+        Texts of the last ten minutes are left alone. Raises Conflict if another run is going on or
+        messages of that time are on their way, ProviderError and Unavailable.
         """
         until = min(until, self._now() - UNTOUCHED)
-        if not await self._take():
-            raise Conflict("a reconciliation is going on: try again in a moment")
-        try:
+        async with self._take_turn() as holder:
+            if holder is None:
+                raise Conflict("a reconciliation is going on: try again in a moment")
             hindrance = await self._find_hindrance(until)
             if hindrance:
                 raise Conflict(f"{hindrance}: try again when they are stored")
-            # Those that the runs by themselves have counted are not counted again.
+            # The automatic runs have counted these texts.
             window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
             result, _ = await self._compare(window, on_progress)
             return result
-        finally:
-            await self._return(began_at=None)
+
+    def _take_turn(self) -> AbstractAsyncContextManager[str | None]:
+        return take_turn(self._database, LEASE, now=self._now, notes_success=False)
 
     def _note_result(
-        self, conn: Connection, result: Reconciliation, counted: Counted, began_at: datetime
+        self,
+        conn: Connection,
+        result: Reconciliation,
+        counted: Counted,
+        holder: str,
+        began_at: datetime,
     ) -> None:
-        """In one transaction with the end of the lease, so that a window is counted once even if an
-        interrupted run is repeated.
+        """Note the success in the same transaction as the counts, so that no window is counted
+        twice after an interruption.
         """
         now = self._now()
-        if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
-            raise Conflict(ANOTHER_RUNS)
+        if not return_lease(conn, LEASE, holder, now=now, began_at=began_at):
+            raise Conflict("another reconciliation has begun")
         counts = DailyCounts()
         for (dest, day), count in counted.items():
             counts.add("reported", dest, day, count)
@@ -167,16 +163,6 @@ class Reconciler:
             _note_failure(conn, f"{result.unreadable} rows have no readable time", now)
         else:
             close_alert(conn, FAILED, REPORT, now=now)
-
-    async def _return(self, *, began_at: datetime | None) -> None:
-        await self._database.write(
-            return_lease, LEASE, self._holder, now=self._now(), began_at=began_at
-        )
-
-    async def _take(self) -> bool:
-        return await self._database.write(
-            take_lease, LEASE, self._holder, seconds=LEASE_SECONDS, now=self._now()
-        )
 
     async def _find_hindrance(self, until: datetime) -> str | None:
         alive_since = self._now() - GONE_AFTER
@@ -204,15 +190,13 @@ class Reconciler:
             reported += len(rows)
             start = end
             on_progress((start - window.since) / (window.until - window.since))
-            if not await self._take():
-                raise Conflict(ANOTHER_RUNS)
         found = Reconciliation(window.since, window.until, reported, missing, unreadable)
         return found, counted
 
     async def _read(
         self, since: datetime, until: datetime, *, is_last: bool
     ) -> AsyncIterator[ReportedText]:
-        """The rows of [since, until); of the last slice with its end."""
+        """The rows of [since, until), in the last slice including `until`."""
         async with self._client.open_report(REPORT, since=since, until=until) as table:
             async for row in read_inbound(table, self._zone):
                 text = _read_row(row, self._region)
@@ -221,7 +205,7 @@ class Reconciler:
                     yield text
 
     async def _find_absent(self, rows: Sequence[ReportedText], taken: set[int]) -> list[int]:
-        """The places of the rows that are no message of ours; adds to `taken` those that are."""
+        """The indexes of rows that match no message; adds the matched messages to `taken`."""
         found: dict[int, int] = {}
         for first in range(0, len(rows), BATCH_ROWS):
             batch = rows[first : first + BATCH_ROWS]
@@ -271,7 +255,7 @@ def _read_row(row: InboundRow, region: str) -> ReportedText:
 
 
 def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime) -> InboundMessage:
-    """As if it had been forwarded, but under a key of its own: a late forward has more to tell."""
+    """The row as a forward, under a key of its own: a late forward has more fields."""
     pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
     if row.received_at is not None:
         pairs["receivedts"] = row.received_at.isoformat()
@@ -301,8 +285,8 @@ def _store_batch(
             conn,
             MISSING,
             dest,
-            text=f"Texts to {dest} stood in the provider's report and had never been forwarded;"
-            " they were stored from it, some time late.",
+            text=f"Texts to {dest} were in the provider's report but had never been forwarded;"
+            " they were stored from it, with a delay.",
             action="Look at the number's forwarding URL on the provider's page and at /refusals:"
             " the provider could not reach it, or with another auth value.",
             now=now,

@@ -1,4 +1,4 @@
-"""Exports what came in and what goes out as CSV or lines of JSON, in constant memory."""
+"""Exports messages and outgoing texts as CSV or lines of JSON, in constant memory."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -73,7 +73,7 @@ OUTBOUND_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """How objects as programs see them become rows of cells."""
+    """How the API's objects become rows of cells."""
 
     columns: Sequence[str]
     make_row: Callable[[Mapping[str, Any]], list[str]]
@@ -138,7 +138,7 @@ async def read_pages(
 async def read_outbound_pages(
     database: Database, wanted: OutboundFilter
 ) -> AsyncIterator[Sequence[OutboundText]]:
-    """The same of the texts that go out, newest first."""
+    """The same for outgoing texts, newest first."""
     place: Place | None = None
     while True:
         page = await database.read(list_outbound, wanted, before=place, limit=PAGE_ROWS)
@@ -154,7 +154,7 @@ async def write_csv(
     render: Callable[[Item], Mapping[str, Any]],
     sheet: Sheet = MESSAGES,
 ) -> AsyncIterator[bytes]:
-    """UTF-8 with a heading, a chunk a page; safe to open in a spreadsheet."""
+    """UTF-8 with a heading, one chunk per page; safe to open in a spreadsheet."""
     heading = write_rows([sheet.columns])
     async for page in pages:
         yield heading + write_rows([sheet.make_row(render(item)) for item in page])
@@ -166,7 +166,7 @@ async def write_csv(
 async def write_jsonl(
     pages: AsyncIterator[Sequence[Item]], render: Callable[[Item], Mapping[str, Any]]
 ) -> AsyncIterator[bytes]:
-    """One JSON object a line, a chunk a page."""
+    """One JSON object per line, one chunk per page."""
     async for page in pages:
         lines = [json.dumps(render(item), ensure_ascii=False) for item in page]
         yield "".join(f"{line}\n" for line in lines).encode()

@@ -1,8 +1,8 @@
-"""Raises an alarm where the way in looks broken, and ends it where that is over."""
+"""Raises an alert if texts do not arrive as they should, and closes it when they do."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from app.domain.operations.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
@@ -89,7 +89,7 @@ async def raise_alarms(
 
 
 async def close_removed(database: Database, quarantine: Quarantine, now: datetime) -> None:
-    """End the alerts of files that somebody has looked at and removed.
+    """Close the alerts of files that somebody has removed.
 
     Only who sees the folder knows, so each process looks for itself. Raises Unavailable.
     """
@@ -219,9 +219,7 @@ def _tell(conn: Connection, alarms: Sequence[Alarm], now: datetime) -> None:
         if alarm.text is None:
             close_alert(conn, alarm.kind, alarm.subject, now=now)
         else:
-            raise_alert(
-                conn, alarm.kind, alarm.subject, text=alarm.text, action=alarm.action, now=now
-            )
+            raise_alert(conn, **asdict(alarm), now=now)
 
 
 def _describe(time: timedelta) -> str:

@@ -1,7 +1,7 @@
-"""What all tables are made of: their registry, ids, times and partial indexes."""
+"""What all tables share: their registry, ids, times and partial indexes."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,18 +19,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from app.domain.times import from_microseconds, to_microseconds
+
 metadata = MetaData()
 
 # SQLite gives 64-bit row ids to INTEGER alone.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970 UTC: how SQLite keeps a time."""
-    return (time - _EPOCH) // _MICROSECOND
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -54,18 +48,18 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return _EPOCH + timedelta(microseconds=value)
+        return from_microseconds(value)
 
 
 def make_id() -> Column[int]:
-    """The primary key of a table whose ids the database counts."""
+    """A primary key that the database counts up."""
     return Column("id", BigId, Identity(always=False), primary_key=True)
 
 
 def add_partial_index(
     name: str, table: Table, columns: Sequence[str], where: str, *, unique: bool = False
 ) -> None:
-    """An index of the rows that hold `where`, which is SQL that both databases read alike."""
+    """An index of the rows that fulfil `where`, SQL that works on both databases."""
     Index(
         name,
         *(table.c[column] for column in columns),

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import normalise_number
-from app.domain.rules.replies import LONGEST_BODY
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
 from app.storage.access import numbers
 from app.storage.access.audit import add_audit

@@ -9,8 +9,8 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import is_full_number
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
-from app.flows.outbound.draft import WantedText
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.access.numbers import Number, get_number
 from app.storage.conversations.conversations import Conversation, get_conversation, list_thread
@@ -184,11 +184,11 @@ def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
     )
 
 
-def _read_reply(form: Form, opened: Opened, visit: Visit) -> WantedText:
+def _read_reply(form: Form, opened: Opened, visit: Visit) -> OutboundRequest:
     conversation = opened.conversation
     last = conversation.last_message
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
-    return WantedText(
+    return OutboundRequest(
         source=conversation.dest,
         body=form.text("body"),
         to=conversation.source,

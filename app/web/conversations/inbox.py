@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.ids import LAST_ID
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.numbers import normalise_number, read_number
+from app.domain.times import from_microseconds, to_microseconds
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD
 from app.storage.conversations import inbox
 from app.storage.conversations.conversations import Conversation, list_conversations
@@ -29,9 +31,6 @@ LEAST_DIGITS = 3
 MAX_QUERY = 200
 # Which conversations are shown: all, those with unread texts, or texts that were odd.
 VIEWS = ("", "unread", "problems")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def read_wanted(query: Form, region: str) -> Wanted:
 
 def _read_rows(
     conn: Connection, wanted: Wanted, before: str, region: str
-) -> tuple[Rows, Sequence[inbox.OurNumber]]:
+) -> tuple[Rows, Sequence[inbox.LabelledNumber]]:
     if wanted.is_search:
         rows = _search(conn, wanted, before, region)
     elif wanted.view == "problems":
@@ -149,7 +148,7 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         conn,
         MessageFilter(
             dest=wanted.number,
-            words=split_words(wanted.q),
+            words=fold_words(wanted.q),
             unread=True if wanted.view == "unread" else None,
             has_problems=True if wanted.view == "problems" else None,
         ),
@@ -172,13 +171,13 @@ def find_digits(q: str, region: str) -> str:
 
 
 def _write_place(place: tuple[datetime, int]) -> str:
-    return f"{(place[0] - _EPOCH) // _MICROSECOND}-{place[1]}"
+    return f"{to_microseconds(place[0])}-{place[1]}"
 
 
 def _read_place(text: str) -> tuple[datetime, int] | None:
     """None, which is the newest page, for whatever `_write_place` did not make."""
     time, _, number = text.partition("-")
     try:
-        return _EPOCH + int(time) * _MICROSECOND, min(int(number), 2**63 - 1)
+        return from_microseconds(int(time)), min(int(number), LAST_ID)
     except (ValueError, OverflowError):
         return None

@@ -8,9 +8,9 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.compose import Look, look_at_text
-from app.flows.outbound.draft import WantedText
-from app.storage.conversations.inbox import OurNumber, find_conversation, list_our_numbers
+from app.storage.conversations.inbox import LabelledNumber, find_conversation, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
@@ -97,7 +97,7 @@ async def _go_on(
     return visit.redirect("/", done)
 
 
-async def _look(visit: Visit, wanted: WantedText) -> Look:
+async def _look(visit: Visit, wanted: OutboundRequest) -> Look:
     settings = visit.site.runtime.settings
     return await look_at_text(
         visit.database,
@@ -126,7 +126,7 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
 
 
 def _show_look(
-    visit: Visit, form: Form, wanted: WantedText, look: Look, *, status: int = 200
+    visit: Visit, form: Form, wanted: OutboundRequest, look: Look, *, status: int = 200
 ) -> Response:
     return visit.render(
         "outbound/new_look.html",
@@ -140,7 +140,7 @@ def _show_look(
     )
 
 
-def _read_senders(conn: Connection) -> tuple[list[OurNumber], str]:
+def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
     """Our numbers, and why nothing would go out now; "" where it would."""
     state = get_sender(conn)
     trouble = ""
@@ -157,7 +157,7 @@ def _read_kind(form: Form) -> str:
     return next((each for each in KINDS if form.text(each)), KINDS[0])
 
 
-def _read_wanted(visit: Visit, form: Form) -> WantedText:
+def _read_wanted(visit: Visit, form: Form) -> OutboundRequest:
     """Raises InvalidInput."""
     kind = _read_kind(form)
     source = form.text("source")
@@ -171,7 +171,7 @@ def _read_wanted(visit: Visit, form: Form) -> WantedText:
         raise InvalidInput(f"write the name of the {kind}", field=kind)
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
     by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
-    return WantedText(
+    return OutboundRequest(
         source=source,
         body=form.text("body"),
         to=numbers if kind == "to" else None,

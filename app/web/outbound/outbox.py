@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.csv_safety import make_cell, write_rows
 from app.domain.errors import NotFound
-from app.domain.ids import encode_id
+from app.domain.ids import LAST_ID, encode_id
 from app.domain.numbers import normalise_number
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import OutboundStatus
+from app.domain.times import from_microseconds, to_microseconds
 from app.storage.db.database import Connection
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter, list_outbound
@@ -30,7 +31,7 @@ from app.web.core.lists import (
     stream_csv,
 )
 from app.web.core.rendering import write_iso
-from app.web.core.site import LAST_ID, Site, Visit
+from app.web.core.site import Site, Visit
 from app.web.core.wording import STATUSES, explain_status
 
 PATH = "/outbox"
@@ -67,8 +68,6 @@ TELLERS = {
     "opt-out": "because of an opt-out",
 }
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 Place = tuple[datetime, int]
 
 
@@ -223,13 +222,13 @@ def _write(text: OutboundText) -> Sequence[str]:
 
 
 def _write_time_place(place: Place) -> str:
-    return f"{(place[0] - _EPOCH) // _MICROSECOND}-{place[1]}"
+    return f"{to_microseconds(place[0])}-{place[1]}"
 
 
 def _read_time_place(text: str) -> Place | None:
     """None, which is the newest page, for whatever `_write_time_place` did not make."""
     time, _, number = text.partition("-")
     try:
-        return _EPOCH + int(time) * _MICROSECOND, min(int(number), LAST_ID)
+        return from_microseconds(int(time)), min(int(number), LAST_ID)
     except (ValueError, OverflowError):
         return None

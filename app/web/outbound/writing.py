@@ -13,11 +13,10 @@ from starlette.routing import Route
 from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
-from app.domain.outbound.gsm import SmsText, measure_text
-from app.domain.rules.replies import LONGEST_BODY
+from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.times import read_local
 from app.flows.outbound.compose import Composed, Queued, compose_once
-from app.flows.outbound.draft import WantedText
 from app.storage.operations.idempotency import Once
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
@@ -100,7 +99,7 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
     return moment
 
 
-async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
+async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> Composed:
     """Queue it, unless this showing of the form has queued it already.
 
     Raises InvalidInput, Conflict and NoProvider.
@@ -118,7 +117,7 @@ async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
     return composed
 
 
-async def _compose(visit: Visit, wanted: WantedText, once: Once | None) -> Composed:
+async def _compose(visit: Visit, wanted: OutboundRequest, once: Once | None) -> Composed:
     settings = visit.site.runtime.settings
     return await compose_once(
         visit.database,

@@ -10,11 +10,11 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.rules.hours import DAYS
-from app.domain.rules.rule_preview import Trial
+from app.domain.rules.rule_preview import RulePreview
 from app.domain.rules.rules import Rule
 from app.flows.rules import edit_rules
 from app.flows.rules.try_rules import try_rule
-from app.storage.conversations.inbox import OurNumber, list_our_numbers
+from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.rules import rules
@@ -33,7 +33,7 @@ SHOWN_REPLIES = 8
 class Situation:
     """What a rule's form offers: our numbers, and the names that they give to merge fields."""
 
-    numbers: Sequence[OurNumber]
+    numbers: Sequence[LabelledNumber]
     names: Sequence[str]
 
 
@@ -41,7 +41,7 @@ class Situation:
 class ShownTrial:
     """A trial with the texts that its shown replies answer, by id; `silenced` in words."""
 
-    trial: Trial
+    trial: RulePreview
     texts: Mapping[int, Message]
     silenced: Sequence[tuple[str, int]]
 
@@ -219,7 +219,7 @@ async def _try(visit: Visit, draft: Rule) -> ShownTrial:
     return ShownTrial(trial, texts, silenced)
 
 
-def _read_rules(conn: Connection) -> tuple[list[Rule], list[OurNumber]]:
+def _read_rules(conn: Connection) -> tuple[list[Rule], list[LabelledNumber]]:
     return rules.read_rules(conn), list_our_numbers(conn)
 
 

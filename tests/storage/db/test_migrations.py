@@ -17,7 +17,7 @@ from alembic.config import Config
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from app.storage.db.columns import to_microseconds
+from app.domain.times import to_microseconds
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
 from app.storage.db.sqlite import SqliteDatabase
