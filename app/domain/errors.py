@@ -302,7 +302,7 @@ class TurnedAway(StatusAnswer):
 
 
 class TooManyCalls(StatusAnswer):
-    """HTTP status 429; `retry_after_seconds` is None where the answer does not say for how long."""
+    """HTTP status 429; `retry_after_seconds` is None if the answer does not say."""
 
     error_class = ErrorClass.TOO_MANY_CALLS
 

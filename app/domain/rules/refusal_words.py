@@ -56,9 +56,9 @@ END = frozenset({"cancel", "end", "quit", "revoke"})
 TEXT = "(?:" + "|".join(sorted(TEXTS, key=len, reverse=True)) + ")"
 NOT = "(?:dont|do not|never|didnt|did not|doesnt|wont|not to|not)"
 ACT = "(?:text|txt|message|msg|contact|send|email|call|bother|ring)"
-# I no longer wish to receive these messages
+# I no longer intent to receive these messages
 NO_WISH = (
-    "(?:i|we)? ?(?:really )?(?:dont|do not|no longer) (?:want|wish|need|wanna)"
+    "(?:i|we)? ?(?:really )?(?:dont|do not|no longer) (?:want|intent|need|wanna)"
     "(?: to)?(?: be| get| have| receive| receiving| getting)*"
     f"(?= (?:any |more |further |these |those |your |ur |the |this |of )*{TEXT}\\b)"
 )
@@ -90,7 +90,7 @@ REWRITES = tuple(
         (NO_WISH, "stop"),
         (
             (
-                "(?:i |we )?(?:do not|dont|no longer) (?:want|wish) to (?:be (?:contacted|texted)"
+                "(?:i |we )?(?:do not|dont|no longer) (?:want|intent) to (?:be (?:contacted|texted)"
                 "|hear from you|be on (?:this|your|the) list)"
             ),
             "stop texting me",
@@ -123,7 +123,7 @@ REWRITES = tuple(
 ASKING = re.compile(
     r"^(?:(?:please|hi|hello|hey|ok|so|and|yes) )*(?:"
     r"(?:please )?(?:can|could|would|will) (?:you|u|we|i)(?: guys)?(?: please| pls| plz| just)*"
-    r"|(?:i|we)(?: really| just)? (?:want|wish|need|like)(?: you| u| this| these| it)? to"
+    r"|(?:i|we)(?: really| just)? (?:want|intent|need|like)(?: you| u| this| these| it)? to"
     r"|(?:i|we)(?: would|d)? like(?: you| u)? to|id like(?: you| u)? to"
     r"|how (?:do|can|to)(?: i| we| you)?|(?:you|u) (?:need|have|must)(?: to)?|want to|wanna"
     r") "
