@@ -9,17 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Select,
-    Text,
-    column,
-    delete,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import BigInteger, Connection, Select, Text, column, delete, select, table, text
 
 from app.domain.keywords import fold_text
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
