@@ -1,4 +1,4 @@
-"""Steers the sender by hand: pauses all sending, and has it go on."""
+"""Pauses and resumes all sending by hand."""
 
 from datetime import datetime
 
@@ -10,13 +10,13 @@ SUBJECT = "sender"
 
 
 def pause_sending(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
-    """Nothing goes out until somebody resumes it; texts keep their places. Adds an alert."""
+    """Send nothing until somebody resumes it; texts keep their places. Adds an alert."""
     add_audit(conn, who, "sender.pause", SUBJECT, {"reason": reason}, now)
     pause_sender(conn, who, reason, now)
 
 
 def resume_sending(conn: Connection, who: str, reason: str | None, now: datetime) -> bool:
-    """Let sending go on, whoever or whatever paused it; returns whether it was not running."""
+    """Resume sending, whatever paused it; returns whether it was not running."""
     before = get_sender(conn)
     if not resume_sender(conn, who, now):
         return False
