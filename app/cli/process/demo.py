@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Annotated
 
+import typer
 from pydantic import SecretStr
 
 from app.cli.core.output import name_command
@@ -29,7 +31,12 @@ END_SECONDS = 10
 KEPT = frozenset({"port", "log_format", "log_level"})
 
 
-def demo(*, text_every: float) -> None:
+def demo(
+    *,
+    text_every: Annotated[
+        float, typer.Option(min=1, help="Seconds between the texts that come in.")
+    ] = 10.0,
+) -> None:
     """Run until SIGTERM or SIGINT; nothing is kept. Raises SetupError, SettingsError."""
     with tempfile.TemporaryDirectory(prefix="letterbox-demo-") as folder:
         settings = make_settings(Path(folder))
