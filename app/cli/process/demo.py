@@ -68,7 +68,7 @@ def make_settings(folder: Path) -> Settings:
         for name, field in Settings.model_fields.items()
         if name not in KEPT
     }
-    # People text more often than they do in earnest, and nobody should fall silent for that.
+    # People text more often than in reality, and should still get replies.
     often = {"replies_per_hour": 500, "replies_per_day": 5000}
     chosen = {"data_dir": folder, "admin_password": SecretStr(secrets.token_urlsafe(6)), **often}
     return load_settings(**defaults | chosen)

@@ -43,7 +43,7 @@ EVERY = timedelta(minutes=10)
 # The API writes no balance so, and whatever else answers in JSON has digits in it as well.
 _JSON = re.compile(r"answered ['\"][\[{]")
 
-log = structlog.get_logger("letterbox.watch")
+log = structlog.get_logger("letterbox.credits")
 
 
 @dataclass

@@ -29,7 +29,7 @@ RESET = "reset"
 Subject = Message | OutboundText | Alert
 Render = Callable[[Subject], str]
 
-log = structlog.get_logger("letterbox.follow")
+log = structlog.get_logger("letterbox.event_stream")
 
 
 @dataclass(frozen=True, slots=True)
