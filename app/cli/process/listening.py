@@ -92,8 +92,8 @@ def listen(settings: Settings) -> socket.socket:
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((settings.host, settings.port))
-        # Two processes that start at once may both bind, but only one can listen. Callers wait until
-        # this one has started, instead of being refused.
+        # Two processes that start at once may both bind, but only one can listen. Callers wait
+        # until this one has started, instead of being refused.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
