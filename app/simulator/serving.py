@@ -73,8 +73,8 @@ async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named, which socket.create_server leaves
-    # out: every second answer on a connection would then wait 40 ms for the peer's delayed ACK.
+    # asyncio sets TCP_NODELAY only if the protocol is named, which socket.create_server does not:
+    # every second answer on a connection would wait 40 ms for the peer's delayed ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

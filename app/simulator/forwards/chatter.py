@@ -13,7 +13,7 @@ LONG_BODY = (
     "Could I come an hour later tomorrow? I am stuck on a train, and the next one leaves at"
     " ten past five. If that is too late for you I can also come on Thursday morning."
 )
-# STOP and START are five apart: among the demo's five people it is the same one who says both.
+# STOP and START are five apart, so that the same one of the demo's five people sends both.
 BODIES = (
     "Hello, are you open on Sunday?",
     "HOURS",
