@@ -272,7 +272,7 @@ def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
 
 async def _try_draft(
     runtime: Runtime, draft: domain.Rule, body: TrialRequest
-) -> rule_preview.Trial:
+) -> rule_preview.RulePreview:
     """What is off is told as a field of the body, the id of no rule as well."""
     try:
         if body.rule.id is not None:

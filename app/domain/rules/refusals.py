@@ -62,6 +62,11 @@ _LOOK_ALIKES: dict[int, str | int] = {
     },
 }
 _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
+# Perhaps who is refused, or who refuses.
+_NAMED = re.compile(
+    r"\W*(?:(?:STOP|STOPALL|UNSUBSCRIBE|OPTOUT) +[^\W\d_a-z]+"
+    r"|(?i:stop|unsubscribe)[.,!]+\s+[A-Z]\w+(?: [A-Z]\w+)?)\W*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +98,16 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     strange = {each for each in words if each not in KNOWN and not each.isdecimal()} - names
     if found is None and len(strange) <= MOST_STRANGE:  # saves most texts' time
         found = _read_words(_rewrite(words), names) or _read_misspelt(words, names)
-    if found is None and _looks_like_one(words, body):
+    if found is None and _looks_like_one(body):
         found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
         found = _find_phrase(words, text, names)
     return found
 
 
-def _looks_like_one(words: list[str], body: str) -> bool:
-    """STOP JS, STOP ACME, and the words of other countries."""
-    if len(words) == 2 and words[0] in PROTECTED and words[1].isalpha() and body.isupper():
+def _looks_like_one(body: str) -> bool:
+    """STOP JS, Stop. Anna Lee, and the words of other countries."""
+    if _NAMED.fullmatch(body):
         return True
     others = [each for each in split_words(body) if each not in POLITE]
     return len(others) == 1 and others[0] in ABROAD
@@ -139,7 +144,7 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
                 return None
             if found is not None and found.word not in OPT_OUT_WORDS:
                 said = Reading(word, said.is_sure and word not in END)  # yes, cancel
-            found = said if found is None or found.is_sure else found
+            found = said
             place = end
         elif word in OPT_IN_WORDS or word == ANSWER_WORD:
             if found is not None and found.word in OPT_OUT_WORDS:
@@ -257,7 +262,7 @@ def _list_meant(word: str) -> tuple[str, ...]:
     """The words of a refusal that somebody may have meant by this one."""
     if word in _OTHER_WORDS or len(word) > 20:
         return ()
-    letters = word.replace("0", "o").replace("5", "s")
+    letters = word.replace("0", "o")
     short = re.sub(r"(.)\1+", r"\1", letters)  # stooop, STOPPPP
     found = [
         meant

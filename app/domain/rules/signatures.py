@@ -35,10 +35,11 @@ _QUOTES_BEGIN = re.compile(r"\n[^\n]{5,120}:\s*\n\s*>.*", re.DOTALL)
 _SIGNED = re.compile(
     rf"^((?i:(?:please )?(?:stop|unsubscribe)))[,.]?"
     rf"(?: from(?: {_NAME}[A-Z][a-z.]*){{1,3}}| (?:Mrs|Mr|Ms|Miss|Dr)\.?(?: {_NAME}[\w.]+){{1,2}}"
-    rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)$"
+    rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)\s*$"
 )
 _BELOW = re.compile(
-    rf"\n\s*{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}\s*$"
+    rf"(?:\n\s*(?:{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}|\+?[0-9][0-9 ]{{9,}})\s*)"
+    r"{1,3}$"
     rf"|\s[-\u2013\u2014]\s*{_NAME}[A-Z][a-z]+(?: {_NAME}[A-Z][a-z]+)?\s*$"
 )
 
@@ -48,4 +49,4 @@ def cut_endings(body: str) -> str:
     text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", body.strip()))
     text = _CLOSING.sub("", _SIGNATURES.sub("", text))
     text = _CHEERS.sub(r"\1", text)
-    return _SIGNED.sub(r"\1", _BELOW.sub("", text.rstrip()))
+    return _SIGNED.sub(r"\1", _BELOW.sub("", text))
