@@ -1,4 +1,4 @@
-"""The tables of outgoing texts, and the conditions that match their partial indexes."""
+"""The tables of what goes out, and the conditions that match their partial indexes."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ batches = Table(
     sqlite_autoincrement=True,
 )
 
-# The outbox, which is also the queue. `pair_key` stands for source and recipient, whichever
-# conversation shows the text; both are null for a list or group.
+# The outbox, which is the queue as well. `pair_key` is that of source and recipient, whichever
+# conversation the text belongs to; both are null for a list or group.
 outbound = Table(
     "outbound",
     metadata,
@@ -128,7 +128,7 @@ add_partial_index(
 add_partial_index(
     "outbound_reply_idx", outbound, ["in_reply_to"], "origin <> 'person'", unique=True
 )
-# Automatic replies: budgets and cooldowns are counted from them.
+# Recent automatic replies of each conversation, for budgets and cooldowns.
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
@@ -137,7 +137,7 @@ add_partial_index(
 def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bool]:
     """Whether a row of the outbox, or of an alias of it, has one of these.
 
-    They are written out as in the partial indexes, which cannot serve parameters.
+    They are written out, in the words of the partial indexes: no such index serves a parameter.
     """
     written: list[ColumnElement[str]] = [literal_column(f"'{status}'") for status in statuses]
     one = len(written) == 1
@@ -181,13 +181,13 @@ provider_messages = Table(
     Column("status", Text, comment="the provider's word as it came; null: none yet"),
     Column("is_final", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
-    # No id should come twice, but if one does, neither text may lose it.
+    # An id should not be given twice, but if it is, neither text may lose it.
     Index("provider_messages_provider_idx", "provider_id", "outbound_id", unique=True),
     Index("provider_messages_outbound_idx", "outbound_id", "id"),
     sqlite_autoincrement=True,
 )
 
-# One row for each call made, or nearly made, for a text.
+# One row for each call that was made, or about to be made, for a text.
 send_attempts = Table(
     "send_attempts",
     metadata,
@@ -201,7 +201,7 @@ send_attempts = Table(
     Column("answer", Text),
 )
 
-# Every change of a text's status and its source, except that it was being sent: see its attempts.
+# Every change of an outbound's status, and its source; `sending` is only in the attempts.
 status_changes = Table(
     "status_changes",
     metadata,
@@ -217,7 +217,7 @@ status_changes = Table(
     sqlite_autoincrement=True,
 )
 
-# One row (id 1), which every claim locks: pace, pause and probe of all processes.
+# One row (id 1) that a claim locks: pace, pause and probe of all processes.
 sender = Table(
     "sender",
     metadata,
