@@ -45,7 +45,6 @@ def build_app(
         try:
             yield
         finally:
-            await pages.close()
             await runtime.close()
 
     connections = Connections()

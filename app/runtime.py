@@ -19,6 +19,7 @@ from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
 from app.flows.operations.keep_time import LOOK_SECONDS, Clock, TimeKeeper
 from app.flows.operations.keep_time import utc_now as utc_now
@@ -73,6 +74,7 @@ class Runtime:
     identity: Identity
     provider: ProviderClient | None
     answer_notes: AnswerNotes
+    events: EventTail
     now: Callable[[], datetime]
     time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -184,6 +186,7 @@ class Runtime:
         """
         if self._end_by is None:
             self.stop_work()
+        await self.events.close()
         closing = asyncio.create_task(self._close())
         # Not a timeout: cancelling calls to a server that hangs would take more seconds.
         await asyncio.wait({closing}, timeout=self._count_seconds_left())
@@ -397,6 +400,7 @@ def open_runtime(
         identity,
         provider,
         answer_notes,
+        EventTail(database, wakeups),
         now,
         time_keeper=None
         if is_told

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.api.core.dependencies import PREFIX
+from app.api.core.calls import PREFIX
 from app.api.core.errors import ALL_KINDS, PROBLEMS_PATH, Kind
 from app.api.middleware.compression import accepts_gzip
 from app.domain.errors import NotFound

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.core.dependencies import PREFIX, SECURITY_SCHEME
+from app.api.core.calls import PREFIX
 from app.api.core.errors import (
     ALL_KINDS,
     IDEMPOTENCY_KINDS,
@@ -19,6 +19,7 @@ from app.api.core.errors import (
     TOO_MANY,
     Kind,
 )
+from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
 from app.domain.errors import FaultCode

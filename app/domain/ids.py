@@ -9,7 +9,8 @@ Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-_MAX_ID = 2**63 - 1
+# As far as the databases count.
+LAST_ID = 2**63 - 1
 _MAX_LENGTH = 13
 
 # Audited actions whose subject is a row; that of any other is a number or a name.
@@ -44,7 +45,7 @@ def decode_id(prefix: Prefix, text: str) -> int:
     number = 0
     for digit in digits:
         number = number * len(_DIGITS) + _VALUES[digit]
-    if number > _MAX_ID or encode_id(prefix, number) != text:
+    if number > LAST_ID or encode_id(prefix, number) != text:
         raise NotFound(f"not a valid {prefix}_ id")
     return number
 

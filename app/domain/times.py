@@ -1,4 +1,4 @@
-"""How the provider's local times become instants."""
+"""How the provider's local times become instants, and instants numbers."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -8,9 +8,21 @@ from zoneinfo import ZoneInfo
 _FIRST_YEAR = 2
 _LAST_YEAR = 9998
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _SEPARATORS = ("T", "t", " ")
 _NO_OFFSET = timedelta(0)
 _DAY = timedelta(days=1)
+
+
+def count_microseconds(time: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def make_time(microseconds: int) -> datetime:
+    """The time so many microseconds after 1970 UTC. Raises OverflowError."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from app.domain.errors import InvalidInput
-from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION, measure_text
+from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION, LONGEST_BODY, measure_text
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.provider.actions import (
     NewContact,
@@ -14,7 +14,6 @@ from app.provider.actions import (
     SourceTon,
 )
 
-LONGEST_BODY = 459
 LONGEST_ALPHANUMERIC_SOURCE = 11
 # 459 characters of the plain GSM alphabet are three parts; the provider says nothing of more.
 PLAIN_PARTS = 3

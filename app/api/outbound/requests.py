@@ -18,9 +18,9 @@ from app.api.core.lists import ListQuery
 from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.flows.outbound.draft import MOST_NUMBERS, WantedText
-from app.provider.limits import LONGEST_BODY
 from app.storage.outbound.lists import OutboundFilter
 
 Body = Annotated[
@@ -103,21 +103,9 @@ class OutboundCreate(Sent):
     )
 
     def make_wanted(self) -> WantedText:
-        return WantedText(
-            source=self.source,
-            body=self.body,
-            to=self.to,
-            list_name=self.list_name,
-            group_name=self.group,
-            source_ton=self.source_ton,
-            schedule_at=self.schedule_at,
-            schedule_by=self.schedule_by,
-            validity_seconds=self.validity_seconds,
-            in_reply_to=None if self.in_reply_to is None else _read_message_id(self.in_reply_to),
-            reference=self.reference,
-            metadata=self.metadata,
-            force=self.force,
-        )
+        given = self.model_dump() | {"in_reply_to": _read_message_id(self.in_reply_to)}
+        group = given.pop("group")
+        return WantedText(**given, group_name=group)
 
 
 class Resolution(Sent):
@@ -162,17 +150,13 @@ class OutboundFilters(BaseModel):
     rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
 
     def make_filter(self) -> OutboundFilter:
-        return OutboundFilter(
-            statuses=tuple(self.status or ()),
-            reference=self.reference,
-            updated_since=self.updated_since,
-            to=self.to,
-            source=self.source,
-            since=self.since,
-            until=self.until,
-            in_reply_to=find_number("msg", self.in_reply_to),
-            rule_id=find_number("rul", self.rule_id),
-        )
+        given = self.model_dump(include=set(OutboundFilters.model_fields))
+        given |= {
+            "statuses": tuple(given.pop("status") or ()),
+            "in_reply_to": find_number("msg", self.in_reply_to),
+            "rule_id": find_number("rul", self.rule_id),
+        }
+        return OutboundFilter(**given)
 
 
 class OutboundQuery(ListQuery, OutboundFilters):
@@ -188,8 +172,8 @@ class OutboundExportQuery(ExportQuery, OutboundFilters):
     """What the export of outbound texts takes."""
 
 
-def _read_message_id(text: str) -> int:
+def _read_message_id(text: str | None) -> int | None:
     try:
-        return decode_id("msg", text)
+        return None if text is None else decode_id("msg", text)
     except NotFound as error:
         raise InvalidInput(str(error), field="in_reply_to", code="not-found") from None

@@ -20,6 +20,9 @@ GSM_BASIC = (
 # Each of these is sent as ESC and one more septet.
 GSM_EXTENSION = "\f^{}\\[~]|€"
 
+# The longest text that the provider takes (its page, Send: Body).
+LONGEST_BODY = 459
+
 # Septets, and UTF-16 code units, that one part holds: alone, and as one of several.
 LONE_CAPACITY: dict[Encoding, int] = {"GSM-7": 160, "UCS-2": 70}
 JOINED_CAPACITY: dict[Encoding, int] = {"GSM-7": 153, "UCS-2": 67}

@@ -8,9 +8,8 @@ from functools import lru_cache
 from app.domain.errors import InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.keywords import split_keyword
+from app.domain.outbound.gsm import LONGEST_BODY
 
-# Provider's page, Send: Body.
-LONGEST_BODY = 459
 # A template may be longer than what it becomes, but not without end.
 LONGEST_TEMPLATE = 2000
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.domain.keywords import fold_text
 from app.domain.outbound.credits import estimate_credits
-from app.domain.outbound.gsm import measure_text
+from app.domain.outbound.gsm import LONGEST_BODY, measure_text
 from app.domain.rules.answering import (
     DEFAULT_LIMITS,
     Answering,
@@ -21,7 +21,6 @@ from app.domain.rules.answering import (
 )
 from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.patterns import search_pattern
-from app.domain.rules.replies import LONGEST_BODY
 from app.domain.rules.rules import Rule, find_rule, sort_rules
 
 # So many alike texts of one sender within a day, of those that the draft would answer, come from a

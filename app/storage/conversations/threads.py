@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, select, update
 
+from app.domain.ids import LAST_ID
 from app.storage.conversations.conversations import Conversation
-from app.storage.inbound.search import LAST_ID, get_message
+from app.storage.inbound.search import get_message
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.outbound import outbound, status_changes

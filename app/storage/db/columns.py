@@ -1,7 +1,7 @@
 """What all tables are made of: their registry, ids, times and partial indexes."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,18 +19,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from app.domain.times import count_microseconds, make_time
+
 metadata = MetaData()
 
 # SQLite gives 64-bit row ids to INTEGER alone.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970 UTC: how SQLite keeps a time."""
-    return (time - _EPOCH) // _MICROSECOND
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -47,14 +41,14 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        return to_microseconds(value)
+        return count_microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature
         if value is None:
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return _EPOCH + timedelta(microseconds=value)
+        return make_time(value)
 
 
 def make_id() -> Column[int]:

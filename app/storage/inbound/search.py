@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import NotFound
+from app.domain.ids import LAST_ID
 from app.domain.inbound.messages import make_number_key, make_pair_key, make_provider_key
 from app.domain.inbound.queries import MessageFilter
 from app.storage.inbound.refills import find_position
@@ -28,7 +29,6 @@ UNAIDED_ROWS = 1_000
 # SQLite's first window: what the worst of words take well under the patience for.
 WINDOW_IDS = 1 << 15
 BLOCK_ROWS = 1024
-LAST_ID = 2**63 - 1
 
 QUERY_CANCELLED = "57014"
 

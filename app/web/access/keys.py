@@ -9,7 +9,7 @@ from app.flows.access import configure
 from app.storage.access import keys
 from app.storage.access.keys import ApiKey
 from app.web.core.forms import Form
-from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 
 PATH = "/keys"
@@ -74,15 +74,10 @@ async def _show_list(
     made: configure.KeyWithSecret | None = None,
     status: int = 200,
 ) -> Response:
-    rows = await visit.database.read(
-        keys.list_keys, before=read_place(visit.query), limit=PAGE_ROWS + 1
-    )
-    shown, older = cut_page(visit, rows)
     return visit.render(
         "access/keys.html",
         status=status,
-        rows=shown,
-        older=older,
+        page=await read_list(visit, keys.list_keys),
         form=form,
         made=made,
         scope_labels=SCOPE_LABELS,

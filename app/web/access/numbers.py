@@ -9,7 +9,7 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import normalise_number
-from app.domain.rules.replies import LONGEST_BODY
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
 from app.storage.access import numbers
 from app.storage.access.audit import add_audit
@@ -19,7 +19,7 @@ from app.storage.inbound import refusals
 from app.storage.inbound.last_seen import find_last_arrival
 from app.storage.inbound.refusals import Refusal
 from app.web.core.forms import WHOLE, Form
-from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 
 PATH = "/numbers"
@@ -171,14 +171,11 @@ async def remove_number(visit: Visit) -> Response:
 async def _show_list(
     visit: Visit, form: Form, *, shared_auth: str | None = None, status: int = 200
 ) -> Response:
-    rows = await visit.database.read(_read_rows, read_place(visit.query))
-    shown, older = cut_page(visit, rows)
     shared = visit.site.runtime.secrets
     return visit.render(
         "access/numbers.html",
         status=status,
-        rows=shown,
-        older=older,
+        page=await read_list(visit, _read_rows),
         form=form,
         inbound_url=_make_url(visit),
         shared_auth=shared_auth,
@@ -202,8 +199,8 @@ async def _show(
     )
 
 
-def _read_rows(conn: Connection, before: int | None) -> list[NumberRow]:
-    found = numbers.list_numbers(conn, before=before, limit=PAGE_ROWS + 1)
+def _read_rows(conn: Connection, *, before: int | None, limit: int) -> list[NumberRow]:
+    found = numbers.list_numbers(conn, before=before, limit=limit)
     return [NumberRow(each, find_last_arrival(conn, each.number)) for each in found]
 
 

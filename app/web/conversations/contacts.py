@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.csv_safety import make_cell, write_rows
 from app.domain.errors import InvalidInput, NotFound
 from app.flows.conversations.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
@@ -13,7 +12,7 @@ from app.provider.client import ProviderClient
 from app.storage.access.audit import add_audit
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
-from app.web.core.lists import stream_csv
+from app.web.core.lists import answer_csv
 from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
@@ -67,12 +66,10 @@ async def export_contacts(visit: Visit) -> Response:
     """Every contact as a CSV: with headings, where it is known which column is which."""
     book = await visit.site.runtime.get_provider().get_all_contacts()
 
-    async def make() -> AsyncIterator[bytes]:
-        if book.headings:
-            yield write_rows([HEADINGS])
-        yield write_rows([[make_cell(cell) for cell in _write(row)] for row in book.rows])
+    async def read() -> AsyncIterator[Sequence[Contact]]:
+        yield book.rows
 
-    return stream_csv(visit, "contacts", make())
+    return await answer_csv(visit, "contacts", HEADINGS if book.headings else (), read(), _write)
 
 
 async def show_import_form(visit: Visit) -> Response:

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import is_full_number
+from app.domain.places import read_pair_place, write_place
 from app.domain.rules.rules import Rule
 from app.flows.outbound.draft import WantedText
 from app.flows.rules.opt_out import opt_in, opt_out
@@ -43,7 +44,7 @@ class Opened:
 
     conversation: Conversation
     entries: Sequence[Message | OutboundText]
-    older: Place
+    older: str | None
     fields: Mapping[str, str]
     label: str
     opt_out: OptOut | None
@@ -73,7 +74,7 @@ def make_conversation_routes(site: Site) -> list[Route]:
 async def show_conversation(visit: Visit) -> Response:
     """The thread, newest at the end; what is seen of it counts as read from now on."""
     query = visit.query
-    before = _read_place(query.text("before"))
+    before = read_pair_place(query.text("before"))
     opened = await visit.database.read(_open, visit.path_id, before, query.number("at"))
     if _is_seen(visit) and opened.conversation.unread and opened.newest_message_id:
         await visit.database.write(
@@ -137,7 +138,7 @@ def _open(conn: Connection, conversation_id: int, before: Place, at: int | None)
     return Opened(
         conversation,
         thread.items[::-1],
-        thread.next,
+        None if thread.next is None else write_place(thread.next),
         _name_fields(conversation, ours.merge_field_names if ours else {}),
         ours.label if ours else "",
         get_opt_out(conn, conversation.source) if conversation.opted_out else None,
@@ -224,10 +225,3 @@ def _is_seen(visit: Visit) -> bool:
         and "prefetch" not in headers.get("sec-purpose", "")
         and headers.get(PART) != "unseen"
     )
-
-
-def _read_place(text: str) -> Place:
-    """The newest page for whatever no link of ours says."""
-    places = Form(zip(("message", "outbound"), text.split("-", 1), strict=False))
-    message_id, outbound_id = places.number("message"), places.number("outbound")
-    return None if message_id is None or outbound_id is None else (message_id, outbound_id)

@@ -1,18 +1,15 @@
 """Forms: what a person typed, and what is wrong with it, field by field."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
 
 from app.domain.errors import InvalidInput
+from app.domain.places import read_id_place
+from app.http.bodies import limit_body
 
 MAX_FORM_BYTES = 256 * 1024
-# An id of a row has fewer digits.
-MAX_DIGITS = 19
 # The name of errors that belong to no field; they stand at the top of the form.
 WHOLE = ""
 
@@ -41,9 +38,7 @@ class Form:
 
     def number(self, name: str) -> int | None:
         """A row's id in an address; None for whatever can be none."""
-        text = self.text(name)
-        is_id = text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS
-        return int(text) if is_id else None
+        return read_id_place(self.text(name))
 
     def texts(self, name: str) -> list[str]:
         """Every value of a field that comes several times."""
@@ -71,7 +66,7 @@ class Form:
 async def read_form(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """The form that was sent. Raises HTTPException 413 where it is larger, 400 if unreadable."""
     scope = {**request.scope, "headers": [_drop_charset(*pair) for pair in request.headers.raw]}
-    limited = Request(scope, _limit(request.receive, max_bytes))
+    limited = Request(scope, limit_body(request.receive, max_bytes))
     data = await limited.form(max_files=4, max_fields=2000, max_part_size=max_bytes)
     return Form(data.multi_items())
 
@@ -89,17 +84,3 @@ def _drop_charset(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, b";".join(
         part for part in parts if not part.strip().lower().startswith(b"charset")
     )
-
-
-def _limit(receive: Receive, max_bytes: int) -> Receive:
-    size = 0
-
-    async def receive_limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > max_bytes:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return message
-
-    return receive_limited

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
 from app.domain.errors import LetterboxError, NotFound, Unavailable
+from app.domain.ids import LAST_ID
 from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.access.sessions import Session
@@ -27,7 +28,6 @@ from app.web.core.origins import Origins
 from app.web.core.rendering import Renderer
 
 SIGN_IN = "/sign-in"
-LAST_ID = 2**63 - 1
 FLASH = "letterbox_flash"
 FLASH_SECONDS = 60
 # The database says when a session ends; a year is as long as browsers keep any cookie.

@@ -1,7 +1,5 @@
 """The page of the provider's reports: any type, any days, on the page or as CSV."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +15,7 @@ from app.flows.operations.fetch_report import (
     write_csv,
 )
 from app.web.core.forms import Form
-from app.web.core.lists import link_filtered, read_day, stream_csv
+from app.web.core.lists import link_page, read_day, save_csv
 from app.web.core.site import Site, Visit
 
 PATH = "/reports"
@@ -71,7 +69,7 @@ async def show_report(visit: Visit) -> Response:
         form=form,
         types=TYPES,
         head=head,
-        csv=link_filtered(visit, f"{PATH}/csv"),
+        csv=link_page(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
     )
 
@@ -89,16 +87,7 @@ async def export_report(visit: Visit) -> Response:
         until=wanted.until,
         write=write_csv,
     )
-    # What fails until the first row comes can still be answered with a page.
-    first = await anext(chunks, b"")
-
-    async def make() -> AsyncIterator[bytes]:
-        async with aclosing(chunks):
-            yield first
-            async for chunk in chunks:
-                yield chunk
-
-    return stream_csv(visit, wanted.type, make())
+    return await save_csv(visit, wanted.type, chunks)
 
 
 def _read_wanted(visit: Visit, form: Form) -> Wanted:

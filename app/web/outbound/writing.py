@@ -13,8 +13,7 @@ from starlette.routing import Route
 from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
-from app.domain.outbound.gsm import SmsText, measure_text
-from app.domain.rules.replies import LONGEST_BODY
+from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.times import read_local
 from app.flows.outbound.compose import Composed, Queued, compose_once
 from app.flows.outbound.draft import WantedText

@@ -11,7 +11,7 @@ from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
 from app.web.core.forms import Form
-from app.web.core.lists import PAGE_ROWS, answer_csv, cut_page, read_place
+from app.web.core.lists import answer_csv, read_all, read_list
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 
@@ -65,30 +65,15 @@ async def remove_opt_out(visit: Visit) -> Response:
 
 async def export_opt_outs(visit: Visit) -> Response:
     """All of them as CSV."""
-
-    async def read(before: int | None, limit: int) -> Sequence[OptOut]:
-        return await visit.database.read(opt_outs.list_opt_outs, before=before, limit=limit)
-
-    return await answer_csv(visit, "opt-outs", HEADINGS, read, _write)
+    pages = read_all(visit, opt_outs.list_opt_outs)
+    return await answer_csv(visit, "opt-outs", HEADINGS, pages, _write)
 
 
 async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
     query = visit.query
-    rows = await visit.database.read(
-        opt_outs.list_opt_outs,
-        number=_read_wanted(visit, query.text("q")),
-        before=read_place(query),
-        limit=PAGE_ROWS + 1,
-    )
-    shown, older = cut_page(visit, rows)
-    return visit.render(
-        "rules/opt_outs.html", status=status, rows=shown, older=older, form=form, query=query
-    )
-
-
-def _read_wanted(visit: Visit, text: str) -> str | None:
-    """The number that is looked up, written as people write numbers or as it came."""
-    return normalise_number(text, visit.region) if text else None
+    number = normalise_number(query.text("q"), visit.region) or None
+    page = await read_list(visit, opt_outs.list_opt_outs, number=number)
+    return visit.render("rules/opt_outs.html", status=status, page=page, form=form, query=query)
 
 
 def _write(row: OptOut) -> Sequence[str]:

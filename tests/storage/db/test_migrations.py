@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import insert, select, text
 
-from app.storage.db.columns import to_microseconds
+from app.domain.times import count_microseconds
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
 from app.storage.db.sqlite import SqliteDatabase
@@ -52,7 +52,7 @@ def add_text(conn: Connection, status: str, schedule: int | None, send_before: i
     def tell(seconds: int | None) -> str:
         if seconds is None:
             return "NULL"
-        at = to_microseconds(NOW) + seconds * 1_000_000
+        at = count_microseconds(NOW) + seconds * 1_000_000
         return f"to_timestamp({at / 1e6})" if conn.dialect.name == "postgresql" else str(at)
 
     conn.execute(
