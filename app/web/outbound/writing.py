@@ -15,9 +15,8 @@ from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.times import read_local
-from app.flows.outbound.compose import Composed, Queued, compose_once
+from app.flows.outbound.compose import compose_once
 from app.flows.outbound.draft import WantedText
-from app.storage.operations.idempotency import Once
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
@@ -78,7 +77,7 @@ def measure(body: str, numbers: Sequence[str]) -> Measure:
 
 
 def read_numbers(text: str) -> list[str]:
-    """The numbers of a field that takes several, one a line or with commas between, as written."""
+    """The numbers of a field that takes several, one per line or separated by commas, as typed."""
     return [
         each.strip()
         for each in text.replace(",", "\n").replace(";", "\n").split("\n")
@@ -99,7 +98,7 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
     return moment
 
 
-async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
+async def send_once(visit: Visit, form: Form, wanted: WantedText) -> None:
     """Queue it, unless this showing of the form has queued it already.
 
     Raises InvalidInput, Conflict and NoProvider.
@@ -109,26 +108,21 @@ async def send_once(visit: Visit, form: Form, wanted: WantedText) -> Composed:
     whom = [wanted.to, wanted.list_name, wanted.group_name]
     asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
     once = make_once(visit, form, asked.encode("utf-8", "surrogatepass"))
-    composed = await wait_for_first(
-        lambda: _compose(visit, wanted, once),
-        "it is being queued already: look whether it is there",
-    )
+
+    async def compose() -> None:
+        await compose_once(
+            visit.database,
+            wanted,
+            once,
+            lambda _: {},
+            who=visit.actor,
+            region=visit.region,
+            zone=runtime.settings.zone,
+            now=visit.now,
+        )
+
+    await wait_for_first(compose, "it is being queued already: look whether it is there")
     runtime.announce_texts()
-    return composed
-
-
-async def _compose(visit: Visit, wanted: WantedText, once: Once | None) -> Composed:
-    settings = visit.site.runtime.settings
-    return await compose_once(
-        visit.database,
-        wanted,
-        once,
-        _summarise,
-        who=visit.actor,
-        region=visit.region,
-        zone=settings.zone,
-        now=visit.now,
-    )
 
 
 def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
@@ -147,7 +141,3 @@ def _name_number(name: str, written: Sequence[str]) -> str:
     if place == name or not place.isdecimal() or int(place) >= len(written):
         return ""
     return f"{written[int(place)]}: "
-
-
-def _summarise(queued: Queued) -> dict[str, object]:
-    return {"ids": [text.id for text in queued.texts], "warnings": queued.warnings}
