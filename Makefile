@@ -27,15 +27,16 @@ run: install ## start everything in one process at http://127.0.0.1:8000
 demo: install ## run with a simulated provider behind it, people who text, and replies
 	@$(BIN)/letterbox demo
 
-# Twice as many at work as two cores: two of them mostly wait for processes (tests/e2e/conftest.py).
+# More at work than two cores: some of them wait for processes or a browser (tests/conftest.py).
+PYTEST := $(BIN)/pytest --dist loadgroup --no-loadscope-reorder
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 test: install ## run every test: SQLite, a real PostgreSQL, real processes, a real browser
 	@$(BIN)/python -m tests.support.chromium
 	@$(BIN)/python -m tests.support.debian
-	$(BIN)/pytest -n 4 --dist loadgroup
+	$(PYTEST) -n 5
 
 test-fast: install ## run the tests that need neither PostgreSQL nor processes nor a browser
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(PYTEST) -n 2 -m "not slow"
 
 check: install ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .
@@ -59,7 +60,7 @@ bench: install ## print speed as ratios of one run
 
 soak: install ## run the long fault tests at full size
 	@$(BIN)/python -m tests.support.debian
-	LETTERBOX_SOAK=1 $(BIN)/pytest -n 2 --dist loadgroup -m soak --timeout 3600
+	LETTERBOX_SOAK=1 $(PYTEST) -n 2 -m soak --timeout 3600
 
 lock: install ## resolve the newest releases again into the lock files
 	$(UV_COMPILE) --upgrade pyproject.toml -o requirements.lock

@@ -99,9 +99,9 @@ async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
         runtime.metrics.handled.inc(handled.messages)
         for outcome, count in handled.outcomes.items():
             runtime.metrics.outcomes.labels(outcome).inc(count)
-        runtime.wakeups.ring("events")
+        runtime.wakeups.notify("events")
     if handled.queued:
-        runtime.wakeups.ring("outbound")
+        runtime.wakeups.notify("outbound")
     return handled
 
 
@@ -176,9 +176,9 @@ class Sending(Work):
             await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
         elif self._wait_seconds:
             waiting = self._runtime.wakeups.wait("outbound", self._wait_seconds)
-            bell = asyncio.create_task(waiting)
-            await asyncio.wait({bell, *sender.calls}, return_when=asyncio.FIRST_COMPLETED)
-            bell.cancel()
+            notified = asyncio.create_task(waiting)
+            await asyncio.wait({notified, *sender.calls}, return_when=asyncio.FIRST_COMPLETED)
+            notified.cancel()
 
     async def end(self) -> None:
         await self._sender.drain()
@@ -197,7 +197,7 @@ def _make_sender(runtime: Runtime) -> Sender:
         runtime.get_provider(),
         policy,
         runtime.metrics,
-        on_change=lambda: runtime.wakeups.ring("events"),
+        on_change=lambda: runtime.wakeups.notify("events"),
         draw=secrets.SystemRandom().random,
     )
 
@@ -217,7 +217,7 @@ def make_ending(runtime: Runtime, loop: Loop) -> Work:
             ended += count
             loop.progress()
         if ended:
-            runtime.wakeups.ring("events")
+            runtime.wakeups.notify("events")
 
     return Chore(step, CHORES_SECONDS)
 
@@ -239,7 +239,7 @@ def make_alarms(runtime: Runtime) -> Work:
                 reconciled_every=every,
                 started_at=started_at,
             ):
-                runtime.wakeups.ring("events")
+                runtime.wakeups.notify("events")
 
     return Chore(step, ALARMS_SECONDS)
 
@@ -251,7 +251,7 @@ def make_checking(runtime: Runtime, loop: Loop) -> Work:
         runtime.get_provider(),
         runtime.settings.zone,
         runtime.metrics,
-        on_change=lambda: runtime.wakeups.ring("events"),
+        on_change=lambda: runtime.wakeups.notify("events"),
         now=runtime.now,
     )
 
@@ -271,7 +271,7 @@ def make_settling(runtime: Runtime, loop: Loop) -> Work:
         runtime.settings.default_region,
         runtime.settings.uncertain_proof_seconds,
         runtime.metrics,
-        on_change=lambda: _ring_for_changes(runtime),
+        on_change=lambda: _notify_of_changes(runtime),
         now=runtime.now,
     )
 
@@ -282,10 +282,10 @@ def make_settling(runtime: Runtime, loop: Loop) -> Work:
     return Chore(step, CHORES_SECONDS)
 
 
-def _ring_for_changes(runtime: Runtime) -> None:
+def _notify_of_changes(runtime: Runtime) -> None:
     """A text that is settled may go out again, and lets the next one of its pair go."""
-    runtime.wakeups.ring("events")
-    runtime.wakeups.ring("outbound")
+    runtime.wakeups.notify("events")
+    runtime.wakeups.notify("outbound")
 
 
 async def _take_rounds(
@@ -297,28 +297,28 @@ async def _take_rounds(
             loop.progress()
 
 
-class Watching(Work):
+class CreditChecks(Work):
     """Checks the credits regularly, and when the account should be tried again."""
 
     def __init__(self, runtime: Runtime, asks_credits: asyncio.Event) -> None:
         self._runtime = runtime
         self._asks_credits = asks_credits
-        self._watcher = CreditMonitor(
+        self._monitor = CreditMonitor(
             runtime.database,
             runtime.get_provider(),
             runtime.settings.low_credits,
             runtime.metrics,
-            on_change=lambda: runtime.wakeups.ring("events"),
+            on_change=lambda: runtime.wakeups.notify("events"),
             now=runtime.now,
         )
 
     async def turn(self) -> None:
         if not self._asks_credits.is_set():
-            await self._watcher.look_if_due()
+            await self._monitor.look_if_due()
         else:
             self._asks_credits.clear()
-            if await self._watcher.probe():
-                self._runtime.wakeups.ring("outbound")
+            if await self._monitor.probe():
+                self._runtime.wakeups.notify("outbound")
 
     async def rest(self) -> None:
         asking = asyncio.create_task(self._asks_credits.wait())

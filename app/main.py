@@ -12,6 +12,7 @@ from app.api.middleware.access_log import AccessLog
 from app.api.middleware.hardening import Hardened
 from app.api.middleware.methods import Methods
 from app.api.middleware.request_ids import RequestIds
+from app.api.operations.probes import Probes
 from app.api.rest import build_rest
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
@@ -47,18 +48,21 @@ def build_app(
         finally:
             await runtime.close()
 
-    connections = Connections()
+    connections = Connections(
+        is_receiving=lambda: runtime.intake is not None and runtime.intake.is_storing
+    )
     pages = Pages(runtime, renderer=renderer)
     rest = build_rest(runtime, lifespan=lifespan, connections=connections)
     root = runtime.settings.root_path
     inbound = InboundEndpoint(
-        runtime.receiver, runtime.notices, runtime.settings.trusted_proxies, root
+        runtime.receiver, runtime.deferred_writes, runtime.settings.trusted_proxies, root
     )
     is_https = runtime.settings.base_url.startswith("https://")
     return WebApplication(
         runtime,
         inbound,
         connections,
+        Probes(runtime, is_https=is_https),
         RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False), root=root),
         RequestIds(
             Hardened(
@@ -74,8 +78,8 @@ def build_app(
 class WebApplication:
     """Checks the path before the framework, whose stack costs more than the work itself.
 
-    `inbound` and `connections` are for our protocol, which passes on forwards without ASGI and
-    counts connections.
+    `inbound`, `connections` and `probes` are for our protocol, which passes on forwards without
+    ASGI, counts connections and answers probes itself.
     """
 
     def __init__(
@@ -83,12 +87,14 @@ class WebApplication:
         runtime: Runtime,
         inbound: InboundEndpoint,
         connections: Connections,
+        probes: Probes,
         rest: ASGIApp,
         pages: ASGIApp,
         root_path: RootPath,
     ) -> None:
         self.inbound = inbound
         self.connections = connections
+        self.probes = probes
         self._runtime = runtime
         self._rest = rest
         self._pages = pages

@@ -66,10 +66,10 @@ class Runtime:
     data_dir: DataDir
     database: Database
     metrics: Metrics
-    notices: DeferredWrites
+    deferred_writes: DeferredWrites
     wakeups: Wakeups
-    gate: AuthGate
-    tender: Housekeeper
+    auth_gate: AuthGate
+    housekeeper: Housekeeper
     intake: Intake | None
     identity: Identity
     provider: ProviderClient | None
@@ -96,12 +96,12 @@ class Runtime:
             raise RuntimeError("a worker takes no forwards")
         networks = self.settings.forwarders
         return Receiver(
-            self.gate,
+            self.auth_gate,
             self.intake,
             forwarders=None if networks == EVERYWHERE else networks,
             zone=self.settings.zone,
             region=self.settings.default_region,
-            notices=self.notices,
+            deferred_writes=self.deferred_writes,
             now=self.now,
             make_nonce=_make_nonces(secrets.token_bytes(16)),
         )
@@ -130,12 +130,12 @@ class Runtime:
         self.metrics.reconciled_at.set(self.now().timestamp())
         if result.missing:
             log.warning("messages_missing", count=result.missing, since=result.since.isoformat())
-            self.wakeups.ring("messages")
+            self.wakeups.notify("messages")
 
     def announce_texts(self) -> None:
         """Texts were queued or have changed: wake whoever sends or shows them."""
-        self.wakeups.ring("outbound")
-        self.wakeups.ring("events")
+        self.wakeups.notify("outbound")
+        self.wakeups.notify("events")
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
@@ -212,7 +212,7 @@ class Runtime:
         if self.prepared.is_set():
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1):
-                    await self.tender.say_goodbye()
+                    await self.housekeeper.deregister()
         await self.answer_notes.close()
         if self.provider is not None:
             await self.provider.aclose()
@@ -274,16 +274,16 @@ class Runtime:
         if self.time_keeper is not None:
             await self.time_keeper.look()
         await self.database.write(self._register_secrets)
-        await self.gate.refresh()
+        await self.auth_gate.refresh()
         if await self.database.read(has_had_messages):
             self.data_dir.remember_messages(self.identity.place)
         elif self.data_dir.remembers_messages(self.identity.place):
-            self.notices.on_emptied(self.identity.place)
+            self.deferred_writes.on_emptied(self.identity.place)
         if self.intake is not None:
             identity = replace(self.identity, id=await self.database.write(read_database_id))
             await self.intake.identify(identity)
             await self.intake.recover()
-        tending = Chore(self.tender.tend, TICK_SECONDS)
+        tending = Chore(self.housekeeper.tick, TICK_SECONDS)
         patience = HOUSEKEEPING_PATIENCE_SECONDS
         keep = self.loops.keep_turning
         self.spawn(keep("housekeeping", lambda _: tending, patience_seconds=patience))
@@ -302,7 +302,7 @@ class Runtime:
             self.database,
             f"{socket.gethostname()}, process {os.getpid()}",
             self.now,
-            on_change=lambda: self.wakeups.ring("events"),
+            on_change=lambda: self.wakeups.notify("events"),
         )
 
     def _register_secrets(self, conn: Connection) -> None:
@@ -343,13 +343,13 @@ def open_runtime(
     wakeups = Wakeups(database)
     quarantine = data_dir.open_quarantine()
     shared = find_secrets(settings, data_dir)
-    gate = AuthGate(database, data_dir.auth_cache, shared.inbound_auth)
-    notices = DeferredWrites(
+    auth_gate = AuthGate(database, data_dir.auth_cache, shared.inbound_auth)
+    deferred_writes = DeferredWrites(
         metrics,
         quarantine,
         now=now,
-        wake=lambda: wakeups.ring("messages"),
-        is_ours=lambda number: number in gate.admission.numbers,
+        wake=lambda: wakeups.notify("messages"),
+        is_ours=lambda number: number in auth_gate.admission.numbers,
     )
     process_id = secrets.token_hex(8)
     identity = Identity(find_place(settings.database_url, settings.sqlite_path))
@@ -360,7 +360,7 @@ def open_runtime(
             data_dir.spool,
             now=now,
             make_id=lambda: process_id,
-            listener=notices,
+            listener=deferred_writes,
             identity=identity,
         )
     process = Process(
@@ -374,16 +374,18 @@ def open_runtime(
         runs_workers=kind == "work" or settings.run_workers,
     )
     watch = StorageWatch(
-        data_dir, database, intake, notices, place=identity.place, host=process.host
+        data_dir, database, intake, deferred_writes, place=identity.place, host=process.host
     )
-    tender = Housekeeper(
-        database, gate, intake, notices, quarantine, metrics, process, watch, now=now
+    housekeeper = Housekeeper(
+        database, auth_gate, intake, deferred_writes, quarantine, metrics, process, watch, now=now
     )
     if provider is None and settings.provider_token:
         provider = open_provider(settings)
         if provider.fault:
             log.error("cannot_send", reason=provider.fault)
-    answer_notes = AnswerNotes(database, metrics, on_change=lambda: wakeups.ring("events"), now=now)
+    answer_notes = AnswerNotes(
+        database, metrics, on_change=lambda: wakeups.notify("events"), now=now
+    )
     if provider is not None:
         provider.on_answer = answer_notes
     return Runtime(
@@ -392,10 +394,10 @@ def open_runtime(
         data_dir,
         database,
         metrics,
-        notices,
+        deferred_writes,
         wakeups,
-        gate,
-        tender,
+        auth_gate,
+        housekeeper,
         intake,
         identity,
         provider,
@@ -405,7 +407,7 @@ def open_runtime(
         time_keeper=None
         if is_told
         else TimeKeeper(
-            database, clock, socket.gethostname(), on_change=lambda: wakeups.ring("events")
+            database, clock, socket.gethostname(), on_change=lambda: wakeups.notify("events")
         ),
     )
 

@@ -12,9 +12,9 @@ from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
+    CreditChecks,
     Handling,
     Sending,
-    Watching,
     make_alarms,
     make_checking,
     make_ending,
@@ -44,19 +44,19 @@ async def work(runtime: Runtime) -> None:
 
     with catching_end(stop_soon, end):
         await runtime.start(on_failure=stop.set)
-        pulse = runtime.data_dir.pulse
+        heartbeat = runtime.data_dir.heartbeat
 
         def show_life() -> None:
             # A full disk must not stop the work; the health check reports it.
             with contextlib.suppress(OSError):
-                pulse.touch()
+                heartbeat.touch()
 
         runtime.spawn_work(run_flows(runtime, on_turn=show_life))
         log.info("working")
         await stop.wait()
         await runtime.close()
         with contextlib.suppress(OSError):
-            pulse.unlink(missing_ok=True)
+            heartbeat.unlink(missing_ok=True)
     if runtime.failure is not None:
         raise SetupError(str(runtime.failure))
 
@@ -84,7 +84,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
         if runtime.provider is not None:
             for loop in (
                 keep("sending", lambda _: Sending(runtime, asks_credits)),
-                keep("credits", lambda _: Watching(runtime, asks_credits)),
+                keep("credits", lambda _: CreditChecks(runtime, asks_credits)),
                 keep("checking", partial(make_checking, runtime), patience_seconds=patience),
                 keep("settling", partial(make_settling, runtime), patience_seconds=patience),
             ):

@@ -23,11 +23,8 @@ from urllib.request import Request, urlopen
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from app.domain.ids import decode_id
-from app.domain.inbound.messages import make_number_key
 from app.storage.db.database import Connection, open_database
-from app.storage.db.upserts import make_insert
-from app.storage.operations.figures import Figure, Figures
-from app.storage.tables.operations import daily_counts
+from app.storage.operations.daily_counts import CountName, DailyCounts
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
 from tests.support.service import LETTERBOX, find_free_port, make_environment, wait_until
 
@@ -143,7 +140,7 @@ def write_history(path: Path) -> None:
 
 def _write_counts(conn: Connection) -> None:
     random = Random(7)
-    figures = Figures()
+    counts = DailyCounts()
     now = datetime.now(UTC)
     for back in range(1, DAYS):
         at = now - timedelta(days=back)
@@ -152,15 +149,8 @@ def _write_counts(conn: Connection) -> None:
             received = round(size * (0.35 if quiet else 1) * random.uniform(0.75, 1.25))
             sent = round(received * random.uniform(0.8, 1.1))
             failed = random.choice((0, 0, 1, 1, 2))
-            row = {
-                "day": at.date().isoformat(),
-                "dest_key": make_number_key(number),
-                "dest": number,
+            counted: dict[CountName, int] = {
                 "received": received,
-                "with_problems": 0,
-            }
-            conn.execute(make_insert(conn, daily_counts).values(row).on_conflict_do_nothing())
-            counted: dict[Figure, int] = {
                 "sent": sent,
                 "delivered": sent - failed,
                 "failed": failed,
@@ -169,8 +159,8 @@ def _write_counts(conn: Connection) -> None:
                 "reported": received,
             }
             for name, value in counted.items():
-                figures.add(name, number, at, value)
-    figures.write(conn)
+                counts.add(name, number, at, value)
+    counts.write(conn)
 
 
 def take(browser: Browser, demo: Demo) -> None:

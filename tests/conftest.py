@@ -27,20 +27,39 @@ SLOW_FIXTURES = frozenset(
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what `make test-fast` leaves out, as far as fixtures show it."""
+    """Mark what `make test-fast` leaves out, as far as fixtures show it, and what one worker does.
+
+    A file's tests share what is made for its module, those with a browser one and its service. Real
+    processes have nothing in common, and mostly wait: each such test goes where there is room.
+    """
     assert isinstance(item, pytest.Function)
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if "postgresql" in parameters or not SLOW_FIXTURES.isdisjoint(item.fixturenames):
         item.add_marker("slow")
+    file = item.location[0]
+    if item.get_closest_marker("xdist_group") is None and not file.startswith("tests/e2e/"):
+        group = "browser" if "browser" in item.fixturenames else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep groups on one worker: xdist 3.8 writes them where pytest 9.2 no longer reads."""
+    """Begin with what takes longest, and keep groups on one worker.
+
+    xdist 3.8 writes groups where pytest 9.2 no longer reads.
+    """
+    items.sort(key=_rank)
     for item in items:
         grouped = vars(item).get("_nodeid")
         if grouped is not None:
             item._id = type(item.id).parse(grouped)
+
+
+def _rank(item: pytest.Item) -> int:
+    grouped = item.get_closest_marker("xdist_group")
+    if grouped is None:
+        return 2
+    return {"durable server": 0, "browser": 1}.get(grouped.args[0], 3)
 
 
 # The collector's walks took a tenth of all the time.

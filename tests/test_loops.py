@@ -125,7 +125,7 @@ async def receive_text(runtime: Runtime) -> None:
     inserter = make_inserter(runtime.database)
     await inserter.insert([text], now)
     inserter.abandon()
-    runtime.wakeups.ring("messages")
+    runtime.wakeups.notify("messages")
 
 
 async def queue(runtime: Runtime, **fields: Any) -> int:
@@ -133,7 +133,7 @@ async def queue(runtime: Runtime, **fields: Any) -> int:
     new = NewOutbound(**{"source": OURS, "body": "Hello", "origin": "person", "to": ADA, **fields})
     added = await runtime.database.write(add_outbound, new, utc_now())
     assert added is not None
-    runtime.wakeups.ring("outbound")
+    runtime.wakeups.notify("outbound")
     return added
 
 

@@ -83,9 +83,9 @@ def test_compose_gives_the_simulator_no_secret() -> None:
     assert simulator["volumes"] == ["demo:/demo:ro"]
 
 
-def test_compose_looks_for_the_pulse_that_the_worker_gives() -> None:
-    pulse = str(DataDir(Path("/data")).pulse).replace(socket.gethostname(), "$$HOSTNAME")
-    check = f"find {pulse} -newermt '-{MAX_SILENCE_SECONDS} seconds' | grep -q ."
+def test_compose_looks_for_the_heartbeat_that_the_worker_gives() -> None:
+    heartbeat = str(DataDir(Path("/data")).heartbeat).replace(socket.gethostname(), "$$HOSTNAME")
+    check = f"find {heartbeat} -newermt '-{MAX_SILENCE_SECONDS} seconds' | grep -q ."
     assert check in (ROOT / "docker-compose.yml").read_text()
 
 
@@ -128,6 +128,31 @@ def test_make_help_lists_every_target() -> None:
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert set(re.findall(r"make ([\w-]+)", printed)) == targets
+
+
+def test_the_hooks_before_a_commit_are_the_commands_of_make_check() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    [recipe] = re.findall(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"] for hook in repository["hooks"]]
+    assert hooks == recipe.replace("\t$(BIN)", ".venv/bin").splitlines()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_that_a_page_for_developers_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    paths = set(re.findall(r"`([\w./-]+(?:/|\.(?:py|md|yml|toml|html)))`", text))
+    paths |= set(re.findall(r"\]\(([\w./-]+)\)", text))
+    # Those of the layout: whatever begins a line in a block, indented where it is in app/.
+    paths |= {f"app/{name}" for name in re.findall(r"^  ([\w.]+(?:/|\.py)) ", text, re.MULTILINE)}
+    paths |= set(re.findall(r"^(\w+/) ", text, re.MULTILINE))
+    # What the service makes, and what stands for a file that is yet to come.
+    paths -= {"spool/refused/", "migrations/versions/NNNN_name.py"}
+    assert len(paths) > 20
+    files = [f"/{file.relative_to(ROOT)}" for file in list_files()]
+    for path in paths:
+        end = f"/{path}"
+        assert any(end in file if end.endswith("/") else file.endswith(end) for file in files), path
 
 
 def list_commands(command: Command, *path: str) -> Iterator[tuple[str, ...]]:

@@ -36,13 +36,13 @@ class Finding:
 
 def check_worker(settings: Settings) -> Finding:
     """Whether `letterbox work` runs on this machine; for a container's health check."""
-    pulse = DataDir(settings.data_dir).pulse
+    heartbeat = DataDir(settings.data_dir).heartbeat
     try:
-        silence = time.time() - pulse.stat().st_mtime
+        silence = time.time() - heartbeat.stat().st_mtime
     except FileNotFoundError:
         return Finding("fail", "no worker runs here: start `letterbox work`")
     except OSError as error:
-        return Finding("fail", f"LETTERBOX_DATA_DIR: {pulse}: {error.strerror}")
+        return Finding("fail", f"LETTERBOX_DATA_DIR: {heartbeat}: {error.strerror}")
     if silence > MAX_SILENCE_SECONDS:
         return Finding("fail", f"the worker has not moved for {silence:.0f} s: restart it")
     return Finding("ok", "the worker is at work")

@@ -18,7 +18,7 @@ from app.settings import Settings, load_settings
 from app.storage.access.audit import add_audit
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Database
-from app.storage.db.wakeups import ring_once
+from app.storage.db.wakeups import notify_once
 
 
 def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
@@ -61,5 +61,5 @@ async def _run(
     detail = {"from": since.isoformat(), "to": until.isoformat(), "missing": result.missing}
     await database.write(add_audit, find_actor(), "reconcile.run", "messages", detail, clock.now())
     if result.missing:
-        await ring_once(database, "messages")
+        await notify_once(database, "messages")
     return result

@@ -20,7 +20,7 @@ from app.provider.client import ProviderClient
 from app.settings import Settings
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Connection, Database
-from app.storage.db.wakeups import ring_once
+from app.storage.db.wakeups import notify_once
 from app.storage.operations.idempotency import Once
 from app.storage.outbound.texts import OutboundText, get_outbound, read_history
 
@@ -134,8 +134,8 @@ def cancel(outbound_id: str, *, as_json: bool) -> None:
 
 async def _ring(database: Database) -> None:
     """Wake the service where that can be; elsewhere it looks by itself within a second."""
-    for bell in ("outbound", "events"):
-        await ring_once(database, bell)
+    for signal in ("outbound", "events"):
+        await notify_once(database, signal)
 
 
 def _name(item: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ LetterboxError                 its text is one line that says what to do
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
 │   └── NothingDurable         neither the database nor the spool can store a message
-└── ProviderError              a call to the provider failed; see its `error_class` and `fate`
+└── ProviderError              a call to the provider failed; see its `error_class` and `outcome`
     ├── CodeError              it answered one of its error codes: see `code`
     │   ├── AccountError       no credits, a wrong token, suspended, no licence
     │   ├── MaintenanceError   it is down for maintenance
@@ -46,7 +46,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, Literal, NamedTuple
 
-from app.domain.outbound.send_outcomes import FATE_BY_CLASS, ErrorClass, SendOutcome
+from app.domain.outbound.send_outcomes import OUTCOME_BY_CLASS, ErrorClass, SendOutcome
 
 
 class LetterboxError(Exception):
@@ -181,13 +181,13 @@ class NothingDurable(Unavailable):
 
 
 class ProviderError(LetterboxError):
-    """A call to the provider failed. `error_class` says what follows, `fate` whether it counts."""
+    """A call to the provider failed; `error_class` says what kind, `outcome` if it was taken."""
 
     error_class: ClassVar[ErrorClass] = ErrorClass.AMBIGUOUS
 
-    def __init__(self, text: str, *, fate: SendOutcome | None = None) -> None:
+    def __init__(self, text: str, *, outcome: SendOutcome | None = None) -> None:
         super().__init__(text)
-        self.fate = fate or FATE_BY_CLASS[self.error_class]
+        self.outcome = outcome or OUTCOME_BY_CLASS[self.error_class]
 
     def hide(self, hide: Callable[[str], str]) -> None:
         """Blot secrets out of what the error quotes: a provider may echo what it was sent."""
@@ -207,9 +207,9 @@ class CodeError(ProviderError):
         code: int,
         provider_text: str,
         details: tuple[str, ...] = (),
-        fate: SendOutcome | None = None,
+        outcome: SendOutcome | None = None,
     ) -> None:
-        super().__init__(text, fate=fate)
+        super().__init__(text, outcome=outcome)
         self.code = code
         self.provider_text = provider_text
         self.details = details
@@ -268,7 +268,7 @@ class Unreachable(ProviderError):
     error_class = ErrorClass.PASSING
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, fate=SendOutcome.NOT_TAKEN)
+        super().__init__(text, outcome=SendOutcome.NOT_TAKEN)
 
 
 class TooManyReports(Unreachable):
@@ -319,9 +319,9 @@ class CountMismatch(UnreadableAnswer):
     """Another count of answers than was asked for; `answers` are the ids and codes that came."""
 
     def __init__(
-        self, text: str, *, answers: tuple[str, ...], fate: SendOutcome | None = None
+        self, text: str, *, answers: tuple[str, ...], outcome: SendOutcome | None = None
     ) -> None:
-        super().__init__(text, fate=fate)
+        super().__init__(text, outcome=outcome)
         self.answers = answers
 
     def hide(self, hide: Callable[[str], str]) -> None:

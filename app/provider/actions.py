@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from app.domain.errors import CodeError, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
@@ -12,6 +12,9 @@ from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.domain.outbound.statuses import ProviderStatus
 
 Row = TypeVar("Row")
+
+# What a name among the recipients stands for.
+Named = Literal["list", "group"]
 
 
 class SourceTon(IntEnum):
@@ -51,17 +54,16 @@ class NumberAnswer:
     error: ProviderError | None
 
     @property
-    def fate(self) -> SendOutcome:
-        return self.error.fate if self.error else SendOutcome.TAKEN
+    def outcome(self) -> SendOutcome:
+        return self.error.outcome if self.error else SendOutcome.TAKEN
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSend:
     """A send to a list or group that the provider took.
 
-    `ids` are the background sends to ask GetBGMessages about: empty where they were not asked
-    for, or where the provider answered no more than its plain `1`. `errors` are codes that stood
-    among the ids.
+    `ids` are the background sends to ask GetBGMessages about: empty where the provider answered
+    only its plain `1`. `errors` are codes that stood among the ids.
     """
 
     ids: tuple[str, ...]

@@ -27,41 +27,32 @@ _IMPORT_LINE = re.compile(r"([0-9]{1,9})\s*:\s*(.*)")
 _SEPARATOR = re.compile(r"\s*[,;\n]\s*")
 
 
-def read_sent(text: str, *, all_ids: bool) -> tuple[str, ...]:
-    """The ids of a text to one number: one, or with `all_ids` one for each part.
+def read_sent(text: str) -> tuple[str, ...]:
+    """The ids of a text to one number: nothing but ids was certainly taken, however many come.
 
-    Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came: one
-    number and nothing but ids is certainly taken, however many there are.
+    Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came.
     """
-    items = _read_items(text, whole_fate=None)
+    items = _read_items(text, whole_outcome=None)
     if not all(map(ID.fullmatch, items)):
         raise CountMismatch(
             f"The provider answered ids and codes for one number: {', '.join(items)}",
             answers=items,
         )
-    if len(items) > 1 and not all_ids:
-        raise CountMismatch(
-            f"The provider answered {len(items)} ids for one number: {', '.join(items)}",
-            answers=items,
-            fate=SendOutcome.TAKEN,
-        )
     return items
 
 
-def read_many_sent(
-    text: str, numbers: Sequence[str], parts: int, *, all_ids: bool
-) -> tuple[NumberAnswer, ...]:
-    """The answers for a text to several numbers, in their order; `parts` is how many parts it has.
+def read_many_sent(text: str, numbers: Sequence[str], parts: int) -> tuple[NumberAnswer, ...]:
+    """The answers for a text of `parts` parts to several numbers, in their order.
 
-    With `all_ids` every accepted number has `parts` ids, or each has one; any other count is
-    ambiguous and a CountMismatch. An answer that makes no sense makes only its own number unknown.
-    A single code is about the whole call, and is raised.
+    Every accepted number has `parts` ids, or each has one; any other count is ambiguous and a
+    CountMismatch. An answer that makes no sense makes only its own number unknown. A single code is
+    about the whole call, and is raised.
     """
     _refuse_lone_code(text)
     items = _split_items(text)
     refused = sum(1 for item in items if CODE.fullmatch(item))
     share = 1
-    if all_ids and len(items) - refused == parts * (len(numbers) - refused):
+    if len(items) - refused == parts * (len(numbers) - refused):
         share = parts
     dealt = _deal_out(items, len(numbers), share)
     if dealt is None:
@@ -111,38 +102,38 @@ def _judge(
     return taken, None
 
 
-def read_background_send(text: str, *, background_ids: bool) -> BackgroundSend:
-    """The answer to a text to a list or group: `1`, or the background sends if requested.
+def read_background_send(text: str) -> BackgroundSend:
+    """The answer to a text to a list or group: `1`, or the background sends.
 
     Raises CodeError if only codes came; -400 means that the send was partly accepted.
     """
-    items = _read_items(text, whole_fate=SendOutcome.TAKEN)
+    items = _read_items(text, whole_outcome=SendOutcome.TAKEN)
     if set(items) == {DONE}:
         return BackgroundSend(())
-    if not background_ids:
-        raise make_unreadable(text, "the 1 of success")
     errors = tuple(make_code_error(int(item)) for item in items if CODE.fullmatch(item))
     ids = tuple(item for item in items if ID.fullmatch(item) and item != DONE)
     return BackgroundSend(ids, errors)
 
 
-def _read_items(text: str, *, whole_fate: SendOutcome | None) -> tuple[str, ...]:
-    """Ids and codes of one send; only codes are raised, -400 with `whole_fate`."""
+def _read_items(text: str, *, whole_outcome: SendOutcome | None) -> tuple[str, ...]:
+    """Ids and codes of one send; only codes are raised, -400 with `whole_outcome`."""
     try:
         _refuse_lone_code(text)
     except CodeError as error:
-        raise _with_fate(error, whole_fate) from None
+        raise _with_outcome(error, whole_outcome) from None
     items = tuple(filter(None, _split_items(text)))
     if not items or not all(ID.fullmatch(item) or CODE.fullmatch(item) for item in items):
         refuse_code(text)
         if items and CODE.fullmatch(items[0]) and not any(map(ID.fullmatch, items)):
             # A comma separates the code from its text.
-            raise _with_fate(make_code_error(int(items[0]), [", ".join(items[1:])]), whole_fate)
+            raise _with_outcome(
+                make_code_error(int(items[0]), [", ".join(items[1:])]), whole_outcome
+            )
         raise make_unreadable(text, "ids and codes")
     if all(map(CODE.fullmatch, items)):
-        errors = [_with_fate(make_code_error(int(item)), whole_fate) for item in items]
+        errors = [_with_outcome(make_code_error(int(item)), whole_outcome) for item in items]
         # If part of it may have been accepted, that matters more than a refusal.
-        raise next((each for each in errors if each.fate is not SendOutcome.REFUSED), errors[0])
+        raise next((each for each in errors if each.outcome is not SendOutcome.REFUSED), errors[0])
     return items
 
 
@@ -152,9 +143,9 @@ def _refuse_lone_code(text: str) -> None:
         refuse_code(text)
 
 
-def _with_fate(error: CodeError, whole_fate: SendOutcome | None) -> CodeError:
-    if error.code == PARTLY_TAKEN and whole_fate is not None:
-        error.fate = whole_fate
+def _with_outcome(error: CodeError, whole_outcome: SendOutcome | None) -> CodeError:
+    if error.code == PARTLY_TAKEN and whole_outcome is not None:
+        error.outcome = whole_outcome
     return error
 
 

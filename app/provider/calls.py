@@ -8,7 +8,7 @@ from io import StringIO
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
-from app.provider.actions import NewContact, NewUser, OutgoingText
+from app.provider.actions import Named, NewContact, NewUser, OutgoingText
 from app.provider.limits import (
     check_amount,
     check_contacts,
@@ -45,35 +45,19 @@ def form_status(message_id: str) -> Form:
     return Form("CheckMessageStatus", (("MessageID", message_id),))
 
 
-def form_send(text: OutgoingText, numbers: Sequence[str], zone: ZoneInfo, *, all_ids: bool) -> Form:
+def form_send(text: OutgoingText, numbers: Sequence[str], zone: ZoneInfo) -> Form:
     """ShowErrorMessage is left out for many numbers: its lines would stand among the answers."""
     check_numbers(numbers)
-    last: Pairs = (("GetAllMessageIDs", "1"),) if all_ids else ()
-    pairs = (("DestinationAddress", ",".join(numbers)), *_text_pairs(text, zone), *last)
+    to = ("DestinationAddress", ",".join(numbers))
+    pairs = (to, *_text_pairs(text, zone), ("GetAllMessageIDs", "1"))
     return Form("Send", pairs, shows_errors=len(numbers) == 1)
 
 
-def form_send_to_list(
-    text: OutgoingText, name: str, zone: ZoneInfo, *, background_ids: bool
-) -> Form:
-    check_name(name, "list")
-    first = (("DestinationAddress", "List"), ("ListName", name))
-    return _form_send_to_named(first, text, zone, background_ids=background_ids)
-
-
-def form_send_to_group(
-    text: OutgoingText, name: str, zone: ZoneInfo, *, background_ids: bool
-) -> Form:
-    check_name(name, "group")
-    first = (("DestinationAddress", "Group"), ("GroupName", name))
-    return _form_send_to_named(first, text, zone, background_ids=background_ids)
-
-
-def _form_send_to_named(
-    first: Pairs, text: OutgoingText, zone: ZoneInfo, *, background_ids: bool
-) -> Form:
-    last: Pairs = (("GetBGSendID", "1"),) if background_ids else ()
-    return Form("Send", (*first, *_text_pairs(text, zone), *last))
+def form_send_to_named(text: OutgoingText, kind: Named, name: str, zone: ZoneInfo) -> Form:
+    check_name(name, kind)
+    word = kind.title()
+    to = (("DestinationAddress", word), (f"{word}Name", name))
+    return Form("Send", (*to, *_text_pairs(text, zone), ("GetBGSendID", "1")))
 
 
 def _text_pairs(text: OutgoingText, zone: ZoneInfo) -> Pairs:

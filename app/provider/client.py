@@ -22,6 +22,7 @@ from app.provider.actions import (
     Contact,
     Group,
     ImportedLine,
+    Named,
     NewContact,
     NewUser,
     NumberAnswer,
@@ -29,7 +30,6 @@ from app.provider.actions import (
 )
 from app.provider.codes import UNKNOWN_ACTION
 from app.provider.exchange import Exchange, Timeouts
-from app.provider.pace import Pace
 from app.provider.quoting import make_hider
 from app.provider.tables import Table, open_table
 from app.provider.wire import Form
@@ -49,14 +49,14 @@ class ProviderClient:
     """Calls the provider.
 
     Every method raises InvalidInput, before anything is sent, for input that the provider would
-    reject as malformed, and ProviderError for a failed call: its `fate` says whether it was
+    reject as malformed, and ProviderError for a failed call: its `outcome` says whether it was
     accepted, its `error_class` what to do. If a method returns, the call was certainly accepted.
     Nothing is retried here.
 
-    `zone` is that of the provider's times. `concurrency` limits simultaneous calls; `pace`, if
-    given, messages per second. `on_answer`, if set, is called with every answer. `tls` replaces the
-    system's certificates, `transport` the network. Close it with `aclose`, or use it as a context
-    manager. Raises SettingsError for an unusable URL or token.
+    `zone` is that of the provider's times. `concurrency` limits simultaneous calls. `on_answer`, if
+    set, is called with every answer. `tls` replaces the system's certificates, `transport` the
+    network. Close it with `aclose`, or use it as a context manager. Raises SettingsError for an
+    unusable URL or token.
     """
 
     def __init__(
@@ -67,13 +67,11 @@ class ProviderClient:
         zone: ZoneInfo,
         timeouts: Timeouts | None = None,
         concurrency: int = 8,
-        pace: Pace | None = None,
         tls: ssl.SSLContext | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._token = _check_token(token)
         self._zone = zone
-        self._pace = pace
         self.on_answer: OnAnswer = lambda _action, _error: None
         # The name that the provider knows, by the action's first name.
         self._names: dict[str, str] = {}
@@ -116,48 +114,28 @@ class ProviderClient:
         """The status of one message, or of one part of it."""
         return await self._ask(calls.form_status(message_id), wire.read_status_word)
 
-    async def send(
-        self, text: OutgoingText, number: str, *, all_ids: bool = False
-    ) -> tuple[str, ...]:
-        """Send to one number (digits alone); returns the message's id, or that of each part."""
-        form = calls.form_send(text, [number], self._zone, all_ids=all_ids)
-        await self._wait(1)
-        return await self._ask(form, lambda body: answers.read_sent(body, all_ids=all_ids))
+    async def send(self, text: OutgoingText, number: str) -> tuple[str, ...]:
+        """Send to one number (digits alone); returns the id of each part."""
+        return await self._ask(calls.form_send(text, [number], self._zone), answers.read_sent)
 
     async def send_many(
-        self, text: OutgoingText, numbers: Sequence[str], *, all_ids: bool = False
+        self, text: OutgoingText, numbers: Sequence[str]
     ) -> tuple[NumberAnswer, ...]:
         """Send to several numbers in one call; returns their answers in the same order.
 
         Raises CountMismatch, with the ids and codes that came, where the answers cannot be dealt
         out to the numbers. A code for the whole call is raised.
         """
-        form = calls.form_send(text, numbers, self._zone, all_ids=all_ids)
         parts = len(measure_text(text.body).parts)
-        await self._wait(len(numbers))
         return await self._ask(
-            form, lambda body: answers.read_many_sent(body, numbers, parts, all_ids=all_ids)
+            calls.form_send(text, numbers, self._zone),
+            lambda body: answers.read_many_sent(body, numbers, parts),
         )
 
-    async def send_to_list(
-        self, text: OutgoingText, name: str, *, background_ids: bool = False
-    ) -> BackgroundSend:
-        """Send to a distribution list; with `background_ids` its sends can be followed."""
-        form = calls.form_send_to_list(text, name, self._zone, background_ids=background_ids)
-        return await self._send_to_named(form, background_ids=background_ids)
-
-    async def send_to_group(
-        self, text: OutgoingText, name: str, *, background_ids: bool = False
-    ) -> BackgroundSend:
-        """Send to a contact group; with `background_ids` its sends can be followed."""
-        form = calls.form_send_to_group(text, name, self._zone, background_ids=background_ids)
-        return await self._send_to_named(form, background_ids=background_ids)
-
-    async def _send_to_named(self, form: Form, *, background_ids: bool) -> BackgroundSend:
-        await self._wait(1)
-        return await self._ask(
-            form, lambda body: answers.read_background_send(body, background_ids=background_ids)
-        )
+    async def send_to_named(self, text: OutgoingText, kind: Named, name: str) -> BackgroundSend:
+        """Send to a distribution list, or to a group of the address book."""
+        form = calls.form_send_to_named(text, kind, name, self._zone)
+        return await self._ask(form, answers.read_background_send)
 
     async def cancel_message(self, message_id: str) -> None:
         """Cancel a scheduled message; -503 says it is sent, not ours, or unknown."""
@@ -264,10 +242,6 @@ class ProviderClient:
     async def delete_group(self, name: str) -> None:
         """Delete a group."""
         await self._ask(calls.form_group("DeleteGroup", name), wire.read_done)
-
-    async def _wait(self, messages: int) -> None:
-        if self._pace is not None:
-            await self._pace.take(messages)
 
     async def _ask(
         self, form: Form, read: Callable[[str], Answer], *, max_bytes: int = _LONGEST_ANSWER

@@ -99,11 +99,11 @@ _ADVICE = {
 
 
 def make_code_error(
-    code: int, lines: Sequence[str] = (), *, fate: SendOutcome | None = None
+    code: int, lines: Sequence[str] = (), *, outcome: SendOutcome | None = None
 ) -> CodeError:
     """The typed error of a code. `lines` are what the provider wrote beneath it, if anything.
 
-    `fate` is given where the call tells more than the class does: a list is taken in part.
+    `outcome` is given where the call tells more than the class does: a list is taken in part.
     """
     words = [clip(line.strip(), _LONGEST_LINE) for line in lines if line.strip()]
     provider_text = words[0] if words else CODE_TEXTS.get(code, "a code its page does not list")
@@ -111,4 +111,6 @@ def make_code_error(
     if code in _ADVICE:
         text += f" ({_ADVICE[code]})"
     error = _ERRORS.get(code, PermanentError)
-    return error(text, code=code, provider_text=provider_text, details=tuple(words), fate=fate)
+    return error(
+        text, code=code, provider_text=provider_text, details=tuple(words), outcome=outcome
+    )

@@ -25,7 +25,7 @@ from app.provider.quoting import clip
 from app.provider.wire import Form, encode_form
 
 # Shorter than the 5 s after which common web servers close an idle connection: a call that meets
-# the closing has an unknown fate.
+# the closing has an unknown outcome.
 KEEPALIVE_SECONDS = 3.0
 # Reports have places of their own, so that whoever reads one can make calls meanwhile. And those
 # that are handed on to somebody have others than ours: a download that stalls must not hold up
@@ -280,4 +280,4 @@ def _explain(error: Exception, departure: _Departure) -> ProviderError:
         reason = str(error) or "it took too long"
         return Unreachable(f"The provider cannot be reached: {reason} ({kind})")
     # The library's words are left out: from here on they may be about what was sent.
-    return CallBroken(f"The call broke after it had left, so its fate is unknown ({kind})")
+    return CallBroken(f"The call broke after it had left, so its outcome is unknown ({kind})")

@@ -51,10 +51,6 @@ INBOUND_SYNONYMS = {
     ),
     "status": ("status", "messagestatus", "state"),
 }
-USAGE_SYNONYMS = {
-    "status": ("status", "messagestatus", "state"),
-    "messages": ("messages", "count", "messagecount", "total", "quantity"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +81,6 @@ class InboundRow:
     body: str
     received: ReportTime
     status: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """How many messages have a status; `messages` is None where that is no number."""
-
-    status: ProviderStatus
-    messages: int | None
 
 
 async def read_messages(
@@ -150,17 +138,6 @@ def _join_body(row: list[str], width: int, place: int) -> list[str]:
     """Repair a row that is too long because its text has commas without quotes."""
     end = place + 1 + len(row) - width
     return [*row[:place], ",".join(row[place:end]), *row[end:]] if len(row) > width else row
-
-
-async def read_usage(table: Table) -> AsyncIterator[UsageRow]:
-    """The rows of Usage. Raises MissingColumns before the first row."""
-    needed = USAGE_SYNONYMS if table.headings else ()
-    places = find_columns(table.headings, USAGE_SYNONYMS, needed)
-    status, messages = (_make_picker(places.get(column)) for column in USAGE_SYNONYMS)
-    async for row in table:
-        count = messages(row).strip().replace(",", "")
-        is_count = count.isascii() and count.isdigit()
-        yield UsageRow(read_status(status(row)), int(count) if is_count else None)
 
 
 def _make_picker(place: int | None) -> Callable[[Sequence[str]], str]:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from fastapi import FastAPI
 from app.api.rest import build_rest
 from app.domain.inbound.messages import InboundMessage
 from app.flows.inbound.handle import handle_batch
-from app.main import build_app
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.storage.inbound.inbound import make_inserter
-from app.web.core.rendering import Renderer
 from tests.conftest import NOW
+from tests.support.shared_parts import build_with_shared_parts
 
 BASE_URL = "https://texts.example.com"
 ADMIN_KEY = "an-api-key-of-the-tests-with-32-characters"
@@ -85,7 +83,7 @@ class Running:
         """Run the handle flow until its queue is empty."""
         while await self.runtime.database.write(handle_batch, self.clock.now):
             pass
-        self.runtime.wakeups.ring("events")
+        self.runtime.wakeups.notify("events")
 
     async def make_key(self, *scopes: str, name: str = "test") -> dict[str, Any]:
         made: dict[str, Any] = await self.send(
@@ -101,17 +99,11 @@ async def running(
     """The whole application on that database, with a clock that stands still and no worker."""
     clock = Clock()
     runtime = _open(database_url, folder, clock, settings, provider)
-    built = build_app(runtime, renderer=share_renderer())
+    built = build_with_shared_parts(runtime)
     async with _started(built) as app, _connected(app) as client:
         # On a machine with other work a server may need longer than a start waits for it.
         await runtime.prepared.wait()
         yield Running(runtime, app, client, clock)
-
-
-@cache
-def share_renderer() -> Renderer:
-    """One for all applications of this process: to compile a page takes longer than to test it."""
-    return Renderer()
 
 
 @asynccontextmanager

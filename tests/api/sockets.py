@@ -12,7 +12,6 @@ import uvicorn
 
 from app.api.http.protocol import HttpProtocol
 from app.cli.process.listening import configure_server
-from app.main import build_app
 from tests.support.kit import Kit
 
 PATIENCE_SECONDS = 20.0
@@ -27,7 +26,7 @@ class ThroughAsgi(HttpProtocol):
 @asynccontextmanager
 async def serving(kit: Kit, **changes: Any) -> AsyncIterator[int]:
     """The kit's runtime behind the server; gives the port. `changes` are the configuration's."""
-    async with serving_app(build_app(kit.runtime), **changes) as port:
+    async with serving_app(kit.app, **changes) as port:
         yield port
 
 

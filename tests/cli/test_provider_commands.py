@@ -7,13 +7,14 @@ import os
 import pty
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.errors import CodeError, InvalidInput, NoProvider, Unreachable
 from tests.cli.conftest import Run, read_lines
 from tests.simulator.play import ADA, GRACE, VMN, Wire
-from tests.support.service import LETTERBOX, make_environment
+from tests.support.service import LETTERBOX, make_environment, run_command
 
 PEOPLE = f"Ada,{ADA},ada@example.com,friends\nGrace,{GRACE},,friends,people\n"
 SPAN = ("--from", "2026-03-01", "--to", "2026-03-03T00:00:00Z")
@@ -217,10 +218,11 @@ def test_the_doctor_warns_of_a_token_in_the_clear(
 
 @pytest.mark.slow
 def test_the_program_ends_with_one_line_and_status_1(wire: Wire, tmp_path: Path) -> None:
-    settings = make_environment(provider_url=f"{wire.url}/api", provider_token="a-wrong-token")
-    ended = subprocess.run(
-        [LETTERBOX, "credits"], env=settings, cwd=tmp_path, capture_output=True, text=True
-    )
+    settings: dict[str, Any] = {
+        "provider_url": f"{wire.url}/api",
+        "provider_token": "a-wrong-token",
+    }
+    ended = run_command(tmp_path / "data", "credits", **settings)
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
     assert line.startswith("letterbox: The provider answered -501: Unknown Username/Password")

@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,7 @@ from tests.support.postgres import PostgresServer, running_postgres
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have two workers go through these tests, which mostly wait, while others do the rest.
-
-    Those of the durable server have a group of their own: one worker's is stopped and killed.
-    """
     item.add_marker("slow")
-    if item.get_closest_marker("xdist_group") is None:
-        half = zlib.crc32(item.path.name.encode()) % 2
-        item.add_marker(pytest.mark.xdist_group(f"processes {half}"))
 
 
 @dataclass(frozen=True, slots=True)

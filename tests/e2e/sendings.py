@@ -199,9 +199,9 @@ def describe(sendings: Sendings, kills: int) -> str:
     calls = sendings.provider.app.simulator.world.calls.counts
     statuses = Counter(sendings.fetch_statuses().values())
     tries = sendings.store.fetch("SELECT count(*) FROM send_attempts")[0][0]
-    unknown = sendings.store.fetch("SELECT count(*) FROM send_attempts WHERE fate = 'unknown'")
+    unknown = sendings.store.fetch("SELECT count(*) FROM send_attempts WHERE outcome = 'unknown'")
     return (
         f"{len(sendings.texts)} texts, {kills} kills, {tries} tries of which {unknown[0][0]} had an"
-        f" unknown fate, {sendings.resolved} settled by hand; {dict(statuses)}; taken:"
+        f" unknown outcome, {sendings.resolved} settled by hand; {dict(statuses)}; taken:"
         f" {len(sendings.provider.list_taken())}, twice: 0; calls: {dict(calls)}"
     )

@@ -93,7 +93,7 @@ class Desk:
 
     async def list_changes(self) -> list[tuple[int, str, str]]:
         table = status_changes.c
-        query = select(table.outbound_id, table.status, table.told_by).order_by(table.id)
+        query = select(table.outbound_id, table.status, table.source).order_by(table.id)
         return await self.database.read(lambda conn: [tuple(row) for row in conn.execute(query)])
 
     async def list_events(self) -> list[tuple[str, int]]:

@@ -89,13 +89,13 @@ PERMANENT = (PermanentError, ErrorClass.PERMANENT, SendOutcome.REFUSED)
 
 
 @pytest.mark.parametrize("code", [*CODES, -413, -999])
-async def test_code_is_an_error_of_its_type_class_and_fate(code: int) -> None:
+async def test_code_is_an_error_of_its_type_class_and_outcome(code: int) -> None:
     async with calling(answer(str(code))) as (client, _):
         with pytest.raises(CodeError) as caught:
             await client.send(OutgoingText("API", "Hello"), "447700900001")
 
     error = caught.value
-    assert (type(error), error.error_class, error.fate) == SPECIAL.get(code, PERMANENT)
+    assert (type(error), error.error_class, error.outcome) == SPECIAL.get(code, PERMANENT)
     assert error.code == code
     assert error.provider_text == CODES.get(code, "a code its page does not list")
     assert str(error).startswith(f"The provider answered {code}: {error.provider_text}")

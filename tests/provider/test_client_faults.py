@@ -1,4 +1,4 @@
-"""What a broken, slow or foreign answer says of a call: whether it left, and its fate."""
+"""What a broken, slow or foreign answer says of a call: whether it left, and its outcome."""
 
 import asyncio
 import socket
@@ -49,11 +49,11 @@ both_ways = pytest.mark.parametrize("call", [_send, _open_report])
 
 def _assert_not_taken(error: ProviderError) -> None:
     assert type(error) is Unreachable
-    assert (error.error_class, error.fate) == (ErrorClass.PASSING, SendOutcome.NOT_TAKEN)
+    assert (error.error_class, error.outcome) == (ErrorClass.PASSING, SendOutcome.NOT_TAKEN)
 
 
 def _assert_unknown(error: ProviderError) -> None:
-    assert (error.error_class, error.fate) == (ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN)
+    assert (error.error_class, error.outcome) == (ErrorClass.AMBIGUOUS, SendOutcome.UNKNOWN)
 
 
 @both_ways
@@ -133,7 +133,7 @@ async def test_short_total_timeout_ends_the_handshake_too() -> None:
 
 
 @both_ways
-async def test_read_timeout_is_of_unknown_fate(call: Call) -> None:
+async def test_read_timeout_is_of_unknown_outcome(call: Call) -> None:
     async with calling(wait(5), timeouts=IN_HASTE) as (client, _):
         with pytest.raises(CallBroken, match="ReadTimeout") as caught:
             await call(client)
@@ -200,9 +200,9 @@ BROKEN: dict[str, Reply] = {
 
 @both_ways
 @pytest.mark.parametrize("name", BROKEN)
-async def test_call_that_breaks_after_it_left_is_of_unknown_fate(name: str, call: Call) -> None:
+async def test_call_that_breaks_after_it_left_is_of_unknown_outcome(name: str, call: Call) -> None:
     async with calling(BROKEN[name]) as (client, server):
-        with pytest.raises(CallBroken, match="fate is unknown") as caught:
+        with pytest.raises(CallBroken, match="outcome is unknown") as caught:
             await call(client)
 
     _assert_unknown(caught.value)
@@ -211,7 +211,7 @@ async def test_call_that_breaks_after_it_left_is_of_unknown_fate(name: str, call
 
 @both_ways
 @pytest.mark.parametrize("status", [201, 204, 206, 408, 409, 499, 500, 502, 503, 504, 599])
-async def test_status_that_proves_nothing_is_of_unknown_fate(status: int, call: Call) -> None:
+async def test_status_that_proves_nothing_is_of_unknown_outcome(status: int, call: Call) -> None:
     reply = answer("" if status == 204 else "3509592", status=f"{status} X")
     async with calling(reply) as (client, server):
         with pytest.raises(StatusAnswer, match=f"status {status}") as caught:
@@ -234,7 +234,7 @@ async def test_status_of_a_web_server_proves_that_the_api_never_saw_the_call(
 
     assert caught.value.status == status
     assert ("leads to 'https://a.example/b'" in str(caught.value)) == (status < 400)
-    assert (caught.value.error_class, caught.value.fate) == (
+    assert (caught.value.error_class, caught.value.outcome) == (
         ErrorClass.CONFIGURATION, SendOutcome.REFUSED,
     )  # fmt: skip
     assert len(server.bodies) == 1
@@ -262,7 +262,7 @@ async def test_request_for_fewer_calls_says_for_how_long(
             await call(client)
 
     assert caught.value.retry_after_seconds == seconds
-    assert (caught.value.error_class, caught.value.fate) == (
+    assert (caught.value.error_class, caught.value.outcome) == (
         ErrorClass.TOO_MANY_CALLS, SendOutcome.REFUSED,
     )  # fmt: skip
 
@@ -321,7 +321,7 @@ async def test_cancelled_call_frees_its_place() -> None:
         assert await client.check_credits() == 12
 
 
-async def test_failure_of_a_transport_that_does_not_tell_is_of_unknown_fate() -> None:
+async def test_failure_of_a_transport_that_does_not_tell_is_of_unknown_outcome() -> None:
     def fail(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ReadError("gone", request=request)
 
@@ -354,7 +354,7 @@ async def test_call_whose_body_never_began_to_leave_is_certainly_not_taken() -> 
     _assert_not_taken(caught.value)
 
 
-async def test_call_whose_body_began_to_leave_is_of_unknown_fate() -> None:
+async def test_call_whose_body_began_to_leave_is_of_unknown_outcome() -> None:
     transport = _BreakingTransport(
         "http11.send_request_headers.complete", "http11.send_request_body.started"
     )

@@ -35,7 +35,7 @@ CASES: dict[str, tuple[Call, str, bytes, bytes]] = {
         b"Send",
         (
             b"&DestinationAddress=447700900001&SourceAddress=API&Body=Hello%20World"
-            b"&ValidityPeriod=86400"
+            b"&ValidityPeriod=86400&GetAllMessageIDs=1"
         ),
     ),
     "every optional parameter": (
@@ -48,7 +48,6 @@ CASES: dict[str, tuple[Call, str, bytes, bytes]] = {
                 source_ton=SourceTon.INTERNATIONAL,
             ),
             "447700900001",
-            all_ids=True,
         ),
         "1,2",
         b"Send",
@@ -59,34 +58,16 @@ CASES: dict[str, tuple[Call, str, bytes, bytes]] = {
         ),
     ),
     "list": (
-        lambda c: c.send_to_list(HELLO, "My list"),
+        lambda c: c.send_to_named(HELLO, "list", "My list"),
         "1",
         b"Send",
         (
             b"&DestinationAddress=List&ListName=My%20list&SourceAddress=API&Body=Hello%20World"
-            b"&ValidityPeriod=86400"
-        ),
-    ),
-    "list to be followed": (
-        lambda c: c.send_to_list(HELLO, "L", background_ids=True),
-        "77",
-        b"Send",
-        (
-            b"&DestinationAddress=List&ListName=L&SourceAddress=API&Body=Hello%20World"
             b"&ValidityPeriod=86400&GetBGSendID=1"
         ),
     ),
     "group": (
-        lambda c: c.send_to_group(HELLO, "Staff"),
-        "1",
-        b"Send",
-        (
-            b"&DestinationAddress=Group&GroupName=Staff&SourceAddress=API&Body=Hello%20World"
-            b"&ValidityPeriod=86400"
-        ),
-    ),
-    "group to be followed": (
-        lambda c: c.send_to_group(HELLO, "Staff", background_ids=True),
+        lambda c: c.send_to_named(HELLO, "group", "Staff"),
         "77,78",
         b"Send",
         (
@@ -198,7 +179,7 @@ async def test_many_numbers_go_in_one_form_without_error_texts() -> None:
         (
             b"Token=Tok3n-of.the%2Faccount&Action=Send"
             b"&DestinationAddress=447700900001%2C447700900002&SourceAddress=API&Body=Hello%20World"
-            b"&ValidityPeriod=86400"
+            b"&ValidityPeriod=86400&GetAllMessageIDs=1"
         )
     ]
 

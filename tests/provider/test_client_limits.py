@@ -98,8 +98,8 @@ REFUSED_CALLS: dict[str, tuple[Call, str | None, str]] = {
     "digits of another script": (lambda c: c.send(HELLO, "٤٤٧٧"), "to", "digits alone"),
     "word that means a list": (lambda c: c.send(HELLO, "List"), "to", "digits alone"),
     "number twice": (lambda c: c.send_many(HELLO, [ONE, TWO, ONE]), "to", "twice"),
-    "list without a name": (lambda c: c.send_to_list(HELLO, ""), "list", "blank"),
-    "group without a name": (lambda c: c.send_to_group(HELLO, " "), "group", "blank"),
+    "list without a name": (lambda c: c.send_to_named(HELLO, "list", ""), "list", "blank"),
+    "group without a name": (lambda c: c.send_to_named(HELLO, "group", " "), "group", "blank"),
     "id with a comma": (lambda c: c.check_message_status("1,2"), "message_id", "cannot be"),
     "no id": (lambda c: c.cancel_message(""), "message_id", "cannot be"),
     "no background id": (lambda c: c.get_background_messages(""), "background_id", "cannot be"),
@@ -156,7 +156,7 @@ async def test_text_is_refused_before_the_call(name: str) -> None:
     text, field, words = REFUSED_TEXTS[name]
     await _assert_refused(lambda c: c.send(text, ONE), field, words)
     await _assert_refused(lambda c: c.send_many(text, [ONE, TWO]), field, words)
-    await _assert_refused(lambda c: c.send_to_list(text, "L"), field, words)
+    await _assert_refused(lambda c: c.send_to_named(text, "list", "L"), field, words)
 
 
 @pytest.mark.parametrize("name", REFUSED_CALLS)

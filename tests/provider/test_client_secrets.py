@@ -14,8 +14,8 @@ from app.provider.actions import AccessLevel, NewUser, OutgoingText
 from app.provider.calls import form_create_user
 from app.provider.exchange import Timeouts
 from app.provider.quoting import clip, make_hider
-from app.provider.reports import read_usage
-from tests.support.provider import TOKEN, calling, make_client
+from app.provider.reports import read_messages
+from tests.support.provider import LONDON, TOKEN, calling, make_client
 from tests.support.wire_server import Reply, answer, reset, wait
 
 HELLO = OutgoingText("API", "Hello World")
@@ -89,7 +89,7 @@ async def test_headings_that_echo_the_token_are_blotted_out() -> None:
     async with calling(answer(f'"{TOKEN}","B"\n')) as (client, _):
         with pytest.raises(MissingColumns) as caught:
             async with client.open_report("Outbox") as table:
-                [row async for row in read_usage(table)]
+                [row async for row in read_messages(table, LONDON)]
 
     assert caught.value.headings == ("[hidden]", "B")
     _assert_hidden(_tell_all(caught.value))

@@ -13,10 +13,8 @@ from app.domain.outbound.statuses import KnownStatus
 from app.provider.reports import (
     InboundRow,
     MessageRow,
-    UsageRow,
     read_inbound,
     read_messages,
-    read_usage,
 )
 from app.provider.tables import Table, open_table
 from app.provider.times import NO_TIME
@@ -138,8 +136,6 @@ async def test_a_report_with_nothing_in_it_is_empty(body: str) -> None:
     assert await _read_inbound(body) == []
     assert await _read_messages(body) == []
     assert await _read_raw(body) == ((), [])
-    async with calling(answer(body)) as (client, _), client.open_report("Outbox") as table:
-        assert [row async for row in read_usage(table)] == []
 
 
 @pytest.mark.parametrize(
@@ -210,18 +206,6 @@ async def test_inbound_text_that_is_not_utf_8_is_read_as_windows_1252_row_by_row
     )
 
     assert [row.body for row in rows] == ["café", "café €"]
-
-
-async def test_usage_counts_messages_by_status() -> None:
-    body = '"Status","Messages"\n"Delivered","1,234"\n"Odd","many"\n'
-    async with (
-        calling(answer(body)) as (client, _),
-        client.open_report("Usage", since=AT, until=AT) as table,
-    ):
-        rows = [row async for row in read_usage(table)]
-
-    assert [(row.status.word, row.messages) for row in rows] == [("Delivered", 1234), ("Odd", None)]
-    assert isinstance(rows[0], UsageRow)
 
 
 async def test_short_rows_are_filled_up_and_long_ones_kept() -> None:

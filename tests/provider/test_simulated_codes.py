@@ -48,7 +48,7 @@ async def test_each_code_comes_as_its_own_error(provider: Simulated) -> None:
         error = await catch(provider.client.send(HELLO, number))
         expected = make_code_error(code)
         assert (error.code, error.provider_text) == (code, text)
-        assert (type(error), error.fate) == (type(expected), expected.fate)
+        assert (type(error), error.outcome) == (type(expected), expected.outcome)
     assert provider.list_taken() == []
 
 
@@ -88,7 +88,7 @@ async def report(provider: Simulated, kind: str) -> None:
 async def send_to_group(provider: Simulated, name: str) -> None:
     await provider.client.import_contacts([NewContact("Ada", ADA, groups=("friends",))])
     await provider.client.empty_group("friends")
-    await provider.client.send_to_group(HELLO, name)
+    await provider.client.send_to_named(HELLO, "group", name)
 
 
 async def send_twice(provider: Simulated) -> None:
@@ -98,7 +98,7 @@ async def send_twice(provider: Simulated) -> None:
 
 
 async def ask_early(provider: Simulated) -> None:
-    send = await provider.client.send_to_list(HELLO, "many", background_ids=True)
+    send = await provider.client.send_to_named(HELLO, "list", "many")
     await provider.client.get_background_messages(send.ids[0])
 
 
@@ -122,9 +122,9 @@ CAUSES: dict[str, tuple[int, Cause]] = {
     "no number": (-401, lambda p: p.client.send(HELLO, "12")),
     "no route": (-406, lambda p: p.client.send(HELLO, "8881234567890")),
     "past": (-407, lambda p: p.client.send(replace(LATER, schedule_at=START), ADA)),
-    "empty list": (-408, lambda p: p.client.send_to_list(HELLO, "nobody")),
+    "empty list": (-408, lambda p: p.client.send_to_named(HELLO, "list", "nobody")),
     "empty group": (-409, lambda p: send_to_group(p, "friends")),
-    "unknown list": (-410, lambda p: p.client.send_to_list(HELLO, "no-such")),
+    "unknown list": (-410, lambda p: p.client.send_to_named(HELLO, "list", "no-such")),
     "daily limit": (-411, send_twice),
     "blacklist": (-412, blacklist),
     "unknown group": (-414, lambda p: send_to_group(p, "no-such")),
@@ -151,7 +151,7 @@ async def test_each_code_comes_from_its_ordinary_cause(provider: Simulated, name
     code, cause = CAUSES[name]
     error = await catch(cause(provider))
     assert error.code == code
-    assert error.fate is SendOutcome.REFUSED
+    assert error.outcome is SendOutcome.REFUSED
 
 
 async def test_a_token_that_changed_is_told_for_what_it_is(provider: Simulated) -> None:

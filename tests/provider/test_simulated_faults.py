@@ -51,11 +51,13 @@ async def provider() -> AsyncIterator[Simulated]:
 
 
 @pytest.mark.parametrize("number", FAULT_NUMBERS)
-async def test_a_send_that_goes_wrong_is_of_unknown_fate(provider: Simulated, number: str) -> None:
+async def test_a_send_that_goes_wrong_is_of_unknown_outcome(
+    provider: Simulated, number: str
+) -> None:
     fault = FAULT_NUMBERS[number]
     with pytest.raises(ERRORS[fault.kind]) as caught:
         await provider.client.send(HELLO, number)
-    assert caught.value.fate is SendOutcome.UNKNOWN
+    assert caught.value.outcome is SendOutcome.UNKNOWN
     assert provider.list_taken() == ([number] if fault.taken else [])
     assert await provider.client.send(HELLO, ADA)
 
@@ -103,7 +105,7 @@ async def test_a_refusal_in_another_status_is_no_answer() -> None:
     async with simulated_over_sockets(error_status=500) as provider:
         with pytest.raises(StatusAnswer) as caught:
             await provider.client.send(HELLO, "447700900412")
-        assert caught.value.fate is SendOutcome.UNKNOWN
+        assert caught.value.outcome is SendOutcome.UNKNOWN
 
 
 async def read_ids(provider: Simulated) -> list[str]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.errors import CodeError, InvalidInput, MissingColumns
-from app.provider.actions import NewContact, OutgoingText
+from app.provider.actions import Named, NewContact, OutgoingText
 from app.provider.reports import InboundRow, MessageRow, read_inbound, read_messages
 from tests.support.simulated import (
     ADA,
@@ -70,7 +70,7 @@ async def test_errors_of_background_sends_come_in_either_form(form: str) -> None
         with pytest.raises(CodeError) as caught:
             await provider.client.get_background_messages("1")
         assert caught.value.code == -521
-        send = await provider.client.send_to_list(HELLO, "many", background_ids=True)
+        send = await provider.client.send_to_named(HELLO, "list", "many")
         with pytest.raises(CodeError) as caught:
             await provider.client.get_background_messages(send.ids[0])
         assert caught.value.code == -522
@@ -79,7 +79,7 @@ async def test_errors_of_background_sends_come_in_either_form(form: str) -> None
 @pytest.mark.parametrize("count", [1, 3])
 async def test_a_background_send_may_be_split(count: int) -> None:
     async with simulated_over_sockets(background_ids=count) as provider:
-        send = await provider.client.send_to_list(HELLO, "people", background_ids=True)
+        send = await provider.client.send_to_named(HELLO, "list", "people")
         assert len(send.ids) == count
 
 
@@ -142,20 +142,20 @@ async def test_an_unknown_group_is_made_or_makes_the_line_partial(creates: bool)
 
 
 @pytest.mark.parametrize(
-    ("switch", "values", "call"),
+    ("switch", "values", "kind"),
     [
-        ("unknown_list_code", (-410, -516), "send_to_list"),
-        ("unknown_group_code", (-414, -520), "send_to_group"),
+        ("unknown_list_code", (-410, -516), "list"),
+        ("unknown_group_code", (-414, -520), "group"),
     ],
 )
 async def test_a_name_nobody_knows_has_either_code(
-    switch: str, values: tuple[int, int], call: str
+    switch: str, values: tuple[int, int], kind: Named
 ) -> None:
     for value in values:
         async with simulated_over_sockets() as provider:
             provider.throw(**{switch: value})
             with pytest.raises(CodeError) as caught:
-                await getattr(provider.client, call)(HELLO, "no-such")
+                await provider.client.send_to_named(HELLO, kind, "no-such")
             assert caught.value.code == value
 
 
@@ -228,7 +228,7 @@ async def test_a_heading_nobody_knows_is_named() -> None:
 @pytest.mark.parametrize(("rows", "count"), [("part", 3), ("message", 1)])
 async def test_a_long_text_has_a_row_a_part_or_one(rows: str, count: int) -> None:
     async with simulated_over_sockets(report_rows=rows) as provider:
-        ids = await provider.client.send(replace(HELLO, body="x" * 459), ADA, all_ids=True)
+        ids = await provider.client.send(replace(HELLO, body="x" * 459), ADA)
         found = [row.message_id for row in await read_sent(provider)]
         assert found == list(ids[:count])
 

@@ -10,11 +10,12 @@ import httpx2
 from pydantic import SecretStr
 
 from app.flows.inbound.handle import handle_batch
-from app.main import build_app
+from app.main import WebApplication
 from app.provider.client import ProviderClient
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from tests.support.service import API_KEY, AUTH, make_forward
+from tests.support.shared_parts import build_with_shared_parts
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Kit:
 
     client: httpx2.AsyncClient
     runtime: Runtime
+    app: WebApplication
 
     async def forward(self, message_id: str = "1", **changes: str) -> httpx2.Response:
         return await self.client.get(f"/inbound?{make_forward(message_id, **changes)}")
@@ -70,10 +72,11 @@ async def open_kit(
     await runtime.start(on_failure=lambda: None)
     # On a machine with other work a server may need longer than a start waits for it.
     await runtime.prepared.wait()
+    app = build_with_shared_parts(runtime)
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(build_app(runtime)),
+        transport=httpx2.ASGITransport(app),
         base_url="http://letterbox.test",
         headers={"Authorization": f"Bearer {API_KEY}"},
     ) as client:
-        yield Kit(client, runtime)
+        yield Kit(client, runtime, app)
     await runtime.close()

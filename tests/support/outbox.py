@@ -97,7 +97,7 @@ class Outbox:
             self.client,
             replace(self.policy, **changes),
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             draw=lambda: 1.0,
             now=self.now,
             seconds=lambda: self.seconds[0],
@@ -109,7 +109,7 @@ class Outbox:
             self.client,
             LONDON,
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
 
@@ -126,7 +126,7 @@ class Outbox:
             "GB",
             proof_seconds,
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
         return await settler.settle_due()
@@ -163,7 +163,7 @@ class Outbox:
             client or self.client,
             Decimal(50),
             self.metrics,
-            on_change=lambda: self.changes.append("rung"),
+            on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
 
@@ -204,7 +204,7 @@ class Outbox:
     async def history(self, number: int) -> list[tuple[str, str, str | None]]:
         """Each change of a status: the status, who told it, and the provider's word."""
         changes = await self.database.read(list_changes, number)
-        return [(each.status, each.told_by, each.provider_status) for each in changes]
+        return [(each.status, each.source, each.provider_status) for each in changes]
 
     async def alerts(self) -> list[str]:
         """The kinds of the open alerts."""

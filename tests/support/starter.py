@@ -2,13 +2,14 @@
 
 To import it takes a processor a second or two, which was most of what tests with real processes
 cost. Each fork is a process in every other respect: its own pid, session, environment, folder and
-output, and it ends as the command does.
+output, and it ends as the command does. So is each web process that a fork starts as supervisor.
 """
 
 import contextlib
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import select
 import signal
@@ -17,12 +18,15 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import types
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import values
 
 ROOT = Path(__file__).parents[2]
 LETTERBOX = Path(sys.executable).with_name("letterbox")
@@ -37,6 +41,8 @@ PARTS = (
 )
 # Far more than an order is.
 MOST_BYTES = 1 << 20
+_spawning: Any = multiprocessing.util
+_spawn = _spawning.spawnv_passfds
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 
 
@@ -188,11 +194,41 @@ def _become(
     sys.modules["__main__"] = main
 
 
+def _spawn_by_fork(program: bytes, command: Sequence[Any], passed: Sequence[int]) -> int:
+    """What multiprocessing calls to spawn a process, but that it has nothing to import."""
+    if command[-1] != "--multiprocessing-fork":
+        return int(_spawn(program, command, passed))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        for descriptor in (int(each.name) for each in Path("/proc/self/fd").iterdir()):
+            if descriptor not in {0, 1, 2, *passed}:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        # The environment has a say in it when it is imported.
+        importlib.reload(values)
+        sys.argv = ["-c", command[-1]]
+        status: Any = 1
+        try:
+            exec(command[-2])
+        except SystemExit as ended:
+            status = ended.code or 0
+        except BaseException:  # noqa: BLE001 as an interpreter does
+            traceback.print_exc()
+        os._exit(status)
+    return pid
+
+
 def _run() -> None:
     from app.cli import main  # noqa: PLC0415 only the starter imports it
 
     for part in PARTS:
         importlib.import_module(f"app.{part}")
+    _spawning.spawnv_passfds = _spawn_by_fork
     # Nothing of it changes: left alone by the collector, its pages stay shared.
     gc.collect()
     gc.freeze()

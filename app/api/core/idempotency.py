@@ -101,7 +101,7 @@ async def answer_once(
         await database.write(release_once, once)
         raise
     except ProviderError as error:
-        if error.fate in _CERTAINLY_NOT_TAKEN:
+        if error.outcome in _CERTAINLY_NOT_TAKEN:
             await database.write(release_once, once)
             raise
         made = make_problem_for(error)

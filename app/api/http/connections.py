@@ -1,8 +1,10 @@
 """Limits connections and requests, so that strangers cannot hold up a forward."""
 
+import asyncio
 import resource
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -13,6 +15,8 @@ MOST_CONNECTIONS = 60_000
 # Requests other than forwards that compute at once: each may block the event loop for some
 # milliseconds per step, and a forward needs it several times.
 RUNNING = 3
+# While a forward is on its way, another request begins only so often.
+PAUSE_SECONDS = 0.01
 # A request that takes longer is probably waiting, or is a stream.
 COMPUTES_SECONDS = 0.25
 WAITING = 500
@@ -37,9 +41,14 @@ class Connections:
     Connections with an accepted forward are closed last: they are probably the provider's.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(
+        self, limit: int | None = None, *, is_receiving: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`is_receiving` says whether a forward waits for its answer."""
         self.limit = find_limit() if limit is None else limit
-        self.turnstile = Turnstile()
+        self.turnstile = Turnstile(is_receiving)
+        # A line of its own: behind strangers it would be told too late, or that all is busy.
+        self.probing = Turnstile(running=1)
         self.is_full = False
         self._open: set[Connection] = set()
         # In the order in which they began waiting.
@@ -89,12 +98,26 @@ class Connections:
 
 
 class Turnstile:
-    """Lets a few requests compute at once; the others queue or are refused."""
+    """Lets a few requests compute at once; the others queue or are refused.
 
-    def __init__(self, *, running: int = RUNNING, waiting: int = WAITING) -> None:
+    Whatever computes delays a forward more than once: it needs several turns of the event loop, and
+    SQLite's threads need Python's lock after each of their calls. So while a forward waits for its
+    answer, requests begin one by one.
+    """
+
+    def __init__(
+        self,
+        is_receiving: Callable[[], bool] = lambda: False,
+        *,
+        running: int = RUNNING,
+        waiting: int = WAITING,
+    ) -> None:
+        self._is_receiving = is_receiving
         self._free = running
         self._most_waiting = waiting
         self._line: deque[Callable[[], bool]] = deque()
+        self._began_at = -PAUSE_SECONDS
+        self._pausing: asyncio.TimerHandle | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -120,9 +143,23 @@ class Turnstile:
         return leave
 
     def _let_in(self) -> None:
-        while self._free and self._line:
+        while self._free and self._line and not self._must_pause():
             if self._line.popleft()():
                 self._free -= 1
+                self._began_at = monotonic()
+
+    def _must_pause(self) -> bool:
+        if self._pausing is not None:
+            return True
+        left = self._began_at + PAUSE_SECONDS - monotonic()
+        if left <= 0 or not self._is_receiving():
+            return False
+        self._pausing = asyncio.get_running_loop().call_later(left, self._go_on)
+        return True
+
+    def _go_on(self) -> None:
+        self._pausing = None
+        self._let_in()
 
 
 def find_limit() -> int:

@@ -17,7 +17,7 @@ from app.api.http.answers import (
     Headers,
     make_answer,
 )
-from app.api.http.connections import COMPUTES_SECONDS, Connections
+from app.api.http.connections import COMPUTES_SECONDS, Connections, Turnstile
 from app.api.http.exchange import Exchange
 from app.api.http.output import Output
 from app.api.http.request_body import BodyReader
@@ -31,7 +31,9 @@ from app.api.http.request_head import (
     read_head,
     split_line,
 )
-from app.api.middleware.request_ids import choose_request_id
+from app.api.middleware.request_ids import make_id_header
+from app.api.operations.probes import PATHS as PROBES
+from app.api.operations.probes import Probes
 from app.provider.forwards.bodies import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class HttpProtocol(asyncio.Protocol):
         self.app = config.loaded_app
         self._inbound: InboundEndpoint = self.app.inbound
         self._connections: Connections = self.app.connections
+        self._probes: Probes = self.app.probes
         self._keep_alive_seconds: float = config.timeout_keep_alive
         self._server_state = server_state
         self._app_state = app_state
@@ -268,14 +271,19 @@ class HttpProtocol(asyncio.Protocol):
         )
 
     def _begin_exchange(self, head: Head, newline: bytes) -> None:
-        turnstile = self._connections.turnstile
-        if turnstile.is_closed:
-            self._refuse(BUSY)
-            return
         try:
             is_forward = self._inbound.is_here(head.path)
             if not is_forward:
                 check_host(head)
+            answer = self._probes.find_answer(head, self._client) if self.hands_over else None
+            if answer is not None:
+                self._answer_probe(head, answer)
+                return
+            is_probe = head.path in PROBES
+            line = self._connections.probing if is_probe else self._connections.turnstile
+            if line.is_closed:
+                self._refuse(BUSY)
+                return
             scope = make_scope(head, keeps_odd_bytes=is_forward)
         except BadRequest as error:
             self._refuse_bad(error)
@@ -290,14 +298,22 @@ class HttpProtocol(asyncio.Protocol):
             self._state = "answering"
         else:
             self._wait_for_body(head, newline, BODY_TIMEOUT_SECONDS)
-        turnstile.enter(lambda: self._start(exchange))
+        line.enter(lambda: self._start(exchange, line))
 
-    def _start(self, exchange: Exchange) -> bool:
+    def _answer_probe(self, head: Head, answer: Answer) -> None:
+        self._state = "answering"
+        keeps_alive = self.begin_answer()
+        headers = [*self.default_headers, make_id_header(head.headers)]
+        self.write(answer.write(headers, closes=not keeps_alive))
+        # Others come first, however many are pipelined.
+        self.loop.call_soon(lambda: self.end_answer(keeps_alive=keeps_alive))
+
+    def _start(self, exchange: Exchange, line: Turnstile) -> bool:
         """It is the exchange's turn; returns False if nobody is waiting for it any more."""
         if exchange.is_disconnected:
             return False
         task = self.loop.create_task(exchange.run(self.app))
-        leave = self._connections.turnstile.make_exit()
+        leave = line.make_exit()
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
         task.add_done_callback(lambda _: leave())
@@ -379,7 +395,7 @@ class HttpProtocol(asyncio.Protocol):
         has_body = self._head is None or self._head.method != "HEAD"
         headers = [*self.default_headers]
         if self._head is not None and not self._inbound.is_here(self._head.path):
-            headers.append((b"x-request-id", choose_request_id(self._head.headers).encode()))
+            headers.append(make_id_header(self._head.headers))
         self.write(answer.write(headers, closes=True, with_body=has_body))
         self._linger()
 

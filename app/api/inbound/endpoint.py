@@ -57,14 +57,14 @@ class InboundEndpoint:
     def __init__(
         self,
         receiver: Receiver,
-        notices: DeferredWrites,
+        deferred_writes: DeferredWrites,
         trusted_proxies: Sequence[Network],
         root_path: str = "",
     ) -> None:
         """`root_path` is PUBLIC_URL's: proxies may leave it on or take it off."""
         self._receiver = receiver
-        self._notices = notices
-        self._callers = CallerFinder(trusted_proxies, notices.on_unheeded)
+        self._deferred_writes = deferred_writes
+        self._callers = CallerFinder(trusted_proxies, deferred_writes.on_unheeded)
         self.prepared = PreparedAnswers()
         self._below_root = f"{root_path}{PATH}".encode()
         self.is_here = self._is_here_or_below if root_path else is_inbound
@@ -130,12 +130,12 @@ class InboundEndpoint:
 
     def refuse_too_large(self, headers: Headers, client: tuple[str, int] | None) -> Answer:
         """The answer to what is over the limit: the sole content ever refused, so it is counted."""
-        self._notices.on_too_large(self._callers.find(client, headers))
+        self._deferred_writes.on_too_large(self._callers.find(client, headers))
         return TOO_LARGE
 
     def note_lost(self, headers: Headers, client: tuple[str, int] | None, reason: str) -> None:
         """Record a request that could not be read or was incomplete."""
-        self._notices.on_turned_away(self._callers.find(client, headers), "", reason)
+        self._deferred_writes.on_turned_away(self._callers.find(client, headers), "", reason)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive)
@@ -173,9 +173,9 @@ class InboundEndpoint:
         if isinstance(error, AccessDenied):
             return TURNED_AWAY
         if isinstance(error, TooLarge):
-            self._notices.on_too_large(address)
+            self._deferred_writes.on_too_large(address)
             return TOO_LARGE
-        self._notices.on_turned_away(address, "", "unavailable")
+        self._deferred_writes.on_turned_away(address, "", "unavailable")
         log.error("not_acknowledged", error=str(error))
         return UNAVAILABLE
 

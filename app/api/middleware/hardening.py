@@ -21,6 +21,11 @@ HEADERS = {
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
+def choose_headers(*, is_https: bool) -> tuple[tuple[str, str], ...]:
+    """The headers of every answer, unless it sets them itself."""
+    return tuple((HEADERS | HTTPS_HEADERS if is_https else HEADERS).items())
+
+
 class Hardened:
     """Adds headers that an answer does not set itself.
 
@@ -31,13 +36,13 @@ class Hardened:
     def __init__(self, app: ASGIApp, *, is_https: bool, takes_cookies: bool) -> None:
         self._app = app
         self._takes_cookies = takes_cookies
-        self._headers = HEADERS | HTTPS_HEADERS if is_https else HEADERS
+        self._headers = choose_headers(is_https=is_https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in self._headers:
                     headers.setdefault(name, value)
             await send(message)
 

@@ -24,6 +24,11 @@ def choose_request_id(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, by
     return secrets.token_hex(12)
 
 
+def make_id_header(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
+    """The same for an answer that the protocol gives itself."""
+    return _NAME, choose_request_id(headers).encode()
+
+
 def find_root() -> str:
     """The path of PUBLIC_URL for the request that is being answered; "" for none."""
     return _ROOT.get()

@@ -14,7 +14,7 @@ from typing_extensions import TypeAliasType
 from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
 from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
-from app.domain.access.addresses import CallerFinder, NetworkSet
+from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
 from app.flows.operations.supervise import FAILING
 from app.runtime import Runtime
@@ -104,17 +104,10 @@ def make_health_router(
 ) -> APIRouter:
     """/livez and /readyz, open to all; /metrics and the details are for MONITOR_NETWORKS."""
     router = APIRouter(tags=["health"], generate_unique_id_function=get_operation_id)
-    near = NetworkSet(runtime.settings.monitor_networks)
-    callers = CallerFinder(runtime.settings.trusted_proxies)
+    is_near = make_is_monitor(runtime.settings)
 
     def is_monitor(request: Request) -> bool:
-        client, headers = request.scope.get("client"), request.scope["headers"]
-        # Through a proxy that is not trusted, or does not say for whom, anybody may come; a Unix
-        # socket has no address.
-        if callers.find_unheeded(client, headers) or callers.hides_caller(client, headers):
-            return False
-        address = callers.find(client, headers)
-        return not address or address in near
+        return is_near(request.scope.get("client"), request.scope["headers"])
 
     @router.get("/livez")
     async def live() -> Liveness:
@@ -128,7 +121,7 @@ def make_health_router(
     )
     async def ready(request: Request, response: Response) -> Readiness:
         """Say whether messages are taken and, to MONITOR_NETWORKS, how the parts are."""
-        can = runtime.intake is not None and runtime.intake.can_acknowledge
+        can = can_acknowledge(runtime)
         if not can:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         if not is_monitor(request):

@@ -78,19 +78,17 @@ async def get_stats(call: Call, query: Annotated[StatsQuery, Query()]) -> Stats:
     return Stats(since=since, until=until, items=[_show_day(each) for each in counts])
 
 
-def _show_day(counted: StoredCount) -> DayCount:
-    figures = counted.figures
-    ended = sum(figures.get(end, 0) for end in ENDS)
-    replied = figures.get("replied", 0)
+def _show_day(day: StoredCount) -> DayCount:
+    counts = day.counts
+    ended = sum(counts[end] for end in ENDS)
+    shown = ("received", "with_problems", "reported", "missing", "sent", *ENDS)
     return DayCount(
-        day=counted.day,
-        number=counted.number,
-        received=counted.received,
-        with_problems=counted.with_problems,
-        forwarded=counted.received - figures.get("fetched", 0),
-        **{name: figures.get(name, 0) for name in ("reported", "missing", "sent", *ENDS)},
-        delivery_rate=figures.get("delivered", 0) / ended if ended else None,
-        reply_seconds=figures.get("reply_seconds", 0) / replied if replied else None,
+        day=day.day,
+        number=day.number,
+        forwarded=counts["received"] - counts["fetched"],
+        **{name: counts[name] for name in shown},
+        delivery_rate=counts["delivered"] / ended if ended else None,
+        reply_seconds=counts["reply_seconds"] / counts["replied"] if counts["replied"] else None,
     )
 
 

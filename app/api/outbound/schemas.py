@@ -86,7 +86,8 @@ class Attempt(Shown):
     began_at: Time = Field(description="when it began")
     ended_at: Time | None = Field(description="null while the call is under way")
     fate: AttemptFate | None = Field(
-        description="whether the provider took it; null while the call is under way"
+        validation_alias="outcome",
+        description="whether the provider took it; null while the call is under way",
     )
     error_class: str | None = Field(
         description="what kind of error ended it; null where none did", examples=["Unreachable"]
@@ -100,7 +101,8 @@ class StatusChange(Shown):
 
     status: OutboundStatus = Field(description="what it became")
     told_by: str = Field(
-        description="send, check, report, background, lease, rule, opt-out, or who did it"
+        validation_alias="source",
+        description="send, check, report, background, lease, rule, opt-out, or who did it",
     )
     changed_at: Time = Field(description="when that was known")
     provider_id: str | None = Field(description="the part that the provider spoke of")

@@ -56,7 +56,7 @@ async def add_opt_out(body: OptOutCreate, call: Call) -> OptOut:
     """
     number = read_number(body.number, call.region)
     found = await opt_out(call.database, number, reason=body.text, who=call.actor, now=call.now)
-    call.runtime.wakeups.ring("events")
+    call.runtime.wakeups.notify("events")
     call.locate(f"/opt-outs/{found.number}")
     shown = OptOut.model_validate(found)
     if shown.reason == "keyword" and not call.caller.may("messages:read"):

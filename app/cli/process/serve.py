@@ -134,7 +134,7 @@ def _serve_many(
     welcome: str,
 ) -> Sequence[socket.socket]:
     """Returns the sockets to be handed over where a restart was asked for."""
-    # Figures lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
+    # Metrics lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     spawning = multiprocessing.get_context("spawn")
 

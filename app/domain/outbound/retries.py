@@ -1,4 +1,4 @@
-"""What the sender does after a call: decided from the call's fate and class, without any I/O."""
+"""What the sender does after a call: decided from the call's outcome and class, without any I/O."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -56,7 +56,7 @@ _REFUSALS: dict[ErrorClass | None, Step] = {
 
 
 def decide_step(
-    fate: SendOutcome,
+    outcome: SendOutcome,
     error_class: ErrorClass | None,
     *,
     attempt: int,
@@ -72,9 +72,9 @@ def decide_step(
     midnight ends a daily limit; `draw` is random in [0, 1). `rest_seconds` is how long the provider
     wants no calls.
     """
-    if fate is SendOutcome.TAKEN:
+    if outcome is SendOutcome.TAKEN:
         return Step(OutboundEvent.TAKEN)
-    if fate is SendOutcome.UNKNOWN:
+    if outcome is SendOutcome.UNKNOWN:
         # If the provider answers nothing properly, only one text becomes uncertain, not the queue.
         unclear = error_class is ErrorClass.AMBIGUOUS
         return Step(OutboundEvent.UNCLEAR, stop=StopCause.UNCLEAR if unclear else None)
@@ -99,7 +99,7 @@ def decide_step(
         return Step(OutboundEvent.NOT_TAKEN, at=now)
     # What did not leave, or was turned away for a passing reason, may be tried for as long as it
     # is of use.
-    is_away = fate is SendOutcome.NOT_TAKEN and error_class is ErrorClass.PASSING
+    is_away = outcome is SendOutcome.NOT_TAKEN and error_class is ErrorClass.PASSING
     stop = StopCause.UNREACHABLE if is_away else None
     if again >= valid_until:
         return Step(OutboundEvent.OVERDUE, stop=stop)

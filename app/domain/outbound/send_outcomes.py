@@ -38,7 +38,7 @@ class ErrorClass(StrEnum):
 
 
 # Where nothing else is known of a call than the class of its error.
-FATE_BY_CLASS = {
+OUTCOME_BY_CLASS = {
     ErrorClass.ACCOUNT: SendOutcome.REFUSED,
     ErrorClass.CONFIGURATION: SendOutcome.REFUSED,
     ErrorClass.TOO_MANY_CALLS: SendOutcome.REFUSED,

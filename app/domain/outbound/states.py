@@ -29,7 +29,7 @@ class OutboundStatus(StrEnum):
     """Waits for the account or for the next day; `held_reason` says which."""
     SENDING = "sending"
     UNCERTAIN = "uncertain"
-    """The call's fate is unknown: it is settled by the provider's report or by a person."""
+    """The call's outcome is unknown: it is settled by the provider's report or by a person."""
     SENT = "sent"
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"

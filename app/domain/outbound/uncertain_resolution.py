@@ -26,7 +26,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class UncertainText:
-    """`began_at` and `ended_at` are those of the call whose fate is unknown.
+    """`began_at` and `ended_at` are those of the call whose outcome is unknown.
 
     `is_scheduled`: the provider was to keep its schedule, and may list it only then.
     `has_unclear_sibling`: another text of the same numbers and time has no id either, be it one to

@@ -148,7 +148,7 @@ SURE_PHRASE = re.compile(
 # What providers of other countries have people send, each by itself.
 ABROAD = list_words(
     "arret arr\u00eat arreter desabonner d\u00e9sabonner desinscription baja alto parar pare sair"
-    " cancelar abmelden abbestellen stopp stoppen afmelden uit avsluta fine basta wypisz rezygnuje"
+    " cancelar abmelden abbestellen stopp stoppen afmelden uit avsluta basta wypisz rezygnuje"
     " \u0441\u0442\u043e\u043f \u03c3\u03c4\u03bf\u03c0"
     " td \u9000\u8ba2 \u9000\u8a02 \u505c\u6b62 \u914d\u4fe1\u505c\u6b62"
 )
@@ -167,16 +167,4 @@ TOLD_OF = re.compile(
 HINTS = list_words(
     "stop quit cease unsub unsubscribe opt opted optout remove take get delete no go fuck piss f"
     " sod bugger anything"
-)
-KNOWN = (
-    POLITE
-    | BAG
-    | OPT_OUT_WORDS
-    | OPT_IN_WORDS
-    | {ANSWER_WORD, "unsub", "optout"}
-    | frozenset(
-        word
-        for pattern in (ASKING, *(each for each, _ in REWRITES))
-        for word in re.findall("[a-z]+", pattern.pattern)
-    )
 )

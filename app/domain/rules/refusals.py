@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from app.domain.keywords import fold_text, split_words
 from app.domain.rules.refusal_words import (
@@ -19,7 +20,6 @@ from app.domain.rules.refusal_words import (
     DOUBTFUL,
     END,
     HINTS,
-    KNOWN,
     LEAVE,
     OPT_IN_WORDS,
     OPT_OUT_WORDS,
@@ -37,11 +37,13 @@ from app.domain.rules.refusal_words import (
     list_words,
 )
 from app.domain.rules.signatures import cut_endings
-from app.domain.rules.slips import MOST_SLIPS, measure_slips
+from app.domain.rules.slips import are_alike
 
 LONGEST_REFUSAL = 200
 # A text that only repeats one word may be longer.
 LONGEST_REPETITION = 2000
+# Of a sentence amid others.
+MOST_WORDS = 12
 
 # Letters of other alphabets, and in boxes, that pass for those of STOP and the others.
 _LOOK_ALIKES: dict[int, str | int] = {
@@ -76,18 +78,16 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    text = cut_endings(body if body.isascii() else body.translate(_LOOK_ALIKES))
+    text = cut_endings(body.translate(_LOOK_ALIKES))
     words = split_words(_INITIALS.sub(_join_initials, text))
     if not words:
         return None
     if len(text) > LONGEST_REFUSAL and len(set(words)) > 1:
         return _find_phrase(words, text, names)
-    strange = [each for each in words if each not in KNOWN and each not in names]
-    strange = [each for each in strange if not each.isdecimal()]
-    found = None if strange else _read_words(_rewrite(words), names)
-    if found is None and len(words) <= 3 and "".join(words) in PROTECTED | OPT_IN_WORDS:
+    found = _read_words(_rewrite(words), names)
+    if found is None and "".join(words) in PROTECTED | OPT_IN_WORDS:
         found = Reading("".join(words))
-    if found is None and len(words) <= MOST_WORDS and len(strange) <= MOST_STRANGE:
+    if found is None:
         found = _read_misspelt(words, names)
     if found is None and _looks_like_one(words, body):
         found = Reading("stop", is_sure=False)
@@ -100,8 +100,6 @@ def _looks_like_one(words: list[str], body: str) -> bool:
     """STOP JS, STOP ACME, and the words of other countries."""
     if len(words) == 2 and words[0] in PROTECTED and words[1].isalpha() and body.isupper():
         return True
-    if len(words) > 4:
-        return False
     others = [each for each in split_words(body) if each not in POLITE]
     return len(others) == 1 and others[0] in ABROAD
 
@@ -180,9 +178,6 @@ def _judge(
     return Reading(word, is_sure)
 
 
-MOST_WORDS = 12
-MOST_STRANGE = 2
-
 # Short words that are no slip of the finger.
 _OTHER_WORDS = list_words(
     "shop step steps top stops stopped stopping stoop stow atop stole revoked outout swop slop"
@@ -191,7 +186,7 @@ _OTHER_WORDS = list_words(
 )
 _OFTEN_MISSPELT = {
     **dict.fromkeys(("stop", "stopall", "optout", "cancel", "remove", "revoke"), 1),
-    "unsubscribe": MOST_SLIPS,
+    "unsubscribe": 3,
 }
 _OBJECTS_MISSPELT = tuple(each for each in sorted(TEXTS | {"sending"}) if len(each) >= 5)
 
@@ -236,7 +231,7 @@ def _find_sentence(text: str, names: frozenset[str]) -> Reading | None:
     """A sentence that is a refusal, among others that are not."""
     for sentence in SENTENCE_END.split(text):
         words = split_words(sentence)
-        if words and len(words) <= MOST_WORDS and not PROTECTED.isdisjoint(words):
+        if len(words) <= MOST_WORDS and not PROTECTED.isdisjoint(words):
             said = _read_words(_rewrite(words), names)
             if said is not None and said.word in PROTECTED:
                 return Reading(said.word, is_sure=False)
@@ -248,35 +243,28 @@ def _list_corrected(words: list[str]) -> Iterator[list[str]]:
     for place, word in enumerate(words):
         for meant in _list_meant(word):
             yield [*words[:place], meant, *words[place + 1 :]]
-        following = words[place + 1] if place + 1 < len(words) else ""
-        is_known = bool(_OTHER_WORDS & {word, following})
-        if following and (is_known or not (word + following).isalpha()):
-            continue
-        for meant in _list_meant(word + following) if following else ():
-            yield [*words[:place], meant, *words[place + 2 :]]
+    for place, pair in enumerate(pairwise(words)):
+        if _OTHER_WORDS.isdisjoint(pair) and "".join(pair).isalpha():
+            for meant in _list_meant("".join(pair)):
+                yield [*words[:place], meant, *words[place + 2 :]]
 
 
 @lru_cache(maxsize=4096)
 def _list_meant(word: str) -> tuple[str, ...]:
     """The words of a refusal that somebody may have meant by this one."""
-    if word in _OTHER_WORDS or word in BAG | POLITE or word in OPT_OUT_WORDS or len(word) > 20:
+    if word in _OTHER_WORDS or len(word) > 20:
         return ()
-    letters = word.replace("0", "o").replace("5", "s").replace("1", "l")
-    # Repeated letters: stooop, STOPPPP.
-    short = re.sub(r"(.)\1+", r"\1", letters)
+    letters = word.replace("0", "o").replace("5", "s")
+    short = re.sub(r"(.)\1+", r"\1", letters)  # stooop, STOPPPP
     found = [
         meant
         for meant, most in _OFTEN_MISSPELT.items()
-        if short == re.sub(r"(.)\1+", r"\1", meant)
-        or (len(letters) >= 3 and measure_slips(letters, meant) <= most)
+        if short == meant or are_alike(letters, meant, most)
     ]
     found += [
-        each
-        for each in _OBJECTS_MISSPELT
-        if each[0] == word[0] and len(word) >= 5 and measure_slips(letters, each) == 1
+        each for each in _OBJECTS_MISSPELT if each[0] == word[0] and are_alike(letters, each, 1)
     ]
-    glued = _GLUED.fullmatch(word)
-    if glued:
+    if _GLUED.fullmatch(word):
         found.append(" ".join(_PART.findall(word)))
     elif short.startswith("stop") and short[4:] in TEXTS | POINTERS:
         found.append(f"stop {short[4:]}")

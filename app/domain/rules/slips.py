@@ -1,13 +1,10 @@
-"""The edit distance between two words, to find typing errors."""
-
-# Words further apart are not compared to the end.
-MOST_SLIPS = 3
+"""Finds typing errors: whether two words differ by a few letters."""
 
 
-def measure_slips(one: str, other: str) -> int:
-    """How many letters were omitted, added, changed or swapped with a neighbour."""
-    if abs(len(one) - len(other)) > MOST_SLIPS:
-        return MOST_SLIPS + 1
+def are_alike(one: str, other: str, most: int) -> bool:
+    """Whether at most so many letters were omitted, added, changed or swapped with a neighbour."""
+    if abs(len(one) - len(other)) > most:  # saves the time of comparing
+        return False
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, a in enumerate(one, start=1):
@@ -18,4 +15,4 @@ def measure_slips(one: str, other: str) -> int:
                 cost = min(cost, before[column - 2] + 1)
             line.append(cost)
         before, last = last, line
-    return last[-1]
+    return last[-1] <= most

@@ -104,11 +104,11 @@ async def change_number(
     `check` may object to what the number is before. Raises InvalidInput and NotFound.
     """
     check_merge_field_names(changes.get("merge_field_names", {}))
-    deed = AuditedAction(who, "number.change", number, changes)
+    action = AuditedAction(who, "number.change", number, changes)
 
     def change(conn: Connection) -> Number:
         check(numbers.lock_number(conn, number))
-        return do_audited(conn, deed, now, numbers.change_number, number, changes)
+        return do_audited(conn, action, now, numbers.change_number, number, changes)
 
     return await database.write(change)
 
@@ -126,14 +126,16 @@ async def rotate_auth(
     """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
     value = make_secret()
     expires_at = now + overlap
-    deed = AuditedAction(who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()})
+    action = AuditedAction(
+        who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()}
+    )
 
     def rotate(conn: Connection) -> Number:
         check(numbers.lock_number(conn, number))
         digest = digest_secret(value)
         return do_audited(
             conn,
-            deed,
+            action,
             now,
             numbers.rotate_auth,
             number,
@@ -195,11 +197,11 @@ async def change_key(
     wanted = None if scopes is None else _sort_scopes(scopes)
     changes = {"name": name, "scopes": wanted}
     named = {field: value for field, value in changes.items() if value is not None}
-    deed = AuditedAction(who, "key.change", str(key_id), named)
+    action = AuditedAction(who, "key.change", str(key_id), named)
 
     def change(conn: Connection) -> ApiKey:
         check(keys.lock_key(conn, key_id))
-        return do_audited(conn, deed, now, keys.change_key, key_id, name=name, scopes=wanted)
+        return do_audited(conn, action, now, keys.change_key, key_id, name=name, scopes=wanted)
 
     return await database.write(change)
 

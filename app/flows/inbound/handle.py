@@ -16,15 +16,14 @@ from app.storage.db.writes import Writes
 from app.storage.inbound.handling import (
     Unhandled,
     claim_unhandled,
-    count_messages,
     flag_reused_ids,
     index_messages,
     list_waiting,
     upsert_conversations,
 )
 from app.storage.inbound.last_seen import note_arrivals
+from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.events import add_events
-from app.storage.operations.figures import Figures
 from app.storage.rules.answers import (
     count_repeats_as_read,
     find_forwarded,
@@ -148,12 +147,14 @@ def handle_batch(
 
 
 def _count(writes: Writes, batch: Sequence[Unhandled], background: PairContext) -> None:
-    count_messages(writes, batch)
-    figures = Figures()
+    counts = DailyCounts()
     for message in batch:
+        counts.add("received", message.dest, message.arrived_at)
+        if message.problems:
+            counts.add("with_problems", message.dest, message.arrived_at)
         if message.via == "report":
-            figures.add("fetched", message.dest, message.arrived_at)
-    figures.move_to(writes)
+            counts.add("fetched", message.dest, message.arrived_at)
+    counts.move_to(writes)
     last_arrivals = {pair.dest: pair.last_arrived_at for pair in background.pairs.values()}
     note_arrivals(writes, [(each.dest, each.arrived_at) for each in batch], last_arrivals)
 

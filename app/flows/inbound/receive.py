@@ -1,6 +1,7 @@
 """Receives one forward: read it, check who sends it, and have it on disk before the answer."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +21,10 @@ from app.storage.inbound.intake import Intake
 
 # If the look-up of an auth value hangs, the caller still gets an answer.
 LOOK_UP_SECONDS = 4.0
+# Reading what is larger than any provider sends takes milliseconds, and strangers can send it too:
+# so it is read one by one, and while others wait for their answer only part of the time.
+LARGE_BYTES = 8 * 1024
+LARGE_PAUSE = 3
 
 # Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
 # not forward; with TooLarge where the body inflates to more than is taken; with Unavailable where
@@ -48,28 +53,30 @@ class Receiver:
 
     def __init__(
         self,
-        gate: AuthGate,
+        auth_gate: AuthGate,
         intake: Intake,
         *,
         forwarders: Sequence[Network] | None,
         zone: ZoneInfo,
         region: str,
-        notices: DeferredWrites,
+        deferred_writes: DeferredWrites,
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
     ) -> None:
         """`forwarders` None admits every address."""
-        self._gate = gate
+        self._auth_gate = auth_gate
         self._intake = intake
         self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
         self._region = region
         # Loaded now, so that the first forward does not wait for the tables of numbers.
         normalise_number("", region)
-        self._notices = notices
+        self._deferred_writes = deferred_writes
         self._now = now
         self._make_nonce = make_nonce
         self._arrived: list[_Arrived] = []
+        self._large: deque[_Arrived] = deque()
+        self._reading_large: asyncio.Handle | None = None
         self._looking_up: set[asyncio.Task[None]] = set()
 
     def admits(self, address: str) -> bool:
@@ -78,7 +85,7 @@ class Receiver:
 
     def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
         """Note a forward that was refused for its address; only its number was read."""
-        self._notices.on_turned_away(address, peek_dest(query, body, self._region), reason)
+        self._deferred_writes.on_turned_away(address, peek_dest(query, body, self._region), reason)
 
     def take(
         self,
@@ -101,24 +108,41 @@ class Receiver:
         All that arrive in one turn of the event loop are read together at its end: between socket
         operations it would take a quarter longer.
         """
+        arrived = _Arrived(method, query, content_type, body, address, done, coding, is_cut)
+        if len(query) + len(body) > LARGE_BYTES or coding:
+            self._large.append(arrived)
+            if self._reading_large is None:
+                self._reading_large = asyncio.get_running_loop().call_soon(self._read_large)
+            return
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._read_arrived)
-        self._arrived.append(
-            _Arrived(method, query, content_type, body, address, done, coding, is_cut)
-        )
+        self._arrived.append(arrived)
 
     def _read_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
         now = self._now()
         for each in arrived:
-            try:
-                self._read(each, now)
-            except TooLarge as error:
-                each.done(error)
-            except Exception:
-                # Whatever ails one of them, the others go on.
-                log.exception("not_read")
-                each.done(Unavailable("the forward could not be read"))
+            self._try_to_read(each, now)
+
+    def _read_large(self) -> None:
+        if not self._large:
+            self._reading_large = None
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._try_to_read(self._large.popleft(), self._now())
+        pause = LARGE_PAUSE * (loop.time() - began) if self._intake.is_storing else 0
+        self._reading_large = loop.call_later(pause, self._read_large)
+
+    def _try_to_read(self, arrived: _Arrived, now: datetime) -> None:
+        """Whatever ails one of them, the others go on."""
+        try:
+            self._read(arrived, now)
+        except TooLarge as error:
+            arrived.done(error)
+        except Exception:
+            log.exception("not_read")
+            arrived.done(Unavailable("the forward could not be read"))
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
         """Look at `auth` first, and only then at the rest."""
@@ -135,7 +159,7 @@ class Receiver:
 
     def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
         """Keep the message if it has an auth value that is in memory."""
-        admission = self._gate.admission
+        admission = self._auth_gate.admission
         for secret in request.read_secrets():
             value = admission.recognise(secret, now)
             if value is not None and (
@@ -151,7 +175,7 @@ class Receiver:
         """Admit or turn away after reading the database again. `done` is always called."""
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                await self._gate.read_again()
+                await self._auth_gate.read_again()
             if not self._admit(request, done, arrived_at):
                 self._turn_away(address, request.read_dest(self._region), "wrong-auth", done)
         except Unavailable as error:
@@ -176,11 +200,11 @@ class Receiver:
             arrived_at=arrived_at,
             nonce=self._make_nonce(),
         )
-        if self._gate.admission.is_unknown_number(message.dest):
+        if self._auth_gate.admission.is_unknown_number(message.dest):
             message.problems = sort_problems([*message.problems, "unknown-number"])
-        self._notices.on_admitted(value.id)
+        self._deferred_writes.on_admitted(value.id)
         self._intake.put(message, done)
 
     def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
-        self._notices.on_turned_away(address, dest, reason)
+        self._deferred_writes.on_turned_away(address, dest, reason)
         done(AccessDenied(reason))

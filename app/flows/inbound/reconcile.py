@@ -24,7 +24,7 @@ from app.provider.reports import InboundRow, read_inbound
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near, store_reported
 from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
-from app.storage.operations.figures import Figures
+from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.leases import (
     find_first_taken,
     find_last_success,
@@ -57,7 +57,7 @@ FAILED = "reconcile-failed"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of time a run looks at; rows from `count_from` on are counted in the figures."""
+    """The period that a run compares; rows after `count_from` are added to the daily counts."""
 
     since: datetime
     until: datetime
@@ -158,10 +158,10 @@ class Reconciler:
         now = self._now()
         if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
             raise Conflict(ANOTHER_RUNS)
-        figures = Figures()
+        counts = DailyCounts()
         for (dest, day), count in counted.items():
-            figures.add("reported", dest, day, count)
-        figures.write(conn)
+            counts.add("reported", dest, day, count)
+        counts.write(conn)
         close_quiet_alerts(conn, MISSING, before=now - QUIET, now=now)
         if result.unreadable:
             _note_failure(conn, f"{result.unreadable} rows have no readable time", now)
@@ -292,10 +292,10 @@ def _store_batch(
     now: datetime,
 ) -> int:
     new = store_reported(conn, missing, now)
-    figures = Figures()
+    counts = DailyCounts()
     for message in new:
-        figures.add("missing", message.dest, message.received_at)
-    figures.write(conn)
+        counts.add("missing", message.dest, message.received_at)
+    counts.write(conn)
     for dest, count in sorted(Counter(message.dest for message in new).items()):
         raise_alert(
             conn,

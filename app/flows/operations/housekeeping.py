@@ -1,4 +1,4 @@
-"""Tends what runs beside the work: writes down notices, shows that we live, tidies up."""
+"""Housekeeping beside the work: deferred writes, heartbeats, tidying up, counting."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -49,7 +49,7 @@ COUNTED_BACKLOG = 100_000
 
 VANISHED = "process-vanished"
 
-log = structlog.get_logger("letterbox.tend")
+log = structlog.get_logger("letterbox.housekeeping")
 
 
 class Housekeeper:
@@ -58,9 +58,9 @@ class Housekeeper:
     def __init__(
         self,
         database: Database,
-        gate: AuthGate,
+        auth_gate: AuthGate,
         intake: Intake | None,
-        notices: DeferredWrites,
+        deferred_writes: DeferredWrites,
         quarantine: Quarantine,
         metrics: Metrics,
         process: Process,
@@ -69,9 +69,9 @@ class Housekeeper:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._gate = gate
+        self._auth_gate = auth_gate
         self._intake = intake
-        self._notices = notices
+        self._deferred_writes = deferred_writes
         self._quarantine = quarantine
         self._metrics = metrics
         self._process = process
@@ -79,7 +79,7 @@ class Housekeeper:
         self._now = now
         self._due: dict[str, datetime] = {}
 
-    async def tend(self) -> None:
+    async def tick(self) -> None:
         """One tick. A failure does not stop the other steps; it is raised at the end."""
         if self._intake:
             # Before all else: when the database is away, this is the figure that counts.
@@ -98,8 +98,8 @@ class Housekeeper:
     def _list_due(self) -> Iterator[Callable[[], Awaitable[object]]]:
         database = self._database
         yield self._watch.look
-        yield self._gate.refresh
-        yield self.write_notices
+        yield self._auth_gate.refresh
+        yield self.write_deferred
         if self._is_due("heartbeat", HEARTBEAT):
             yield lambda: database.write(self._beat, self._now())
         if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
@@ -116,22 +116,22 @@ class Housekeeper:
         self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
         self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
 
-    async def write_notices(self) -> None:
+    async def write_deferred(self) -> None:
         """Have what was noticed in the database, or keep it for the next time."""
-        arrived = self._notices.take_arrived()
+        arrived = self._deferred_writes.take_arrived()
         if arrived:
             # Nothing of what they say, and of whom: a log is no place for it.
             log.info("texts_arrived", count=arrived)
-        batch = self._notices.take()
+        batch = self._deferred_writes.take()
         if not batch:
             return
         refused = sum(refusal.count for refusal in batch.refusals)
         if refused:
             log.warning("forwards_refused", count=refused, reason=batch.refusals[0].reason)
         try:
-            await self._database.write(_write_notices, batch, self._now())
+            await self._database.write(_write_batch, batch, self._now())
         except BaseException:
-            self._notices.put_back(batch)
+            self._deferred_writes.put_back(batch)
             raise
 
     async def _tidy(self) -> None:
@@ -147,10 +147,10 @@ class Housekeeper:
             while gone == TIDIED_ROWS:
                 gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
 
-    async def say_goodbye(self) -> None:
+    async def deregister(self) -> None:
         """Write the last notices; forget this process unless its spool still holds messages."""
         await self._watch.look()
-        await self.write_notices()
+        await self.write_deferred()
         if self._intake is None or not self._intake.depth:
             await self._database.write(forget_processes, [self._process.id])
 
@@ -175,7 +175,7 @@ class Housekeeper:
         _report_vanished(conn, now)
 
 
-def _write_notices(conn: Connection, batch: Batch, now: datetime) -> None:
+def _write_batch(conn: Connection, batch: Batch, now: datetime) -> None:
     if batch.refusals:
         add_refusals(conn, batch.refusals)
         report_refused(conn, batch.refusals, now)

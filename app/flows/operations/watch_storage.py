@@ -22,7 +22,7 @@ class StorageWatch:
         data_dir: DataDir,
         database: Database,
         intake: Intake | None,
-        notices: DeferredWrites,
+        deferred_writes: DeferredWrites,
         *,
         place: str,
         host: str,
@@ -31,7 +31,7 @@ class StorageWatch:
         self._data_dir = data_dir
         self._database = database
         self._intake = intake
-        self._notices = notices
+        self._deferred_writes = deferred_writes
         self._place = place
         self._host = host
         self._has_noted = False
@@ -40,7 +40,7 @@ class StorageWatch:
 
     async def look(self) -> None:
         """Report what has begun or ended since the last check."""
-        if self._notices.has_stored and not self._has_noted:
+        if self._deferred_writes.has_stored and not self._has_noted:
             self._has_noted = True
             await asyncio.to_thread(self._data_dir.remember_messages, self._place)
         self._tell(DISK, self._data_dir.find_disk_fault(), f"Free space on that disk. {ENDS}")
@@ -56,7 +56,7 @@ class StorageWatch:
             return
         self._open[kind] = is_open
         if fault is None:
-            self._notices.end_condition(kind, self._host)
+            self._deferred_writes.end_condition(kind, self._host)
         else:
             text = f"{fault[:1].upper()}{fault[1:]}".rstrip(".") + "."
-            self._notices.begin_condition(kind, self._host, text, action)
+            self._deferred_writes.begin_condition(kind, self._host, text, action)

@@ -1,4 +1,4 @@
-"""Calls the provider for claimed texts; however a call ends, each text gets a fate."""
+"""Calls the provider for claimed texts; however a call ends, each text gets an outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from app.domain.errors import (
     UnreadableAnswer,
 )
 from app.domain.outbound.send_outcomes import NUMBER_CODES, ErrorClass, SendOutcome
-from app.provider.actions import NumberAnswer, OutgoingText, SourceTon
+from app.provider.actions import Named, NumberAnswer, OutgoingText, SourceTon
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.outbound.claims import ClaimedText
@@ -33,7 +33,7 @@ log = structlog.get_logger("letterbox.send")
 class Answer:
     """The result of a call for one text, before it is decided what follows."""
 
-    fate: SendOutcome
+    outcome: SendOutcome
     error_class: ErrorClass | None = None
     code: str | None = None
     text: str | None = None
@@ -107,12 +107,12 @@ async def _send(client: ProviderClient, texts: Sequence[ClaimedText]) -> list[An
     outgoing = OutgoingText(text.source, text.body, text.validity_seconds, text.schedule_at, ton)
     if len(texts) > 1:
         numbers = [each.to or "" for each in texts]
-        return list(map(_read_answer, await client.send_many(outgoing, numbers, all_ids=True)))
+        return list(map(_read_answer, await client.send_many(outgoing, numbers)))
     if text.to is not None:
-        ids = await client.send(outgoing, text.to, all_ids=True)
+        ids = await client.send(outgoing, text.to)
         return [Answer(SendOutcome.TAKEN, provider_ids=ids)]
-    send = client.send_to_group if text.list_name is None else client.send_to_list
-    sent = await send(outgoing, text.list_name or text.group_name or "", background_ids=True)
+    kind: Named = "group" if text.list_name is None else "list"
+    sent = await client.send_to_named(outgoing, kind, text.list_name or text.group_name or "")
     error = sent.errors[0] if sent.errors else None
     answer = Answer(
         SendOutcome.TAKEN,
@@ -135,7 +135,7 @@ def _read_error(error: ProviderError) -> Answer:
     answers = error.answers if isinstance(error, CountMismatch) else ()
     ids = tuple(each for each in answers if ID.fullmatch(each))
     answer = _describe(error)
-    return replace(answer, fate=SendOutcome.TAKEN, provider_ids=ids) if ids else answer
+    return replace(answer, outcome=SendOutcome.TAKEN, provider_ids=ids) if ids else answer
 
 
 def _read_shared_error(error: ProviderError) -> Answer:
@@ -143,7 +143,7 @@ def _read_shared_error(error: ProviderError) -> Answer:
     to.
     """
     answer = _describe(error)
-    if answer.fate is SendOutcome.REFUSED and answer.code in NUMBER_CODES:
+    if answer.outcome is SendOutcome.REFUSED and answer.code in NUMBER_CODES:
         return replace(answer, error_class=ErrorClass.SOME_NUMBER)
     return replace(answer, is_miscounted=isinstance(error, CountMismatch))
 
@@ -151,4 +151,4 @@ def _read_shared_error(error: ProviderError) -> Answer:
 def _describe(error: ProviderError) -> Answer:
     code = str(error.code) if isinstance(error, CodeError) else None
     rest = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
-    return Answer(error.fate, error.error_class, code=code, text=str(error), rest_seconds=rest)
+    return Answer(error.outcome, error.error_class, code=code, text=str(error), rest_seconds=rest)

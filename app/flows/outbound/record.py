@@ -98,6 +98,6 @@ def _describe(result: SendResult) -> dict[str, Any]:
     return {
         "outbound": result.text.id,
         "attempt": result.text.attempt,
-        "fate": result.fate,
+        "outcome": result.outcome,
         "ids": result.provider_ids + result.background_ids,
     }

@@ -267,7 +267,7 @@ class Sender:
         results = []
         for text, answer in zip(texts, answers, strict=True):
             step = decide_step(
-                answer.fate,
+                answer.outcome,
                 answer.error_class,
                 attempt=attempt,
                 now=text.claimed_at + passed,
@@ -286,18 +286,18 @@ class Sender:
 
 def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
     """Whether the provider answered properly for at least one text of a call."""
-    return any(each.fate in {SendOutcome.TAKEN, SendOutcome.REFUSED} for each in answers)
+    return any(each.outcome in {SendOutcome.TAKEN, SendOutcome.REFUSED} for each in answers)
 
 
 def _is_told(result: SendResult) -> bool:
     """Whether anything was asked of the provider, so that the result tells of it."""
-    return result.fate is not SendOutcome.NOT_TAKEN or result.error_class is not None
+    return result.outcome is not SendOutcome.NOT_TAKEN or result.error_class is not None
 
 
 def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:
     return SendResult(
         text,
-        answer.fate,
+        answer.outcome,
         step,
         error_class=answer.error_class,
         code=answer.code,

@@ -23,7 +23,7 @@ from app.provider.forwards.bodies import find_loose_auths, inflate, split_body
 from app.provider.forwards.charsets import decode_text, find_codec
 from app.provider.forwards.loose_forms import split_loose_form
 from app.provider.forwards.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
-from app.provider.forwards.redaction import cut_secret
+from app.provider.forwards.redaction import cut_secret, holds_secret
 
 # All that an ordinary forward holds.
 _ORDINARY = {"auth"} | OWN_FIELDS | MERGE_FIELDS.keys()
@@ -96,7 +96,8 @@ class ForwardRequest:
             text = secret.decode("utf-8", "replace")
             for value in self.fields.values():
                 # If escaped twice, it still has escapes in the text.
-                if text in value or "%" in value or "\\" in value:
+                is_escaped = "%" in value or "\\" in value
+                if text in value or (is_escaped and holds_secret(value.encode(), secret)):
                     break
             else:
                 return self

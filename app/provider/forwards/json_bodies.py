@@ -140,7 +140,7 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 def _read_value(name: bytes, literal: bytes) -> bytes:
     if not literal.startswith((b"{", b"[")):
         return _read_text(literal)
-    literal = _SPACES.sub(rb"\1", literal)
+    literal = b"".join(filter(None, _SPACES.split(literal)))
     element = _LONE_ELEMENT.fullmatch(literal)
     if element and fold_name(name) in FIELDS.keys() | {AUTH}:
         return _read_text(element[1])

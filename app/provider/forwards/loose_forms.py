@@ -32,7 +32,8 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
     which adds `charset`. In a form with more than MAX_PAIRS only the known parameters are separate;
     the rest is one pair named `body`.
     """
-    form = _SECOND_QUERY.sub(rb"\1&", form, count=1)
+    if b"?" in form:
+        form = _SECOND_QUERY.sub(rb"\1&", form, count=1)
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

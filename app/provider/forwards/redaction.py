@@ -13,6 +13,11 @@ from app.provider.forwards.parameters import FIELDS, fold_name
 _MIN_DISTINCT = 12
 
 
+def holds_secret(value: bytes, secret: bytes) -> bool:
+    """Whether `cut_secret` would find it there."""
+    return _make_pattern(secret).search(value) is not None
+
+
 def cut_secret(raw: RawForward, secret: bytes) -> RawForward:
     """The forward without the secret, however escaped; the same object if it has none.
 

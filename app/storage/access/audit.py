@@ -35,7 +35,7 @@ class AuditedAction:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A deed as it is stored; `address` is where it came from, None if unknown."""
+    """An action as it is stored; `address` is where it came from, None if unknown."""
 
     id: int
     done_at: datetime
@@ -89,7 +89,7 @@ def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> in
 
 def do_audited(
     conn: Connection,
-    deed: AuditedAction,
+    audited: AuditedAction,
     done_at: datetime,
     change: Callable[Concatenate[Connection, P], T],
     *arguments: P.args,
@@ -97,7 +97,7 @@ def do_audited(
 ) -> T:
     """Make a change and note whose it is, in this one transaction."""
     result = change(conn, *arguments, **options)
-    add_audit(conn, deed.actor, deed.action, deed.subject, deed.detail, done_at)
+    add_audit(conn, audited.actor, audited.action, audited.subject, audited.detail, done_at)
     return result
 
 

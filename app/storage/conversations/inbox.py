@@ -11,7 +11,7 @@ from app.domain.keywords import fold_text
 from app.storage.conversations.conversations import Conversation, get_conversations
 from app.storage.tables.access import numbers
 from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import arrivals, message_index
+from app.storage.tables.inbound import message_index, number_last_seen
 from app.storage.tables.outbound import outbound
 
 # Names are looked for among so many conversations, the newest: no index carries a part of a name.
@@ -41,7 +41,7 @@ def list_our_numbers(conn: Connection) -> list[OurNumber]:
     """Those that are configured in the order of their labels, then others that were texted."""
     query = select(numbers.c.number, numbers.c.label).order_by(numbers.c.id).limit(OUR_NUMBERS)
     configured = dict(conn.execute(query).all())
-    texted = conn.execute(select(arrivals.c.dest).limit(OUR_NUMBERS)).scalars()
+    texted = conn.execute(select(number_last_seen.c.dest).limit(OUR_NUMBERS)).scalars()
     known = sorted(configured.items(), key=lambda each: (each[1].casefold(), each[0]))
     others = sorted(number for number in texted if number and number not in configured)
     return [OurNumber(*each) for each in known] + [OurNumber(each, "") for each in others]

@@ -32,7 +32,7 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
     """Who wrote each text, as the first line of its history names them."""
     table = status_changes.c
     query = (
-        select(table.outbound_id, table.told_by)
+        select(table.outbound_id, table.source)
         .where(table.outbound_id.in_(outbound_ids), table.status == "queued")
         .order_by(table.id.desc())
     )

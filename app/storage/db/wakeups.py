@@ -20,15 +20,15 @@ log = structlog.get_logger("letterbox.wakeups")
 
 
 class Wakeups:
-    """Named bells. A bell is only a hint: every loop also looks by itself, slowly.
+    """Named signals. A signal is only a hint: every loop also checks regularly.
 
-    Between processes they travel over PostgreSQL's NOTIFY, on a connection of their own: inside the
-    intake's transaction a listener that hangs could fill the server's queue and fail the commits.
+    Between processes they use PostgreSQL's NOTIFY, on a connection of their own: inside the
+    intake's transaction a hanging listener could fill the server's queue and make commits fail.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database if isinstance(database, PostgresDatabase) else None
-        self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._signals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._outgoing: set[str] = set()
         self._something = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -42,38 +42,38 @@ class Wakeups:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    def ring(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """Wake whoever waits for `name`, in every process."""
-        self._bells[name].set()
+        self._signals[name].set()
         if self._database is not None:
             self._outgoing.add(name)
             self._something.set()
 
     async def wait(self, name: str, seconds: float) -> None:
-        """Return when `name` has rung since the last wait, or after `seconds`."""
-        bell = self._bells[name]
+        """Return when `name` was notified since the last wait, or after `seconds`."""
+        signal = self._signals[name]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await bell.wait()
-        bell.clear()
+                await signal.wait()
+        signal.clear()
 
     async def _carry(self, database: PostgresDatabase) -> None:
         while True:
             try:
                 await self._carry_over(database, await database.connector.connect())
-            except Exception as error:  # noqa: BLE001 bells are hints: look again in a while
-                log.debug("bells_silent", error=str(error))
+            except Exception as error:  # noqa: BLE001 signals are only hints: try again later
+                log.debug("wakeups_silent", error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _carry_over(self, database: PostgresDatabase, connection: Any) -> None:
         try:
-            await connection.add_listener(CHANNEL, self._hear)
+            await connection.add_listener(CHANNEL, self._on_notify)
             while not database.connector.is_behind(connection):
                 try:
                     async with asyncio.timeout(CHECK_SECONDS):
                         await self._something.wait()
                 except TimeoutError:
-                    # Who only listens would not notice that the server is gone.
+                    # A connection that only listens would not notice that the server is gone.
                     await connection.execute("SELECT")
                 self._something.clear()
                 await asyncio.sleep(COALESCE_SECONDS)
@@ -83,14 +83,14 @@ class Wakeups:
         finally:
             connection.terminate()
 
-    def _hear(self, connection: Any, pid: int, _channel: str, name: str) -> None:
-        # Our own have rung here at once: to hear them again would have loops look for nothing.
+    def _on_notify(self, connection: Any, pid: int, _channel: str, name: str) -> None:
+        # Our own were set at once: setting them again would make loops check for nothing.
         if pid != connection.get_server_pid():
-            self._bells[name].set()
+            self._signals[name].set()
 
 
-async def ring_once(database: Database, name: str) -> None:
-    """For a command that ends at once: wake the service's processes."""
+async def notify_once(database: Database, name: str) -> None:
+    """For a command that ends right away: wake the service's processes."""
     if isinstance(database, PostgresDatabase):
         with contextlib.suppress(Unavailable, OSError):
             connection = await database.connector.connect()

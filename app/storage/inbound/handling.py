@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -31,7 +31,6 @@ from app.storage.inbound.search import BLOCK_ROWS
 from app.storage.inbound.text_search import add_bodies
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
-from app.storage.tables.operations import daily_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,6 @@ class Unhandled:
     @property
     def name(self) -> str:
         return self.merge_fields.get("name", "")
-
-    @property
-    def day(self) -> str:
-        return self.arrived_at.astimezone(UTC).date().isoformat()
 
 
 def claim_unhandled(
@@ -236,41 +231,6 @@ def index_messages(
 @cache
 def _insert_index() -> BulkWrite:
     return make_bulk_insert(message_index, [each.name for each in message_index.c])
-
-
-def count_messages(writes: Writes, batch: Sequence[Unhandled]) -> None:
-    """Add to the counts by day and number."""
-    received: Counter[tuple[str, str]] = Counter()
-    with_problems: Counter[tuple[str, str]] = Counter()
-    for message in batch:
-        received[message.day, message.dest] += 1
-        with_problems[message.day, message.dest] += bool(message.problems)
-    rows = [
-        {
-            "day": day,
-            "dest_key": make_number_key(dest),
-            "dest": dest,
-            "received": received[day, dest],
-            "with_problems": with_problems[day, dest],
-        }
-        for day, dest in received
-    ]
-    writes.add(_add_counts(), sorted(rows, key=lambda row: (row["day"], row["dest_key"])))
-
-
-@cache
-def _add_counts() -> BulkWrite:
-    def add_up(statement: Any) -> Any:
-        new, old = statement.excluded, daily_counts.c
-        return statement.on_conflict_do_update(
-            index_elements=["day", "dest_key"],
-            set_={
-                "received": old.received + new.received,
-                "with_problems": old.with_problems + new.with_problems,
-            },
-        )
-
-    return make_bulk_insert(daily_counts, [each.name for each in daily_counts.c], add_up)
 
 
 def widen_blocks(writes: Writes, batch: Iterable[Unhandled]) -> None:

@@ -123,6 +123,11 @@ class Intake:
         return self.direct or self.spool_error is None
 
     @property
+    def is_storing(self) -> bool:
+        """Whether somebody waits for a message to be stored."""
+        return bool(self._queue) or self._order.locked()
+
+    @property
     def is_busy(self) -> bool:
         """Whether messages stream in, rather than a few now and then."""
         since = monotonic() - self._batch_at

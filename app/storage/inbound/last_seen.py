@@ -11,10 +11,10 @@ from sqlalchemy import Connection, case, exists, func, or_, select
 
 from app.domain.inbound.messages import make_number_key
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
-from app.storage.operations.figures import FIGURE_COLUMNS, FIGURE_KEY, make_figure_rows
+from app.storage.operations.daily_counts import COUNT_COLUMNS, COUNT_KEY, make_count_rows
 from app.storage.tables.access import numbers
-from app.storage.tables.inbound import arrivals, messages
-from app.storage.tables.operations import daily_counts, daily_figures
+from app.storage.tables.inbound import messages, number_last_seen
+from app.storage.tables.operations import daily_counts
 
 LONGEST_GAP = "longest-gap-seconds"
 # The alarm never rings before six hours, so a third of that is the least gap worth keeping, and no
@@ -60,7 +60,7 @@ def note_arrivals(
     widened = {
         (day, number, LONGEST_GAP): int(gap.total_seconds()) for (number, day), gap in gaps.items()
     }
-    writes.add(_widen_gaps(), make_figure_rows(widened))
+    writes.add(_widen_gaps(), make_count_rows(widened))
 
 
 def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
@@ -70,22 +70,26 @@ def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
     """
     day = since.astimezone(UTC).date().isoformat()
     gap = (
-        select(func.max(daily_figures.c.value))
+        select(func.max(daily_counts.c.value))
         .where(
-            daily_figures.c.number_key == arrivals.c.dest_key,
-            daily_figures.c.figure == LONGEST_GAP,
-            daily_figures.c.day >= day,
+            daily_counts.c.number_key == number_last_seen.c.dest_key,
+            daily_counts.c.name == LONGEST_GAP,
+            daily_counts.c.day >= day,
         )
         .scalar_subquery()
     )
     received = (
-        select(func.sum(daily_counts.c.received))
-        .where(daily_counts.c.dest_key == arrivals.c.dest_key, daily_counts.c.day >= day)
+        select(func.sum(daily_counts.c.value))
+        .where(
+            daily_counts.c.number_key == number_last_seen.c.dest_key,
+            daily_counts.c.name == "received",
+            daily_counts.c.day >= day,
+        )
         .scalar_subquery()
     )
-    query = select(arrivals.c.dest, arrivals.c.last_arrived_at, gap, received)
+    query = select(number_last_seen.c.dest, number_last_seen.c.last_arrived_at, gap, received)
     ours = select(numbers.c.number)
-    rows = conn.execute(query.where(or_(arrivals.c.dest.in_(ours), ~exists(ours))))
+    rows = conn.execute(query.where(or_(number_last_seen.c.dest.in_(ours), ~exists(ours))))
     return [
         Silence(number, last, max(LEAST_GAP, timedelta(seconds=int(longest or 0))), int(texts or 0))
         for number, last, longest, texts in rows
@@ -109,14 +113,14 @@ def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
 
 def has_arrivals(conn: Connection) -> bool:
     """Whether any text has ever been handled."""
-    return conn.execute(select(arrivals.c.dest_key).limit(1)).first() is not None
+    return conn.execute(select(number_last_seen.c.dest_key).limit(1)).first() is not None
 
 
 def find_last_arrival(conn: Connection, number: str) -> datetime | None:
     """When a number was last texted, within STEP; None where it never was."""
-    query = select(arrivals.c.last_arrived_at)
+    query = select(number_last_seen.c.last_arrived_at)
     found: datetime | None = conn.execute(
-        query.where(arrivals.c.dest_key == make_number_key(number))
+        query.where(number_last_seen.c.dest_key == make_number_key(number))
     ).scalar()
     return found
 
@@ -132,21 +136,21 @@ def _find_gaps(times: Iterable[datetime]) -> Iterable[tuple[str, timedelta]]:
 @cache
 def _move_arrivals() -> BulkWrite:
     def keep_newest(statement: Any) -> Any:
-        new, old = statement.excluded.last_arrived_at, arrivals.c.last_arrived_at
+        new, old = statement.excluded.last_arrived_at, number_last_seen.c.last_arrived_at
         return statement.on_conflict_do_update(
             index_elements=["dest_key"],
             set_={"last_arrived_at": case((new > old, new), else_=old)},
         )
 
-    return make_bulk_insert(arrivals, ("dest_key", "dest", "last_arrived_at"), keep_newest)
+    return make_bulk_insert(number_last_seen, ("dest_key", "dest", "last_arrived_at"), keep_newest)
 
 
 @cache
 def _widen_gaps() -> BulkWrite:
     def keep_longest(statement: Any) -> Any:
-        new, old = statement.excluded.value, daily_figures.c.value
+        new, old = statement.excluded.value, daily_counts.c.value
         return statement.on_conflict_do_update(
-            index_elements=FIGURE_KEY, set_={"value": case((new > old, new), else_=old)}
+            index_elements=COUNT_KEY, set_={"value": case((new > old, new), else_=old)}
         )
 
-    return make_bulk_insert(daily_figures, FIGURE_COLUMNS, keep_longest, name="gaps")
+    return make_bulk_insert(daily_counts, COUNT_COLUMNS, keep_longest, name="gaps")

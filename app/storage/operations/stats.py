@@ -1,69 +1,42 @@
 """Counts by day and number, kept up by the handle flow, so that no request counts rows."""
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from app.domain.inbound.messages import make_number_key
 from app.storage.tables.inbound import messages
-from app.storage.tables.operations import daily_counts, daily_figures
+from app.storage.tables.operations import daily_counts
 from app.storage.tables.outbound import outbound
 
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """`day` is a day in UTC, `number` one of ours; `figures` are those of figures.py."""
+    """`day` is a day in UTC, `number` one of ours; `counts` are by `CountName`, 0 if missing."""
 
     day: str
     number: str
-    received: int = 0
-    with_problems: int = 0
-    figures: Mapping[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 def count_days(
     conn: Connection, *, since: str | None, until: str | None, number: str | None
 ) -> list[DayCount]:
     """Newest day first; `since` is inclusive and `until` exclusive, both YYYY-MM-DD."""
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    figures: dict[tuple[str, str], dict[str, int]] = {}
-    arrived = daily_counts.c
-    query = select(arrived.day, arrived.dest, arrived.received, arrived.with_problems)
-    for day, dest, received, odd in conn.execute(
-        _within(query, arrived.day, arrived.dest_key, since, until, number)
-    ):
-        counts[day, dest] = received, odd
-    added = daily_figures.c
-    query = select(added.day, added.number, added.figure, added.value)
-    for day, ours, figure, value in conn.execute(
-        _within(query, added.day, added.number_key, since, until, number)
-    ):
-        figures.setdefault((day, ours), {})[figure] = value
-    days = sorted({*counts, *figures}, key=lambda key: key[1])
-    return [
-        DayCount(*key, *counts.get(key, (0, 0)), figures.get(key, {}))
-        for key in sorted(days, key=lambda key: key[0], reverse=True)
-    ]
-
-
-def _within(
-    query: Select[Any],
-    day: Column[str],
-    number_key: Column[bytes],
-    since: str | None,
-    until: str | None,
-    number: str | None,
-) -> Select[Any]:
+    table = daily_counts.c
+    query = select(table.day, table.number, table.name, table.value)
     if since is not None:
-        query = query.where(day >= since)
+        query = query.where(table.day >= since)
     if until is not None:
-        query = query.where(day < until)
+        query = query.where(table.day < until)
     if number is not None:
-        query = query.where(number_key == make_number_key(number))
-    return query
+        query = query.where(table.number_key == make_number_key(number))
+    found: dict[tuple[str, str], DayCount] = {}
+    for day, ours, name, value in conn.execute(query.order_by(table.day.desc(), table.number)):
+        found.setdefault((day, ours), DayCount(day, ours)).counts[name] = value
+    return list(found.values())
 
 
 def measure_parts(conn: Connection, *, newest: int = 1000) -> float:

@@ -25,7 +25,7 @@ from app.domain.outbound.transitions import OutboundEvent, move_on
 from app.storage.db.clock import read_clock
 from app.storage.db.upserts import make_insert
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
-from app.storage.operations.figures import Figures
+from app.storage.operations.daily_counts import DailyCounts
 from app.storage.outbound.expiry import note_unanswered
 from app.storage.outbound.history import StatusChange
 from app.storage.outbound.outbox import lock_texts
@@ -71,16 +71,16 @@ def record_results(
     results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
     if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
-    figures, writes = Figures(), Writes()
+    counts, writes = DailyCounts(), Writes()
     records = []
     while results:
         # Two results of one text, of an old try and a new one, are not recorded at once.
         group: dict[int, SendResult] = {}
         later = [each for each in results if group.setdefault(each.text.id, each) is not each]
-        records += _record(conn, writes, list(group.values()), now, figures)
+        records += _record(conn, writes, list(group.values()), now, counts)
         results = later
     records = _refuse_numbers(conn, records, now)
-    figures.move_to(writes)
+    counts.move_to(writes)
     writes.run(conn)
     steer_sender(conn, [record.result for record in records], now)
     return records
@@ -106,7 +106,7 @@ def _record(
     writes: Writes,
     results: Sequence[SendResult],
     now: datetime,
-    figures: Figures,
+    counts: DailyCounts,
 ) -> list[Record]:
     """Results of different texts: each statement is for all of them."""
     ids = [result.text.id for result in results]
@@ -126,9 +126,11 @@ def _record(
             late.append(row)
         elif target is not None:
             changed.append(_make_values(row, result, target, now))
-            _count(figures, row, target, now)
+            _count(counts, row, target, now)
         is_awaited = target is not None and status in IN_FLIGHT
-        is_late = result.fate is SendOutcome.TAKEN and not is_awaited and _is_news(result, own_ids)
+        is_late = (
+            result.outcome is SendOutcome.TAKEN and not is_awaited and _is_news(result, own_ids)
+        )
         change = None
         if target not in {None, status}:
             change = StatusChange(row.id, str(target), "send", now)
@@ -140,7 +142,7 @@ def _record(
         note_unanswered(conn, expired)
     for row in late:
         _follow_late_ids(conn, row, now)
-    _count_replies(conn, [record.row for record in records if _is_sent(record)], now, figures)
+    _count_replies(conn, [record.row for record in records if _is_sent(record)], now, counts)
     return records
 
 
@@ -150,11 +152,11 @@ def _end_attempts(
     """Returns the results that were not recorded before; one that nobody knew may be told late."""
     ids = [result.text.id for result in results]
     tries = conn.execute(_select_tries(), {"ids": ids})
-    fates = {(row.outbound_id, row.attempt): row.fate for row in tries}
+    outcomes = {(row.outbound_id, row.attempt): row.outcome for row in tries}
     open_ones = [
         result
         for result in results
-        if fates.get((result.text.id, result.text.attempt)) in {None, SendOutcome.UNKNOWN}
+        if outcomes.get((result.text.id, result.text.attempt)) in {None, SendOutcome.UNKNOWN}
     ]
     writes.add(_update_tries(), [_describe_end(each, now) for each in open_ones])
     return open_ones
@@ -166,13 +168,13 @@ def _end_attempts(
 @cache
 def _select_tries() -> Select[Any]:
     table = send_attempts.c
-    query = select(table.outbound_id, table.attempt, table.fate)
+    query = select(table.outbound_id, table.attempt, table.outcome)
     return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
 
 
 @cache
 def _update_tries() -> BulkWrite:
-    columns = ("ended_at", "fate", "error_class", "code", "answer")
+    columns = ("ended_at", "outcome", "error_class", "code", "answer")
     return make_bulk_update(send_attempts, ["outbound_id", "attempt"], columns)
 
 
@@ -186,7 +188,7 @@ def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
         "outbound_id": result.text.id,
         "attempt": result.text.attempt,
         "ended_at": now,
-        "fate": result.fate,
+        "outcome": result.outcome,
         "error_class": result.error_class,
         "code": result.code,
         "answer": (result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
@@ -222,7 +224,7 @@ def _make_values(
         "held_reason": step.held_reason,
         "error_code": result.code,
         "error_text": None
-        if result.fate is SendOutcome.TAKEN and not result.code
+        if result.outcome is SendOutcome.TAKEN and not result.code
         else result.answer,
         "check_at": None,
     }
@@ -306,15 +308,15 @@ def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
         )
 
 
-def _count(figures: Figures, row: Row[Any], target: OutboundStatus, now: datetime) -> None:
+def _count(counts: DailyCounts, row: Row[Any], target: OutboundStatus, now: datetime) -> None:
     if target is OutboundStatus.SENT:
-        figures.add("sent", row.source, now)
+        counts.add("sent", row.source, now)
     elif target is OutboundStatus.FAILED:
-        figures.add("failed", row.source, now)
+        counts.add("failed", row.source, now)
 
 
 def _count_replies(
-    conn: Connection, sent: Sequence[Row[Any]], now: datetime, figures: Figures
+    conn: Connection, sent: Sequence[Row[Any]], now: datetime, counts: DailyCounts
 ) -> None:
     """How long whoever wrote to us has waited for these texts."""
     replies = {row.in_reply_to: row.source for row in sent if row.in_reply_to is not None}
@@ -323,5 +325,5 @@ def _count_replies(
     query = select(messages.c.id, messages.c.arrived_at).where(messages.c.id.in_(replies))
     for message in conn.execute(query):
         seconds = max(0, round((now - message.arrived_at).total_seconds()))
-        figures.add("replied", replies[message.id], now)
-        figures.add("reply_seconds", replies[message.id], now, seconds)
+        counts.add("replied", replies[message.id], now)
+        counts.add("reply_seconds", replies[message.id], now, seconds)

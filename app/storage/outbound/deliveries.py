@@ -13,13 +13,13 @@ from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.statuses import Verdict, judge_parts, judge_recipients, read_status
 from app.domain.outbound.transitions import move_on
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
+from app.storage.operations.daily_counts import CountName, DailyCounts
 from app.storage.operations.events import add_event
-from app.storage.operations.figures import Figure, Figures
 from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.outbox import lock_texts
 from app.storage.tables.outbound import has_status, outbound, provider_messages
 
-_FIGURES: dict[OutboundStatus, Figure] = {
+_COUNTED: dict[OutboundStatus, CountName] = {
     OutboundStatus.DELIVERED: "delivered",
     OutboundStatus.UNDELIVERED: "undelivered",
     OutboundStatus.FAILED: "failed",
@@ -127,7 +127,7 @@ def record_words(
     by_text = {each.outbound_id: each for each in asked}
     rows = lock_texts(conn, sorted({*words, *by_text}))
     parts = _list_parts(conn, [row.id for row in rows if row.to_number is not None])
-    figures, writes = Figures(), Writes()
+    counts, writes = DailyCounts(), Writes()
     changes: list[StatusChange] = []
     for row in rows:
         known = parts.get(row.id, {})
@@ -139,9 +139,9 @@ def record_words(
             said = {each: part.status for each, part in known.items()}
             said |= {word.provider_id: word.status for word in news}
             verdict = judge_parts([*said.values()] or [row.provider_status])
-        change = _settle(writes, row, verdict, now, figures, asked=by_text.get(row.id))
+        change = _settle(writes, row, verdict, now, counts, asked=by_text.get(row.id))
         changes += _describe(row, change or row.status, news, told_by, now, verdict)
-    figures.move_to(writes)
+    counts.move_to(writes)
     writes.run(conn)
     note_changes(conn, changes, now)
     return len({change.outbound_id for change in changes})
@@ -234,7 +234,7 @@ def _settle(
     row: Row[Any],
     verdict: Verdict | None,
     now: datetime,
-    figures: Figures,
+    counts: DailyCounts,
     *,
     asked: Asked | None,
 ) -> OutboundStatus | None:
@@ -250,7 +250,7 @@ def _settle(
         values |= _end(now, "its recipients ended differently; each has its own status")
     elif target is not None:
         values |= {"status": target, "settled_at": now, "check_at": None, "check_error": None}
-        figures.add(_FIGURES[target], row.source, now)
+        counts.add(_COUNTED[target], row.source, now)
     elif is_given_up(since, row.validity_seconds, now):
         values |= _end(now, NO_FINAL_WORD)
     elif asked is not None and asked.is_over:

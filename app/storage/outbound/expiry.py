@@ -44,7 +44,7 @@ def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 10
         conn.execute(
             update(send_attempts)
             .where(send_attempts.c.outbound_id == row.id, send_attempts.c.attempt == row.attempts)
-            .values(ended_at=now, fate=SendOutcome.UNKNOWN, answer=_LEASE_ENDED)
+            .values(ended_at=now, outcome=SendOutcome.UNKNOWN, answer=_LEASE_ENDED)
         )
     changes = [StatusChange(row.id, OutboundStatus.UNCERTAIN, "lease", now) for row in rows]
     note_changes(conn, changes, now)

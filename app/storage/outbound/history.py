@@ -14,12 +14,12 @@ from app.storage.tables.outbound import status_changes
 class StatusChange:
     """`provider_id` is of the part that brought it, `provider_status` the provider's word.
 
-    `told_by` is send, check, report, background, lease, or who did it.
+    `source` is send, check, report, background, lease, or who did it.
     """
 
     outbound_id: int
     status: str
-    told_by: str
+    source: str
     changed_at: datetime
     provider_id: str | None = None
     provider_status: str | None = None
@@ -41,7 +41,7 @@ def list_changes(conn: Connection, outbound_id: int, *, limit: int = 500) -> lis
         select(
             table.outbound_id,
             table.status,
-            table.told_by,
+            table.source,
             table.changed_at,
             table.provider_id,
             table.provider_status,

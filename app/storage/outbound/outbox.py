@@ -66,7 +66,7 @@ def queue_texts(
     hold_order(conn)
     statement = insert(outbound).returning(outbound.c.id, sort_by_parameter_order=True)
     ids = conn.execute(statement, [_make_row(new, now) for new in texts]).scalars().all()
-    queued = {"status": OutboundStatus.QUEUED, "told_by": who, "changed_at": now}
+    queued = {"status": OutboundStatus.QUEUED, "source": who, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])
     return list(ids)
 

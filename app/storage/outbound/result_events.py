@@ -87,19 +87,19 @@ def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
 
 def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:
     """It was accepted, or refused for its own sake, so the account works."""
-    if result.fate is SendOutcome.TAKEN:
+    if result.outcome is SendOutcome.TAKEN:
         return True
     return _tells_nothing(result) and get_sender(conn).cause != StopCause.ACCOUNT
 
 
 def _tells_nothing(result: SendResult) -> bool:
     """A text that was refused for itself says nothing of the account: let another one try."""
-    return result.fate is SendOutcome.REFUSED and result.error_class != ErrorClass.PASSING
+    return result.outcome is SendOutcome.REFUSED and result.error_class != ErrorClass.PASSING
 
 
 def _was_kept_back(result: SendResult) -> bool:
     """No call was made for it, so the account is yet to be tried."""
-    return result.fate is SendOutcome.NOT_TAKEN and result.error_class is None
+    return result.outcome is SendOutcome.NOT_TAKEN and result.error_class is None
 
 
 def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:

@@ -20,7 +20,7 @@ class SendResult:
     """
 
     text: ClaimedText
-    fate: SendOutcome
+    outcome: SendOutcome
     step: Step
     error_class: str | None = None
     code: str | None = None

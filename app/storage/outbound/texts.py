@@ -67,12 +67,12 @@ class OutboundText:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A call for a text, or nearly one: `fate` is None while it is under way."""
+    """A call for a text, or nearly one: `outcome` is None while it is under way."""
 
     attempt: int
     began_at: datetime
     ended_at: datetime | None
-    fate: str | None
+    outcome: str | None
     error_class: str | None
     code: str | None
     answer: str | None

@@ -19,7 +19,7 @@ from app.domain.outbound.uncertain_resolution import (
     find_persons_turn,
 )
 from app.storage.operations.alerts import close_alert, raise_alert
-from app.storage.operations.figures import Figures
+from app.storage.operations.daily_counts import DailyCounts
 from app.storage.outbound.attempts import keep_ids
 from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.result_events import UNCERTAIN_ALERT
@@ -100,7 +100,7 @@ def _has_unclear_sibling(conn: Connection, row: Row[Any]) -> bool:
         .where(
             outbound.c.pair_key == row.pair_key,
             outbound.c.id != row.id,
-            send_attempts.c.fate == SendOutcome.UNKNOWN,
+            send_attempts.c.outcome == SendOutcome.UNKNOWN,
             send_attempts.c.ended_at >= row.began_at - LEEWAY,
             or_(~has_id, send_attempts.c.attempt < outbound.c.attempts),
         )
@@ -278,20 +278,20 @@ def _change(
         "error_code": None,
         "error_text": None,
     }
-    figures = Figures()
+    counts = DailyCounts()
     if target is OutboundStatus.QUEUED:
         values["due_at"] = now
     elif target is OutboundStatus.SENT:
         values |= {"sent_at": sent_at or now, "check_at": plan_first_check(now)}
-        figures.add("sent", row.source, now)
+        counts.add("sent", row.source, now)
         if not has_id:
             reason = "a person says that it was sent; it has no id to follow it by"
             values |= {"check_at": None, "settled_at": now, "settled_reason": reason}
     elif target in FINAL_STATUSES:
         values |= {"settled_at": now, "settled_reason": "a person says that it was not sent"}
-        figures.add("failed", row.source, now)
+        counts.add("failed", row.source, now)
     conn.execute(update(outbound).where(outbound.c.id == row.id).values(**values))
-    figures.write(conn)
+    counts.write(conn)
     close_alert(conn, UNCERTAIN_ALERT, str(row.id), now=now)
     note_changes(conn, [StatusChange(row.id, target, told_by, now)], now)
 

@@ -78,7 +78,7 @@ def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -
     )
     conn.execute(
         insert(status_changes).values(
-            outbound_id=outbound_id, status=OutboundStatus.FAILED, told_by="rule", changed_at=now
+            outbound_id=outbound_id, status=OutboundStatus.FAILED, source="rule", changed_at=now
         )
     )
 

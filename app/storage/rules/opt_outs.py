@@ -17,7 +17,7 @@ from app.storage.tables.rules import opt_outs
 
 Reason = Literal["keyword", "provider", "person"]
 
-TOLD_BY = "opt-out"
+SOURCE = "opt-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def cancel_texts(
             settled_reason="the number opted out",
         )
     )
-    changes = {"status": OutboundStatus.CANCELLED, "told_by": TOLD_BY, "changed_at": now}
+    changes = {"status": OutboundStatus.CANCELLED, "source": SOURCE, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **changes} for each in ids])
     return ids
 

@@ -22,7 +22,7 @@ from app.domain.rules.answering import History
 from app.domain.rules.opt_outs import OptOutState
 from app.storage.tables.access import revisions
 from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import arrivals, message_index, messages
+from app.storage.tables.inbound import message_index, messages, number_last_seen
 from app.storage.tables.outbound import outbound
 from app.storage.tables.rules import opt_outs
 
@@ -31,7 +31,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(slots=True)
 class Pair:
-    """`last_arrived_at` is the number's (see `arrivals`), `word` what the sender said last.
+    """`last_arrived_at` is the number's (see `number_last_seen`), `word` what the sender said last.
 
     `was_reported`: the provider's report has brought a text of it. `history` is of a day.
     """
@@ -111,7 +111,7 @@ def _select_background() -> Select[Any]:
             exists()
             .where(message_index.c.conversation_id == pair.id, is_reported)
             .label("was_reported"),
-            arrivals.c.last_arrived_at,
+            number_last_seen.c.last_arrived_at,
             word.is_out,
             word.reason,
             word.created_at.label("said_at"),
@@ -121,7 +121,7 @@ def _select_background() -> Select[Any]:
             messages.c.arrived_at.label("answered_arrived_at"),
         )
         .outerjoin(opt_outs, word.number_key == pair.source_key)
-        .outerjoin(arrivals, arrivals.c.dest_key == pair.dest_key)
+        .outerjoin(number_last_seen, number_last_seen.c.dest_key == pair.dest_key)
         .outerjoin(outbound, replied)
         .outerjoin(messages, messages.c.id == reply.in_reply_to)
         .where(pair.id.in_(bindparam("ids", expanding=True)))

@@ -93,9 +93,9 @@ class DataDir:
         return self.path / "auths.json"
 
     @property
-    def pulse(self) -> Path:
+    def heartbeat(self) -> Path:
         """What this machine's (or container's) worker touches while it lives."""
-        return self.path / f"worker-{socket.gethostname()}.pulse"
+        return self.path / f"worker-{socket.gethostname()}.heartbeat"
 
     def load_secret(self, name: str) -> str:
         """The generated secret of that name, made on first use. Raises SetupError."""

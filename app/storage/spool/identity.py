@@ -63,7 +63,8 @@ def read_database_id(conn: Connection) -> str:
 
 def has_had_messages(conn: Connection) -> bool:
     """Whether it has a message, or counts of messages that were removed for their age."""
-    return any(
-        conn.execute(select(column).limit(1)).first() is not None
-        for column in (messages.c.id, daily_counts.c.day)
+    queries = (
+        select(messages.c.id),
+        select(daily_counts.c.day).where(daily_counts.c.name == "received"),
     )
+    return any(conn.execute(query.limit(1)).first() is not None for query in queries)

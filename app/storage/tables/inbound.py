@@ -102,9 +102,9 @@ refusals = Table(
     sqlite_autoincrement=True,
 )
 
-# When each of our numbers was last texted, for the alarm of silence.
-arrivals = Table(
-    "arrivals",
+# When each of our numbers was last texted: a long silence raises an alert.
+number_last_seen = Table(
+    "number_last_seen",
     metadata,
     Column("dest_key", LargeBinary, primary_key=True),
     Column("dest", Text, nullable=False),

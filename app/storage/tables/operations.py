@@ -51,16 +51,6 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-daily_counts = Table(
-    "daily_counts",
-    metadata,
-    Column("day", Text, primary_key=True, comment="YYYY-MM-DD of arrived_at in UTC"),
-    Column("dest_key", LargeBinary, primary_key=True),
-    Column("dest", Text, nullable=False),
-    Column("received", BigInteger, nullable=False),
-    Column("with_problems", BigInteger, nullable=False),
-)
-
 # Who is running, and what may lie in a spool that only they can reach.
 processes = Table(
     "processes",
@@ -98,13 +88,13 @@ leases = Table(
     Column("succeeded_at", UtcTime, comment="when the last run that succeeded began"),
 )
 
-# What /stats adds up beside the counts of arrivals.
-daily_figures = Table(
-    "daily_figures",
+# What /stats shows: one row for each count of a number on a day.
+daily_counts = Table(
+    "daily_counts",
     metadata,
     Column("day", Text, primary_key=True, comment="YYYY-MM-DD in UTC"),
     Column("number_key", LargeBinary, primary_key=True),
-    Column("figure", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
     Column("number", Text, nullable=False),
     Column("value", BigInteger, nullable=False),
 )

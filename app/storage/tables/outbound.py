@@ -117,9 +117,9 @@ add_partial_index(
     "outbound_check_idx", outbound, ["status", "check_at", "id"], "check_at IS NOT NULL"
 )
 add_partial_index("outbound_named_idx", outbound, ["id"], "to_number IS NULL")
-# Two texts to one number under way at once may look alike in the provider's report.
+# Two texts in flight to one number may look alike in the provider's report.
 add_partial_index(
-    "outbound_under_way_idx",
+    "outbound_in_flight_idx",
     outbound,
     ["pair_key"],
     "status IN ('sending', 'uncertain')",
@@ -195,7 +195,7 @@ send_attempts = Table(
     Column("attempt", Integer, primary_key=True),
     Column("began_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
-    Column("fate", Text),
+    Column("outcome", Text),
     Column("error_class", Text),
     Column("code", Text),
     Column("answer", Text),
@@ -211,7 +211,7 @@ status_changes = Table(
     Column("provider_id", Text),
     Column("status", Text, nullable=False),
     Column("provider_status", Text),
-    Column("told_by", Text, nullable=False, comment="send, check, report, background or a name"),
+    Column("source", Text, nullable=False, comment="send, check, report, background or a name"),
     Column("changed_at", UtcTime, nullable=False),
     Index("status_changes_outbound_idx", "outbound_id", "id"),
     Index("status_changes_changed_idx", "changed_at", "outbound_id"),

@@ -23,7 +23,7 @@ def make_audit_routes(site: Site) -> list[Route]:
 
 
 async def show_audit(visit: Visit) -> Response:
-    """The newest deeds first, as the filters have it."""
+    """The newest actions first, as the filters have it."""
     query = visit.query
     filters = _read_filters(visit, query)
     page = cut_page(visit, []) if query.errors else await read_list(visit, list_audit, **filters)

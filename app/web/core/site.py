@@ -192,7 +192,7 @@ class Site:
         client = request.scope.get("client")
         unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
         if unheeded:
-            self.runtime.notices.on_unheeded(unheeded)
+            self.runtime.deferred_writes.on_unheeded(unheeded)
 
     def set_session(self, response: Response, token: str) -> None:
         """Have the browser keep a session's token."""

@@ -43,14 +43,14 @@ def draw_plots(
             "received",
             "Texts received",
             days,
-            _split(counts, labels, days, lambda each: each.received),
+            _split(counts, labels, days, lambda each: each.counts["received"]),
             show=show_count,
         ),
         plot_bars(
             "sent",
             "Texts sent",
             days,
-            _split(counts, labels, days, lambda each: each.figures.get("sent", 0)),
+            _split(counts, labels, days, lambda each: each.counts["sent"]),
             show=show_count,
         ),
         plot_lines(
@@ -83,8 +83,7 @@ def foresee_credits(
     """From what was sent on the days before today."""
     past = list_days(today - timedelta(days=1), days)
     sent = [
-        sum(each.figures.get("sent", 0) for each in counts if each.day == day.isoformat())
-        for day in past
+        sum(each.counts["sent"] for each in counts if each.day == day.isoformat()) for day in past
     ]
     forecast = forecast_credits(
         balance,
@@ -143,12 +142,12 @@ def _split(
 
 
 def _average_reply(counts: Sequence[DayCount]) -> float | None:
-    replied = sum(each.figures.get("replied", 0) for each in counts)
-    seconds = sum(each.figures.get("reply_seconds", 0) for each in counts)
+    replied = sum(each.counts["replied"] for each in counts)
+    seconds = sum(each.counts["reply_seconds"] for each in counts)
     return seconds / replied if replied else None
 
 
 def _rate_delivery(counts: Sequence[DayCount]) -> float | None:
-    ended = sum(each.figures.get(end, 0) for each in counts for end in ENDS)
-    delivered = sum(each.figures.get("delivered", 0) for each in counts)
+    ended = sum(each.counts[end] for each in counts for end in ENDS)
+    delivered = sum(each.counts["delivered"] for each in counts)
     return delivered / ended if ended else None

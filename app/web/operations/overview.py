@@ -55,8 +55,8 @@ class State:
 
     @property
     def compared(self) -> Comparison:
-        def add(figure: str) -> int:
-            return sum(each.figures.get(figure, 0) for each in self.counts)
+        def add(name: str) -> int:
+            return sum(each.counts[name] for each in self.counts)
 
         return Comparison(add("reported"), add("missing"))
 
@@ -105,15 +105,15 @@ async def pause(visit: Visit) -> Response:
         form.fail("reason", f"write at most {MAX_REASON} characters")
         return visit.render("outbound/pause.html", status=422, form=form)
     await visit.database.write(pause_sending, visit.actor, reason or None, visit.now)
-    visit.site.runtime.wakeups.ring("events")
+    visit.site.runtime.wakeups.notify("events")
     return visit.redirect(PATH, "Sending is paused.")
 
 
 async def resume(visit: Visit) -> Response:
     """Let sending go on, whoever or whatever stopped it."""
     await visit.database.write(resume_sending, visit.actor, None, visit.now)
-    for bell in ("events", "outbound"):
-        visit.site.runtime.wakeups.ring(bell)
+    for signal in ("events", "outbound"):
+        visit.site.runtime.wakeups.notify(signal)
     return visit.redirect(PATH, "Sending has resumed.")
 
 

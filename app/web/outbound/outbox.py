@@ -51,7 +51,7 @@ HEADINGS = (
     "settled_at",
 )
 # How a call for a text ended, in words.
-FATES = {
+SEND_OUTCOMES = {
     SendOutcome.TAKEN: "the provider has it",
     SendOutcome.REFUSED: "the provider refused it",
     SendOutcome.NOT_TAKEN: "it did not get there",
@@ -130,7 +130,7 @@ async def show_text(visit: Visit) -> Response:
         word=explain_status(view.text, visit.now),
         now=visit.now,
         statuses={each.value: word.text for each, word in STATUSES.items()},
-        fates=FATES,
+        send_outcomes=SEND_OUTCOMES,
         tellers=TELLERS,
     )
 

@@ -48,7 +48,7 @@ async def add_opt_out(visit: Visit) -> Response:
                 who=visit.actor,
                 now=visit.now,
             )
-            visit.site.runtime.wakeups.ring("events")
+            visit.site.runtime.wakeups.notify("events")
             return visit.redirect(PATH, f"{found.number} gets no texts any more.")
     except InvalidInput as error:
         form.note(error)

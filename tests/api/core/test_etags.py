@@ -146,7 +146,7 @@ async def test_that_a_forward_was_seen_or_a_key_used_changes_nothing_that_people
     etag = await tag(lone_api, path)
     forward = {"auth": added["auth"][0]["value"], "dest": "447700900100", "msg": "Hello"}
     assert (await lone_api.client.get("/inbound", params=forward)).status_code == 200
-    await lone_api.runtime.tender.write_notices()
+    await lone_api.runtime.housekeeper.write_deferred()
     seen = await lone_api.read(path)
     assert seen["auth"][0]["last_seen_at"] is not None
     assert await tag(lone_api, path) != etag

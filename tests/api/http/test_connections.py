@@ -1,6 +1,7 @@
 """Every state of a connection ends, and none keeps others from theirs."""
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,10 +12,9 @@ from typing import Any
 import pytest
 
 from app.api.http import output, protocol
-from app.api.http.connections import Connections, Turnstile, find_limit
+from app.api.http.connections import PAUSE_SECONDS, Connections, Turnstile, find_limit
 from app.cli.process.listening import configure_server
-from app.main import WebApplication, build_app
-from tests.api.sockets import read_answers, serving, serving_app, takes_all, talk
+from tests.api.sockets import ThroughAsgi, read_answers, serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
 
@@ -184,10 +184,14 @@ class Substitute:
     """The application with something else in the place of all but forwards."""
 
     def __init__(self, kit: Kit, answer: Any) -> None:
-        self._real: WebApplication = build_app(kit.runtime)
-        self.inbound = self._real.inbound
-        self.connections = self._real.connections
+        self.real = kit.app
+        self.inbound = self.real.inbound
+        self.connections = self.real.connections
+        self.probes: Any = self
         self._answer = answer
+
+    def find_answer(self, *_: Any) -> None:
+        """Nor are probes answered without it."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._answer(scope, receive, send)
@@ -230,7 +234,7 @@ async def test_an_export_to_http_1_0_is_not_in_chunks(kit: Kit) -> None:
 
 async def test_a_stream_ends_when_its_caller_has_gone(kit: Kit) -> None:
     head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode()
-    app = build_app(kit.runtime)
+    app = kit.app
     async with serving_app(app) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/events " + head)
@@ -242,7 +246,7 @@ async def test_a_stream_ends_when_its_caller_has_gone(kit: Kit) -> None:
 
 @asynccontextmanager
 async def serving_few(kit: Kit, limit: int) -> AsyncIterator[tuple[int, Connections]]:
-    app = build_app(kit.runtime)
+    app = kit.app
     app.connections.limit = limit
     async with serving_app(app) as port:
         yield port, app.connections
@@ -372,6 +376,76 @@ def test_the_line_at_the_turnstile_is_bounded_and_forgets_who_has_gone() -> None
     leave()
     turnstile.enter(begin("third"))
     assert begun == ["first", "gone", "second"]
+
+
+async def test_requests_begin_one_by_one_while_a_forward_waits_for_its_answer() -> None:
+    waits = True
+    turnstile = Turnstile(lambda: waits, running=3)
+    begun: list[float] = []
+
+    def begin() -> bool:
+        begun.append(time.monotonic())
+        return False
+
+    for _ in range(4):
+        turnstile.enter(begin)
+    assert len(begun) == 4, "what has gone holds up nobody"
+
+    def compute() -> bool:
+        begun.append(time.monotonic())
+        return True
+
+    begun.clear()
+    for _ in range(6):
+        turnstile.enter(compute)
+    assert len(begun) == 1
+    await asyncio.sleep(2.5 * PAUSE_SECONDS)
+    assert 2 <= len(begun) <= 3
+    assert begun[1] - begun[0] >= PAUSE_SECONDS * 0.9
+    waits = False
+    for _ in begun:
+        turnstile.make_exit()()
+    await asyncio.sleep(2 * PAUSE_SECONDS)
+    assert len(begun) >= 5
+
+
+async def test_probes_are_answered_while_others_wait_in_line(kit: Kit) -> None:
+    """They would be answered 503 besides, and a service that is not ready gets no forwards."""
+    released = asyncio.Event()
+
+    async def hold(scope: Any, receive: Any, send: Any) -> None:
+        await released.wait()
+
+    app = Substitute(kit, hold)
+    app.probes = app.real.probes
+    stranger = b"GET /readyz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+    async with serving_app(app) as port:
+        many = [asyncio.create_task(talk(port, b"GET /docs HTTP/1.0\r\n\r\n")) for _ in range(600)]
+        await wait_until(lambda: app.connections.turnstile.is_closed)
+        lived = read_answers(await talk(port, LIVEZ * 3, half_close=True))
+        [ready] = read_answers(await talk(port, stranger, half_close=True))
+        released.set()
+        await asyncio.gather(*many)
+    assert [answer.status for answer in lived] == [200] * 3
+    assert ready.status == 200
+    assert ready.body == b'{"ready":true}'
+
+
+@pytest.mark.parametrize("request_line", ["GET /livez", "GET /readyz"])
+@pytest.mark.parametrize("forwarded", ["", "X-Forwarded-For: 192.0.2.1\r\n"])
+async def test_the_protocol_answers_probes_as_the_endpoints_do(
+    kit: Kit, request_line: str, forwarded: str
+) -> None:
+    asked = f"{request_line} HTTP/1.1\r\nHost: x\r\nX-Request-Id: one\r\n{forwarded}\r\n".encode()
+    answers = []
+    for changes in ({}, {"http": ThroughAsgi}):
+        async with serving(kit, **changes) as port:
+            [answer] = read_answers(await talk(port, asked, half_close=True))
+            headers = {k: v for k, v in answer.headers.items() if k != "date"}
+            body = json.loads(answer.body)
+            body.pop("disk", None)
+            answers.append((answer.status, headers | {"content-length": ""}, body))
+    assert answers[0] == answers[1]
 
 
 async def test_chunk_extensions_of_a_mebibyte_are_not_read(kit: Kit) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from app.api.http import protocol
-from app.main import build_app
 from tests.api.sockets import serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
@@ -135,7 +134,7 @@ async def test_an_answer_to_http_1_0_that_breaks_off_does_not_look_whole(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
 
-    app = build_app(kit.runtime)
+    app = kit.app
     monkeypatch.setattr(app, "_rest", break_off)
     async with serving_app(app) as port:
         with pytest.raises(ConnectionResetError):

@@ -66,7 +66,7 @@ async def test_an_alert_is_streamed_when_it_opens_and_when_it_closes(api: Runnin
         assert opened.name == "alert"
         assert json.loads(opened.data) == (await api.read("/alerts"))["items"][0]
         await write(close_alert, "low", "x", now=NOW)
-        api.runtime.wakeups.ring("events")
+        api.runtime.wakeups.notify("events")
         assert json.loads((await stream.next()).data)["closed_at"] is not None
 
 

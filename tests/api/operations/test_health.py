@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from app.main import build_app
 from tests.support.kit import Kit, open_kit
 from tests.support.simulated import simulated_in_process
 
@@ -126,7 +125,7 @@ def draw_cases(operation: Any) -> list[Any]:
 
 
 def call_from(kit: Kit, address: str) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(build_app(kit.runtime), client=(address, 5000))
+    transport = httpx2.ASGITransport(kit.app, client=(address, 5000))
     return httpx2.AsyncClient(transport=transport, base_url="http://letterbox.test")
 
 

@@ -19,7 +19,7 @@ async def test_a_refused_forward_is_listed_without_its_content(api: Running) -> 
     for number in range(3):
         query = f"source=447700900123&dest=44770090010{number}&msg=hello&auth=wrong-secret"
         assert (await api.client.get(f"/inbound?{query}")).status_code == 403
-        await api.runtime.tender.write_notices()
+        await api.runtime.housekeeper.write_deferred()
     answer = await api.get("/refusals", params={"limit": 2})
     first = answer.json()["items"][0]
     assert first == {
@@ -107,12 +107,12 @@ async def test_an_alert_of_a_kept_file_ends_when_that_is_removed(api: Running) -
     damaged = runtime.data_dir.spool / "damaged" / "dead-0000000001.segment"
     damaged.parent.mkdir()
     damaged.write_bytes(b"what is left")
-    runtime.notices.on_refused(refused)
-    runtime.notices.on_damaged(damaged)
+    runtime.deferred_writes.on_refused(refused)
+    runtime.deferred_writes.on_damaged(damaged)
 
     async def look() -> list[dict[str, Any]]:
         api.clock.now += timedelta(minutes=1)
-        await runtime.tender.tend()
+        await runtime.housekeeper.tick()
         items: list[dict[str, Any]] = (await api.read("/alerts", params={"open": "true"}))["items"]
         return items
 
@@ -130,7 +130,7 @@ async def test_what_fails_beside_it_keeps_no_process_from_showing_that_it_lives(
     api: Running,
 ) -> None:
     runtime = api.runtime
-    runtime.notices.on_turned_away("192.0.2.7", "447700900001", "wrong-auth")
+    runtime.deferred_writes.on_turned_away("192.0.2.7", "447700900001", "wrong-auth")
 
     def rename(conn: Connection) -> None:
         conn.exec_driver_sql("ALTER TABLE refusals RENAME TO gone")

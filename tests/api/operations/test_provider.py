@@ -401,7 +401,7 @@ async def test_the_providers_own_words_about_any_id(both: Both) -> None:
 
 
 async def test_the_messages_of_a_send_to_a_list_are_asked_of_the_provider(both: Both) -> None:
-    sent = await both.provider.client.send_to_list(HELLO, "people", background_ids=True)
+    sent = await both.provider.client.send_to_named(HELLO, "list", "people")
     shown = await both.ask("GET", f"/provider/background/{sent.ids[0]}", 200)
     assert sorted(each["to"] for each in shown["items"]) == [ADA, GRACE]
     assert {each["status"] for each in shown["items"]} == {"sent"}

@@ -1,4 +1,4 @@
-"""What follows from a call: by fate, class, try and time."""
+"""What follows from a call: by outcome, class, try and time."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ LONDON = ZoneInfo("Europe/London")
 
 
 def decide(
-    fate: SendOutcome,
+    outcome: SendOutcome,
     error_class: ErrorClass | None = None,
     *,
     valid_hours: float = 24,
@@ -28,7 +28,7 @@ def decide(
     rest_seconds: float | None = None,
 ) -> Step:
     return decide_step(
-        fate,
+        outcome,
         error_class,
         attempt=attempt,
         now=NOW,
@@ -115,11 +115,11 @@ def test_a_permanent_error_fails_at_once() -> None:
     assert decide(SendOutcome.REFUSED, ErrorClass.PERMANENT) == Step(E.REFUSED)
 
 
-@pytest.mark.parametrize("fate", [SendOutcome.NOT_TAKEN, SendOutcome.REFUSED])
-def test_a_passing_error_is_tried_again_with_a_pause(fate: SendOutcome) -> None:
-    step = decide(fate, ErrorClass.PASSING, attempt=3)
+@pytest.mark.parametrize("outcome", [SendOutcome.NOT_TAKEN, SendOutcome.REFUSED])
+def test_a_passing_error_is_tried_again_with_a_pause(outcome: SendOutcome) -> None:
+    step = decide(outcome, ErrorClass.PASSING, attempt=3)
     # What did not leave at all finds nobody to answer, whichever text it is.
-    stop = StopCause.UNREACHABLE if fate is SendOutcome.NOT_TAKEN else None
+    stop = StopCause.UNREACHABLE if outcome is SendOutcome.NOT_TAKEN else None
     assert step == Step(E.NOT_TAKEN, at=NOW + timedelta(seconds=6), stop=stop)
 
 

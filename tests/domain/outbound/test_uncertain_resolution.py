@@ -1,4 +1,4 @@
-"""What a report proves of a text whose fate is unknown."""
+"""What a report proves of a text whose outcome is unknown."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -340,6 +340,8 @@ BRINGS_BACK = {
     "YES": "yes",
     "yes please": "yes",
     "Yes.": "yes",
+    "Yes yes": "yes",
+    "please START thanks": "start",
 }
 # What a person has to judge.
 UNSURE = [
@@ -670,7 +672,22 @@ MORE_REFUSALS += [
     "STOP\n\nAm 01.06.2026 um 10:00 schrieb ACME:\n> hallo",
     "STOP\n\nLe lun. 1 juin 2026, ACME a \u00e9crit :\n> bonjour",
 ]
+MORE_REFUSALS += [
+    "STOP " * 50,
+    "Can you stop texting me? Stop",
+    "STOP 6077 8",
+    "please un subscribe me",
+    "take my name off your list",
+    "I would like to be removed",
+]
 UNSURE += [
+    "tsop",
+    "5t0p",
+    "c ancel",
+    "stop mesages",
+    "stop lol stop",
+    "I have had enough of all this. " * 7 + "STOP",
+    "I am ill. Please stop these promotional texts to my mobile phone number thank you",
     "stopplease",
     "please-stop",
     "stoptextingme",
@@ -697,6 +714,11 @@ UNSURE += [
     "yes cancel",
 ]
 SENTENCES += [
+    "can I start",
+    "yes start",
+    "stop 1 2 3",
+    "stop meals",
+    "Fine thanks",
     "end of message",
     "stop from tomorrow",
     "Please stop\nthe iPhone order",
@@ -734,7 +756,7 @@ def test_a_refusal_is_understood_as_people_write_it(text: str) -> None:
     reading = read_refusal(text)
     assert reading is not None
     assert reading.word in OPT_OUT_WORDS
-    assert reading.is_sure
+    assert reading.is_sure is True
 
 
 @pytest.mark.parametrize("text", UNSURE)
@@ -742,7 +764,7 @@ def test_what_looks_like_a_refusal_is_left_to_a_person(text: str) -> None:
     reading = read_refusal(text)
     assert reading is not None
     assert reading.word in OPT_OUT_WORDS
-    assert not reading.is_sure
+    assert reading.is_sure is False
 
 
 @pytest.mark.parametrize("text", SENTENCES)

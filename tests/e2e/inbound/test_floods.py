@@ -24,6 +24,8 @@ MANY = frozenset(
         "slowhttptest",
     }
 )
+# They share a service.
+pytestmark = pytest.mark.xdist_group("floods")
 
 
 @contextmanager

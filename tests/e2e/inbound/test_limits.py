@@ -11,6 +11,9 @@ import pytest
 
 from tests.support.service import API_KEY, AUTH, Service, make_forward, running, wait_until
 
+# They share a service.
+pytestmark = pytest.mark.xdist_group("limits")
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

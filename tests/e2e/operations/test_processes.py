@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
 import threading
 import time
 from contextlib import closing
@@ -19,25 +18,14 @@ from tests.e2e.load import sending
 from tests.e2e.stores import PostgresStore, SqliteStore, check_kept_once
 from tests.support.service import (
     AUTH,
-    LETTERBOX,
     START_SECONDS,
     Service,
     make_environment,
     make_forward,
+    run_command,
     running,
     wait_until,
 )
-
-
-def run(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [LETTERBOX, *arguments],
-        env=make_environment(data_dir=folder, **settings),
-        cwd=folder.parent,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-    )
 
 
 async def redeliver(urls: list[str], times: int) -> list[int]:
@@ -133,7 +121,7 @@ def test_processes_with_secrets_of_their_own_refuse_to_differ(
 ) -> None:
     own: dict[str, Any] = {"inbound_auth": None, "database_url": postgres_store.url}
     with running(tmp_path / "one", **own):
-        other = run(tmp_path / "two", "serve", port=0, **own)
+        other = run_command(tmp_path / "two", "serve", port=0, **own)
     assert other.returncode == 1
     assert "LETTERBOX_INBOUND_AUTH" in other.stderr.splitlines()[-1]
     assert "Traceback" not in other.stderr
@@ -142,7 +130,7 @@ def test_processes_with_secrets_of_their_own_refuse_to_differ(
 def test_sqlite_is_served_by_one(tmp_path: Path) -> None:
     with running(tmp_path / "data"):
         for command in ("serve", "work", "migrate"):
-            second = run(tmp_path / "data", command, port=0)
+            second = run_command(tmp_path / "data", command, port=0)
             assert second.returncode == 1
             assert second.stderr.startswith("letterbox: another letterbox is running on ")
             assert len(second.stderr.splitlines()) == 1
@@ -158,7 +146,7 @@ def test_sqlite_is_served_by_one(tmp_path: Path) -> None:
 def test_a_bad_setting_stops_the_start_with_one_line(
     tmp_path: Path, settings: dict[str, Any], name: str
 ) -> None:
-    ended = run(tmp_path / "data", "serve", **settings)
+    ended = run_command(tmp_path / "data", "serve", **settings)
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
     assert line.startswith("letterbox: ")
@@ -168,7 +156,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(
 
 def test_an_unknown_setting_is_a_warning_with_the_nearest_name(tmp_path: Path) -> None:
     # By the quickest of the commands that begin so.
-    ended = run(tmp_path / "data", "migrate", prot="8000")
+    ended = run_command(tmp_path / "data", "migrate", prot="8000")
     assert ended.returncode == 0
     assert "LETTERBOX_PORT" in ended.stderr
 
@@ -183,7 +171,7 @@ def test_commands_work_beside_a_service_on_sqlite(
     with running(folder) as service:
         with sending(service.port, pause_seconds=0.02) as load:
             load.wait_for(50)
-            made = run(folder, "numbers", "add", "+44 7700 900456", "--json")
+            made = run_command(folder, "numbers", "add", "+44 7700 900456", "--json")
             auth = json.loads(made.stdout)["auth"][0]["value"]
             assert service.forward("own", auth=auth).status == 200
             # In this process, which is as foreign to the service: each start takes a second.

@@ -27,6 +27,8 @@ from tests.support.service import (
     wait_until,
 )
 
+# They share a service.
+pytestmark = pytest.mark.xdist_group("proxies")
 # Addresses of this machine, as everything in 127.0.0.0/8 is.
 PROVIDER, OFFICE = "127.0.0.2", "127.0.0.3"
 HOST = "texts.example.com"

@@ -17,21 +17,26 @@ import pytest
 
 from app.ending import MOST_SECONDS, RESTART_SIGNAL
 from app.settings import Settings
+from tests.e2e.conftest import Scale
 from tests.e2e.load import Load, sending
 from tests.e2e.operations.test_supervision import is_free, list_webs
 from tests.e2e.stores import PostgresStore, SqliteStore, Store, check_kept_once
 from tests.support.service import Service, make_forward, running, wait_until
 
 ROOT = Path(__file__).parents[3]
-RESTARTS, POSTS = 3, 6_000
 # A start takes long on a machine with other work.
 PATIENCE_SECONDS = 30.0
 
 
 @contextmanager
-def posting(port: int) -> Iterator[list[Load]]:
+def posting(port: int, scale: Scale) -> Iterator[list[Load]]:
     """Half of the senders keep their connections, as proxies do; the others take a new one each."""
-    posts: dict[str, Any] = {"senders": 8, "posts": True, "patience_seconds": PATIENCE_SECONDS}
+    posts: dict[str, Any] = {
+        "senders": 8,
+        "posts": True,
+        "patience_seconds": PATIENCE_SECONDS,
+        "pause_seconds": scale.pick(1, 0) * 0.02,
+    }
     with (
         sending(port, name="kept", **posts) as kept,
         sending(port, name="new", keeps=False, **posts) as new,
@@ -39,15 +44,16 @@ def posting(port: int) -> Iterator[list[Load]]:
         yield [kept, new]
 
 
-def post_over_restarts(port: int, store: Store, restart: Callable[[], None]) -> None:
-    with posting(port) as loads:
-        for number in range(1, RESTARTS + 1):
+def post_over_restarts(port: int, store: Store, restart: Callable[[], None], scale: Scale) -> None:
+    restarts, posts = scale.pick(2, 3), scale.pick(400, 6_000)
+    with posting(port, scale) as loads:
+        for number in range(1, restarts + 1):
             restart()
             for load in loads:
-                load.wait_for(max(POSTS * number // RESTARTS // 2 - load.count(), 200))
+                load.wait_for(max(posts * number // restarts // 2 - load.count(), 100))
     forwards = [each for load in loads for each in load.forwards]
     print(f"{len(forwards)} posts, the slowest took {max(each.seconds for each in forwards):.1f} s")
-    assert len(forwards) >= POSTS
+    assert len(forwards) >= posts
     assert [each for each in forwards if each.status != 200] == []
     assert [load.refused for load in loads] == [0, 0]
     check_kept_once(store, forwards)
@@ -62,32 +68,35 @@ def restart_in_place(service: Service) -> None:
     assert service.process.poll() is None
 
 
+@pytest.mark.soak
 def test_a_signal_restarts_one_process_under_load(
-    sqlite_store: SqliteStore, tmp_path: Path
+    sqlite_store: SqliteStore, tmp_path: Path, scale: Scale
 ) -> None:
     with running(tmp_path / "data", launcher=()) as service:
-        post_over_restarts(service.port, sqlite_store, lambda: restart_in_place(service))
+        post_over_restarts(service.port, sqlite_store, lambda: restart_in_place(service), scale)
         assert service.stop() == 0
         assert "Traceback" not in service.read_log()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_a_signal_restarts_several_processes_under_load(
-    postgres_store: PostgresStore, tmp_path: Path
+    postgres_store: PostgresStore, tmp_path: Path, scale: Scale
 ) -> None:
     with running(
         tmp_path / "data", database_url=postgres_store.url, processes=2, launcher=()
     ) as service:
         wait_until(lambda: len(list_webs(service)) == 2)
         before = len(service.list_processes())
-        post_over_restarts(service.port, postgres_store, lambda: restart_in_place(service))
+        post_over_restarts(service.port, postgres_store, lambda: restart_in_place(service), scale)
         assert len(service.list_processes()) == before
         assert service.stop() == 0
         assert "Traceback" not in service.read_log()
 
 
+@pytest.mark.soak
 def test_a_service_whose_socket_is_held_restarts_under_load(
-    sqlite_store: SqliteStore, tmp_path: Path
+    sqlite_store: SqliteStore, tmp_path: Path, scale: Scale
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held, ExitStack() as last:
         service: Service
@@ -101,13 +110,13 @@ def test_a_service_whose_socket_is_held_restarts_under_load(
             service = start()
 
         service = start()
-        post_over_restarts(service.port, sqlite_store, restart)
+        post_over_restarts(service.port, sqlite_store, restart, scale)
         assert "Traceback" not in service.read_log()
 
 
 def test_a_request_on_a_connection_that_looks_idle_is_answered_at_the_end(tmp_path: Path) -> None:
     with (
-        running(tmp_path / "data", launcher=()) as service,
+        running(tmp_path / "data") as service,
         closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as proxy,
     ):
         proxy.connect()
@@ -125,7 +134,7 @@ def test_a_request_on_a_connection_that_looks_idle_is_answered_at_the_end(tmp_pa
 
 
 def test_a_connection_that_stays_idle_delays_the_end_by_little(tmp_path: Path) -> None:
-    with running(tmp_path / "data", launcher=()) as service:
+    with running(tmp_path / "data") as service:
         idle = socket.create_connection(("127.0.0.1", service.port))
         began = time.monotonic()
         assert service.stop() == 0

@@ -19,7 +19,7 @@ MARGIN_SECONDS = 60
 @pytest.mark.soak
 @pytest.mark.timeout(480)
 def test_the_service_does_what_its_description_says(tmp_path: Path, scale: Scale) -> None:
-    seconds = scale.pick(20, 300)
+    seconds = scale.pick(8, 300)
     # The same requests in each small run; others in each full one.
     seed = () if scale.full else ("--seed", "1")
     with providing() as provider, running(tmp_path / "data", **provider.settings) as service:

@@ -19,8 +19,8 @@ def list_webs(service: Service) -> list[psutil.Process]:
     """The web processes, without the supervisor and what Python starts beside them."""
     return [
         each
-        for each in service.list_processes()
-        if not has_ended(each) and "spawn_main" in " ".join(each.cmdline())
+        for each in service.list_processes()[1:]
+        if not has_ended(each) and "resource_tracker" not in " ".join(each.cmdline())
     ]
 
 

@@ -75,6 +75,29 @@ async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) ->
     assert message["problems"] == []
 
 
+async def test_a_forward_is_not_behind_all_the_large_ones_that_came_before(kit: Kit) -> None:
+    """Each takes milliseconds to read, whether or not it turns out to be anybody's."""
+    order: list[int] = []
+    answered = asyncio.Event()
+    endpoint = InboundEndpoint(kit.runtime.receiver, kit.runtime.deferred_writes, [])
+
+    def take(query: bytes) -> None:
+        def note(answer: "Answer") -> None:
+            order.append(answer.status)
+            if len(order) == 41:
+                answered.set()
+
+        endpoint.take("GET", query, (), ("127.0.0.1", 40000), b"", note)
+
+    for _ in range(40):
+        take(b"a=%26&" * 10_000)
+    take(urlencode(FULL).encode())
+    async with asyncio.timeout(20):
+        await answered.wait()
+    assert order.count(403) == 40
+    assert order.index(200) < 20
+
+
 async def test_a_redelivery_is_answered_alike_and_stored_once(kit: Kit) -> None:
     for _ in range(3):
         assert (await kit.forward()).text == "OK"
@@ -109,7 +132,7 @@ async def test_a_wrong_auth_leaves_nothing_but_a_refusal(
     kit: Kit, changes: dict[str, str], reason: str
 ) -> None:
     assert (await kit.forward(**changes)).status_code == 403
-    await kit.runtime.tender.write_notices()
+    await kit.runtime.housekeeper.write_deferred()
     assert (await kit.get("/messages"))["items"] == []
     [refusal] = (await kit.get("/refusals"))["items"]
     assert (refusal["reason"], refusal["dest"]) == (reason, "447700900456")
@@ -125,7 +148,7 @@ async def test_other_methods_are_told_which_ones_there_are(kit: Kit) -> None:
 async def test_over_64_kib_is_refused_and_alerted(kit: Kit) -> None:
     answer = await kit.client.post(f"/inbound?auth={AUTH}", content="x" * (64 * 1024 + 1))
     assert answer.status_code == 413
-    await kit.runtime.tender.write_notices()
+    await kit.runtime.housekeeper.write_deferred()
     [alert] = (await kit.get("/alerts", open="true"))["items"]
     assert alert["kind"] == "too-large"
     assert alert["action"]
@@ -163,7 +186,7 @@ async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: K
     new = await rotate_auth(database, "447700900456", who="cli:test", now=kit.runtime.now())
     for value in (old.value, new.value):
         assert (await kit.forward(auth=value)).status_code == 200
-    await kit.runtime.tender.write_notices()
+    await kit.runtime.housekeeper.write_deferred()
     shown = await kit.get("/numbers/447700900456")
     assert all(auth["last_seen_at"] for auth in shown["auth"])
 
@@ -206,7 +229,7 @@ async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
     bomb = gzip.compress(b"auth=" + AUTH.encode() + b"&msg=" + b"x" * 10_000_000)
     answer = await kit.client.post("/inbound", content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
-    await kit.runtime.tender.write_notices()
+    await kit.runtime.housekeeper.write_deferred()
     assert (await kit.get("/messages"))["items"] == []
     [alert] = (await kit.get("/alerts", open="true"))["items"]
     assert alert["kind"] == "too-large"
@@ -239,16 +262,16 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
 
         monkeypatch.setattr(receive, name, note)
     receiver = Receiver(
-        kit.runtime.gate,
+        kit.runtime.auth_gate,
         kit.runtime.intake,  # type: ignore[arg-type]
         forwarders=[ipaddress.ip_network("192.0.2.0/24")],
         zone=kit.runtime.settings.zone,
         region="GB",
-        notices=kit.runtime.notices,
+        deferred_writes=kit.runtime.deferred_writes,
         now=kit.runtime.now,
         make_nonce=lambda: b"",
     )
-    endpoint = InboundEndpoint(receiver, kit.runtime.notices, [])
+    endpoint = InboundEndpoint(receiver, kit.runtime.deferred_writes, [])
 
     async def ask(address: str, auth: str, **headers: str) -> tuple[int, str]:
         told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -276,7 +299,7 @@ async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest
     async with asyncio.timeout(10):
         # The service itself may be writing some of them down just now.
         while len(refused) < 3:
-            await kit.runtime.tender.write_notices()
+            await kit.runtime.housekeeper.write_deferred()
             refusals = (await kit.get("/refusals"))["items"]
             refused = {(each["reason"], each["dest"]) for each in refusals}
     reasons = ("forwarder", "untrusted-proxy", "wrong-auth")
@@ -323,7 +346,7 @@ async def test_a_look_up_that_hangs_is_not_waited_for(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receive, "LOOK_UP_SECONDS", 0.1)
-    monkeypatch.setattr(kit.runtime.gate, "read_again", asyncio.Event().wait)
+    monkeypatch.setattr(kit.runtime.auth_gate, "read_again", asyncio.Event().wait)
     assert (await kit.forward(auth="unknown")).status_code == 503
 
 
@@ -342,7 +365,7 @@ async def test_who_waits_for_a_look_up_when_the_service_stops_is_told(kit: Kit) 
 async def test_many_wrong_values_ask_the_database_no_more_than_twenty_times_a_second(
     kit: Kit,
 ) -> None:
-    gate = kit.runtime.gate
+    gate = kit.runtime.auth_gate
     await gate.read_again()
     began = asyncio.get_running_loop().time()
     for _ in range(4):
@@ -356,7 +379,7 @@ async def test_known_values_open_while_the_database_is_away(kit: Kit) -> None:
     made = await add_number(
         kit.runtime.database, "447700900456", region="GB", who="cli:test", now=kit.runtime.now()
     )
-    await kit.runtime.gate.refresh()
+    await kit.runtime.auth_gate.refresh()
     gate = AuthGate(kit.runtime.database, kit.runtime.data_dir.auth_cache, "another")
     known = gate.admission.recognise(made.value.encode(), kit.runtime.now())
     assert known is not None

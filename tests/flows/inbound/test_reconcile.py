@@ -158,7 +158,7 @@ async def test_the_first_run_begins_at_the_installation(world: World) -> None:
     assert await world.list_texts() == [("after", "report")]
 
 
-async def test_what_forwards_and_report_count_is_in_the_figures_once(world: World) -> None:
+async def test_what_forwards_and_report_count_is_in_the_daily_counts_once(world: World) -> None:
     await world.reconciler.run()
     world.pass_minutes(1)
     await world.text("forwarded")
@@ -168,8 +168,7 @@ async def test_what_forwards_and_report_count_is_in_the_figures_once(world: Worl
         await world.reconciler.run()
         await world.handle()
     [day] = await world.database.read(count_days, since=None, until=None, number=None)
-    assert day.figures == {"reported": 2, "missing": 1, "fetched": 1}
-    assert day.received == 2
+    assert day.counts == {"received": 2, "reported": 2, "missing": 1, "fetched": 1}
 
 
 async def test_one_runs_at_a_time(world: World) -> None:
@@ -243,7 +242,7 @@ async def test_a_forward_that_comes_after_its_damaged_row_is_a_repeat(
     [text] = answer.json()
     await world.forward(text)
     [day] = await world.database.read(count_days, since=None, until=None, number=None)
-    assert day.received == 1
+    assert day.counts["received"] == 1
 
 
 async def test_a_window_that_broke_off_and_is_repeated_counts_once(world: World) -> None:
@@ -264,5 +263,5 @@ async def test_a_window_that_broke_off_and_is_repeated_counts_once(world: World)
     assert await world.reconciler.run() is not None
     await world.handle()
     days = await world.database.read(count_days, since=None, until=None, number=None)
-    assert sum(day.figures["reported"] for day in days) == 8
-    assert sum(day.figures["missing"] for day in days) == 4
+    assert sum(day.counts["reported"] for day in days) == 8
+    assert sum(day.counts["missing"] for day in days) == 4

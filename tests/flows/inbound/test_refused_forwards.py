@@ -115,7 +115,7 @@ async def list_open(database: Database) -> list[Alert]:
 
 
 async def look(kit: Kit) -> list[Alert]:
-    await kit.runtime.tender.write_notices()
+    await kit.runtime.housekeeper.write_deferred()
     return await list_open(kit.runtime.database)
 
 
@@ -179,7 +179,7 @@ async def test_a_right_forward_ends_the_alert(api: Running) -> None:
 
     async def forward(number: str, auth: str = AUTH) -> None:
         await api.client.get(f"/inbound?{make_forward(number, auth=auth)}")
-        await runtime.tender.write_notices()
+        await runtime.housekeeper.write_deferred()
         await api.handle()
 
     async def count(**later: float) -> int:

@@ -25,11 +25,11 @@ async def list_open(database: Database) -> list[Alert]:
 async def tell(database: Database, quarantine: Quarantine, record: bytes) -> Path:
     """A record is refused, and an alert says so."""
     path = refuse(quarantine.root, record, "for a test")
-    notices = DeferredWrites(
+    deferred_writes = DeferredWrites(
         Metrics(), quarantine, now=lambda: NOW, wake=lambda: None, is_ours=lambda _: False
     )
-    notices.on_refused(path)
-    [alert] = notices.take().alerts
+    deferred_writes.on_refused(path)
+    [alert] = deferred_writes.take().alerts
     text, action = alert.text, alert.action
     await database.write(raise_alert, alert.kind, alert.subject, text=text, action=action, now=NOW)
     return path

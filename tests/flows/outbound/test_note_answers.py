@@ -50,7 +50,10 @@ class Noted:
 async def noted(outbox: Outbox) -> AsyncIterator[Noted]:
     metrics = Metrics()
     notes = AnswerNotes(
-        outbox.database, metrics, on_change=lambda: outbox.changes.append("rung"), now=outbox.now
+        outbox.database,
+        metrics,
+        on_change=lambda: outbox.changes.append("notified"),
+        now=outbox.now,
     )
     made = Noted(outbox, outbox.client, metrics, notes)
     async with outbox.make_client(made.answer) as client:

@@ -38,7 +38,7 @@ async def test_every_try_is_kept_with_what_came_of_it(outbox: Outbox) -> None:
     outbox.pass_seconds(3)
     await outbox.send()
     rows = await outbox.fetch(
-        f"SELECT attempt, fate, error_class, code FROM send_attempts"
+        f"SELECT attempt, outcome, error_class, code FROM send_attempts"
         f" WHERE outbound_id = {number} ORDER BY attempt"
     )
     assert [tuple(row) for row in rows] == [
@@ -298,14 +298,14 @@ async def test_ids_among_codes_count_as_taken(outbox: Outbox) -> None:
     assert await outbox.ids(number) == ["17"]
 
 
-async def test_the_figures_count_texts_and_seconds_to_a_reply(kit: Any, database: Database) -> None:
+async def test_daily_counts_have_texts_and_seconds_to_a_reply(kit: Any, database: Database) -> None:
     await kit.forward("1", dest=OURS, source=ADA)
     async with open_outbox(kit.runtime.database) as outbox:
         before = await outbox.fetch("SELECT arrived_at FROM messages")
         assert before
         await outbox.queue(origin="rule", in_reply_to=1)
         await outbox.send()
-        rows = await outbox.fetch("SELECT figure, number, value FROM daily_figures ORDER BY figure")
+        rows = await outbox.fetch("SELECT name, number, value FROM daily_counts ORDER BY name")
     assert [(row[0], row[1]) for row in rows] == [
         ("replied", OURS),
         ("reply_seconds", OURS),

@@ -109,7 +109,7 @@ async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox)
     assert await outbox.status(number) == "sent"
     assert await outbox.alerts() == []
     assert [change[0] for change in await outbox.history(number)] == ["sent"]
-    assert await outbox.fetch("SELECT value FROM daily_figures WHERE figure = 'sent'") == [(1,)]
+    assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(1,)]
 
 
 TROUBLE = {
@@ -189,7 +189,7 @@ async def test_what_was_claimed_ahead_is_given_back_where_sending_stops(outbox: 
     await sender.run_dry()
     assert [await outbox.status(each) for each in numbers] == ["sent", "held", "queued"]
     assert outbox.world.calls.counts["Send"] == 2
-    assert [row.fate for row in await outbox.fetch("SELECT fate FROM send_attempts")] == [
+    assert [row.outcome for row in await outbox.fetch("SELECT outcome FROM send_attempts")] == [
         "certainly taken",
         "certainly refused",
         "certainly not taken",

@@ -1,4 +1,4 @@
-"""Texts of one request to many numbers: sent together, each with a fate of its own."""
+"""Texts of one request to many numbers: sent together, each with an outcome of its own."""
 
 import asyncio
 from collections import Counter
@@ -45,9 +45,9 @@ async def test_texts_of_one_request_go_out_in_one_call(outbox: Outbox) -> None:
     assert [len(each) for each in given] == [1] * len(CROWD)
     assert len({each for [each] in given}) == len(CROWD)
     assert sorted(outbox.taken()) == [(number, "Hello") for number in CROWD]
-    attempts = await outbox.fetch("SELECT outbound_id, attempt, fate FROM send_attempts")
+    attempts = await outbox.fetch("SELECT outbound_id, attempt, outcome FROM send_attempts")
     assert sorted(attempts) == [(each, 1, "certainly taken") for each in ids]
-    assert await outbox.fetch("SELECT value FROM daily_figures WHERE figure = 'sent'") == [(60,)]
+    assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(60,)]
 
 
 async def test_the_call_is_a_post_that_asks_for_no_words(outbox: Outbox) -> None:
@@ -264,7 +264,9 @@ UNKNOWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fault", UNKNOWN, ids=str)
-async def test_an_unknown_fate_is_each_numbers_own(outbox: Outbox, fault: dict[str, Any]) -> None:
+async def test_an_unknown_outcome_is_each_numbers_own(
+    outbox: Outbox, fault: dict[str, Any]
+) -> None:
     ids = await outbox.queue_many(FEW)
     outbox.strike(**fault)
     assert await outbox.send() == 1

@@ -57,11 +57,10 @@ async def test_each_last_word_has_its_status(outbox: Outbox) -> None:
     assert {ending: await outbox.status(each) for ending, each in texts.items()} == wanted
     words = [word for _, _, word in await outbox.history(texts["unheard-of-word"])]
     assert set(words) - {None, "Sent", "Delivered"}, words  # kept as it came
-    figures = await outbox.fetch(
-        "SELECT figure, value FROM daily_figures WHERE figure IN ('failed', 'delivered')"
-        " ORDER BY figure"
+    counts = await outbox.fetch(
+        "SELECT name, value FROM daily_counts WHERE name IN ('failed', 'delivered') ORDER BY name"
     )
-    assert [tuple(row) for row in figures] == [("delivered", 3), ("failed", 4)]
+    assert [tuple(row) for row in counts] == [("delivered", 3), ("failed", 4)]
 
 
 async def test_a_long_text_settles_when_all_its_parts_do(outbox: Outbox) -> None:

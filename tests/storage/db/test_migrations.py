@@ -15,6 +15,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.times import count_microseconds
 from app.storage.db.database import Connection, Database, open_database
@@ -195,3 +196,61 @@ async def test_answers_that_wait_go_before_other_texts(bare_database: Database) 
         return [(row.priority, row.batch_id) for row in conn.execute(query)]
 
     assert await bare_database.read(list_priorities) == [(1, None), (0, None)]
+
+
+OLD_ROWS = (
+    "INSERT INTO daily_counts VALUES ('2026-06-01', :key, '447700900100', 7, 2)",
+    "INSERT INTO daily_counts VALUES ('2026-06-02', :key, '447700900100', 3, 0)",
+    "INSERT INTO daily_figures VALUES ('2026-06-01', :key, 'sent', '447700900100', 5)",
+    "INSERT INTO arrivals VALUES (:key, '447700900100', {now})",
+    "INSERT INTO send_attempts VALUES (1, 1, {now}, NULL, 'taken', NULL, NULL, NULL)",
+    "INSERT INTO status_changes VALUES (1, 1, NULL, 'sent', NULL, 'send', {now})",
+)
+NEW_ROWS = {
+    "SELECT day, name, number, value FROM daily_counts ORDER BY day, name": [
+        ("2026-06-01", "received", "447700900100", 7),
+        ("2026-06-01", "sent", "447700900100", 5),
+        ("2026-06-01", "with_problems", "447700900100", 2),
+        ("2026-06-02", "received", "447700900100", 3),
+    ],
+    "SELECT DISTINCT number_key FROM daily_counts": [(b"key",)],
+    "SELECT dest FROM number_last_seen": [("447700900100",)],
+    "SELECT attempt, outcome FROM send_attempts": [(1, "taken")],
+    "SELECT status, source FROM status_changes": [("sent", "send")],
+}
+
+
+async def test_counts_and_histories_of_an_older_release_are_kept_under_their_new_names(
+    bare_database: Database,
+) -> None:
+    await bare_database.write_at_length(partial(upgrade_to, "0012"))
+
+    def write_old(conn: Connection) -> None:
+        now = count_microseconds(NOW)
+        if conn.dialect.name == "postgresql":
+            now = f"to_timestamp({now / 1e6})"  # type: ignore[assignment]
+        for row in OLD_ROWS:
+            conn.execute(text(row.format(now=now)), {"key": b"key"})
+
+    await bare_database.write(write_old)
+    await migrate(bare_database)
+
+    def read(conn: Connection, query: str) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in conn.execute(text(query))]
+
+    for query, rows in NEW_ROWS.items():
+        assert await bare_database.read(read, query) == rows
+
+
+async def test_two_texts_in_flight_to_one_number_are_still_refused_after_the_renames(
+    bare_database: Database,
+) -> None:
+    await migrate(bare_database)
+    for _ in range(2):
+        await bare_database.write(add_text, "sending", None, 900)
+
+    def pair_all(conn: Connection) -> None:
+        conn.execute(text("UPDATE outbound SET pair_key = :key"), {"key": b"pair"})
+
+    with pytest.raises(IntegrityError, match=r"outbound_in_flight_idx|outbound.pair_key"):
+        await bare_database.write(pair_all)

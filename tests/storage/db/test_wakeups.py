@@ -17,12 +17,12 @@ async def test_a_bell_rings_in_other_processes_and_once_alone_in_its_own(postgre
         """Ring until it is heard: the listener may not be connected yet."""
         heard = asyncio.create_task(hearer.wait(name, 60))
         while not heard.done():
-            caller.ring(name)
+            caller.notify(name)
             await asyncio.wait({heard}, timeout=0.2)
 
     await call(theirs, ours, "warm")
     await call(ours, theirs, "warm")
-    ours.ring("messages")
+    ours.notify("messages")
     await ours.wait("messages", 60)
     again = asyncio.create_task(ours.wait("messages", 60))
     # Theirs comes after ours has gone all the way round.

@@ -8,12 +8,12 @@ from sqlalchemy import event, select
 
 from app.storage.db.database import Connection, Database, PostgresDatabase
 from app.storage.db.writes import Writes, make_bulk_insert, make_bulk_update
-from app.storage.tables.inbound import arrivals, message_blocks
+from app.storage.tables.inbound import message_blocks, number_last_seen
 from tests.conftest import NOW
 
 LATER = NOW + timedelta(hours=1)
-ADD_ARRIVALS = make_bulk_insert(arrivals, [each.name for each in arrivals.c])
-MOVE_ARRIVALS = make_bulk_update(arrivals, ["dest_key", "dest"], ["last_arrived_at"])
+ADD_ARRIVALS = make_bulk_insert(number_last_seen, [each.name for each in number_last_seen.c])
+MOVE_ARRIVALS = make_bulk_update(number_last_seen, ["dest_key", "dest"], ["last_arrived_at"])
 ADD_BLOCKS = make_bulk_insert(
     message_blocks,
     [each.name for each in message_blocks.c],
@@ -43,7 +43,7 @@ async def test_rows_of_several_tables_are_written_together(database: Database) -
     writes.add(ADD_BLOCKS, [make_block(1)])
     writes.add(ADD_ARRIVALS, [make_arrival("3", LATER)])
     await database.write(writes.run)
-    found = await list_rows(database, arrivals.c.dest, arrivals.c.last_arrived_at)
+    found = await list_rows(database, number_last_seen.c.dest, number_last_seen.c.last_arrived_at)
     assert found == [("1", NOW), ("2", NOW), ("3", LATER)]
     assert await list_rows(database, message_blocks.c.block) == [(1,)]
 
@@ -55,7 +55,7 @@ async def test_what_has_run_is_not_run_again(database: Database) -> None:
     await database.write(writes.run)
     writes.add(ADD_ARRIVALS, [make_arrival("2")])
     await database.write(writes.run)
-    assert await list_rows(database, arrivals.c.dest) == [("1",), ("2",)]
+    assert await list_rows(database, number_last_seen.c.dest) == [("1",), ("2",)]
 
 
 async def test_rows_that_are_there_are_changed_as_the_statement_says(database: Database) -> None:
@@ -74,7 +74,7 @@ async def test_an_update_changes_the_rows_of_its_keys_alone(database: Database) 
     wrong_key = make_arrival("3", LATER) | {"dest": "4"}
     writes.add(MOVE_ARRIVALS, [make_arrival("1", LATER), wrong_key])
     await database.write(writes.run)
-    found = await list_rows(database, arrivals.c.dest, arrivals.c.last_arrived_at)
+    found = await list_rows(database, number_last_seen.c.dest, number_last_seen.c.last_arrived_at)
     assert found == [("1", LATER), ("2", NOW), ("3", NOW)]
 
 
@@ -85,7 +85,7 @@ async def test_nothing_is_left_of_writes_whose_transaction_fails(database: Datab
 
     with pytest.raises(Exception, match=r"(?i)unique"):
         await database.write(writes.run)
-    assert await list_rows(database, arrivals.c.dest) == []
+    assert await list_rows(database, number_last_seen.c.dest) == []
 
 
 async def test_postgres_takes_them_in_one_statement(database: Database) -> None:

@@ -162,7 +162,7 @@ async def test_a_refused_forward_to_our_number_shows_on_the_inbox_and_the_overvi
     assert "was refused" not in await visitor.read("/")
     answer = await visitor.get(f"/inbound?{make_forward('1', auth='wrong-one')}")
     assert answer.status_code == 403
-    await runtime.tender.write_notices()
+    await runtime.housekeeper.write_deferred()
     for path in ("/", "/overview", "/alerts"):
         page = await visitor.read(path)
         assert f"A forward to {NUMBER} was refused: its auth value is wrong." in page

@@ -16,7 +16,7 @@ HEADERS = {"X-Forwarded-For": "198.51.100.7"}
 async def find_alerts(visitor: Visitor) -> list[tuple[str, str]]:
     """Kind and subject of those that are open."""
     running = visitor.running
-    await running.runtime.tender.write_notices()
+    await running.runtime.housekeeper.write_deferred()
     found = await running.read("/alerts", params={"open": "true"})
     return [(each["kind"], each["text"].partition(" ")[0]) for each in found["items"]]
 

@@ -1,5 +1,6 @@
 """The figures of the overview, as plots."""
 
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 
@@ -17,9 +18,11 @@ from app.web.operations.figures import (
 TODAY = date(2026, 6, 3)
 SHOP, BAR = "447700900100", "447700900101"
 COUNTS = [
-    DayCount("2026-06-03", SHOP, 4, 0, {"sent": 2, "replied": 2, "reply_seconds": 5}),
-    DayCount("2026-06-03", BAR, 1, 0, {"sent": 2, "replied": 0}),
-    DayCount("2026-06-01", SHOP, 2, 0, {"sent": 6, "delivered": 3, "failed": 1}),
+    DayCount(
+        "2026-06-03", SHOP, Counter({"received": 4, "sent": 2, "replied": 2, "reply_seconds": 5})
+    ),
+    DayCount("2026-06-03", BAR, Counter({"received": 1, "sent": 2, "replied": 0})),
+    DayCount("2026-06-01", SHOP, Counter({"received": 2, "sent": 6, "delivered": 3, "failed": 1})),
 ]
 
 
