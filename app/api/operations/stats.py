@@ -10,13 +10,12 @@ from app.api.core.calls import Call
 from app.api.core.filters import NumberFilter, TimeFilter, read_numbers
 from app.api.core.routing import make_router
 from app.api.core.schemas import OUR_NUMBER, Shown, Time
+from app.storage.operations.stats import ENDS, average_reply, count_days, rate_delivery
 from app.storage.operations.stats import DayCount as StoredCount
-from app.storage.operations.stats import count_days
 
 router = make_router("/stats", "messages:read")
 
 DEFAULT_PERIOD = timedelta(days=28)
-ENDS = ("delivered", "undelivered", "failed", "expired")
 _DAY = timedelta(days=1)
 
 
@@ -80,15 +79,14 @@ async def get_stats(call: Call, query: Annotated[StatsQuery, Query()]) -> Stats:
 
 def _show_day(day: StoredCount) -> DayCount:
     counts = day.counts
-    ended = sum(counts[end] for end in ENDS)
     shown = ("received", "with_problems", "reported", "missing", "sent", *ENDS)
     return DayCount(
         day=day.day,
         number=day.number,
         forwarded=counts["received"] - counts["fetched"],
         **{name: counts[name] for name in shown},
-        delivery_rate=counts["delivered"] / ended if ended else None,
-        reply_seconds=counts["reply_seconds"] / counts["replied"] if counts["replied"] else None,
+        delivery_rate=rate_delivery([day]),
+        reply_seconds=average_reply([day]),
     )
 
 

@@ -18,12 +18,8 @@ def _read_raw(data: bytes) -> dict[str, Any]:
         "method": raw.method,
         "content_type": raw.content_type,
         "charset": raw.charset,
-        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
+        "parameters": raw.texts,
     }
-
-
-def _read_bytes(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 class OutboundError(Shown):

@@ -10,6 +10,7 @@ from app.api.core.enums import SenderState
 from app.api.core.etags import IfMatch
 from app.api.core.routing import make_router
 from app.api.core.schemas import Sent, Shown, Text, Time
+from app.domain.lengths import LONGEST_REASON
 from app.flows.outbound.pause_sending import pause_sending, resume_sending
 from app.storage.db.database import Connection
 from app.storage.outbound.backlog import count_uncertain, count_waiting
@@ -38,7 +39,7 @@ class SenderChange(Sent):
     """Whether texts are to go out."""
 
     state: Literal["running", "paused"] = Field(description="`running` resumes a stopped one too")
-    reason: Annotated[Text, Field(max_length=500)] | None = Field(
+    reason: Annotated[Text, Field(max_length=LONGEST_REASON)] | None = Field(
         None, description="why, for colleagues", examples=["Wrong prices in the newsletter"]
     )
 

@@ -11,6 +11,7 @@ from app.api.core.filters import NumberFilter
 from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, OptOut, Page, Sent, Text
+from app.domain.lengths import LONGEST_REASON
 from app.domain.numbers import read_number
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.rules import opt_outs
@@ -37,7 +38,7 @@ class OptOutCreate(Sent):
         ),
     ]
     text: Annotated[
-        Text, Field(max_length=500, description="why", examples=["asked on the phone"])
+        Text, Field(max_length=LONGEST_REASON, description="why", examples=["asked on the phone"])
     ] = ""
 
 

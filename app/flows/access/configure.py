@@ -11,7 +11,9 @@ from typing import Any
 
 from app.domain.access.credentials import SCOPES, Scope, digest_secret
 from app.domain.errors import InvalidInput
+from app.domain.lengths import LONGEST_NAME, check_length
 from app.domain.numbers import check_merge_field_names, read_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.storage.access import keys, numbers
 from app.storage.access.audit import AuditedAction, add_audit, do_audited
 from app.storage.access.keys import ApiKey
@@ -72,18 +74,17 @@ async def add_number(
     """
     number = read_number(text, region)
     names = dict(merge_field_names or {})
-    check_merge_field_names(names)
+    fields: dict[str, Any] = {"label": label, "merge_field_names": names}
+    fields["opt_out_reply"] = opt_out_reply
+    _check_number(fields)
     value = make_secret()
-    fields = {"label": label, "merge_field_names": names, "opt_out_reply": opt_out_reply}
     added = await database.write(
         do_audited,
         AuditedAction(who, "number.add", number, fields),
         now,
         numbers.add_number,
         number,
-        label=label,
-        merge_field_names=names,
-        opt_out_reply=opt_out_reply,
+        **fields,
         digest=digest_secret(value),
         now=now,
     )
@@ -103,7 +104,7 @@ async def change_number(
 
     `check` may object to what the number is before. Raises InvalidInput and NotFound.
     """
-    check_merge_field_names(changes.get("merge_field_names", {}))
+    _check_number(changes)
     action = AuditedAction(who, "number.change", number, changes)
 
     def change(conn: Connection) -> Number:
@@ -172,6 +173,7 @@ async def create_key(
 ) -> KeyWithSecret:
     """A key for the REST interface. Raises InvalidInput where it would open nothing."""
     secret = KEY_PREFIX + make_secret()
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = _sort_scopes(scopes)
 
     def add(conn: Connection) -> ApiKey:
@@ -194,6 +196,7 @@ async def change_key(
     now: datetime,
 ) -> ApiKey:
     """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = None if scopes is None else _sort_scopes(scopes)
     changes = {"name": name, "scopes": wanted}
     named = {field: value for field, value in changes.items() if value is not None}
@@ -220,7 +223,13 @@ async def revoke_key(
     await database.write(revoke)
 
 
+def _check_number(fields: Mapping[str, Any]) -> None:
+    check_merge_field_names(fields.get("merge_field_names", {}))
+    check_length("label", fields.get("label"), LONGEST_NAME)
+    check_length("opt_out_reply", fields.get("opt_out_reply"), LONGEST_BODY)
+
+
 def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:
     if not scopes:
-        raise InvalidInput("name at least one scope", field="scopes")
+        raise InvalidInput("choose at least one permission", field="scopes")
     return [scope for scope in SCOPES if scope in scopes]

@@ -9,10 +9,8 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import normalise_number
-from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
 from app.storage.access import numbers
-from app.storage.access.audit import add_audit
 from app.storage.access.numbers import Number, NumberAuth
 from app.storage.db.database import Connection
 from app.storage.inbound import refusals
@@ -100,9 +98,7 @@ async def show_shared_auth(visit: Visit) -> Response:
     shared = visit.site.runtime.secrets
     if "inbound_auth" not in shared.generated:
         raise NotFound("the value is set in LETTERBOX_INBOUND_AUTH, and shown nowhere")
-    await visit.database.write(
-        add_audit, visit.actor, "inbound-auth.show", "INBOUND_AUTH", {}, visit.now
-    )
+    await visit.note("inbound-auth.show", "INBOUND_AUTH")
     return await _show_list(visit, Form(), shared_auth=shared.inbound_auth)
 
 
@@ -115,23 +111,19 @@ async def change_number(visit: Visit) -> Response:
     number = _read_number(visit)
     form = await visit.read_form()
     names = {field: form.text(f"merge_field_names.{field}") for field in MERGE_FIELDS}
-    reply = form.text("opt_out_reply")
-    if len(reply) > LONGEST_BODY:
-        form.fail("opt_out_reply", f"a text has at most {LONGEST_BODY} characters")
     changes = {
         "label": form.text("label"),
         "merge_field_names": {field: name for field, name in names.items() if name},
-        "opt_out_reply": reply or None,
+        "opt_out_reply": form.text("opt_out_reply") or None,
     }
     try:
-        if not form.errors:
-            await configure.change_number(
-                visit.database, number, changes, who=visit.actor, now=visit.now
-            )
-            return visit.redirect(f"{PATH}/{number}", "Saved.")
+        await configure.change_number(
+            visit.database, number, changes, who=visit.actor, now=visit.now
+        )
     except InvalidInput as error:
         form.note(error)
-    return await _show(visit, number, form, status=422)
+        return await _show(visit, number, form, status=422)
+    return visit.redirect(f"{PATH}/{number}", "Saved.")
 
 
 async def rotate_auth(visit: Visit) -> Response:

@@ -9,7 +9,6 @@ from app.domain.errors import InvalidInput, NotFound
 from app.flows.conversations.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
 from app.provider.client import ProviderClient
-from app.storage.access.audit import add_audit
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
 from app.web.core.lists import answer_csv
@@ -170,7 +169,7 @@ async def change_group(visit: Visit) -> Response:
     name, action = _read_group(await visit.read_form())
     provider = visit.site.runtime.get_provider()
     await (provider.empty_group(name) if action == "empty" else provider.delete_group(name))
-    await visit.database.write(add_audit, visit.actor, f"group.{action}", name, {}, visit.now)
+    await visit.note(f"group.{action}", name)
     done = "is empty" if action == "empty" else "is deleted; its contacts stay"
     return visit.redirect("/groups", f"The group {name} {done}.")
 
@@ -183,7 +182,7 @@ async def _delete_all(
         form.fail("confirm", "type “all” to confirm")
         return _ask(visit, form, None, what, status=422)
     await delete()
-    await visit.database.write(add_audit, visit.actor, f"{what}.delete-all", "all", {}, visit.now)
+    await visit.note(f"{what}.delete-all", "all")
     return visit.redirect(path, f"All {what} are deleted.")
 
 

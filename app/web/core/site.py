@@ -17,11 +17,12 @@ from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
 from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.domain.ids import LAST_ID
+from app.flows.access.note_action import note_action
 from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.access.sessions import Session
 from app.storage.db.database import Database
-from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, Trouble, find_trouble
+from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
 from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.core.navigation import SECTIONS
 from app.web.core.origins import Origins
@@ -35,8 +36,9 @@ COOKIE_SECONDS = 365 * 24 * 3600
 # What the script asks for again; a message that waits for the next page is not for it.
 PART = "x-letterbox-part"
 
-Kind = Literal["done", "failed"]
-KINDS = frozenset(get_args(Kind))
+# How a message on top of a page looks.
+FlashKind = Literal["done", "failed"]
+FLASH_KINDS = frozenset(get_args(FlashKind))
 
 log = structlog.get_logger("letterbox.web")
 
@@ -92,6 +94,10 @@ class Visit:
             raise NotFound("there is nothing with this id")
         return found
 
+    async def note(self, action: str, subject: str) -> None:
+        """Note in the audit trail what was done outside the database."""
+        await note_action(self.database, action, subject, who=self.actor, now=self.now)
+
     async def read_form(self, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
         """The form that was sent."""
         return await read_form(self.request, max_bytes=max_bytes)
@@ -114,7 +120,7 @@ class Visit:
             response.delete_cookie(FLASH, self.site.cookie_path, httponly=True, samesite="strict")
         return response
 
-    def redirect(self, path: str, done: str = "", *, kind: Kind = "done") -> Response:
+    def redirect(self, path: str, done: str = "", *, kind: FlashKind = "done") -> Response:
         """Go on to a page of ours after a form, with a message for it."""
         response = RedirectResponse(self.site.root + path, 303)
         if done:
@@ -247,14 +253,8 @@ class Site:
         return answer
 
     def _show_error(self, visit: Visit, error: Exception) -> Response:
-        trouble, detail = _describe(error)
-        return visit.render(
-            "core/error.html",
-            status=int(trouble.status),
-            title=trouble.title,
-            detail=detail,
-            advice=trouble.advice,
-        )
+        page, detail = _describe(error)
+        return visit.render("core/error.html", status=int(page.status), page=page, detail=detail)
 
 
 def is_own_path(text: str) -> bool:
@@ -276,11 +276,12 @@ def _ask_to_sign_in(visit: Visit) -> Response:
     return visit.redirect(f"{SIGN_IN}{wanted}")
 
 
-def _describe(error: Exception) -> tuple[Trouble, str]:
+def _describe(error: Exception) -> tuple[ErrorPage, str]:
+    """The page of an error, and what it says of this one."""
     if isinstance(error, HTTPException):
-        trouble = BY_STATUS.get(error.status_code, INTERNAL)
-        return trouble, DETAILS.get(trouble, str(error.detail))
-    found = find_trouble(error)
+        page = BY_STATUS.get(error.status_code, INTERNAL)
+        return page, DETAILS.get(page, str(error.detail))
+    found = find_error_page(error)
     if found is None:
         log.error("page_failed", exc_info=error)
         return INTERNAL, "An unexpected error; it has been logged."
@@ -294,7 +295,7 @@ def _read_flash(request: Request) -> tuple[str, str] | None:
         kind, _, text = base64.urlsafe_b64decode(f"{cookie}==").decode().partition(" ")
     except ValueError:
         return None
-    return (kind, text) if kind in KINDS else None
+    return (kind, text) if kind in FLASH_KINDS else None
 
 
 def _read_cookie(request: Request, name: str) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.domain.errors import InvalidInput
 from app.flows.inbound.reconcile import LEASE
 from app.flows.outbound.pause_sending import pause_sending, resume_sending
 from app.storage.access.numbers import list_numbers
@@ -26,7 +27,6 @@ DAYS = 28
 MAX_BACKLOG = 1000
 MAX_WAITING = 10_000
 MAX_ALERTS = 20
-MAX_REASON = 500
 RECONCILED_PERIOD = timedelta(hours=24)
 
 
@@ -98,22 +98,22 @@ async def ask_to_pause(visit: Visit) -> Response:
 
 
 async def pause(visit: Visit) -> Response:
-    """Have nothing go out until somebody lets it go on."""
+    """Send nothing until someone resumes sending."""
     form = await visit.read_form()
-    reason = form.text("reason")
-    if len(reason) > MAX_REASON:
-        form.fail("reason", f"write at most {MAX_REASON} characters")
+    try:
+        reason = form.text("reason") or None
+        await visit.database.write(pause_sending, visit.actor, reason, visit.now)
+    except InvalidInput as error:
+        form.note(error)
         return visit.render("outbound/pause.html", status=422, form=form)
-    await visit.database.write(pause_sending, visit.actor, reason or None, visit.now)
-    visit.site.runtime.wakeups.notify("events")
+    visit.site.runtime.announce_texts()
     return visit.redirect(PATH, "Sending is paused.")
 
 
 async def resume(visit: Visit) -> Response:
     """Let sending go on, whoever or whatever stopped it."""
     await visit.database.write(resume_sending, visit.actor, None, visit.now)
-    for signal in ("events", "outbound"):
-        visit.site.runtime.wakeups.notify(signal)
+    visit.site.runtime.announce_texts()
     return visit.redirect(PATH, "Sending has resumed.")
 
 

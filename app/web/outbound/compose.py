@@ -1,6 +1,6 @@
 """A new message: written to one, many, a list or a group, looked at, and only then queued."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from starlette.responses import Response
@@ -51,35 +51,42 @@ async def take_form(visit: Visit) -> Response:
     form = await visit.read_form()
     if form.has("change") or form.has("preview"):
         return await _show(visit, form)
-    try:
-        wanted = _read_wanted(visit, form)
-        look = await _look(visit, wanted)
-    except InvalidInput as error:
-        note_faults(form, _rename(error), FIELDS)
-        return await _show(visit, form, status=422)
-    return _show_look(visit, form, wanted, look)
+    return await _preview(visit, form, _show_look)
 
 
 async def send(visit: Visit) -> Response:
     """Queue what was looked at, without those who have opted out unless `force` is ticked."""
-    form = await visit.read_form()
+    return await _preview(visit, await visit.read_form(), _send)
+
+
+async def _preview(
+    visit: Visit, form: Form, go_on: Callable[[Visit, Form, WantedText, Look], Awaitable[Response]]
+) -> Response:
+    """Go on with what the form wants sent, or show the form again with what is wrong."""
     try:
         wanted = _read_wanted(visit, form)
-        look = await _look(visit, wanted)
+        zone = visit.site.runtime.settings.zone
+        look = await look_at_text(
+            visit.database, wanted, region=visit.region, zone=zone, now=visit.now
+        )
     except InvalidInput as error:
         note_faults(form, _rename(error), FIELDS)
         return await _show(visit, form, status=422)
+    return await go_on(visit, form, wanted, look)
+
+
+async def _send(visit: Visit, form: Form, wanted: WantedText, look: Look) -> Response:
     force = form.has("force")
     left = [each for each in look.numbers if force or each not in look.opted_out]
     if look.numbers and not left:
         form.fail(WHOLE, "all of these numbers have opted out: there is nobody to send it to")
-        return _show_look(visit, form, wanted, look, status=422)
+        return await _show_look(visit, form, wanted, look)
     chosen = replace(wanted, to=left, force=force) if look.numbers else wanted
     try:
         await send_once(visit, form, chosen)
     except (InvalidInput, Conflict, NoProvider) as error:
         form.fail(WHOLE, str(error))
-        return _show_look(visit, form, wanted, look, status=422)
+        return await _show_look(visit, form, wanted, look)
     return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
 
 
@@ -95,17 +102,6 @@ async def _go_on(
         if found is not None:
             return visit.redirect(f"/conversations/{found}#latest", done)
     return visit.redirect("/", done)
-
-
-async def _look(visit: Visit, wanted: WantedText) -> Look:
-    settings = visit.site.runtime.settings
-    return await look_at_text(
-        visit.database,
-        wanted,
-        region=visit.region,
-        zone=settings.zone,
-        now=visit.now,
-    )
 
 
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
@@ -125,12 +121,10 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     )
 
 
-def _show_look(
-    visit: Visit, form: Form, wanted: WantedText, look: Look, *, status: int = 200
-) -> Response:
+async def _show_look(visit: Visit, form: Form, wanted: WantedText, look: Look) -> Response:
     return visit.render(
         "outbound/new_look.html",
-        status=status,
+        status=422 if form.errors else 200,
         form=form,
         wanted=wanted,
         look=look,

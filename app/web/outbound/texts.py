@@ -35,13 +35,11 @@ async def show_message(visit: Visit) -> Response:
     """A text that came in with every parameter of its request; of its `auth` nothing is kept."""
     message = await visit.database.read(get_message, visit.path_id)
     places = await visit.database.read(find_conversations_of, [message.id])
-    raw = RawForward.from_bytes(message.raw)
     return visit.render(
         "conversations/message.html",
         message=message,
         conversation_id=places.get(message.id),
-        raw=raw,
-        parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
+        raw=RawForward.from_bytes(message.raw),
         explain_problem=explain_problem,
     )
 
@@ -113,8 +111,3 @@ def _go_back(visit: Visit, form: Form, text: str, *, failed: bool = False) -> Re
     return visit.redirect(
         path if is_own_path(path) else "/", text, kind="failed" if failed else "done"
     )
-
-
-def _show_bytes(data: bytes) -> str:
-    """As text, each byte that is none as \\xNN."""
-    return data.decode("utf-8", "backslashreplace")

@@ -16,7 +16,6 @@ from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 
 PATH = "/opt-outs"
-MAX_REASON = 500
 HEADINGS = ("number", "reason", "text", "created_at")
 
 
@@ -37,22 +36,19 @@ async def list_opt_outs(visit: Visit) -> Response:
 async def add_opt_out(visit: Visit) -> Response:
     """Refuse texts to a number, and cancel those that wait."""
     form = await visit.read_form()
-    if len(form.text("text")) > MAX_REASON:
-        form.fail("text", f"write at most {MAX_REASON} characters")
     try:
-        if not form.errors:
-            found = await opt_out(
-                visit.database,
-                read_number(form.text("number"), visit.region),
-                reason=form.text("text"),
-                who=visit.actor,
-                now=visit.now,
-            )
-            visit.site.runtime.wakeups.notify("events")
-            return visit.redirect(PATH, f"{found.number} gets no texts any more.")
+        found = await opt_out(
+            visit.database,
+            read_number(form.text("number"), visit.region),
+            reason=form.text("text"),
+            who=visit.actor,
+            now=visit.now,
+        )
     except InvalidInput as error:
-        form.note(error)
-    return await _show_list(visit, form, status=422)
+        form.note(error, ("number", "text"))
+        return await _show_list(visit, form, status=422)
+    visit.site.runtime.wakeups.notify("events")
+    return visit.redirect(PATH, f"{found.number} receives no more texts.")
 
 
 async def remove_opt_out(visit: Visit) -> Response:
