@@ -74,8 +74,7 @@ async def add_number(
     """
     number = read_number(text, region)
     names = dict(merge_field_names or {})
-    fields: dict[str, Any] = {"label": label, "merge_field_names": names}
-    fields["opt_out_reply"] = opt_out_reply
+    fields = {"label": label, "merge_field_names": names, "opt_out_reply": opt_out_reply}
     _check_number(fields)
     value = make_secret()
     added = await database.write(
@@ -84,7 +83,9 @@ async def add_number(
         now,
         numbers.add_number,
         number,
-        **fields,
+        label=label,
+        merge_field_names=names,
+        opt_out_reply=opt_out_reply,
         digest=digest_secret(value),
         now=now,
     )
