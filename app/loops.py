@@ -18,25 +18,24 @@ from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
 from app.storage.inbound.text_search import optimize_index
-from app.storage.outbound.backlog import find_chores
+from app.storage.outbound.backlog import Chores, find_chores
 from app.storage.outbound.expiry import end_leases, expire_overdue
 
 POLL_SECONDS = 1.0
-# While messages stream in, the flows beside them take short turns, so many times their length
-# apart.
+# While many messages arrive, sending pauses for this many times the length of its last turn.
 GIVE_WAY = 8
-# On SQLite each turn of handling holds up a batch, and fewer than one message in a hundred should
-# wait for it. It takes more turns the further it is behind, and all it needs from MAX_LAG on,
-# however long the stream lasts.
+# On SQLite each turn of handling delays a batch of the intake, and fewer than one message in a
+# hundred should wait for it. Handling takes more turns the further it is behind, and from MAX_LAG
+# on as many as it needs.
 BUSY_BATCH_ROWS = 20
 HANDLING_GIVE_WAY = 80
 MAX_PAUSE_SECONDS = 0.5
 MAX_LAG = timedelta(seconds=20)
-# A step for rows of older releases takes a few milliseconds; others write in between.
+# Updating rows of older releases takes a few milliseconds per step; others write in between.
 REFILL_SECONDS = 0.1
-# Tidying waits so long for the sender to take what answers: SQLite has one writer.
+# The index is optimized after the sender has claimed the replies: SQLite has one writer.
 ANSWERS_FIRST_SECONDS = 0.01
-# What a lease or a check waits for takes seconds at least.
+# Leases and checks are due after seconds at the earliest.
 CHORES_SECONDS = 2.0
 CHORES_ROWS = 100
 CREDITS_SECONDS = 30.0
@@ -65,12 +64,12 @@ class Handling(Work):
         began = asyncio.get_running_loop().time()
         rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
         handled = await _handle(runtime, self._book, rows)
-        merging = await _merge(runtime, handled)
+        optimizing = await _optimize(runtime, handled)
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
         self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
-        # Messages stored since then have sent a notification; under load it is time for the pause.
-        self._is_idle = not merging and handled.messages < (1 if patience else rows)
+        # Messages stored since then have notified this loop; under load it pauses instead.
+        self._is_idle = not optimizing and handled.messages < (1 if patience else rows)
         taken = asyncio.get_running_loop().time() - began
         self._pause_seconds = patience * min(HANDLING_GIVE_WAY * taken, MAX_PAUSE_SECONDS)
 
@@ -83,7 +82,7 @@ class Handling(Work):
 
 
 def choose_patience(lag: timedelta) -> float:
-    """What part of the full pause handling makes for a stream: 1 at its head, 0 far behind."""
+    """How much of the full pause handling takes while many arrive: 1 up to date, 0 far behind."""
     return max(0.0, 1 - lag / MAX_LAG)
 
 
@@ -99,7 +98,7 @@ async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
         runtime.metrics.handled.inc(handled.messages)
         for outcome, count in handled.outcomes.items():
             runtime.metrics.outcomes.labels(outcome).inc(count)
-        runtime.wakeups.notify("events")
+        runtime.announce_changes()
     if handled.queued:
         runtime.wakeups.notify("outbound")
     return handled
@@ -117,8 +116,8 @@ async def _refill(runtime: Runtime) -> bool:
     )
 
 
-async def _merge(runtime: Runtime, handled: Handled) -> bool:
-    """Do a step of tidying; returns whether there may be more to do at once."""
+async def _optimize(runtime: Runtime, handled: Handled) -> bool:
+    """Optimize the index a little; returns whether there may be more to do at once."""
     if runtime.database.dialect != "sqlite":
         return False
     if handled.queued:
@@ -197,7 +196,7 @@ def _make_sender(runtime: Runtime) -> Sender:
         runtime.get_provider(),
         policy,
         runtime.metrics,
-        on_change=lambda: runtime.wakeups.notify("events"),
+        on_change=runtime.announce_changes,
         draw=secrets.SystemRandom().random,
     )
 
@@ -210,21 +209,20 @@ def make_ending(runtime: Runtime, loop: Loop) -> Work:
         ended = 0
         if chores.leases:
             ended += await runtime.database.write(end_leases, limit=CHORES_ROWS)
-        # After a long pause they are many, and nobody should have to wait for what is over.
+        # After a long outage there are many, and nothing should wait for them.
         while chores.overdue and (
             count := await runtime.database.write(expire_overdue, runtime.now(), limit=CHORES_ROWS)
         ):
             ended += count
             loop.progress()
         if ended:
-            runtime.wakeups.notify("events")
+            runtime.announce_changes()
 
     return Chore(step, CHORES_SECONDS)
 
 
 def make_alarms(runtime: Runtime) -> Work:
     """Checks that texts still arrive as they should; one process at a time."""
-
     settings = runtime.settings
     reconciles = runtime.provider is not None and settings.reconcile_seconds
     every = timedelta(seconds=settings.reconcile_seconds) if reconciles else None
@@ -239,7 +237,7 @@ def make_alarms(runtime: Runtime) -> Work:
                 reconciled_every=every,
                 started_at=started_at,
             ):
-                runtime.wakeups.notify("events")
+                runtime.announce_changes()
 
     return Chore(step, ALARMS_SECONDS)
 
@@ -251,15 +249,11 @@ def make_checking(runtime: Runtime, loop: Loop) -> Work:
         runtime.get_provider(),
         runtime.settings.zone,
         runtime.metrics,
-        on_change=lambda: runtime.wakeups.notify("events"),
+        on_change=runtime.announce_changes,
         now=runtime.now,
     )
 
-    async def step() -> None:
-        if (await runtime.database.read(find_chores, runtime.now())).checks:
-            await _take_rounds(runtime, loop, "check", checker.check_due)
-
-    return Chore(step, CHORES_SECONDS)
+    return _make_rounds(runtime, loop, "check", lambda chores: chores.checks, checker.check_due)
 
 
 def make_settling(runtime: Runtime, loop: Loop) -> Work:
@@ -271,30 +265,30 @@ def make_settling(runtime: Runtime, loop: Loop) -> Work:
         runtime.settings.default_region,
         runtime.settings.uncertain_proof_seconds,
         runtime.metrics,
-        on_change=lambda: _notify_of_changes(runtime),
+        # It may go out again, and lets the next text of its pair go.
+        on_change=runtime.announce_texts,
         now=runtime.now,
     )
 
+    return _make_rounds(runtime, loop, "settle", lambda chores: chores.proofs, settler.settle_due)
+
+
+def _make_rounds(
+    runtime: Runtime,
+    loop: Loop,
+    name: str,
+    is_due: Callable[[Chores], bool],
+    take_round: Callable[[], Awaitable[int]],
+) -> Work:
+    """Rounds until nothing more is due, unless another process is doing them."""
+
     async def step() -> None:
-        if (await runtime.database.read(find_chores, runtime.now())).proofs:
-            await _take_rounds(runtime, loop, "settle", settler.settle_due)
+        if is_due(await runtime.database.read(find_chores, runtime.now())):
+            async with take_turn(runtime.database, name, now=runtime.now) as is_mine:
+                while is_mine and await take_round():
+                    loop.progress()
 
     return Chore(step, CHORES_SECONDS)
-
-
-def _notify_of_changes(runtime: Runtime) -> None:
-    """A text that is settled may go out again, and lets the next one of its pair go."""
-    runtime.wakeups.notify("events")
-    runtime.wakeups.notify("outbound")
-
-
-async def _take_rounds(
-    runtime: Runtime, loop: Loop, name: str, take_round: Callable[[], Awaitable[int]]
-) -> None:
-    """Round after round until nothing more is due, where no other process does so."""
-    async with take_turn(runtime.database, name, now=runtime.now) as is_mine:
-        while is_mine and await take_round():
-            loop.progress()
 
 
 class CreditChecks(Work):
@@ -308,7 +302,7 @@ class CreditChecks(Work):
             runtime.get_provider(),
             runtime.settings.low_credits,
             runtime.metrics,
-            on_change=lambda: runtime.wakeups.notify("events"),
+            on_change=runtime.announce_changes,
             now=runtime.now,
         )
 

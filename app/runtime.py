@@ -1,4 +1,4 @@
-"""Opens what a process needs, wired together once: only the edges hold it."""
+"""Everything a process runs on: how it starts, what it shares, and how it closes."""
 
 import asyncio
 import contextlib
@@ -9,11 +9,10 @@ import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
-from app.account import open_provider
 from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.receive import Receiver
@@ -21,25 +20,21 @@ from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
-from app.flows.operations.keep_time import LOOK_SECONDS, Clock, TimeKeeper
-from app.flows.operations.keep_time import utc_now as utc_now
+from app.flows.operations.keep_time import LOOK_SECONDS, TimeKeeper
 from app.flows.operations.metrics import Metrics
 from app.flows.operations.supervise import Chore, LoopAlerts, Loops
-from app.flows.operations.watch_storage import StorageWatch
 from app.flows.outbound.note_answers import AnswerNotes
 from app.provider.client import ProviderClient
-from app.settings import EVERYWHERE, Settings
-from app.shared_secrets import SharedSecrets, find_secrets
+from app.setting_types import EVERYWHERE
+from app.settings import Settings
+from app.shared_secrets import SharedSecrets
 from app.storage.access.secrets import register_secret
-from app.storage.db.database import Connection, Database, open_database
+from app.storage.db.database import Connection, Database
 from app.storage.db.migrate import migrate
-from app.storage.db.servers import FILE as SERVERS
 from app.storage.db.wakeups import Wakeups
-from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.intake import Intake
-from app.storage.operations.processes import Process
 from app.storage.spool.data_dir import DataDir
-from app.storage.spool.identity import Identity, find_place, has_had_messages, read_database_id
+from app.storage.spool.identity import Identity, has_had_messages, read_database_id
 
 CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
@@ -51,8 +46,6 @@ ABANDON_SECONDS = 0.5
 FAILOVER_SECONDS = 5.0
 # Reading a large spool that another process left behind takes time.
 HOUSEKEEPING_PATIENCE_SECONDS = 600.0
-
-Kind = Literal["web", "work"]
 
 log = structlog.get_logger("letterbox")
 
@@ -119,7 +112,6 @@ class Runtime:
             self.get_provider(),
             zone=self.settings.zone,
             region=self.settings.default_region,
-            holder=secrets.token_hex(8),
             now=self.now,
         )
 
@@ -132,10 +124,14 @@ class Runtime:
             log.warning("messages_missing", count=result.missing, since=result.since.isoformat())
             self.wakeups.notify("messages")
 
+    def announce_changes(self) -> None:
+        """Wake whoever shows what has changed."""
+        self.wakeups.notify("events")
+
     def announce_texts(self) -> None:
         """Texts were queued or have changed: wake whoever sends or shows them."""
         self.wakeups.notify("outbound")
-        self.wakeups.notify("events")
+        self.announce_changes()
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
@@ -302,7 +298,7 @@ class Runtime:
             self.database,
             f"{socket.gethostname()}, process {os.getpid()}",
             self.now,
-            on_change=lambda: self.wakeups.notify("events"),
+            on_change=self.announce_changes,
         )
 
     def _register_secrets(self, conn: Connection) -> None:
@@ -313,103 +309,6 @@ class Runtime:
                     f"another process made its own LETTERBOX_{name.upper()}: set the same one for"
                     f" all of them, or let them share DATA_DIR"
                 )
-
-
-def open_runtime(
-    settings: Settings,
-    kind: Kind,
-    *,
-    provider: ProviderClient | None = None,
-    now: Callable[[], datetime] | None = None,
-    clock: Clock | None = None,
-) -> Runtime:
-    """Wire everything together without connecting or starting tasks.
-
-    `provider` replaces the client from the settings. `clock` becomes the database's once that is
-    reached; `now`, if given, is used instead of any clock. Raises SetupError if DATA_DIR cannot be
-    used.
-    """
-    clock = clock or Clock()
-    is_told = now is not None
-    now = now or clock.now
-    data_dir = DataDir.open(settings.data_dir)
-    database = open_database(
-        settings.database_url,
-        settings.sqlite_path,
-        is_owner=True,
-        servers=data_dir.path / SERVERS,
-    )
-    metrics = Metrics()
-    wakeups = Wakeups(database)
-    quarantine = data_dir.open_quarantine()
-    shared = find_secrets(settings, data_dir)
-    auth_gate = AuthGate(database, data_dir.auth_cache, shared.inbound_auth)
-    deferred_writes = DeferredWrites(
-        metrics,
-        quarantine,
-        now=now,
-        wake=lambda: wakeups.notify("messages"),
-        is_ours=lambda number: number in auth_gate.admission.numbers,
-    )
-    process_id = secrets.token_hex(8)
-    identity = Identity(find_place(settings.database_url, settings.sqlite_path))
-    intake = None
-    if kind == "web":
-        intake = Intake(
-            make_inserter(database),
-            data_dir.spool,
-            now=now,
-            make_id=lambda: process_id,
-            listener=deferred_writes,
-            identity=identity,
-        )
-    process = Process(
-        process_id,
-        kind,
-        socket.gethostname(),
-        os.getpid(),
-        started_at=now(),
-        seen_at=now(),
-        spool_depth=0,
-        runs_workers=kind == "work" or settings.run_workers,
-    )
-    watch = StorageWatch(
-        data_dir, database, intake, deferred_writes, place=identity.place, host=process.host
-    )
-    housekeeper = Housekeeper(
-        database, auth_gate, intake, deferred_writes, quarantine, metrics, process, watch, now=now
-    )
-    if provider is None and settings.provider_token:
-        provider = open_provider(settings)
-        if provider.fault:
-            log.error("cannot_send", reason=provider.fault)
-    answer_notes = AnswerNotes(
-        database, metrics, on_change=lambda: wakeups.notify("events"), now=now
-    )
-    if provider is not None:
-        provider.on_answer = answer_notes
-    return Runtime(
-        settings,
-        shared,
-        data_dir,
-        database,
-        metrics,
-        deferred_writes,
-        wakeups,
-        auth_gate,
-        housekeeper,
-        intake,
-        identity,
-        provider,
-        answer_notes,
-        EventTail(database, wakeups),
-        now,
-        time_keeper=None
-        if is_told
-        else TimeKeeper(
-            database, clock, socket.gethostname(), on_change=lambda: wakeups.notify("events")
-        ),
-    )
 
 
 def _make_nonces(seed: bytes) -> Callable[[], bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from app.domain.times import count_microseconds
+from app.domain.times import to_microseconds
 from benchmarks.archive import COLUMNS, Archive
 
 CHUNK_ROWS = 20_000
@@ -55,7 +55,7 @@ def _make_chunks(archive: Archive) -> Iterator[Iterator[tuple[str, Iterable[Any]
 
 
 def _fill_sqlite(path: Path, archive: Archive) -> None:
-    sqlite3.register_adapter(datetime, count_microseconds)
+    sqlite3.register_adapter(datetime, to_microseconds)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {pragma}")

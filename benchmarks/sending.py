@@ -16,7 +16,7 @@ from statistics import median
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from app.provider.actions import OutgoingText
+from app.domain.outbound.requests import OutgoingText
 from app.provider.client import ProviderClient
 from benchmarks import outbox
 from benchmarks.compare import CROWD

@@ -43,16 +43,31 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, and keep groups on one worker.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, keep groups on one worker, and drop rows that say nothing new.
 
     xdist 3.8 writes groups where pytest 9.2 no longer reads.
     """
-    items.sort(key=_rank)
+    dropped = _find_repeated(items)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = sorted((each for each in items if each not in dropped), key=_rank)
     for item in items:
         grouped = vars(item).get("_nodeid")
         if grouped is not None:
             item._id = type(item.id).parse(grouped)
+
+
+def _find_repeated(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of tests marked `alike`, those on PostgreSQL but for the first row of their table."""
+    seen: set[str] = set()
+    repeated = set()
+    for item in items:
+        name, _, row = item.nodeid.partition("[")
+        if item.get_closest_marker("alike") and "postgresql" in row:
+            if name in seen:
+                repeated.add(item)
+            seen.add(name)
+    return repeated
 
 
 def _rank(item: pytest.Item) -> int:

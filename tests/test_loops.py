@@ -12,19 +12,22 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
+from app.flows.operations.keep_time import utc_now
 from app.flows.operations.supervise import FAILING
 from app.loops import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
-from app.runtime import Runtime, open_runtime, utc_now
+from app.runtime import Runtime
 from app.settings import Settings
 from app.storage.db.database import Database, open_database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.outbound.sender import get_sender, stop_sender
 from app.storage.rules.rules import add_rule
+from app.wiring import open_runtime
 from app.worker import run_flows
 from tests.support.messages import make_message
 from tests.support.outbox import ADA, OURS, Outbox, open_outbox
@@ -130,8 +133,8 @@ async def receive_text(runtime: Runtime) -> None:
 
 async def queue(runtime: Runtime, **fields: Any) -> int:
     """As an endpoint does: committed, then rung."""
-    new = NewOutbound(**{"source": OURS, "body": "Hello", "origin": "person", "to": ADA, **fields})
-    added = await runtime.database.write(add_outbound, new, utc_now())
+    new = OutboundRequest(**{"source": OURS, "body": "Hello", **fields})
+    added = await runtime.database.write(add_outbound, new, Addressee(ADA), utc_now())
     assert added is not None
     runtime.wakeups.notify("outbound")
     return added

@@ -13,15 +13,17 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.domain.rules.rules import Rule
+from app.flows.operations.keep_time import utc_now
 from app.main import build_app
 from app.provider.client import ProviderClient
-from app.runtime import Runtime, open_runtime, utc_now
+from app.runtime import Runtime
 from app.settings import Settings
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.state.clock import SimulatorClock
 from app.simulator.state.config import AccountConfig, NumberConfig, SimulatorConfig
 from app.storage.db.database import Connection
 from app.storage.rules.rules import add_rule
+from app.wiring import open_runtime
 from app.worker import run_flows
 from tests.support.outbox import LONDON
 from tests.support.service import API_KEY, AUTH

@@ -102,7 +102,7 @@ def work() -> None:
     """Run the workers alone, next to web processes that run with RUN_WORKERS=false."""
     settings = _begin()
     held = _hold_alone(settings)
-    from app.runtime import open_runtime  # noqa: PLC0415 see above
+    from app.wiring import open_runtime  # noqa: PLC0415 see above
     from app.worker import work as run  # noqa: PLC0415 see above
 
     try:
@@ -263,10 +263,10 @@ def send(
     """Queue a text for numbers, a list or a group; the running service sends it."""
     from app.cli import texts  # noqa: PLC0415 see above
     from app.cli.account import read_time  # noqa: PLC0415 see above
-    from app.flows.outbound.draft import WantedText  # noqa: PLC0415 see above
+    from app.domain.outbound.requests import OutboundRequest  # noqa: PLC0415 see above
     from app.settings import load_settings  # noqa: PLC0415 see above
 
-    wanted = WantedText(
+    wanted = OutboundRequest(
         source=source,
         body=texts.read_body(body),
         to=to or None,

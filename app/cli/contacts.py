@@ -13,11 +13,13 @@ from rich.progress import Progress
 from app.cli.core.cli_audit import note_deed
 from app.cli.core.online import run_on_provider
 from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.domain.batches import cut
 from app.domain.errors import ProviderError
-from app.flows.conversations.import_contacts import FileContact, import_contacts, read_contacts
+from app.flows.conversations.import_contacts import import_contacts, read_contacts
 from app.provider.actions import AddressBook, Contact, ImportedLine
 from app.provider.client import ProviderClient
 from app.settings import load_settings
+from app.storage.conversations.contact_imports import WaitingContact
 
 BATCH_LINES = 100
 
@@ -105,12 +107,9 @@ def print_book(book: AddressBook[Contact], *, as_json: bool) -> None:
 
 
 async def _import_batches(
-    client: ProviderClient, contacts: Sequence[FileContact], *, ignore: bool, overwrite: bool
+    client: ProviderClient, contacts: Sequence[WaitingContact], *, ignore: bool, overwrite: bool
 ) -> AsyncGenerator[list[ImportedLine]]:
-    for start in range(0, len(contacts), BATCH_LINES):
+    for batch in cut(contacts, BATCH_LINES):
         yield await import_contacts(
-            client,
-            contacts[start : start + BATCH_LINES],
-            ignore_duplicates=ignore,
-            overwrite_duplicates=overwrite,
+            client, batch, ignore_duplicates=ignore, overwrite_duplicates=overwrite
         )

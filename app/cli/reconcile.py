@@ -1,7 +1,6 @@
 """`letterbox reconcile`: compare a part of time with the provider's report, by hand."""
 
 import json
-import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +49,6 @@ async def _run(
             client,
             zone=settings.zone,
             region=settings.default_region,
-            holder=secrets.token_hex(8),
             now=clock.now,
         )
         with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -13,9 +13,9 @@ from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import print_json, print_table
 from app.domain.errors import InvalidInput, NoProvider, NotFound
 from app.domain.ids import decode_id
+from app.domain.outbound.requests import OutboundRequest, digest_request
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.compose import Composed, compose_once
-from app.flows.outbound.draft import WantedText, digest_wanted
 from app.provider.client import ProviderClient
 from app.settings import Settings
 from app.storage.db.clock import read_clock
@@ -45,7 +45,7 @@ def read_message_id(text: str | None) -> int | None:
         raise InvalidInput(str(error)) from None
 
 
-def send(wanted: WantedText, key: str | None, *, as_json: bool) -> None:
+def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
     """Queue it and print what is queued; what may surprise people goes to stderr."""
 
     async def queue(database: Database, settings: Settings) -> Composed:
@@ -55,7 +55,7 @@ def send(wanted: WantedText, key: str | None, *, as_json: bool) -> None:
         done = await compose_once(
             database,
             wanted,
-            None if key is None else Once(who, key, digest_wanted(wanted)),
+            None if key is None else Once(who, key, digest_request(wanted)),
             show_queued,
             who=who,
             region=settings.default_region,

@@ -9,7 +9,7 @@ Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-# As far as the databases count.
+# The largest that a database can store.
 LAST_ID = 2**63 - 1
 _MAX_LENGTH = 13
 

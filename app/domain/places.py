@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.domain.ids import LAST_ID
-from app.domain.times import count_microseconds, make_time
+from app.domain.times import from_microseconds, to_microseconds
 
 TimePlace = tuple[datetime, int]
 
@@ -14,7 +14,7 @@ _MOST_DIGITS = len(str(LAST_ID))
 def write_place(place: int | tuple[datetime | int, int]) -> str:
     """A place in the order of one id, of two, or of a time and an id."""
     parts = place if isinstance(place, tuple) else (place,)
-    numbers = (count_microseconds(each) if isinstance(each, datetime) else each for each in parts)
+    numbers = (to_microseconds(each) if isinstance(each, datetime) else each for each in parts)
     return ".".join(map(str, numbers))
 
 
@@ -34,7 +34,7 @@ def read_time_place(text: str) -> TimePlace | None:
     """None for whatever `write_place` did not make of a time and an id."""
     found = _read(text, 2)
     try:
-        return (make_time(found[0]), found[1]) if found else None
+        return (from_microseconds(found[0]), found[1]) if found else None
     except OverflowError:
         return None
 

@@ -1,28 +1,29 @@
-"""How the provider's local times become instants, and instants numbers."""
+"""Times as numbers, and how the provider's local times become instants."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 # Well inside what `datetime` can hold: such a time moves to any zone without an overflow.
 _FIRST_YEAR = 2
 _LAST_YEAR = 9998
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _SEPARATORS = ("T", "t", " ")
 _NO_OFFSET = timedelta(0)
 _DAY = timedelta(days=1)
 
 
-def count_microseconds(time: datetime) -> int:
+def to_microseconds(time: datetime) -> int:
     """Microseconds since 1970 UTC."""
     return (time - _EPOCH) // _MICROSECOND
 
 
-def make_time(microseconds: int) -> datetime:
-    """The time so many microseconds after 1970 UTC. Raises OverflowError."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+def from_microseconds(count: int) -> datetime:
+    """Raises OverflowError for what is beyond the calendar."""
+    return _EPOCH + count * _MICROSECOND
 
 
 def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:

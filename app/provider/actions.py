@@ -1,14 +1,12 @@
 """What the provider's actions take and give, as types."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
 from app.domain.errors import CodeError, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
 from app.domain.outbound.statuses import ProviderStatus
 
 Row = TypeVar("Row")
@@ -17,32 +15,11 @@ Row = TypeVar("Row")
 Named = Literal["list", "group"]
 
 
-class SourceTon(IntEnum):
-    """The type of number of a source address."""
-
-    INTERNATIONAL = 1
-    ALPHANUMERIC = 5
-
-
 class AccessLevel(StrEnum):
     """What a child user may do."""
 
     NORMAL = "Normal"
     ADMIN = "Admin"
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingText:
-    """A text to send, whoever receives it.
-
-    `schedule_at` is an aware time; None sends at once.
-    """
-
-    source: str
-    body: str
-    validity_seconds: int = LONGEST_VALIDITY_SECONDS
-    schedule_at: datetime | None = None
-    source_ton: SourceTon | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from io import StringIO
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
-from app.provider.actions import Named, NewContact, NewUser, OutgoingText
+from app.domain.outbound.requests import OutgoingText
+from app.provider.actions import Named, NewContact, NewUser
 from app.provider.limits import (
     check_amount,
     check_contacts,

@@ -13,6 +13,7 @@ import httpx2
 
 from app.domain.errors import CodeError, EmptyAnswer, ProviderError, SettingsError
 from app.domain.outbound.gsm import measure_text
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.statuses import ProviderStatus
 from app.provider import answers, calls, contacts, wire
 from app.provider.actions import (
@@ -26,7 +27,6 @@ from app.provider.actions import (
     NewContact,
     NewUser,
     NumberAnswer,
-    OutgoingText,
 )
 from app.provider.codes import UNKNOWN_ACTION
 from app.provider.exchange import Exchange, Timeouts

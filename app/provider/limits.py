@@ -5,23 +5,22 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from app.domain.errors import InvalidInput
-from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION, LONGEST_BODY, measure_text
-from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
-from app.provider.actions import (
-    NewContact,
-    NewUser,
-    OutgoingText,
-    SourceTon,
+from app.domain.outbound.gsm import (
+    LONGEST_ALPHANUMERIC_SOURCE,
+    LONGEST_BODY,
+    OUTSIDE_GSM,
+    measure_text,
 )
+from app.domain.outbound.requests import OutgoingText, SourceTon
+from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
+from app.provider.actions import NewContact, NewUser
 
-LONGEST_ALPHANUMERIC_SOURCE = 11
 # 459 characters of the plain GSM alphabet are three parts; the provider says nothing of more.
 PLAIN_PARTS = 3
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _NUMERIC_SOURCE = re.compile(r"\+?[0-9]+")
 _ADVISED_SOURCE = re.compile(r"[A-Za-z0-9 ]+")
-_OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
 _PLAIN_WORD = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -48,13 +47,13 @@ def check_body(body: str) -> None:
         )
 
 
-def check_source(source: str, ton: SourceTon | None) -> None:
+def check_source(source: str, ton: int | None) -> None:
     """A source is a number, or at most 11 characters of the GSM alphabet."""
     if not source.strip():
         raise InvalidInput("The source is blank", field="source")
-    if _NUMERIC_SOURCE.fullmatch(source) and ton is not SourceTon.ALPHANUMERIC:
+    if _NUMERIC_SOURCE.fullmatch(source) and ton != SourceTon.ALPHANUMERIC:
         return
-    if ton is SourceTon.INTERNATIONAL:
+    if ton == SourceTon.INTERNATIONAL:
         raise InvalidInput(
             f"The source {source!r} is no number, but source_ton says international", field="source"
         )
@@ -64,7 +63,7 @@ def check_source(source: str, ton: SourceTon | None) -> None:
             f" at most {LONGEST_ALPHANUMERIC_SOURCE}",
             field="source",
         )
-    if outside := _OUTSIDE_GSM.search(source):
+    if outside := OUTSIDE_GSM.search(source):
         raise InvalidInput(
             f"The source {source!r} has {outside.group()!r}, which the GSM alphabet lacks",
             field="source",
@@ -126,7 +125,7 @@ def check_encodable(values: Iterable[str]) -> None:
             raise InvalidInput("Half a surrogate pair cannot be sent")
 
 
-def find_warnings(text: OutgoingText) -> tuple[str, ...]:
+def find_warnings(text: OutgoingText) -> list[str]:
     """What may surprise whoever sends this text, though the provider takes it."""
     warnings = []
     sms = measure_text(text.body)
@@ -138,4 +137,4 @@ def find_warnings(text: OutgoingText) -> tuple[str, ...]:
             f"The source {text.source!r} has characters other than A-Z, a-z, 0-9 and space:"
             " networks and phones may change or refuse them"
         )
-    return tuple(warnings)
+    return warnings

@@ -51,7 +51,7 @@ class SimulatorApp(Starlette):
         number = next(iter(incoming.numbers.values()), None)
         if self._texting_seconds is None or number is None or number.list is None:
             return
-        found = books.find_list(number.username, number.list)
+        found = books.lists.get((number.username, number.list))
         people = [
             (one.number, one.fields[-1]) for one in (found.entries if found else ()) if one.fields
         ]

@@ -21,7 +21,6 @@ class ResettableProtocol(HttpToolsProtocol):
     """
 
     def on_message_begin(self) -> None:
-        """Begin a request with the extension in its scope."""
         super().on_message_begin()
         self.scope["extensions"] = {_EXTENSION: {"reset": self._reset}}
 
@@ -45,7 +44,6 @@ class Connection:
         self._send = send
 
     async def respond(self, response: Response) -> None:
-        """Answer."""
         await response(self._scope, self._receive, self._send)
 
     async def stream(self, rows: Iterator[str], charset: str, headers: dict[str, str]) -> None:

@@ -65,13 +65,10 @@ _CHANGES: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 
 
 class Control:
-    """The endpoints over one simulator."""
-
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     def routes(self) -> list[Route]:
-        """Every path of the control interface."""
         return [
             _route("/livez", self.livez, "GET"),
             _route("/reset", self.reset, "POST"),
@@ -90,7 +87,6 @@ class Control:
         ]
 
     async def livez(self, _request: Request) -> Response:
-        """Say that it runs."""
         return JSONResponse({"status": "ok"})
 
     async def reset(self, _request: Request) -> Response:
@@ -99,7 +95,6 @@ class Control:
         return JSONResponse({"status": "ok"})
 
     async def clock(self, request: Request) -> Response:
-        """The simulated time and its speed; PATCH changes them."""
         clock = self._simulator.clock
         if request.method == "PATCH":
             change = ClockChange.model_validate_json(await request.body())
@@ -123,7 +118,6 @@ class Control:
         return JSONResponse(world.switches.model_dump(mode="json"))
 
     async def faults(self, request: Request) -> Response:
-        """The faults with their counts; POST adds a list of them, DELETE forgets all."""
         plan = self._simulator.world.faults
         if request.method == "POST":
             for fault in _FAULTS.validate_json(await request.body()):
@@ -150,7 +144,6 @@ class Control:
         return JSONResponse({"now": now.isoformat(), "messages": messages, "inbound": inbound})
 
     async def calls(self, _request: Request) -> Response:
-        """How many calls there were of each action, and the last of them."""
         calls = self._simulator.world.calls
         recent = [record.as_json() for record in calls.recent]
         return JSONResponse({"counts": dict(calls.counts), "recent": recent})
@@ -164,7 +157,6 @@ class Control:
         return JSONResponse([text.as_json() for text in texts], 201)
 
     async def load(self, request: Request) -> Response:
-        """The load run; POST begins one, DELETE ends it."""
         if request.method == "POST":
             await self._simulator.start_load(LoadOrder.model_validate_json(await request.body()))
         elif request.method == "DELETE":
@@ -173,7 +165,6 @@ class Control:
         return JSONResponse(None if run is None else run.as_json())
 
     async def accounts(self, request: Request) -> Response:
-        """Every account with its token and credits; POST adds one."""
         accounts = self._simulator.world.accounts
         if request.method == "POST":
             config = AccountConfig.model_validate_json(await request.body())
@@ -181,7 +172,6 @@ class Control:
         return JSONResponse([account.as_json() for account in accounts])
 
     async def account(self, request: Request) -> Response:
-        """Change one account: its token, credits, state, blacklist, …"""
         account = self._simulator.world.accounts.get(request.path_params["username"])
         if account is None:
             raise HTTPException(404, "no such account")
@@ -191,7 +181,6 @@ class Control:
         return JSONResponse(account.as_json())
 
     async def numbers(self, request: Request) -> Response:
-        """The virtual numbers and where they forward; PUT makes or replaces one."""
         numbers = self._simulator.world.incoming.numbers
         if request.method == "PUT":
             config = NumberConfig.model_validate_json(await request.body())
@@ -199,15 +188,14 @@ class Control:
         return JSONResponse([number.model_dump() for number in numbers.values()])
 
     async def lists(self, request: Request) -> Response:
-        """The distribution lists; PUT makes or replaces one."""
-        books = self._simulator.world.books
+        lists = self._simulator.world.books.lists
         if request.method == "PUT":
-            books.put_list(ListConfig.model_validate_json(await request.body()))
-        return JSONResponse([one.model_dump() for one in books.lists()])
+            config = ListConfig.model_validate_json(await request.body())
+            lists[config.username, config.name] = config
+        return JSONResponse([one.model_dump() for one in lists.values()])
 
     async def magic(self, _request: Request) -> Response:
-        """The magic numbers."""
-        return JSONResponse({magic.number: magic.meaning for magic in list_magic_numbers()})
+        return JSONResponse(list_magic_numbers())
 
 
 async def refuse_order(_request: Request, error: Exception) -> Response:

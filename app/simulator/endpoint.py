@@ -37,7 +37,6 @@ class ApiEndpoint:
         self._pause = pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one call."""
         world = self._find_world()
         parameters = await read_parameters(Request(scope, receive), world.switches.charset)
         connection = Connection(scope, receive, send)

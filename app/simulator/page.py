@@ -33,18 +33,15 @@ class Page:
         self._simulator = simulator
 
     def routes(self) -> list[Route]:
-        """The page and its form."""
         return [
             Route("/", self.show, methods=["GET"]),
             Route("/", self.send_in, methods=["POST"]),
         ]
 
     async def show(self, _request: Request) -> Response:
-        """The form, the last texts both ways, and the magic numbers."""
         return HTMLResponse(render_page(self._simulator.world))
 
     async def send_in(self, request: Request) -> Response:
-        """Text a number, wait a moment for the forward, and show the page."""
         async with request.form() as form:
             source, dest, body = (str(form.get(name, "")) for name in ("source", "dest", "body"))
         try:
@@ -121,8 +118,7 @@ def _render_outgoing(texts: Sequence[OutgoingText], world: World) -> str:
 
 
 def _render_magic() -> str:
-    rows = [(magic.number, magic.meaning) for magic in list_magic_numbers()]
-    table = _table(("Number", "What a send to it does"), rows)
+    table = _table(("Number", "What a send to it does"), list(list_magic_numbers().items()))
     return f"<h2>Magic numbers</h2><details><summary>Show them</summary>{table}</details>"
 
 

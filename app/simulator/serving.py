@@ -53,7 +53,6 @@ class _GuestServer(_Server):
 
 
 def serve(app: SimulatorApp, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM. Calls held by a fault are let go at the end."""
     _Server(app, _configure(app)).run(sockets=[listener])
 
 

@@ -43,7 +43,6 @@ class Simulator:
         self.forwarder = Forwarder(self.find_world, transport)
 
     def find_world(self) -> World:
-        """The world as it stands: a reset makes a new one."""
         return self.world
 
     async def pause(self, seconds: float) -> None:
@@ -67,7 +66,6 @@ class Simulator:
         self.load = None
 
     async def close(self) -> None:
-        """Let go of held calls, stop forwards and load."""
         self.release()
         await self.stop_load()
         await self.forwarder.close()
@@ -88,7 +86,6 @@ class Simulator:
         return texts
 
     async def start_load(self, order: LoadOrder) -> LoadRun:
-        """Begin a load run in place of the one before. Raises UnknownNumberError."""
         number = self.world.incoming.numbers.get(order.dest)
         if number is None:
             raise UnknownNumberError(order.dest)
@@ -99,12 +96,10 @@ class Simulator:
         return self.load
 
     async def load_over(self) -> None:
-        """Wait until the load run has come to its end."""
         if self._load_task is not None:
             await asyncio.wait([self._load_task])
 
     async def stop_load(self) -> None:
-        """End the load run, if one is going."""
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.wait([self._load_task])

@@ -15,9 +15,10 @@ from app.api.rest import build_rest
 from app.domain.inbound.messages import InboundMessage
 from app.flows.inbound.handle import handle_batch
 from app.provider.client import ProviderClient
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime
 from app.settings import Settings
 from app.storage.inbound.inbound import make_inserter
+from app.wiring import open_runtime
 from tests.conftest import NOW
 from tests.support.shared_parts import build_with_shared_parts
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.answering import ReplyLimits
 from app.domain.rules.rules import Rule
 from app.flows.access import configure
@@ -15,7 +16,7 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import Message, get_messages
 from app.storage.operations.events import read_events
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.rules.rules import add_rule
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import outbound, status_changes
@@ -78,8 +79,8 @@ class Desk:
 
     async def write_to(self, number: str, *, now: datetime | None = None, **fields: Any) -> int:
         """A person's text that waits to go out."""
-        new = NewOutbound(**{"source": SHOP, "body": "Hi", "origin": "person", **fields}, to=number)
-        added = await self.database.write(add_outbound, new, now or self.now)
+        new = OutboundRequest(**{"source": SHOP, "body": "Hi", **fields})
+        added = await self.database.write(add_outbound, new, Addressee(number), now or self.now)
         assert added is not None
         return added
 

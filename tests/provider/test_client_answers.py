@@ -13,6 +13,7 @@ from app.domain.errors import (
     RefusedNumberError,
     UnreadableAnswer,
 )
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import KnownStatus
 from app.provider.actions import (
@@ -22,7 +23,6 @@ from app.provider.actions import (
     Group,
     ImportedLine,
     NewContact,
-    OutgoingText,
 )
 from app.provider.client import ProviderClient
 from tests.support.provider import calling

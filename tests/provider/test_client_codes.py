@@ -12,8 +12,8 @@ from app.domain.errors import (
     PermanentError,
     RefusedNumberError,
 )
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
-from app.provider.actions import OutgoingText
 from tests.support.provider import calling
 from tests.support.wire_server import answer
 

@@ -21,8 +21,8 @@ from app.domain.errors import (
     Unreachable,
     UnreadableAnswer,
 )
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
-from app.provider.actions import OutgoingText
 from app.provider.client import ProviderClient
 from app.provider.exchange import Timeouts
 from tests.support.provider import LONDON, TOKEN, calling, make_client

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText, SourceTon
+from app.domain.outbound.requests import OutgoingText, SourceTon
+from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.client import ProviderClient
 from tests.support.provider import calling
 from tests.support.wire_server import answer

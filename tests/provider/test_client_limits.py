@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.errors import InvalidInput
-from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText, SourceTon
+from app.domain.outbound.requests import OutgoingText, SourceTon
+from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.client import ProviderClient
 from app.provider.limits import find_warnings
 from tests.support.provider import LONDON, calling

@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import CountMismatch, LetterboxError, MissingColumns
-from app.provider.actions import AccessLevel, NewUser, OutgoingText
+from app.domain.outbound.requests import OutgoingText
+from app.provider.actions import AccessLevel, NewUser
 from app.provider.calls import form_create_user
 from app.provider.exchange import Timeouts
 from app.provider.quoting import clip, make_hider

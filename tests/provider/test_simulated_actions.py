@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from app.domain.errors import CodeError, RefusedNumberError
-from app.provider.actions import AccessLevel, NewContact, NewUser, OutgoingText, SourceTon
+from app.domain.outbound.requests import OutgoingText, SourceTon
+from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.reports import read_inbound, read_messages
 from tests.support.simulated import (
     ADA,

@@ -14,8 +14,8 @@ from app.domain.errors import (
     StatusAnswer,
     UnreadableAnswer,
 )
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.provider.actions import OutgoingText
 from app.provider.exchange import Timeouts
 from app.provider.reports import read_messages
 from app.simulator.actions.magic import FAULT_NUMBERS

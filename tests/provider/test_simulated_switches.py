@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.errors import CodeError, InvalidInput, MissingColumns
-from app.provider.actions import Named, NewContact, OutgoingText
+from app.domain.outbound.requests import OutgoingText
+from app.provider.actions import Named, NewContact
 from app.provider.reports import InboundRow, MessageRow, read_inbound, read_messages
 from tests.support.simulated import (
     ADA,

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from app.flows.inbound.handle import handle_batch
 from app.main import WebApplication
 from app.provider.client import ProviderClient
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime
 from app.settings import Settings
+from app.wiring import open_runtime
 from tests.support.service import API_KEY, AUTH, make_forward
 from tests.support.shared_parts import build_with_shared_parts
 

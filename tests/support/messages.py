@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.domain.inbound.messages import InboundMessage
+from app.domain.inbound.messages import InboundMessage, StoredMessage
 from tests.conftest import NOW
 
 
@@ -25,3 +25,20 @@ def make_message(number: int = 1, **changes: Any) -> InboundMessage:
         raw=b'["GET", "", null, []]',
     )
     return replace(message, **changes)
+
+
+def make_stored(body: str = "Hello", **changes: Any) -> StoredMessage:
+    """A stored message that nobody has read, without an id of the provider."""
+    fields: dict[str, Any] = {
+        "id": 1,
+        "provider_id": None,
+        "source": "447700900123",
+        "dest": "447700900100",
+        "received_at": NOW,
+        "arrived_at": NOW,
+        "via": "forward",
+        "merge_fields": {},
+        "problems": "",
+        "read_at": None,
+    }
+    return StoredMessage(body=body, **fields | changes)

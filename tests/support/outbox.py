@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import httpx2
 from sqlalchemy import text
 
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.credit_monitor import CreditMonitor
 from app.flows.operations.metrics import Metrics
-from app.flows.outbound.compose import compose_text
-from app.flows.outbound.draft import WantedText
+from app.flows.outbound.compose import compose_once
 from app.flows.outbound.send import Sender, SendPolicy
 from app.flows.outbound.settle import Settler
 from app.flows.outbound.sync import Checker
@@ -27,7 +27,7 @@ from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import list_alerts
 from app.storage.outbound.claims import Claim, claim_texts
 from app.storage.outbound.history import list_changes
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.outbound.sender import lock_sender
 from tests.support.clock import NOW
 
@@ -132,23 +132,36 @@ class Outbox:
         return await settler.settle_due()
 
     async def queue(self, to: str | None = ADA, **changes: Any) -> int:
-        new = NewOutbound(source=OURS, body="Hello", origin="person", to=to)
-        added = await self.database.write(add_outbound, replace(new, **changes), self.now())
+        new = replace(OutboundRequest(OURS, "Hello"), **changes)
+        addressee = Addressee(to, is_forced=new.force)
+        added = await self.database.write(add_outbound, new, addressee, self.now())
         assert added is not None
         return added
 
+    async def queue_alone(self, numbers: Sequence[str], **changes: Any) -> None:
+        """A text of its own to each number, all in one transaction."""
+        new = replace(OutboundRequest(OURS, "Hello"), **changes)
+
+        def queue(conn: Connection) -> None:
+            for each in numbers:
+                add_outbound(conn, new, Addressee(each, is_forced=new.force), self.now())
+
+        await self.database.write(queue)
+
     async def queue_many(self, numbers: Sequence[str], **changes: Any) -> list[int]:
         """What one request to many numbers makes of them."""
-        wanted = WantedText(source=OURS, body="Hello", to=list(numbers))
-        queued = await compose_text(
+        wanted = OutboundRequest(source=OURS, body="Hello", to=list(numbers))
+        composed = await compose_once(
             self.database,
             replace(wanted, **changes),
+            None,
+            lambda queued: {"ids": [each.id for each in queued.texts]},
             who="key:test",
             region="GB",
             zone=LONDON,
             now=self.now(),
         )
-        return [each.id for each in queued.texts]
+        return list(composed.answer["ids"])
 
     async def send(self, **changes: Any) -> int:
         """Send all that is due; returns how many calls that took.

@@ -25,11 +25,11 @@ from app.api.outbound.schemas import (
     show_outbound,
     show_queued,
 )
+from app.domain.outbound.requests import digest_request
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.operations.export import OUTBOUND_COLUMNS, read_outbound_pages
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.compose import compose_once
-from app.flows.outbound.draft import digest_wanted
 from app.flows.outbound.resolve import resolve_text
 from app.storage.db.database import Connection
 from app.storage.operations.idempotency import Once
@@ -108,12 +108,12 @@ async def send_text(body: OutboundCreate, call: Call) -> Response:
     Where a number is off or has opted out, 422 names each such number and nothing is queued.
     """
     call.runtime.get_provider()
-    wanted = body.make_wanted()
+    wanted = body.make_request()
     key = find_key(call.request)
     done = await compose_once(
         call.database,
         wanted,
-        None if key is None else Once(call.caller.owner, key, digest_wanted(wanted)),
+        None if key is None else Once(call.caller.owner, key, digest_request(wanted)),
         show_queued,
         who=call.actor,
         region=call.region,

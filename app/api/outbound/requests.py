@@ -19,8 +19,9 @@ from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
 from app.domain.outbound.gsm import LONGEST_BODY
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
-from app.flows.outbound.draft import MOST_NUMBERS, WantedText
+from app.flows.outbound.check_request import MOST_NUMBERS
 from app.storage.outbound.lists import OutboundFilter
 
 Body = Annotated[
@@ -102,10 +103,10 @@ class OutboundCreate(Sent):
         default=False, description="send to numbers that have opted out; it is audited"
     )
 
-    def make_wanted(self) -> WantedText:
+    def make_request(self) -> OutboundRequest:
         given = self.model_dump() | {"in_reply_to": _read_message_id(self.in_reply_to)}
         group = given.pop("group")
-        return WantedText(**given, group_name=group)
+        return OutboundRequest(**given, group_name=group)
 
 
 class Resolution(Sent):

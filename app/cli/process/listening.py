@@ -13,7 +13,8 @@ import uvicorn
 
 from app.domain.errors import SetupError
 from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
-from app.settings import UNIX, Settings
+from app.setting_types import UNIX
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

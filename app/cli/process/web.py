@@ -27,8 +27,9 @@ from app.ending import End, catching_end, limit_end
 from app.flows.access.sign_in import make_login_link
 from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
 from app.main import build_app
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime
 from app.settings import Settings, load_settings
+from app.wiring import open_runtime
 
 LINK_NAME = "admin"
 # Until the last connections that were accepted are known and can be told.

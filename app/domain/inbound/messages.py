@@ -148,6 +148,42 @@ class InboundMessage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A stored message as handling, rules and reconciliation see it.
+
+    `problems` are codes separated by spaces; `read_at` is None while it is unread.
+    """
+
+    id: int
+    provider_id: str | None
+    source: str
+    dest: str
+    body: str
+    received_at: datetime
+    arrived_at: datetime
+    via: str
+    merge_fields: dict[str, str]
+    problems: str
+    read_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        return self.merge_fields.get("name", "")
+
+    @property
+    def pair_key(self) -> bytes:
+        """What stands for its conversation."""
+        return make_pair_key(self.dest, self.source)
+
+    @property
+    def identity_key(self) -> bytes | None:
+        """What it shares with messages that the provider gave the same id; None without an id."""
+        if not self.provider_id:
+            return None
+        return make_identity_key(self.dest, self.source, self.provider_id)
+
+
 def _read_raw(fields: dict[str, Any]) -> bytes:
     """Older releases wrote the bytes as Latin-1, and this one may drain their spools."""
     if "raw" in fields:

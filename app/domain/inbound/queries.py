@@ -3,36 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any
 
 from app.domain.keywords import fold_text
-
-
-class Searchable(Protocol):
-    """The columns of a message that a filter looks at."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def dest(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def received_at(self) -> datetime: ...
-    @property
-    def via(self) -> str: ...
-    @property
-    def merge_fields(self) -> dict[str, str]: ...
-    @property
-    def problems(self) -> str: ...
-    @property
-    def read_at(self) -> datetime | None: ...
-    @property
-    def outcome_code(self) -> str | None: ...
-    @property
-    def rule_id(self) -> int | None: ...
-    @property
-    def provider_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +48,8 @@ class MessageFilter:
         }
         return tuple(name for name, needed in looked_at.items() if needed)
 
-    def matches(self, message: Searchable) -> bool:
+    def matches(self, message: Any) -> bool:
+        """Whether a row with those columns meets the conditions."""
         return (
             (self.source is None or message.source == self.source)
             and (self.dest is None or message.dest == self.dest)
@@ -92,10 +66,10 @@ class MessageFilter:
             and self._has_words(message)
         )
 
-    def _has_merge_fields(self, message: Searchable) -> bool:
+    def _has_merge_fields(self, message: Any) -> bool:
         return all(message.merge_fields.get(k) == v for k, v in self.merge_fields.items())
 
-    def _has_words(self, message: Searchable) -> bool:
+    def _has_words(self, message: Any) -> bool:
         if not self.words:
             return True
         folded = fold_text(message.body)

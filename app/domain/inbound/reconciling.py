@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.inbound.messages import StoredMessage
 
 # The report's time and the forward's are both the provider's; where the forward had none, it is
 # the time of arrival.
@@ -30,16 +33,6 @@ class ReportedText:
     @property
     def pair(self) -> tuple[str, str]:
         return self.dest, self.source
-
-
-@dataclass(frozen=True, slots=True)
-class StoredText:
-    """A message that we have."""
-
-    id: int
-    provider_id: str | None
-    body: str
-    received_at: datetime
 
 
 def fold_body(body: str) -> str:
@@ -73,7 +66,7 @@ def _find_skeletons(body: str) -> set[str]:
 
 def match_by_id(
     rows: Sequence[ReportedText],
-    stored: Mapping[tuple[str, str, str], Iterable[StoredText]],
+    stored: Mapping[tuple[str, str, str], Iterable[StoredMessage]],
     taken: Collection[int] = (),
 ) -> dict[int, int]:
     """Row index → message, if id and numbers match and text or time does; one to one.
@@ -92,17 +85,19 @@ def match_by_id(
     return found
 
 
-def _has_text(row: ReportedText, text: StoredText) -> bool:
+def _has_text(row: ReportedText, text: StoredMessage) -> bool:
     return fold_body(text.body) == fold_body(row.body)
 
 
-def _is_near(row: ReportedText, text: StoredText) -> bool:
+def _is_near(row: ReportedText, text: StoredMessage) -> bool:
     if row.received_at is None:
         return is_same_text(text.body, row.body)
     return _measure_distance(row, text) is not None
 
 
-def match_by_text(rows: Mapping[int, ReportedText], stored: Iterable[StoredText]) -> dict[int, int]:
+def match_by_text(
+    rows: Mapping[int, ReportedText], stored: Iterable[StoredMessage]
+) -> dict[int, int]:
     """Row index → message of the same pair, if text and approximate time match; one to one.
 
     For providers whose forwards and reports have different ids. Equal texts are matched first, then
@@ -110,7 +105,7 @@ def match_by_text(rows: Mapping[int, ReportedText], stored: Iterable[StoredText]
     in `stored`.
     """
     left = {text.id: text for text in stored}
-    by_body: dict[str, list[StoredText]] = {}
+    by_body: dict[str, list[StoredMessage]] = {}
     for text in left.values():
         by_body.setdefault(fold_body(text.body), []).append(text)
     found = _match_nearest(rows, lambda row: by_body.get(fold_body(row.body), ()))
@@ -124,25 +119,29 @@ def match_by_text(rows: Mapping[int, ReportedText], stored: Iterable[StoredText]
     return found | damaged
 
 
+def pair_nearest(near: Iterable[tuple[Any, int, int]]) -> dict[int, int]:
+    """First → second of (distance, first, second), the nearest first, each used once."""
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, first, second in sorted(near):
+        if first not in found and second not in taken:
+            found[first] = second
+            taken.add(second)
+    return found
+
+
 def _match_nearest(
-    rows: Mapping[int, ReportedText], find: Callable[[ReportedText], Iterable[StoredText]]
+    rows: Mapping[int, ReportedText], find: Callable[[ReportedText], Iterable[StoredMessage]]
 ) -> dict[int, int]:
-    near = sorted(
+    return pair_nearest(
         (distance, place, text.id)
         for place, row in rows.items()
         for text in find(row)
         if (distance := _measure_distance(row, text)) is not None
     )
-    found: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, place, text_id in near:
-        if place not in found and text_id not in taken:
-            found[place] = text_id
-            taken.add(text_id)
-    return found
 
 
-def _measure_distance(row: ReportedText, text: StoredText) -> timedelta | None:
+def _measure_distance(row: ReportedText, text: StoredMessage) -> timedelta | None:
     if row.received_at is None:
         return None
     distance = abs(text.received_at - row.received_at)

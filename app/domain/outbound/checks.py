@@ -7,7 +7,7 @@ LATEST = timedelta(hours=1)
 # After a text's validity the network may still take its time to tell how it ended.
 GRACE = timedelta(hours=6)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GRID_START = datetime(1970, 1, 1, tzinfo=UTC)
 _GRIDS = (
     (timedelta(minutes=1), timedelta(seconds=5)),
     (timedelta(minutes=10), timedelta(minutes=1)),
@@ -28,7 +28,7 @@ def plan_check(since: datetime, now: datetime) -> datetime:
     """
     wait = min(max((now - since) / 2, SOONEST), LATEST)
     grid = next(step for longest, step in _GRIDS if wait <= longest)
-    return _EPOCH + -((_EPOCH - now - wait) // grid) * grid
+    return _GRID_START + -((_GRID_START - now - wait) // grid) * grid
 
 
 def is_given_up(since: datetime, validity_seconds: int, now: datetime) -> bool:

@@ -20,14 +20,15 @@ GSM_BASIC = (
 # Each of these is sent as ESC and one more septet.
 GSM_EXTENSION = "\f^{}\\[~]|€"
 
-# The longest text that the provider takes (its page, Send: Body).
-LONGEST_BODY = 459
-
 # Septets, and UTF-16 code units, that one part holds: alone, and as one of several.
 LONE_CAPACITY: dict[Encoding, int] = {"GSM-7": 160, "UCS-2": 70}
 JOINED_CAPACITY: dict[Encoding, int] = {"GSM-7": 153, "UCS-2": 67}
 
-_OUTSIDE = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
+# Provider's page, Send: Body and SourceAddress.
+LONGEST_BODY = 459
+LONGEST_ALPHANUMERIC_SOURCE = 11
+
+OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
 _DOUBLE = {
     "GSM-7": re.compile(f"[{re.escape(GSM_EXTENSION)}]"),
     "UCS-2": re.compile("[\U00010000-\U0010ffff]"),
@@ -56,7 +57,7 @@ def measure_text(text: str) -> SmsText:
 
     Takes any string, lone surrogates too (one unit each).
     """
-    outside = tuple(dict.fromkeys(_OUTSIDE.findall(text)))
+    outside = tuple(dict.fromkeys(OUTSIDE_GSM.findall(text)))
     encoding: Encoding = "UCS-2" if outside else "GSM-7"
     units = count_units(text, encoding)
     capacity = LONE_CAPACITY[encoding]

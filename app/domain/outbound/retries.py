@@ -36,10 +36,6 @@ class Step:
     rest_seconds: float | None = None
     opts_out: bool = False
 
-    @property
-    def stops_sender(self) -> bool:
-        return self.stop is not None
-
 
 _STOPS: dict[ErrorClass | None, Step] = {
     ErrorClass.ACCOUNT: Step(OutboundEvent.HELD, held_reason="account", stop=StopCause.ACCOUNT),

@@ -1,5 +1,6 @@
 """What a failed call to the provider means: whether it was taken, and what the sender does next."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -50,6 +51,36 @@ OUTCOME_BY_CLASS = {
     ErrorClass.PARTLY_TAKEN: SendOutcome.UNKNOWN,
     ErrorClass.SOME_NUMBER: SendOutcome.REFUSED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a call came to for one text.
+
+    `code` and `answer` are the provider's or the error's words. `provider_ids` are those of the
+    text's parts, `background_ids` those of a list's or group's sends. `rest_seconds` is how long
+    the provider wants no calls. `is_miscounted`: a call to many numbers had more or fewer answers.
+    """
+
+    outcome: SendOutcome
+    error_class: ErrorClass | None = None
+    code: str | None = None
+    answer: str | None = None
+    provider_ids: tuple[str, ...] = ()
+    background_ids: tuple[str, ...] = ()
+    rest_seconds: float | None = None
+    is_miscounted: bool = False
+
+    @property
+    def is_proper(self) -> bool:
+        """Whether the provider certainly took or refused the text."""
+        return self.outcome in {SendOutcome.TAKEN, SendOutcome.REFUSED}
+
+    @property
+    def was_called(self) -> bool:
+        """Whether the provider was asked anything, so that the result says something about it."""
+        return self.outcome is not SendOutcome.NOT_TAKEN or self.error_class is not None
+
 
 # Codes about one number: invalid, without a route, over its daily limit, blacklisted.
 NUMBER_CODES = frozenset({"-200", "-401", "-406", "-411", "-412"})

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
-from app.domain.inbound.messages import make_pair_key
+from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
@@ -65,29 +64,6 @@ class OurNumber:
     number: str
     merge_field_names: Mapping[str, str]
     opt_out_reply: str | None
-
-
-class Incoming(Protocol):
-    """A message as far as its answer depends on it; `problems` are codes with a space between."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def dest(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def received_at(self) -> datetime: ...
-    @property
-    def arrived_at(self) -> datetime: ...
-    @property
-    def via(self) -> str: ...
-    @property
-    def merge_fields(self) -> Mapping[str, str]: ...
-    @property
-    def problems(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -151,7 +127,7 @@ class Decision:
     word: OptOutState | None = None
 
 
-def find_said_at(text: Incoming) -> datetime:
+def find_said_at(text: StoredMessage) -> datetime:
     """When a text was said: our own stamp, but the provider's for what only its report brought."""
     return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
 
@@ -183,7 +159,7 @@ class Answering:
         self._limits = limits
         self._search = search
 
-    def is_answerable(self, text: Incoming) -> bool:
+    def is_answerable(self, text: StoredMessage) -> bool:
         """Whether an answer would reach somebody who is not us."""
         is_us = self.is_ours(text.source) or text.source == text.dest
         return is_full_number(text.source) and bool(text.dest) and not is_us
@@ -192,7 +168,7 @@ class Answering:
         """Whether it is configured, or some rule answers from it."""
         return number in self._numbers or number in self._sources
 
-    def answer(self, text: Incoming, now: datetime) -> Decision:
+    def answer(self, text: StoredMessage, now: datetime) -> Decision:
         """Decide, taking this text's reply and word as done from here on."""
         decision = self._decide(text, now)
         if decision.word is not None:
@@ -202,7 +178,7 @@ class Answering:
             self._find_history(text).note(rule_id, now, text.arrived_at)
         return decision
 
-    def _decide(self, text: Incoming, now: datetime) -> Decision:
+    def _decide(self, text: StoredMessage, now: datetime) -> Decision:
         if not self.is_answerable(text):
             return Decision(Outcome.UNANSWERABLE)
         last = self._words.get(text.source)
@@ -224,7 +200,7 @@ class Answering:
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
         return Decision(decided.outcome, decided.rule, decided.reply, word)
 
-    def _find_wish(self, text: Incoming, last: OptOutState | None) -> Wish | None:
+    def _find_wish(self, text: StoredMessage, last: OptOutState | None) -> Wish | None:
         names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
         reading = read_refusal(text.body, names)
         if reading is None:  # nearly every text
@@ -232,14 +208,14 @@ class Answering:
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
         return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
 
-    def _welcome_back(self, text: Incoming, word: OptOutState, now: datetime) -> Decision:
+    def _welcome_back(self, text: StoredMessage, word: OptOutState, now: datetime) -> Decision:
         """The word of a rule gets the rule's answer as well."""
         asked = self._ask_rules(text, now)
         if asked.rule is None or asked.rule.keyword is None:
             return Decision(Outcome.OPT_IN, word=word)
         return Decision(asked.outcome, asked.rule, asked.reply, word)
 
-    def _ask_rules(self, text: Incoming, now: datetime) -> Decision:
+    def _ask_rules(self, text: StoredMessage, now: datetime) -> Decision:
         if "id-reused" in text.problems:
             return Decision(None)
         if self._is_too_old(text, now):
@@ -257,7 +233,7 @@ class Answering:
         reply = self._make_reply(text, rule.source or text.dest, body, "rule")
         return Decision(Outcome.REPLIED, rule, reply)
 
-    def _make_confirmation(self, text: Incoming, now: datetime) -> Reply | None:
+    def _make_confirmation(self, text: StoredMessage, now: datetime) -> Reply | None:
         ours = self._numbers.get(text.dest)
         silenced = (
             "id-reused" in text.problems
@@ -268,17 +244,17 @@ class Answering:
             return None
         return self._make_reply(text, text.dest, ours.opt_out_reply, "opt-out")
 
-    def _make_reply(self, text: Incoming, source: str, body: str, origin: Origin) -> Reply:
+    def _make_reply(self, text: StoredMessage, source: str, body: str, origin: Origin) -> Reply:
         return Reply(source, body, origin, find_said_at(text) + self._limits.within)
 
-    def _is_too_old(self, text: Incoming, now: datetime) -> bool:
+    def _is_too_old(self, text: StoredMessage, now: datetime) -> bool:
         return now - find_said_at(text) > self._limits.within
 
-    def _find_history(self, text: Incoming) -> History:
-        return self._histories.setdefault(make_pair_key(text.dest, text.source), History())
+    def _find_history(self, text: StoredMessage) -> History:
+        return self._histories.setdefault(text.pair_key, History())
 
 
-def fill_reply(rule: Rule, text: Incoming, numbers: Mapping[str, OurNumber]) -> str:
+def fill_reply(rule: Rule, text: StoredMessage, numbers: Mapping[str, OurNumber]) -> str:
     """The rule's reply to this text."""
     ours = numbers.get(text.dest)
     values = list_values(

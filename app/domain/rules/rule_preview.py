@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import fold_text
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, measure_text
 from app.domain.rules.answering import (
     DEFAULT_LIMITS,
     Answering,
-    Incoming,
     OurNumber,
     Outcome,
     ReplyLimits,
@@ -79,7 +79,7 @@ def try_draft(
     draft: Rule,
     others: Iterable[Rule],
     numbers: Mapping[str, OurNumber],
-    texts: Sequence[Incoming],
+    texts: Sequence[StoredMessage],
     words: Mapping[str, OptOutState],
     *,
     limits: ReplyLimits = DEFAULT_LIMITS,
@@ -103,7 +103,7 @@ def try_draft(
     earlier = _list_earlier(words, texts)
     answering = Answering(rules, numbers, words=earlier, limits=limits, search=search)
     trial = Trial()
-    matched: list[Incoming] = []
+    matched: list[StoredMessage] = []
     spent: set[str] = set()
     for text in texts:
         if is_over():
@@ -129,9 +129,9 @@ def try_draft(
 
 
 def _list_earlier(
-    words: Mapping[str, OptOutState], texts: Iterable[Incoming]
+    words: Mapping[str, OptOutState], texts: Iterable[StoredMessage]
 ) -> dict[str, OptOutState]:
-    first: dict[str, Incoming] = {}
+    first: dict[str, StoredMessage] = {}
     for text in texts:
         first.setdefault(text.source, text)
     return {
@@ -141,7 +141,7 @@ def _list_earlier(
     }
 
 
-def _note_reply(trial: Trial, text: Incoming, body: str) -> None:
+def _note_reply(trial: Trial, text: StoredMessage, body: str) -> None:
     if len(body) > LONGEST_BODY:
         trial.too_long += 1
         return
@@ -154,13 +154,13 @@ def _note_reply(trial: Trial, text: Incoming, body: str) -> None:
 
 
 def _find_risks(
-    draft: Rule, trial: Trial, matched: Sequence[Incoming], spent: Container[str]
+    draft: Rule, trial: Trial, matched: Sequence[StoredMessage], spent: Container[str]
 ) -> list[LoopRisk]:
     risks = []
     if not draft.cooldown_seconds and any(draft.fits(each.body) for each in trial.replies):
         text = "the rule would answer its own reply, were it sent back: a cooldown ends that"
         risks.append(LoopRisk(None, "answers-itself", text))
-    by_source: dict[str, list[Incoming]] = {}
+    by_source: dict[str, list[StoredMessage]] = {}
     for each in matched:
         by_source.setdefault(each.source, []).append(each)
     for source, texts in by_source.items():
@@ -174,7 +174,7 @@ def _find_risks(
     return risks
 
 
-def _count_alike(texts: Sequence[Incoming]) -> int:
+def _count_alike(texts: Sequence[StoredMessage]) -> int:
     """How often the commonest text came within a day at most."""
     most = 0
     times: dict[str, list[datetime]] = {}
@@ -185,7 +185,7 @@ def _count_alike(texts: Sequence[Incoming]) -> int:
     return most
 
 
-def _count_quick(texts: Sequence[Incoming]) -> int:
+def _count_quick(texts: Sequence[StoredMessage]) -> int:
     return sum(
         text.arrived_at - before.arrived_at <= READING_TIME
         for before, text in itertools.pairwise(texts)

@@ -5,37 +5,21 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
+from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import fold_text, fold_word, read_keyword, split_words
 from app.domain.numbers import is_full_number, normalise_number, read_number, read_prefix
-from app.domain.outbound.gsm import GSM_BASIC, GSM_EXTENSION
+from app.domain.outbound.gsm import LONGEST_ALPHANUMERIC_SOURCE, OUTSIDE_GSM
 from app.domain.rules.hours import DAYS, check_hours, is_within_hours
 from app.domain.rules.patterns import Search, check_pattern, search_pattern
 from app.domain.rules.replies import check_template
 
 LONGEST_CONDITION = 200
 LONGEST_COOLDOWN_SECONDS = 366 * 86400
-# Provider's page, Send: SourceAddress.
-LONGEST_ALPHANUMERIC_SOURCE = 11
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
-_OUTSIDE_GSM = re.compile(f"[^{re.escape(GSM_BASIC + GSM_EXTENSION)}]")
-
-
-class Text(Protocol):
-    """What the conditions of a rule look at."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def dest(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def arrived_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +48,7 @@ class Rule:
     source: str | None = None
     reply: str
 
-    def matches(self, text: Text, search: Search = search_pattern) -> bool:
+    def matches(self, text: StoredMessage, search: Search = search_pattern) -> bool:
         """Whether every stated condition holds at the text's arrival."""
         return (
             self.is_valid_at(text.arrived_at)
@@ -109,7 +93,9 @@ def sort_rules(rules: Iterable[Rule]) -> list[Rule]:
     return sorted(rules, key=lambda rule: (rule.position, rule.id or float("inf")))
 
 
-def find_rule(rules: Iterable[Rule], text: Text, search: Search = search_pattern) -> Rule | None:
+def find_rule(
+    rules: Iterable[Rule], text: StoredMessage, search: Search = search_pattern
+) -> Rule | None:
     """The first enabled one, in the order given, whose conditions hold."""
     return next((rule for rule in rules if rule.enabled and rule.matches(text, search)), None)
 
@@ -211,7 +197,7 @@ def _read_source(text: str, region: str) -> str:
     number = normalise_number(text.strip(), region)
     if is_full_number(number) or _SHORT_CODE.fullmatch(number):
         return number
-    if not 1 <= len(number) <= LONGEST_ALPHANUMERIC_SOURCE or _OUTSIDE_GSM.search(number):
+    if not 1 <= len(number) <= LONGEST_ALPHANUMERIC_SOURCE or OUTSIDE_GSM.search(number):
         raise InvalidInput(
             "write a full number, or a name of at most 11 characters of the GSM alphabet",
             field="source",

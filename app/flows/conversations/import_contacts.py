@@ -3,27 +3,20 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.domain.errors import InvalidInput
 from app.domain.numbers import normalise_number
 from app.provider.actions import ImportedLine, NewContact
 from app.provider.client import ProviderClient
 from app.provider.contacts import find_contact_columns
+from app.storage.conversations.contact_imports import WaitingContact
 
 _FIXED_COLUMNS = 3
 _COLUMNS = ("name", "number", "email", "groups")
 
 
-@dataclass(frozen=True, slots=True)
-class FileContact:
-    """A contact and the line of the file on which it ends, counted from 1."""
-
-    line: int
-    contact: NewContact
-
-
-def read_contacts(data: bytes, region: str) -> list[FileContact]:
+def read_contacts(data: bytes, region: str) -> list[WaitingContact]:
     """The contacts of a CSV in the provider's format: name,number,email,group1,group2,…
 
     A heading and blank lines are skipped. `region` says how national numbers are read. What the
@@ -45,7 +38,7 @@ def read_contacts(data: bytes, region: str) -> list[FileContact]:
         raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
     if rows and _is_heading(*rows[0]):
         del rows[0]
-    contacts = [FileContact(line, _read_row(row, region)) for line, row in rows]
+    contacts = [_read_row(line, row, region) for line, row in rows]
     for each in contacts:
         _check(each)
     if not contacts:
@@ -55,7 +48,7 @@ def read_contacts(data: bytes, region: str) -> list[FileContact]:
 
 async def import_contacts(
     client: ProviderClient,
-    contacts: Sequence[FileContact],
+    contacts: Sequence[WaitingContact],
     *,
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
@@ -65,7 +58,7 @@ async def import_contacts(
     Raises ProviderError.
     """
     results = await client.import_contacts(
-        [each.contact for each in contacts],
+        [NewContact(each.name, each.number, each.email, tuple(each.groups)) for each in contacts],
         ignore_duplicates=ignore_duplicates,
         overwrite_duplicates=overwrite_duplicates,
     )
@@ -89,13 +82,13 @@ def _is_heading(line: int, row: Sequence[str]) -> bool:
     return True
 
 
-def _read_row(row: list[str], region: str) -> NewContact:
+def _read_row(line: int, row: list[str], region: str) -> WaitingContact:
     name, number, email, *groups = [cell.strip() for cell in row] + [""] * _FIXED_COLUMNS
-    return NewContact(name, normalise_number(number, region), email, tuple(filter(None, groups)))
+    number = normalise_number(number, region)
+    return WaitingContact(line, name, number, email, tuple(filter(None, groups)))
 
 
-def _check(each: FileContact) -> None:
-    contact = each.contact
+def _check(contact: WaitingContact) -> None:
     cells = (contact.name, contact.number, contact.email, *contact.groups)
     if any("\n" in cell or "\r" in cell for cell in cells):
-        raise InvalidInput(f"line {each.line} ends a cell with a line break in it")
+        raise InvalidInput(f"line {contact.line} ends a cell with a line break in it")

@@ -1,4 +1,4 @@
-"""Imports contacts some lines at a time, so that a person sees how far it is and can go on."""
+"""Imports contacts some lines at a time, so that people see the progress and can resume it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.errors import Conflict, LetterboxError, Unavailable
-from app.flows.conversations.import_contacts import FileContact, import_contacts, read_contacts
-from app.provider.actions import NewContact
+from app.flows.conversations.import_contacts import import_contacts, read_contacts
 from app.provider.client import ProviderClient
 from app.storage.access.audit import add_audit
 from app.storage.conversations import contact_imports
-from app.storage.conversations.contact_imports import ContactImport, LineResult, WaitingContact
+from app.storage.conversations.contact_imports import ContactImport, LineResult
 from app.storage.db.database import Connection, Database
 from app.storage.operations.idempotency import Once, begin_once, keep_answer
 
@@ -48,7 +47,7 @@ async def start_import(
 
     Raises InvalidInput, and InFlight where that is beginning at this moment.
     """
-    contacts = [_keep(each) for each in read_contacts(data, region)]
+    contacts = read_contacts(data, region)
 
     def start(conn: Connection) -> Started:
         known = None if once is None else begin_once(conn, once, now)
@@ -91,9 +90,9 @@ async def run_import(
     found = claimed
     try:
         while found.waiting:
-            said = await _tell(client, found)
+            results = await _send_lines(client, found)
             found = await database.write(
-                contact_imports.add_results, found, said, now=now(), lease=LEASE
+                contact_imports.add_results, found, results, now=now(), lease=LEASE
             )
     except Conflict as error:
         log.warning("import_left", id=found.id, error=str(error))
@@ -111,25 +110,14 @@ async def _stop(database: Database, found: ContactImport, reason: str) -> None:
         await database.write(contact_imports.stop_import, found, reason)
 
 
-async def _tell(client: ProviderClient, found: ContactImport) -> list[LineResult]:
+async def _send_lines(client: ProviderClient, found: ContactImport) -> list[LineResult]:
     """The provider's results for the next lines; a line without one gets NO_RESULT."""
-    told = [_read(each) for each in found.waiting[:STEP_LINES]]
+    sent = found.waiting[:STEP_LINES]
     results = await import_contacts(
         client,
-        told,
+        sent,
         ignore_duplicates=found.ignore_duplicates,
         overwrite_duplicates=found.overwrite_duplicates,
     )
-    said = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
-    return [said.get(each.line, LineResult(each.line, *NO_RESULT)) for each in told]
-
-
-def _keep(each: FileContact) -> WaitingContact:
-    contact = each.contact
-    return WaitingContact(each.line, contact.name, contact.number, contact.email, contact.groups)
-
-
-def _read(kept: WaitingContact) -> FileContact:
-    return FileContact(
-        kept.line, NewContact(kept.name, kept.number, kept.email, tuple(kept.groups))
-    )
+    by_line = {each.line: LineResult(each.line, each.result, each.detail) for each in results}
+    return [by_line.get(each.line, LineResult(each.line, *NO_RESULT)) for each in sent]

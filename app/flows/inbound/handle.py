@@ -6,31 +6,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.inbound.duplicates import Candidate, match_repeats
+from app.domain.inbound.duplicates import match_duplicates
+from app.domain.inbound.messages import StoredMessage
 from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
 from app.domain.rules.patterns import Search, Unprepared, find_all, search_pattern
 from app.domain.rules.rules import list_patterns
 from app.flows.rules.answer import RuleBook, answer_messages, raise_faults
 from app.storage.db.database import Connection, Database
 from app.storage.db.writes import Writes
+from app.storage.inbound.duplicates import find_forwarded, find_reported, note_duplicates
 from app.storage.inbound.handling import (
-    Unhandled,
     claim_unhandled,
     flag_reused_ids,
     index_messages,
     list_waiting,
+    note_outcomes,
     upsert_conversations,
 )
 from app.storage.inbound.last_seen import note_arrivals
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.events import add_events
-from app.storage.rules.answers import (
-    count_repeats_as_read,
-    find_forwarded,
-    find_reported,
-    note_outcomes,
-    note_repeats,
-)
 from app.storage.rules.pair_context import PairContext, read_background
 
 BATCH_ROWS = 100
@@ -114,16 +109,16 @@ def handle_batch(
     if not batch:
         return Handled()
     conversation_ids = upsert_conversations(conn, batch)
-    identities = {message.identity_key for message in batch if message.provider_id}
+    identities = {message.identity_key for message in batch if message.identity_key}
     background = read_background(conn, conversation_ids.values(), now, identity_keys=identities)
     batch = flag_reused_ids(conn, batch, some_known=background.has_known_id)
     writes = Writes()
     index_messages(writes, batch, conversation_ids)
-    repeats = set()
-    if _may_repeat(batch, background):
+    duplicates: set[int] = set()
+    if _may_have_duplicates(batch, background):
         writes.run(conn)
-        repeats = _find_repeats(conn, batch, conversation_ids, now)
-    fresh = [message for message in batch if message.id not in repeats]
+        duplicates = _find_duplicates(conn, batch, conversation_ids, now)
+    fresh = [message for message in batch if message.id not in duplicates]
     _count(writes, fresh, background)
     answers = answer_messages(
         conn,
@@ -135,7 +130,7 @@ def handle_batch(
         limits=limits,
         search=prepared.search,
     )
-    for message_id in sorted(repeats):
+    for message_id in sorted(duplicates):
         answers.note_outcome(message_id, None, None)
     note_outcomes(writes, answers.outcomes, now)
     writes.run(conn)
@@ -146,7 +141,7 @@ def handle_batch(
     return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
 
 
-def _count(writes: Writes, batch: Sequence[Unhandled], background: PairContext) -> None:
+def _count(writes: Writes, batch: Sequence[StoredMessage], background: PairContext) -> None:
     counts = DailyCounts()
     for message in batch:
         counts.add("received", message.dest, message.arrived_at)
@@ -159,54 +154,42 @@ def _count(writes: Writes, batch: Sequence[Unhandled], background: PairContext) 
     note_arrivals(writes, [(each.dest, each.arrived_at) for each in batch], last_arrivals)
 
 
-def _may_repeat(batch: Sequence[Unhandled], background: PairContext) -> bool:
-    """Only what the provider's report brings, or has brought, can have come by the other way."""
-    was_reported = any(pair.was_reported for pair in background.pairs.values())
+def _may_have_duplicates(batch: Sequence[StoredMessage], context: PairContext) -> bool:
+    """Only a text that the provider's report brings, or has brought, can come twice."""
+    was_reported = any(pair.was_reported for pair in context.pairs.values())
     return was_reported or any(message.via == "report" for message in batch)
 
 
-def _find_repeats(
+def _find_duplicates(
     conn: Connection,
-    batch: Sequence[Unhandled],
+    batch: Sequence[StoredMessage],
     conversation_ids: Mapping[bytes, int],
     now: datetime,
 ) -> set[int]:
-    """The messages of the batch that only repeat one which came by the other way, and are noted so.
+    """Find the messages of the batch that repeat another one, and mark them as such.
 
-    Such a one gets no answer and does not count again. Mostly it is a late forward; but of two
-    workers the one with the forward may have been first, and then it is the report's.
+    They get no answer and are not counted again. Usually it is a late forward; but if another
+    worker has handled the forward first, it is the report's text.
     """
-    sightings = [
-        (message.via, _see(message, pair))
-        for message in batch
-        for pair in (conversation_ids[message.pair_key],)
-    ]
-    forwards = [seen for via, seen in sightings if via != "report"]
-    reports = [seen for via, seen in sightings if via == "report"]
+    forwards = [message for message in batch if message.via != "report"]
+    reports = [message for message in batch if message.via == "report"]
+
+    def list_conversations(texts: Sequence[StoredMessage]) -> set[int]:
+        return {conversation_ids[text.pair_key] for text in texts}
+
     late: dict[int, int] = {}
     if reports:
-        pairs = {seen.pair for seen in reports}
-        handled = find_forwarded(conn, pairs, min(seen.id for seen in reports))
-        late = match_repeats(reports, handled)
-        _note(conn, late, {seen.id: seen.pair for seen in handled}, now)
-    repeats: dict[int, int] = {}
+        first = min(report.id for report in reports)
+        handled = find_forwarded(conn, list_conversations(reports), first)
+        late = match_duplicates(reports, handled)
+        note_duplicates(conn, late, now)
+    duplicates: dict[int, int] = {}
     if forwards:
-        since = min(seen.received_at for seen in forwards)
-        reported = find_reported(conn, {seen.pair for seen in forwards}, since)
-        repeats = match_repeats(reported, forwards)
-        _note(conn, repeats, {seen.id: seen.pair for seen in forwards}, now)
-    return {*repeats, *late.values()}
-
-
-def _see(message: Unhandled, pair: int) -> Candidate:
-    return Candidate(message.id, pair, message.body, message.received_at, message.provider_id)
-
-
-def _note(
-    conn: Connection, repeats: Mapping[int, int], pairs: Mapping[int, int], now: datetime
-) -> None:
-    note_repeats(conn, repeats)
-    count_repeats_as_read(conn, {forward_id: pairs[forward_id] for forward_id in repeats}, now)
+        since = min(forward.received_at for forward in forwards)
+        reported = find_reported(conn, list_conversations(forwards), since)
+        duplicates = match_duplicates(reported, forwards)
+        note_duplicates(conn, duplicates, now)
+    return {*duplicates, *late.values()}
 
 
 def _count_outcomes(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from app.domain.inbound.reconciling import (
 )
 from app.domain.inbound.urlencoded import join_form
 from app.domain.numbers import normalise_number
+from app.flows.operations.leader import take_turn
 from app.provider.client import ProviderClient
 from app.provider.forwards.forwarding import parse
 from app.provider.reports import InboundRow, read_inbound
@@ -25,17 +27,11 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near, store_reported
 from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
-from app.storage.operations.leases import (
-    find_first_taken,
-    find_last_success,
-    return_lease,
-    take_lease,
-)
+from app.storage.operations.leases import find_first_taken, find_last_success, return_lease
 from app.storage.operations.processes import GONE_AFTER
 
 REPORT = "InboundMessages"
 LEASE = "reconcile"
-LEASE_SECONDS = 120.0
 # A forward may come later than the report's row, and a row later than its time says.
 UNTOUCHED = timedelta(minutes=10)
 OVERLAP = timedelta(hours=2)
@@ -50,7 +46,6 @@ QUIET = timedelta(hours=24)
 # Reported texts by our number and day.
 Counted = Counter[tuple[str, datetime]]
 
-ANOTHER_RUNS = "another reconciliation has begun"
 MISSING = "messages-missing"
 FAILED = "reconcile-failed"
 
@@ -80,7 +75,7 @@ class Reconciliation:
 
 
 class Reconciler:
-    """One run at a time, whoever asks: the lease is a row that all processes share."""
+    """Compares the provider's report with the messages stored here; one run at a time."""
 
     def __init__(
         self,
@@ -89,28 +84,26 @@ class Reconciler:
         *,
         zone: ZoneInfo,
         region: str,
-        holder: str,
         now: Callable[[], datetime],
     ) -> None:
-        """`holder` names whoever runs it in the lease; `zone` is that of the provider's times."""
+        """`zone` is that of the provider's times."""
         self._database = database
         self._client = client
         self._zone = zone
         self._region = region
-        self._holder = holder
         self._now = now
 
     async def run(
         self, on_progress: Callable[[float], None] = lambda _: None
     ) -> Reconciliation | None:
-        """Look at what came since the last run; None where another runs or nothing is due.
+        """Compare what came since the last run; None if another runs or messages are on their way.
 
         Raises ProviderError, after an alert, and Unavailable.
         """
         began_at = self._now()
-        if not await self._take():
-            return None
-        try:
+        async with self._take_turn() as holder:
+            if holder is None:
+                return None
             window = await self._database.read(_choose_window, began_at)
             if await self._find_hindrance(window.until):
                 return None
@@ -119,10 +112,8 @@ class Reconciler:
             except ProviderError as error:
                 await self._database.write(_note_failure, str(error), self._now())
                 raise
-            await self._database.write(self._note_result, result, counted, began_at)
+            await self._database.write(self._note_result, result, counted, holder, began_at)
             return result
-        finally:
-            await self._return(began_at=None)
 
     async def run_window(
         self,
@@ -130,34 +121,40 @@ class Reconciler:
         until: datetime,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> Reconciliation:
-        """Look at a part of time that somebody names; `on_progress` gets the share that is done.
+        """Compare a period that somebody names; `on_progress` gets the share that is done.
 
-        Texts of the last ten minutes are left alone. Raises Conflict where another run goes on or
-        where messages of that time are on their way, and ProviderError.
+        Texts of the last ten minutes are left alone. Raises Conflict if another run is going on or
+        messages of that time are on their way, ProviderError and Unavailable.
         """
         until = min(until, self._now() - UNTOUCHED)
-        if not await self._take():
-            raise Conflict("a reconciliation is going on: try again in a moment")
-        try:
+        async with self._take_turn() as holder:
+            if holder is None:
+                raise Conflict("a reconciliation is going on: try again in a moment")
             hindrance = await self._find_hindrance(until)
             if hindrance:
                 raise Conflict(f"{hindrance}: try again when they are stored")
-            # Those that the runs by themselves have counted are not counted again.
+            # The automatic runs have counted these texts.
             window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
             result, _ = await self._compare(window, on_progress)
             return result
-        finally:
-            await self._return(began_at=None)
+
+    def _take_turn(self) -> AbstractAsyncContextManager[str | None]:
+        return take_turn(self._database, LEASE, now=self._now, notes_success=False)
 
     def _note_result(
-        self, conn: Connection, result: Reconciliation, counted: Counted, began_at: datetime
+        self,
+        conn: Connection,
+        result: Reconciliation,
+        counted: Counted,
+        holder: str,
+        began_at: datetime,
     ) -> None:
-        """In one transaction with the end of the lease, so that a window is counted once even if an
-        interrupted run is repeated.
+        """Note the success in the same transaction as the counts, so that no window is counted
+        twice after an interruption.
         """
         now = self._now()
-        if not return_lease(conn, LEASE, self._holder, now=now, began_at=began_at):
-            raise Conflict(ANOTHER_RUNS)
+        if not return_lease(conn, LEASE, holder, now=now, began_at=began_at):
+            raise Conflict("another reconciliation has begun")
         counts = DailyCounts()
         for (dest, day), count in counted.items():
             counts.add("reported", dest, day, count)
@@ -167,16 +164,6 @@ class Reconciler:
             _note_failure(conn, f"{result.unreadable} rows have no readable time", now)
         else:
             close_alert(conn, FAILED, REPORT, now=now)
-
-    async def _return(self, *, began_at: datetime | None) -> None:
-        await self._database.write(
-            return_lease, LEASE, self._holder, now=self._now(), began_at=began_at
-        )
-
-    async def _take(self) -> bool:
-        return await self._database.write(
-            take_lease, LEASE, self._holder, seconds=LEASE_SECONDS, now=self._now()
-        )
 
     async def _find_hindrance(self, until: datetime) -> str | None:
         alive_since = self._now() - GONE_AFTER
@@ -204,8 +191,6 @@ class Reconciler:
             reported += len(rows)
             start = end
             on_progress((start - window.since) / (window.until - window.since))
-            if not await self._take():
-                raise Conflict(ANOTHER_RUNS)
         found = Reconciliation(window.since, window.until, reported, missing, unreadable)
         return found, counted
 

@@ -11,8 +11,6 @@ from app.domain.errors import Conflict
 from app.domain.inbound.messages import (
     InboundMessage,
     RawForward,
-    make_identity_key,
-    make_pair_key,
     sort_problems,
 )
 from app.domain.rules.answering import ReplyLimits
@@ -24,8 +22,9 @@ from app.provider.forwards.forwarding import parse
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
 from app.storage.db.writes import Writes
-from app.storage.inbound.handling import Unhandled, upsert_conversations
+from app.storage.inbound.handling import note_outcomes, upsert_conversations
 from app.storage.inbound.replays import (
+    PARSED_FIELDS,
     has_reply,
     leave_conversation,
     lock_conversation,
@@ -35,21 +34,9 @@ from app.storage.inbound.replays import (
 )
 from app.storage.inbound.search import Message, get_message
 from app.storage.operations.events import add_events
-from app.storage.rules.answers import note_outcomes, read_our_numbers
+from app.storage.rules.answers import read_our_numbers
 from app.storage.rules.pair_context import read_background
 from app.storage.rules.rules import read_rules
-
-_FIELDS = (
-    "provider_id",
-    "source",
-    "dest",
-    "body",
-    "received_at",
-    "received_raw",
-    "merge_fields",
-    "extra",
-    "problems",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +106,17 @@ def _replay(
     if old.handled_at is None:
         raise Conflict("it is not handled yet: try again in a moment")
     read = _parse_again(old, zone, region)
-    read.problems = _find_problems(old, read, read_our_numbers(conn))
-    new = _make_unhandled(old, read)
-    old_pair = make_pair_key(old.dest, old.source)
-    has_moved = new.pair_key != old_pair
-    if has_moved and old_pair < new.pair_key:
-        lock_conversation(conn, old_pair)
-    # It locks the pair, and counts the message as unread only where it is new to it.
-    ids = upsert_conversations(conn, [replace(new, unread=new.unread and has_moved)])
-    rewrite_message(
-        conn, old, new, ids[new.pair_key], received_raw=read.received_raw, extra=read.extra
-    )
+    new = _replace_parsed(old, read, read_our_numbers(conn))
+    has_moved = new.pair_key != old.pair_key
+    if has_moved and old.pair_key < new.pair_key:
+        lock_conversation(conn, old.pair_key)
+    # It locks the pair, and counts the message as unread only if it is new to it.
+    ids = upsert_conversations(conn, [new if has_moved else replace(new, read_at=now)])
+    rewrite_message(conn, old, new, ids[new.pair_key])
     if old.via != "report" and (read.provider_id or read.received_raw):
         rekey_message(conn, message_id, read.dedupe_key)
     if has_moved:
-        leave_conversation(conn, old_pair, was_unread=old.read_at is None)
+        leave_conversation(conn, old.pair_key, was_unread=old.read_at is None)
     is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
     answers = answer_messages(
         conn,
@@ -149,7 +132,7 @@ def _replay(
     note_outcomes(writes, answers.outcomes, now)
     writes.run(conn)
     replayed = get_message(conn, message_id)
-    changed = [name for name in _FIELDS if getattr(old, name) != getattr(replayed, name)]
+    changed = [name for name in PARSED_FIELDS if getattr(old, name) != getattr(replayed, name)]
     detail = {"changed": changed, "outcome": replayed.outcome_code, "queued": len(answers.queued)}
     add_audit(conn, who, "message.replay", str(message_id), detail, now)
     add_events(conn, [("message", message_id), *answers.list_changes()], now)
@@ -157,29 +140,12 @@ def _replay(
     return Replay(replayed, bool(answers.queued))
 
 
-def _find_problems(old: Message, read: InboundMessage, numbers: Collection[str]) -> tuple[str, ...]:
-    """Those of the raw bytes, with those that others told of it."""
+def _replace_parsed(old: Message, read: InboundMessage, numbers: Collection[str]) -> Message:
+    """With the problems of the raw bytes and those that only the database shows."""
     problems = [*read.problems]
     if numbers and read.dest not in numbers:
         problems.append("unknown-number")
     if "id-reused" in old.problems.split():
         problems.append("id-reused")
-    return sort_problems(problems)
-
-
-def _make_unhandled(old: Message, read: InboundMessage) -> Unhandled:
-    return Unhandled(
-        id=old.id,
-        provider_id=read.provider_id,
-        source=read.source,
-        dest=read.dest,
-        body=read.body,
-        received_at=read.received_at,
-        arrived_at=old.arrived_at,
-        via=old.via,
-        merge_fields=read.merge_fields,
-        problems=" ".join(read.problems),
-        unread=old.read_at is None,
-        pair_key=make_pair_key(read.dest, read.source),
-        identity_key=make_identity_key(read.dest, read.source, read.provider_id or ""),
-    )
+    parsed = {name: getattr(read, name) for name in PARSED_FIELDS}
+    return replace(old, **parsed | {"problems": " ".join(sort_problems(problems))})

@@ -1,4 +1,4 @@
-"""What the hot path noticed and leaves to be written down a moment later."""
+"""What requests and the intake notice, kept in memory until housekeeping writes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Condition:
 
 @dataclass(slots=True)
 class Batch:
-    """All that was noticed since the last time somebody looked."""
+    """Everything noticed since the last `take`."""
 
     refusals: list[NewRefusal] = field(default_factory=list)
     seen_auths: dict[int, datetime] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Batch:
 
 
 class DeferredWrites:
-    """Gathers in memory without waiting; the housekeeper calls `take` and writes."""
+    """Collects without waiting for the database; the housekeeper calls `take` and writes."""
 
     def __init__(
         self,
@@ -107,16 +107,14 @@ class DeferredWrites:
         if now < self._proxies.get(address, now):
             return
         self._proxies[address] = now + PROXY_STEP
-        self._batch.alerts.append(
-            PendingAlert(
-                UNTRUSTED_PROXY,
-                address,
-                f"{address} sends X-Forwarded-For or Forwarded, but is not in"
-                f" LETTERBOX_TRUSTED_PROXIES: everyone who calls through it counts as {address}.",
-                f"If {address} is your proxy, and it writes that header itself, add it to"
-                " LETTERBOX_TRUSTED_PROXIES; this alert then closes within a day. Never add a proxy"
-                " to LETTERBOX_FORWARDERS: everyone who calls through it would get in.",
-            )
+        self._alert(
+            UNTRUSTED_PROXY,
+            address,
+            f"{address} sends X-Forwarded-For or Forwarded, but is not in"
+            f" LETTERBOX_TRUSTED_PROXIES: everyone who calls through it counts as {address}.",
+            f"If {address} is your proxy, and it writes that header itself, add it to"
+            " LETTERBOX_TRUSTED_PROXIES; this alert then closes within a day. Never add a proxy"
+            " to LETTERBOX_FORWARDERS: everyone who calls through it would get in.",
         )
 
     def on_stored(self, rows: int) -> None:
@@ -133,82 +131,73 @@ class DeferredWrites:
         self._batch.adopted.append(spool_id)
 
     def on_refused(self, path: Path) -> None:
-        self._batch.alerts.append(
-            PendingAlert(
-                REFUSED,
-                self._quarantine.name(path),
-                f"A message that the database cannot store lies in {path}.",
-                "Read the file: it holds the whole message. Report it to Letterbox's developers,"
-                " then remove the file: that closes this alert.",
-            )
+        self._alert(
+            REFUSED,
+            self._quarantine.name(path),
+            f"A message that the database cannot store lies in {path}.",
+            "Read the file: it holds the whole message. Report it to Letterbox's developers,"
+            " then remove the file: that closes this alert.",
         )
 
     def on_damaged(self, path: Path) -> None:
-        self._batch.alerts.append(
-            PendingAlert(
-                DAMAGED,
-                self._quarantine.name(path),
-                f"A part of the spool could not be read; what is left of it lies in {path}.",
-                "Check the disk, and run `letterbox reconcile` for that time: it stores what the"
-                " provider's report has. Then remove the file: that closes this alert.",
-            )
+        self._alert(
+            DAMAGED,
+            self._quarantine.name(path),
+            f"A part of the spool could not be read; what is left of it lies in {path}.",
+            "Check the disk, and run `letterbox reconcile` for that time: it stores what the"
+            " provider's report has. Then remove the file: that closes this alert.",
         )
 
     def on_foreign(self, folder: Path, place: str) -> None:
-        self._batch.alerts.append(
-            PendingAlert(
-                SPOOL_FOREIGN,
-                str(folder),
-                f"The spool {folder} holds messages for another database ({place}); they were left"
-                " there.",
-                f"Start Letterbox with this DATA_DIR and the database {place} to store them."
-                " Services with different databases need separate DATA_DIRs.",
-                count=0,
-            )
+        self._alert(
+            SPOOL_FOREIGN,
+            str(folder),
+            f"The spool {folder} holds messages for another database ({place}); they were left"
+            " there.",
+            f"Start Letterbox with this DATA_DIR and the database {place} to store them."
+            " Services with different databases need separate DATA_DIRs.",
+            count=0,
         )
 
     def on_spool_moved(self, folder: Path, lost: int) -> None:
-        self._batch.alerts.append(
-            PendingAlert(
-                SPOOL_MOVED,
-                str(folder),
-                f"The spool {folder} was removed, moved or hidden while it was in use; "
-                + (
-                    f"{lost} messages that waited in it could not be read any more."
-                    if lost
-                    else "every message that waited in it was kept."
-                ),
-                "Find out what touched the data folder, and leave the spool alone while Letterbox"
-                " runs."
-                + (
-                    " If the folder was moved, put it back beside the new one: it is stored within"
-                    " half a minute. Else run `letterbox reconcile` for that time."
-                    if lost
-                    else ""
-                ),
-            )
+        self._alert(
+            SPOOL_MOVED,
+            str(folder),
+            f"The spool {folder} was removed, moved or hidden while it was in use; "
+            + (
+                f"{lost} messages that waited in it could not be read any more."
+                if lost
+                else "every message that waited in it was kept."
+            ),
+            "Find out what touched the data folder, and leave the spool alone while Letterbox"
+            " runs."
+            + (
+                " If the folder was moved, put it back beside the new one: it is stored within"
+                " half a minute. Else run `letterbox reconcile` for that time."
+                if lost
+                else ""
+            ),
         )
 
     def on_emptied(self, place: str) -> None:
-        self._batch.alerts.append(
-            PendingAlert(
-                EMPTIED,
-                place,
-                f"The database {place} holds no message, but this data folder was used with one"
-                " there that did.",
-                "Unless you meant to start afresh: stop Letterbox, restore a copy of the database"
-                " and start it again. Run `letterbox reconcile` for the time since the copy.",
-            )
+        self._alert(
+            EMPTIED,
+            place,
+            f"The database {place} holds no message, but this data folder was used with one"
+            " there that did.",
+            "Unless you meant to start afresh: stop Letterbox, restore a copy of the database"
+            " and start it again. Run `letterbox reconcile` for the time since the copy.",
         )
+
+    def _alert(self, kind: str, subject: str, text: str, action: str, count: int = 1) -> None:
+        self._batch.alerts.append(PendingAlert(kind, subject, text, action, count))
 
     def begin_condition(self, kind: str, subject: str, text: str, action: str) -> None:
         """Something has begun to fail."""
         self._batch.conditions[kind, subject] = Condition(text, action)
 
     def end_condition(self, kind: str, subject: str) -> None:
-        """Nothing fails (any more); a failure that came and went between two looks is still
-        reported.
-        """
+        """It works (again); a failure that came and went between two checks is still reported."""
         begun = self._batch.conditions.get((kind, subject), Condition(None))
         self._batch.conditions[kind, subject] = Condition(begun.text, begun.action, ended=True)
 
@@ -218,7 +207,7 @@ class DeferredWrites:
         return arrived
 
     def take(self) -> Batch:
-        """Everything gathered so far, which is forgotten here."""
+        """Everything collected since the last call."""
         batch, self._batch = self._batch, Batch()
         batch.refusals = self._refused.take(self._now())
         if self._too_large:
@@ -236,7 +225,7 @@ class DeferredWrites:
         return batch
 
     def put_back(self, batch: Batch) -> None:
-        """The database was away: these wait for the next time."""
+        """The database was unavailable: these wait for the next time."""
         self._refused.put_back(batch.refusals)
         self._batch.seen_auths = batch.seen_auths | self._batch.seen_auths
         self._batch.alerts = batch.alerts + self._batch.alerts

@@ -1,7 +1,7 @@
 """Housekeeping beside the work: deferred writes, heartbeats, tidying up, counting."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -52,38 +52,26 @@ VANISHED = "process-vanished"
 log = structlog.get_logger("letterbox.housekeeping")
 
 
+@dataclass
 class Housekeeper:
-    """One a process; `tend` does what is due and leaves the rest for the next tick."""
+    """One per process; `tick` does what is due."""
 
-    def __init__(
-        self,
-        database: Database,
-        auth_gate: AuthGate,
-        intake: Intake | None,
-        deferred_writes: DeferredWrites,
-        quarantine: Quarantine,
-        metrics: Metrics,
-        process: Process,
-        watch: StorageWatch,
-        *,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._auth_gate = auth_gate
-        self._intake = intake
-        self._deferred_writes = deferred_writes
-        self._quarantine = quarantine
-        self._metrics = metrics
-        self._process = process
-        self._watch = watch
-        self._now = now
-        self._due: dict[str, datetime] = {}
+    database: Database
+    auth_gate: AuthGate
+    intake: Intake | None
+    deferred_writes: DeferredWrites
+    quarantine: Quarantine
+    metrics: Metrics
+    process: Process
+    watch: StorageWatch
+    now: Callable[[], datetime]
+    _due: dict[str, datetime] = field(default_factory=dict)
 
     async def tick(self) -> None:
-        """One tick. A failure does not stop the other steps; it is raised at the end."""
-        if self._intake:
-            # Before all else: when the database is away, this is the figure that counts.
-            self._metrics.spool_depth.set(self._intake.depth)
+        """A failure does not stop the other steps; it is raised at the end."""
+        if self.intake:
+            # First, because it matters most while the database is unavailable.
+            self.metrics.spool_depth.set(self.intake.depth)
         failures: list[Exception] = []
         for step in self._list_due():
             try:
@@ -96,16 +84,16 @@ class Housekeeper:
             raise failures[0]
 
     def _list_due(self) -> Iterator[Callable[[], Awaitable[object]]]:
-        database = self._database
-        yield self._watch.look
-        yield self._auth_gate.refresh
+        database = self.database
+        yield self.watch.look
+        yield self.auth_gate.refresh
         yield self.write_deferred
         if self._is_due("heartbeat", HEARTBEAT):
-            yield lambda: database.write(self._beat, self._now())
-        if self._intake and self._intake.direct and self._is_due("adoption", ADOPTION):
-            yield self._intake.drain_abandoned
+            yield lambda: database.write(self._beat, self.now())
+        if self.intake and self.intake.direct and self._is_due("adoption", ADOPTION):
+            yield self.intake.drain_abandoned
         if self._is_due("quarantine", LOOKING):
-            yield lambda: close_removed(database, self._quarantine, self._now())
+            yield lambda: close_removed(database, self.quarantine, self.now())
         if self._is_due("tidying", TIDYING):
             yield self._tidy
         yield self._count_waiting
@@ -113,29 +101,29 @@ class Housekeeper:
             yield lambda: database.read(self._count_outbox)
 
     async def _count_waiting(self) -> None:
-        self._metrics.backlog.set(await self._database.read(count_backlog, at_most=COUNTED_BACKLOG))
-        self._metrics.open_alerts.set(await self._database.read(count_open_alerts))
+        self.metrics.backlog.set(await self.database.read(count_backlog, at_most=COUNTED_BACKLOG))
+        self.metrics.open_alerts.set(await self.database.read(count_open_alerts))
 
     async def write_deferred(self) -> None:
-        """Have what was noticed in the database, or keep it for the next time."""
-        arrived = self._deferred_writes.take_arrived()
+        """Write what was noticed, or keep it for the next time."""
+        arrived = self.deferred_writes.take_arrived()
         if arrived:
-            # Nothing of what they say, and of whom: a log is no place for it.
+            # Neither numbers nor texts belong in a log.
             log.info("texts_arrived", count=arrived)
-        batch = self._deferred_writes.take()
+        batch = self.deferred_writes.take()
         if not batch:
             return
         refused = sum(refusal.count for refusal in batch.refusals)
         if refused:
             log.warning("forwards_refused", count=refused, reason=batch.refusals[0].reason)
         try:
-            await self._database.write(_write_batch, batch, self._now())
+            await self.database.write(_write_batch, batch, self.now())
         except BaseException:
-            self._deferred_writes.put_back(batch)
+            self.deferred_writes.put_back(batch)
             raise
 
     async def _tidy(self) -> None:
-        """Forget what is too old, in steps between which others can write."""
+        """Delete what is too old, in small steps, so that others can write in between."""
         for forget in (
             forget_old_events,
             forget_old_answers,
@@ -145,17 +133,17 @@ class Housekeeper:
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:
-                gone = await self._database.write(forget, self._now(), limit=TIDIED_ROWS)
+                gone = await self.database.write(forget, self.now(), limit=TIDIED_ROWS)
 
     async def deregister(self) -> None:
-        """Write the last notices; forget this process unless its spool still holds messages."""
-        await self._watch.look()
+        """Write what is left, and deregister the process unless its spool still holds messages."""
+        await self.watch.look()
         await self.write_deferred()
-        if self._intake is None or not self._intake.depth:
-            await self._database.write(forget_processes, [self._process.id])
+        if self.intake is None or not self.intake.depth:
+            await self.database.write(forget_processes, [self.process.id])
 
     def _is_due(self, name: str, period: timedelta) -> bool:
-        now = self._now()
+        now = self.now()
         wait = self._due.get(name, now) - now
         if timedelta() < wait <= period:  # a longer wait means the clock was set back
             return False
@@ -163,15 +151,15 @@ class Housekeeper:
         return True
 
     def _count_outbox(self, conn: Connection) -> None:
-        self._metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
-        self._metrics.uncertain.set(count_uncertain(conn))
+        self.metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
+        self.metrics.uncertain.set(count_uncertain(conn))
         balance = get_sender(conn).credits
         if balance is not None:
-            self._metrics.credits.set(float(balance))
+            self.metrics.credits.set(float(balance))
 
     def _beat(self, conn: Connection, now: datetime) -> None:
-        depth = self._intake.depth if self._intake else 0
-        note_process(conn, replace(self._process, seen_at=now, spool_depth=depth))
+        depth = self.intake.depth if self.intake else 0
+        note_process(conn, replace(self.process, seen_at=now, spool_depth=depth))
         _report_vanished(conn, now)
 
 
@@ -189,19 +177,11 @@ def _write_batch(conn: Connection, batch: Batch, now: datetime) -> None:
         if found.ended:
             close_alert(conn, kind, subject, now=now)
     for alert in batch.alerts:
-        raise_alert(
-            conn,
-            alert.kind,
-            alert.subject,
-            text=alert.text,
-            action=alert.action,
-            count=alert.count,
-            now=now,
-        )
+        raise_alert(conn, **asdict(alert), now=now)
 
 
 def _report_vanished(conn: Connection, now: datetime) -> None:
-    """A web process that is gone without a goodbye may hold messages that only it could reach."""
+    """The spool of a web process that vanished may hold messages that only it can reach."""
     for gone in list_processes(conn):
         if now - gone.seen_at < GONE_AFTER:
             continue
@@ -212,10 +192,10 @@ def _report_vanished(conn: Connection, now: datetime) -> None:
             conn,
             VANISHED,
             gone.id,
-            text=f"A web process on {gone.host} ended without a goodbye at about"
+            text=f"A web process on {gone.host} vanished at about"
             f" {gone.seen_at:%Y-%m-%d %H:%M} UTC; its spool may hold messages.",
-            action=f"Start Letterbox on {gone.host} with the same DATA_DIR: it stores them. Where"
-            f" that disk is lost, run `letterbox reconcile` for the time.",
+            action=f"Start Letterbox on {gone.host} with the same DATA_DIR: it stores them. If"
+            " that disk is lost, run `letterbox reconcile` for that time.",
             now=now,
             count=0,
         )

@@ -23,27 +23,27 @@ MARGIN_SECONDS = 2.0
 
 @asynccontextmanager
 async def take_turn(
-    database: Database, name: str, *, now: Callable[[], datetime]
-) -> AsyncIterator[bool]:
-    """Yields whether the block may do it: False if another process does. Raises Unavailable.
+    database: Database, name: str, *, now: Callable[[], datetime], notes_success: bool = True
+) -> AsyncIterator[str | None]:
+    """Yields the name of the holder; None if another process is doing it. Raises Unavailable.
 
-    When the block succeeds, its start time is stored. If its lease is lost or cannot be renewed in
-    time, the block is cancelled and ends as Unavailable, because another process may be doing the
-    same by then.
+    When the block succeeds, its start time is stored, unless the block does that itself. If its
+    lease is lost or cannot be renewed in time, the block is cancelled and ends as Unavailable,
+    because another process may be doing the same by then.
     """
     holder, began_at = secrets.token_hex(8), now()
     loop = asyncio.get_running_loop()
     taken_at = loop.time()
     if not await database.write(take_lease, name, holder, seconds=LEASE_SECONDS, now=began_at):
-        yield False
+        yield None
         return
     succeeded_at = None
     limit = asyncio.timeout_at(_find_end(taken_at))
     renewing = asyncio.create_task(_renew(database, name, holder, now, limit))
     try:
         async with limit:
-            yield True
-        succeeded_at = began_at
+            yield holder
+        succeeded_at = began_at if notes_success else None
     except TimeoutError:
         if not limit.expired():
             raise

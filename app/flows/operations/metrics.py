@@ -1,6 +1,7 @@
-"""The figures that a monitoring system scrapes from /metrics."""
+"""The metrics that a monitoring system scrapes from /metrics."""
 
 import os
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -9,123 +10,102 @@ MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def forget_process(pid: int) -> None:
-    """Take a process that ended out of what is summed over the living ones."""
+    """Leave an ended process out of the sums over those that run."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """One set a process; with several web processes their sum is shown (see `serve`)."""
+    """One set per process; /metrics shows the sums over all web processes."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.acknowledged = Counter(
+        self.registry = registry = CollectorRegistry()
+        counter = partial(Counter, registry=registry)
+        newest = partial(Gauge, registry=registry, multiprocess_mode="mostrecent")
+        self.acknowledged = counter(
             "letterbox_messages_acknowledged_total",
-            "Forwards answered with 200, by where the message was made durable.",
+            "Forwards answered with 200, by where the message was stored.",
             ["kept_in"],
-            registry=self.registry,
         )
-        self.stored = Counter(
+        self.stored = counter(
             "letterbox_messages_stored_total",
-            "Messages that were new to the database; redeliveries are not.",
-            registry=self.registry,
+            "New messages in the database, redeliveries not counted.",
         )
-        self.refused = Counter(
+        self.refused = counter(
             "letterbox_forwards_refused_total",
             "Forwards not answered with 200, or unreadable.",
             ["reason"],
-            registry=self.registry,
         )
         self.receive_seconds = Histogram(
             "letterbox_receive_seconds",
-            "From a message's arrival to its being durable, of the oldest in each batch.",
+            "From a message's arrival until it is durable, for the oldest of each batch.",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
             registry=self.registry,
         )
-        self.handled = Counter(
+        self.handled = counter(
             "letterbox_messages_handled_total",
-            "Messages that the handle flow has finished.",
-            registry=self.registry,
+            "Messages that were handled.",
         )
-        self.outcomes = Counter(
+        self.outcomes = counter(
             "letterbox_messages_outcomes_total",
-            "Handled messages by what came of their being answered automatically.",
+            "Handled messages, by the outcome of the automatic reply.",
             ["outcome"],
-            registry=self.registry,
         )
-        self.backlog = Gauge(
+        self.backlog = newest(
             "letterbox_messages_unhandled",
-            "Messages that wait to be handled, counted up to 100,000.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "Messages waiting to be handled, counted up to 100,000.",
         )
         self.spool_depth = Gauge(
             "letterbox_spool_depth",
-            "Acknowledged messages that wait in the spool for the database.",
+            "Acknowledged messages waiting in the spool for the database.",
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.open_alerts = Gauge(
+        self.open_alerts = newest(
             "letterbox_alerts_open",
-            "Alerts that wait for a person.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "Open alerts.",
         )
-        self.reported = Counter(
+        self.reported = counter(
             "letterbox_messages_reported_total",
-            "Rows of the provider's InboundMessages report that runs have compared.",
-            registry=self.registry,
+            "Compared rows of the provider's InboundMessages report.",
         )
-        self.missing = Counter(
+        self.missing = counter(
             "letterbox_messages_missing_total",
             "Messages that were never forwarded and were stored from the report.",
-            registry=self.registry,
         )
-        self.reconciled_at = Gauge(
+        self.reconciled_at = newest(
             "letterbox_reconciled_timestamp_seconds",
-            "When the last reconciliation that succeeded ended, in Unix time.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "When the last successful reconciliation ended, in Unix time.",
         )
-        self.sends = Counter(
+        self.sends = counter(
             "letterbox_sends_total",
-            "Calls that sent a text, by what came of it: taken, held, refused, unclear, …",
+            "Calls that sent texts, by outcome: taken, held, refused, unclear, …",
             ["outcome"],
-            registry=self.registry,
         )
-        self.calls = Counter(
+        self.calls = counter(
             "letterbox_provider_calls_total",
-            "Calls to the provider, by what they were for.",
+            "Calls to the provider, by purpose.",
             ["purpose"],
-            registry=self.registry,
         )
-        self.answers = Counter(
+        self.answers = counter(
             "letterbox_provider_answers_total",
-            "What the provider answered, by action: ok, an error code, http-503, unreachable, …",
+            "The provider's answers, by action: ok, an error code, http-503, unreachable, …",
             ["action", "outcome"],
-            registry=self.registry,
         )
-        self.unknown_words = Counter(
+        self.unknown_words = counter(
             "letterbox_unknown_status_words_total",
-            "Statuses in words that the provider is not known to use; they are kept as they came.",
-            registry=self.registry,
+            "Statuses in words the provider is not known to use; they are kept as they came.",
         )
-        self.outbox_depth = Gauge(
+        self.outbox_depth = newest(
             "letterbox_outbox_waiting",
-            "Texts that wait to be sent, counted up to 100,000.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "Texts waiting to be sent, counted up to 100,000.",
         )
-        self.uncertain = Gauge(
+        self.uncertain = newest(
             "letterbox_outbox_uncertain",
-            "Texts of which nobody knows whether they went out.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "Texts for which it is unknown whether they were sent.",
         )
-        self.credits = Gauge(
+        self.credits = newest(
             "letterbox_credits",
-            "What the provider's account had left when it was last looked at.",
-            registry=self.registry,
-            multiprocess_mode="mostrecent",
+            "The credits of the provider's account at the last check.",
         )
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from app.domain.operations.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
@@ -219,9 +219,7 @@ def _tell(conn: Connection, alarms: Sequence[Alarm], now: datetime) -> None:
         if alarm.text is None:
             close_alert(conn, alarm.kind, alarm.subject, now=now)
         else:
-            raise_alert(
-                conn, alarm.kind, alarm.subject, text=alarm.text, action=alarm.action, now=now
-            )
+            raise_alert(conn, **asdict(alarm), now=now)
 
 
 def _describe(time: timedelta) -> str:

@@ -1,8 +1,8 @@
-"""Calls the provider for claimed texts; however a call ends, each text gets an outcome."""
+"""Calls the provider for claimed texts; however a call ends, each text gets a result."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -17,8 +17,7 @@ from app.domain.errors import (
     TurnedAway,
     UnreadableAnswer,
 )
-from app.domain.outbound.send_outcomes import NUMBER_CODES, ErrorClass, SendOutcome
-from app.provider.actions import Named, NumberAnswer, OutgoingText, SourceTon
+from app.domain.outbound.send_outcomes import NUMBER_CODES, CallResult, ErrorClass, SendOutcome
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.outbound.claims import ClaimedText
@@ -29,27 +28,12 @@ LOOK_SECONDS = 10.0
 log = structlog.get_logger("letterbox.send")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The result of a call for one text, before it is decided what follows."""
-
-    outcome: SendOutcome
-    error_class: ErrorClass | None = None
-    code: str | None = None
-    text: str | None = None
-    provider_ids: tuple[str, ...] = ()
-    background_ids: tuple[str, ...] = ()
-    rest_seconds: float | None = None
-    # A call to many had more or fewer answers than numbers.
-    is_miscounted: bool = False
-
-
-def keep_back(reason: str) -> Answer:
+def keep_back(reason: str) -> CallResult:
     """The result for a text that no call was made for."""
-    return Answer(SendOutcome.NOT_TAKEN, text=reason)
+    return CallResult(SendOutcome.NOT_TAKEN, answer=reason)
 
 
-async def look_first(client: ProviderClient) -> Answer | None:
+async def look_first(client: ProviderClient) -> CallResult | None:
     """Why no call to many numbers should be risked now; None if the provider answers properly.
 
     If something else answers in its place, all of the numbers would become uncertain.
@@ -60,26 +44,26 @@ async def look_first(client: ProviderClient) -> Answer | None:
     except asyncio.CancelledError:
         return keep_back("the process ended before the call")
     except (AccountError, TooManyCalls, TurnedAway) as error:
-        return _describe(error)
+        return _read_error(error)
     except PermanentError:
         return None
     except ProviderError as error:
         # A balance that nobody can read is one of these: then one text tries alone.
         is_other = isinstance(error, UnreadableAnswer)
         error_class = ErrorClass.CONFIGURATION if is_other else ErrorClass.PASSING
-        return Answer(SendOutcome.NOT_TAKEN, error_class, text=str(error))
+        return CallResult(SendOutcome.NOT_TAKEN, error_class, answer=str(error))
     except TimeoutError:
         words = "the provider did not answer a credit check in time"
-        return Answer(SendOutcome.NOT_TAKEN, ErrorClass.PASSING, text=words)
+        return CallResult(SendOutcome.NOT_TAKEN, ErrorClass.PASSING, answer=words)
     return None
 
 
 async def call_provider(
     client: ProviderClient, texts: Sequence[ClaimedText], seconds: float
-) -> list[Answer]:
+) -> list[CallResult]:
     """Send them in one call, outside any transaction, within the given seconds.
 
-    Returns the answer for each; raises nothing. Several texts may differ only in their numbers. A
+    Returns the result for each; raises nothing. Several texts may differ only in their numbers. A
     call that is cut off when the process ends may have been accepted.
     """
     try:
@@ -87,68 +71,63 @@ async def call_provider(
             return await _send(client, texts)
     except asyncio.CancelledError:
         # No class: it says nothing about the provider.
-        answer = Answer(SendOutcome.UNKNOWN, text="the process ended during the call")
+        result = CallResult(SendOutcome.UNKNOWN, answer="the process ended during the call")
     except InvalidInput as error:
-        answer = Answer(SendOutcome.REFUSED, ErrorClass.PERMANENT, text=str(error))
+        result = CallResult(SendOutcome.REFUSED, ErrorClass.PERMANENT, answer=str(error))
     except ProviderError as error:
-        answer = _read_error(error) if len(texts) == 1 else _read_shared_error(error)
+        result = _read_error(error, is_shared=len(texts) > 1)
     except TimeoutError:
-        answer = Answer(SendOutcome.UNKNOWN, ErrorClass.AMBIGUOUS, text="the call took too long")
+        reason = "the call took too long"
+        result = CallResult(SendOutcome.UNKNOWN, ErrorClass.AMBIGUOUS, answer=reason)
     except Exception as error:
         log.exception("call_failed", outbound=[text.id for text in texts])
         reason = f"the call failed in an unforeseen way ({type(error).__name__})"
-        answer = Answer(SendOutcome.UNKNOWN, ErrorClass.AMBIGUOUS, text=reason)
-    return [answer] * len(texts)
+        result = CallResult(SendOutcome.UNKNOWN, ErrorClass.AMBIGUOUS, answer=reason)
+    return [result] * len(texts)
 
 
-async def _send(client: ProviderClient, texts: Sequence[ClaimedText]) -> list[Answer]:
+async def _send(client: ProviderClient, texts: Sequence[ClaimedText]) -> list[CallResult]:
     text = texts[0]
-    ton = None if text.source_ton is None else SourceTon(text.source_ton)
-    outgoing = OutgoingText(text.source, text.body, text.validity_seconds, text.schedule_at, ton)
     if len(texts) > 1:
-        numbers = [each.to or "" for each in texts]
-        return list(map(_read_answer, await client.send_many(outgoing, numbers)))
+        answers = await client.send_many(text, [each.to or "" for each in texts])
+        return [
+            _read_error(each.error)
+            if each.error
+            else CallResult(SendOutcome.TAKEN, provider_ids=each.ids)
+            for each in answers
+        ]
     if text.to is not None:
-        ids = await client.send(outgoing, text.to)
-        return [Answer(SendOutcome.TAKEN, provider_ids=ids)]
-    kind: Named = "group" if text.list_name is None else "list"
-    sent = await client.send_to_named(outgoing, kind, text.list_name or text.group_name or "")
+        return [CallResult(SendOutcome.TAKEN, provider_ids=await client.send(text, text.to))]
+    if text.list_name is not None:
+        sent = await client.send_to_named(text, "list", text.list_name)
+    else:
+        sent = await client.send_to_named(text, "group", text.group_name or "")
     error = sent.errors[0] if sent.errors else None
-    answer = Answer(
-        SendOutcome.TAKEN,
-        code=None if error is None else str(error.code),
-        text=None if error is None else str(error),
-        background_ids=sent.ids,
+    return [
+        CallResult(
+            SendOutcome.TAKEN,
+            code=None if error is None else str(error.code),
+            answer=None if error is None else str(error),
+            background_ids=sent.ids,
+        )
+    ]
+
+
+def _read_error(error: ProviderError, *, is_shared: bool = False) -> CallResult:
+    """`is_shared`: it answered a call to many numbers."""
+    result = CallResult(
+        error.outcome,
+        error.error_class,
+        code=str(error.code) if isinstance(error, CodeError) else None,
+        answer=str(error),
+        rest_seconds=error.retry_after_seconds if isinstance(error, TooManyCalls) else None,
+        is_miscounted=is_shared and isinstance(error, CountMismatch),
     )
-    return [answer]
-
-
-def _read_answer(answer: NumberAnswer) -> Answer:
-    """The answer to one of many numbers."""
-    if answer.error is None:
-        return Answer(SendOutcome.TAKEN, provider_ids=answer.ids)
-    return _describe(answer.error)
-
-
-def _read_error(error: ProviderError) -> Answer:
-    """An error that names an id was taken, whatever else it says: no id is discarded."""
+    if is_shared:
+        # Which ids belong to which number, the provider's report will show.
+        is_of_one = result.outcome is SendOutcome.REFUSED and result.code in NUMBER_CODES
+        return replace(result, error_class=ErrorClass.SOME_NUMBER) if is_of_one else result
     answers = error.answers if isinstance(error, CountMismatch) else ()
     ids = tuple(each for each in answers if ID.fullmatch(each))
-    answer = _describe(error)
-    return replace(answer, outcome=SendOutcome.TAKEN, provider_ids=ids) if ids else answer
-
-
-def _read_shared_error(error: ProviderError) -> Answer:
-    """The error of a call to many numbers. The provider's report shows which numbers its ids belong
-    to.
-    """
-    answer = _describe(error)
-    if answer.outcome is SendOutcome.REFUSED and answer.code in NUMBER_CODES:
-        return replace(answer, error_class=ErrorClass.SOME_NUMBER)
-    return replace(answer, is_miscounted=isinstance(error, CountMismatch))
-
-
-def _describe(error: ProviderError) -> Answer:
-    code = str(error.code) if isinstance(error, CodeError) else None
-    rest = error.retry_after_seconds if isinstance(error, TooManyCalls) else None
-    return Answer(error.outcome, error.error_class, code=code, text=str(error), rest_seconds=rest)
+    # What has an id was taken, whatever else the answer says.
+    return replace(result, outcome=SendOutcome.TAKEN, provider_ids=ids) if ids else result

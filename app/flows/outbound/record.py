@@ -13,8 +13,7 @@ from app.domain.errors import Unavailable
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Connection, Database
 from app.storage.outbound.attempts import record_results
-from app.storage.outbound.result_events import publish_results
-from app.storage.outbound.results import SendResult
+from app.storage.outbound.result_events import SendResult, publish_results
 
 # How many are recorded at once: on SQLite incoming messages wait for them.
 RECORDED_TEXTS = 100
@@ -98,6 +97,6 @@ def _describe(result: SendResult) -> dict[str, Any]:
     return {
         "outbound": result.text.id,
         "attempt": result.text.attempt,
-        "outcome": result.outcome,
-        "ids": result.provider_ids + result.background_ids,
+        "outcome": result.call.outcome,
+        "ids": result.call.provider_ids + result.call.background_ids,
     }

@@ -10,18 +10,17 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.errors import Unavailable
-from app.domain.outbound.retries import Step, decide_step
-from app.domain.outbound.send_outcomes import SendOutcome, StopCause
+from app.domain.outbound.retries import decide_step
+from app.domain.outbound.send_outcomes import CallResult, StopCause
 from app.flows.operations.keep_time import read_boot_seconds
 from app.flows.operations.metrics import Metrics
-from app.flows.outbound.call import Answer, call_provider, keep_back, look_first
+from app.flows.outbound.call import call_provider, keep_back, look_first
 from app.flows.outbound.record import Results
 from app.provider.client import ProviderClient
 from app.storage.db.database import Connection, Database
 from app.storage.outbound.attempts import record_results
 from app.storage.outbound.claims import Claim, ClaimedText, claim_texts
-from app.storage.outbound.result_events import publish_results
-from app.storage.outbound.results import SendResult
+from app.storage.outbound.result_events import SendResult, publish_results
 from app.storage.outbound.sender import get_sender, lock_sender
 
 POLL_SECONDS = 1.0
@@ -189,7 +188,7 @@ class Sender:
             return Claim([], None), self.results.record(conn, results)
         state, now = lock_sender(conn)
         now = self.now() if self.now else now
-        records = record_results(conn, results, now)
+        recorded = record_results(conn, results, now)
         if any(result.concerns_account for result in results):
             state = get_sender(conn)
         claim = claim_texts(
@@ -201,7 +200,7 @@ class Sender:
             batch=self.policy.batch if self.seconds() >= self._batch_from else 1,
             lease_seconds=self.policy.lease_seconds,
         )
-        return claim, publish_results(conn, records, now, others=claim.ended)
+        return claim, publish_results(conn, recorded, now, others=claim.ended)
 
     def _begin_calls(self) -> None:
         while self.ready and self._may_begin:
@@ -215,9 +214,9 @@ class Sender:
         if not call.cancelled():
             results = call.result()
             self.results.finished += results
-            stops = any(result.step.stops_sender for result in results)
-            if any(map(_is_told, results)):
-                self._is_answered = _is_answered(results) and not stops
+            stops = any(result.step.stop is not None for result in results)
+            if any(result.call.was_called for result in results):
+                self._is_answered = not stops and any(each.call.is_proper for each in results)
             if stops:
                 self._give_back("sending has stopped")
         self._begin_calls()
@@ -226,8 +225,8 @@ class Sender:
         """What was claimed ahead has certainly not left."""
         while self.ready:
             texts, claimed_at_seconds = self.ready.popleft()
-            answers = [keep_back(reason)] * len(texts)
-            self.results.finished += self._conclude(texts, answers, claimed_at_seconds)
+            kept_back = [keep_back(reason)] * len(texts)
+            self.results.finished += self._conclude(texts, kept_back, claimed_at_seconds)
 
     async def _send(self, texts: Call, claimed_at_seconds: float) -> list[SendResult]:
         refusal = None
@@ -244,64 +243,41 @@ class Sender:
         moment = timedelta(seconds=passed)
         late = {each.id for each in texts if each.claimed_at + moment >= each.valid_until}
         rest = [each for each in texts if each.id not in late]
-        answers: list[Answer] = []
+        called: list[CallResult] = []
         if rest:
             self.metrics.calls.labels("send").inc()
             began = self.seconds()
-            answers = await call_provider(self.client, rest, self.policy.call_seconds)
+            called = await call_provider(self.client, rest, self.policy.call_seconds)
             self._last_seconds = self.seconds() - began
-        if any(each.is_miscounted for each in answers):
+        if any(each.is_miscounted for each in called):
             self._batch_from = self.seconds() + MISCOUNTED_SECONDS
         too_late = keep_back("it expired before the call")
-        left = iter(answers)
-        dealt = [too_late if each.id in late else next(left) for each in texts]
-        return self._conclude(texts, dealt, claimed_at_seconds)
+        left = iter(called)
+        calls = [too_late if each.id in late else next(left) for each in texts]
+        return self._conclude(texts, calls, claimed_at_seconds)
 
     def _conclude(
-        self, texts: Call, answers: Sequence[Answer], claimed_at_seconds: float
+        self, texts: Call, calls: Sequence[CallResult], claimed_at_seconds: float
     ) -> list[SendResult]:
         """What follows for the texts of a call: those that are tried again are tried together."""
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
         attempt = max(text.attempt for text in texts)
         draw = self.draw()
         results = []
-        for text, answer in zip(texts, answers, strict=True):
+        for text, call in zip(texts, calls, strict=True):
             step = decide_step(
-                answer.outcome,
-                answer.error_class,
+                call.outcome,
+                call.error_class,
                 attempt=attempt,
                 now=text.claimed_at + passed,
                 valid_until=text.valid_until,
                 zone=self.policy.zone,
                 draw=draw,
-                rest_seconds=answer.rest_seconds,
+                rest_seconds=call.rest_seconds,
             )
-            if step.stop is StopCause.UNCLEAR and _is_answered(answers):
+            if step.stop is StopCause.UNCLEAR and any(each.is_proper for each in calls):
                 # The provider works: it answered properly for others.
                 step = replace(step, stop=None)
             self.metrics.sends.labels(step.event.name.lower().replace("_", "-")).inc()
-            results.append(_make_result(text, answer, step))
+            results.append(SendResult(text, call, step))
         return results
-
-
-def _is_answered(answers: Sequence[Answer | SendResult]) -> bool:
-    """Whether the provider answered properly for at least one text of a call."""
-    return any(each.outcome in {SendOutcome.TAKEN, SendOutcome.REFUSED} for each in answers)
-
-
-def _is_told(result: SendResult) -> bool:
-    """Whether anything was asked of the provider, so that the result tells of it."""
-    return result.outcome is not SendOutcome.NOT_TAKEN or result.error_class is not None
-
-
-def _make_result(text: ClaimedText, answer: Answer, step: Step) -> SendResult:
-    return SendResult(
-        text,
-        answer.outcome,
-        step,
-        error_class=answer.error_class,
-        code=answer.code,
-        answer=answer.text,
-        provider_ids=answer.provider_ids,
-        background_ids=answer.background_ids,
-    )

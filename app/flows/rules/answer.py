@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.inbound.messages import make_pair_key
+from app.domain.inbound.messages import StoredMessage
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
 from app.domain.rules.patterns import Search
 from app.domain.rules.replies import find_fault
 from app.domain.rules.rules import Rule
 from app.storage.db.database import Connection
-from app.storage.inbound.handling import Unhandled
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import Change
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.rules.answers import add_last_replies, fail_reply, read_our_numbers
 from app.storage.rules.opt_outs import OptOutChange, add_opt_out_changes, cancel_texts
 from app.storage.rules.pair_context import PairContext
@@ -69,7 +69,7 @@ class RuleBook:
 
 def answer_messages(
     conn: Connection,
-    batch: Sequence[Unhandled],
+    batch: Sequence[StoredMessage],
     conversation_ids: Mapping[bytes, int],
     background: PairContext,
     now: datetime,
@@ -96,8 +96,8 @@ def answer_messages(
             if decision.word.is_out:
                 answers.stops.append((message.source, len(answers.added)))
         if decision.reply is not None:
-            key = make_pair_key(message.dest, message.source)
-            _queue(conn, message, conversation_ids[key], decision, decision.reply, answers, now)
+            conversation_id = conversation_ids[message.pair_key]
+            _queue(conn, message, conversation_id, decision, decision.reply, answers, now)
     add_opt_out_changes(conn, answers.words)
     for number, before in answers.stops:
         answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
@@ -147,7 +147,7 @@ def _open_answering(
 
 def _queue(
     conn: Connection,
-    message: Unhandled,
+    message: StoredMessage,
     conversation_id: int,
     decision: Decision,
     reply: Reply,
@@ -157,16 +157,15 @@ def _queue(
     rule = decision.rule if reply.origin == "rule" else None
     outbound_id = add_outbound(
         conn,
-        NewOutbound(
-            source=reply.source,
-            body=reply.body,
-            origin=reply.origin,
-            to=message.source,
-            conversation_id=conversation_id,
+        OutboundRequest(
+            reply.source,
+            reply.body,
             in_reply_to=message.id,
+            origin=reply.origin,
             rule_id=rule.id if rule else None,
             send_before=reply.send_before,
         ),
+        Addressee(message.source, conversation_id),
         now,
     )
     if outbound_id is None:  # it has been answered before

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from app.domain.inbound.messages import StoredMessage
 from app.domain.numbers import is_full_number
 from app.domain.rules.answering import OurNumber, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
@@ -12,10 +13,10 @@ from app.domain.rules.rule_preview import Trial, try_draft
 from app.domain.rules.rules import Rule
 from app.flows.rules.edit_rules import check_costs, prepare
 from app.storage.db.database import Connection, Database
+from app.storage.inbound.search import list_newest_texts
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
 from app.storage.rules.opt_outs import read_last_words
-from app.storage.rules.trials import PastText, list_newest_texts
 
 DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
@@ -30,7 +31,7 @@ class _Situation:
     draft: Rule
     others: Sequence[Rule]
     ours: Mapping[str, OurNumber]
-    texts: Sequence[PastText]
+    texts: Sequence[StoredMessage]
     words: Mapping[str, OptOutState]
 
 

@@ -16,7 +16,6 @@ _STAMP_LENGTH = 14
 
 
 def shows_errors(parameters: Mapping[str, str], switches: Switches) -> bool:
-    """Whether ShowErrorMessage is set, to any value unless 0 is switched to mean unset."""
     value = parameters.get("ShowErrorMessage")
     return value is not None and not (switches.zero_unsets_messages and value.strip() == "0")
 
@@ -42,11 +41,9 @@ class Call:
 
     @property
     def switches(self) -> Switches:
-        """The world's switches as they stand."""
         return self.world.switches
 
     def text(self, name: str) -> str:
-        """A parameter, empty where it is missing."""
         return self.parameters.get(name, "")
 
     def required(self, name: str) -> str:
@@ -57,11 +54,9 @@ class Call:
         return value
 
     def is_set(self, name: str) -> bool:
-        """Whether a flag parameter is 1."""
         return self.text(name).strip() == "1"
 
     def shows_errors(self) -> bool:
-        """Whether messages are asked for beneath error codes."""
         return shows_errors(self.parameters, self.switches)
 
     def instant(self, name: str, code: int, fold: int = 0) -> datetime:

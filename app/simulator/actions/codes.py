@@ -78,5 +78,4 @@ class RefusedError(Exception):
 
     @property
     def text(self) -> str:
-        """What ShowErrorMessage adds one line beneath the code."""
         return ERROR_TEXTS.get(self.code, "Unknown Error")

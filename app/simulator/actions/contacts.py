@@ -26,7 +26,6 @@ def get_all_groups(call: Call) -> Answer:
 
 
 def delete_all_contacts(call: Call) -> Answer:
-    """The action DeleteAllContacts."""
     _book(call).clear_contacts()
     return Answer("1")
 

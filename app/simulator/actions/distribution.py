@@ -53,10 +53,9 @@ def list_background_messages(call: Call) -> Answer:
 
 def _background_texts(call: Call) -> list[OutgoingText]:
     wanted = call.required("BGSendID")
-    if call.switches.magic_numbers and (code := magic_code(wanted)):
-        raise RefusedError(code)
-    known = call.world.outgoing.background
-    found = next((one for one in known.values() if str(one.number) == wanted), None)
+    _check_magic(call, wanted)
+    known = call.world.outgoing.background.values()
+    found = next((one for one in known if str(one.number) == wanted), None)
     if found is None or found.username != call.account.username:
         raise RefusedError(-521)
     if call.now < found.finished_at:
@@ -72,7 +71,7 @@ def _list_numbers(call: Call) -> list[str]:
     if not name:
         raise RefusedError(-410)
     _check_magic(call, name)
-    found = call.world.books.find_list(call.account.username, name)
+    found = call.world.books.lists.get((call.account.username, name))
     if found is None:
         raise RefusedError(call.switches.unknown_list_code)
     if not found.entries:
@@ -112,15 +111,13 @@ def _send_to_many(call: Call, name_parameter: str, numbers: list[str]) -> Answer
         share = numbers[turn :: len(ids)]
         texts = _place_all(call, replace(draft, background_id=background_id), share, pace)
         failed += len(share) - len(texts)
-        call.world.outgoing.keep_background(
-            BackgroundSend(
-                number=background_id,
-                username=call.account.username,
-                name=call.text(name_parameter).strip(),
-                started_at=call.now,
-                finished_at=call.now + timedelta(seconds=pace * len(share)),
-                texts=tuple(texts),
-            )
+        call.world.outgoing.background[background_id] = BackgroundSend(
+            number=background_id,
+            username=call.account.username,
+            name=call.text(name_parameter).strip(),
+            started_at=call.now,
+            finished_at=call.now + timedelta(seconds=pace * len(share)),
+            texts=tuple(texts),
         )
     if failed and not in_background:
         raise RefusedError(-400)

@@ -1,7 +1,6 @@
 """Magic numbers: destinations and values that make the provider answer or behave in one way."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from app.simulator.actions.codes import ERROR_TEXTS
 from app.simulator.state.faults import Fault
@@ -48,14 +47,6 @@ CODE_NUMBERS: dict[str, int] = {f"{_PREFIX}{-code}": code for code in ERROR_TEXT
 """Numbers that are refused with the code of their last three digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class MagicNumber:
-    """One line of the table that people read."""
-
-    number: str
-    meaning: str
-
-
 def magic_code(value: str) -> int | None:
     """The code that a value is refused with, or None for an ordinary one."""
     return CODE_NUMBERS.get(value.strip())
@@ -69,15 +60,17 @@ def magic_fault(numbers: Iterable[str]) -> Fault | None:
     return None
 
 
-def list_magic_numbers() -> list[MagicNumber]:
-    """The whole table, for the simulator's page and its documentation."""
-    codes = [
-        MagicNumber(number, f"refused with {code} {ERROR_TEXTS[code]}")
-        for number, code in CODE_NUMBERS.items()
-    ]
-    endings = [MagicNumber(number, f"ends: {name}") for number, name in ENDING_NUMBERS.items()]
-    faults = [MagicNumber(number, _describe(fault)) for number, fault in FAULT_NUMBERS.items()]
-    return sorted(codes + endings + faults, key=lambda magic: magic.number)
+def list_magic_numbers() -> dict[str, str]:
+    """What a send to each of them does, for the simulator's page and its documentation."""
+    meanings = {
+        **{
+            number: f"refused with {code} {ERROR_TEXTS[code]}"
+            for number, code in CODE_NUMBERS.items()
+        },
+        **{number: f"ends: {name}" for number, name in ENDING_NUMBERS.items()},
+        **{number: _describe(fault) for number, fault in FAULT_NUMBERS.items()},
+    }
+    return dict(sorted(meanings.items()))
 
 
 def _describe(fault: Fault) -> str:

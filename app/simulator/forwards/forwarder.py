@@ -41,12 +41,10 @@ class Forwarder:
         return tasks
 
     async def settle(self) -> None:
-        """Wait until every forward that was started has come to its end."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def close(self) -> None:
-        """Stop forwarding and give the connections back."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -132,5 +130,5 @@ def _is_accepted(response: httpx2.Response, wanted: Wanted) -> bool:
 def _find_entries(world: World, number: NumberConfig) -> tuple[ListEntry, ...] | None:
     if number.list is None:
         return None
-    found = world.books.find_list(number.username, number.list)
+    found = world.books.lists.get((number.username, number.list))
     return () if found is None else found.entries

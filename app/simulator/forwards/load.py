@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Annotated
 
@@ -38,14 +38,9 @@ class LoadRun:
     finished: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """How far the run is."""
-        return {
+        return asdict(self) | {
             "order": self.order.model_dump(),
-            "came_in": self.came_in,
-            "accepted": self.accepted,
-            "refused": self.refused,
             "seconds": round(self.seconds, 3),
-            "finished": self.finished,
         }
 
     async def go(
@@ -54,7 +49,6 @@ class LoadRun:
         number: NumberConfig,
         forward: Callable[[IncomingText], Awaitable[None]],
     ) -> None:
-        """Let the texts come in, each forwarded and counted."""
         slots = asyncio.Semaphore(self.order.at_once)
         started = perf_counter()
         try:

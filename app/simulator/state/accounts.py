@@ -1,7 +1,7 @@
 """Who may call: accounts with their tokens, credits and children."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from random import Random
 
@@ -33,39 +33,23 @@ class Account:
 
     @classmethod
     def from_config(cls, config: AccountConfig) -> "Account":
-        """An account as it begins."""
-        sources = config.allowed_sources
-        return cls(
-            username=config.username,
-            token=config.token,
-            password=config.password,
-            credits=config.credits,
-            admin=config.admin,
-            parent=config.parent,
-            state=config.state,
-            allowed_sources=None if sources is None else frozenset(sources),
-            blacklist=set(config.blacklist),
-        )
+        sources, blacklist = config.allowed_sources, set(config.blacklist)
+        allowed = None if sources is None else frozenset(sources)
+        given = config.model_dump() | {"allowed_sources": allowed, "blacklist": blacklist}
+        return cls(**given)
 
     def as_json(self) -> dict[str, object]:
-        """The account with its token: the control interface is for those who play the provider."""
+        shown = asdict(self)
+        del shown["password"]
         sources = self.allowed_sources
-        return {
-            "username": self.username,
-            "token": self.token,
+        return shown | {
             "credits": str(self.credits),
-            "admin": self.admin,
-            "parent": self.parent,
-            "state": self.state,
             "allowed_sources": None if sources is None else sorted(sources),
             "blacklist": sorted(self.blacklist),
-            "details": self.details,
         }
 
 
 class Accounts:
-    """All accounts, by username and by token."""
-
     def __init__(self, configs: Iterable[AccountConfig], random: Random) -> None:
         self._random = random
         self._by_name = {config.username: Account.from_config(config) for config in configs}
@@ -74,7 +58,6 @@ class Accounts:
         return iter(self._by_name.values())
 
     def get(self, username: str) -> Account | None:
-        """The account of that name."""
         return self._by_name.get(username)
 
     def authenticate(self, token: str) -> Account:
@@ -90,7 +73,6 @@ class Accounts:
         raise RefusedError(-501)
 
     def add(self, account: Account) -> None:
-        """Take in a new account."""
         self._by_name[account.username] = account
 
     def make_token(self) -> str:

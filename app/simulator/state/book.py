@@ -23,11 +23,9 @@ class AddressBook:
         self.groups: dict[str, list[Contact]] = {}
 
     def by_name(self, name: str) -> Contact | None:
-        """The first contact of that name."""
         return next((one for one in self.contacts if one.name == name), None)
 
     def by_number(self, number: str) -> Contact | None:
-        """The first contact with that number."""
         return next((one for one in self.contacts if one.number == number), None)
 
     def put_in_group(self, contact: Contact, group: str, may_create: bool) -> bool:
@@ -40,11 +38,9 @@ class AddressBook:
         return True
 
     def groups_of(self, contact: Contact) -> list[str]:
-        """The names of the groups a contact is in."""
         return [name for name, members in self.groups.items() if contact in members]
 
     def clear_contacts(self) -> None:
-        """Forget every contact; the groups stay, empty."""
         self.contacts.clear()
         for members in self.groups.values():
             members.clear()
@@ -55,20 +51,7 @@ class AddressBooks:
 
     def __init__(self, lists: Iterable[ListConfig]) -> None:
         self._books: dict[str, AddressBook] = {}
-        self._lists = {(one.username, one.name): one for one in lists}
+        self.lists = {(one.username, one.name): one for one in lists}
 
     def of(self, username: str) -> AddressBook:
-        """An account's own book."""
         return self._books.setdefault(username, AddressBook())
-
-    def find_list(self, username: str, name: str) -> ListConfig | None:
-        """An account's distribution list by name."""
-        return self._lists.get((username, name))
-
-    def put_list(self, config: ListConfig) -> None:
-        """Make or replace a list."""
-        self._lists[config.username, config.name] = config
-
-    def lists(self) -> list[ListConfig]:
-        """Every list."""
-        return list(self._lists.values())

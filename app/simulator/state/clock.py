@@ -29,7 +29,6 @@ class SimulatorClock:
         return self._speed
 
     def now(self) -> datetime:
-        """The simulated instant, aware, in UTC."""
         passed = (self._seconds() - self._base_seconds) * self._speed
         return self._base_at + timedelta(seconds=passed)
 
@@ -44,13 +43,11 @@ class SimulatorClock:
         self._speed = speed
 
     def advance(self, seconds: float) -> None:
-        """Jump forward. Raises ValueError for a jump back."""
         if seconds < 0:
             raise ValueError("the clock only goes forward")
         self._rebase(self.now() + timedelta(seconds=seconds))
 
     def move_to(self, instant: datetime) -> None:
-        """Jump to an aware instant. Raises ValueError where it lies in the past."""
         if instant < self.now():
             raise ValueError("the clock only goes forward")
         self._rebase(instant)
@@ -74,5 +71,4 @@ class SimulatorClock:
 
 
 def start_clock(speed: float = 1.0) -> SimulatorClock:
-    """A clock that starts at the real time of day."""
     return SimulatorClock(datetime.now(UTC), speed=speed)

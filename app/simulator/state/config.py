@@ -25,8 +25,6 @@ class _Part(BaseModel):
 
 
 class AccountConfig(_Part):
-    """One user of the provider, admin or child."""
-
     username: Annotated[str, StringConstraints(min_length=1)]
     token: Annotated[str, StringConstraints(min_length=1)]
     password: str = "secret"  # noqa: S105 - of an invented account
@@ -59,8 +57,6 @@ class ListEntry(_Part):
 
 
 class ListConfig(_Part):
-    """A distribution list: the page has no call that makes one."""
-
     name: Annotated[str, StringConstraints(min_length=1)]
     username: str
     entries: tuple[ListEntry, ...] = ()

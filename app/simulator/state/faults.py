@@ -43,7 +43,6 @@ class Fault(BaseModel):
     code: Annotated[int, Field(lt=0)] = Field(default=-300, description="what a code fault answers")
 
     def fits(self, parameters: Mapping[str, str]) -> bool:
-        """Tell whether this fault is about such a call."""
         action = parameters.get("Action", "")
         if self.action is not None and self.action.casefold() != action.casefold():
             return False
@@ -63,11 +62,9 @@ class PlannedFault:
 
     @property
     def spent(self) -> bool:
-        """Whether it has struck as often as it may."""
         return self.fault.times is not None and self.struck >= self.fault.times
 
     def as_json(self) -> dict[str, object]:
-        """The fault with its counts, for the control interface."""
         counts = {"fitted": self.fitted, "struck": self.struck, "spent": self.spent}
         return self.fault.model_dump() | counts
 
@@ -80,11 +77,9 @@ class FaultPlan:
         self.planned = [PlannedFault(fault) for fault in faults]
 
     def add(self, fault: Fault) -> None:
-        """Let a fault strike from the next call on."""
         self.planned.append(PlannedFault(fault))
 
     def clear(self) -> None:
-        """Forget every fault."""
         self.planned.clear()
 
     def choose(self, parameters: Mapping[str, str]) -> Fault | None:

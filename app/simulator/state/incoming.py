@@ -35,7 +35,6 @@ class IncomingText:
     attempts: list[ForwardAttempt] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
-        """Everything about it, for the ledger."""
         return {
             "id": str(self.id),
             "report_id": str(self.report_id),

@@ -36,7 +36,6 @@ class OutgoingText:
 
     @property
     def ids(self) -> range:
-        """One id for each part."""
         return range(self.first_id, self.first_id + self.parts)
 
     def status(self, instant: datetime) -> str | None:
@@ -51,7 +50,6 @@ class OutgoingText:
         return None
 
     def as_json(self, instant: datetime) -> dict[str, object]:
-        """Everything about it, for the ledger."""
         history = [step for step in self.steps if step.at <= instant]
         return {
             "id": str(self.first_id),
@@ -97,18 +95,15 @@ class Outgoing:
         self._next_background = 61001
 
     def reserve(self, parts: int) -> int:
-        """The first of as many new ids in a row."""
         first, self._next_id = self._next_id, self._next_id + parts
         return first
 
     def add(self, text: OutgoingText, day: str) -> None:
-        """Keep a message, counted for its number on a provider's day."""
         self.texts.append(text)
         self._by_id.update(dict.fromkeys(text.ids, text))
         self._per_day[text.username, text.destination, day] += 1
 
     def sent_on(self, username: str, destination: str, day: str) -> int:
-        """How many messages an account sent to a number on a day."""
         return self._per_day[username, destination, day]
 
     def find(self, message_id: str, username: str, instant: datetime) -> OutgoingText | None:
@@ -121,13 +116,9 @@ class Outgoing:
         return text
 
     def reserve_background(self, count: int) -> range:
-        """The ids of as many new background sends; `keep_background` fills them."""
+        """The ids of as many new background sends; the caller fills `background`."""
         first, self._next_background = self._next_background, self._next_background + count
         return range(first, first + count)
-
-    def keep_background(self, send: BackgroundSend) -> None:
-        """Keep a background send under its id."""
-        self.background[send.number] = send
 
     def visible(self, names: frozenset[str], instant: datetime) -> Iterator[OutgoingText]:
         """The messages of some accounts that are there at an instant, oldest first.

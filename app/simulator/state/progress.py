@@ -39,7 +39,6 @@ def plan_steps(
 
 
 def status_at(steps: tuple[Step, ...], instant: datetime) -> str | None:
-    """The status at an instant, None before the message was taken."""
     current = None
     for step in steps:
         if step.at <= instant:

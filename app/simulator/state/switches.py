@@ -43,8 +43,6 @@ Wanted = Literal["2xx", "200", "OK"]
 
 
 class CallSwitches(BaseModel):
-    """How calls are read and answered."""
-
     cancel_action: str = Field(default="CancelMessage", description="the name of the cancel action")
     background_action: str = Field(
         default="GetBGMessages", description="the name of the action that lists a background send"
@@ -75,8 +73,6 @@ class CallSwitches(BaseModel):
 
 
 class SendSwitches(BaseModel):
-    """What a send refuses, takes and costs."""
-
     validity_required: bool = Field(default=False, description="a missing ValidityPeriod is -405")
     blank_source_code: Literal[-518, -402, -403] = Field(
         default=-518, description="the code for a blank SourceAddress"
@@ -138,8 +134,6 @@ class SendSwitches(BaseModel):
 
 
 class StatusSwitches(BaseModel):
-    """How the statuses of sent messages advance."""
-
     sent_after_seconds: Seconds = Field(default=2.0, description="from due to Sent")
     settled_after_seconds: Seconds = Field(default=8.0, description="from due to the final status")
     late_after_seconds: Seconds = Field(
@@ -157,8 +151,6 @@ class StatusSwitches(BaseModel):
 
 
 class ReportSwitches(BaseModel):
-    """How reports are written."""
-
     report_headings: Literal["usual", "other"] = Field(
         default="usual", description="the headings seen, or likely synonyms"
     )
@@ -193,8 +185,6 @@ class ReportSwitches(BaseModel):
 
 
 class ForwardSwitches(BaseModel):
-    """How inbound texts are forwarded."""
-
     forward_charset: Charset = Field(
         default="utf-8", description="the encoding of forwarded parameters"
     )
@@ -248,8 +238,6 @@ class ForwardSwitches(BaseModel):
 
 
 class Switches(CallSwitches, SendSwitches, StatusSwitches, ReportSwitches, ForwardSwitches):
-    """Every switch in one flat set of names."""
-
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def changed(self, changes: dict[str, object]) -> "Switches":

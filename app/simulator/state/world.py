@@ -1,7 +1,7 @@
 """The whole state of the simulated provider, kept in memory."""
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -30,15 +30,7 @@ class CallRecord:
     answer: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The record, for the control interface."""
-        return {
-            "at": self.at.isoformat(),
-            "action": self.action,
-            "parameters": self.parameters,
-            "fault": self.fault,
-            "taken": self.taken,
-            "answer": self.answer,
-        }
+        return asdict(self) | {"at": self.at.isoformat()}
 
 
 @dataclass(slots=True)
@@ -49,7 +41,6 @@ class CallLog:
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: CallRecord) -> None:
-        """Count a call and keep it until newer ones push it out."""
         self.recent.append(record)
         self.counts[record.action] += 1
 
@@ -70,11 +61,9 @@ class World:
         self.calls = CallLog()
 
     def day_of(self, instant: datetime) -> str:
-        """The provider's calendar day of an instant, for its daily limit."""
         return instant.astimezone(ZoneInfo("Europe/London")).date().isoformat()
 
     def report_instant(self) -> datetime:
-        """The instant whose world the reports show."""
         return self.clock.now() - timedelta(seconds=self.switches.report_lag_seconds)
 
     def take_in(self, number: NumberConfig, source: str, body: str) -> list[IncomingText]:

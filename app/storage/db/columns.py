@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.domain.times import count_microseconds, make_time
+from app.domain.times import from_microseconds, to_microseconds
 
 metadata = MetaData()
 
@@ -41,14 +41,14 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        return count_microseconds(value)
+        return to_microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 SQLAlchemy's signature
         if value is None:
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return make_time(value)
+        return from_microseconds(value)
 
 
 def make_id() -> Column[int]:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
+    Select,
     and_,
     bindparam,
     case,
@@ -20,55 +20,31 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.inbound.messages import (
-    make_identity_key,
+    StoredMessage,
     make_number_key,
-    make_pair_key,
     make_provider_key,
     sort_problems,
 )
-from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
-from app.storage.inbound.search import BLOCK_ROWS
+from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
+from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
 
-
-@dataclass(frozen=True, slots=True)
-class Unhandled:
-    """A stored message that waits in the queue; `pair_key` stands for its conversation."""
-
-    id: int
-    provider_id: str | None
-    source: str
-    dest: str
-    body: str
-    received_at: datetime
-    arrived_at: datetime
-    via: str
-    merge_fields: dict[str, str]
-    problems: str
-    unread: bool
-    pair_key: bytes
-    identity_key: bytes
-
-    @property
-    def name(self) -> str:
-        return self.merge_fields.get("name", "")
+Outcomes = Mapping[tuple[str | None, int | None], Sequence[int]]
 
 
 def claim_unhandled(
     conn: Connection, *, limit: int, only: Sequence[int] | None = None
-) -> list[Unhandled]:
+) -> list[StoredMessage]:
     """The oldest queued messages that no other worker holds, locked until the commit.
 
     `only` are the ids that may be claimed; None means all.
     """
-    if only is None:
-        found = conn.execute(_select_unhandled(), {"most": limit})
-    else:
-        among = _select_unhandled().where(messages.c.id.in_(only))
-        found = conn.execute(among, {"most": limit})
-    return [_make_unhandled(row) for row in found]
+    query = _select_unhandled()
+    if only is not None:
+        query = query.where(messages.c.id.in_(only))
+    return [StoredMessage(*row) for row in conn.execute(query, {"most": limit})]
 
 
 def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
@@ -78,36 +54,14 @@ def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
     return {row.id: row.body for row in found}
 
 
-def _make_unhandled(row: Row[Any]) -> Unhandled:
-    fields = dict(row._mapping)
-    return Unhandled(
-        unread=fields.pop("read_at") is None,
-        pair_key=make_pair_key(row.dest, row.source),
-        identity_key=make_identity_key(row.dest, row.source, row.provider_id or ""),
-        **fields,
-    )
-
-
-# Most batches are one message, of which somebody waits for the answer: to write a statement anew
-# takes longer than to run it.
+# Most batches are one message whose sender waits for an answer. Statements are cached because
+# building one takes longer than running it.
 
 
 @cache
-def _select_unhandled() -> Any:
+def _select_unhandled() -> Select[Any]:
     return (
-        select(
-            messages.c.id,
-            messages.c.provider_id,
-            messages.c.source,
-            messages.c.dest,
-            messages.c.body,
-            messages.c.received_at,
-            messages.c.arrived_at,
-            messages.c.via,
-            messages.c.merge_fields,
-            messages.c.problems,
-            messages.c.read_at,
-        )
+        select(*STORED_COLUMNS)
         .where(messages.c.handled_at.is_(None))
         .order_by(messages.c.id)
         .limit(bindparam("most"))
@@ -115,19 +69,34 @@ def _select_unhandled() -> Any:
     )
 
 
-def upsert_conversations(conn: Connection, batch: Sequence[Unhandled]) -> dict[bytes, int]:
+def note_outcomes(writes: Writes, outcomes: Outcomes, now: datetime) -> None:
+    """Take messages off the queue, each group with its outcome and rule."""
+    rows = [
+        {"id": each, "handled_at": now, "outcome": outcome, "rule_id": rule_id}
+        for (outcome, rule_id), ids in outcomes.items()
+        for each in ids
+    ]
+    writes.add(_update_handled(), rows)
+
+
+@cache
+def _update_handled() -> BulkWrite:
+    return make_bulk_update(messages, ["id"], ("handled_at", "outcome", "rule_id"))
+
+
+def upsert_conversations(conn: Connection, batch: Sequence[StoredMessage]) -> dict[bytes, int]:
     """Bring the pairs' rows up to date and lock them, in one order for all; ids by pair key.
 
     The last message is the newest by (arrived_at, id), not the last that was handled. A pair that
     only we wrote to has none yet.
     """
-    newest: dict[bytes, Unhandled] = {}
+    newest: dict[bytes, StoredMessage] = {}
     names: dict[bytes, str] = {}
     unread: Counter[bytes] = Counter()
     for message in sorted(batch, key=lambda each: (each.arrived_at, each.id)):
         newest[message.pair_key] = message
         names[message.pair_key] = message.name or names.get(message.pair_key, "")
-        unread[message.pair_key] += message.unread
+        unread[message.pair_key] += message.read_at is None
     rows = [
         {
             "pair_key": key,
@@ -176,17 +145,17 @@ def _upsert_conversations(dialect: str) -> Any:
 
 
 def flag_reused_ids(
-    conn: Connection, batch: Sequence[Unhandled], *, some_known: bool
-) -> list[Unhandled]:
+    conn: Connection, batch: Sequence[StoredMessage], *, some_known: bool
+) -> list[StoredMessage]:
     """The batch, with `id-reused` on each message whose id an earlier one of its pair had.
 
     `some_known` is whether any had: nearly always each is the first. The pairs' rows must be
     locked, so that two workers cannot both be the first.
     """
-    known = _find_known_ids(conn, batch) if some_known else set()
+    known: set[bytes | None] = _find_known_ids(conn, batch) if some_known else set()
     flagged = []
     for message in batch:
-        if message.provider_id and message.identity_key in known:
+        if message.identity_key in known:
             problems = " ".join(sort_problems([*message.problems.split(), "id-reused"]))
             conn.execute(
                 update(messages).where(messages.c.id == message.id).values(problems=problems)
@@ -194,19 +163,19 @@ def flag_reused_ids(
             flagged.append(replace(message, problems=problems))
         else:
             flagged.append(message)
-        if message.provider_id:
+        if message.identity_key:
             known.add(message.identity_key)
     return flagged
 
 
-def _find_known_ids(conn: Connection, batch: Sequence[Unhandled]) -> set[bytes]:
-    asked = {message.identity_key for message in batch if message.provider_id}
+def _find_known_ids(conn: Connection, batch: Sequence[StoredMessage]) -> set[bytes | None]:
+    asked = {message.identity_key for message in batch if message.identity_key}
     query = select(message_index.c.identity_key).where(message_index.c.identity_key.in_(asked))
     return set(conn.execute(query).scalars())
 
 
 def index_messages(
-    writes: Writes, batch: Sequence[Unhandled], conversation_ids: Mapping[bytes, int]
+    writes: Writes, batch: Sequence[StoredMessage], conversation_ids: Mapping[bytes, int]
 ) -> None:
     """Make the messages findable by sender, number, conversation, state, time and words."""
     rows = [
@@ -215,9 +184,9 @@ def index_messages(
             "conversation_id": conversation_ids[message.pair_key],
             "source_key": make_number_key(message.source),
             "dest_key": make_number_key(message.dest),
-            "identity_key": message.identity_key if message.provider_id else b"",
+            "identity_key": message.identity_key or b"",
             "via": message.via,
-            "unread": message.unread,
+            "unread": message.read_at is None,
             "has_problems": bool(message.problems),
             "provider_key": make_provider_key(message.provider_id),
         }
@@ -233,7 +202,7 @@ def _insert_index() -> BulkWrite:
     return make_bulk_insert(message_index, [each.name for each in message_index.c])
 
 
-def widen_blocks(writes: Writes, batch: Iterable[Unhandled]) -> None:
+def widen_blocks(writes: Writes, batch: Iterable[StoredMessage]) -> None:
     """Let the blocks' spans hold when these messages were received."""
     spans: dict[int, list[datetime]] = {}
     for message in batch:

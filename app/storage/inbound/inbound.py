@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import Unavailable
 from app.domain.inbound.messages import InboundMessage
-from app.domain.times import count_microseconds
+from app.domain.times import to_microseconds
 from app.storage.db.database import Database, PostgresDatabase
 from app.storage.db.postgres import Connector
 from app.storage.db.sqlite import SqliteDatabase, get_driver
@@ -116,13 +116,13 @@ class SqliteInserter(Inserter):
         self._writer = database.writer
 
     async def insert(self, batch: Sequence[InboundMessage], stored_at: datetime) -> int:
-        stamp = count_microseconds(stored_at)
-        rows = [_make_row(message, stamp, count_microseconds) for message in batch]
+        stamp = to_microseconds(stored_at)
+        rows = [_make_row(message, stamp, to_microseconds) for message in batch]
         return await self._writer.submit(lambda conn: _insert_rows(conn, rows), intake=True)
 
     async def probe(self, now: datetime) -> None:
         await self._database.mend()
-        row = _make_probe_row(count_microseconds(now))
+        row = _make_probe_row(to_microseconds(now))
         await self._writer.submit(lambda conn: _insert_rows(conn, [row], keep=False), intake=True)
 
     def look(self) -> bool:

@@ -6,21 +6,24 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
-from app.domain.inbound.messages import InboundMessage, make_identity_key, make_pair_key
-from app.domain.inbound.reconciling import ReportedText, StoredText
+from app.domain.inbound.messages import (
+    InboundMessage,
+    StoredMessage,
+    make_identity_key,
+    make_pair_key,
+)
+from app.domain.inbound.reconciling import ReportedText
 from app.storage.db.upserts import make_insert
 from app.storage.inbound.inbound import MESSAGES_LOCK
-from app.storage.inbound.search import find_span
+from app.storage.inbound.search import STORED_COLUMNS, find_span
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.operations import processes
 
-_COLUMNS = (messages.c.id, messages.c.provider_id, messages.c.body, messages.c.received_at)
-
 
 def find_by_id(
     conn: Connection, rows: Sequence[ReportedText]
-) -> dict[tuple[str, str, str], list[StoredText]]:
+) -> dict[tuple[str, str, str], list[StoredMessage]]:
     """The handled messages with the numbers and ids of the rows, by dest, source and id."""
     keys = {
         make_identity_key(row.dest, row.source, row.provider_id): (*row.pair, row.provider_id)
@@ -28,27 +31,27 @@ def find_by_id(
         if row.provider_id
     }
     query = (
-        select(message_index.c.identity_key, *_COLUMNS)
+        select(message_index.c.identity_key, *STORED_COLUMNS)
         .join(messages, messages.c.id == message_index.c.message_id)
         .where(message_index.c.identity_key.in_(list(keys)), messages.c.duplicate_of.is_(None))
         .order_by(messages.c.id)
     )
-    found: dict[tuple[str, str, str], list[StoredText]] = {}
+    found: dict[tuple[str, str, str], list[StoredMessage]] = {}
     for key, *columns in conn.execute(query):
-        found.setdefault(keys[key], []).append(StoredText(*columns))
+        found.setdefault(keys[key], []).append(StoredMessage(*columns))
     return found
 
 
 def find_near(
     conn: Connection, pair: tuple[str, str], since: datetime, until: datetime
-) -> list[StoredText]:
+) -> list[StoredMessage]:
     """The handled messages of a pair (dest, source) that were received in [since, until)."""
     conversation = select(conversations.c.id).where(
         conversations.c.pair_key == make_pair_key(*pair)
     )
     first_id, end_id = find_span(conn, since, until)
     query = (
-        select(*_COLUMNS)
+        select(*STORED_COLUMNS)
         .join(message_index, messages.c.id == message_index.c.message_id)
         .where(
             message_index.c.conversation_id == conversation.scalar_subquery(),
@@ -59,7 +62,7 @@ def find_near(
             messages.c.duplicate_of.is_(None),
         )
     )
-    return [StoredText(*row) for row in conn.execute(query)]
+    return [StoredMessage(*row) for row in conn.execute(query)]
 
 
 def find_hindrance(conn: Connection, until: datetime, *, alive_since: datetime) -> str | None:

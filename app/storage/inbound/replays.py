@@ -1,16 +1,29 @@
-"""What a message becomes when its raw bytes are parsed again, wherever it is kept or indexed."""
+"""Rewrites a message, its index and its conversation after its raw bytes were parsed again."""
 
 from sqlalchemy import Connection, delete, exists, select, update
 
 from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_provider_key
 from app.storage.db.writes import Writes
-from app.storage.inbound.handling import Unhandled, widen_blocks
+from app.storage.inbound.handling import widen_blocks
 from app.storage.inbound.search import Message, get_message
 from app.storage.inbound.text_search import replace_body
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.outbound import outbound
+
+# What parsing makes of the raw bytes.
+PARSED_FIELDS = (
+    "provider_id",
+    "source",
+    "dest",
+    "body",
+    "received_at",
+    "received_raw",
+    "merge_fields",
+    "extra",
+    "problems",
+)
 
 
 def lock_message(conn: Connection, message_id: int) -> Message:
@@ -27,33 +40,12 @@ def has_reply(conn: Connection, message_id: int) -> bool:
     return bool(conn.execute(query).scalar())
 
 
-def rewrite_message(
-    conn: Connection,
-    old: Message,
-    new: Unhandled,
-    conversation_id: int,
-    *,
-    received_raw: str | None,
-    extra: dict[str, str],
-) -> None:
-    """Keep what was read now, and let it be found by that.
-
-    The counts of the day stay.
-    """
+def rewrite_message(conn: Connection, old: Message, new: Message, conversation_id: int) -> None:
+    """Store the fields as they are read now, and index them; the counts of the day stay."""
     conn.execute(
         update(messages)
         .where(messages.c.id == old.id)
-        .values(
-            provider_id=new.provider_id,
-            source=new.source,
-            dest=new.dest,
-            body=new.body,
-            received_at=new.received_at,
-            received_raw=received_raw,
-            merge_fields=new.merge_fields,
-            extra=extra,
-            problems=new.problems,
-        )
+        .values({name: getattr(new, name) for name in PARSED_FIELDS})
     )
     conn.execute(
         update(message_index)
@@ -62,7 +54,7 @@ def rewrite_message(
             conversation_id=conversation_id,
             source_key=make_number_key(new.source),
             dest_key=make_number_key(new.dest),
-            identity_key=new.identity_key if new.provider_id else b"",
+            identity_key=new.identity_key or b"",
             has_problems=bool(new.problems),
             provider_key=make_provider_key(new.provider_id),
         )
@@ -75,7 +67,7 @@ def rewrite_message(
 
 
 def rekey_message(conn: Connection, message_id: int, dedupe_key: bytes) -> None:
-    """Let redeliveries be known by what is read now, unless one has been stored already."""
+    """Recognise redeliveries by what is read now, unless one has been stored already."""
     taken = exists().where(messages.alias().c.dedupe_key == dedupe_key)
     conn.execute(
         update(messages).where(messages.c.id == message_id, ~taken).values(dedupe_key=dedupe_key)
@@ -83,13 +75,13 @@ def rekey_message(conn: Connection, message_id: int, dedupe_key: bytes) -> None:
 
 
 def lock_conversation(conn: Connection, pair_key: bytes) -> None:
-    """Hold a pair's row until the commit; who locks several does so in the order of the keys."""
+    """Lock a pair's row until the commit; several are locked in the order of their keys."""
     mine = conversations.c.pair_key == pair_key
     conn.execute(select(conversations.c.id).where(mine).with_for_update())
 
 
 def leave_conversation(conn: Connection, pair_key: bytes, *, was_unread: bool) -> None:
-    """A message has gone from this pair: another is its newest, or the pair goes as well."""
+    """Correct a pair that a message has left: another one is its newest, or it is removed."""
     found = conn.execute(select(conversations).where(conversations.c.pair_key == pair_key)).first()
     if found is None:
         return

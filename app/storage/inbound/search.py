@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from time import monotonic
 from typing import Any
@@ -12,7 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import NotFound
 from app.domain.ids import LAST_ID
-from app.domain.inbound.messages import make_number_key, make_pair_key, make_provider_key
+from app.domain.inbound.messages import (
+    StoredMessage,
+    make_number_key,
+    make_pair_key,
+    make_provider_key,
+)
 from app.domain.inbound.queries import MessageFilter
 from app.storage.inbound.refills import find_position
 from app.storage.inbound.text_search import has_index_for, select_candidates
@@ -45,24 +50,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A stored message; `problems` are codes with a space between."""
+class Message(StoredMessage):
+    """A stored message with all that people and programs see of it."""
 
-    id: int
-    provider_id: str | None
-    source: str
-    dest: str
-    body: str
-    received_at: datetime
     received_raw: str | None
-    arrived_at: datetime
     stored_at: datetime
-    via: str
-    merge_fields: dict[str, str]
     extra: dict[str, str]
-    problems: str
     raw: bytes
-    read_at: datetime | None
     handled_at: datetime | None
     outcome_code: str | None
     rule_id: int | None
@@ -82,8 +76,17 @@ class Page:
     next: int | None
 
 
+STORED_COLUMNS = [messages.c[each.name] for each in fields(StoredMessage)]
 _COLUMNS = [
-    *(column for column in messages.c if column.name != "dedupe_key"),
+    *STORED_COLUMNS,
+    messages.c.received_raw,
+    messages.c.stored_at,
+    messages.c.extra,
+    messages.c.raw,
+    messages.c.handled_at,
+    messages.c.outcome,
+    messages.c.rule_id,
+    messages.c.duplicate_of,
     message_index.c.conversation_id,
 ]
 
@@ -103,6 +106,13 @@ def get_message(conn: Connection, message_id: int) -> Message:
     if not found:
         raise NotFound("no such message")
     return found[message_id]
+
+
+def list_newest_texts(conn: Connection, *, limit: int) -> list[StoredMessage]:
+    """The newest messages, oldest first, without those that repeat another one."""
+    query = select(*STORED_COLUMNS).where(messages.c.duplicate_of.is_(None))
+    rows = conn.execute(query.order_by(messages.c.id.desc()).limit(limit)).all()
+    return [StoredMessage(*row) for row in reversed(rows)]
 
 
 def list_messages(

@@ -1,14 +1,15 @@
-"""Which processes run, and how many messages lie in a spool that only they can reach."""
+"""Which processes run, and how many messages wait in the spool of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
+from app.storage.db.upserts import make_insert
 from app.storage.tables.operations import processes
 
-# Without a sign of life for so long a process counts as gone.
+# Without a heartbeat for this long a process counts as gone.
 GONE_AFTER = timedelta(seconds=60)
 
 
@@ -16,7 +17,7 @@ GONE_AFTER = timedelta(seconds=60)
 class Process:
     """`id` is that of its spool folder; `kind` is `web` or `work`.
 
-    Each of kind `work` runs the workers, and a web process where RUN_WORKERS says so.
+    Every `work` process runs the workers, and a web process if RUN_WORKERS is true.
     """
 
     id: str
@@ -30,32 +31,20 @@ class Process:
 
 
 def note_process(conn: Connection, process: Process) -> None:
-    """Register a process or its newest sign of life."""
-    known = conn.execute(
-        update(processes)
-        .where(processes.c.id == process.id)
-        .values(seen_at=process.seen_at, spool_depth=process.spool_depth)
-    ).rowcount
-    if not known:
-        conn.execute(
-            insert(processes).values(
-                id=process.id,
-                kind=process.kind,
-                host=process.host,
-                pid=process.pid,
-                started_at=process.started_at,
-                seen_at=process.seen_at,
-                spool_depth=process.spool_depth,
-                runs_workers=process.runs_workers,
-            )
-        )
+    """Register a process, or its newest heartbeat."""
+    newest = {"seen_at": process.seen_at, "spool_depth": process.spool_depth}
+    conn.execute(
+        make_insert(conn, processes)
+        .values(asdict(process))
+        .on_conflict_do_update(index_elements=["id"], set_=newest)
+    )
 
 
 def forget_processes(conn: Connection, ids: Sequence[str]) -> None:
-    """They ended cleanly, or their spool has been drained by another."""
+    """For those that ended cleanly, or whose spool another process has drained."""
     conn.execute(delete(processes).where(processes.c.id.in_(list(ids))))
 
 
 def list_processes(conn: Connection) -> list[Process]:
-    """All that are registered, also those that are gone."""
+    """All that are registered, even those that are gone."""
     return [Process(*row) for row in conn.execute(select(processes).order_by(processes.c.id))]

@@ -1,7 +1,6 @@
-"""What came of a call: recorded by whoever made it, as long as the attempt is its own."""
+"""Records what came of calls, as long as the attempt is that of whoever made the call."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,34 +10,44 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Update,
     bindparam,
     literal_column,
     select,
     update,
 )
 
-from app.domain.outbound.checks import SOONEST, plan_first_check
-from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.states import FINAL_STATUSES, IN_FLIGHT, OutboundStatus
+from app.domain.outbound.checks import plan_first_check
+from app.domain.outbound.send_outcomes import CallResult, SendOutcome
+from app.domain.outbound.states import IN_FLIGHT, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
-from app.storage.db.clock import read_clock
 from app.storage.db.upserts import make_insert
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.outbound.expiry import note_unanswered
-from app.storage.outbound.history import StatusChange
+from app.storage.outbound.history import StatusChange, describe_status
 from app.storage.outbound.outbox import lock_texts
-from app.storage.outbound.result_events import steer_sender
-from app.storage.outbound.results import Record, SendResult
+from app.storage.outbound.result_events import Recorded, SendResult, steer_sender
 from app.storage.outbound.sender import lock_sender
 from app.storage.rules.opt_outs import cancel_texts, note_refused_numbers
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import outbound, provider_messages, send_attempts
 
-# What a provider says of an error is a line; what it says of a list may be longer.
+# What the provider says of an error is a line; what it says of a list may be longer.
 MAX_ANSWER = 1000
-
+# What a result may change of a text.
+_CHANGED = (
+    "status",
+    "held_reason",
+    "error_code",
+    "error_text",
+    "lease_until",
+    "due_at",
+    "check_at",
+    "absent_since",
+    "sent_at",
+    "settled_at",
+    "settled_reason",
+)
 
 # Part of the statement that adds an id: a separate one would cost a round trip per text.
 _OTHER_OWNER: ColumnElement[int | None] = literal_column(
@@ -46,6 +55,9 @@ _OTHER_OWNER: ColumnElement[int | None] = literal_column(
     " WHERE others.provider_id = provider_messages.provider_id"
     " AND others.outbound_id <> provider_messages.outbound_id LIMIT 1)"
 )
+
+# A text as it was found, what its call came to, and the status that follows.
+_Move = tuple[Row[Any], CallResult, OutboundStatus]
 
 
 class _NewId(NamedTuple):
@@ -56,240 +68,192 @@ class _NewId(NamedTuple):
     other: int | None
 
 
-def record_results(
-    conn: Connection, results: Sequence[SendResult], now: datetime | None = None
-) -> list[Record]:
-    """Write down what calls came to; `publish_results` is to follow at the transaction's end.
+def record_results(conn: Connection, results: Sequence[SendResult], now: datetime) -> Recorded:
+    """Record what calls came to; `publish_results` must follow at the transaction's end.
 
-    A text whose attempt is not this one's any more, or that somebody settled meanwhile, stays as it
-    is; its ids are kept. A result that is recorded already, by a commit whose answer was lost,
-    changes nothing.
+    A text that has been called for again since, or whose status somebody changed, stays as it is;
+    its ids are kept. A result that was recorded before, by a commit whose answer was lost, changes
+    nothing.
     """
-    if not results:
-        return []
-    now = now or read_clock(conn)
-    results = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
+    recorded = Recorded()
     if any(each.concerns_account for each in results):
         lock_sender(conn)  # first, as every claim does
     counts, writes = DailyCounts(), Writes()
-    records = []
-    while results:
-        # Two results of one text, of an old try and a new one, are not recorded at once.
+    left = sorted(results, key=lambda each: (each.text.id, each.text.attempt))
+    while left:
+        # Two results of one text, of an old attempt and a new one, are not recorded at once.
         group: dict[int, SendResult] = {}
-        later = [each for each in results if group.setdefault(each.text.id, each) is not each]
-        records += _record(conn, writes, list(group.values()), now, counts)
-        results = later
-    records = _refuse_numbers(conn, records, now)
-    counts.move_to(writes)
-    writes.run(conn)
-    steer_sender(conn, [record.result for record in records], now)
-    return records
+        later = [each for each in left if group.setdefault(each.text.id, each) is not each]
+        _record(conn, writes, list(group.values()), recorded, counts, now)
+        writes.run(conn)
+        left = later
+    _refuse_numbers(conn, recorded, now)
+    counts.write(conn)
+    steer_sender(conn, recorded.results, now)
+    return recorded
 
 
-def _refuse_numbers(conn: Connection, records: Sequence[Record], now: datetime) -> list[Record]:
-    """Put numbers that the provider refuses on the list, and cancel what else waits for them."""
+def _refuse_numbers(conn: Connection, recorded: Recorded, now: datetime) -> None:
+    """Add numbers that the provider refuses to the opt-outs, and cancel what waits for them."""
     refused = {
-        number: record.result.answer or ""
-        for record in records
-        if record.result.step.opts_out and (number := record.result.text.to) is not None
+        result.text.to: result.call.answer or ""
+        for result in recorded.results
+        if result.step.opts_out and result.text.to is not None
     }
     note_refused_numbers(conn, refused, now)
-    cancelled = {number: cancel_texts(conn, number, now) for number in refused}
-    return [
-        replace(record, cancelled=tuple(cancelled.pop(record.result.text.to or "", ())))
-        for record in records
-    ]
+    for number in refused:
+        recorded.cancelled += cancel_texts(conn, number, now)
 
 
 def _record(
     conn: Connection,
     writes: Writes,
     results: Sequence[SendResult],
-    now: datetime,
+    recorded: Recorded,
     counts: DailyCounts,
-) -> list[Record]:
+    now: datetime,
+) -> None:
     """Results of different texts: each statement is for all of them."""
-    ids = [result.text.id for result in results]
-    rows = {row.id: row for row in lock_texts(conn, ids)}
+    rows = {row.id: row for row in lock_texts(conn, [result.text.id for result in results])}
     results = _end_attempts(conn, writes, results, now)
     new_ids: dict[int, list[_NewId]] = {}
-    for each in _keep_new_ids(conn, results, now):
+    for each in _add_new_ids(conn, results, now):
         new_ids.setdefault(each.outbound_id, []).append(each)
-    records, changed, late = [], [], []
+    moved: list[_Move] = []
     for result in results:
         row = rows[result.text.id]
-        status = OutboundStatus(row.status)
         own_ids = new_ids.get(row.id, [])
+        status = OutboundStatus(row.status)
         is_own = row.attempts == result.text.attempt
         target = move_on(status, result.step.event) if is_own else None
-        if target is None and own_ids:
-            late.append(row)
-        elif target is not None:
-            changed.append(_make_values(row, result, target, now))
-            _count(counts, row, target, now)
+        if target is not None:
+            kept = {name: getattr(row, name) for name in ("id", *_CHANGED)}
+            writes.add(_update_texts(), [kept | _make_values(row, result, target, now)])
+            moved.append((row, result.call, target))
+        elif own_ids:
+            _follow_late_ids(conn, row, now)
         is_awaited = target is not None and status in IN_FLIGHT
-        is_late = (
-            result.outcome is SendOutcome.TAKEN and not is_awaited and _is_news(result, own_ids)
-        )
-        change = None
-        if target not in {None, status}:
-            change = StatusChange(row.id, str(target), "send", now)
-        shared = {each.provider_id: each.other for each in own_ids if each.other is not None}
-        records.append(Record(row, result, change, is_late, shared_ids=shared))
-    _write_texts(conn, changed)
-    expired = [each["text_id"] for each in changed if each["status"] is OutboundStatus.EXPIRED]
+        # The very ids may have come with a report before: then they are no news.
+        is_news = bool(own_ids) or not result.call.provider_ids
+        if result.call.outcome is SendOutcome.TAKEN and not is_awaited and is_news:
+            recorded.late.append((row, result))
+        recorded.shared_ids += [
+            (each.provider_id, each.other, row.id) for each in own_ids if each.other is not None
+        ]
+    recorded.results += results
+    _note_moves(conn, moved, recorded, counts, now)
+
+
+def _note_moves(
+    conn: Connection,
+    moved: Sequence[_Move],
+    recorded: Recorded,
+    counts: DailyCounts,
+    now: datetime,
+) -> None:
+    for row, _, target in moved:
+        if target != row.status:
+            recorded.changes.append(StatusChange(row.id, target, "send", now))
+            if row.status == OutboundStatus.UNCERTAIN:
+                recorded.resolved.append(row.id)
+        if target is OutboundStatus.FAILED:
+            counts.add("failed", row.source, now)
+    expired = [row.id for row, _, target in moved if target is OutboundStatus.EXPIRED]
     if expired:
         note_unanswered(conn, expired)
-    for row in late:
-        _follow_late_ids(conn, row, now)
-    _count_replies(conn, [record.row for record in records if _is_sent(record)], now, counts)
-    return records
+    sent = [(row, call) for row, call, target in moved if target is OutboundStatus.SENT]
+    _count_sent(conn, [row for row, _ in sent], counts, now)
+    for row, call in sent:
+        if call.background_ids:
+            ids = list(call.background_ids)
+            change = update(outbound).where(outbound.c.id == row.id)
+            conn.execute(change.values(background_ids=ids))
 
 
 def _end_attempts(
     conn: Connection, writes: Writes, results: Sequence[SendResult], now: datetime
 ) -> list[SendResult]:
-    """Returns the results that were not recorded before; one that nobody knew may be told late."""
-    ids = [result.text.id for result in results]
-    tries = conn.execute(_select_tries(), {"ids": ids})
-    outcomes = {(row.outbound_id, row.attempt): row.outcome for row in tries}
+    """Returns the results that were not recorded before; an unknown one may be told late."""
+    attempts = conn.execute(_select_attempts(), {"ids": [result.text.id for result in results]})
+    outcomes = {(row.outbound_id, row.attempt): row.outcome for row in attempts}
     open_ones = [
         result
         for result in results
         if outcomes.get((result.text.id, result.text.attempt)) in {None, SendOutcome.UNKNOWN}
     ]
-    writes.add(_update_tries(), [_describe_end(each, now) for each in open_ones])
+    writes.add(_update_attempts(), [_describe_end(each, now) for each in open_ones])
     return open_ones
 
 
-# To write a statement anew takes longer than to run it.
+# Cached: building a statement takes longer than running it.
 
 
 @cache
-def _select_tries() -> Select[Any]:
+def _select_attempts() -> Select[Any]:
     table = send_attempts.c
     query = select(table.outbound_id, table.attempt, table.outcome)
     return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
 
 
 @cache
-def _update_tries() -> BulkWrite:
+def _update_attempts() -> BulkWrite:
     columns = ("ended_at", "outcome", "error_class", "code", "answer")
     return make_bulk_update(send_attempts, ["outbound_id", "attempt"], columns)
 
 
 @cache
-def _update_text() -> Update:
-    return update(outbound).where(outbound.c.id == bindparam("text_id"))
+def _update_texts() -> BulkWrite:
+    return make_bulk_update(outbound, ["id"], _CHANGED)
 
 
 def _describe_end(result: SendResult, now: datetime) -> dict[str, Any]:
+    call = result.call
     return {
         "outbound_id": result.text.id,
         "attempt": result.text.attempt,
         "ended_at": now,
-        "outcome": result.outcome,
-        "error_class": result.error_class,
-        "code": result.code,
-        "answer": (result.answer or ", ".join(result.provider_ids))[:MAX_ANSWER],
+        "outcome": call.outcome,
+        "error_class": call.error_class,
+        "code": call.code,
+        "answer": (call.answer or ", ".join(call.provider_ids))[:MAX_ANSWER],
     }
-
-
-def _is_news(result: SendResult, own_ids: Sequence[_NewId]) -> bool:
-    """Not where a report had brought the very ids before."""
-    return bool(own_ids) or not result.provider_ids
-
-
-def _is_sent(record: Record) -> bool:
-    return record.change is not None and record.change.status == OutboundStatus.SENT
-
-
-def _write_texts(conn: Connection, changed: Sequence[dict[str, Any]]) -> None:
-    """Those that set the same columns go together."""
-    groups: dict[frozenset[str], list[dict[str, Any]]] = {}
-    for values in changed:
-        groups.setdefault(frozenset(values), []).append(values)
-    for group in groups.values():
-        conn.execute(_update_text(), group)
 
 
 def _make_values(
     row: Row[Any], result: SendResult, target: OutboundStatus, now: datetime
 ) -> dict[str, Any]:
-    step = result.step
-    values: dict[str, Any] = {
-        "text_id": row.id,
-        "status": target,
-        "lease_until": None,
+    step, call = result.step, result.call
+    is_overdue = step.event is OutboundEvent.OVERDUE
+    values = describe_status(
+        target,
+        now,
+        check_from=result.text.schedule_at,
+        reason="its validity ended before the provider could be reached" if is_overdue else None,
+    ) | {
         "held_reason": step.held_reason,
-        "error_code": result.code,
-        "error_text": None
-        if result.outcome is SendOutcome.TAKEN and not result.code
-        else result.answer,
-        "check_at": None,
+        "error_code": call.code,
+        "error_text": call.answer if call.code or call.outcome is not SendOutcome.TAKEN else None,
+        "due_at": step.at or row.due_at,
     }
-    if step.at is not None:
-        values["due_at"] = step.at
-    if target is OutboundStatus.SENT:
-        values |= _make_sent_values(row, result, now)
-    elif target is OutboundStatus.UNCERTAIN:
-        values |= {"check_at": now + SOONEST, "absent_since": None}
-    elif target in FINAL_STATUSES:
-        values["settled_at"] = now
-        if step.event is OutboundEvent.OVERDUE:
-            values["settled_reason"] = "its validity ended before the provider could be reached"
+    cannot_be_followed = row.to_number is None and not call.background_ids
+    if target is OutboundStatus.SENT and cannot_be_followed:
+        reason = "the provider gave no id to follow it by"
+        values |= {"check_at": None, "settled_at": now, "settled_reason": reason}
     return values
 
 
-def _make_sent_values(row: Row[Any], result: SendResult, now: datetime) -> dict[str, Any]:
-    begins = result.text.schedule_at or now
-    values: dict[str, Any] = {
-        "sent_at": now,
-        "check_at": plan_first_check(begins),
-        "absent_since": None,
-        "background_ids": list(result.background_ids),
-    }
-    if row.to_number is None and not result.background_ids:
-        values |= {
-            "check_at": None,
-            "settled_at": now,
-            "settled_reason": "the provider gave no id to follow it by",
+def add_ids(conn: Connection, parts: Sequence[tuple[int, str, str]], now: datetime) -> list[_NewId]:
+    """Add the provider's ids, given as (text, number, id); returns those that a text had not."""
+    rows = [
+        {
+            "provider_id": provider_id,
+            "outbound_id": outbound_id,
+            "destination": destination,
+            "is_final": False,
+            "updated_at": now,
         }
-    return values
-
-
-def keep_ids(
-    conn: Connection, outbound_id: int, destination: str, ids: Sequence[str], now: datetime
-) -> None:
-    """Keep the provider's ids whatever became of the text."""
-    _add_ids(conn, [_make_part(outbound_id, destination, each, now) for each in ids])
-
-
-def _keep_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> list[_NewId]:
-    """Store the ids of every result; returns those that are new to their texts."""
-    return _add_ids(
-        conn,
-        [
-            _make_part(result.text.id, result.text.to or "", each, now)
-            for result in results
-            for each in dict.fromkeys(result.provider_ids)
-        ],
-    )
-
-
-def _make_part(
-    outbound_id: int, destination: str, provider_id: str, now: datetime
-) -> dict[str, Any]:
-    return {
-        "provider_id": provider_id,
-        "outbound_id": outbound_id,
-        "destination": destination,
-        "is_final": False,
-        "updated_at": now,
-    }
-
-
-def _add_ids(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[_NewId]:
+        for outbound_id, destination, provider_id in parts
+    ]
     if not rows:
         return []
     add = make_insert(conn, provider_messages).on_conflict_do_nothing()
@@ -298,8 +262,17 @@ def _add_ids(conn: Connection, rows: Sequence[dict[str, Any]]) -> list[_NewId]:
     return [_NewId(*row) for row in found]
 
 
+def _add_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> list[_NewId]:
+    parts = [
+        (result.text.id, result.text.to or "", each)
+        for result in results
+        for each in dict.fromkeys(result.call.provider_ids)
+    ]
+    return add_ids(conn, parts, now)
+
+
 def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
-    """A text that a person settled, or that was adopted, now has an id: ask what becomes of it."""
+    """A text that a person resolved, or that was adopted, now has an id: check its status."""
     if row.status == OutboundStatus.SENT:
         conn.execute(
             update(outbound)
@@ -308,17 +281,12 @@ def _follow_late_ids(conn: Connection, row: Row[Any], now: datetime) -> None:
         )
 
 
-def _count(counts: DailyCounts, row: Row[Any], target: OutboundStatus, now: datetime) -> None:
-    if target is OutboundStatus.SENT:
-        counts.add("sent", row.source, now)
-    elif target is OutboundStatus.FAILED:
-        counts.add("failed", row.source, now)
-
-
-def _count_replies(
-    conn: Connection, sent: Sequence[Row[Any]], now: datetime, counts: DailyCounts
+def _count_sent(
+    conn: Connection, sent: Sequence[Row[Any]], counts: DailyCounts, now: datetime
 ) -> None:
-    """How long whoever wrote to us has waited for these texts."""
+    """Count texts, and how long whoever wrote to us has waited for them."""
+    for row in sent:
+        counts.add("sent", row.source, now)
     replies = {row.in_reply_to: row.source for row in sent if row.in_reply_to is not None}
     if not replies:
         return

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 from app.domain.errors import Conflict, NotFound
 from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
-from app.storage.outbound.history import StatusChange, note_changes
+from app.storage.outbound.history import StatusChange, describe_status, note_changes
 from app.storage.tables.outbound import outbound, provider_messages
 
 _REASONS = {
@@ -76,13 +76,6 @@ def _end(conn: Connection, outbound_id: int, who: str, now: datetime) -> None:
     conn.execute(
         update(outbound)
         .where(outbound.c.id == outbound_id)
-        .values(
-            status=OutboundStatus.CANCELLED,
-            held_reason=None,
-            error_code=None,
-            error_text=None,
-            check_at=None,
-            settled_at=now,
-        )
+        .values(describe_status(OutboundStatus.CANCELLED, now))
     )
     note_changes(conn, [StatusChange(outbound_id, OutboundStatus.CANCELLED, who, now)], now)

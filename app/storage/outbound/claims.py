@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import LOOK_FIRST
 from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent
@@ -28,31 +29,17 @@ from app.storage.outbound.sender import (
 from app.storage.tables.outbound import is_waiting, outbound, send_attempts
 
 CROWDED_WAIT_SECONDS = 0.02
-# What a call needs to know of its text: to have all columns read takes longer than the rest.
-_TAKEN = (
-    "id",
-    "attempts",
-    "to_number",
-    "list_name",
-    "group_name",
-    "source",
-    "source_ton",
-    "body",
-    "parts",
-    "schedule_at",
-    "schedule_by",
-    "validity_seconds",
-    "send_before",
-    "in_reply_to",
-)
+# What a call needs to know of its text: reading all columns would take longer than the rest.
+_AS_QUEUED = ("id", "list_name", "group_name", "source", "source_ton", "body", "validity_seconds")
+_TAKEN = (*_AS_QUEUED, "attempts", "to_number", "schedule_at", "schedule_by", "send_before")
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedText:
-    """A text for one call. `attempt` is the fence of what is recorded about it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedText(OutgoingText):
+    """A text for one call. Its result is recorded only while `attempt` is the text's last one.
 
-    `schedule_at` is given where the provider is to keep the schedule. `lease_until` is by the
-    database's clock. `is_probe`: whether the account works again is seen by it.
+    `schedule_at` is given where the provider is to keep the schedule. `is_probe`: it shows whether
+    the account works again.
     """
 
     id: int
@@ -60,16 +47,8 @@ class ClaimedText:
     to: str | None
     list_name: str | None
     group_name: str | None
-    source: str
-    source_ton: int | None
-    body: str
-    parts: int
-    schedule_at: datetime | None
-    validity_seconds: int
     valid_until: datetime
-    in_reply_to: int | None
     claimed_at: datetime
-    lease_until: datetime
     is_probe: bool
 
 
@@ -174,13 +153,13 @@ def _take(
     ids = [each for call in chosen for each in call]
     if not ids:
         return []
-    lease_until = now + timedelta(seconds=lease_seconds)
-    taken = conn.execute(_update_taken(), {"ids": ids, "until": lease_until})
+    lease = {"until": now + timedelta(seconds=lease_seconds)}
+    taken = conn.execute(_update_taken(), {"ids": ids, **lease})
     rows = {row.id: row for row in taken}
     found = [rows[each] for each in ids if each in rows]
     attempts = [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in found]
     writes.add(_insert_attempts(), attempts)
-    texts = {row.id: _make_text(row, now, lease_until, is_probe=is_probe) for row in found}
+    texts = {row.id: _make_text(row, now, is_probe=is_probe) for row in found}
     calls = (tuple(texts[each] for each in call if each in texts) for call in chosen)
     return [call for call in calls if call]
 
@@ -205,26 +184,15 @@ def _update_taken() -> ReturningUpdate[Any]:
     )
 
 
-def _make_text(
-    row: Row[Any], now: datetime, lease_until: datetime, *, is_probe: bool
-) -> ClaimedText:
+def _make_text(row: Row[Any], now: datetime, *, is_probe: bool) -> ClaimedText:
     by_provider = row.schedule_at if row.schedule_by == "provider" else None
     return ClaimedText(
-        id=row.id,
+        **{name: getattr(row, name) for name in _AS_QUEUED},
         attempt=row.attempts,
         to=row.to_number,
-        list_name=row.list_name,
-        group_name=row.group_name,
-        source=row.source,
-        source_ton=row.source_ton,
-        body=row.body,
-        parts=row.parts,
-        # A schedule that has passed while the text waited would be refused.
+        # The provider would refuse a schedule that has passed while the text waited.
         schedule_at=by_provider if by_provider and by_provider > now else None,
-        validity_seconds=row.validity_seconds,
         valid_until=row.send_before,
-        in_reply_to=row.in_reply_to,
         claimed_at=now,
-        lease_until=lease_until,
         is_probe=is_probe,
     )

@@ -5,13 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app.domain.outbound.checks import SOONEST
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
 from app.domain.rules.answering import Outcome
 from app.storage.db.clock import read_clock
-from app.storage.outbound.history import StatusChange, note_changes
+from app.storage.outbound.history import StatusChange, describe_status, note_changes
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import has_status, is_waiting, outbound, send_attempts
 
@@ -33,13 +32,7 @@ def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 10
         conn.execute(
             update(outbound)
             .where(outbound.c.id == row.id)
-            .values(
-                status=OutboundStatus.UNCERTAIN,
-                lease_until=None,
-                error_text=_LEASE_ENDED,
-                check_at=now + SOONEST,
-                absent_since=None,
-            )
+            .values(describe_status(OutboundStatus.UNCERTAIN, now) | {"error_text": _LEASE_ENDED})
         )
         conn.execute(
             update(send_attempts)

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from app.domain.outbound.checks import SOONEST, plan_first_check
+from app.domain.outbound.states import FINAL_STATUSES, OutboundStatus
 from app.storage.operations.events import add_events
 from app.storage.tables.outbound import status_changes
 
@@ -23,6 +26,37 @@ class StatusChange:
     changed_at: datetime
     provider_id: str | None = None
     provider_status: str | None = None
+
+
+def describe_status(
+    status: OutboundStatus,
+    now: datetime,
+    *,
+    check_from: datetime | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """What a new status means for the other columns of a text, except when it is next due.
+
+    `check_from` is when the provider is to send it, if not now. `reason` is given where neither the
+    provider nor the call says why it ended.
+    """
+    values: dict[str, Any] = {
+        "status": status,
+        "held_reason": None,
+        "error_code": None,
+        "error_text": None,
+        "lease_until": None,
+        "check_at": None,
+        "absent_since": None,
+        "settled_reason": reason,
+    }
+    if status is OutboundStatus.SENT:
+        values |= {"sent_at": now, "check_at": plan_first_check(check_from or now)}
+    elif status is OutboundStatus.UNCERTAIN:
+        values["check_at"] = now + SOONEST
+    elif status in FINAL_STATUSES:
+        values["settled_at"] = now
+    return values
 
 
 def note_changes(conn: Connection, changes: Sequence[StatusChange], now: datetime) -> None:

@@ -1,18 +1,18 @@
 """What follows from recorded results beside the texts: the sender's state, alerts and events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome, StopCause
-from app.domain.outbound.states import OutboundStatus
-from app.storage.db.clock import read_clock
+from app.domain.outbound.retries import Step
+from app.domain.outbound.send_outcomes import CallResult, ErrorClass, SendOutcome, StopCause
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import add_events
+from app.storage.outbound.claims import ClaimedText
 from app.storage.outbound.history import StatusChange, note_changes
-from app.storage.outbound.results import Record, SendResult
 from app.storage.outbound.sender import (
     get_sender,
     plan_probe,
@@ -28,105 +28,107 @@ UNCERTAIN_ALERT = "uncertain"
 NEXT_PROBE = timedelta(seconds=1)
 
 
-def publish_results(
-    conn: Connection,
-    records: Sequence[Record],
-    now: datetime | None = None,
-    *,
-    others: Sequence[StatusChange] = (),
-) -> int:
-    """Tell of what was recorded, and of other changes; returns how many statuses changed.
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What a call for a text came to, and what follows from it."""
 
-    These are events, whose lock is taken last of all: nothing may follow in the transaction.
+    text: ClaimedText
+    call: CallResult
+    step: Step
+
+    @property
+    def concerns_account(self) -> bool:
+        """Whether it may stop all sending, or resume it."""
+        return self.step.stop is not None or self.text.is_probe
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What recording leaves to publish.
+
+    `results` are those that were not recorded before. `resolved` are texts that were uncertain,
+    `late` the answers that came when nobody waited for them any more, each with its text as it was
+    found. `shared_ids` are ids that another text had before: the id, that text and the new one.
+    `cancelled` are other texts, to numbers that the provider refuses.
     """
-    if not records and not others:
-        return 0
-    now = now or read_clock(conn)
-    _tell_of_sender(conn, [record.result for record in records], now)
-    for record in records:
-        if record.is_late:
-            _warn_of_late_answer(conn, record.row, record.result, now)
-        _warn_of_shared_ids(conn, record, now)
-        if record.change is not None and record.row.status == OutboundStatus.UNCERTAIN:
-            close_alert(conn, UNCERTAIN_ALERT, str(record.row.id), now=now)
-    changes = [record.change for record in records if record.change is not None]
-    cancelled = [each for record in records for each in record.cancelled]
-    note_changes(conn, [*changes, *others], now)
-    add_events(conn, [("status", each) for each in cancelled], now)
-    return len(changes) + len(others) + len(cancelled)
+
+    results: list[SendResult] = field(default_factory=list)
+    changes: list[StatusChange] = field(default_factory=list)
+    resolved: list[int] = field(default_factory=list)
+    late: list[tuple[Row[Any], SendResult]] = field(default_factory=list)
+    shared_ids: list[tuple[str, int, int]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
 
 
-def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    """Stop or resume all sending, by what results say about the account and the provider."""
-    for result in _pick_telling(results):
-        step, is_probe = result.step, result.text.is_probe
-        if step.stop is not None:
-            stop_sender(
-                conn,
-                result.answer or "the account cannot send",
-                now,
-                step.stop,
-                is_probe=is_probe,
-                asked_seconds=step.rest_seconds,
-            )
-        elif is_probe and _shows_that_it_works(conn, result):
-            resume_sender(conn, "sender", now, only_stopped=True)
-        elif is_probe and (_tells_nothing(result) or _was_kept_back(result)):
-            plan_probe(conn, now, after=NEXT_PROBE)
+def publish_results(
+    conn: Connection, recorded: Recorded, now: datetime, *, others: Sequence[StatusChange] = ()
+) -> int:
+    """Publish what was recorded, and other changes; returns how many statuses changed.
 
-
-def _pick_telling(results: Sequence[SendResult]) -> list[SendResult]:
-    """The probes, and one text for each cause to stop: a call to many shares its cause."""
-    telling: dict[tuple[StopCause | None, int | None], SendResult] = {}
-    for result in results:
-        probe_id = result.text.id if result.text.is_probe else None
-        if result.step.stop is not None or probe_id is not None:
-            telling.setdefault((result.step.stop, probe_id), result)
-    return list(telling.values())
-
-
-def _shows_that_it_works(conn: Connection, result: SendResult) -> bool:
-    """It was accepted, or refused for its own sake, so the account works."""
-    if result.outcome is SendOutcome.TAKEN:
-        return True
-    return _tells_nothing(result) and get_sender(conn).cause != StopCause.ACCOUNT
-
-
-def _tells_nothing(result: SendResult) -> bool:
-    """A text that was refused for itself says nothing of the account: let another one try."""
-    return result.outcome is SendOutcome.REFUSED and result.error_class != ErrorClass.PASSING
-
-
-def _was_kept_back(result: SendResult) -> bool:
-    """No call was made for it, so the account is yet to be tried."""
-    return result.outcome is SendOutcome.NOT_TAKEN and result.error_class is None
-
-
-def _tell_of_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
-    if any(result.step.stop is not None for result in results):
+    Nothing may follow in the transaction, because the lock of the events is the last one taken.
+    """
+    if any(result.step.stop is not None for result in recorded.results):
         tell_stopped(conn, now)
-    if any(result.text.is_probe for result in results) and get_sender(conn).state == "running":
+    is_tried = any(result.text.is_probe for result in recorded.results)
+    if is_tried and get_sender(conn).state == "running":
         tell_works(conn, now)
-
-
-def _warn_of_shared_ids(conn: Connection, record: Record, now: datetime) -> None:
-    for provider_id, other in record.shared_ids.items():
+    for row, result in recorded.late:
+        _warn_of_late_answer(conn, row, result, now)
+    for provider_id, other, outbound_id in recorded.shared_ids:
         raise_alert(
             conn,
             SHARED_ID_ALERT,
             provider_id,
             text=f"The provider gave the id {provider_id} to two texts: a status of that id may"
             " be for either of them.",
-            action=f"See /outbox/{other} and /outbox/{record.row.id}, and ask the provider"
+            action=f"See /outbox/{other} and /outbox/{outbound_id}, and ask the provider"
             " which of them it has sent.",
             now=now,
         )
+    for outbound_id in recorded.resolved:
+        close_alert(conn, UNCERTAIN_ALERT, str(outbound_id), now=now)
+    note_changes(conn, [*recorded.changes, *others], now)
+    add_events(conn, [("status", each) for each in recorded.cancelled], now)
+    return len(recorded.changes) + len(others) + len(recorded.cancelled)
+
+
+def steer_sender(conn: Connection, results: Sequence[SendResult], now: datetime) -> None:
+    """Stop or resume all sending, by what results say about the account and the provider.
+
+    A call to many numbers has one cause to stop, however many texts it had.
+    """
+    telling: dict[tuple[StopCause | None, int | None], SendResult] = {}
+    for result in results:
+        if result.concerns_account:
+            probe_id = result.text.id if result.text.is_probe else None
+            telling.setdefault((result.step.stop, probe_id), result)
+    for result in telling.values():
+        step, call = result.step, result.call
+        # A text refused for its own sake says nothing of the account: another one should try.
+        is_its_own = (
+            call.outcome is SendOutcome.REFUSED and call.error_class is not ErrorClass.PASSING
+        )
+        if step.stop is not None:
+            stop_sender(
+                conn,
+                call.answer or "the account cannot send",
+                now,
+                step.stop,
+                is_probe=result.text.is_probe,
+                asked_seconds=step.rest_seconds,
+            )
+        elif call.outcome is SendOutcome.TAKEN or (
+            is_its_own and get_sender(conn).cause != StopCause.ACCOUNT
+        ):
+            resume_sender(conn, "sender", now, only_stopped=True)
+        elif is_its_own or not call.was_called:
+            plan_probe(conn, now, after=NEXT_PROBE)
 
 
 def _warn_of_late_answer(
     conn: Connection, row: Row[Any], result: SendResult, now: datetime
 ) -> None:
-    ids = ", ".join((*result.provider_ids, *result.background_ids)) or "none"
+    ids = ", ".join((*result.call.provider_ids, *result.call.background_ids)) or "none"
     raise_alert(
         conn,
         LATE_ANSWER_ALERT,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, exists, or_, select, update
 
 from app.domain.errors import Conflict, NotFound
-from app.domain.outbound.checks import plan_check, plan_first_check
+from app.domain.outbound.checks import plan_check
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import FINAL_STATUSES, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
@@ -20,8 +20,8 @@ from app.domain.outbound.uncertain_resolution import (
 )
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
-from app.storage.outbound.attempts import keep_ids
-from app.storage.outbound.history import StatusChange, note_changes
+from app.storage.outbound.attempts import add_ids
+from app.storage.outbound.history import StatusChange, describe_status, note_changes
 from app.storage.outbound.result_events import UNCERTAIN_ALERT
 from app.storage.tables.outbound import has_status, outbound, provider_messages, send_attempts
 
@@ -191,7 +191,7 @@ def settle_uncertain(
     if decision is Decision.ADOPT:
         if find_known(conn, ids):  # another text got it while the report was read
             return False
-        keep_ids(conn, text.id, text.to, ids, now)
+        add_ids(conn, [(text.id, text.to, each) for each in ids], now)
     _change(conn, row, event, "report", now, sent_at=text.began_at)
     return True
 
@@ -254,7 +254,7 @@ def resolve_by_hand(
     if provider_id is not None:
         if find_known(conn, [provider_id]):
             raise Conflict(f"the provider's id {provider_id} belongs to another text")
-        keep_ids(conn, row.id, row.to_number or "", [provider_id], now)
+        add_ids(conn, [(row.id, row.to_number or "", provider_id)], now)
     _change(conn, row, event, who, now, has_id=provider_id is not None)
 
 
@@ -271,24 +271,18 @@ def _change(
     target = move_on(OutboundStatus(row.status), event)
     if target is None:
         raise Conflict(f"the text is {row.status}")
-    values: dict[str, Any] = {
-        "status": target,
-        "absent_since": None,
-        "check_at": None,
-        "error_code": None,
-        "error_text": None,
-    }
+    values = describe_status(target, now)
     counts = DailyCounts()
     if target is OutboundStatus.QUEUED:
         values["due_at"] = now
     elif target is OutboundStatus.SENT:
-        values |= {"sent_at": sent_at or now, "check_at": plan_first_check(now)}
+        values["sent_at"] = sent_at or now
         counts.add("sent", row.source, now)
         if not has_id:
             reason = "a person says that it was sent; it has no id to follow it by"
             values |= {"check_at": None, "settled_at": now, "settled_reason": reason}
     elif target in FINAL_STATUSES:
-        values |= {"settled_at": now, "settled_reason": "a person says that it was not sent"}
+        values["settled_reason"] = "a person says that it was not sent"
         counts.add("failed", row.source, now)
     conn.execute(update(outbound).where(outbound.c.id == row.id).values(**values))
     counts.write(conn)

@@ -9,10 +9,10 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import is_full_number
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.places import read_pair_place, write_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen
-from app.flows.outbound.draft import WantedText
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.access.numbers import Number, get_number
 from app.storage.conversations.conversations import Conversation, get_conversation, list_thread
@@ -181,10 +181,10 @@ def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
     )
 
 
-def _read_reply(form: Form, conversation: Conversation, visit: Visit) -> WantedText:
+def _read_reply(form: Form, conversation: Conversation, visit: Visit) -> OutboundRequest:
     last = conversation.last_message
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
-    return WantedText(
+    return OutboundRequest(
         source=conversation.dest,
         body=form.text("body"),
         to=conversation.source,

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.compose import Look, look_at_text
-from app.flows.outbound.draft import WantedText
 from app.storage.conversations.inbox import OurNumber, find_conversation, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
@@ -31,6 +31,8 @@ FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", 
 KINDS = ("to", "list", "group")
 # The choice of a sender that is none of our numbers.
 OWN = "own"
+
+GoOn = Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]]
 
 
 def make_compose_routes(site: Site) -> list[Route]:
@@ -60,7 +62,9 @@ async def send(visit: Visit) -> Response:
 
 
 async def _preview(
-    visit: Visit, form: Form, go_on: Callable[[Visit, Form, WantedText, Look], Awaitable[Response]]
+    visit: Visit,
+    form: Form,
+    go_on: Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]],
 ) -> Response:
     """Go on with what the form wants sent, or show the form again with what is wrong."""
     try:
@@ -75,7 +79,7 @@ async def _preview(
     return await go_on(visit, form, wanted, look)
 
 
-async def _send(visit: Visit, form: Form, wanted: WantedText, look: Look) -> Response:
+async def _send(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -> Response:
     force = form.has("force")
     left = [each for each in look.numbers if force or each not in look.opted_out]
     if look.numbers and not left:
@@ -121,7 +125,7 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     )
 
 
-async def _show_look(visit: Visit, form: Form, wanted: WantedText, look: Look) -> Response:
+async def _show_look(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -> Response:
     return visit.render(
         "outbound/new_look.html",
         status=422 if form.errors else 200,
@@ -151,7 +155,7 @@ def _read_kind(form: Form) -> str:
     return next((each for each in KINDS if form.text(each)), KINDS[0])
 
 
-def _read_wanted(visit: Visit, form: Form) -> WantedText:
+def _read_wanted(visit: Visit, form: Form) -> OutboundRequest:
     """Raises InvalidInput."""
     kind = _read_kind(form)
     source = form.text("source")
@@ -165,7 +169,7 @@ def _read_wanted(visit: Visit, form: Form) -> WantedText:
         raise InvalidInput(f"write the name of the {kind}", field=kind)
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
     by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
-    return WantedText(
+    return OutboundRequest(
         source=source,
         body=form.text("body"),
         to=numbers if kind == "to" else None,

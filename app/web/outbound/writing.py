@@ -14,9 +14,9 @@ from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.times import read_local
 from app.flows.outbound.compose import compose_once
-from app.flows.outbound.draft import WantedText
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
@@ -98,7 +98,7 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
     return moment
 
 
-async def send_once(visit: Visit, form: Form, wanted: WantedText) -> None:
+async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
     """Queue it, unless this showing of the form has queued it already.
 
     Raises InvalidInput, Conflict and NoProvider.

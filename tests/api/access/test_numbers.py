@@ -31,6 +31,7 @@ async def test_a_national_number_is_read_in_the_default_region(kit: Kit) -> None
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("number", ["", "Shop", "12", "+44", "0", "447700900456;drop"])
+@pytest.mark.alike
 async def test_what_is_no_number_is_refused(shared_kit: Kit, number: str) -> None:
     answer = await shared_kit.client.request("POST", "/api/v1/numbers", json={"number": number})
     assert answer.status_code == 422

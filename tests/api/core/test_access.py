@@ -32,6 +32,7 @@ async def make_key(kit: Kit, *scopes: str) -> dict[str, str]:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", [*EVERY_LIST, "/events", "/messages/msg_1"])
+@pytest.mark.alike
 async def test_nothing_is_shown_without_a_key(shared_kit: Kit, path: str) -> None:
     for header in ("", "Bearer wrong", "Basic YTpi"):
         answer = await shared_kit.client.request(
@@ -101,6 +102,7 @@ async def test_a_revoked_key_opens_nothing_from_then_on(kit: Kit) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", EVERY_LIST)
+@pytest.mark.alike
 async def test_every_unknown_parameter_is_named(shared_kit: Kit, path: str) -> None:
     answer = await shared_kit.client.request(
         "GET", "/api/v1" + path, params={"colour": "red", "Limit": "5"}
@@ -134,6 +136,7 @@ async def test_every_unknown_field_is_named(shared_kit: Kit) -> None:
         {"order": "sideways"},
     ],
 )
+@pytest.mark.alike
 async def test_a_bad_parameter_is_named(shared_kit: Kit, parameters: dict[str, str]) -> None:
     answer = await shared_kit.client.request("GET", "/api/v1/messages", params=parameters)
     assert answer.status_code == 422

@@ -109,7 +109,7 @@ def draw_cases(operation: Any) -> list[Any]:
     for mode in GenerationMode:
 
         @settings(
-            max_examples=50 if os.environ.get("LETTERBOX_SOAK") == "1" else 3,
+            max_examples=50 if os.environ.get("LETTERBOX_SOAK") == "1" else 1,
             database=None,
             deadline=None,
             derandomize=True,
@@ -146,6 +146,7 @@ def call_from(kit: Kit, address: str) -> httpx2.AsyncClient:
         ("192.0.2.7", {"X-Forwarded-For": "127.0.0.1"}, False),
     ],
 )
+@pytest.mark.alike
 async def test_only_monitors_are_told_the_details(
     kit: Kit, address: str, headers: dict[str, str], is_told: bool
 ) -> None:

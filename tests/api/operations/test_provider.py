@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.provider.actions import OutgoingText
+from app.domain.outbound.requests import OutgoingText
 from app.simulator.actions.codes import ERROR_TEXTS
 from app.simulator.state.faults import Fault
 from tests.api.running import Running, running

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.domain.outbound.requests import OutboundRequest
 from app.storage.db.database import PostgresDatabase
-from app.storage.outbound.outbox import NewOutbound, queue_texts
+from app.storage.outbound.outbox import Addressee, queue_texts
 from tests.api.post import SHOP, Post, open_post
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -124,8 +125,8 @@ async def test_the_feed_waits_for_a_text_that_another_process_has_not_committed(
     async with open_post(postgres_url, tmp_path) as post:
         other = PostgresDatabase(postgres_url)
         async with other._engine.connect() as connection:
-            new = NewOutbound(source=SHOP, body="Early", origin="person", to=ADA)
-            await connection.run_sync(queue_texts, [new], "cli:test", NOW)
+            new = OutboundRequest(SHOP, "Early")
+            await connection.run_sync(queue_texts, new, [Addressee(ADA)], "cli:test", NOW)
             await post.send(GRACE)
             reading = asyncio.create_task(post.api.read("/outbound?order=asc"))
             await asyncio.sleep(0.3)

@@ -1,8 +1,9 @@
 """Opt-outs over REST: who is out, since when and why, and what that cancels."""
 
+from app.domain.outbound.requests import OutboundRequest
 from app.storage.access.audit import list_audit
 from app.storage.operations.events import read_events
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -27,8 +28,8 @@ async def test_the_words_of_a_sender_are_shown_with_when_and_why(api: Running) -
 
 
 async def test_a_person_takes_a_number_out_and_cancels_what_waits(api: Running) -> None:
-    new = NewOutbound(source="447700900100", body="Hi", origin="person", to=OTHER)
-    waiting = await api.runtime.database.write(add_outbound, new, NOW)
+    new = OutboundRequest("447700900100", "Hi")
+    waiting = await api.runtime.database.write(add_outbound, new, Addressee(OTHER), NOW)
     made = await api.send("POST", "/opt-outs", {"number": "07700 900123", "text": "phoned us"})
     assert (made["number"], made["reason"], made["text"]) == (OTHER, "person", "phoned us")
     assert made["message_id"] is None

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.inbound.messages import StoredMessage
 from app.domain.inbound.reconciling import (
     ReportedText,
-    StoredText,
     is_same_text,
     match_by_id,
     match_by_text,
 )
+from tests.support.messages import make_stored
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SENDER, OURS = "447700900123", "447700900100"
@@ -23,8 +24,8 @@ def row(
     return ReportedText(provider_id, SENDER, OURS, body, at, is_ambiguous)
 
 
-def stored(number: int, body: str = "yes", minutes: float = 0) -> StoredText:
-    return StoredText(number, f"f{number}", body, NOON + timedelta(minutes=minutes))
+def stored(number: int, body: str = "yes", minutes: float = 0) -> StoredMessage:
+    return make_stored(body, id=number, received_at=NOON + timedelta(minutes=minutes))
 
 
 def test_the_same_id_numbers_and_text_are_the_same_message() -> None:

@@ -1,16 +1,16 @@
 """Guards before rules: what each text comes to, and what one text changes for the next."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app.domain.inbound.messages import make_pair_key
+from app.domain.inbound.messages import StoredMessage, make_pair_key
 from app.domain.rules.answering import Answering, Decision, History, OurNumber, Outcome, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.rules import Rule
 from tests.conftest import NOW
+from tests.support.messages import make_stored
 
 OURS, ALSO_OURS, SENDER = "447700900100", "447700900101", "447700900123"
 NUMBERS = {
@@ -18,19 +18,6 @@ NUMBERS = {
     ALSO_OURS: OurNumber(ALSO_OURS, {}, None),
 }
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class Text:
-    body: str = "Hello"
-    id: int = 1
-    source: str = SENDER
-    dest: str = OURS
-    received_at: datetime = NOW
-    arrived_at: datetime = NOW
-    via: str = "forward"
-    merge_fields: dict[str, str] = field(default_factory=dict)
-    problems: str = ""
 
 
 def make_rule(**fields: Any) -> Rule:
@@ -43,7 +30,7 @@ def open_answering(*rules: Rule, **known: Any) -> Answering:
     return Answering(rules or (make_rule(),), NUMBERS, **known)
 
 
-def outcome(text: Text, *rules: Rule, **known: Any) -> Outcome | None:
+def outcome(text: StoredMessage, *rules: Rule, **known: Any) -> Outcome | None:
     return open_answering(*rules, **known).answer(text, NOW).outcome
 
 
@@ -52,7 +39,7 @@ def replies(decision: Decision) -> str | None:
 
 
 def test_the_rules_reply_goes_out_from_the_number_that_was_texted() -> None:
-    decision = open_answering().answer(Text(merge_fields={"1": "blue"}), NOW)
+    decision = open_answering().answer(make_stored(merge_fields={"1": "blue"}), NOW)
     assert decision.outcome is Outcome.REPLIED
     assert decision.reply is not None
     assert (decision.reply.source, decision.reply.body) == (OURS, "Hello blue")
@@ -60,60 +47,63 @@ def test_the_rules_reply_goes_out_from_the_number_that_was_texted() -> None:
 
 
 def test_a_rule_may_answer_from_elsewhere() -> None:
-    decision = open_answering(make_rule(source="Shop")).answer(Text(), NOW)
+    decision = open_answering(make_rule(source="Shop")).answer(make_stored(), NOW)
     assert decision.reply is not None
     assert decision.reply.source == "Shop"
 
 
 @pytest.mark.parametrize("source", ["", "Shop", "60777", "07700900123", OURS, ALSO_OURS])
 def test_who_cannot_be_answered_or_is_us_gets_no_answer(source: str) -> None:
-    assert outcome(Text(source=source)) is Outcome.UNANSWERABLE
-    assert outcome(Text("STOP", source=source)) is Outcome.UNANSWERABLE
+    assert outcome(make_stored(source=source)) is Outcome.UNANSWERABLE
+    assert outcome(make_stored("STOP", source=source)) is Outcome.UNANSWERABLE
 
 
 def test_numbers_that_nobody_configured_are_ours_where_we_answer_from_them() -> None:
     desk = "447700900199"
-    assert outcome(Text(source=desk)) is Outcome.REPLIED
-    assert outcome(Text(source=desk, dest=desk)) is Outcome.UNANSWERABLE
-    assert outcome(Text(source=desk), make_rule(source=desk)) is Outcome.UNANSWERABLE
+    assert outcome(make_stored(source=desk)) is Outcome.REPLIED
+    assert outcome(make_stored(source=desk, dest=desk)) is Outcome.UNANSWERABLE
+    assert outcome(make_stored(source=desk), make_rule(source=desk)) is Outcome.UNANSWERABLE
 
 
 def test_a_text_without_our_number_is_unanswerable() -> None:
-    assert outcome(Text(dest="")) is Outcome.UNANSWERABLE
+    assert outcome(make_stored(dest="")) is Outcome.UNANSWERABLE
 
 
 def test_age_is_counted_from_our_stamp_but_from_the_providers_for_the_report() -> None:
     old = NOW - timedelta(seconds=901)
-    assert outcome(Text(received_at=old)) is Outcome.REPLIED
-    assert outcome(Text(arrived_at=old)) is Outcome.TOO_OLD
-    assert outcome(Text(received_at=old, via="report")) is Outcome.TOO_OLD
-    assert outcome(Text(received_at=NOW - 14 * MINUTE, via="report")) is Outcome.REPLIED
-    assert outcome(Text(arrived_at=NOW - timedelta(seconds=900), via="spool")) is Outcome.REPLIED
+    assert outcome(make_stored(received_at=old)) is Outcome.REPLIED
+    assert outcome(make_stored(arrived_at=old)) is Outcome.TOO_OLD
+    assert outcome(make_stored(received_at=old, via="report")) is Outcome.TOO_OLD
+    assert outcome(make_stored(received_at=NOW - 14 * MINUTE, via="report")) is Outcome.REPLIED
+    assert (
+        outcome(make_stored(arrived_at=NOW - timedelta(seconds=900), via="spool"))
+        is Outcome.REPLIED
+    )
 
 
 def test_no_rule_that_holds_is_an_outcome_of_its_own() -> None:
-    assert outcome(Text(), make_rule(keyword="hours")) is Outcome.NO_RULE
+    assert outcome(make_stored(), make_rule(keyword="hours")) is Outcome.NO_RULE
 
 
 def test_an_id_that_came_again_with_another_text_asks_no_rule() -> None:
-    assert outcome(Text(problems="time id-reused")) is None
+    assert outcome(make_stored(problems="time id-reused")) is None
     # but a refusal is a refusal
-    decision = open_answering().answer(Text("STOP", problems="id-reused"), NOW)
+    decision = open_answering().answer(make_stored("STOP", problems="id-reused"), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
     assert decision.word is not None
 
 
 def test_a_cooling_rule_silences_and_lets_no_other_answer() -> None:
     answering = open_answering(make_rule(cooldown_seconds=60), make_rule(id=2, position=1))
-    assert answering.answer(Text(), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored(), NOW).outcome is Outcome.REPLIED
     later = NOW + timedelta(seconds=59)
-    cooling = answering.answer(Text(arrived_at=later), later)
+    cooling = answering.answer(make_stored(arrived_at=later), later)
     assert (cooling.outcome, cooling.reply) == (Outcome.COOLDOWN, None)
     assert cooling.rule is not None
     assert cooling.rule.id == 1
     later = NOW + timedelta(seconds=60)
-    assert answering.answer(Text(arrived_at=later), later).outcome is Outcome.REPLIED
-    assert answering.answer(Text(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored(arrived_at=later), later).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
 
 
 def test_the_budget_is_of_the_pair_over_every_rule() -> None:
@@ -123,7 +113,9 @@ def test_the_budget_is_of_the_pair_over_every_rule() -> None:
         limits=ReplyLimits(per_hour=2, per_day=3),
     )
     outcomes = [
-        answering.answer(Text(body, arrived_at=NOW + minutes * MINUTE), NOW + minutes * MINUTE)
+        answering.answer(
+            make_stored(body, arrived_at=NOW + minutes * MINUTE), NOW + minutes * MINUTE
+        )
         for body, minutes in [("a", 0), ("b", 1), ("a", 2), ("a", 61), ("a", 122), ("a", 1441)]
     ]
     assert [str(each.outcome) for each in outcomes] == [
@@ -134,37 +126,40 @@ def test_the_budget_is_of_the_pair_over_every_rule() -> None:
         "budget",
         "replied",
     ]
-    assert answering.answer(Text("a", dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored("a", dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
 
 
 def test_earlier_replies_count() -> None:
     histories = {make_pair_key(OURS, SENDER): History([NOW - MINUTE] * 5)}
-    assert outcome(Text(), histories=histories) is Outcome.BUDGET
+    assert outcome(make_stored(), histories=histories) is Outcome.BUDGET
 
 
 def test_a_refusal_is_confirmed_once_and_silences() -> None:
     answering = open_answering()
-    first = answering.answer(Text("Stop please"), NOW)
+    first = answering.answer(make_stored("Stop please"), NOW)
     assert first.outcome is Outcome.OPT_OUT
     assert replies(first) == "You are out. Reply START to come back."
     assert first.reply is not None
     assert first.reply.origin == "opt-out"
-    assert answering.answer(Text("Hello", id=2), NOW).outcome is Outcome.OPTED_OUT
-    assert answering.answer(Text("Hello", id=3, dest=ALSO_OURS), NOW).outcome is Outcome.OPTED_OUT
-    again = answering.answer(Text("STOP", id=4), NOW)
+    assert answering.answer(make_stored("Hello", id=2), NOW).outcome is Outcome.OPTED_OUT
+    assert (
+        answering.answer(make_stored("Hello", id=3, dest=ALSO_OURS), NOW).outcome
+        is Outcome.OPTED_OUT
+    )
+    again = answering.answer(make_stored("STOP", id=4), NOW)
     assert (again.outcome, again.reply) == (Outcome.OPT_OUT, None)
-    back = answering.answer(Text("START", id=5), NOW)
+    back = answering.answer(make_stored("START", id=5), NOW)
     assert (back.outcome, back.reply) == (Outcome.OPT_IN, None)
-    assert answering.answer(Text("Hello", id=6), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored("Hello", id=6), NOW).outcome is Outcome.REPLIED
 
 
 def test_a_number_without_a_confirmation_confirms_nothing() -> None:
-    decision = open_answering().answer(Text("STOP", dest=ALSO_OURS), NOW)
+    decision = open_answering().answer(make_stored("STOP", dest=ALSO_OURS), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
 
 
 def test_a_refusal_that_is_handled_late_is_kept_but_not_confirmed() -> None:
-    decision = open_answering().answer(Text("STOP", arrived_at=NOW - timedelta(days=1)), NOW)
+    decision = open_answering().answer(make_stored("STOP", arrived_at=NOW - timedelta(days=1)), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
     assert decision.word == OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
 
@@ -172,28 +167,30 @@ def test_a_refusal_that_is_handled_late_is_kept_but_not_confirmed() -> None:
 def test_an_older_refusal_undoes_no_newer_word() -> None:
     words = {SENDER: OptOutState(False, "keyword", NOW, 7)}
     answering = open_answering(words=words)
-    decision = answering.answer(Text("STOP", id=6), NOW)
+    decision = answering.answer(make_stored("STOP", id=6), NOW)
     assert (decision.outcome, decision.word, decision.reply) == (Outcome.OPT_OUT, None, None)
-    assert answering.answer(Text("Hello", id=8), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored("Hello", id=8), NOW).outcome is Outcome.REPLIED
 
 
 def test_start_is_kept_even_where_nobody_was_out() -> None:
     # An older STOP that another worker handles later must undo nothing.
-    decision = open_answering(make_rule(contains="start")).answer(Text("START"), NOW)
+    decision = open_answering(make_rule(contains="start")).answer(make_stored("START"), NOW)
     assert decision.outcome is Outcome.REPLIED
     assert decision.word == OptOutState(False, "keyword", NOW, 1)
 
 
 def test_a_rules_keyword_is_the_rules() -> None:
     cancel = make_rule(keyword="CANCEL")
-    assert outcome(Text("cancel"), cancel) is Outcome.REPLIED
-    assert outcome(Text("cancel", dest=ALSO_OURS), make_rule(keyword="x")) is Outcome.OPT_OUT
-    assert outcome(Text("STOP"), make_rule(keyword="stop")) is Outcome.OPT_OUT
+    assert outcome(make_stored("cancel"), cancel) is Outcome.REPLIED
+    assert outcome(make_stored("cancel", dest=ALSO_OURS), make_rule(keyword="x")) is Outcome.OPT_OUT
+    assert outcome(make_stored("STOP"), make_rule(keyword="stop")) is Outcome.OPT_OUT
 
 
 def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
     words = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
-    decision = open_answering(make_rule(keyword="start"), words=words).answer(Text("Start"), NOW)
+    decision = open_answering(make_rule(keyword="start"), words=words).answer(
+        make_stored("Start"), NOW
+    )
     assert decision.outcome is Outcome.REPLIED
     assert decision.word is not None
     assert not decision.word.is_out
@@ -202,7 +199,7 @@ def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
 def test_confirmations_count_against_the_budget() -> None:
     answering = open_answering(limits=ReplyLimits(per_hour=2))
     sent = [
-        replies(answering.answer(Text(body, id=number), NOW))
+        replies(answering.answer(make_stored(body, id=number), NOW))
         for number, body in enumerate(["STOP", "START"] * 4)
     ]
     assert sum(reply is not None for reply in sent) == 2
@@ -213,7 +210,7 @@ SECOND = timedelta(seconds=1)
 
 def answer_at(answering: Answering, body: str, seconds: float) -> str:
     moment = NOW + seconds * SECOND
-    return str(answering.answer(Text(body, arrived_at=moment), moment).outcome)
+    return str(answering.answer(make_stored(body, arrived_at=moment), moment).outcome)
 
 
 def test_the_parts_of_a_long_text_get_one_answer() -> None:
@@ -250,21 +247,21 @@ def test_what_counts_is_when_texts_arrived_not_when_or_in_what_order_they_are_ha
     handled_at = NOW + 100 * SECOND
     arrivals = [(30, "replied"), (21, "quiet"), (39, "quiet"), (20, "replied"), (40, "replied")]
     for seconds, outcome in arrivals:
-        text = Text("x", arrived_at=NOW + seconds * SECOND)
+        text = make_stored("x", arrived_at=NOW + seconds * SECOND)
         assert str(answering.answer(text, handled_at).outcome) == outcome, seconds
 
 
 def test_another_pair_is_not_quiet_and_nobody_is_where_it_is_off() -> None:
     answering = open_answering(make_rule())
     assert answer_at(answering, "one", 0) == "replied"
-    assert answering.answer(Text(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
+    assert answering.answer(make_stored(dest=ALSO_OURS), NOW).outcome is Outcome.REPLIED
     off = open_answering(make_rule(), limits=ReplyLimits(quiet=timedelta()))
     assert [answer_at(off, "x", 0) for _ in range(3)] == ["replied"] * 3
 
 
 def test_what_looks_like_a_refusal_gets_no_answer_and_opts_nobody_out() -> None:
     answering = open_answering(make_rule())
-    decision = answering.answer(Text("Stpo"), NOW)
+    decision = answering.answer(make_stored("Stpo"), NOW)
     assert (decision.outcome, decision.reply, decision.word) == (
         Outcome.OPT_OUT_UNSURE,
         None,
@@ -275,8 +272,8 @@ def test_what_looks_like_a_refusal_gets_no_answer_and_opts_nobody_out() -> None:
 
 def test_a_refusal_may_name_the_name_that_texts_come_from_or_the_senders_own() -> None:
     named = open_answering(make_rule(source="ACME Gym"))
-    assert named.answer(Text("STOP ACME GYM"), NOW).outcome is Outcome.OPT_OUT
-    own = Text("Stop. Anna Lee", merge_fields={"name": "Anna Lee"})
+    assert named.answer(make_stored("STOP ACME GYM"), NOW).outcome is Outcome.OPT_OUT
+    own = make_stored("Stop. Anna Lee", merge_fields={"name": "Anna Lee"})
     assert open_answering().answer(own, NOW).outcome is Outcome.OPT_OUT
-    unknown = open_answering(make_rule()).answer(Text("STOP ACME"), NOW)
+    unknown = open_answering(make_rule()).answer(make_stored("STOP ACME"), NOW)
     assert unknown.outcome is Outcome.OPT_OUT_UNSURE

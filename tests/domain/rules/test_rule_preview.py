@@ -4,24 +4,28 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from app.domain.rules.answering import Incoming, ReplyLimits
+from app.domain.inbound.messages import StoredMessage
+from app.domain.rules.answering import ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.rule_preview import Trial, try_draft
 from app.domain.rules.rules import Rule
 from tests.conftest import NOW
-from tests.domain.rules.test_answering import NUMBERS, SENDER, Text, make_rule
+from tests.domain.rules.test_answering import NUMBERS, SENDER, make_rule
+from tests.support.messages import make_stored
 
 MINUTE = timedelta(minutes=1)
 
 
-def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[Text]:
+def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredMessage]:
     return [
-        Text(body, id=number, arrived_at=NOW + number * every, **fields)
+        make_stored(body, id=number, arrived_at=NOW + number * every, **fields)
         for number, body in enumerate(bodies, start=1)
     ]
 
 
-def attempt(texts: Sequence[Incoming], *others: Rule, words: Any = None, **fields: Any) -> Trial:
+def attempt(
+    texts: Sequence[StoredMessage], *others: Rule, words: Any = None, **fields: Any
+) -> Trial:
     draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
     return try_draft(draft, others, NUMBERS, texts, words or {}, limits=ReplyLimits(per_hour=5))
 
@@ -33,10 +37,10 @@ def list_risks(trial: Trial) -> list[tuple[str | None, str]]:
 def test_what_became_of_the_matched_texts_adds_up() -> None:
     texts = [
         *hear("one", "STOP", "two", "START", "three"),
-        Text("x" * 460, id=6, source="447700900002"),
-        Text(" ", id=7, source="447700900003"),
-        Text("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
-        Text("reused", id=9, problems="id-reused", source="447700900004"),
+        make_stored("x" * 460, id=6, source="447700900002"),
+        make_stored(" ", id=7, source="447700900003"),
+        make_stored("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
+        make_stored("reused", id=9, problems="id-reused", source="447700900004"),
     ]
     found = attempt(texts, reply="{body}")
     assert (found.tried, found.matched, found.too_long) == (9, 9, 1)
@@ -82,7 +86,7 @@ def test_a_word_counts_from_when_it_was_said() -> None:
 
 
 def test_a_text_abroad_costs_two_a_part() -> None:
-    texts = [Text(id=1), Text(id=2, source="15550100999")]
+    texts = [make_stored(id=1), make_stored(id=2, source="15550100999")]
     found = attempt(texts, reply="x" * 161)
     assert [(reply.parts, reply.credits) for reply in found.replies] == [(2, 2), (2, 4)]
 

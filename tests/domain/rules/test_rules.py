@@ -1,22 +1,16 @@
 """What a rule's conditions mean, which rule answers, and what is refused when one is saved."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.domain.errors import InvalidInput
+from app.domain.inbound.messages import StoredMessage
 from app.domain.rules.rules import Rule, find_rule, list_keywords, prepare_rule, sort_rules
 from tests.conftest import NOW
-
-
-@dataclass
-class Text:
-    body: str = "Hello"
-    source: str = "447700900123"
-    dest: str = "447700900100"
-    arrived_at: datetime = NOW
+from tests.support.messages import make_stored
 
 
 def make_rule(**fields: Any) -> Rule:
@@ -49,44 +43,44 @@ def save(**fields: Any) -> Rule:
 def test_a_keyword_is_the_first_word_without_case_and_punctuation(
     keyword: str, body: str, holds: bool
 ) -> None:
-    assert make_rule(keyword=keyword).matches(Text(body)) is holds
+    assert make_rule(keyword=keyword).matches(make_stored(body)) is holds
 
 
 @pytest.mark.parametrize(
     ("condition", "text", "holds"),
     [
-        ({}, Text(), True),
-        ({"contains": "opening HOURS"}, Text("your Opening hours?"), True),
-        ({"contains": "hours"}, Text("ours"), False),
-        ({"pattern": r"\bor?der\s+#?\d+"}, Text("My ORDER #12"), True),
-        ({"pattern": "^a"}, Text("ba"), False),
-        ({"source_prefix": "4477"}, Text(), True),
-        ({"source_prefix": "49"}, Text(), False),
-        ({"dest": "447700900100"}, Text(), True),
-        ({"dest": "447700900101"}, Text(), False),
-        ({"valid_from": NOW}, Text(), True),
-        ({"valid_from": NOW + timedelta(seconds=1)}, Text(), False),
-        ({"valid_until": NOW}, Text(), False),
-        ({"valid_until": NOW + timedelta(seconds=1)}, Text(), True),
-        ({"keyword": "hello", "contains": "anna"}, Text("Hello Bob"), False),
-        ({"keyword": "hello", "contains": "anna"}, Text("Hello Anna"), True),
+        ({}, make_stored(), True),
+        ({"contains": "opening HOURS"}, make_stored("your Opening hours?"), True),
+        ({"contains": "hours"}, make_stored("ours"), False),
+        ({"pattern": r"\bor?der\s+#?\d+"}, make_stored("My ORDER #12"), True),
+        ({"pattern": "^a"}, make_stored("ba"), False),
+        ({"source_prefix": "4477"}, make_stored(), True),
+        ({"source_prefix": "49"}, make_stored(), False),
+        ({"dest": "447700900100"}, make_stored(), True),
+        ({"dest": "447700900101"}, make_stored(), False),
+        ({"valid_from": NOW}, make_stored(), True),
+        ({"valid_from": NOW + timedelta(seconds=1)}, make_stored(), False),
+        ({"valid_until": NOW}, make_stored(), False),
+        ({"valid_until": NOW + timedelta(seconds=1)}, make_stored(), True),
+        ({"keyword": "hello", "contains": "anna"}, make_stored("Hello Bob"), False),
+        ({"keyword": "hello", "contains": "anna"}, make_stored("Hello Anna"), True),
     ],
 )
 def test_every_stated_condition_must_hold(
-    condition: dict[str, Any], text: Text, holds: bool
+    condition: dict[str, Any], text: StoredMessage, holds: bool
 ) -> None:
     assert make_rule(**condition).matches(text) is holds
 
 
 def test_a_pattern_looks_at_the_first_4_kib() -> None:
     rule = make_rule(pattern="needle")
-    assert rule.matches(Text("\u00e9" * 2000 + "needle"))
-    assert not rule.matches(Text("\u00e9" * 2048 + "needle"))
-    assert not rule.matches(Text("\u00e9" * 2047 + "x\u00e9needle"))
+    assert rule.matches(make_stored("\u00e9" * 2000 + "needle"))
+    assert not rule.matches(make_stored("\u00e9" * 2048 + "needle"))
+    assert not rule.matches(make_stored("\u00e9" * 2047 + "x\u00e9needle"))
 
 
 def test_no_pattern_takes_long() -> None:
-    assert not make_rule(pattern=r"(a|a)*(a|aa)+$").matches(Text("a" * 4000 + "b"))
+    assert not make_rule(pattern=r"(a|a)*(a|aa)+$").matches(make_stored("a" * 4000 + "b"))
 
 
 def test_the_first_enabled_rule_by_position_answers() -> None:
@@ -99,10 +93,10 @@ def test_the_first_enabled_rule_by_position_answers() -> None:
         ]
     )
     assert [rule.name for rule in rules] == ["off", "other", "second", "younger"]
-    found = find_rule(rules, Text())
+    found = find_rule(rules, make_stored())
     assert found is not None
     assert found.name == "second"
-    assert find_rule(rules[:2], Text()) is None
+    assert find_rule(rules[:2], make_stored()) is None
 
 
 # London: clocks go forward on 2026-03-29 at 01:00 UTC, back on 2026-10-25 at 01:00 UTC.
@@ -162,7 +156,7 @@ def test_days_and_hours_are_those_of_the_rules_zone(
     hours: dict[str, Any], utc: str, holds: bool
 ) -> None:
     moment = datetime.fromisoformat(utc).replace(tzinfo=UTC)
-    assert make_rule(**hours).matches(Text(arrived_at=moment)) is holds
+    assert make_rule(**hours).matches(make_stored(arrived_at=moment)) is holds
 
 
 def test_keywords_are_those_of_enabled_rules_of_the_number_that_are_valid() -> None:

@@ -21,7 +21,7 @@ ADA = "Ada,07700 900011,ada@example.com,friends\n"
 )
 def test_a_heading_is_skipped(heading: str) -> None:
     [found] = read_contacts((heading + ADA).encode(), "GB")
-    assert (found.contact.name, found.contact.number) == ("Ada", "447700900011")
+    assert (found.name, found.number) == ("Ada", "447700900011")
     assert found.line == heading.count("\n") + 1
 
 

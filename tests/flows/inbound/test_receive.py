@@ -50,6 +50,7 @@ async def test_a_get_is_stored_as_it_was_meant(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("kind", ["form", "multipart", "json", "text", "mixed"])
+@pytest.mark.alike
 async def test_every_kind_of_post_gives_the_same_message(kit: Kit, kind: str) -> None:
     fields = {**FIELDS, "auth": AUTH}
     if kind == "form":
@@ -205,6 +206,7 @@ async def test_after_a_rotation_both_values_open_until_the_older_one_ends(kit: K
         ),
     ],
 )
+@pytest.mark.alike
 async def test_with_the_right_auth_an_odd_body_is_a_message(
     kit: Kit, headers: dict[str, str], body: bytes
 ) -> None:
@@ -238,6 +240,7 @@ async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
 @pytest.mark.parametrize("secret", ["cl\u00e9-de-la-porte", "pass+word-of-1"])
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 @pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.alike
 async def test_an_auth_value_opens_in_whatever_charset_it_is_written(
     database_url: str, tmp_path: Path, secret: str, encoding: str, quoted: bool
 ) -> None:
@@ -321,6 +324,7 @@ async def test_a_secret_is_not_kept_where_it_stands_a_second_time(kit: Kit) -> N
 
 
 @pytest.mark.parametrize("error", [RuntimeError("damaged"), KeyError("x"), OSError(5, "I/O")])
+@pytest.mark.alike
 async def test_whatever_the_look_up_raises_the_caller_is_answered(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -39,15 +39,14 @@ class World:
         self.control = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(provider.app), base_url="http://provider.test"
         )
-        self.reconciler = self.make_reconciler("a")
+        self.reconciler = self.make_reconciler()
 
-    def make_reconciler(self, holder: str) -> Reconciler:
+    def make_reconciler(self) -> Reconciler:
         return Reconciler(
             self.database,
             self.provider.client,
             zone=LONDON,
             region="GB",
-            holder=holder,
             now=self.now,
         )
 
@@ -62,7 +61,7 @@ class World:
                 return httpx2.Response(200, content=text.encode("ascii", "replace"))
 
         self.provider.client = make_client("http://provider.test/api", transport=Damaging())
-        self.reconciler = self.make_reconciler("a")
+        self.reconciler = self.make_reconciler()
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.provider.stopwatch.seconds)
@@ -173,7 +172,7 @@ async def test_what_forwards_and_report_count_is_in_the_daily_counts_once(world:
 
 async def test_one_runs_at_a_time(world: World) -> None:
     taken = await world.database.write(
-        take_lease, "reconcile", "another", seconds=60, now=world.now()
+        take_lease, "reconcile", "another", seconds=30, now=world.now()
     )
     assert taken
     assert await world.reconciler.run() is None

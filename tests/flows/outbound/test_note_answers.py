@@ -82,6 +82,7 @@ CALLS: dict[str, Callable[[ProviderClient], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("action", CALLS)
+@pytest.mark.alike
 async def test_an_account_error_that_any_call_sees_stops_sending(noted: Noted, action: str) -> None:
     noted.body = "-501"
     await noted.call(CALLS[action])
@@ -94,6 +95,7 @@ async def test_an_account_error_that_any_call_sees_stops_sending(noted: Noted, a
 
 
 @pytest.mark.parametrize("code", [-100, -512, -513])
+@pytest.mark.alike
 async def test_what_may_be_about_a_child_user_stops_nothing(noted: Noted, code: int) -> None:
     noted.body = str(code)
     await noted.call(CALLS["CreateUser"])
@@ -126,6 +128,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("status", "body", "outcome"), OUTCOMES)
+@pytest.mark.alike
 async def test_every_answer_is_counted_by_what_it_was(
     noted: Noted, status: int, body: str, outcome: str
 ) -> None:

@@ -130,7 +130,7 @@ async def test_what_else_waits_for_a_blacklisted_number_is_cancelled_at_once(
     await outbox.send()
     outbox.strike("code", taken=False, code=-412)
     refused = await outbox.queue()
-    waiting = [await outbox.queue(**scheduled), await outbox.queue(forced=True, **scheduled)]
+    waiting = [await outbox.queue(**scheduled), await outbox.queue(force=True, **scheduled)]
     other = await outbox.queue(GRACE, **scheduled)
     outbox.changes.clear()
     await outbox.send()
@@ -177,6 +177,7 @@ async def test_a_persons_pause_holds_until_a_person_ends_it(outbox: Outbox) -> N
 
 
 @pytest.mark.parametrize("code", [-100, -501, -512, -513, -514, -515])
+@pytest.mark.alike
 async def test_an_account_error_of_a_call_under_way_ends_no_pause(
     outbox: Outbox, code: int
 ) -> None:
@@ -225,7 +226,7 @@ async def test_many_texts_to_a_blocked_number_keep_nobody_waiting(outbox: Outbox
 
 async def test_who_opted_out_after_the_queueing_gets_nothing(outbox: Outbox) -> None:
     plain = await outbox.queue()
-    forced = await outbox.queue(forced=True, source="447700900002")
+    forced = await outbox.queue(force=True, source="447700900002")
     answer = await outbox.queue(origin="opt-out", in_reply_to=1, source="447700900003")
     await outbox.database.write(note_refused_numbers, {ADA: "STOP"}, outbox.now())
     await outbox.send()

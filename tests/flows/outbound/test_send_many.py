@@ -216,6 +216,7 @@ async def test_a_lone_account_code_holds_all(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("code", [-404, -402, -407, -506, -999])
+@pytest.mark.alike
 async def test_a_lone_code_about_the_text_fails_all(outbox: Outbox, code: int) -> None:
     ids = await outbox.queue_many(FEW)
     outbox.strike("code", taken=False, code=code)
@@ -225,6 +226,7 @@ async def test_a_lone_code_about_the_text_fails_all(outbox: Outbox, code: int) -
 
 
 @pytest.mark.parametrize("code", [-401, -406, -411, -412])
+@pytest.mark.alike
 async def test_a_lone_code_about_a_number_has_each_tried_alone(outbox: Outbox, code: int) -> None:
     """It does not say which number it speaks of: the others are neither failed nor opted out."""
     ids = await outbox.queue_many(FEW)
@@ -300,6 +302,7 @@ async def test_what_was_taken_of_an_unknown_call_is_adopted_one_by_one(outbox: O
 
 
 @pytest.mark.parametrize("text", ["11,12,13,14", "11,12,13,14,15,16", "11,-401", "-401,-401"])
+@pytest.mark.alike
 async def test_another_count_of_answers_leaves_all_uncertain(outbox: Outbox, text: str) -> None:
     ids = await outbox.queue_many(FEW)
     await outbox.send_to(answer(text))
@@ -474,6 +477,7 @@ async def test_texts_whose_time_is_over_leave_the_call_to_the_others(outbox: Out
     ],
     ids=lambda reply: f"{reply.status_code}",
 )
+@pytest.mark.alike
 async def test_no_text_of_many_is_risked_where_no_provider_answers(
     outbox: Outbox, reply: httpx2.Response
 ) -> None:

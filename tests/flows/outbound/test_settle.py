@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.errors import Conflict
+from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
-from app.provider.actions import OutgoingText
 from app.storage.outbound.uncertain import resolve_by_hand
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
@@ -14,7 +14,7 @@ PROOF = 600
 
 
 async def queue_uncertain(outbox: Outbox, *, taken: bool, **changes: object) -> int:
-    number = await outbox.queue(**changes)  # type: ignore[arg-type]  # of NewOutbound
+    number = await outbox.queue(**changes)  # type: ignore[arg-type]  # of OutboundRequest
     outbox.strike("reset", taken=taken)
     await outbox.send()
     assert await outbox.status(number) == "uncertain"

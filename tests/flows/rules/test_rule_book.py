@@ -1,9 +1,7 @@
 """What a process keeps of rules and numbers from batch to batch, while others change them."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,26 +20,12 @@ from app.flows.rules.try_rules import try_rule
 from app.storage.db.database import Database
 from app.storage.inbound.handling import list_waiting
 from tests.conftest import NOW
-from tests.flows.desk import SENDER, SHOP, UNHURRIED, Desk
+from tests.flows.desk import SHOP, UNHURRIED, Desk
+from tests.support.messages import make_stored
 
 WHO = "cli:test"
 RAW = b'["GET", "", null]\nsource=447700900001&dest=447700900100&id=1&msg=Hello'
 BY: dict[str, Any] = {"region": "GB", "who": WHO, "now": NOW}
-
-
-@dataclass(frozen=True)
-class Past:
-    """A text that came."""
-
-    id: int
-    source: str = SENDER
-    dest: str = SHOP
-    body: str = "Hello"
-    received_at: datetime = NOW
-    arrived_at: datetime = NOW
-    via: str = "forward"
-    merge_fields: Mapping[str, str] = field(default_factory=dict)
-    problems: str = ""
 
 
 async def test_each_change_is_seen_with_the_next_batch(database: Database) -> None:
@@ -180,7 +164,7 @@ async def test_a_slow_rule_of_old_can_still_be_switched_off(database: Database) 
 
 
 async def test_a_trial_ends_after_a_while_with_the_texts_that_it_had() -> None:
-    texts = [Past(number) for number in range(100)]
+    texts = [make_stored(id=number) for number in range(100)]
     draft = Rule(name="a", timezone="UTC", reply="Hi")
     ticks = iter(range(1000))
     trial = try_draft(draft, [], {}, texts, {}, is_over=lambda: next(ticks) >= 10)

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.inbound.handle import handle_batch
 from app.storage.conversations.conversations import (
     get_conversation,
@@ -14,7 +15,7 @@ from app.storage.conversations.conversations import (
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import Message
-from app.storage.outbound.outbox import NewOutbound, queue_texts
+from app.storage.outbound.outbox import Addressee, queue_texts
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
@@ -22,10 +23,8 @@ SHOP, SENDER = "447700900100", "447700900001"
 
 
 def write(conn: Connection, conversation_id: int, now: datetime) -> None:
-    new = NewOutbound(
-        source=SHOP, body="Hi", origin="person", to=SENDER, conversation_id=conversation_id
-    )
-    queue_texts(conn, [new], "key:x", now)
+    addressee = Addressee(SENDER, conversation_id)
+    queue_texts(conn, OutboundRequest(SHOP, "Hi"), [addressee], "key:x", now)
 
 
 @pytest.mark.parametrize("seed", range(4))

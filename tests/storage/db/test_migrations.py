@@ -17,7 +17,7 @@ from alembic.config import Config
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.times import count_microseconds
+from app.domain.times import to_microseconds
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
 from app.storage.db.sqlite import SqliteDatabase
@@ -53,7 +53,7 @@ def add_text(conn: Connection, status: str, schedule: int | None, send_before: i
     def tell(seconds: int | None) -> str:
         if seconds is None:
             return "NULL"
-        at = count_microseconds(NOW) + seconds * 1_000_000
+        at = to_microseconds(NOW) + seconds * 1_000_000
         return f"to_timestamp({at / 1e6})" if conn.dialect.name == "postgresql" else str(at)
 
     conn.execute(
@@ -226,7 +226,7 @@ async def test_counts_and_histories_of_an_older_release_are_kept_under_their_new
     await bare_database.write_at_length(partial(upgrade_to, "0012"))
 
     def write_old(conn: Connection) -> None:
-        now = count_microseconds(NOW)
+        now = to_microseconds(NOW)
         if conn.dialect.name == "postgresql":
             now = f"to_timestamp({now / 1e6})"  # type: ignore[assignment]
         for row in OLD_ROWS:

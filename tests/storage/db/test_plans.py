@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import event
 
 from app.domain.inbound.queries import MessageFilter
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.inbound.handle import handle_batch
 from app.storage.access import keys, numbers
 from app.storage.access.audit import list_audit
 from app.storage.conversations import conversations, inbox
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
+from app.storage.inbound.duplicates import find_reported
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.replays import has_reply
 from app.storage.operations import alerts, events, stats
@@ -22,8 +24,7 @@ from app.storage.operations.idempotency import Once, find_answer
 from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
-from app.storage.outbound.outbox import NewOutbound, queue_texts
-from app.storage.rules.answers import find_reported
+from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from app.storage.rules.pair_context import read_background
 from tests.conftest import NOW
@@ -211,12 +212,11 @@ async def filled(database: Database) -> Database:
 
 
 def _fill_outbox(conn: Connection) -> None:
-    texts = [
-        NewOutbound(source=NUMBER, body="Hi", origin="person", to=f"4477009000{number % 50:02}")
-        for number in range(300)
-    ]
-    people = NewOutbound(source=NUMBER, body="Hi", origin="person", list_name="people")
-    queue_texts(conn, [*texts, people], "key:x", NOW)
+    for number in range(300):
+        addressee = Addressee(f"4477009000{number % 50:02}")
+        queue_texts(conn, OutboundRequest(NUMBER, "Hi"), [addressee], "key:x", NOW)
+    people = OutboundRequest(NUMBER, "Hi", list_name="people")
+    queue_texts(conn, people, [Addressee()], "key:x", NOW)
 
 
 async def test_no_list_walks_a_whole_table(filled: Database) -> None:

@@ -5,31 +5,17 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from app.domain.inbound.messages import make_identity_key, make_pair_key
+from app.domain.inbound.messages import StoredMessage
 from app.storage.db.database import Connection, Database
-from app.storage.inbound.handling import Unhandled, upsert_conversations
+from app.storage.inbound.handling import upsert_conversations
 from app.storage.tables.conversations import conversations
 from tests.conftest import NOW
+from tests.support.messages import make_stored
 
-SOURCE, DEST = "447700900001", "447700900100"
 
-
-def hear(number: int, arrived_at: datetime = NOW, name: str = "") -> Unhandled:
-    return Unhandled(
-        id=number,
-        provider_id=str(number),
-        source=SOURCE,
-        dest=DEST,
-        body="Hello",
-        received_at=arrived_at,
-        arrived_at=arrived_at,
-        via="forward",
-        merge_fields={"name": name} if name else {},
-        problems="",
-        unread=True,
-        pair_key=make_pair_key(DEST, SOURCE),
-        identity_key=make_identity_key(DEST, SOURCE, str(number)),
-    )
+def hear(number: int, arrived_at: datetime = NOW, name: str = "") -> StoredMessage:
+    fields = {"name": name} if name else {}
+    return make_stored(id=number, arrived_at=arrived_at, merge_fields=fields)
 
 
 SECOND = timedelta(seconds=1)
@@ -45,7 +31,7 @@ BATCHES = [
 
 @pytest.mark.parametrize("batches", BATCHES)
 async def test_the_last_message_is_the_newest_by_arrival_then_by_id(
-    database: Database, batches: list[list[Unhandled]]
+    database: Database, batches: list[list[StoredMessage]]
 ) -> None:
     for batch in batches:
         await database.write(upsert_conversations, batch)

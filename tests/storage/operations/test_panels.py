@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from app.domain.outbound.requests import OutboundRequest
 from app.storage.db.database import Database
 from app.storage.db.writes import Writes
 from app.storage.inbound.last_seen import STEP, find_last_arrival, note_arrivals
 from app.storage.inbound.refusals import NewRefusal, add_refusals, list_refusals
 from app.storage.operations.stats import measure_parts
-from app.storage.outbound.outbox import NewOutbound, add_outbound
+from app.storage.outbound.outbox import Addressee, add_outbound
 from tests.conftest import NOW
 
 OURS, OTHER = "447700900100", "447700900101"
@@ -37,9 +38,8 @@ async def test_refusals_are_found_by_number(database: Database) -> None:
 async def test_parts_are_averaged_over_texts_to_numbers(database: Database) -> None:
     assert await database.read(measure_parts) == 1.0
     for body, to in (("a" * 10, OTHER), ("a" * 161, OTHER)):
-        new = NewOutbound(source=OURS, body=body, origin="person", to=to)
-        await database.write(add_outbound, new, NOW)
-    many = NewOutbound(source=OURS, body="a" * 459, origin="person", list_name="people")
-    await database.write(add_outbound, many, NOW)
+        await database.write(add_outbound, OutboundRequest(OURS, body), Addressee(to), NOW)
+    many = OutboundRequest(OURS, "a" * 459, list_name="people")
+    await database.write(add_outbound, many, Addressee(), NOW)
     assert await database.read(measure_parts) == 1.5
     assert await database.read(measure_parts, newest=1) == 2.0

@@ -77,6 +77,7 @@ async def test_each_showing_of_the_form_has_a_name_that_an_error_keeps(clerk: Vi
         "/reports/csv?type=Outbox&from=2026-06-01&to=2026-06-02",
     ],
 )
+@pytest.mark.alike
 async def test_a_file_says_that_it_is_utf_8_as_spreadsheets_want_it(
     clerk: Visitor, path: str
 ) -> None:

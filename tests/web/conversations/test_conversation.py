@@ -13,8 +13,8 @@ from sqlalchemy import select, update
 
 from app.domain.ids import encode_id
 from app.domain.inbound.messages import InboundMessage
-from app.flows.outbound.compose import compose_text
-from app.flows.outbound.draft import WantedText
+from app.domain.outbound.requests import OutboundRequest
+from app.flows.outbound.compose import compose_once
 from app.storage.db.database import Connection
 from app.storage.tables.access import audit
 from app.storage.tables.conversations import conversations
@@ -58,9 +58,11 @@ def list_thread(page: str) -> list[str]:
 
 
 async def write(visitor: Visitor, body: str) -> None:
-    await compose_text(
+    await compose_once(
         visitor.running.runtime.database,
-        WantedText(SHOP, body, to=ADA),
+        OutboundRequest(SHOP, body, to=ADA),
+        None,
+        lambda _queued: {},
         who="key:shop",
         region="GB",
         zone=LONDON,

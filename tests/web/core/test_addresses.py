@@ -38,6 +38,7 @@ HUGE = "9" * 20
         ),
     ],
 )
+@pytest.mark.alike
 async def test_an_odd_address_is_a_page(shared_visitor: Visitor, path: str) -> None:
     answer = await shared_visitor.get(path)
     assert answer.status_code in {200, 404, 422, 503}
