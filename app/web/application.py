@@ -1,4 +1,4 @@
-"""The application of the pages: every route that people open in a browser."""
+"""The application that serves the pages."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,10 +32,10 @@ from app.web.rules.rules import make_rule_routes
 
 
 class Pages:
-    """Everything that stands neither below /api nor beside it.
+    """All paths that are not the REST interface's.
 
-    `paths` are those that a browser may ask for, with their parameters in braces. `renderer` may be
-    one that serves another application already: it knows nothing of either.
+    `paths` are those of pages, with their parameters in braces. `renderer` may be shared with
+    another application.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Pages:
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
 
         async def answer_no_id(request: Request, _: Exception) -> Response:
-            # Thousands of digits, of which the router cannot make a number.
+            # An id of thousands of digits, which the router cannot convert to a number.
             return await site.answer_unrouted(request, NotFound("there is nothing with this id"))
 
         handlers = {

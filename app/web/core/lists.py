@@ -1,4 +1,4 @@
-"""Lists of pages: where one goes on, days as people write them, and the same rows as CSV."""
+"""Lists on pages: one page of rows, filters by day, and all rows as CSV."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -77,9 +77,9 @@ def link_page(visit: Visit, path: str | None = None, **changes: str) -> str:
 
 
 def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> datetime | None:
-    """The midnight that begins a day, or ends it; None where none is given or it is no day.
+    """The midnight at the beginning of a day, or at its end; None for no day.
 
-    What is wrong with it is put beside the field.
+    An invalid day becomes an error at the field.
     """
     text = form.text(name)
     if not text:
@@ -89,7 +89,7 @@ def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> 
         if not _FIRST_DAY <= day <= _LAST_DAY:
             raise ValueError(text)
     except ValueError:
-        form.fail(name, "write a day like 2026-06-01")
+        form.fail(name, "enter a day such as 2026-06-01")
         return None
     return datetime.combine(day + _DAY if is_end else day, time(), zone)
 

@@ -1,4 +1,4 @@
-"""/live: tells open pages that something changed; what it is they ask for themselves."""
+"""/live: tells open pages that something changed; they then fetch it themselves."""
 
 import json
 
@@ -12,17 +12,17 @@ from app.web.core.site import Site, Visit
 
 
 def render_change(subject: object) -> str:
-    """The numbers that a change is about: a page that shows neither need not look again."""
+    """The numbers that a change is about: a page that shows neither need not be refreshed."""
     names = ("source", "dest", "to")
     found = {getattr(subject, name, None) for name in names} - {None}
     return json.dumps(sorted(str(each) for each in found))
 
 
 def make_live_routes(site: Site, *, recheck_seconds: float) -> list[Route]:
-    """A stream outlives its session by `recheck_seconds` at most."""
+    """A stream ends within `recheck_seconds` of its session."""
 
     async def stream(visit: Visit) -> Response:
-        """Begins with `ready`, upon which a page looks once: something may have changed before."""
+        """The first event is `ready`: the page then refreshes once, in case it missed a change."""
 
         async def check_session() -> None:
             if await site.find_session(visit.request) is None:

@@ -1,4 +1,4 @@
-"""The pages of the outbox: what goes out, and what each text went through."""
+"""The pages of the outbox: every text that goes out, and the history of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,18 +52,19 @@ HEADINGS = (
 )
 # How a call for a text ended, in words.
 SEND_OUTCOMES = {
-    SendOutcome.TAKEN: "the provider has it",
-    SendOutcome.REFUSED: "the provider refused it",
-    SendOutcome.NOT_TAKEN: "it did not get there",
-    SendOutcome.UNKNOWN: "nobody knows whether the provider has it",
+    SendOutcome.TAKEN: "accepted by the provider",
+    SendOutcome.REFUSED: "refused by the provider",
+    SendOutcome.NOT_TAKEN: "did not reach the provider",
+    SendOutcome.UNKNOWN: "unknown whether it was accepted",
 }
-TELLERS = {
-    "send": "when it was sent",
-    "check": "asked of the provider",
-    "report": "read in the provider's report",
-    "background": "asked of the provider",
-    "lease": "left behind by a process that ended",
-    "opt-out": "because of an opt-out",
+# What a change of status was learned from.
+SOURCES = {
+    "send": "send call",
+    "check": "status check",
+    "report": "the provider's report",
+    "background": "status check",
+    "lease": "a process ended during the send call",
+    "opt-out": "opt-out",
 }
 
 
@@ -92,7 +93,7 @@ def make_outbox_routes(site: Site) -> list[Route]:
 
 
 async def list_texts(visit: Visit) -> Response:
-    """What goes out and went out, newest first."""
+    """Texts to be sent and sent, newest first."""
     query = visit.query
     wanted = _read_filter(visit, query)
     page = make_page(visit, list[OutboundText](), None)
@@ -131,7 +132,7 @@ async def show_text(visit: Visit) -> Response:
         now=visit.now,
         statuses={each.value: word.text for each, word in STATUSES.items()},
         send_outcomes=SEND_OUTCOMES,
-        tellers=TELLERS,
+        sources=SOURCES,
     )
 
 
