@@ -1,4 +1,4 @@
-"""Everything that matches the filters of a list as one file: CSV, or a line of JSON per row."""
+"""Exports: all rows that match the filters of a list, as CSV or as lines of JSON."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, Literal

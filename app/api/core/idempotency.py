@@ -1,4 +1,4 @@
-"""The header Idempotency-Key: a request that acts at the provider is done once."""
+"""The header Idempotency-Key: a request to the provider is done only once."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotent-Replayed": "true"}
 LONGEST_KEY = 200
 
-# What the description of such an operation has besides.
+# Added to the description of such an operation.
 ONCE_PARAMETER: dict[str, Any] = {
     "parameters": [
         {
@@ -40,7 +40,7 @@ REPLAYED_HEADER: dict[str, Any] = {
     }
 }
 
-# After these nothing has been done, so the key is as good as new.
+# After these nothing has been done, so the key can be used again.
 _NOT_DONE = (
     InvalidInput,
     NotFound,
@@ -86,10 +86,10 @@ async def make_once(request: Request, owner: str, key: str, secret: str) -> Once
 async def answer_once(
     runtime: Runtime, once: Once, answer: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """The first answer to a key, made now or kept.
+    """The first answer to a key, made now or stored.
 
-    The key is held before anything is done. Where nobody knows whether the provider has done it,
-    the error is kept as the answer: a second request must not do it again.
+    The key is claimed before anything is done. If it is unknown whether the provider did it, the
+    error is stored as the answer: a second request must not do it again.
     """
     database = runtime.database
     known = await database.write(claim_once, once, runtime.now())

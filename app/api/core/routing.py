@@ -1,4 +1,4 @@
-"""What stands before every REST endpoint: the key, its scope, and strictness about parameters."""
+"""Routers whose endpoints check the key, its scopes and the names of parameters first."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -22,7 +22,6 @@ from app.domain.inbound.messages import MERGE_FIELDS
 from app.http.bodies import limit_body
 
 SECURITY_SCHEME = "bearerAuth"
-# Every body that this interface takes is small.
 MAX_BODY_BYTES = 256 * 1024
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,12 +35,12 @@ def make_router(
 ) -> APIRouter:
     """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters.
 
-    Where they act at the provider, their POST and DELETE honour an Idempotency-Key. `fields` says
-    what arguments of the provider's client are called here, where an error names one.
+    With `acts_at_provider` their POST and DELETE honour an Idempotency-Key. `fields` maps names of
+    the provider client's arguments, as errors have them, to names of this interface.
     """
 
     class StrictRoute(APIRoute):
-        """Checks in this order: the key, its scopes, the parameters' names; then the endpoint's."""
+        """Checks first the key, then its scopes, the names of parameters, and their values."""
 
         def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
             security = {"security": [{SECURITY_SCHEME: list(scopes)}]}
@@ -60,7 +59,7 @@ def make_router(
 
         @property
         def _is_tagged(self) -> bool:
-            """Whether it answers with a resource as GET shows it."""
+            """Whether it answers with the resource itself."""
             shows = {"GET", "PATCH"} & (self.methods or set())
             return bool(shows or self.status_code == HTTPStatus.CREATED) and is_single(
                 self.response_model
@@ -112,7 +111,7 @@ def get_operation_id(route: APIRoute) -> str:
 
 
 def _list_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """The query's parameters, those of a model taken apart, and whether each may be repeated."""
+    """The names of the query's parameters, and whether each may be repeated."""
     for parameter in dependant.query_params:
         model = parameter.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -124,7 +123,7 @@ def _list_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
 
 @contextmanager
 def _renaming(names: Mapping[str, str]) -> Iterator[None]:
-    """Errors name a parameter as the description of this path does."""
+    """Errors use the names of this interface."""
     try:
         yield
     except InvalidInput as error:
@@ -133,7 +132,7 @@ def _renaming(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def _check_parameters(request: Request, known: set[str], several: set[str]) -> None:
-    """Raises InvalidFields that name all that are unknown, repeated or hold a NUL."""
+    """Raises InvalidFields for parameters that are unknown or repeated, or contain NUL."""
     if any("\0" in str(value) for value in request.path_params.values()):
         raise NotFound("no path holds a NUL character")
     counts = Counter(name for name, _ in request.query_params.multi_items())

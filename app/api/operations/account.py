@@ -101,7 +101,7 @@ async def move_credits(name: str, body: CreditMove, call: Call) -> None:
 
 @contextmanager
 def _asking_too_much() -> Iterator[None]:
-    """More credits than the account has are the caller's mistake, not the account's state."""
+    """Asking for more credits than the account has is the caller's error."""
     try:
         yield
     except AccountError as error:

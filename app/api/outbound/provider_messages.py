@@ -1,4 +1,4 @@
-"""/provider: what the provider itself says of any of its ids, asked anew and kept nowhere."""
+"""/provider: what the provider says about any of its ids; nothing is stored."""
 
 from typing import Annotated
 

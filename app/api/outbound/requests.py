@@ -1,4 +1,4 @@
-"""What programs send about texts that go out: a text, a filter, a person's word on a doubt."""
+"""What programs send about outgoing texts: texts, filters, resolutions."""
 
 from typing import Annotated, Any, Literal
 
@@ -46,7 +46,7 @@ def _read_to(value: object) -> object:
     return value
 
 
-# A union of one and many has no type in several languages: the schema names the list alone.
+# Several languages have no type for one or many: the schema names only the list.
 To = Annotated[
     str | list[str],
     PlainValidator(_read_to),

@@ -1,4 +1,4 @@
-"""The objects about texts that go out, and those that show both directions."""
+"""The objects about outgoing texts, and those of both directions."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -127,7 +127,7 @@ class Recipient(Shown):
 
 Pairs = Annotated[
     list[tuple[str, str]],
-    # Of a tuple's schema linters and generators say that it has no type of items.
+    # Linters and generators complain that a tuple's schema has no type of items.
     WithJsonSchema(
         {
             "type": "array",

@@ -1,4 +1,4 @@
-"""/opt-outs: who wants no texts from any of our numbers."""
+"""/opt-outs: the numbers that receive no texts from us."""
 
 from typing import Annotated
 

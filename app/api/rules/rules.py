@@ -1,4 +1,4 @@
-"""/rules: what answers texts by itself, and how a draft would have done."""
+"""/rules: automatic replies, and trying a draft."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -215,7 +215,7 @@ async def try_rule(body: TrialRequest, call: Call) -> Trial:
     The other rules apply. Replies before these texts are not known to it.
     """
     draft = _make_draft(body.rule, call)
-    # What is off is told as a field of the body, the id of no rule as well.
+    # Errors name fields of the body, an unknown id as well.
     try:
         if body.rule.id is not None:
             draft = replace(draft, id=decode_id("rul", body.rule.id))
@@ -268,7 +268,7 @@ def _make_draft(body: RuleCreate, call: CallContext) -> domain.Rule:
 
 
 def _list_stated(body: RuleConditions) -> dict[str, Any]:
-    """The fields of the domain's rule that were named."""
+    """The fields that were sent, as the domain's rule has them."""
     stated = body.model_dump(exclude_unset=True, exclude={"id"})
     for name in ("position", "timezone"):
         if stated.get(name, "") is None:
