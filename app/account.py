@@ -1,10 +1,10 @@
-"""Opens the provider's account that the settings name, for whoever needs it and nothing else."""
+"""Opens the provider account that the settings name."""
 
 from app.domain.errors import NoProvider
 from app.provider.client import ProviderClient
 from app.settings import Settings
 
-# Calls at once to the provider beside those that send.
+# Simultaneous calls to the provider, besides those that send.
 OTHER_CALLS = 8
 
 
@@ -21,6 +21,6 @@ def open_provider(settings: Settings) -> ProviderClient:
         token,
         url=settings.provider_url,
         zone=settings.zone,
-        # What asks for statuses must not keep a text waiting whose lease runs already.
+        # Status checks must not delay a text whose lease is already running.
         concurrency=settings.send_concurrency + OTHER_CALLS,
     )

@@ -24,7 +24,7 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 class End:
-    """What the signals have asked for so far."""
+    """What the signals have requested so far."""
 
     def __init__(self) -> None:
         self.has_come = False

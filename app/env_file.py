@@ -1,4 +1,4 @@
-"""Reads `.env` as shells do: between single quotes `${NAME}` is no variable."""
+"""Reads `.env` as shells do: `${NAME}` in single quotes is not a variable."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _IN_SINGLE_QUOTES = re.compile(r"[^=]*=\s*'")
 
 
 class EnvFileError(Exception):
-    """A line that sets nothing, though it was meant to."""
+    """A line that is not NAME=value."""
 
 
 def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str | None]:
@@ -24,7 +24,7 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str |
     values: dict[str, str | None] = {}
     if not path.is_file() and not path.is_fifo():
         return values
-    # Some editors begin a file with a byte order mark, which is no part of the first name.
+    # Some editors begin a file with a byte order mark, which is not part of the first name.
     with path.open(encoding="utf-8-sig") as lines:
         for binding in parse_stream(lines):
             if binding.error:

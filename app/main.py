@@ -20,7 +20,7 @@ from app.web.application import Pages
 from app.web.core.rendering import Renderer
 from app.worker import run_flows
 
-# What the REST interface answers by the first part of the path; all other paths are pages.
+# The REST interface answers paths that begin with these; all others are pages.
 REST_PARTS = frozenset(
     {"api", "docs", "docs.css", "openapi.json", "problems", "livez", "readyz", "metrics"}
 )
@@ -118,7 +118,7 @@ class WebApplication:
 async def _run_lifespan(
     app: ASGIApp, runtime: Runtime, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Have a start that fails tell its one line, not a traceback."""
+    """Make a failed start print one line, not a traceback."""
 
     async def shorten(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed" and runtime.failure is not None:

@@ -1,4 +1,4 @@
-"""The secrets that all processes share: as they were set, or as they were generated."""
+"""The secrets that all processes share, either set or generated."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from app.storage.spool.data_dir import DataDir
 
 @dataclass(frozen=True, slots=True)
 class SharedSecrets:
-    """What every process must have alike; `generated` names those that nobody set."""
+    """The same in every process; `generated` names those that were not set."""
 
     inbound_auth: str = field(repr=False)
     api_key: str = field(repr=False)
@@ -16,7 +16,7 @@ class SharedSecrets:
 
 
 def find_secrets(settings: Settings, data_dir: DataDir) -> SharedSecrets:
-    """The secrets as they were set, or as they were generated into DATA_DIR. Raises SetupError."""
+    """The secrets from the settings, or generated into DATA_DIR. Raises SetupError."""
     inbound_auth, api_key = settings.inbound_auth, settings.api_key
     return SharedSecrets(
         inbound_auth.get_secret_value() if inbound_auth else data_dir.load_secret("inbound_auth"),

@@ -1,4 +1,4 @@
-"""Runs the flows that loop: in a process of its own, or beside the web process's requests."""
+"""Runs the loops, in a process of their own or inside the web process."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ log = structlog.get_logger("letterbox.worker")
 
 
 async def work(runtime: Runtime) -> None:
-    """A worker process: run the flows until a signal ends it, then finish what is under way.
+    """A worker process: run the loops until a signal, then finish what is in progress.
 
     Raises SetupError if the database cannot be used.
     """
@@ -62,7 +62,7 @@ async def work(runtime: Runtime) -> None:
 
 
 async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: None) -> None:
-    """Run every flow's loop until cancelled; an error in one does not stop the others.
+    """Run every loop until cancelled; an error in one does not stop the others.
 
     `on_turn` is called at least every 30 seconds unless handling hangs.
     """

@@ -31,14 +31,14 @@ def main() -> None:
 
 
 def _open_missing_streams() -> None:
-    """A stream that whoever started us has closed is an empty one; nothing else gets its place."""
+    """Opens a stream that the parent closed on /dev/null, so that no other file takes its place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 until the end
 
 
 def _prepare_stdout() -> None:
-    """Programs read UTF-8 whatever the locale; a terminal shows `\\xe9` for an é that it lacks."""
+    """Programs get UTF-8 whatever the locale; a terminal that cannot show é shows `\\xe9`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")

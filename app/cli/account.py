@@ -1,10 +1,9 @@
-"""`letterbox credits` and `letterbox report`: what the provider says of the account."""
+"""`letterbox credits` and `letterbox report`: the provider's account."""
 
 import json
 import sys
 from contextlib import aclosing
 from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,17 +15,12 @@ from app.settings import load_settings
 
 
 def print_credits(*, as_json: bool) -> None:
-    """The balance, as a decimal."""
-
-    async def ask(client: ProviderClient) -> Decimal:
-        return await client.check_credits()
-
-    balance = f"{run_on_provider(ask):f}"
+    balance = f"{run_on_provider(ProviderClient.check_credits):f}"
     typer.echo(json.dumps({"credits": balance}) if as_json else balance)
 
 
 def print_report(report_type: str, since: str | None, until: str | None, *, as_json: bool) -> None:
-    """A report to stdout as it comes, in constant memory."""
+    """Copy a report to stdout in constant memory."""
     zone = load_settings().zone
     begin, end = read_time(since, zone, "--from"), read_time(until, zone, "--to")
     write = write_json if as_json else write_csv
@@ -43,14 +37,14 @@ def print_report(report_type: str, since: str | None, until: str | None, *, as_j
 
 
 def read_time(text: str | None, zone: ZoneInfo, option: str) -> datetime | None:
-    """A day, or a time; in the provider's zone unless it has an offset of its own."""
+    """A day or a time, in the provider's zone unless it has its own offset."""
     if text is None:
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no time: write 2026-06-01, 2026-06-01T12:00 or 2026-06-01T12:00:00Z",
+            f"{text!r} is not a time: write 2026-06-01, 2026-06-01T12:00 or 2026-06-01T12:00:00Z",
             param_hint=option,
         ) from None
     return time.replace(tzinfo=zone) if time.tzinfo is None else time

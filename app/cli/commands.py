@@ -1,4 +1,4 @@
-"""The command's commands. Each imports what it needs when it runs: most are over in a moment."""
+"""The commands. Each imports what it needs when it runs, so that the others stay quick."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from app import __version__
-from app.cli.core.lazy import add_all_lazily
+from app.cli.core.lazy import add_lazily
 from app.cli.core.output import JsonOption
 from app.cli.core.usage import OneLineErrors
 
@@ -46,22 +46,17 @@ def letterbox(
     """Receives the texts that your SMS provider forwards, and loses none of them."""
 
 
-add_all_lazily(
-    app,
-    {
-        "numbers": ("app.cli.numbers", "Our virtual numbers and their auth values."),
-        "keys": ("app.cli.keys", "The keys that open the REST interface."),
-        "rules": ("app.cli.rules", "The rules for automatic replies."),
-        "contacts": ("app.cli.contacts", "The contacts of the provider's address book."),
-        "groups": ("app.cli.groups", "The groups of the provider's address book."),
-        "users": ("app.cli.users", "The child users of the provider's account."),
-        "export": ("app.cli.export", "Write what is stored to a file or pipe."),
-        "simulate": (
-            "app.cli.simulate",
-            "Simulate the provider: a complete NetMessenger on one port.",
-        ),
-    },
-)
+for _name, _about in {
+    "numbers": "Our virtual numbers and their auth values.",
+    "keys": "The keys that open the REST interface.",
+    "rules": "The rules for automatic replies.",
+    "contacts": "The contacts of the provider's address book.",
+    "groups": "The groups of the provider's address book.",
+    "users": "The child users of the provider's account.",
+    "export": "Write what is stored to a file or pipe.",
+    "simulate": "Simulate the provider: a complete NetMessenger on one port.",
+}.items():
+    add_lazily(app, _name, f"app.cli.{_name}", about=_about)
 
 
 @app.command()
@@ -307,7 +302,7 @@ def cancel(
 
 
 def _begin() -> "Settings":
-    """The settings of a long-running process, its log set up, odd variables pointed out."""
+    """The settings of a long-running process; sets up its log and warns of unknown variables."""
     import structlog  # noqa: PLC0415 see above
 
     from app.cli.process.logs import configure_logging  # noqa: PLC0415 see above
@@ -322,7 +317,7 @@ def _begin() -> "Settings":
 
 
 def _hold_alone(settings: "Settings") -> list[int]:
-    """What keeps others from a SQLite file, before anything slow is imported. Raises SetupError."""
+    """Lock the SQLite file, before anything slow is imported. Raises SetupError."""
     from app.storage.spool.data_dir import DataDir  # noqa: PLC0415 see above
 
     if settings.is_postgres:

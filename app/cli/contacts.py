@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cli.core.cli_audit import note_deed
+from app.cli.core.cli_audit import audit_action
 from app.cli.core.online import run_on_provider
 from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.domain.batches import cut
 from app.domain.errors import ProviderError
 from app.flows.conversations.import_contacts import import_contacts, read_contacts
-from app.provider.actions import AddressBook, Contact, ImportedLine
+from app.provider.actions import ImportedLine
 from app.provider.client import ProviderClient
 from app.settings import load_settings
 from app.storage.conversations.contact_imports import WaitingContact
@@ -49,7 +49,7 @@ def import_file(
 
     async def run(client: ProviderClient) -> None:
         nonlocal done, failed
-        await note_deed("contacts.import", "contacts", lines=len(contacts))
+        await audit_action("contacts.import", "contacts", lines=len(contacts))
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("Importing", total=len(contacts))
             batches = _import_batches(
@@ -65,7 +65,10 @@ def import_file(
     try:
         run_on_provider(run)
     except ProviderError:
-        typer.echo(f"No answer came for the contacts from line {contacts[done].line} on", err=True)
+        typer.echo(
+            f"The provider did not answer for the contacts from line {contacts[done].line} on",
+            err=True,
+        )
         raise
     if failed:
         typer.echo(f"letterbox: {failed} of {len(contacts)} contacts were not added", err=True)
@@ -75,11 +78,14 @@ def import_file(
 @app.command("list")
 def list_contacts(*, as_json: JsonOption = False) -> None:
     """List every contact."""
-
-    async def ask(client: ProviderClient) -> AddressBook[Contact]:
-        return await client.get_all_contacts()
-
-    print_book(run_on_provider(ask), as_json=as_json)
+    book = run_on_provider(ProviderClient.get_all_contacts)
+    if as_json:
+        print_rows(book.rows)
+    elif book.headings is None:
+        print_table((), [row.fields for row in book.rows])
+    else:
+        rows = [(row.name, row.number, row.email, ", ".join(row.groups)) for row in book.rows]
+        print_table(("name", "number", "email", "groups"), rows)
 
 
 @app.command()
@@ -89,21 +95,10 @@ def clear(*, yes: YesOption = False) -> None:
 
     async def delete(client: ProviderClient) -> None:
         await client.delete_all_contacts()
-        await note_deed("contacts.delete-all", "all")
+        await audit_action("contacts.delete-all", "all")
 
     run_on_provider(delete)
     typer.echo("deleted every contact")
-
-
-def print_book(book: AddressBook[Contact], *, as_json: bool) -> None:
-    """Contacts by name and number, or as they came where the provider names no column."""
-    if as_json:
-        print_rows(book.rows)
-    elif book.headings is None:
-        print_table((), [row.fields for row in book.rows])
-    else:
-        rows = [(row.name, row.number, row.email, ", ".join(row.groups)) for row in book.rows]
-        print_table(("name", "number", "email", "groups"), rows)
 
 
 async def _import_batches(

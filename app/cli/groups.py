@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.core.cli_audit import note_deed
+from app.cli.core.cli_audit import audit_action
 from app.cli.core.online import run_on_provider
 from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
-from app.provider.actions import AddressBook, Group
 from app.provider.client import ProviderClient
 
 app = typer.Typer(help="The groups of the provider's address book.", no_args_is_help=True)
@@ -16,11 +15,7 @@ app = typer.Typer(help="The groups of the provider's address book.", no_args_is_
 @app.command("list")
 def list_groups(*, as_json: JsonOption = False) -> None:
     """List every group, as the provider describes it."""
-
-    async def ask(client: ProviderClient) -> AddressBook[Group]:
-        return await client.get_all_groups()
-
-    book = run_on_provider(ask)
+    book = run_on_provider(ProviderClient.get_all_groups)
     if as_json:
         print_rows(book.rows)
     else:
@@ -34,11 +29,11 @@ def empty(
     yes: YesOption = False,
 ) -> None:
     """Remove all contacts from a group; the contacts and the group stay."""
-    confirm(f"Take all contacts out of the group {name}?", yes=yes)
+    confirm(f"Remove all contacts from the group {name}?", yes=yes)
 
     async def run(client: ProviderClient) -> None:
         await client.empty_group(name)
-        await note_deed("group.empty", name)
+        await audit_action("group.empty", name)
 
     run_on_provider(run)
     typer.echo(f"emptied {name}")
@@ -60,10 +55,10 @@ def delete(
     async def run(client: ProviderClient) -> None:
         if name is None:
             await client.delete_all_groups()
-            await note_deed("groups.delete-all", "all")
+            await audit_action("groups.delete-all", "all")
         else:
             await client.delete_group(name)
-            await note_deed("group.delete", name)
+            await audit_action("group.delete", name)
 
     run_on_provider(run)
     typer.echo(f"deleted {what}")

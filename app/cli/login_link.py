@@ -11,7 +11,7 @@ from app.storage.db.database import Database
 
 
 def print_login_link(name: str) -> None:
-    """Make a link and print it. Raises InvalidInput for a name that cannot be."""
+    """Raises InvalidInput for an invalid name."""
 
     async def write(database: Database, settings: Settings) -> str:
         token = await make_login_link(database, name, now=datetime.now(UTC))
@@ -21,5 +21,5 @@ def print_login_link(name: str) -> None:
 
 
 def write_link(base: str, token: str) -> str:
-    """The address that a token signs in at: below PUBLIC_URL, whatever a request calls us."""
+    """The address that a token signs in at: below PUBLIC_URL, whatever a request's Host says."""
     return f"{base}/sign-in?link={token}"

@@ -1,4 +1,4 @@
-"""`letterbox reconcile`: compare a part of time with the provider's report, by hand."""
+"""`letterbox reconcile`: compare what arrived with the provider's report."""
 
 import json
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from app.storage.db.wakeups import notify_once
 
 
 def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
-    """Store what the report has and we have not; the counts go to stdout."""
+    """Store what only the report has; print the counts."""
     zone = load_settings().zone
     now = datetime.now(UTC)
     begin = read_time(since, zone, "--from") or now - timedelta(days=1)

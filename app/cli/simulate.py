@@ -121,7 +121,7 @@ def switch(
     ] = None,
     url: Url = _URL,
 ) -> None:
-    """Show every switch, or throw some: the value is JSON, or else a plain text."""
+    """Show every switch, or set some: the value is JSON, or else plain text."""
     changes = dict(_read_setting(setting) for setting in settings or [])
     _print(_call(url, "PATCH", "switches", changes) if changes else _call(url, "GET", "switches"))
 
@@ -170,7 +170,7 @@ def fault(
 
 @app.command()
 def ledger(url: Url = _URL) -> None:
-    """Print everything that was taken, both ways, as JSON."""
+    """Print everything that was accepted, in both directions, as JSON."""
     _print(_call(url, "GET", "ledger"))
 
 
@@ -197,7 +197,7 @@ def _read_setting(setting: str) -> tuple[str, object]:
 
 
 def _call(url: str, method: str, path: str, order: object = None) -> object:
-    """Order the simulator about; ends the command with one line where that fails."""
+    """Call the simulator's control interface; ends the command with one line if that fails."""
     try:
         response = httpx2.request(
             method,

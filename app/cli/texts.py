@@ -28,13 +28,13 @@ STDIN = "-"
 
 
 def read_body(text: str) -> str:
-    """The text itself, or for `-` what stdin has, without its last line break."""
+    """The text itself, or stdin for `-`, without the last line break."""
     if text != STDIN:
         return text
     try:
         return sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise InvalidInput("stdin is no UTF-8") from None
+        raise InvalidInput("stdin is not UTF-8") from None
 
 
 def read_message_id(text: str | None) -> int | None:
@@ -46,7 +46,7 @@ def read_message_id(text: str | None) -> int | None:
 
 
 def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
-    """Queue it and print what is queued; what may surprise people goes to stderr."""
+    """Queue it and print what is queued; warnings go to stderr."""
 
     async def queue(database: Database, settings: Settings) -> Composed:
         if not settings.provider_token:
@@ -62,7 +62,7 @@ def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
             zone=settings.zone,
             now=await database.read(read_clock),
         )
-        await _ring(database)
+        await _notify(database)
         return done
 
     done = run_on_database(queue)
@@ -77,7 +77,7 @@ def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
     for warning in done.answer["warnings"]:
         typer.echo(f"note: {warning}", err=True)
     if done.is_replayed:
-        typer.echo("this key has done it before: nothing new was queued", err=True)
+        typer.echo("this key was used before: nothing new was queued", err=True)
     else:
         typer.echo("queued: the running service sends it (letterbox status ID)", err=True)
 
@@ -100,7 +100,7 @@ def print_status(outbound_id: str, *, as_json: bool) -> None:
     print_table((), [(name, _show(value)) for name, value in shown.items() if value])
     typer.echo()
     print_table(
-        ("when", "status", "told by", "the provider's word"),
+        ("when", "status", "source", "provider status"),
         [
             (each["changed_at"], each["status"], each["told_by"], each["provider_status"])
             for each in found.model_dump(mode="json")["history"]
@@ -122,7 +122,7 @@ def cancel(outbound_id: str, *, as_json: bool) -> None:
 
             now = await database.read(read_clock)
             found = await cancel_text(database, get_client, number, who=find_actor(), now=now)
-            await _ring(database)
+            await _notify(database)
             return found
 
     found = run_on_database(end)
@@ -132,8 +132,8 @@ def cancel(outbound_id: str, *, as_json: bool) -> None:
     typer.echo(f"{outbound_id} is {found.status}")
 
 
-async def _ring(database: Database) -> None:
-    """Wake the service where that can be; elsewhere it looks by itself within a second."""
+async def _notify(database: Database) -> None:
+    """Wake the service if possible; it checks every second anyway."""
     for signal in ("outbound", "events"):
         await notify_once(database, signal)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.core.cli_audit import note_deed
+from app.cli.core.cli_audit import audit_action
 from app.cli.core.online import run_on_provider
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.client import ProviderClient
@@ -21,7 +21,7 @@ def read_amount(text: str | Decimal) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise typer.BadParameter(f"{text} is no amount of credits")
+        raise typer.BadParameter(f"{text} is not an amount of credits")
     return amount
 
 
@@ -49,7 +49,7 @@ def create(
         bool, typer.Option("--password-stdin", help="Read the password from stdin.")
     ] = False,
 ) -> None:
-    """Create a child user. Asks for the password, so that it is in no list of processes."""
+    """Create a child user. Asks for the password, so that no list of processes shows it."""
     user = NewUser(
         username=username,
         password=_read_password(from_stdin=password_stdin),
@@ -65,7 +65,7 @@ def create(
 
     async def run(client: ProviderClient) -> None:
         await client.create_user(user)
-        await note_deed("user.create", username, access_level=access_level)
+        await audit_action("user.create", username, access_level=access_level)
 
     run_on_provider(run)
     typer.echo(f"created {username}")
@@ -83,7 +83,7 @@ def credit(
 
     async def run(client: ProviderClient) -> None:
         await client.update_credits(username, quantity)
-        await note_deed("user.credits", username, quantity=f"{quantity:f}")
+        await audit_action("user.credits", username, quantity=f"{quantity:f}")
 
     run_on_provider(run)
     given = f"gave {quantity} credits to" if quantity > 0 else f"took {-quantity} credits back from"

@@ -1,4 +1,4 @@
-"""CSV for spreadsheets: what strangers wrote must not become a formula there."""
+"""CSV for spreadsheets: a stranger's text must not become a formula there."""
 
 import csv
 import io
@@ -10,10 +10,10 @@ Cell = str | int | None
 Row = TypeVar("Row")
 
 # Without it spreadsheets read UTF-8 as the local 8-bit charset. Only in files for people: programs
-# would take it for a part of the first heading.
+# would take it as part of the first heading.
 BYTE_ORDER_MARK = "\ufeff".encode()
-# A spreadsheet takes a cell that begins so for a formula, which may call programs or addresses.
-# Full-width signs are as good there as the others.
+# A cell that begins with one of these is a formula, which may run programs or open addresses.
+# Full-width signs work as well.
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 # If a spreadsheet separates cells by semicolons or tabs, as in much of Europe, it ignores our
 # quotes: a cell then also begins after each of these.

@@ -1,4 +1,4 @@
-"""The ids that programs see: opaque text, one for each row, with a prefix that says of what."""
+"""The ids that programs see: opaque text with a prefix for the kind of row."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 LAST_ID = 2**63 - 1
 _MAX_LENGTH = 13
 
-# Audited actions whose subject is a row; that of any other is a number or a name.
+# Audited actions whose subject is a row; other subjects are numbers or names.
 _SUBJECTS: dict[str, Prefix] = {
     "rule.create": "rul",
     "rule.change": "rul",
@@ -38,7 +38,7 @@ def encode_id(prefix: Prefix, number: int) -> str:
 
 
 def decode_id(prefix: Prefix, text: str) -> int:
-    """The row's number. Raises NotFound for whatever `encode_id` did not make."""
+    """The row's number. Raises NotFound for anything that `encode_id` did not make."""
     digits = text.removeprefix(f"{prefix}_")
     if digits == text or not 0 < len(digits) <= _MAX_LENGTH or not _VALUES.keys() >= set(digits):
         raise NotFound(f"not a valid {prefix}_ id")
@@ -51,7 +51,7 @@ def decode_id(prefix: Prefix, text: str) -> int:
 
 
 def find_number(prefix: Prefix, text: str | None) -> int | None:
-    """The row that an id names; for an invalid id a number that no row has."""
+    """The row's number; 0, which no row has, for an invalid id."""
     try:
         return None if text is None else decode_id(prefix, text)
     except NotFound:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
-# What ends a word, besides white space and symbols. Apostrophes and hyphens do not: don't, opt-out.
+# What ends a word, besides white space and symbols. Not apostrophes and hyphens: don't, opt-out.
 _BREAKS = (
     r"\s.,;:!?/\\|()\[\]{}<>\"*+=~^@#%\u2013\u2014\u2026\u00a1\u00bf\u00ab\u00bb\u201c\u201d\u201e"
 )
@@ -84,22 +84,22 @@ def fold_word(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """Every word of a text, folded; what holds neither letter nor digit is passed over."""
+    """Every word of a text, folded; words without a letter or digit are skipped."""
     folded = (fold_word(text[start:end]) for start, end in _find_words(text))
     return [word for word in folded if word]
 
 
 def read_keyword(text: str) -> str:
-    """The text's first word, folded; "" where it has none."""
+    """The text's first word, folded; "" if it has none."""
     return fold_word(split_keyword(text)[0])
 
 
-# A batch asks the same text once for each rule.
+# cached: each rule splits the same text.
 @lru_cache(maxsize=256)
 def split_keyword(text: str) -> tuple[str, str]:
     """The text's first word as it was written, without punctuation, and what follows it.
 
-    ("", "") where the text has no word at all.
+    ("", "") if the text has no word.
     """
     for start, end in _find_words(text):
         if fold_word(text[start:end]):
@@ -110,7 +110,7 @@ def split_keyword(text: str) -> tuple[str, str]:
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Where each run of characters without a break or symbol begins and ends."""
+    """The start and end of each run of characters without a break or symbol."""
     for found in _WORD.finditer(text):
         start = found.start()
         if not found.group().isascii():
@@ -125,7 +125,7 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=4096)
 def _is_symbol(each: str) -> bool:
-    """Whether it is an emoji or similar; a letter in a circle is a letter."""
+    """Whether it is an emoji or the like; a letter in a circle is a letter."""
     is_symbol = unicodedata.category(each) in {"So", "Sk"} and each not in _APOSTROPHES
     return is_symbol and not fold_word(each)
 

@@ -1,4 +1,4 @@
-"""What may be configured of a virtual number: the number itself, and names for merge fields."""
+"""Phone numbers in whatever form people write them, and names for merge fields."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ from app.domain.inbound.messages import MERGE_FIELDS
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-# Placeholders of a reply that mean something else already.
+# Placeholders of a reply that have a meaning already.
 RESERVED_NAMES = frozenset({"name", "email", "source", "dest", "keyword", "rest", "body"})
 MAX_NAME = 32
 # ITU-T E.164 allows 15 digits; fewer than 8 are a short code.
@@ -56,20 +56,20 @@ def normalise_number(text: str, region: str) -> str:
     from the database are not read again.
     """
     plain = _compile_plain(region)
-    if plain is not None and plain.fullmatch(text):  # nearly all come like this
+    if plain is not None and plain.fullmatch(text):  # nearly always
         return text
     # Longer text is not a number and must not fill the cache.
     return text if len(text) > LONGEST_WRITTEN else _normalise(text, region)
 
 
 def is_full_number(text: str) -> bool:
-    """Whether it is a full number in normal form: only such a number can be answered."""
+    """Whether it is a full number in normal form; no other sender can be answered."""
     has_length = MIN_DIGITS <= len(text) <= MAX_DIGITS
     return has_length and text.isdigit() and text.isascii() and text[0] != "0"
 
 
 def read_prefix(text: str, region: str) -> str | None:
-    """The start of full numbers, 4477 for +44 77 and, in GB, for 077; None if it is none."""
+    """How full numbers begin: 4477 for +44 77 and, in GB, for 077; None if it is not a prefix."""
     import phonenumbers  # noqa: PLC0415 see `_find_full`
 
     written = _compact(_TRUNK.sub(r"\1", text.translate(_WIDE)))
@@ -89,7 +89,7 @@ def read_prefix(text: str, region: str) -> str | None:
 
 
 def is_region(text: str) -> bool:
-    """Whether national numbers of this region (ISO 3166) can be read."""
+    """Whether it is a region (ISO 3166) whose national numbers can be read."""
     import phonenumbers  # noqa: PLC0415 see `_find_full`
 
     return text in phonenumbers.SUPPORTED_REGIONS
@@ -195,7 +195,7 @@ def _choose_reading(written: str, groups: tuple[str, ...], region: str) -> "Phon
     if international and phonenumbers.is_valid_number(international):
         return international
     if international is None:
-        # The 0 that a spreadsheet dropped.
+        # A spreadsheet may have dropped the 0.
         is_mobile = phonenumbers.is_possible_number_for_type(
             national, phonenumbers.PhoneNumberType.MOBILE
         ) and not written.startswith(str(national.country_code))
@@ -224,7 +224,7 @@ def _write_digits(number: "PhoneNumber") -> str:
 
 
 def write_number(number: str) -> str:
-    """A number as people read it, `+44 7700 900123`; what is no full number stays as it is."""
+    """A number as people read it, `+44 7700 900123`; anything else unchanged."""
     import phonenumbers  # noqa: PLC0415 see above
 
     if len(number) < MIN_DIGITS or not (number.isascii() and number.isdecimal()):
@@ -237,10 +237,7 @@ def write_number(number: str) -> str:
 
 
 def check_merge_field_names(names: Mapping[str, str]) -> None:
-    """Each merge field may have one name of the owner's, usable as a placeholder.
-
-    Raises InvalidInput.
-    """
+    """Raises InvalidInput for names of merge fields that cannot be placeholders of a reply."""
     for field, name in names.items():
         where = f"merge_field_names.{field}"
         if field not in MERGE_FIELDS:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# Well inside what `datetime` can hold: such a time moves to any zone without an overflow.
+# Far enough from the limits of `datetime` that no zone makes it overflow.
 _FIRST_YEAR = 2
 _LAST_YEAR = 9998
 
@@ -30,11 +30,11 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
     """Read the provider's local time, and say what is doubtful about it.
 
     Takes `YYYY-MM-DD HH:MM:SS` and its ISO forms (`T`, a fraction, an offset or `Z`, which then
-    wins over `zone`). Returns an aware UTC time and a code of `messages.PROBLEMS`:
+    wins over `zone`). Returns an aware UTC time and a code of `PROBLEMS`:
 
     - None: the time is certain.
-    - `time`: with None, the text is no time; with a time, it lies in the hour that spring skips
-      and is read with the offset in force before the change.
+    - `time`: with None, the text is not a time; with a time, it lies in the hour that spring skips
+      and is read with the offset from before the change.
     - `time-ambiguous`: it lies in the hour that autumn repeats; the earlier one is returned.
     """
     local = _parse_iso(text.strip())
@@ -56,8 +56,8 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
 
 
 def _parse_iso(text: str) -> datetime | None:
-    # `fromisoformat` also takes bare dates, week dates, lone hours and any separator: none of
-    # them is a time of arrival that we would trust.
+    # `fromisoformat` also accepts bare dates, week dates, hours alone and any separator, which are
+    # no times of arrival that we would trust.
     if text[4:8:3] != "--" or text[10:11] not in _SEPARATORS or text[13:14] != ":":
         return None
     try:
@@ -68,13 +68,13 @@ def _parse_iso(text: str) -> datetime | None:
 
 @lru_cache(maxsize=64)
 def _find_steady_offset(day: date, zone: ZoneInfo) -> timedelta | None:
-    """The offset that holds all that day and the days around it; None where there is a change."""
-    # No zone changes its offset twice within so few days.
+    """The offset on that day and the days around it; None if it changes."""
+    # No zone changes its offset twice within three days.
     midnight = datetime.combine(day, time())
     first, last = (_read_offset(midnight + days * _DAY, zone) for days in (-1, 2))
     return first if first == last else None
 
 
 def _read_offset(local: datetime, zone: ZoneInfo) -> timedelta:
-    # Only for a missing datetime has a ZoneInfo no offset.
+    # The type allows None, but a ZoneInfo always has an offset.
     return zone.utcoffset(local) or _NO_OFFSET

@@ -65,9 +65,9 @@ def test_a_refusal_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["report", "Messages", "--from", "yesterday"], "is no time"),
-        (["users", "credit", "child", "many"], "is no amount"),
-        (["users", "credit", "child", "nan"], "is no amount"),
+        (["report", "Messages", "--from", "yesterday"], "is not a time"),
+        (["users", "credit", "child", "many"], "is not an amount"),
+        (["users", "credit", "child", "nan"], "is not an amount"),
         (["groups", "delete", "--yes"], "say --all"),
         (["groups", "delete", "friends", "--all", "--yes"], "say --all"),
         (["contacts", "import", "no-such-file.csv"], "No such file"),
@@ -120,7 +120,7 @@ def test_a_long_import_that_breaks_tells_where(run: Run, wire: Wire) -> None:
     people = "".join(f"Person {n},447700900{n % 95:03d},\n" for n in range(150))
     result = run("contacts", "import", "-", "--ignore-duplicates", typed=people)
     assert len(result.stdout.splitlines()) == 101
-    assert "No answer came for the contacts from line 101 on" in result.stderr
+    assert "The provider did not answer for the contacts from line 101 on" in result.stderr
     assert str(result.exception) == "The provider answered nothing at all"
 
 

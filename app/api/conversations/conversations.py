@@ -19,7 +19,7 @@ from app.api.core.lists import (
 from app.api.core.routing import make_router
 from app.api.core.schemas import Conversation, Page
 from app.api.outbound.schemas import ConversationDetail, ConversationMessage, ConversationOutbound
-from app.domain.inbound.queries import split_words
+from app.domain.inbound.queries import fold_words
 from app.domain.places import TimePlace, read_pair_place, read_time_place
 from app.storage.conversations import conversations
 from app.storage.conversations.conversations import ThreadPage
@@ -57,7 +57,7 @@ async def list_conversations(
             dest=query.dest,
             source=query.source,
             unread=query.unread,
-            words=split_words(query.q or ""),
+            words=fold_words(query.q or ""),
             before=before,
             limit=limit,
         )

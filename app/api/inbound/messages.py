@@ -17,7 +17,7 @@ from app.api.core.schemas import Message, Page, show_message
 from app.api.outbound.schemas import MessageDetail
 from app.domain.ids import find_number
 from app.domain.inbound.messages import MERGE_FIELDS
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.places import read_id_place
 from app.flows.conversations.mark_read import mark_read
 from app.flows.inbound import replay
@@ -67,7 +67,7 @@ class MessageFilters(BaseModel):
         given = self.model_dump(by_alias=True, include=set(MessageFilters.model_fields) - {"order"})
         merge_fields = {name: given.pop(f"mm.{name}") for name in MERGE_FIELDS}
         given |= {
-            "words": split_words(given.pop("q") or ""),
+            "words": fold_words(given.pop("q") or ""),
             "rule_id": find_number("rul", self.rule_id),
             "merge_fields": {
                 name: value for name, value in merge_fields.items() if value is not None

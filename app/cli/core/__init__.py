@@ -1,1 +1,1 @@
-"""What every cli module may use."""
+"""What every command may use."""

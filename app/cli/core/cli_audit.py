@@ -1,4 +1,4 @@
-"""Puts in the audit trail what a command does at the provider, which needs no database for it."""
+"""Adds to the audit trail what a command did at the provider, which works without a database."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,9 @@ from app.domain.errors import LetterboxError
 from app.settings import load_settings
 
 
-async def note_deed(action: str, subject: str, **detail: Any) -> None:
-    """Say who did what; why that cannot be kept is a line on stderr, and holds nothing up."""
-    # Here, for what only lists asks the provider alone.
+async def audit_action(action: str, subject: str, **detail: Any) -> None:
+    """Record who did what; if that is impossible, say why on stderr and go on."""
+    # Commands that only list things need no database.
     from app.cli.core.offline import find_actor, opening_database  # noqa: PLC0415 see above
     from app.storage.access.audit import add_audit  # noqa: PLC0415 see above
 
@@ -21,7 +21,7 @@ async def note_deed(action: str, subject: str, **detail: Any) -> None:
             await database.write(add_audit, find_actor(), action, subject, detail, now)
     except LetterboxError as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 the deed is none the worse for it
+    except Exception as error:  # noqa: BLE001 the action was done anyway
         reason = f"the database cannot be used ({type(error).__name__})"
     else:
         return

@@ -1,4 +1,4 @@
-"""How a command reaches the database beside a running service: short transactions of its own."""
+"""How commands use the database beside a running service: in short transactions."""
 
 import asyncio
 import getpass
@@ -19,7 +19,7 @@ BUSY_SECONDS = 5.0
 
 
 def find_actor() -> str:
-    """Who runs the command, as the audit names them."""
+    """Who runs the command, for the audit trail."""
     try:
         return f"cli:{getpass.getuser()}"
     except (OSError, KeyError):  # a container's user may have no name

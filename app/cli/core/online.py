@@ -1,4 +1,4 @@
-"""How a command reaches the provider: by the account that the settings name, and nothing else."""
+"""How commands reach the provider: with the account from the settings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

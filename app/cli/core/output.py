@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Output JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-# On stderr beside a secret, so that a script reads the secret alone.
-SHOWN_ONCE = "Keep it now: it is shown only this once."
+# On stderr, so that a script reads only the secret.
+SHOWN_ONCE = "Copy it now: it is not shown again."
 
 
 def print_json(shown: "BaseModel | Sequence[BaseModel]") -> None:
-    """An object, or a list's objects one a line."""
+    """An object, or several, one per line."""
     for each in shown if isinstance(shown, Sequence) else [shown]:
         typer.echo(each.model_dump_json(by_alias=True))
 
 
 def print_rows(rows: Sequence[Any]) -> None:
-    """Plain objects (dataclasses), as JSON one a line."""
+    """Dataclasses as JSON, one per line."""
     for row in rows:
         typer.echo(json.dumps(asdict(row), ensure_ascii=False))
 
@@ -50,14 +50,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def make_visible(text: str) -> str:
-    """What strangers wrote, with characters that steer a terminal shown instead of obeyed."""
+    """Shows control characters, which could otherwise steer the terminal."""
     return "".join(
         repr(each)[1:-1] if category(each) == "Cc" and each not in "\t\n" else each for each in text
     )
 
 
 def name_command() -> str:
-    """How whoever reads a hint can run this command: by its name, or by the path it was run by."""
+    """How to run this command again: by its name if the shell finds it, else by its path."""
     found = shutil.which("letterbox")
     own = Path(sys.argv[0])
     known = found is not None and own.exists() and own.samefile(found)
@@ -65,6 +65,6 @@ def name_command() -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on stderr, unless `yes`; ends the command where the answer is no."""
+    """Ask on stderr, unless `yes`; ends the command if the answer is no."""
     if not yes:
         typer.confirm(question, abort=True, err=True)

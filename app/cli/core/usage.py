@@ -1,4 +1,4 @@
-"""Wrong usage is one line, as every other error is."""
+"""Wrong usage is one line, like every other error."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-# The libraries' words for what we would say otherwise.
+# The libraries' words, and ours.
 _WORDS = {
     "Value error, ": "",
     "Input should be": "it must be",
@@ -26,12 +26,12 @@ class OneLineErrors(TyperGroup):
             status = super().main(given, *others, **{**extra, "standalone_mode": False})
         except TyperException as error:
             line = _describe(error)
-            # Without a command the help has been printed, which says it all.
+            # Without a command, the help has been printed instead.
             if line:
                 print(f"letterbox: {line}", file=sys.stderr)
             sys.exit(error.exit_code)
         except typer.Abort:
-            # Where nobody types, the question's line has not been ended.
+            # Without a terminal, nobody has ended the question's line.
             end = "" if sys.stdin.isatty() else "\n"
             print(f"{end}letterbox: stopped; nothing was done", file=sys.stderr)
             sys.exit(1)
@@ -39,7 +39,7 @@ class OneLineErrors(TyperGroup):
 
 
 def _read_argument(text: str) -> str:
-    """An argument in UTF-8, also under a locale that knows ASCII alone. Raises BadParameter."""
+    """An argument in UTF-8, even in an ASCII locale. Raises BadParameter."""
     if text.isascii():
         return text
     try:

@@ -30,7 +30,7 @@ KEPT = frozenset({"port", "log_format", "log_level"})
 
 
 def demo(*, text_every: float) -> None:
-    """Play until SIGTERM or SIGINT; nothing of it stays. Raises SetupError, SettingsError."""
+    """Run until SIGTERM or SIGINT; nothing is kept. Raises SetupError, SettingsError."""
     with tempfile.TemporaryDirectory(prefix="letterbox-demo-") as folder:
         settings = make_settings(Path(folder))
         configure_logging(settings.log_format, settings.log_level)
@@ -55,7 +55,7 @@ def demo(*, text_every: float) -> None:
 
 
 def make_settings(folder: Path) -> Settings:
-    """What KEPT names as it is set; all else as by default, or as it suits a demo."""
+    """KEPT as they are set; everything else by default, or as it suits a demo."""
     defaults = {
         name: field.get_default()
         for name, field in Settings.model_fields.items()
@@ -69,7 +69,7 @@ def make_settings(folder: Path) -> Settings:
 
 @contextmanager
 def playing(app: SimulatorApp) -> Iterator[str]:
-    """The provider on a free port, in a thread with a loop of its own; gives its address."""
+    """Run the provider on a free port, in a thread with its own event loop; yields its address."""
     started: Future[str] = Future()
     stop: Future[None] = Future()
 
@@ -96,7 +96,7 @@ def playing(app: SimulatorApp) -> Iterator[str]:
 
 
 def describe_sign_in(settings: Settings, url: str, link: str) -> str:
-    """The last lines, for they are the first that somebody needs."""
+    """The last lines, where people look first."""
     password = settings.admin_password
     words = f', or {url} with the password "{password.get_secret_value()}"' if password else ""
     return f"""  Open the inbox (works once, expires in 15 minutes){words}:
@@ -107,7 +107,7 @@ def describe_sign_in(settings: Settings, url: str, link: str) -> str:
 def describe_demo(
     url: str, provider: str, token: str, number: str, shared: SharedSecrets, folder: Path
 ) -> str:
-    """What a newcomer may look at; the secrets in it end with the demo."""
+    """What a newcomer can look at; its secrets end with the demo."""
     bearer = f'-H "Authorization: Bearer {shared.api_key}"'
     account = f"LETTERBOX_PROVIDER_URL={provider}/api LETTERBOX_PROVIDER_TOKEN={token}"
     command = name_command()

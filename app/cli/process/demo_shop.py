@@ -36,7 +36,7 @@ RULES = """
 
 
 def open_shop(settings: Settings, number: str) -> None:
-    """Make the database, and in it the number and its rules, before the service starts."""
+    """Create the database with the number and its rules, before the service starts."""
     asyncio.run(_furnish(settings, number))
 
 

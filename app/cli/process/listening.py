@@ -82,7 +82,7 @@ def restart_with(listeners: Sequence[socket.socket]) -> NoReturn:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The socket of HOST and PORT. Raises SetupError where it cannot be had."""
+    """Listen on HOST and PORT. Raises SetupError if that is impossible."""
     is_unix = settings.host.startswith(UNIX)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(socket.AF_UNIX if is_unix else family, socket.SOCK_STREAM)
@@ -108,7 +108,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def _bind_path(listener: socket.socket, path: str) -> None:
-    """The file of a process that has gone is replaced. Whoever may reach it may connect."""
+    """Replaces the file of an ended process. Whoever can reach the path may connect."""
     with socket.socket(socket.AF_UNIX) as other:
         try:
             other.connect(path)
@@ -122,7 +122,7 @@ def _bind_path(listener: socket.socket, path: str) -> None:
 
 
 def find_address(listener: socket.socket) -> dict[str, str | int]:
-    """HOST and PORT as the socket has them, where the system or systemd chose them."""
+    """The socket's own HOST and PORT, which the system or systemd may have chosen."""
     if listener.family == socket.AF_UNIX:
         return {}
     host, port = listener.getsockname()[:2]

@@ -1,4 +1,4 @@
-"""How processes log: one line an event on stderr, with no secret, parameter or local in it."""
+"""How processes log: one line per event on stderr, without secrets, parameters or locals."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ _QUIET = ("uvicorn.access", "asyncio", "alembic", "sse_starlette", "httpx2", "ht
 def configure_logging(
     log_format: Literal["console", "json"], level: str, stream: TextIO = sys.stderr
 ) -> None:
-    """Set up structlog, and Python's own logging for the libraries, alike."""
+    """Set up structlog, and Python's logging for the libraries, in the same way."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -48,7 +48,7 @@ def configure_logging(
 
 
 def _cut_details(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """PostgreSQL's DETAIL lines quote the rows that they speak of."""
+    """PostgreSQL's DETAIL lines quote rows."""
     for key in ("exception", "error", "event", "reason"):
         text = event.get(key)
         if isinstance(text, str) and "DETAIL:" in text:

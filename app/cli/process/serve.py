@@ -35,7 +35,7 @@ A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1&receivedts="
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
-    """Serve until a signal asks for the end. Raises SetupError where it cannot start."""
+    """Serve until a signal. Raises SetupError if it cannot start."""
     # It would end a process that does not heed it yet.
     signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
     _allow_many_connections()
@@ -121,7 +121,7 @@ def describe_start(
 
 
 def _name_secret(name: str, shared: SharedSecrets, folder: Path) -> str:
-    """What a shell puts the secret in the place of."""
+    """What a shell replaces with the secret."""
     if name in shared.generated:
         return f"$(cat {shlex.quote(str(folder / name))})"
     return f"$LETTERBOX_{name.upper()}"
@@ -133,7 +133,7 @@ def _serve_many(
     address: Mapping[str, str | int],
     welcome: str,
 ) -> Sequence[socket.socket]:
-    """Returns the sockets to be handed over where a restart was asked for."""
+    """Returns the sockets to hand over if a restart was requested."""
     # Metrics lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     spawning = multiprocessing.get_context("spawn")

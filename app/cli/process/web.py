@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 
     @property
     def kept(self) -> Sequence[socket.socket]:
-        """The sockets to be handed over where a restart was asked for."""
+        """The sockets to hand over if a restart was requested."""
         return self._kept if self._end.restarts else ()
 
     def end(self) -> None:
@@ -133,7 +133,7 @@ def serve_alone(
 ) -> Sequence[socket.socket]:
     """Serve in this process until a signal. Raises SetupError if it cannot start.
 
-    Returns the sockets to be handed over where a restart was asked for.
+    Returns the sockets to hand over if a restart was requested.
     """
     runtime = open_runtime(settings, "web")
 
@@ -190,7 +190,7 @@ def _serve(
 
 
 async def _make_link(runtime: Runtime, base: str) -> str | None:
-    """A link that signs in, or None where the database is away."""
+    """A link that signs in, or None while the database is unavailable."""
     if not runtime.prepared.is_set():
         return None
     try:
@@ -201,7 +201,7 @@ async def _make_link(runtime: Runtime, base: str) -> str | None:
 
 
 def _end_with_supervisor() -> None:
-    """Without its supervisor nobody could end this process, and it would keep the port."""
+    """Without its supervisor nothing would end this process, and it would keep the port."""
     # Not by comparing getppid(), which tells nothing where the supervisor went before this began.
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:

@@ -66,7 +66,7 @@ def read_public_url(text: str) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of a URL. Raises ValueError for a host that there cannot be."""
+    """The parts of a URL. Raises ValueError for an invalid host."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -74,7 +74,7 @@ def split_url(url: str) -> SplitResult:
 
 
 def check_port(url: str) -> int | None:
-    """The port of a URL. Raises ValueError for one that there cannot be."""
+    """The port of a URL. Raises ValueError for an invalid one."""
     try:
         port = urlsplit(url).port
     except ValueError:
@@ -85,7 +85,7 @@ def check_port(url: str) -> int | None:
 
 
 def read_host(name: str) -> str:
-    """A host's name in IDNA, or an address as it is. Raises ValueError for one that cannot be."""
+    """A host name in IDNA, or an address unchanged. Raises ValueError for an invalid one."""
     if _HOST.fullmatch(name.lower()):
         return name
     # What idna raises is a ValueError, too.
@@ -99,19 +99,19 @@ def read_host(name: str) -> str:
 
 
 def bracket(host: str) -> str:
-    """A host as it stands in a URL."""
+    """A host as URLs write it."""
     return f"[{host}]" if ":" in host else host
 
 
 class RootPath:
-    """The path of PUBLIC_URL, which proxies take off or leave on: both are understood."""
+    """The path of PUBLIC_URL, which proxies remove or keep: both work."""
 
     def __init__(self, quoted: str) -> None:
         self._root = unquote(quoted)
         self._is_parent = self._root[1:] in PARENTS
 
     def cut(self, path: str) -> str:
-        """The path as this service knows it."""
+        """A request's path without it."""
         if not self._root:
             return path
         # Some proxies leave a slash too many where they take the path off.

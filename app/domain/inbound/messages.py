@@ -1,4 +1,4 @@
-"""The inbound message: its fields, its problems, and the key that unites redeliveries."""
+"""The inbound message: its fields, its problems, and the key that redeliveries share."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from app.domain.inbound.urlencoded import Pair, split_form
+from app.domain.inbound.urlencoded import Parameter, split_form
 
 Via = Literal["forward", "spool", "report"]
 
@@ -41,8 +41,8 @@ def _encode_head(
     return json.dumps([method, content_type, charset, *more]).encode() + b"\n"
 
 
-# Not frozen, like InboundMessage below: each forward makes one of either, and a frozen dataclass
-# sets its fields at three times the cost. Nobody changes them.
+# Not frozen, like InboundMessage below: each forward creates one of both, and a frozen dataclass
+# takes three times as long to fill.
 @dataclass(slots=True)
 class RawForward:
     """The request's parameters without the secret: enough to parse it again.
@@ -50,7 +50,7 @@ class RawForward:
     `form` is the urlencoded form of all parameters in order of arrival, query before body, without
     any `auth` (in any case); unchanged if the request came as one form. `charset` is the declared
     one; None if none was declared, or if the values were converted to UTF-8 (JSON, multipart).
-    `problems` are those that showed in the original bytes but do not show in the form.
+    `problems` are those that the original bytes showed and the form does not.
     """
 
     method: str
@@ -60,7 +60,7 @@ class RawForward:
     problems: tuple[str, ...] = ()
 
     @property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[Parameter]:
         """The decoded name/value bytes."""
         return split_form(self.form)
 
@@ -197,10 +197,9 @@ def sort_problems(codes: Iterable[str]) -> tuple[str, ...]:
 
 
 def digest_texts(*parts: str) -> bytes:
-    """16 bytes of SHA-256 over length-prefixed parts, so that no two lists of parts look alike.
+    """16 bytes of SHA-256 over length-prefixed parts, so that different lists never look alike.
 
-    Half the digest is enough to tell apart all texts there will ever be, and a third cheaper to
-    index.
+    Half the digest is enough to tell all texts apart, and a third cheaper to index.
     """
     text = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.sha256(text.encode()).digest()[:16]
@@ -217,12 +216,12 @@ def make_dedupe_key(
     extra: dict[str, str],
     nonce: bytes,
 ) -> bytes:
-    """Bytes, 48 at most, that are equal for two forwards exactly where they are the same text.
+    """At most 48 bytes that are equal for two forwards exactly if they are the same text.
 
     With an id: number, sender, id and text. Without one also the time, merge fields and extra
-    parameters; with neither id nor time also the nonce, for two texts alike may then be two texts.
-    The id's last characters lead: where ids count up, texts that come one after the other lie side
-    by side in the index.
+    parameters; with neither id nor time also the nonce, because equal texts may then be two texts.
+    The id's last characters come first, so that consecutive ids are next to each other in the
+    index.
     """
     parts = (_DEDUPE_VERSION, dest, source, body)
     if provider_id:
@@ -249,5 +248,5 @@ def make_provider_key(provider_id: str | None) -> bytes | None:
 
 
 def make_identity_key(dest: str, source: str, provider_id: str) -> bytes:
-    """16 bytes that two messages share where the provider gave them the same id."""
+    """16 bytes that two messages share if the provider gave them the same id."""
     return digest_texts(dest, source, provider_id)

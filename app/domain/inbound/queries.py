@@ -1,4 +1,4 @@
-"""What somebody may ask of the messages, decided in one place for both databases."""
+"""What messages can be searched by, decided in one place for both databases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from app.domain.keywords import fold_text
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Every stated condition must hold.
+    """All conditions that are not None must hold.
 
-    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, each must
-    be a substring of the body; `merge_fields` must be equal.
+    `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, and each
+    must be a substring of the body.
     """
 
     source: str | None = None
@@ -76,6 +76,6 @@ class MessageFilter:
         return all(word in folded for word in self.words)
 
 
-def split_words(q: str) -> tuple[str, ...]:
+def fold_words(q: str) -> tuple[str, ...]:
     """The folded words of a search."""
     return tuple(fold_text(q).split())

@@ -1,4 +1,4 @@
-"""Which rows of the provider's report are texts that we have, and which never reached us."""
+"""Matches rows of the provider's report with stored messages, to find texts that never arrived."""
 
 import html
 import unicodedata
@@ -9,16 +9,16 @@ from typing import Any
 
 from app.domain.inbound.messages import StoredMessage
 
-# The report's time and the forward's are both the provider's; where the forward had none, it is
-# the time of arrival.
+# The report's time and the forward's are both the provider's; a forward without one has its time of
+# arrival.
 TOLERANCE = timedelta(minutes=10)
-# How far off a time may be that lies in the hour which autumn repeats.
+# How far off a time in the hour that autumn repeats may be.
 AMBIGUITY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedText:
-    """A row of the report; numbers as we store them. `received_at` is None where it cannot be read.
+    """A row of the report, its numbers normalised; `received_at` is None if it cannot be read.
 
     `is_ambiguous`: the time lies in an hour that comes twice, and may be an hour off.
     """
@@ -36,7 +36,7 @@ class ReportedText:
 
 
 def fold_body(body: str) -> str:
-    """A text as both ways of the provider give it: a report may trim it or break its lines anew."""
+    """A text in the form to compare: the report may trim it or break its lines elsewhere."""
     return " ".join(html.unescape(body).split())
 
 

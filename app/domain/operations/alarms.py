@@ -1,4 +1,4 @@
-"""When the way in looks broken: a number that is silent too long, times in another zone."""
+"""When texts do not arrive as they should: a number silent for too long, or wrong times."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _NONE = timedelta()
 
 
 def find_alarm_time(last_arrived_at: datetime, longest_gap: timedelta) -> datetime:
-    """From when on a number that was texted last then has been silent for too long."""
+    """When a number last texted at that time has been silent for too long."""
     return last_arrived_at + max(_USUAL_GAPS * longest_gap, _SHORTEST_SILENCE)
 
 

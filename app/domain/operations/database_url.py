@@ -90,7 +90,7 @@ def check_url(url: str) -> None:
 
 
 def mask_url(url: str) -> str:
-    """A password may stand before the host or, as drivers take it too, in the query."""
+    """A password may be before the host or, for drivers, in the query."""
     if "@" in url:
         scheme, _, rest = url.partition("://")
         user = rest.rpartition("@")[0].partition(":")[0]
@@ -117,7 +117,7 @@ def prepare_url(url: str) -> str:
 
 
 def split_hosts(url: str) -> list[str]:
-    """A URL for each server of one that names several, in their order. Raises SettingsError."""
+    """One URL for each server it names, in their order. Raises SettingsError."""
     parts = urlsplit(url)
     user, at, places = parts.netloc.rpartition("@")
     given = _read_parameters(parts.query)
@@ -147,12 +147,12 @@ def split_hosts(url: str) -> list[str]:
 
 
 def wants_system_roots(url: str) -> bool:
-    """Whether it says `sslrootcert=system`, which the driver would take for a file."""
+    """Whether it has `sslrootcert=system`, which the driver would take for a file name."""
     return _read_parameters(urlsplit(url).query).get("sslrootcert") == SYSTEM
 
 
 def name_address(url: str) -> str:
-    """What tells one database from another, without a secret: a digest of hosts and name."""
+    """A digest of hosts and name, which identifies the database without a secret."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     named = [query.get(each) for each in ("host", "port", "dbname", "database")]
@@ -161,7 +161,7 @@ def name_address(url: str) -> str:
 
 
 def _read_parameters(query: str) -> dict[str, str]:
-    """The last value of each, as it is written; `+` is no space, as in libpq."""
+    """The last value of each, as written; `+` is not a space, as in libpq."""
     found = {}
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")

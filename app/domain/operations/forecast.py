@@ -11,7 +11,7 @@ HORIZON_DAYS = 365
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`low_on` and `empty_on` are None where that is not within HORIZON_DAYS."""
+    """`low_on` and `empty_on` are None if beyond HORIZON_DAYS."""
 
     per_day: Decimal
     low_on: date | None
@@ -46,7 +46,7 @@ def forecast_credits(
 
 
 def _find_day(left: Decimal, per_day: Decimal, today: date) -> date | None:
-    """The day on which so much will have been used up."""
+    """The day on which this much will have been used."""
     if left <= 0:
         return today
     if left >= per_day * HORIZON_DAYS:

@@ -1,7 +1,7 @@
-"""Decides what answers a text by itself: guards before any rule, then the first rule that holds."""
+"""Decides the automatic reply to a text: guards first, then the first rule that matches."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,12 +20,12 @@ _DAY = timedelta(days=1)
 
 
 class Outcome(StrEnum):
-    """What became of a text, as its message keeps it."""
+    """What became of a text, as stored with its message."""
 
     REPLIED = "replied"
     NO_RULE = "no-rule"
     COOLDOWN = "cooldown"
-    """The rule has answered this sender a moment ago."""
+    """The rule has answered this sender a short while ago."""
     QUIET = "quiet"
     """Another text that came within seconds of this one has been answered."""
     OPTED_OUT = "opted-out"
@@ -118,13 +118,13 @@ class Reply:
 class Decision:
     """`outcome` is None where no rule was asked (an id that came again with another text).
 
-    `word` is what the sender says about our texts, where that is news.
+    `opt_out` is the sender's new state; None if the text does not change it.
     """
 
     outcome: Outcome | None
     rule: Rule | None = None
     reply: Reply | None = None
-    word: OptOutState | None = None
+    opt_out: OptOutState | None = None
 
 
 def find_said_at(text: StoredMessage) -> datetime:
@@ -135,7 +135,7 @@ def find_said_at(text: StoredMessage) -> datetime:
 class Answering:
     """Answers texts one after another, and keeps track of what changes for the next one.
 
-    `words` (by number) and `histories` (by the pair's key) are the known state; `search` finds
+    `opt_outs` (by number) and `histories` (by the pair's key) are the known state; `search` finds
     patterns.
     """
 
@@ -144,7 +144,7 @@ class Answering:
         rules: Iterable[Rule],
         numbers: Mapping[str, OurNumber],
         *,
-        words: Mapping[str, OptOutState] | None = None,
+        opt_outs: Mapping[str, OptOutState] | None = None,
         histories: Mapping[bytes, History] | None = None,
         limits: ReplyLimits = DEFAULT_LIMITS,
         search: Search = search_pattern,
@@ -154,51 +154,48 @@ class Answering:
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
         # People name the sender that they see: STOP ACME.
         self._names = frozenset(word for source in self._sources for word in split_words(source))
-        self._words = dict(words or {})
+        self._opt_outs = dict(opt_outs or {})
         self._histories = dict(histories or {})
         self._limits = limits
         self._search = search
 
-    def is_answerable(self, text: StoredMessage) -> bool:
-        """Whether an answer would reach somebody who is not us."""
-        is_us = self.is_ours(text.source) or text.source == text.dest
-        return is_full_number(text.source) and bool(text.dest) and not is_us
-
-    def is_ours(self, number: str) -> bool:
-        """Whether it is configured, or some rule answers from it."""
-        return number in self._numbers or number in self._sources
-
     def answer(self, text: StoredMessage, now: datetime) -> Decision:
-        """Decide, taking this text's reply and word as done from here on."""
+        """Decide; this text's reply and opt-out count for the texts after it."""
         decision = self._decide(text, now)
-        if decision.word is not None:
-            self._words[text.source] = decision.word
+        if decision.opt_out is not None:
+            self._opt_outs[text.source] = decision.opt_out
         if decision.reply is not None:
             rule_id = decision.rule.id if decision.rule else None
             self._find_history(text).note(rule_id, now, text.arrived_at)
         return decision
 
     def _decide(self, text: StoredMessage, now: datetime) -> Decision:
-        if not self.is_answerable(text):
+        if not self._is_answerable(text):
             return Decision(Outcome.UNANSWERABLE)
-        last = self._words.get(text.source)
+        last = self._opt_outs.get(text.source)
         wish = self._find_wish(text, last)
         if wish is Wish.UNSURE:
             return Decision(Outcome.OPT_OUT_UNSURE)
-        word = None
+        change = None
         if wish is not None:
-            word = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
-        if word is not None and last is not None and word.is_older_than(last):
-            word = None
+            change = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
+        if change is not None and last is not None and change.is_older_than(last):
+            change = None
         is_out = last is not None and last.is_out
         if wish is Wish.OUT:
-            confirms = word is not None and not is_out
+            confirms = change is not None and not is_out
             reply = self._make_confirmation(text, now) if confirms else None
-            return Decision(Outcome.OPT_OUT, None, reply, word)
-        if wish is Wish.BACK and is_out and word is not None:
-            return self._welcome_back(text, word, now)
+            return Decision(Outcome.OPT_OUT, None, reply, change)
+        if wish is Wish.BACK and is_out and change is not None:
+            return self._opt_in(text, change, now)
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
-        return Decision(decided.outcome, decided.rule, decided.reply, word)
+        return replace(decided, opt_out=change)
+
+    def _is_answerable(self, text: StoredMessage) -> bool:
+        """Whether a reply would reach somebody other than us."""
+        ours = (self._numbers, self._sources, (text.dest,))
+        is_us = any(text.source in numbers for numbers in ours)
+        return is_full_number(text.source) and bool(text.dest) and not is_us
 
     def _find_wish(self, text: StoredMessage, last: OptOutState | None) -> Wish | None:
         names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
@@ -208,12 +205,12 @@ class Answering:
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
         return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
 
-    def _welcome_back(self, text: StoredMessage, word: OptOutState, now: datetime) -> Decision:
-        """The word of a rule gets the rule's answer as well."""
-        asked = self._ask_rules(text, now)
-        if asked.rule is None or asked.rule.keyword is None:
-            return Decision(Outcome.OPT_IN, word=word)
-        return Decision(asked.outcome, asked.rule, asked.reply, word)
+    def _opt_in(self, text: StoredMessage, change: OptOutState, now: datetime) -> Decision:
+        """If a rule has the word as its keyword, its reply goes out too."""
+        decided = self._ask_rules(text, now)
+        if decided.rule is None or decided.rule.keyword is None:
+            decided = Decision(Outcome.OPT_IN)
+        return replace(decided, opt_out=change)
 
     def _ask_rules(self, text: StoredMessage, now: datetime) -> Decision:
         if "id-reused" in text.problems:

@@ -1,4 +1,4 @@
-"""When a rule holds: days and hours in a zone, across midnight and the changes of the clock."""
+"""When a rule applies: days and hours in a zone, across midnight and changes of the clock."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ MIDNIGHT = "00:00"
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DAY = timedelta(days=1)
-# Variants that systems keep beside the zones themselves.
+# Folders of variants that systems keep next to the zones.
 _NO_ZONES = frozenset({"posix", "posixrules", "right"})
 
 
@@ -24,26 +24,21 @@ def is_within_hours(
     begins: str | None,
     ends: str | None,
 ) -> bool:
-    """Whether the clock on the wall in `zone` is within the hours of one of the days.
+    """Whether the local time in `zone` is within the hours of one of the days.
 
     `ends` is exclusive. Hours that end before they begin reach into the next day, and belong to the
-    day on which they began. What the clock shows decides: an hour that autumn repeats holds twice,
-    one that spring skips never comes.
+    day on which they began. The hour that autumn repeats counts twice; the one that spring skips
+    never comes.
     """
     local = moment.astimezone(zone)
     now = local.time()
-    start, end = read_hour(begins or MIDNIGHT), read_hour(ends or MIDNIGHT)
-    if end > start or end == read_hour(MIDNIGHT):
-        began_today = now >= start and (now < end or end == read_hour(MIDNIGHT))
+    start, end = time.fromisoformat(begins or MIDNIGHT), time.fromisoformat(ends or MIDNIGHT)
+    if end > start or end == time():
+        began_today = now >= start and (now < end or end == time())
         return began_today and _is_one_of(days, local)
     if now >= start:
         return _is_one_of(days, local)
     return now < end and _is_one_of(days, local - _DAY)
-
-
-def read_hour(text: str) -> time:
-    """A time of day that `check_hours` has found good."""
-    return time.fromisoformat(text)
 
 
 def check_hours(
@@ -57,7 +52,7 @@ def check_hours(
             if day not in DAYS:
                 raise InvalidInput(f"the days are {', '.join(DAYS)}", field="days")
         if len(set(days)) < len(days):
-            raise InvalidInput("a day stands there twice", field="days")
+            raise InvalidInput("the same day is named twice", field="days")
     for field, value in (("from", begins), ("to", ends)):
         if value is not None and not _TIME.fullmatch(value):
             raise InvalidInput("write a time of day like 09:00", field=field)
@@ -70,7 +65,7 @@ def check_hours(
 def is_zone(name: str) -> bool:
     """Whether there is a time zone of that name.
 
-    Not by the list of all, which takes a walk through hundreds of files.
+    Listing all zones would read hundreds of files.
     """
     if name.partition("/")[0] in _NO_ZONES:
         return False

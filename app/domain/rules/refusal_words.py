@@ -66,6 +66,7 @@ NO_WISH = (
 REWRITES = tuple(
     (re.compile(rf"\b(?:{pattern})\b"), words)
     for pattern, words in (
+        ("(?:the |to )?(?:fuck|hell) ", ""),
         ("stop all", "stopall"),
         ("opt out|opting out", "optout"),
         ("optmeout", "optout me"),
@@ -115,9 +116,7 @@ REWRITES = tuple(
             "sorry",
         ),
         ("who (?:is this|are you)", "sorry"),
-        ("no (?:thanks|thank you|ta)", "sorry"),
         ("(?:yes|yeah|yep) (?=(?:please |pls )?(?:stop|unsubscribe|optout))", ""),
-        ("(?:the |to )?(?:fuck|hell) ", ""),
     )
 )
 # A request to stop, or a question how to: the bare word may then mean something else.
@@ -134,7 +133,6 @@ SURE_PHRASE = re.compile(
     r" (?:\w+ )?(?:me|us)\b"
     r"|\b(?:stop|quit) (?:texting|txting|messaging|spamming|contacting)"
     r"(?: (?:this|my) \w+| him| her)?$|\b(?:please|pls|plz) stop$"
-    r"|\b(?:do not|dont) send me anything\b"
     r"|^(?:please )?stop (?:or|otherwise|i|im|ive|who|why|you|u)\b"
     r"|\b(?:texting|txting|messaging|contacting|spamming) (?:me|us) stop$|\bto say stop$"
     r"|\bmake (?:it|this|them|these \w+|the \w+) stop(?: please)?$|^(?:reply|send) stop$"
@@ -167,4 +165,13 @@ TOLD_OF = re.compile(
 HINTS = list_words(
     "stop quit cease unsub unsubscribe opt opted optout remove take get delete no go fuck piss f"
     " sod bugger anything"
+)
+_PATTERNS = " ".join([ASKING.pattern, *(pattern.pattern for pattern, _ in REWRITES)])
+KNOWN = (
+    POLITE
+    | BAG
+    | OPT_OUT_WORDS
+    | OPT_IN_WORDS
+    | {ANSWER_WORD}
+    | frozenset(re.findall("[a-z]+", _PATTERNS))
 )

@@ -80,7 +80,7 @@ def try_draft(
     others: Iterable[Rule],
     numbers: Mapping[str, OurNumber],
     texts: Sequence[StoredMessage],
-    words: Mapping[str, OptOutState],
+    opt_outs: Mapping[str, OptOutState],
     *,
     limits: ReplyLimits = DEFAULT_LIMITS,
     is_over: Callable[[], bool] = lambda: False,
@@ -88,8 +88,8 @@ def try_draft(
     """The result if the draft had been enabled when the texts arrived, each handled at once.
 
     `others` exclude the rule that it replaces; `texts` are in order of arrival. Replies before the
-    first of them are not known. Of the `words` (by number) only those before a sender's first text
-    count, because the later ones are among the texts. When `is_over` returns true, the result
+    first of them are not known. Of the `opt_outs` (by number) only those before a sender's first
+    text count, because the later ones are among the texts. When `is_over` returns true, the result
     covers the texts tried so far.
     """
     draft = replace(draft, enabled=True)
@@ -100,8 +100,8 @@ def try_draft(
             raise _OverError
         return search_pattern(pattern, body)
 
-    earlier = _list_earlier(words, texts)
-    answering = Answering(rules, numbers, words=earlier, limits=limits, search=search)
+    earlier = _list_earlier(opt_outs, texts)
+    answering = Answering(rules, numbers, opt_outs=earlier, limits=limits, search=search)
     trial = Trial()
     matched: list[StoredMessage] = []
     spent: set[str] = set()
@@ -129,15 +129,15 @@ def try_draft(
 
 
 def _list_earlier(
-    words: Mapping[str, OptOutState], texts: Iterable[StoredMessage]
+    opt_outs: Mapping[str, OptOutState], texts: Iterable[StoredMessage]
 ) -> dict[str, OptOutState]:
     first: dict[str, StoredMessage] = {}
     for text in texts:
         first.setdefault(text.source, text)
     return {
-        number: word
-        for number, word in words.items()
-        if number not in first or word.said_at < find_said_at(first[number])
+        number: state
+        for number, state in opt_outs.items()
+        if number not in first or state.said_at < find_said_at(first[number])
     }
 
 

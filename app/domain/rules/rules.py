@@ -130,9 +130,7 @@ def prepare_rule(
     field.
     """
     _check_conditions(rule)
-    if rule.days is not None:
-        check_hours(days=rule.days, begins=None, ends=None, timezone=rule.timezone)
-    check_hours(days=None, begins=rule.from_time, ends=rule.to_time, timezone=rule.timezone)
+    check_hours(days=rule.days, begins=rule.from_time, ends=rule.to_time, timezone=rule.timezone)
     if rule.valid_from and rule.valid_until and rule.valid_from >= rule.valid_until:
         raise InvalidInput("the rule would end before it begins", field="valid_until")
     if not 0 <= rule.cooldown_seconds <= LONGEST_COOLDOWN_SECONDS:

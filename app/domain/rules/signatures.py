@@ -3,26 +3,13 @@
 import re
 
 # Signatures of mail apps, and quoted lines.
-_SIGNATURES = tuple(
-    (sign, re.compile(pattern, re.MULTILINE | re.DOTALL | re.IGNORECASE))
-    for sign, pattern in (
-        ("sent ", r"\bsent (?:from|via|by|with|using) (?:my |the )?\S+(?: \S+){0,6}\s*$"),
-        ("get outlook for ", r"\bget outlook for .*"),
-        ("gesendet", r"\b(?:von .{1,60} gesendet|gesendet (?:von|mit|über)\b.{1,60})$"),
-        ("envoy", r"\benvoyé d(?:e|u|epuis)\b.{1,60}$"),
-        ("enviado d", r"\benviado (?:desde|de|do)\b.{1,60}$"),
-        ("inviato da", r"\binviato da.{1,60}$"),
-        (" vanaf ", r"\b(?:verstuurd|verzonden) vanaf .{1,60}$"),
-        ("skickat fr", r"\bskickat från .{1,60}$"),
-        ("sendt fra ", r"\bsendt fra .{1,60}$"),
-        ("wysłane z ", r"\bwysłane z .{1,60}$"),
-        ("anfonwyd o", r"\banfonwyd o.{1,60}$"),
-        ("--", r"^\s*--.*"),
-        ("__", r"^\s*__.*"),
-        (">", r"^\s*>.*"),
-        (" wrote:", r"^on .{5,120} wrote:.*"),
-        ("from: ", r"^from: .*"),
-    )
+_SIGNATURES = re.compile(
+    r"(?<!\w)(?:(?:sent (?:from|via|by|with|using)"
+    r"|(?:gesendet|envoyé|enviado|inviato|verstuurd|verzonden|skickat|sendt|wysłane|anfonwyd)"
+    r" (?:von|mit|über|d[eu]|depuis|desde|do|da|dal|vanaf|från|fra|z|o))\b[^\n]{1,60}$"
+    r"|get outlook for .*|von [^\n]{1,60} gesendet$)"
+    r"|^(?:[ \t]*(?:--|__|>)|on .{5,120} wrote:|from: ).*",
+    re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
 # A word that cannot be a name.
 _NAME = (
@@ -59,10 +46,6 @@ _BELOW = re.compile(
 def cut_endings(body: str) -> str:
     """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
     text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", body.strip()))
-    lower = text.lower()
-    for sign, pattern in _SIGNATURES:
-        if sign in lower:
-            text = pattern.sub("", text)
-    text = _CLOSING.sub("", text)
+    text = _CLOSING.sub("", _SIGNATURES.sub("", text))
     text = _CHEERS.sub(r"\1", text)
     return _SIGNED.sub(r"\1", _BELOW.sub("", text.rstrip()))

@@ -58,13 +58,13 @@ class AuthGate:
             raise Unavailable(f"the auth values cannot be read ({_describe(error)})") from error
 
     async def refresh(self) -> None:
-        """Read the values again where they have changed. Raises Unavailable."""
+        """Read the values again if they have changed. Raises Unavailable."""
         revision = await self._database.read(read_revision)
         if not revision == self._admission.revision == self._cached_revision:
             await self._read()
 
     def _join_read(self) -> asyncio.Task[None]:
-        """A read that begins after this call; all who wait for one share it."""
+        """A read that begins after this call, shared by everyone who waits."""
         if self._next is None:
             self._next = asyncio.create_task(self._read_in_turn())
         return self._next
@@ -117,7 +117,7 @@ def _read_value(fields: dict[str, Any]) -> AuthValue:
 
 
 def _write_cache(path: Path, admission: Admission) -> None:
-    """Digests alone; a reader finds the old file or the new one, whoever else writes it."""
+    """Only digests; a reader finds the old file or the new one, whoever else writes it."""
     stored = {
         "numbers": sorted(admission.numbers),
         "values": [

@@ -32,7 +32,7 @@ CheckKey = Callable[[ApiKey], None]
 
 
 def make_secret() -> str:
-    """256 random bits that survive in a URL."""
+    """256 random bits that are safe in a URL."""
     return secrets.token_urlsafe(32)
 
 
@@ -42,7 +42,7 @@ def accept(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NumberWithAuth:
-    """A number and the value of its newest auth, which is kept nowhere."""
+    """A number and its newest auth value, which is not stored."""
 
     number: Number
     value: str = field(repr=False)
@@ -50,7 +50,7 @@ class NumberWithAuth:
 
 @dataclass(frozen=True, slots=True)
 class KeyWithSecret:
-    """A key's row and the key itself, which is kept nowhere."""
+    """A key's row and the key itself, which is not stored."""
 
     key: ApiKey
     secret: str = field(repr=False)
@@ -125,7 +125,7 @@ async def rotate_auth(
     now: datetime,
     make_secret: MakeSecret = make_secret,
 ) -> NumberWithAuth:
-    """A new auth value; the one before it stays good for `overlap`. Raises NotFound."""
+    """A new auth value; the one before it stays valid for `overlap`. Raises NotFound."""
     value = make_secret()
     expires_at = now + overlap
     action = AuditedAction(
@@ -152,7 +152,7 @@ async def rotate_auth(
 async def remove_number(
     database: Database, number: str, *, check: CheckNumber = accept, who: str, now: datetime
 ) -> None:
-    """Its auth values go with it, its messages stay. Raises NotFound."""
+    """Removes its auth values as well; its messages stay. Raises NotFound."""
 
     def remove(conn: Connection) -> None:
         check(numbers.lock_number(conn, number))
@@ -172,7 +172,7 @@ async def create_key(
     now: datetime,
     make_secret: MakeSecret = make_secret,
 ) -> KeyWithSecret:
-    """A key for the REST interface. Raises InvalidInput where it would open nothing."""
+    """A key for the REST interface. Raises InvalidInput if it would have no scope."""
     secret = KEY_PREFIX + make_secret()
     check_length("name", name, LONGEST_NAME, least=1)
     wanted = _sort_scopes(scopes)

@@ -18,7 +18,7 @@ from app.storage.operations.idempotency import Once, begin_once, keep_answer
 
 STEP_LINES = 25
 NO_RESULT = ("Unknown", "the provider gave no result for this line")
-# Longer than the slowest call; an import whose process died can go on after it.
+# Longer than the slowest call; after it an import whose process died can be resumed.
 LEASE = timedelta(seconds=90)
 
 log = structlog.get_logger("letterbox.import")
@@ -26,7 +26,7 @@ log = structlog.get_logger("letterbox.import")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An import by its id; `is_new`: nobody has begun with it."""
+    """The id of an import; `is_new` if it has just been created."""
 
     id: int
     is_new: bool
@@ -43,9 +43,9 @@ async def start_import(
     who: str,
     now: datetime,
 ) -> Started:
-    """Keep the contacts of a CSV to import; the same request finds what it began before.
+    """Store the contacts of a CSV for import; the same request again finds that import.
 
-    Raises InvalidInput, and InFlight where that is beginning at this moment.
+    Raises InvalidInput, and InFlight if the first request is not done yet.
     """
     contacts = read_contacts(data, region)
 
@@ -70,7 +70,7 @@ async def start_import(
 
 
 async def claim_import(database: Database, import_id: int, *, now: datetime) -> ContactImport:
-    """Take an import to work at. Raises NotFound, and Conflict where there is nothing to do."""
+    """Claim an import to run it. Raises NotFound, and Conflict if there is nothing to do."""
     return await database.write(contact_imports.claim_import, import_id, now=now, lease=LEASE)
 
 

@@ -1,4 +1,4 @@
-"""Handles stored messages, a moment behind the acknowledgement: what people see, what answers."""
+"""Handles stored messages shortly after their acknowledgement: indexes, counts, replies."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from app.storage.inbound.handling import (
 from app.storage.inbound.last_seen import note_arrivals
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.events import add_events
-from app.storage.rules.pair_context import PairContext, read_background
+from app.storage.rules.pair_context import PairContext, read_pair_context
 
 BATCH_ROWS = 100
 # A batch is prepared again if the rules have changed since.
@@ -35,9 +35,9 @@ MOST_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many messages were handled, and by outcome; `queued` texts wait to go out. False: none
+    """How many messages were handled, and by outcome; false if none.
 
-    `oldest_at` is when the first of them arrived.
+    `queued` replies wait to be sent; `oldest_at` is when the first message arrived.
     """
 
     messages: int = 0
@@ -57,8 +57,8 @@ class Prepared:
     search: Search
 
 
-# Searches for each pattern when a rule needs it: for few messages without time pressure.
-UNHURRIED = Prepared(None, search_pattern)
+# Searches for a pattern when a rule needs it: only for a few messages.
+UNPREPARED = Prepared(None, search_pattern)
 
 
 async def handle_waiting(
@@ -66,8 +66,7 @@ async def handle_waiting(
 ) -> Handled:
     """Handle the oldest messages of the queue; patterns are searched for before the transaction.
 
-    `book` is kept from one batch to the next. Returns False if the rules keep changing: the next
-    turn tries again.
+    `book` is kept from one batch to the next. Handles none if the rules keep changing.
     """
     for _ in range(MOST_TRIES):
         prepared = await _prepare(database, book, limit)
@@ -97,34 +96,34 @@ def handle_batch(
     limit: int = BATCH_ROWS,
     limits: ReplyLimits = DEFAULT_LIMITS,
     book: RuleBook | None = None,
-    prepared: Prepared = UNHURRIED,
+    prepared: Prepared = UNPREPARED,
 ) -> Handled:
-    """Handle the oldest messages of the queue in this one transaction.
+    """Handle the oldest messages of the queue in this transaction.
 
-    The conversations' rows are locked before anything of a pair is read or counted, and the events
-    come last, because they take the lock that orders them. Raises Unprepared if a rule needs a
-    pattern that was not searched for.
+    The conversations are locked before anything of a pair is read or counted. The events come last,
+    because they take the lock that orders them. Raises Unprepared if a rule needs a pattern that
+    was not searched for.
     """
     batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:
         return Handled()
     conversation_ids = upsert_conversations(conn, batch)
     identities = {message.identity_key for message in batch if message.identity_key}
-    background = read_background(conn, conversation_ids.values(), now, identity_keys=identities)
-    batch = flag_reused_ids(conn, batch, some_known=background.has_known_id)
+    context = read_pair_context(conn, conversation_ids.values(), now, identity_keys=identities)
+    batch = flag_reused_ids(conn, batch, some_known=context.has_known_id)
     writes = Writes()
     index_messages(writes, batch, conversation_ids)
     duplicates: set[int] = set()
-    if _may_have_duplicates(batch, background):
+    if _may_have_duplicates(batch, context):
         writes.run(conn)
         duplicates = _find_duplicates(conn, batch, conversation_ids, now)
     fresh = [message for message in batch if message.id not in duplicates]
-    _count(writes, fresh, background)
+    _count(writes, fresh, context)
     answers = answer_messages(
         conn,
         fresh,
         conversation_ids,
-        background,
+        context,
         now,
         book=book or RuleBook(),
         limits=limits,
@@ -141,7 +140,7 @@ def handle_batch(
     return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
 
 
-def _count(writes: Writes, batch: Sequence[StoredMessage], background: PairContext) -> None:
+def _count(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:
     counts = DailyCounts()
     for message in batch:
         counts.add("received", message.dest, message.arrived_at)
@@ -150,7 +149,7 @@ def _count(writes: Writes, batch: Sequence[StoredMessage], background: PairConte
         if message.via == "report":
             counts.add("fetched", message.dest, message.arrived_at)
     counts.move_to(writes)
-    last_arrivals = {pair.dest: pair.last_arrived_at for pair in background.pairs.values()}
+    last_arrivals = {pair.dest: pair.last_arrived_at for pair in context.pairs.values()}
     note_arrivals(writes, [(each.dest, each.arrived_at) for each in batch], last_arrivals)
 
 

@@ -1,4 +1,4 @@
-"""Receives one forward: read it, check who sends it, and have it on disk before the answer."""
+"""Receives forwards: checks who sends them, and stores them before they are answered."""
 
 import asyncio
 from collections import deque
@@ -26,10 +26,10 @@ LOOK_UP_SECONDS = 4.0
 LARGE_BYTES = 8 * 1024
 LARGE_PAUSE = 3
 
-# Called once: with None as soon as the message is on disk; with AccessDenied where the caller may
-# not forward; with TooLarge where the body inflates to more than is taken; with Unavailable where
-# none of this can be told or nothing can be written.
-Done = Callable[[LetterboxError | None], None]
+# Called once: with None as soon as the message is on disk; with AccessDenied if the caller may not
+# forward; with TooLarge if the body inflates to more than the limit; with Unavailable if this
+# cannot be checked or nothing can be written.
+OnReceived = Callable[[LetterboxError | None], None]
 
 log = structlog.get_logger("letterbox.receive")
 
@@ -40,13 +40,13 @@ class _Arrived(NamedTuple):
     content_type: bytes
     body: bytes
     address: str
-    done: Done
+    done: OnReceived
     coding: bytes
     is_cut: bool
 
 
 class Receiver:
-    """The receive flow, with all that it needs held ready.
+    """The receive flow.
 
     It runs on callbacks: a task and a future for each forward would cost as much as reading it.
     """
@@ -63,13 +63,13 @@ class Receiver:
         now: Callable[[], datetime],
         make_nonce: Callable[[], bytes],
     ) -> None:
-        """`forwarders` None admits every address."""
+        """`forwarders` are the addresses admitted; None admits all."""
         self._auth_gate = auth_gate
         self._intake = intake
         self._forwarders = None if forwarders is None else NetworkSet(forwarders)
         self._zone = zone
         self._region = region
-        # Loaded now, so that the first forward does not wait for the tables of numbers.
+        # Loads the tables of numbers now, so that the first forward does not wait for them.
         normalise_number("", region)
         self._deferred_writes = deferred_writes
         self._now = now
@@ -84,7 +84,7 @@ class Receiver:
         return self._forwarders is None or address in self._forwarders
 
     def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
-        """Note a forward that was refused for its address; only its number was read."""
+        """Note a forward that was refused because of its address; only its number was read."""
         self._deferred_writes.on_turned_away(address, peek_dest(query, body, self._region), reason)
 
     def take(
@@ -94,19 +94,19 @@ class Receiver:
         content_type: bytes,
         body: bytes,
         address: str,
-        done: Done,
+        done: OnReceived,
         *,
         coding: bytes = b"",
         is_cut: bool = False,
     ) -> None:
-        """Take a complete forward, and call `done` when its fate is known.
+        """Receive a complete forward, and call `done` when it is stored or refused.
 
         `content_type` and `coding` are the values of Content-Type and Content-Encoding, or b"".
         `is_cut` if bytes after the body show that its announced length was too short, as when a
         client counts characters.
 
-        All that arrive in one turn of the event loop are read together at its end: between socket
-        operations it would take a quarter longer.
+        All that arrive in one turn of the event loop are read together at its end: reading between
+        socket operations would take a quarter longer.
         """
         arrived = _Arrived(method, query, content_type, body, address, done, coding, is_cut)
         if len(query) + len(body) > LARGE_BYTES or coding:
@@ -145,7 +145,7 @@ class Receiver:
             arrived.done(Unavailable("the forward could not be read"))
 
     def _read(self, arrived: _Arrived, now: datetime) -> None:
-        """Look at `auth` first, and only then at the rest."""
+        """Check `auth` before parsing the rest."""
         method, query, content_type, body, address, done, coding, is_cut = arrived
         request = read_request(method, query, content_type, body, coding)
         if is_cut:
@@ -157,8 +157,8 @@ class Receiver:
             self._looking_up.add(looking_up)
             looking_up.add_done_callback(self._looking_up.discard)
 
-    def _admit(self, request: ForwardRequest, done: Done, now: datetime) -> bool:
-        """Keep the message if it has an auth value that is in memory."""
+    def _admit(self, request: ForwardRequest, done: OnReceived, now: datetime) -> bool:
+        """Store the message if one of its auth values is in memory."""
         admission = self._auth_gate.admission
         for secret in request.read_secrets():
             value = admission.recognise(secret, now)
@@ -170,9 +170,9 @@ class Receiver:
         return False
 
     async def _look_up(
-        self, request: ForwardRequest, address: str, done: Done, arrived_at: datetime
+        self, request: ForwardRequest, address: str, done: OnReceived, arrived_at: datetime
     ) -> None:
-        """Admit or turn away after reading the database again. `done` is always called."""
+        """Admit or refuse after rereading the database. `done` is always called."""
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._auth_gate.read_again()
@@ -190,7 +190,7 @@ class Receiver:
             raise
 
     def _keep(
-        self, request: ForwardRequest, value: AuthValue, done: Done, arrived_at: datetime
+        self, request: ForwardRequest, value: AuthValue, done: OnReceived, arrived_at: datetime
     ) -> None:
         message = parse(
             request.raw,
@@ -205,6 +205,6 @@ class Receiver:
         self._deferred_writes.on_admitted(value.id)
         self._intake.put(message, done)
 
-    def _turn_away(self, address: str, dest: str, reason: str, done: Done) -> None:
+    def _turn_away(self, address: str, dest: str, reason: str, done: OnReceived) -> None:
         self._deferred_writes.on_turned_away(address, dest, reason)
         done(AccessDenied(reason))

@@ -1,4 +1,4 @@
-"""Reconciles what arrived with the provider's report: no text that it has is missing here."""
+"""Compares the messages with the provider's report, and stores texts that never arrived."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,15 +32,15 @@ from app.storage.operations.processes import GONE_AFTER
 
 REPORT = "InboundMessages"
 LEASE = "reconcile"
-# A forward may come later than the report's row, and a row later than its time says.
+# A forward may come later than the row in the report, and a row later than its own time.
 UNTOUCHED = timedelta(minutes=10)
 OVERLAP = timedelta(hours=2)
-# What is compared at once lies in memory: a few hours of texts at a time.
+# Compared in memory, so only a few hours of texts at a time.
 SLICE = timedelta(hours=6)
 BATCH_ROWS = 100
-# Around the times of the rows.
+# How far around the times of the rows messages are searched for.
 SEARCHED = AMBIGUITY + 2 * TOLERANCE
-# Where nothing more is missing for so long, the alert ends.
+# The alert closes when nothing has been missing for this long.
 QUIET = timedelta(hours=24)
 
 # Reported texts by our number and day.
@@ -61,10 +61,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """`reported` rows stood in the report; `missing` of them were stored from it.
+    """`reported` rows were in the report; `missing` of them were stored from it.
 
-    `unreadable` ones have no time that can be read and no id that we know: whether they are missing
-    cannot be told.
+    `unreadable` ones have neither a readable time nor a known id, so they may be missing or not.
     """
 
     since: datetime
@@ -197,7 +196,7 @@ class Reconciler:
     async def _read(
         self, since: datetime, until: datetime, *, is_last: bool
     ) -> AsyncIterator[ReportedText]:
-        """The rows of [since, until); of the last slice with its end."""
+        """The rows of [since, until), in the last slice including `until`."""
         async with self._client.open_report(REPORT, since=since, until=until) as table:
             async for row in read_inbound(table, self._zone):
                 text = _read_row(row, self._region)
@@ -206,7 +205,7 @@ class Reconciler:
                     yield text
 
     async def _find_absent(self, rows: Sequence[ReportedText], taken: set[int]) -> list[int]:
-        """The places of the rows that are no message of ours; adds to `taken` those that are."""
+        """The indexes of rows that match no message; adds the matched messages to `taken`."""
         found: dict[int, int] = {}
         for first in range(0, len(rows), BATCH_ROWS):
             batch = rows[first : first + BATCH_ROWS]
@@ -256,7 +255,7 @@ def _read_row(row: InboundRow, region: str) -> ReportedText:
 
 
 def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime) -> InboundMessage:
-    """As if it had been forwarded, but under a key of its own: a late forward has more to tell."""
+    """The row as a forward, under a key of its own: a late forward has more fields."""
     pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
     if row.received_at is not None:
         pairs["receivedts"] = row.received_at.isoformat()
@@ -286,8 +285,8 @@ def _store_batch(
             conn,
             MISSING,
             dest,
-            text=f"Texts to {dest} stood in the provider's report and had never been forwarded;"
-            " they were stored from it, some time late.",
+            text=f"Texts to {dest} were in the provider's report but had never been forwarded;"
+            " they were stored from it, with a delay.",
             action="Look at the number's forwarding URL on the provider's page and at /refusals:"
             " the provider could not reach it, or with another auth value.",
             now=now,

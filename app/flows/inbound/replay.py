@@ -1,4 +1,4 @@
-"""Replays a stored message: parses its raw bytes again, and runs it through the rules again."""
+"""Reprocesses a stored message: parses its raw bytes and applies the rules again."""
 
 import asyncio
 from collections.abc import Collection
@@ -35,13 +35,13 @@ from app.storage.inbound.replays import (
 from app.storage.inbound.search import Message, get_message
 from app.storage.operations.events import add_events
 from app.storage.rules.answers import read_our_numbers
-from app.storage.rules.pair_context import read_background
+from app.storage.rules.pair_context import read_pair_context
 from app.storage.rules.rules import read_rules
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The message as it is now; whether something was queued that answers it."""
+    """The message as it is now, and whether a reply to it was queued."""
 
     message: Message
     queued: bool
@@ -57,10 +57,10 @@ async def replay_message(
     who: str,
     now: datetime,
 ) -> Replay:
-    """Read the message again and, if nothing has answered it yet, apply the guards and rules again.
+    """Parse the message again and, if nothing has answered it yet, apply guards and rules again.
 
-    Its fields become what this release reads in the raw bytes, its received_at by `zone`, and a
-    redelivery is recognised by them from then on. When and how it arrived do not change. Raises
+    Its fields become what this release reads in the raw bytes, with received_at by `zone`, and
+    redeliveries are recognised by them from then on. When and how it arrived do not change. Raises
     NotFound, and Conflict if it has not been handled yet.
     """
     for _ in range(MOST_TRIES):
@@ -71,7 +71,7 @@ async def replay_message(
 
 
 async def _look_up(database: Database, message_id: int, zone: ZoneInfo, region: str) -> Search:
-    """Search for patterns before the transaction, which must not wait for that."""
+    """Search for patterns before the transaction, because that may take long."""
 
     def read_both(conn: Connection) -> tuple[Message, list[str]]:
         return get_message(conn, message_id), list_patterns(read_rules(conn))
@@ -122,7 +122,7 @@ def _replay(
         conn,
         [new] if is_asked else [],
         ids,
-        read_background(conn, ids.values(), now),
+        read_pair_context(conn, ids.values(), now),
         now,
         book=RuleBook(),
         limits=limits,

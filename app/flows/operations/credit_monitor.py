@@ -1,4 +1,4 @@
-"""Checks the account's credits, which also shows whether account and provider work (again)."""
+"""Checks the account's credits, which also shows whether account and provider work."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Follows what changes: one reader of the events a process, any number of clients that stay."""
+"""Streams changes: one reader of the events per process, for any number of clients."""
 
 import asyncio
 from collections import deque
@@ -63,7 +63,7 @@ class _Page:
 
 
 class Follower:
-    """One client's way along the feed."""
+    """One client's position in the feed."""
 
     def __init__(self, tail: "EventTail") -> None:
         self._tail = tail
@@ -72,12 +72,12 @@ class Follower:
         self._ended = False
 
     def end(self) -> None:
-        """Let `follow` finish what waits and return."""
+        """Let `follow` finish what is waiting and return."""
         self._ended = True
         self._news.set()
 
     def push(self, changes: Iterable[Change]) -> None:
-        """Called by the tail; a client that reads too slowly is ended."""
+        """A client that reads too slowly is ended."""
         if self._ended:
             return
         self._waiting.extend(changes)
@@ -131,7 +131,7 @@ class Follower:
 
 
 class EventTail:
-    """Reads the newest events once for all followers; sleeps while there is none."""
+    """Reads new events once for all followers; sleeps while there are no followers."""
 
     def __init__(self, database: Database, wakeups: Wakeups) -> None:
         self._database = database
@@ -149,7 +149,7 @@ class EventTail:
         return await self._database.read(_read_page, place)
 
     async def join(self, follower: Follower) -> int:
-        """Push to the follower every change after the place that is returned."""
+        """Push every later change to the follower; returns the place after which they begin."""
         if self._task is None:
             _, newest = await self._database.read(read_event_bounds)
             self._begin(newest)
@@ -209,7 +209,7 @@ def _read_page(conn: Connection, place: int) -> _Page:
 
 
 def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
-    """What the events speak of, as it is now, by kind and id."""
+    """The objects of the events as they are now, by kind and id."""
     ids: dict[str, set[int]] = {kind: set() for kind in ("message", "outbound", "status", "alert")}
     for event in found:
         ids.setdefault(event.kind, set()).add(event.subject_id)

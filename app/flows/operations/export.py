@@ -1,4 +1,4 @@
-"""Exports what came in and what goes out as CSV or lines of JSON, in constant memory."""
+"""Exports messages and outgoing texts as CSV or lines of JSON, in constant memory."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ async def read_pages(
 async def read_outbound_pages(
     database: Database, wanted: OutboundFilter
 ) -> AsyncIterator[Sequence[OutboundText]]:
-    """The same of the texts that go out, newest first."""
+    """The same for outgoing texts, newest first."""
     place: Place | None = None
     while True:
         page = await database.read(list_outbound, wanted, before=place, limit=PAGE_ROWS)

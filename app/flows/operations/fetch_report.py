@@ -1,4 +1,4 @@
-"""Fetches a report of the provider as CSV or JSON, row by row, in constant memory."""
+"""Fetches one of the provider's reports as CSV or JSON, row by row, in constant memory."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Lets one process at a time do something: whoever holds its lease, which is kept up meanwhile."""
+"""Lets one process at a time do something: the one that holds its lease and renews it."""
 
 import asyncio
 import contextlib

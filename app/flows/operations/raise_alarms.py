@@ -1,4 +1,4 @@
-"""Raises an alarm where the way in looks broken, and ends it where that is over."""
+"""Raises an alert if texts do not arrive as they should, and closes it when they do."""
 
 import asyncio
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ async def raise_alarms(
 
 
 async def close_removed(database: Database, quarantine: Quarantine, now: datetime) -> None:
-    """End the alerts of files that somebody has looked at and removed.
+    """Close the alerts of files that somebody has removed.
 
     Only who sees the folder knows, so each process looks for itself. Raises Unavailable.
     """

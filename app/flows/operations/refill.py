@@ -1,4 +1,4 @@
-"""Updates what older releases stored, in small steps while the service runs."""
+"""Updates what older releases stored, in small steps."""
 
 from collections.abc import Callable
 from contextlib import suppress

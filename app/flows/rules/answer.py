@@ -1,4 +1,4 @@
-"""Answers a batch of messages by rules, guards and opt-outs, inside the caller's transaction."""
+"""Answers a batch of messages by rules, guards and opt-outs, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ TOO_LONG = "reply-too-long"
 
 @dataclass(slots=True)
 class Answers:
-    """What answering did, left for the end of the transaction to note.
+    """The results of answering, to be written at the end of the transaction.
 
-    `outcomes` are groups of message ids by outcome and rule; `added` are new texts, `queued` those
-    of them that may go out. `stops` are numbers that opted out, each with how many of `added` were
-    there before; `cancelled` texts waited for them. `faults` say of a rule (by id) why its reply
-    could not go out.
+    `outcomes` are message ids by outcome and rule; `added` are the ids of new texts, `queued` those
+    of them that can be sent. `stops` are numbers that opted out, each with the length of `added` at
+    that point; `cancelled` texts waited for them. `faults` say by rule id why a reply could not be
+    sent.
     """
 
     outcomes: dict[tuple[str | None, int | None], list[int]] = field(default_factory=dict)
@@ -37,20 +37,20 @@ class Answers:
     queued: list[int] = field(default_factory=list)
     stops: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
-    words: list[OptOutChange] = field(default_factory=list)
+    opt_outs: list[OptOutChange] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
 
     def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
         self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
 
     def list_changes(self) -> list[Change]:
-        """Every text that is new or changed, for the events."""
+        """New and changed texts, for the events."""
         added: list[Change] = [("outbound", each) for each in self.added]
         return added + [("status", each) for each in self.cancelled]
 
 
 class RuleBook:
-    """The enabled rules and our numbers, read anew only where something of them has changed."""
+    """The enabled rules and our numbers, reread only after a change."""
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
@@ -58,7 +58,7 @@ class RuleBook:
         self._revision: int | None = None
 
     def refresh(self, conn: Connection, revision: int) -> None:
-        """`revision` must have been read before: what is read here is never older."""
+        """`revision` must have been read before this, so that nothing read here is older."""
         if revision == self._revision:
             return
         self._revision = None
@@ -71,41 +71,51 @@ def answer_messages(
     conn: Connection,
     batch: Sequence[StoredMessage],
     conversation_ids: Mapping[bytes, int],
-    background: PairContext,
+    context: PairContext,
     now: datetime,
     *,
     book: RuleBook,
     limits: ReplyLimits,
     search: Search,
 ) -> Answers:
-    """Decide about messages in their order, and queue what answers them.
+    """Decide about messages in order, and queue the replies.
 
-    Their conversations' rows must be locked: budgets are counted here. The current rules apply, so
-    that a changed one takes effect at once in every process. `search` raises Unprepared for a
-    pattern that was not searched for beforehand: that takes too long inside a transaction.
+    Their conversations must be locked, because budgets are counted here. The current rules apply,
+    so that a changed one takes effect at once in every process. `search` raises Unprepared for a
+    pattern that was not searched for before, because that would take too long in a transaction.
     """
     answers = Answers()
-    book.refresh(conn, background.revision)
-    answering = _open_answering(conn, conversation_ids, background, book, now, limits, search)
+    book.refresh(conn, context.revision)
+    pairs = context.pairs
+    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
+    add_last_replies(conn, histories, book.rules, now)
+    answering = Answering(
+        book.rules,
+        book.numbers,
+        opt_outs={pair.source: pair.opt_out for pair in pairs.values() if pair.opt_out},
+        histories={key: pair.history for key, pair in pairs.items()},
+        limits=limits,
+        search=search,
+    )
     for message in batch:
         decision = answering.answer(message, now)
         rule_id = decision.rule.id if decision.rule else None
         answers.note_outcome(message.id, decision.outcome, rule_id)
-        if decision.word is not None:
-            answers.words.append(OptOutChange(message.source, message.body, decision.word))
-            if decision.word.is_out:
+        if decision.opt_out is not None:
+            answers.opt_outs.append(OptOutChange(message.source, message.body, decision.opt_out))
+            if decision.opt_out.is_out:
                 answers.stops.append((message.source, len(answers.added)))
         if decision.reply is not None:
             conversation_id = conversation_ids[message.pair_key]
             _queue(conn, message, conversation_id, decision, decision.reply, answers, now)
-    add_opt_out_changes(conn, answers.words)
+    add_opt_out_changes(conn, answers.opt_outs)
     for number, before in answers.stops:
         answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
     return answers
 
 
 def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
-    """Alert of replies that could not go out. It adds events: the transaction's last step."""
+    """Alert about replies that could not be sent. It adds events, so it comes last."""
     for rule_id, (rule, reason) in sorted(answers.faults.items()):
         raise_alert(
             conn,
@@ -119,30 +129,8 @@ def raise_faults(conn: Connection, answers: Answers, now: datetime) -> None:
 
 
 def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
-    """The rule has been changed or removed. It adds an event: the transaction's last step."""
+    """Close the rule's alert after a change. It adds an event, so it comes last."""
     close_alert(conn, TOO_LONG, str(rule_id), now=now)
-
-
-def _open_answering(
-    conn: Connection,
-    conversation_ids: Mapping[bytes, int],
-    background: PairContext,
-    book: RuleBook,
-    now: datetime,
-    limits: ReplyLimits,
-    search: Search,
-) -> Answering:
-    pairs = background.pairs
-    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
-    add_last_replies(conn, histories, book.rules, now)
-    return Answering(
-        book.rules,
-        book.numbers,
-        words={pair.source: pair.word for pair in pairs.values() if pair.word is not None},
-        histories={key: pair.history for key, pair in pairs.items()},
-        limits=limits,
-        search=search,
-    )
 
 
 def _queue(

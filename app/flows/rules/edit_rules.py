@@ -1,7 +1,7 @@
-"""Edits the rules that answer by themselves: one by one, or all at once from a file.
+"""Edits the rules of automatic replies: one by one, or all at once from a file.
 
-`who` is whoever does it, as the audit names them. A rule takes effect in every process with the
-next batch of texts, for each change counts up the revision that each batch looks at.
+`who` is named in the audit. A change takes effect in every process with the next batch of texts,
+because it raises the revision that each batch checks.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ Direction = Literal["up", "down"]
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """What an import does to a rule: `changes` are pairs of what a field was and what it is."""
+    """What an import does to a rule; `changes` are the old and new value of each field."""
 
     kind: Literal["add", "change", "remove"]
     rule: Rule
@@ -52,22 +52,22 @@ async def create_rule(
     who: str,
     now: datetime,
 ) -> Rule:
-    """Add a rule at a position, whose rule goes down by one; behind all others where it is None.
+    """Add a rule at a position, whose rule moves down by one; after all others if it is None.
 
-    Raises InvalidInput, which names the field, and Conflict where there are too many.
+    Raises InvalidInput, which names the field, and Conflict if there are too many.
     """
-
     await check_costs([draft])
 
     def create(conn: Connection) -> Rule:
         rules.lock_rules(conn)
-        if rules.count_rules(conn) >= MOST_RULES:
+        others = rules.read_rules(conn)
+        if len(others) >= MOST_RULES:
             raise Conflict(f"there are {MOST_RULES} rules already: remove one first")
         rule = prepare(draft, read_our_numbers(conn), region)
-        if position is not None:
-            rules.make_room(conn, position)
-        place = rules.find_last_position(conn) + 1 if position is None else position
-        return _add(conn, replace(rule, position=place), who, now)
+        if position is None:
+            return _add(conn, replace(rule, position=find_next_position(others)), who, now)
+        rules.make_room(conn, position)
+        return _add(conn, replace(rule, position=position), who, now)
 
     return await database.write(create)
 
@@ -82,12 +82,11 @@ async def change_rule(
     who: str,
     now: datetime,
 ) -> Rule:
-    """Set the fields of `Rule` that are named; a position as `create_rule` does.
+    """Set the given fields of `Rule`; a position as `create_rule` does.
 
-    `check` may object to what the rule is before. Raises InvalidInput, which names the field, and
+    `check` may object to the current rule. Raises InvalidInput, which names the field, and
     NotFound.
     """
-
     if changes.get("pattern") is not None:
         await asyncio.to_thread(check_cost, changes["pattern"], time.thread_time)
 
@@ -109,7 +108,7 @@ async def change_rule(
 async def move_rule(
     database: Database, rule_id: int, direction: Direction, *, who: str, now: datetime
 ) -> Rule:
-    """Change places with the rule before or behind it; nothing at the end. Raises NotFound."""
+    """Swap places with the rule before or after it, if there is one. Raises NotFound."""
 
     def move(conn: Connection) -> Rule:
         rules.lock_rules(conn)
@@ -134,7 +133,7 @@ async def remove_rule(
     who: str,
     now: datetime,
 ) -> None:
-    """What it answered stays; `check` may object to what the rule is. Raises NotFound."""
+    """Delete a rule; `check` may object to the current one. Raises NotFound."""
 
     def remove(conn: Connection) -> None:
         rules.lock_rules(conn)
@@ -147,7 +146,7 @@ async def remove_rule(
 
 
 async def export_rules(database: Database) -> str:
-    """All rules as YAML, in the order in which they are asked."""
+    """All rules as YAML, in the order in which they are tried."""
     return write_rules(await database.read(rules.read_rules))
 
 
@@ -156,7 +155,7 @@ async def plan_import(
 ) -> list[RuleChange]:
     """What `import_rules` would do, in the file's order, then what it would remove.
 
-    `timezone` is that of a rule which names none. Raises InvalidInput, which names the rule and its
+    `timezone` applies to rules that name none. Raises InvalidInput, which names the rule and its
     field.
     """
     drafts = read_rules(text, timezone=timezone)
@@ -167,9 +166,9 @@ async def plan_import(
 async def import_rules(
     database: Database, text: str, *, timezone: str, region: str, who: str, now: datetime
 ) -> list[RuleChange]:
-    """Make the rules what the file says: all of it or, where anything is off, nothing.
+    """Make the rules those of the file; nothing changes if any of them is invalid.
 
-    A rule of the same name is changed and keeps its id; one that the file does not have goes.
+    A rule of the same name is changed and keeps its id; rules that are not in the file are deleted.
     Raises InvalidInput, which names the rule and its field.
     """
     drafts = read_rules(text, timezone=timezone)
@@ -193,6 +192,11 @@ async def import_rules(
     return await database.write(replace_all)
 
 
+def find_next_position(ordered: Sequence[Rule]) -> int:
+    """The position behind all others."""
+    return ordered[-1].position + 1 if ordered else 1
+
+
 async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:
     """Raises InvalidInput for a pattern that takes too long; `named` says in which rule of many."""
     for place, draft in enumerate(drafts, start=1):
@@ -208,7 +212,7 @@ async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:
 def prepare(
     draft: Rule, ours: Mapping[str, OurNumber], region: str, *, stored: Rule | None = None
 ) -> Rule:
-    """The rule as it is stored, its placeholders those that its number knows.
+    """The rule in stored form, with its placeholders checked for its number.
 
     Raises InvalidInput, which names the field.
     """

@@ -1,4 +1,4 @@
-"""Takes numbers out of all texting by a person's word, and brings them back."""
+"""Opts numbers out and back in on behalf of a person."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -41,9 +41,9 @@ async def opt_in(
     who: str,
     now: datetime,
 ) -> None:
-    """Let a number be texted again; `check` may object to what its opt-out is.
+    """Opt a number back in; `check` may object to its current opt-out.
 
-    Raises NotFound where it is not out.
+    Raises NotFound if it is not out.
     """
 
     def bring_back(conn: Connection) -> None:

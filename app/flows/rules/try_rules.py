@@ -1,4 +1,4 @@
-"""Tries a draft of a rule over the newest texts, before it answers anybody."""
+"""Tries a draft of a rule on the newest texts, before it answers anybody."""
 
 import asyncio
 import time
@@ -11,12 +11,12 @@ from app.domain.rules.answering import OurNumber, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.rule_preview import Trial, try_draft
 from app.domain.rules.rules import Rule
-from app.flows.rules.edit_rules import check_costs, prepare
+from app.flows.rules.edit_rules import check_costs, find_next_position, prepare
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.search import list_newest_texts
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
-from app.storage.rules.opt_outs import read_last_words
+from app.storage.rules.opt_outs import read_opt_out_states
 
 DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
@@ -26,13 +26,13 @@ MOST_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Situation:
-    """What a trial is made of, as it was at one moment."""
+    """What a trial needs, read in one transaction."""
 
     draft: Rule
     others: Sequence[Rule]
     ours: Mapping[str, OurNumber]
     texts: Sequence[StoredMessage]
-    words: Mapping[str, OptOutState]
+    opt_outs: Mapping[str, OptOutState]
 
 
 async def try_rule(
@@ -46,20 +46,20 @@ async def try_rule(
 ) -> Trial:
     """What the draft would have done with the newest `limit` texts; nothing is written.
 
-    It takes the place of the rule with its id, at that one's position where none is given; a new
-    one stands behind all others then. Raises InvalidInput, which names the field, and NotFound.
+    It replaces the rule with its id. Without a position, it keeps that rule's; a new one comes
+    after all others. Raises InvalidInput, which names the field, and NotFound.
     """
     await check_costs([draft])
     found = await database.read(_read_situation, draft, position, limit, region)
     ends_at = time.monotonic() + MOST_SECONDS
-    # Not in the event loop: many rules over many texts take a while.
+    # In a thread, because many rules over many texts take a while.
     return await asyncio.to_thread(
         try_draft,
         found.draft,
         found.others,
         found.ours,
         found.texts,
-        found.words,
+        found.opt_outs,
         limits=limits,
         is_over=lambda: time.monotonic() > ends_at,
     )
@@ -70,11 +70,12 @@ def _read_situation(
 ) -> _Situation:
     ours = read_our_numbers(conn)
     old = rules.get_rule(conn, draft.id) if draft.id else None
+    stored = rules.read_rules(conn)
     if position is None:
-        position = old.position if old else rules.find_last_position(conn) + 1
+        position = old.position if old else find_next_position(stored)
     others = [
         replace(rule, position=rule.position + (rule.position >= position))
-        for rule in rules.read_rules(conn)
+        for rule in stored
         if rule.id != draft.id
     ]
     texts = list_newest_texts(conn, limit=limit)
@@ -84,5 +85,5 @@ def _read_situation(
         others,
         ours,
         texts,
-        read_last_words(conn, sources) if sources else {},
+        read_opt_out_states(conn, sources) if sources else {},
     )

@@ -5,7 +5,7 @@ import re
 import zlib
 
 from app.domain.errors import TooLarge
-from app.domain.inbound.urlencoded import BYTE_ORDER_MARK, Pair
+from app.domain.inbound.urlencoded import BYTE_ORDER_MARK, Parameter
 from app.provider.forwards.charsets import convert_to_utf8, read_charset, read_wide
 from app.provider.forwards.json_bodies import decode_twice, is_json, keep_opaque, split_json
 from app.provider.forwards.loose_forms import split_lines, split_loose_form
@@ -55,7 +55,7 @@ def inflate(body: bytes, coding: bytes, problems: set[str]) -> bytes:
 
 def split_body(
     body: bytes, content_type: bytes, problems: set[str]
-) -> tuple[list[Pair], str | None]:
+) -> tuple[list[Parameter], str | None]:
     """The pairs of a body, and the declared charset that their bytes are still in.
 
     Trusts the body's content before its declared type, which is often wrong or missing. UTF-16 and
@@ -83,7 +83,7 @@ def split_body(
     return keep_opaque(body), charset
 
 
-def find_loose_auths(pairs: list[Pair]) -> list[bytes]:
+def find_loose_auths(pairs: list[Parameter]) -> list[bytes]:
     """A probable `auth` value if no parameter is named so: nested, or in any kind of text.
 
     Only used to admit the request: the text is kept unchanged except for the value that matched.
@@ -133,7 +133,7 @@ def _inflate_members(body: bytes, window: int) -> tuple[bytes, bool, bytes]:
     return inflated, True, body
 
 
-def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Pair]:
+def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Parameter]:
     """The known elements at any depth, and the whole body unchanged."""
     declared = _XML_ENCODING.match(body)
     if charset is None and declared is not None:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from app.domain.inbound.urlencoded import Pair
+from app.domain.inbound.urlencoded import Parameter
 from app.provider.forwards.parameters import AUTH, FIELDS, MAX_PAIRS, OPAQUE, fold_name
 
 _MAX_DEPTH = 4
@@ -47,7 +47,7 @@ def decode_twice(body: bytes) -> bytes:
     return inner if is_json(inner) else body
 
 
-def split_json(body: bytes, problems: set[str]) -> list[Pair]:
+def split_json(body: bytes, problems: set[str]) -> list[Parameter]:
     """One pair for each member of an object, in order, repeats too.
 
     Strings give their text, other scalars their digits or word, null nothing, nested values their
@@ -73,7 +73,7 @@ def split_json(body: bytes, problems: set[str]) -> list[Pair]:
     return [*pairs, (_read_text(cut[1]), _mark_cut(value))]
 
 
-def keep_opaque(data: bytes) -> list[Pair]:
+def keep_opaque(data: bytes) -> list[Parameter]:
     """An unreadable body without the `auth` members that damaged JSON may contain."""
     members = _AUTH_MEMBER.findall(data)
     pairs = [(AUTH, number or _unescape(text)) for text, number in members[:MAX_PAIRS]]

@@ -3,7 +3,7 @@
 import re
 from itertools import islice
 
-from app.domain.inbound.urlencoded import BYTE_ORDER_MARK, Pair, split_form
+from app.domain.inbound.urlencoded import BYTE_ORDER_MARK, Parameter, split_form
 from app.provider.forwards.parameters import AUTH, KNOWN_NAME, MAX_PAIRS, OPAQUE, fold_name
 
 # `%u20AC`, as JavaScript's escape() and classic ASP write it, and the Latin-1 that goes with it.
@@ -25,7 +25,7 @@ _KNOWN_PIECE = re.compile(
 )
 
 
-def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
+def split_loose_form(form: bytes, problems: set[str]) -> list[Parameter]:
     """The pairs of a form with possibly unusual separators or escapes.
 
     `;` separates if there is no `&`, and so does a second `?` after `auth`. `%u20AC` is read too,
@@ -49,7 +49,7 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Pair]:
     return pairs
 
 
-def split_lines(text: bytes) -> list[Pair] | None:
+def split_lines(text: bytes) -> list[Parameter] | None:
     """The pairs of a text with one `name=value` per line, as browsers send text/plain; else None.
 
     A line that does not begin with a known name continues the value before it. Nothing is escaped.

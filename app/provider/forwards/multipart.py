@@ -4,7 +4,7 @@ import binascii
 import re
 from itertools import islice
 
-from app.domain.inbound.urlencoded import Pair
+from app.domain.inbound.urlencoded import Parameter
 from app.provider.forwards.charsets import convert_to_utf8, read_charset, read_wide
 from app.provider.forwards.json_bodies import keep_opaque
 from app.provider.forwards.parameters import AUTH, MAX_PAIRS
@@ -38,7 +38,7 @@ def find_boundary(body: bytes, content_type: bytes) -> bytes | None:
 
 def split_multipart(
     body: bytes, boundary: bytes, charset: str | None, problems: set[str]
-) -> list[Pair]:
+) -> list[Parameter]:
     """One pair for each part, files too; a part without a name has the name "".
 
     A library's parser stops at the first error and would miss an `auth` after it, so this only
@@ -59,7 +59,7 @@ def split_multipart(
     return pairs
 
 
-def _read_part(part: bytes, charset: str | None, problems: set[str]) -> Pair:
+def _read_part(part: bytes, charset: str | None, problems: set[str]) -> Parameter:
     end = _HEAD_END.search(part)
     head, value = (part[: end.start()], part[end.end() :]) if end else (b"", part)
     transfer = _TRANSFER.search(head)

@@ -54,18 +54,18 @@ class CallSwitches(BaseModel):
     content_type: str = Field(default="text/html", description="the content type of every answer")
     charset: Charset = Field(default="utf-8", description="the encoding of parameters and answers")
     trailing_newline: bool = Field(
-        default=False, description="a line break ends every one-line answer"
+        default=False, description="every one-line answer ends with a line break"
     )
     error_status: Annotated[int, Field(ge=200, le=599)] = Field(
         default=200, description="the HTTP status of answers that are one error code"
     )
     maintenance: bool = Field(default=False, description="every call is refused with -511")
-    magic_numbers: bool = Field(default=True, description="magic numbers do what their table says")
+    magic_numbers: bool = Field(default=True, description="magic numbers do what their tables say")
     credits_comma: bool = Field(
-        default=False, description="thousands of credits carry a comma: 1,000.00"
+        default=False, description="credits have a thousands separator: 1,000.00"
     )
     zero_unsets_messages: bool = Field(
-        default=False, description="ShowErrorMessage=0 counts as unset"
+        default=False, description="ShowErrorMessage=0 counts as not set"
     )
     request_zone: Zone = Field(
         default="Europe/London", description="zone of ScheduleDate, From and To"
@@ -94,27 +94,27 @@ class SendSwitches(BaseModel):
     )
     whole_call_errors: Literal["lone", "each"] = Field(
         default="lone",
-        description="a bad body or source with many numbers: one code, or one a number",
+        description="a bad body or source with many numbers: one code, or one per number",
     )
     short_credits: Literal["each", "all"] = Field(
         default="each",
-        description="credits for some numbers only: -100 for the rest, or for the call",
+        description="credits for only some numbers: -100 for the others, or for the call",
     )
     national_numbers: bool = Field(default=True, description="07… is read as 447…")
     unrouted_prefixes: tuple[str, ...] = Field(
-        default=("888",), description="destinations that begin so are refused with -406"
+        default=("888",), description="destinations with these prefixes are refused with -406"
     )
     daily_limit: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="messages a London day to one number, then -411"
+        default=None, description="messages to one number per London day, then -411"
     )
     foreign_cost: Annotated[Decimal, Field(gt=0)] = Field(
-        default=Decimal(2), description="credits for a part to a number that does not begin with 44"
+        default=Decimal(2), description="credits per part to a number that does not begin with 44"
     )
     cancel_refunds: bool = Field(
-        default=True, description="a cancelled message's credits come back"
+        default=True, description="cancelling a message refunds its credits"
     )
     cancelled_status: str | None = Field(
-        default=None, description="the status of a cancelled message; null: it is gone, -503"
+        default=None, description="the status of a cancelled message; null: it is removed, -503"
     )
     background_threshold: Count = Field(
         default=200, description="a list or group longer than this is sent in the background"
@@ -123,61 +123,63 @@ class SendSwitches(BaseModel):
         default=100.0, description="the pace of a background send"
     )
     background_ids: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="into how many background sends one send is split"
+        default=1, description="how many background sends one send is split into"
     )
     import_creates_groups: bool = Field(
-        default=True, description="an import makes unknown groups; otherwise the line is Partial"
+        default=True, description="an import creates unknown groups; otherwise the line is Partial"
     )
-    contacts_header: bool = Field(
-        default=True, description="contacts and groups come with a header row"
-    )
+    contacts_header: bool = Field(default=True, description="contacts and groups have a header row")
 
 
 class StatusSwitches(BaseModel):
-    sent_after_seconds: Seconds = Field(default=2.0, description="from due to Sent")
-    settled_after_seconds: Seconds = Field(default=8.0, description="from due to the final status")
+    sent_after_seconds: Seconds = Field(default=2.0, description="from the due time to Sent")
+    settled_after_seconds: Seconds = Field(
+        default=8.0, description="from the due time to the final status"
+    )
     late_after_seconds: Seconds = Field(
-        default=60.0, description="from due to a status that comes late"
+        default=60.0, description="from the due time to a late status"
     )
     default_validity_seconds: Annotated[int, Field(ge=1)] = Field(
         default=86400, description="the validity of a message sent without one"
     )
     ending_shares: Annotated[dict[str, Share], AfterValidator(_check_endings)] = Field(
-        default={}, description='shares of endings among ordinary numbers, as {"Failed": 0.1}'
+        default={},
+        description='shares of final statuses among ordinary numbers, such as {"Failed": 0.1}',
     )
     rename_statuses: dict[str, str] = Field(
-        default={}, description='status words in other words, as {"Delivered": "DELIVRD"}'
+        default={}, description='status words to replace, such as {"Delivered": "DELIVRD"}'
     )
 
 
 class ReportSwitches(BaseModel):
     report_headings: Literal["usual", "other"] = Field(
-        default="usual", description="the headings seen, or likely synonyms"
+        default="usual", description="the headings that have been seen, or likely synonyms"
     )
     rename_headings: dict[str, str] = Field(
         default={},
-        description='single headings in other words, as {"MessageID": "Ref"}, contacts\' too',
+        description='headings to replace, such as {"MessageID": "Ref"}; contacts\' headings too',
     )
     report_dates: Literal["dmy", "ymd", "compact"] = Field(
         default="dmy", description="DD/MM/YYYY HH:MM:SS, YYYY-MM-DD HH:MM:SS or YYYYMMDDHHMMSS"
     )
     reply_zone: Zone = Field(default="Europe/London", description="zone of the times in reports")
-    report_newline: Literal["\n", "\r\n"] = Field(default="\n", description="what ends a row")
+    report_newline: Literal["\n", "\r\n"] = Field(
+        default="\n", description="the line break at the end of a row"
+    )
     report_bom: bool = Field(default=False, description="a byte order mark begins the report")
     short_rows: bool = Field(
-        default=False, description="empty fields at the end of a row are left out"
+        default=False, description="empty fields at the end of a row are omitted"
     )
-    report_lag_seconds: Seconds = Field(
-        default=0.0, description="reports show the world as it was this long ago"
-    )
+    report_lag_seconds: Seconds = Field(default=0.0, description="reports are this far behind")
     report_rows: Literal["part", "message"] = Field(
-        default="part", description="a row for each part of a long message, or one for the message"
+        default="part",
+        description="a row for each part of a long message, or one for the whole message",
     )
     report_pending: bool = Field(
-        default=True, description="the Messages report lists messages that are still Pending"
+        default=True, description="the Messages report includes messages that are still Pending"
     )
     inbound_ids: Literal["same", "other"] = Field(
-        default="same", description="InboundMessages gives the forwarded id, or one of its own"
+        default="same", description="InboundMessages has the forwarded id, or another one"
     )
     filler_rows: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         default=0, description="invented rows before the real ones of Messages and InboundMessages"
@@ -197,43 +199,47 @@ class ForwardSwitches(BaseModel):
     )
     forward_plus: bool = Field(default=False, description="numbers are forwarded with a leading +")
     forward_long_texts: Literal["whole", "parts"] = Field(
-        default="whole", description="a long text comes as one forward, or one a part"
+        default="whole", description="a long text is forwarded whole, or as one forward per part"
     )
     forward_unlisted_fields: bool = Field(
-        default=True, description="senders who are not on the list come with empty MM fields"
+        default=True, description="senders who are not on the list have empty MM fields"
     )
     forward_id_count: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="after so many texts their ids come again; null: never"
+        default=None, description="ids repeat after this many texts; null: never"
     )
     forward_wants: Wanted = Field(
         default="2xx",
-        description="the answer it takes for a yes: any 2xx, a 200, or a 200 that says OK",
+        description="which answer counts as accepted: any 2xx, only 200, or 200 with the body OK",
     )
     forward_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         default=10.0, description="how long a forward waits for its answer (real seconds)"
     )
     forward_retries: Annotated[int, Field(ge=0, le=100)] = Field(
-        default=0, description="further tries after anything but a yes; 0: never tried again"
+        default=0, description="retries after any other answer; 0: none"
     )
-    forward_retry_seconds: Seconds = Field(default=60.0, description="between two tries")
+    forward_retry_seconds: Seconds = Field(
+        default=60.0, description="the pause between two attempts"
+    )
     forward_copies: Annotated[int, Field(ge=1, le=100)] = Field(
         default=1, description="how often each text is forwarded"
     )
-    forward_copies_at_once: bool = Field(default=False, description="the copies go out together")
+    forward_copies_at_once: bool = Field(
+        default=False, description="the copies are sent at the same time"
+    )
     forward_twice_share: Share = Field(
-        default=0.0, description="share of texts forwarded once more"
+        default=0.0, description="share of texts that are forwarded once more"
     )
     forward_reorder_share: Share = Field(
-        default=0.0, description="share overtaken by the next text"
+        default=0.0, description="share of texts that the next one overtakes"
     )
     forward_reorder_seconds: Seconds = Field(
         default=1.0, description="how long such a text waits at most (real seconds)"
     )
     forward_loss_share: Share = Field(
-        default=0.0, description="share never forwarded: only the report has them"
+        default=0.0, description="share of texts that are never forwarded: only the report has them"
     )
     stop_fills_blacklist: bool = Field(
-        default=False, description="a text that is just STOP puts its sender on the blacklist"
+        default=False, description="a text that only says STOP puts its sender on the blacklist"
     )
 
 

@@ -95,7 +95,7 @@ def do_audited(
     *arguments: P.args,
     **options: P.kwargs,
 ) -> T:
-    """Make a change and note whose it is, in this one transaction."""
+    """Make a change and its audit entry in one transaction."""
     result = change(conn, *arguments, **options)
     add_audit(conn, audited.actor, audited.action, audited.subject, audited.detail, done_at)
     return result

@@ -49,7 +49,7 @@ def get_key(conn: Connection, key_id: int) -> ApiKey:
 
 
 def lock_key(conn: Connection, key_id: int) -> ApiKey:
-    """The key, which nobody else changes until the transaction ends. Raises NotFound."""
+    """Lock the key until the transaction ends. Raises NotFound."""
     conn.execute(select(api_keys.c.id).where(api_keys.c.id == key_id).with_for_update())
     return get_key(conn, key_id)
 

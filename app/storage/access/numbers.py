@@ -19,7 +19,7 @@ JUST_MADE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class NumberAuth:
-    """An auth value as people see it: never the value itself."""
+    """An auth value without the value itself."""
 
     id: int
     created_at: datetime
@@ -29,7 +29,7 @@ class NumberAuth:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One virtual number; `merge_field_names` gives "1" … "5" names of the owner's choice."""
+    """One virtual number; `merge_field_names` are the owner's names for "1" to "5"."""
 
     id: int
     number: str
@@ -41,7 +41,7 @@ class Number:
 
 
 def read_admission(conn: Connection) -> Admission:
-    """What `/inbound` needs to know of numbers and auth values."""
+    """The numbers and auth values that `/inbound` needs."""
     rows = conn.execute(
         select(
             number_auths.c.id, numbers.c.number, number_auths.c.digest, number_auths.c.expires_at
@@ -53,7 +53,7 @@ def read_admission(conn: Connection) -> Admission:
 
 
 def read_revision(conn: Connection) -> int:
-    """The count of changes to numbers and auth values so far."""
+    """How often numbers and auth values have changed so far."""
     query = select(revisions.c.revision).where(revisions.c.name == ADMISSION)
     revision: int = conn.execute(query).scalar_one()
     return revision
@@ -70,7 +70,7 @@ def list_numbers(conn: Connection, *, before: int | None, limit: int) -> list[Nu
 
 
 def find_configured(conn: Connection, wanted: Iterable[str]) -> set[str]:
-    """Which of these are numbers of ours."""
+    """Which of these are our numbers."""
     query = select(numbers.c.number).where(numbers.c.number.in_(list(wanted)))
     return set(conn.execute(query).scalars())
 
@@ -84,7 +84,7 @@ def get_number(conn: Connection, number: str) -> Number:
 
 
 def lock_number(conn: Connection, number: str) -> Number:
-    """The number, which nobody else changes until the transaction ends. Raises NotFound."""
+    """Lock the number until the transaction ends. Raises NotFound."""
     conn.execute(select(numbers.c.id).where(numbers.c.number == number).with_for_update())
     return get_number(conn, number)
 
@@ -99,7 +99,7 @@ def add_number(
     digest: bytes,
     now: datetime,
 ) -> Number:
-    """A number with its first auth value. Raises Conflict where it is known already."""
+    """A number with its first auth value. Raises Conflict if it exists already."""
     row = insert(numbers).values(
         number=number,
         label=label,
@@ -126,7 +126,7 @@ def change_number(conn: Connection, number: str, changes: Mapping[str, Any]) -> 
 
 
 def remove_number(conn: Connection, number: str) -> None:
-    """Its auth values go with it, its messages stay. Raises NotFound."""
+    """Removes its auth values as well; its messages stay. Raises NotFound."""
     found = get_number(conn, number)
     conn.execute(delete(numbers).where(numbers.c.id == found.id))
     _count_change(conn)
@@ -135,7 +135,7 @@ def remove_number(conn: Connection, number: str) -> None:
 def rotate_auth(
     conn: Connection, number: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> Number:
-    """A new auth value; the one in use before it lives on until `expires_at`, all others end."""
+    """A new auth value; the one in use stays valid until `expires_at`, all others end."""
     # Of two at once the second must see what the first has made.
     found = lock_number(conn, number)
     kept = _find_kept(found.auth, now)

@@ -35,7 +35,7 @@ class Session:
 
     @property
     def actor(self) -> str:
-        """Who it is in the audit trail and in histories."""
+        """The name in the audit trail and in histories."""
         return f"session:{self.name}"
 
 
@@ -49,7 +49,7 @@ def add_session(
     now: datetime,
     expires_at: datetime,
 ) -> Session:
-    """Begin a session, and forget those that have ended."""
+    """Begin a session, and delete ended ones."""
     conn.execute(delete(sessions).where(sessions.c.expires_at <= now))
     row = conn.execute(
         insert(sessions)
@@ -88,19 +88,18 @@ def note_session_seen(
 
 
 def remove_session(conn: Connection, session_id: int) -> None:
-    """End one; again changes nothing."""
     conn.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
 def remove_sessions_of(conn: Connection, name: str) -> int:
-    """End all of that name; returns how many there were."""
+    """End all sessions of that name; returns how many there were."""
     return conn.execute(delete(sessions).where(sessions.c.name == name)).rowcount
 
 
 def add_login_link(
     conn: Connection, name: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> None:
-    """Keep a link's digest, and forget links that are of no use any more."""
+    """Keep a link's digest, and delete used and expired links."""
     conn.execute(delete(login_links).where(login_links.c.expires_at <= now))
     conn.execute(
         insert(login_links).values(digest=digest, name=name, created_at=now, expires_at=expires_at)
@@ -108,13 +107,13 @@ def add_login_link(
 
 
 def find_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None:
-    """Whom a link that can still be used would sign in, or None."""
+    """Who would be signed in by a link that is still valid, or None."""
     query = select(login_links.c.name).where(*_is_good(digest, now))
     return conn.execute(query).scalar()
 
 
 def use_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None:
-    """Use a link up: of two who do at once, one alone gets the name."""
+    """Use up a link: only one of two simultaneous callers gets the name."""
     query = (
         update(login_links)
         .where(*_is_good(digest, now))
@@ -125,7 +124,7 @@ def use_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None
 
 
 def has_signed_in(conn: Connection, name: str) -> bool:
-    """Whether somebody of that name is signed in now, in some browser."""
+    """Whether anyone is signed in under that name."""
     return (
         conn.execute(select(sessions.c.id).where(sessions.c.name == name).limit(1)).first()
         is not None
@@ -133,7 +132,7 @@ def has_signed_in(conn: Connection, name: str) -> bool:
 
 
 def read_wait(conn: Connection, limits: Sequence[Limit], now: datetime) -> timedelta:
-    """How long it is until a password of theirs is looked at."""
+    """How long until their next password is checked."""
     wanted = {_digest(limit): limit for limit in limits}
     table = sign_in_failures.c
     query = select(table.who, table.count, table.last_at).where(
@@ -164,7 +163,7 @@ def count_attempt(conn: Connection, limits: Sequence[Limit], now: datetime) -> t
 
 
 def forgive(conn: Connection, limits: Sequence[Limit]) -> None:
-    """The password was right: what was counted of this attempt and of the name is taken back."""
+    """The password was right: clear the failures counted for this attempt and the name."""
     table = sign_in_failures.c
     own = [_digest(limit) for limit in limits if limit.who[0] in {"pair", "name"}]
     conn.execute(delete(sign_in_failures).where(table.who.in_(own)))
@@ -175,7 +174,7 @@ def forgive(conn: Connection, limits: Sequence[Limit]) -> None:
 
 
 def _forget_failures(conn: Connection, now: datetime) -> None:
-    """Those of yesterday, and the oldest beyond as many as are kept."""
+    """Those of yesterday, and the oldest beyond the limit."""
     table = sign_in_failures.c
     newest = select(table.who).order_by(table.last_at.desc()).offset(KEPT_FAILURES)
     conn.execute(

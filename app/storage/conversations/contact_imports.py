@@ -1,4 +1,4 @@
-"""Imports of contacts: what is still to be told to the provider, and what it said of each line."""
+"""Imports of contacts: the lines that still wait, and the provider's results for the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from app.domain.errors import Conflict, NotFound
 from app.storage.tables.conversations import contact_imports
 
-# Whose names and numbers these are is the provider's address book to keep, not ours.
+# The provider's address book keeps the names and numbers; this is not a copy of it.
 KEPT = timedelta(days=7)
 
 
 class WaitingContact(NamedTuple):
-    """A contact and the line of the file that it stands on."""
+    """A contact and the line of the file on which it ends, counted from 1."""
 
     line: int
     name: str
@@ -25,7 +25,7 @@ class WaitingContact(NamedTuple):
 
 
 class LineResult(NamedTuple):
-    """The provider's word for a line, and its reason or ""."""
+    """The provider's result for a line, and its reason or ""."""
 
     line: int
     result: str
@@ -34,7 +34,7 @@ class LineResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContactImport:
-    """`error` says why it stopped; `lease_until` is set while a process is at it."""
+    """`error` says why it stopped; `lease_until` is set while a process works on it."""
 
     id: int
     actor: str
@@ -61,7 +61,7 @@ def add_import(
     overwrite_duplicates: bool,
     now: datetime,
 ) -> int:
-    """Keep an import, and forget those of long ago. Returns its id."""
+    """Store an import, and delete old ones. Returns its id."""
     conn.execute(delete(contact_imports).where(contact_imports.c.created_at < now - KEPT))
     row = insert(contact_imports).values(
         actor=actor,
@@ -88,7 +88,7 @@ def get_import(conn: Connection, import_id: int) -> ContactImport:
 def claim_import(
     conn: Connection, import_id: int, *, now: datetime, lease: timedelta
 ) -> ContactImport:
-    """Work at it for so long. Raises Conflict where it is finished or another works at it."""
+    """Lease it. Raises Conflict if it is finished or another process works on it."""
     table = contact_imports.c
     is_free = or_(table.lease_until.is_(None), table.lease_until <= now)
     claimed = conn.execute(
@@ -98,7 +98,7 @@ def claim_import(
     )
     found = get_import(conn, import_id)
     if not claimed.rowcount:
-        raise Conflict("this import is finished or goes on already")
+        raise Conflict("this import is finished or already running")
     return found
 
 

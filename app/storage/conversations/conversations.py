@@ -1,12 +1,12 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
-from collections import deque
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, or_, select, update
+from sqlalchemy import Connection, Row, Select, case, or_, select, update
 
 from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_pair_key
@@ -29,10 +29,9 @@ from app.storage.tables.inbound import message_index, messages
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`last_message` is the newest that came in, None where only we have written.
+    """`last_message` is the newest that came in, None if only we have written.
 
-    `updated_at` is when it arrived, or when somebody wrote by hand after it. `unread` counts its
-    unread messages.
+    `updated_at` is when it arrived, or when somebody wrote by hand later.
     """
 
     id: int
@@ -71,10 +70,10 @@ def list_conversations(
     before: tuple[datetime, int] | None,
     limit: int,
 ) -> ConversationPage:
-    """Those of which something is newest first.
+    """Newest first.
 
-    `words` are folded, each must be a part of the name or of a number; for them so many
-    conversations are looked at, and then the page may be short or empty while `next` is not None.
+    `words` are folded, and each must be part of the name or of a number. With them only WALK_ROWS
+    conversations are read for a page, which may be short or empty while `next` is not None.
     """
     table = conversations.c
     query = select(conversations).order_by(table.updated_at.desc(), table.id.desc())
@@ -88,11 +87,9 @@ def list_conversations(
     rows = conn.execute(_start_below(query, before).limit(looked_at)).all()
     matching = [row for row in rows if _has_words(row, words)]
     page = matching[:limit]
-    stored = get_messages(conn, [row.last_message_id for row in page if row.last_message_id])
-    out = find_opted_out(conn, [row.source for row in page])
     last = page[-1] if len(matching) > limit else rows[-1] if len(rows) == looked_at else None
     rest = None if last is None else (last.updated_at, last.id)
-    return ConversationPage([_make_conversation(row, stored, out) for row in page], rest)
+    return ConversationPage(_make_conversations(conn, page), rest)
 
 
 def _has_words(row: Row[Any], words: Sequence[str]) -> bool:
@@ -104,29 +101,26 @@ def _has_words(row: Row[Any], words: Sequence[str]) -> bool:
 
 def get_conversation(conn: Connection, conversation_id: int) -> Conversation:
     """Raises NotFound."""
-    row = conn.execute(select(conversations).where(conversations.c.id == conversation_id)).first()
-    if row is None:
+    found = get_conversations(conn, [conversation_id])
+    if not found:
         raise NotFound("no such conversation")
-    stored = get_messages(conn, [row.last_message_id] if row.last_message_id else [])
-    return _make_conversation(row, stored, find_opted_out(conn, [row.source]))
+    return found[0]
 
 
 def get_conversations(conn: Connection, ids: Sequence[int]) -> list[Conversation]:
     """In the order of the ids; those that do not exist are missing."""
     rows = conn.execute(select(conversations).where(conversations.c.id.in_(ids))).all()
-    stored = get_messages(conn, [row.last_message_id for row in rows if row.last_message_id])
-    out = find_opted_out(conn, [row.source for row in rows])
-    found = {row.id: _make_conversation(row, stored, out) for row in rows}
+    found = {each.id: each for each in _make_conversations(conn, rows)}
     return [found[each] for each in ids if each in found]
 
 
 def open_conversations(
     conn: Connection, pairs: Iterable[tuple[str, str]], now: datetime
 ) -> dict[bytes, int]:
-    """Lock the conversations of pairs (our number, whom it writes to), making those that are new.
+    """Lock the conversations of pairs (our number, whom it writes to), and create new ones.
 
-    Somebody writes by hand: they come to the top of the list. In one order for all, as the handle
-    flow locks them. Returns their ids by pair key.
+    They come to the top of the list, because somebody is writing there. Locked in the same order as
+    the handle flow does. Returns their ids by pair key.
     """
     rows = {
         make_pair_key(dest, source): {
@@ -154,10 +148,10 @@ def open_conversations(
 def list_thread(
     conn: Connection, conversation: Conversation, *, before: tuple[int, int] | None, limit: int
 ) -> ThreadPage:
-    """What was said in a conversation by either side, newest first.
+    """The texts of both sides, newest first.
 
-    Each side goes by its own ids, and of the next two the one that came later is taken: so every
-    text is on one page, whatever comes in meanwhile.
+    Each side is read by its own ids and the later of the next two is taken, so that every text is
+    on exactly one page, whatever comes in meanwhile.
     """
     top_message, top_text = before or (None, None)
     wanted = MessageFilter(source=conversation.source, dest=conversation.dest)
@@ -169,38 +163,48 @@ def list_thread(
     shown = [item.id for item in items if isinstance(item, Message)]
     place = _find_place([each.id for each in page.messages], shown, top_message)
     if page.next is not None and len(shown) == len(page.messages):
-        place = page.next  # down to there messages have been looked for
+        place = page.next  # messages have been searched for down to here
     sent = [item.id for item in items if isinstance(item, OutboundText)]
     return ThreadPage(items, (place, _find_place([each.id for each in texts], sent, top_text)))
 
 
 def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
-    """Note that somebody has read a message; again changes nothing. Raises NotFound."""
-    unread = and_(messages.c.id == message_id, messages.c.read_at.is_(None))
-    marked = conn.execute(update(messages).where(unread).values(read_at=now)).rowcount
-    if marked:
-        conversation_id = conn.execute(
-            update(message_index)
-            .where(message_index.c.message_id == message_id)
-            .values(unread=False)
-            .returning(message_index.c.conversation_id)
-        ).scalar()
-        conn.execute(
-            update(conversations)
-            .where(conversations.c.id == conversation_id, conversations.c.unread > 0)
-            .values(unread=conversations.c.unread - 1)
-        )
+    """Mark a message as read, if it is not already. Raises NotFound."""
+    mark_all_read(conn, [message_id], now)
     return get_message(conn, message_id)
 
 
+def mark_all_read(conn: Connection, ids: Sequence[int], now: datetime) -> int:
+    """Mark messages as read; returns how many were unread.
+
+    Messages are locked in the order of their ids, and before their conversations.
+    """
+    unread = select(messages.c.id).where(messages.c.id.in_(ids), messages.c.read_at.is_(None))
+    marked = conn.execute(unread.order_by(messages.c.id).with_for_update()).scalars().all()
+    if not marked:
+        return 0
+    conn.execute(update(messages).where(messages.c.id.in_(marked)).values(read_at=now))
+    index = message_index.c
+    indexed = update(message_index).where(index.message_id.in_(marked)).values(unread=False)
+    counts = Counter(conn.execute(indexed.returning(index.conversation_id)).scalars())
+    for conversation_id, count in sorted(counts.items()):
+        left = conversations.c.unread - count
+        conn.execute(
+            update(conversations)
+            .where(conversations.c.id == conversation_id)
+            .values(unread=case((left > 0, left), else_=0))
+        )
+    return len(marked)
+
+
 def _merge(page: Page, texts: Sequence[OutboundText], limit: int) -> list[Message | OutboundText]:
-    """The newest of both, as far as it is known which they are."""
+    """The newest of both sides, as far as is known."""
     items: list[Message | OutboundText] = []
     messages_left, texts_left = deque(page.messages), deque(texts)
     while len(items) < limit and (messages_left or texts_left):
         if not messages_left and page.next is not None:
             break  # what comes next may be a message
-        # Of the same moment, the answer is the later one.
+        # If both came at the same moment, the answer is the later one.
         if texts_left and (
             not messages_left or texts_left[0].created_at >= messages_left[0].arrived_at
         ):
@@ -211,7 +215,7 @@ def _merge(page: Page, texts: Sequence[OutboundText], limit: int) -> list[Messag
 
 
 def _find_place(found: Sequence[int], shown: Sequence[int], top: int | None) -> int:
-    """The id below which nothing has been shown; what is new since then stays out."""
+    """The id below which nothing has been shown; texts that are newer stay out."""
     if shown:
         return shown[-1]
     return found[0] + 1 if found else top or 0
@@ -228,16 +232,19 @@ def _start_below(query: Select[Any], before: tuple[datetime, int] | None) -> Sel
     )
 
 
-def _make_conversation(
-    row: Row[Any], stored: dict[int, Message], out: Container[str]
-) -> Conversation:
-    return Conversation(
-        row.id,
-        row.dest,
-        row.source,
-        row.name,
-        stored.get(row.last_message_id),
-        row.unread,
-        row.updated_at,
-        row.source in out,
-    )
+def _make_conversations(conn: Connection, rows: Sequence[Row[Any]]) -> list[Conversation]:
+    stored = get_messages(conn, [row.last_message_id for row in rows if row.last_message_id])
+    opted_out = find_opted_out(conn, [row.source for row in rows])
+    return [
+        Conversation(
+            row.id,
+            row.dest,
+            row.source,
+            row.name,
+            stored.get(row.last_message_id),
+            row.unread,
+            row.updated_at,
+            row.source in opted_out,
+        )
+        for row in rows
+    ]

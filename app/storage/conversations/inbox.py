@@ -1,4 +1,4 @@
-"""What the inbox asks besides its list: our numbers, people by name or number, texts' places."""
+"""What the inbox shows besides its list: our numbers, people by name or number, last texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, number_last_seen
 from app.storage.tables.outbound import outbound
 
-# Names are looked for among so many conversations, the newest: no index carries a part of a name.
+# Names are searched for among the newest conversations: no index has parts of names.
 PEOPLE_ROWS = 5_000
-# As many of our own numbers as a menu can still offer.
+# As many as a menu can hold.
 OUR_NUMBERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class LastSent:
-    """The newest text that went out, or is to, in a conversation."""
+    """The newest text of ours in a conversation, sent or waiting."""
 
     body: str
     origin: str
@@ -30,21 +30,21 @@ class LastSent:
 
 
 @dataclass(frozen=True, slots=True)
-class OurNumber:
-    """A number that is configured, or that was texted; `label` is "" where nobody named it."""
+class LabelledNumber:
+    """A number that is configured, or was texted; `label` is "" if it has none."""
 
     number: str
     label: str
 
 
-def list_our_numbers(conn: Connection) -> list[OurNumber]:
-    """Those that are configured in the order of their labels, then others that were texted."""
+def list_our_numbers(conn: Connection) -> list[LabelledNumber]:
+    """The configured numbers by label, then others that were texted."""
     query = select(numbers.c.number, numbers.c.label).order_by(numbers.c.id).limit(OUR_NUMBERS)
     configured = dict(conn.execute(query).all())
     texted = conn.execute(select(number_last_seen.c.dest).limit(OUR_NUMBERS)).scalars()
     known = sorted(configured.items(), key=lambda each: (each[1].casefold(), each[0]))
     others = sorted(number for number in texted if number and number not in configured)
-    return [OurNumber(*each) for each in known] + [OurNumber(each, "") for each in others]
+    return [LabelledNumber(*each) for each in known] + [LabelledNumber(each, "") for each in others]
 
 
 def find_people(
@@ -52,7 +52,7 @@ def find_people(
 ) -> list[Conversation]:
     """Conversations whose name and sender hold every word of `q`, or whose number holds `digits`.
 
-    A whole sender is found wherever it is; all else among the newest PEOPLE_ROWS conversations.
+    A complete sender is always found, anything else among the newest PEOPLE_ROWS conversations.
     """
     table = conversations.c
     ours = [] if dest is None else [table.dest_key == make_number_key(dest)]
@@ -75,7 +75,7 @@ def find_people(
 
 
 def find_conversations_of(conn: Connection, message_ids: Sequence[int]) -> dict[int, int]:
-    """The conversation of each message; those that nobody has handled yet are missing."""
+    """The conversation of each message; messages that are not handled yet are missing."""
     index = message_index.c
     query = select(index.message_id, index.conversation_id)
     rows = conn.execute(query.where(index.message_id.in_(message_ids)))
@@ -83,7 +83,7 @@ def find_conversations_of(conn: Connection, message_ids: Sequence[int]) -> dict[
 
 
 def find_last_sent(conn: Connection, conversation_ids: Sequence[int]) -> dict[int, LastSent]:
-    """Of each conversation in which we have written."""
+    """By conversation, for those in which we have written."""
     newest = (
         select(func.max(outbound.c.id))
         .where(outbound.c.conversation_id == conversations.c.id)
@@ -97,6 +97,6 @@ def find_last_sent(conn: Connection, conversation_ids: Sequence[int]) -> dict[in
 
 
 def find_conversation(conn: Connection, pair_key: bytes) -> int | None:
-    """The conversation of a pair, where there is one."""
+    """The conversation of a pair; None if there is none."""
     query = select(conversations.c.id).where(conversations.c.pair_key == pair_key)
     return conn.execute(query).scalar()

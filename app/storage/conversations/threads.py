@@ -1,23 +1,22 @@
-"""What people see and do in a thread besides its texts: places, authors, what is read."""
+"""What a thread shows besides its texts: a message's page, authors, what is read."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, select
 
 from app.domain.ids import LAST_ID
-from app.storage.conversations.conversations import Conversation
+from app.storage.conversations.conversations import Conversation, mark_all_read
 from app.storage.inbound.search import get_message
-from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import message_index, messages
+from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound, status_changes
 
-# As many texts as an opened conversation marks as read at once; the others when it is next opened.
+# Opening a conversation marks at most this many texts as read; opening it again marks the others.
 MOST_READ = 500
 
 
 def find_place(conn: Connection, conversation: Conversation, message_id: int) -> tuple[int, int]:
-    """The `before` of a page whose newest text that came in is that message. Raises NotFound."""
+    """The `before` of the page whose newest message is this one. Raises NotFound."""
     arrived_at = get_message(conn, message_id).arrived_at
     later = (
         select(outbound.c.id)
@@ -29,7 +28,7 @@ def find_place(conn: Connection, conversation: Conversation, message_id: int) ->
 
 
 def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str]:
-    """Who wrote each text, as the first line of its history names them."""
+    """Who wrote each text, from the first line of its history."""
     table = status_changes.c
     query = (
         select(table.outbound_id, table.source)
@@ -42,10 +41,7 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
 def mark_conversation_read(
     conn: Connection, conversation_id: int, *, up_to: int, now: datetime
 ) -> int:
-    """Note that somebody has seen its texts up to that message; returns how many were unread.
-
-    Messages are locked before the conversation, as `mark_read` does, and in one order for all.
-    """
+    """Mark its texts up to that message as read; returns how many were unread."""
     index = message_index.c
     unread = (
         select(index.message_id)
@@ -53,17 +49,4 @@ def mark_conversation_read(
         .order_by(index.message_id.desc())
         .limit(MOST_READ)
     )
-    ids = conn.execute(unread).scalars().all()
-    locked = select(messages.c.id).where(messages.c.id.in_(ids), messages.c.read_at.is_(None))
-    marked = conn.execute(locked.order_by(messages.c.id).with_for_update()).scalars().all()
-    if not marked:
-        return 0
-    conn.execute(update(messages).where(messages.c.id.in_(marked)).values(read_at=now))
-    conn.execute(update(message_index).where(index.message_id.in_(marked)).values(unread=False))
-    left = conversations.c.unread - len(marked)
-    conn.execute(
-        update(conversations)
-        .where(conversations.c.id == conversation_id)
-        .values(unread=case((left > 0, left), else_=0))
-    )
-    return len(marked)
+    return mark_all_read(conn, conn.execute(unread).scalars().all(), now)

@@ -1,4 +1,4 @@
-"""The one clock of what several machines agree on: due times, leases and the pace."""
+"""The clock that several machines agree on, for due times, leases and the pace."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 
 def read_clock(conn: Connection) -> datetime:
-    """The database's time; SQLite's is this machine's, which alone can hold the file."""
+    """The database's time; with SQLite this machine's, because only one can use the file."""
     if conn.dialect.name == "postgresql":
         now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What all tables are made of: their registry, ids, times and partial indexes."""
+"""What all tables share: their registry, ids, times and partial indexes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -52,14 +52,14 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def make_id() -> Column[int]:
-    """The primary key of a table whose ids the database counts."""
+    """A primary key that the database counts up."""
     return Column("id", BigId, Identity(always=False), primary_key=True)
 
 
 def add_partial_index(
     name: str, table: Table, columns: Sequence[str], where: str, *, unique: bool = False
 ) -> None:
-    """An index of the rows that hold `where`, which is SQL that both databases read alike."""
+    """An index of the rows that fulfil `where`, SQL that works on both databases."""
     Index(
         name,
         *(table.c[column] for column in columns),

@@ -1,4 +1,4 @@
-"""The one door to the database: how the storage functions run on SQLite and on PostgreSQL."""
+"""The one door to the database: runs the storage functions on SQLite and on PostgreSQL."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -26,13 +26,13 @@ PREPARED_STATEMENTS = 500
 CLOSE_SECONDS = 1.0
 
 
-# SQLSTATE's classes of what ails the server, not the statement: the connection, the account, the
-# database's name, the server's resources, an end by its operator, the disk.
+# SQLSTATE classes that mean the server failed, not the statement: the connection, the account,
+# the database's name, the server's resources, its shutdown, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
 _LOGIN_CLASS = "28"
-# A read-only server, and sessions that it ended for being idle or too long.
+# A read-only server, and sessions that it ended because they were idle or too long.
 _AWAY = frozenset({"25006", "25P03", "25P04"})
-# Somebody else held a row for too long, or each waited for the other: the same again may succeed.
+# Lock timeouts and deadlocks: trying again may succeed.
 _BUSY = frozenset({"40001", "40P01", "55P03"})
 
 
@@ -46,7 +46,7 @@ class Database(ABC):
 
     @property
     def fault(self) -> str | None:
-        """Why it cannot be trusted now although it may answer, and what to do."""
+        """Why it must not be used now, even if it answers, and what to do."""
         return None
 
     def take_faults(self) -> list[str]:
@@ -66,20 +66,20 @@ class Database(ABC):
         """Run `fn` and commit before returning; keep it to about 100 rows."""
 
     async def read_within(self, seconds: float, fn: Callable[[Connection], T], /) -> T:
-        """`read`, but Unavailable where that takes longer."""
+        """`read`, but Unavailable if it takes longer."""
         reading = asyncio.create_task(self.read(fn))
         try:
             await asyncio.wait({reading}, timeout=seconds)
             if reading.done():
                 return reading.result()
         finally:
-            # To take leave of a server that hangs takes seconds more, and nobody waits for that.
+            # Closing a connection to a hanging server takes seconds; nobody should wait for that.
             reading.cancel()
             reading.add_done_callback(_forget)
         raise Unavailable("the database does not answer")
 
     async def write_at_length(self, fn: Callable[[Connection], T], /) -> T:
-        """`write` for what may take minutes: a migration."""
+        """`write` for a migration, which may take minutes."""
         return await self.write(fn)
 
     def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
@@ -110,7 +110,7 @@ class PostgresDatabase(Database):
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
             pool_timeout=5,
-            # The connection that was used last has prepared what the next one needs.
+            # The connection used last has already prepared the usual statements.
             pool_use_lifo=True,
             hide_parameters=True,
         )
@@ -172,7 +172,7 @@ class PostgresDatabase(Database):
             raise Unavailable(_describe_loss(error)) from None
 
     async def close(self) -> None:
-        # A server that hangs never answers a goodbye, and nothing may hold up the end.
+        # A hanging server never confirms the end of a connection, and must not delay ours.
         closing = asyncio.create_task(self._engine.dispose())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
         if not closing.done():
@@ -201,7 +201,7 @@ def open_database(
 
 
 def is_connection_loss(error: DBAPIError) -> bool:
-    """Whether the connection or the server went, rather than the statement being wrong."""
+    """Whether the connection or the server failed, rather than the statement."""
     state = _read_state(error)
     return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
 
@@ -220,5 +220,5 @@ def _describe_loss(error: DBAPIError) -> str:
 
 
 def _shorten(error: BaseException | None) -> str:
-    """The first line: it names no secret, but PostgreSQL's further ones (DETAIL) quote rows."""
+    """The first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,7 +1,6 @@
-"""Brings the schema to this release's; the migrations are the only source of the schema.
+"""Upgrades the schema to this release; the migrations are its only source.
 
-Alembic is imported where it migrates: mostly there is nothing to do, and its import would cost
-every command and every process a tenth of its start.
+Alembic is imported only if there is something to do: its import takes a tenth of a command's start.
 """
 
 import asyncio
@@ -15,7 +14,9 @@ from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
 from app.storage.db.database import Database
-from app.storage.db.sqlite import SqliteDatabase, is_passing, make_private
+from app.storage.db.sqlite import SqliteDatabase
+from app.storage.db.sqlite_engine import is_passing, make_private
+from app.storage.db.sqlite_file import find_damage
 from app.storage.spool.durable import sync_folder
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
@@ -23,15 +24,15 @@ MIGRATION_LOCK = 0x4C455454_4D494752
 
 
 async def migrate(database: Database) -> str | None:
-    """Upgrade to the newest revision; returns it, or None where nothing was to be done.
+    """Upgrade to the newest revision; returns it, or None if there was nothing to do.
 
     On SQLite a copy of the file is kept first; on PostgreSQL one process migrates and the others
-    wait for it. Raises SetupError where the schema is newer than this release.
+    wait for it. Raises SetupError if the schema is newer than this release.
     """
     if not isinstance(database, SqliteDatabase):
         current, head = await _look(database)
         return None if current == head else await database.write_at_length(_upgrade)
-    if damage := await database.find_damage():
+    if damage := await asyncio.to_thread(find_damage, database.path):
         raise SetupError(f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} {damage}")
     current, head = await _look(database)
     if current not in (head, None):
@@ -42,13 +43,13 @@ async def migrate(database: Database) -> str | None:
 
 
 async def is_current(database: Database) -> bool:
-    """Whether the schema is this release's. Raises SetupError where it is newer."""
+    """Whether the schema is this release's. Raises SetupError if it is newer."""
     current, head = await _look(database)
     return current == head
 
 
 async def _look(database: Database) -> tuple[str | None, str]:
-    """Raises SetupError for a SQLite file that no waiting will make usable."""
+    """Raises SetupError for a SQLite file that waiting will not make usable."""
     try:
         return await database.read(_read_revisions)
     except DatabaseError as error:
@@ -61,7 +62,7 @@ async def _look(database: Database) -> tuple[str | None, str]:
 
 
 def list_revisions() -> list[str]:
-    """All revisions of this release in order, as the names of their files tell them."""
+    """All revisions of this release in order, from the names of their files."""
     found = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
     return sorted(each.name.partition("_")[0] for each in found)
 
@@ -97,9 +98,9 @@ def _upgrade(conn: Connection) -> str | None:
 
 
 def _back_up(path: Path, revision: str) -> Path:
-    """A whole copy beside the file, whatever others write to it meanwhile.
+    """A complete copy beside the file, even if others write to it meanwhile.
 
-    It has its name once it is whole: a start that was cut off leaves none that looks like one.
+    It gets its name once it is complete: an interrupted start leaves no partial copy.
     """
     copy = path.with_name(f"{path.name}.before-migration-from-{revision}")
     unfinished = copy.with_name(f"{copy.name}.unfinished")

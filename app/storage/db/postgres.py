@@ -47,10 +47,10 @@ log = structlog.get_logger("letterbox.database")
 
 
 class Connector:
-    """Makes the connections of one process, and lets go of all of them where it must."""
+    """Makes the connections of one process, and can end all of them."""
 
     def __init__(self, dsn: str, servers: Servers) -> None:
-        """Raises SettingsError for a parameter that cannot be kept."""
+        """Raises SettingsError for an unsupported parameter."""
         self.dsn = dsn
         self._dsns = split_hosts(prepare_url(dsn))
         # None: as the URL's own parameters say.
@@ -88,17 +88,17 @@ class Connector:
         raise refusal
 
     def is_behind(self, connection: Any) -> bool:
-        """Whether another server has taken the place of the one that it leads to."""
+        """Whether another server has replaced the one it is connected to."""
         return self._servers.is_behind(self._open.get(connection))
 
     def abandon(self) -> None:
-        """End every connection at once, and make no other."""
+        """End every connection at once, and make no more."""
         self._is_abandoned = True
         for connection in tuple(self._open):
             connection.terminate()
 
     async def look_for_failover(self) -> None:
-        """Learn whether another server has taken the place of the one that is written to."""
+        """Find out whether another server has replaced the current one."""
         self._servers.look()
         if len(self._dsns) == 1:
             return
@@ -176,7 +176,7 @@ class Connector:
             )
 
     async def _reach(self, dsn: str, command_timeout: float | None) -> Any:
-        """With no setting of ours: a pooler refuses those that it does not know."""
+        """Without our settings: a pooler refuses those it does not know."""
         return await asyncpg.connect(
             dsn,
             timeout=CONNECT_SECONDS,
@@ -187,7 +187,7 @@ class Connector:
 
 
 async def _identify(connection: Any) -> Server | None:
-    """None where the server has no such functions, or keeps them from us."""
+    """None if the server lacks these functions or forbids them."""
     try:
         system, file = await connection.fetchrow(_IDENTIFY)
     except asyncpg.PostgresError as error:

@@ -1,7 +1,7 @@
 """Remembers which PostgreSQL server was written to last, so that an old primary is refused.
 
-After a standby was promoted, the old primary may still be reachable, or come back. What it took
-from then on nobody would ever see again.
+After a standby was promoted, the old primary may still be reachable, or come back. Whatever it
+accepted from then on would be lost.
 """
 
 import json
@@ -25,7 +25,7 @@ class Server(NamedTuple):
 
 
 class OldServer(Unavailable):
-    """Another server has taken this one's place."""
+    """Another server has replaced this one."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Servers:
     _read: tuple[int, int, int] = (0, 0, 0)
 
     def admit(self, server: Server) -> None:
-        """Note a server that can be written to. Raises OldServer for one that is behind."""
+        """Note a server that can be written to. Raises OldServer if it has been replaced."""
         self.look()
         systems = self._systems.setdefault(self.address, [])
         known = self._timelines.get(server.system, 0)
@@ -67,7 +67,7 @@ class Servers:
         self.newest = server
 
     def look(self) -> None:
-        """Learn what another process has seen meanwhile."""
+        """Read what other processes have seen."""
         if self.path is None:
             return
         try:
@@ -87,7 +87,7 @@ class Servers:
             self.newest = Server(mine[-1], self._timelines.get(mine[-1], 0))
 
     def is_behind(self, server: Server | None) -> bool:
-        """Whether another one has taken its place; None is one that does not tell."""
+        """Whether another one has replaced it; None is a server that could not be identified."""
         return server is not None and self.newest is not None and server != self.newest
 
     def _keep(self) -> None:
@@ -98,7 +98,7 @@ class Servers:
             write_file(os, self.path, json.dumps(data).encode())
             self._read = _look_at(self.path)
         except OSError:
-            # On a disk that is full this process alone remembers.
+            # If the disk is full, only this process remembers.
             return
 
     def _say_what_to_do(self) -> str:

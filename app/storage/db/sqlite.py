@@ -1,41 +1,46 @@
-"""How the storage functions run on SQLite: one thread that writes, a few that read."""
+"""Runs the storage functions on SQLite: one thread writes, a few read."""
 
 import asyncio
 import contextlib
-import os
 import secrets
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
-from urllib.parse import quote
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import Unavailable
 from app.storage.db.database import Database
+from app.storage.db.sqlite_engine import (
+    BUSY,
+    BUSY_SECONDS,
+    DAMAGED,
+    READ_THREADS,
+    get_driver,
+    is_passing,
+    make_private,
+    make_sqlite_engine,
+    read_code,
+)
 from app.storage.db.sqlite_file import Change, SqliteFile
 from app.storage.db.writer import WriterThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READ_THREADS = 4
-BUSY_SECONDS = 10.0
-# What was committed is written to its place so often while much comes, in the writing thread: at
-# four times a second that meets fewer than one message in a hundred.
+# The writing thread makes a checkpoint this often under load: at four times a second it delays
+# fewer than one message in a hundred.
 CHECKPOINT_JOBS = 200
 CHECKPOINT_SECONDS = 0.25
 IDLE_CHECKPOINT_SECONDS = 30.0
-# How long a start looks for damage; and how long one does who has found some, while messages wait
-# in the spool.
-START_CHECK_SECONDS = 2.0
+# How long a damaged file is checked again, while messages wait in the spool.
 CHECK_SECONDS = 5.0
-# A damaged file is looked at again so many times the length of the last look later.
+# The pause before a damaged file is checked again, as a multiple of the last check.
 CHECK_PAUSE = 10
 MOST_FAULTS = 10
 MIN_CHECK_PAUSE_SECONDS = 5.0
@@ -49,33 +54,22 @@ CHANGES: dict[str, str] = {
 }
 ADVICE = "stop Letterbox, put a sound copy there, move what ends in -wal and -shm away, start it"
 
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-# It may be done later: the file is locked, or the disk is full, read-only or failing.
-_PASSING = _BUSY | {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_READONLY,
-}
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
 log = structlog.get_logger("letterbox.sqlite")
 
 
 class Trouble(NamedTuple):
-    """Why the file cannot be trusted now; `text` says what to do. `change` None: it is damaged."""
+    """Why the file must not be used now, and what to do. `change` None: it is damaged."""
 
     change: Change | None
     text: str
 
 
 class SqliteDatabase(Database):
-    """WAL, and every commit fsynced.
+    """WAL mode, and every commit fsynced.
 
-    With `is_owner`, as the service opens it, it notices when somebody removes, replaces or
-    overwrites the file. It then refuses what it is asked for until `mend` finds one it can use.
-    Where another program only wrote to the file, messages alone wait until `mend` has examined it.
+    With `is_owner`, as the service opens it, it notices when the file is removed, replaced or
+    overwritten. It then refuses all work until `mend` finds a usable file. If another program only
+    wrote to the file, only messages wait until `mend` has examined it.
     """
 
     dialect = "sqlite"
@@ -85,7 +79,7 @@ class SqliteDatabase(Database):
     ) -> None:
         self.path = path
         self.trouble: Trouble | None = None
-        # The schema's, once it has been read: no other file will do.
+        # The schema's, once read: a file with another one is refused.
         self.revision: str | None = None
         self._is_owner = is_owner
         self._is_touched = False
@@ -117,7 +111,7 @@ class SqliteDatabase(Database):
             with self._read_engine.begin() as connection:
                 return fn(connection, *args, **kwargs)
 
-        # What is damaged in one place can still be read in others.
+        # A damaged file can still be read in part.
         if self.trouble is not None and self.trouble.change is not None:
             raise Unavailable(self.trouble.text)
         try:
@@ -140,7 +134,7 @@ class SqliteDatabase(Database):
             try:
                 outcome = await self.writer.submit(run)
             except DatabaseError as error:
-                if _read_code(error) not in _BUSY:
+                if read_code(error) not in BUSY:
                     self._raise_unavailable(error)
                     raise
                 if asyncio.get_running_loop().time() > deadline:
@@ -153,9 +147,9 @@ class SqliteDatabase(Database):
             await asyncio.sleep(0.02)
 
     def look(self, *, for_messages: bool = False) -> bool:
-        """Whether what was committed is in the file that others find; False: not now.
+        """Check that what was committed is in the file at the path; False: no check now.
 
-        Raises Unavailable where it is not, or where a message had better wait elsewhere.
+        Raises Unavailable if it is not, or if messages should go to the spool.
         """
         self._refuse_in_trouble()
         if not self._file.writing.acquire(blocking=False):
@@ -172,22 +166,18 @@ class SqliteDatabase(Database):
         return True
 
     async def mend(self) -> None:
-        """Open the file anew where it has changed. Raises Unavailable while none can be used."""
+        """Open the file again if it has changed. Raises Unavailable while none can be used."""
         if self._is_touched and self.trouble is None:
             await asyncio.to_thread(self._examine_touched)
         if self.trouble is not None:
             await self.writer.submit_alone(self._mend)
-
-    async def find_damage(self) -> str | None:
-        """What is wrong with the file and what to do, as far as a short look tells."""
-        return await asyncio.to_thread(self._find_damage)
 
     async def close(self) -> None:
         with contextlib.suppress(Exception):
             await asyncio.to_thread(self._look_last)
             await self.mend()
         if self.trouble is not None and self.trouble.change in ("overwritten", "emptied"):
-            # Closing would write to the file what does not belong there.
+            # Closing would write to the file what does not belong to it.
             await asyncio.to_thread(self._file.empty_journal)
         await asyncio.to_thread(self.writer.close)
         self._readers.shutdown()
@@ -196,7 +186,7 @@ class SqliteDatabase(Database):
         self._file.forget()
 
     def on_connected(self, connection: Connection) -> None:
-        """The writing thread has opened the file; those beside it are there once it is read."""
+        """The writing thread has opened the file; SQLite creates the others at the first read."""
         self._file.was_noted = True
         if self._is_owner:
             get_driver(connection).execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
@@ -205,7 +195,7 @@ class SqliteDatabase(Database):
                 self._checkpoint(connection)
 
     def on_done(self, connection: Connection) -> None:
-        """The writing thread has done a job: now and then write to its place what was committed."""
+        """The writing thread has done a job: make a checkpoint now and then."""
         self._jobs += 1
         since = monotonic() - self._checkpointed_at
         often = CHECKPOINT_SECONDS if self._jobs >= CHECKPOINT_JOBS else IDLE_CHECKPOINT_SECONDS
@@ -219,21 +209,22 @@ class SqliteDatabase(Database):
             self._note_change(change)
 
     def _checkpoint(self, connection: Connection) -> None:
-        """Under a new stamp, by which the file is told from every copy of it."""
+        """With a new stamp, which tells the file from every copy of it."""
         driver, stamp, is_whole = get_driver(connection), secrets.randbits(31), False
-        # Where it fails, a later one does it.
+        # If it fails, a later one succeeds.
         with contextlib.suppress(sqlite3.Error):
             driver.execute(f"PRAGMA user_version = {stamp}").close()
             [(_, frames, written)] = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             is_whole = frames == written
         self._file.note_writing(stamp)
-        # A reader kept it from writing everything: the file alone is of no use until the next one.
+        # If a reader kept it from writing everything, the next one comes soon: until then the file
+        # alone is incomplete.
         self._jobs = 0 if is_whole else CHECKPOINT_JOBS
         self._checkpointed_at = monotonic()
 
     def on_failed(self, error: BaseException) -> None:
-        """Something failed; where the file is damaged nothing more may be written to it."""
-        if self._is_owner and self.trouble is None and _read_code(error) in _DAMAGED:
+        """Something failed; nothing more may be written to a damaged file."""
+        if self._is_owner and self.trouble is None and read_code(error) in DAMAGED:
             found = getattr(error, "orig", error)
             self._set_trouble(None, f"the SQLite file {self.path} is damaged ({found}): {ADVICE}")
 
@@ -244,7 +235,7 @@ class SqliteDatabase(Database):
             self._note_change(change)
 
     def _may_create(self) -> bool:
-        """Not in place of a file that somebody has removed: that one may come back."""
+        """Not in place of a file that was removed: it may be put back."""
         return not self._file.was_noted
 
     def _refuse_in_trouble(self) -> None:
@@ -271,7 +262,7 @@ class SqliteDatabase(Database):
         self.trouble = Trouble(change, text)
 
     def _mend(self, writer: WriterThread) -> None:
-        """In the writing thread, while nobody else is served."""
+        """In the writing thread, while nothing else runs."""
         with self._file.writing:
             change = self._file.find_change()
             if change is not None and (self.trouble is None or self.trouble.change != change):
@@ -290,7 +281,7 @@ class SqliteDatabase(Database):
             self._trust(change)
 
     def _settle_journal(self, writer: WriterThread, change: Change | None) -> None:
-        """Part with the journal where it does not belong to the file, or would spoil it."""
+        """Set the journal aside if it belongs to another file, or would damage this one."""
         if change == "touched":
             self._file.note_writing()
             self._is_touched = False
@@ -301,12 +292,12 @@ class SqliteDatabase(Database):
             self._open_anew(writer)
 
     def _is_emptied(self) -> bool:
-        """Whether what was committed is gone from the journal without being in the file."""
+        """Whether commits are gone from the journal without being in the file."""
         is_told = self.trouble is not None and self.trouble.change == "emptied"
         return is_told and self._find_fault() is not None
 
     def _examine_touched(self) -> None:
-        """Go on where the file is sound; a checkpoint by another program leaves it so."""
+        """Continue if the file is sound, as it is after another program's checkpoint."""
         with self._file.writing:
             self._file.note_writing()
         fault = self._find_fault()
@@ -319,7 +310,7 @@ class SqliteDatabase(Database):
         self._is_touched = False
 
     def _trust(self, change: Change | None) -> None:
-        """End the trouble, or refuse the file that stands there now."""
+        """Use the file again, or refuse it."""
         began = monotonic()
         fault = self._find_fault()
         if fault is not None:
@@ -333,7 +324,7 @@ class SqliteDatabase(Database):
         log.info("sqlite_file_usable")
 
     def _find_fault(self, *, alone: bool = False) -> str | None:
-        """Why the file that stands at the path cannot be used."""
+        """Why the file at the path cannot be used."""
         try:
             revision = self._file.check(seconds=CHECK_SECONDS, alone=alone)
         except (sqlite3.Error, OSError) as error:
@@ -342,30 +333,8 @@ class SqliteDatabase(Database):
             return "it is empty, or no database of this release of Letterbox"
         return None
 
-    def _find_damage(self) -> str | None:
-        if not self.path.exists():
-            return None
-        try:
-            self._file.check(seconds=START_CHECK_SECONDS)
-        except OSError:
-            return None
-        except sqlite3.Error as error:
-            if is_passing_code(_read_code(error)):
-                return None
-            found = str(error)
-        else:
-            return None
-        try:
-            self._file.check(seconds=START_CHECK_SECONDS, alone=True)
-        except sqlite3.Error:
-            return f"is damaged ({found}): put a sound copy of it there, or name another one"
-        return (
-            f"does not go with {self._file.wal.name} beside it ({found}), which an earlier file"
-            f" left: move {self._file.wal.name} and {self._file.shm.name} away and start again"
-        )
-
     def _rescue(self, writer: WriterThread) -> None:
-        """Keep a copy of a file that nobody can reach any more but we, who have it open."""
+        """Keep a copy of a deleted file, which only this process still has open."""
         text = f"the SQLite file {self.path} was removed or moved while Letterbox was running"
         if self._rescued is None and self._file.is_deleted() and writer.connection is not None:
             target = self._file.find_rescue()
@@ -382,7 +351,7 @@ class SqliteDatabase(Database):
         self._set_trouble("removed", f"{text}: {kept}, or restart Letterbox to begin an empty one")
 
     def _open_anew(self, writer: WriterThread) -> None:
-        """Let go of every connection: the next ones open what stands at the path."""
+        """Close every connection: the next ones open the file at the path."""
         readers, self._readers = self._readers, make_readers()
         readers.shutdown()
         self._read_engine.dispose()
@@ -394,83 +363,3 @@ class SqliteDatabase(Database):
 
 def make_readers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(READ_THREADS, thread_name_prefix="sqlite-reader")
-
-
-def make_sqlite_engine(
-    path: Path,
-    *,
-    may_create: Callable[[], bool],
-    read_only: bool = False,
-    busy_timeout_seconds: float = BUSY_SECONDS,
-) -> Engine:
-    """An engine that begins its own transactions: the driver's begin too late for a lock.
-
-    What was committed is written to its place by `SqliteDatabase`, or when the last connection
-    closes, never by a commit: who looks for strangers' writes must know its own.
-    """
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        pool_size=READ_THREADS if read_only else 1,
-        hide_parameters=True,
-    )
-    pragmas = [
-        f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -16000",
-        "PRAGMA wal_autocheckpoint = 0",
-    ]
-    if read_only:
-        pragmas.append("PRAGMA query_only = ON")
-
-    @event.listens_for(engine, "do_connect")
-    def connect(
-        _dialect: object, _record: object, _arguments: object, options: dict[str, Any]
-    ) -> sqlite3.Connection:
-        if may_create():
-            make_private(path)
-        url = f"file:{quote(str(path))}?mode=rw"
-        opened: sqlite3.Connection = sqlite3.connect(url, uri=True, **options)
-        return opened
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in pragmas:
-            connection.execute(pragma)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def make_private(path: Path) -> None:
-    """Make the file where it is missing: what people write nobody else on the machine may read.
-
-    SQLite gives the files beside it the same mode, and finds its own words for what fails here. A
-    file that is there is not opened: closing it would let go of SQLite's locks.
-    """
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def get_driver(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, for what may run in no transaction."""
-    return cast("sqlite3.Connection", connection.connection.driver_connection)
-
-
-def is_passing(error: DBAPIError) -> bool:
-    """Whether SQLite may do it later: the file is locked, or the disk is full or failing."""
-    return is_passing_code(_read_code(error))
-
-
-def is_passing_code(code: int) -> bool:
-    return code in _PASSING
-
-
-def _read_code(error: BaseException) -> int:
-    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    return int(code) & 0xFF

@@ -1,4 +1,4 @@
-"""The SQLite file and those beside it: whether others still find what this process has open."""
+"""Whether the SQLite file and those beside it are still the ones that this process opened."""
 
 import contextlib
 import os
@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-# `removed`: nothing is at the path. `replaced`: another file is. `overwritten`: the contents of
-# another file are. `touched`: another program wrote to ours, or emptied the journal, as one does
-# that makes a checkpoint. `journal`: a file beside it, which holds what was committed last, is no
-# longer ours. `emptied`: the journal is ours, and has lost what was in it.
+from app.storage.db.sqlite_engine import is_passing
+
+# `removed`: nothing is at the path. `replaced`: another file is. `overwritten`: our file has the
+# contents of another. `touched`: another program wrote to our file or emptied the journal, as a
+# checkpoint does. `journal`: a file beside it, which holds the newest commits, is not ours.
+# `emptied`: our journal has lost its contents.
 Change = Literal["removed", "replaced", "overwritten", "touched", "journal", "emptied"]
 
-# How every -wal file begins; the last bit tells the byte order of its checksums.
+# How every -wal file begins; the last bit is the byte order of its checksums.
 WAL_MAGIC = 0x377F0682
 WAL_HEAD_BYTES = 32
 
 STEPS_BETWEEN_LOOKS = 10_000
+# How long a start checks for damage.
+START_CHECK_SECONDS = 2.0
 
 
 class _Place(NamedTuple):
@@ -42,15 +46,15 @@ class _Journal(NamedTuple):
 
 
 _NO_JOURNAL = _Journal(0, b"")
-# Differs from whatever there is.
+# Differs from every real file.
 _NOTHING = _Main(_Place(0, 0), 0, 0)
 
 
 class SqliteFile:
-    """Compares what stands at the paths with what stood there when it was opened.
+    """Compares the files at the paths with those that were opened.
 
-    Between checkpoints nobody writes to the file itself in WAL mode, and all checkpoints are ours:
-    `writing` is held meanwhile. Every look costs three `stat` calls.
+    In WAL mode only checkpoints write to the file itself, and all of them are ours: `writing` is
+    held meanwhile. A check costs three `stat` calls.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +71,7 @@ class SqliteFile:
         self.was_noted = False
 
     def note(self) -> None:
-        """What stands at the paths now has just been opened."""
+        """The files at the paths have just been opened."""
         self.was_noted = True
         self._main = _look_at(self.path) or _NOTHING
         self._beside = (_find(self.wal), _find(self.shm))
@@ -77,9 +81,9 @@ class SqliteFile:
         self._hold()
 
     def note_writing(self, stamp: int | None = None) -> None:
-        """We have written to the file, or found that what was written to it belongs to the rest.
+        """We wrote to the file, or what another program wrote to it was fine.
 
-        A file that has none of our stamps is not ours: the next look will say so.
+        A file without any of our stamps is not ours: the next check says so.
         """
         if stamp is not None:
             self._stamps.append(stamp)
@@ -98,7 +102,7 @@ class SqliteFile:
             self._held = None
 
     def find_change(self) -> Change | None:
-        """What somebody else did to the files; None too where nothing is open."""
+        """What another program did to the files; None if nothing, or if none are open."""
         if self._main is None:
             return None
         main = _look_at(self.path)
@@ -113,13 +117,13 @@ class SqliteFile:
         return self._find_gap()
 
     def is_deleted(self) -> bool:
-        """Whether the file that is open has no name left anywhere, as far as that can be told."""
+        """Whether the open file has been deleted, as far as can be told."""
         return self._held is not None and os.fstat(self._held).st_nlink == 0
 
     def part_from_journal(self) -> None:
-        """Take what was committed to the file that stood here before from the one that does now.
+        """Move the journal of the former file away from the file that has replaced it.
 
-        Whoever opens them together would mix the two. It is kept beside them.
+        Opening them together would mix the two. It is kept beside them.
         """
         wal, shm = self._beside
         if wal is not None and _find(self.wal) == wal:
@@ -128,9 +132,9 @@ class SqliteFile:
             self.shm.unlink()
 
     def empty_journal(self) -> None:
-        """The same where the file stays open: closing it would mix the two.
+        """The same while the file stays open: closing it would mix the two.
 
-        SQLite finds less than it expects in the journal, and writes nothing of it to the file.
+        SQLite finds the journal shorter than expected, and writes nothing of it to the file.
         """
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(self.wal, self._find_free(f"{self.wal.name}.of-overwritten"))
@@ -143,12 +147,11 @@ class SqliteFile:
     def check(self, *, seconds: float, alone: bool = False) -> str | None:
         """The revision of its schema, if any.
 
-        Raises sqlite3.Error or OSError where it is damaged or cannot be read, as far as so long
-        can tell. `alone` looks
-        at it without what was committed since the last checkpoint.
+        Raises sqlite3.Error or OSError if it is damaged or cannot be read, as far as a check of
+        this length can tell. `alone` leaves out what was committed since the last checkpoint.
         """
         if self.path.stat().st_size == 0:
-            # To open it would remove the journal beside it.
+            # Opening it would remove the journal beside it.
             return None
         how = "mode=ro&immutable=1" if alone else "mode=ro"
         url = f"file:{quote(str(self.path))}?{how}"
@@ -169,17 +172,17 @@ class SqliteFile:
         return revision
 
     def is_journal_empty(self) -> bool:
-        """Whether nothing is in it, so that all that was committed has to be in the file."""
+        """Whether it is empty, so that all commits must be in the file."""
         return self._read_journal().size == 0
 
     def _find_gap(self) -> Change | None:
-        """A journal only grows, and begins anew after a checkpoint under another head."""
+        """A journal only grows, and starts again with another head after a checkpoint."""
         before, now = self._journal, self._read_journal()
         self._journal = now
         if now.size == 0:
             return "touched" if before.size else None
         if int.from_bytes(now.head[:4], "big") & ~1 != WAL_MAGIC:
-            # Emptied, and then written to behind the gap.
+            # It was emptied, then written to after the gap.
             return "emptied"
         return "emptied" if now.size < before.size and now.head == before.head else None
 
@@ -193,12 +196,12 @@ class SqliteFile:
     def _is_stamped(self) -> bool:
         """Whether the file has a stamp of ours.
 
-        What was committed since then belongs to it: the journal holds every page that has changed.
+        If so, later commits belong to it: the journal holds every page that has changed.
         """
         return self._read_stamp() in self._stamps
 
     def _read_stamp(self) -> int | None:
-        """What stands in the file itself, whatever was committed beside it."""
+        """The stamp in the file itself, whatever the journal says."""
         url = f"file:{quote(str(self.path))}?mode=ro&immutable=1"
         try:
             with closing(sqlite3.connect(url, uri=True, timeout=1)) as connection:
@@ -208,7 +211,7 @@ class SqliteFile:
         return int(stamp)
 
     def _hold(self) -> None:
-        """Know it again after its name has gone. Closing such a descriptor drops no lock."""
+        """To recognise it after its name has gone. Closing such a descriptor releases no lock."""
         if self._held is not None:
             os.close(self._held)
         self._held = None
@@ -223,6 +226,31 @@ class SqliteFile:
         yield self.path.with_name(name)
         for number in range(2, 1_000_000):
             yield self.path.with_name(f"{name}-{number}")
+
+
+def find_damage(path: Path) -> str | None:
+    """What is wrong with the file and what to do, as far as a short check can tell."""
+    file = SqliteFile(path)
+    if not path.exists():
+        return None
+    try:
+        file.check(seconds=START_CHECK_SECONDS)
+    except OSError:
+        return None
+    except sqlite3.Error as error:
+        if is_passing(error):
+            return None
+        found = str(error)
+    else:
+        return None
+    try:
+        file.check(seconds=START_CHECK_SECONDS, alone=True)
+    except sqlite3.Error:
+        return f"is damaged ({found}): put a sound copy of it there, or name another one"
+    return (
+        f"does not go with {file.wal.name} beside it ({found}), which an earlier file"
+        f" left: move {file.wal.name} and {file.shm.name} away and start again"
+    )
 
 
 def _look_at(path: Path) -> _Main | None:

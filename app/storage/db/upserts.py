@@ -1,4 +1,4 @@
-"""INSERTs that can take an ON CONFLICT, in either database's words."""
+"""INSERTs with ON CONFLICT, for either database."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tells waiting loops, here and in other processes, that there is something new."""
+"""Notifies waiting loops, here and in other processes, that there is something new."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The one thread that owns SQLite's only writing connection in this process."""
+"""The thread that owns this process's only writing connection to SQLite."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ Job = Callable[[Connection], Any]
 
 
 class WriterListener(Protocol):
-    """Who is told, in the thread, what becomes of the connection."""
+    """Is called, in the thread, with what happens to the connection."""
 
     def on_connected(self, connection: Connection) -> None: ...
 
@@ -26,8 +26,8 @@ class WriterListener(Protocol):
 class WriterThread:
     """Runs jobs one after another; an intake batch waits for at most one other job.
 
-    Two writers on one SQLite file fight for its lock and most of the throughput is gone, so all
-    that a process writes goes through here.
+    Two writers on one SQLite file compete for its lock, which costs most of the throughput, so a
+    process writes everything here.
     """
 
     def __init__(self, engine: Engine, listener: WriterListener) -> None:
@@ -46,7 +46,7 @@ class WriterThread:
         return self._put(lambda: job(self._connect()), intake=intake)
 
     def submit_alone(self, job: Callable[["WriterThread"], None]) -> asyncio.Future[None]:
-        """Queue a job that may `disconnect`: what comes after it gets a new connection."""
+        """Queue a job that may `disconnect`: later jobs then get a new connection."""
         return self._put(lambda: job(self), intake=True)
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class WriterThread:
         return self.connection
 
     def disconnect(self) -> None:
-        """Close the connection; in the thread alone."""
+        """Close the connection; only in the thread."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

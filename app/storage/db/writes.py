@@ -1,6 +1,6 @@
-"""Writes of a transaction that go together: to PostgreSQL as one statement, whatever their number.
+"""Groups a transaction's writes: on PostgreSQL they are one statement, however many they are.
 
-A statement by itself costs a round trip, and most of a short transaction's time is made of those.
+Each statement costs a round trip, and round trips take most of a short transaction's time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ def make_bulk_insert(
     *,
     name: str | None = None,
 ) -> BulkWrite:
-    """An INSERT; `on_conflict` adds what is to become of rows that are there already."""
+    """An INSERT; `on_conflict` adds what happens to existing rows."""
     name = name or table.name
     given = _give(name, table, columns)
     from_arrays = postgresql.insert(table).from_select(list(columns), select(*given.c))
@@ -65,7 +65,7 @@ def make_bulk_insert(
 
 
 def make_bulk_update(table: TableClause, keys: Sequence[str], columns: Sequence[str]) -> BulkWrite:
-    """An UPDATE of the rows that have these keys, which are given beside the columns."""
+    """An UPDATE of the rows with these keys."""
     given = _give(table.name, table, (*keys, *columns))
     by_array = update(table).where(*(table.c[each] == given.c[each] for each in keys))
     by_row = update(table).where(*(table.c[each] == _bind(table.name, each) for each in keys))
@@ -78,7 +78,7 @@ def make_bulk_update(table: TableClause, keys: Sequence[str], columns: Sequence[
 
 
 def _give(name: str, table: TableClause, columns: Sequence[str]) -> TableValuedAlias:
-    """Rows out of an array for each column, all of one length."""
+    """Rows from one array for each column, all of the same length."""
     types = {each: table.c[each].type for each in columns}
     arrays = [bindparam(f"{name}_{each}", type_=ARRAY(type_)) for each, type_ in types.items()]
     typed = [column(each, type_) for each, type_ in types.items()]
@@ -100,7 +100,7 @@ class Writes:
         self._rows: dict[BulkWrite, list[Row]] = {}
 
     def add(self, write: BulkWrite, rows: Sequence[Row]) -> None:
-        """At most one row of a key between two runs, and one update of what a table holds."""
+        """Between two runs, add at most one row per key, and at most one update per table."""
         if rows:
             self._rows.setdefault(write, []).extend(rows)
 

@@ -1,4 +1,4 @@
-"""Texts that came twice, from the provider's report and as a forward: their search and marking."""
+"""Finds and marks texts that came twice: from the provider's report and as a forward."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, literal_column, se
 
 from app.domain.inbound.duplicates import TOLERANCE
 from app.domain.inbound.messages import StoredMessage
-from app.storage.conversations.conversations import mark_read
+from app.storage.conversations.conversations import mark_all_read
 from app.storage.inbound.search import STORED_COLUMNS
 from app.storage.tables.inbound import message_index, messages
 
@@ -51,7 +51,7 @@ def note_duplicates(conn: Connection, duplicates: Mapping[int, int], now: dateti
     for forward_id, report_id in sorted(duplicates.items()):
         mine = messages.c.id == forward_id
         conn.execute(update(messages).where(mine).values(duplicate_of=report_id))
-        mark_read(conn, forward_id, now)
+    mark_all_read(conn, list(duplicates), now)
 
 
 def _select_candidates() -> Select[Any]:

@@ -1,4 +1,4 @@
-"""What the handle flow writes: conversations, the indexes for people, counts, the queue's end."""
+"""What the handle flow reads and writes: the queue, conversations, the indexes for searching."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,10 +85,10 @@ def _update_handled() -> BulkWrite:
 
 
 def upsert_conversations(conn: Connection, batch: Sequence[StoredMessage]) -> dict[bytes, int]:
-    """Bring the pairs' rows up to date and lock them, in one order for all; ids by pair key.
+    """Update and lock the pairs' conversations, sorted by key to avoid deadlocks; ids by pair key.
 
-    The last message is the newest by (arrived_at, id), not the last that was handled. A pair that
-    only we wrote to has none yet.
+    The last message is the newest by (arrived_at, id), not the last handled. A conversation in
+    which only we wrote has none yet.
     """
     newest: dict[bytes, StoredMessage] = {}
     names: dict[bytes, str] = {}
@@ -149,8 +149,8 @@ def flag_reused_ids(
 ) -> list[StoredMessage]:
     """The batch, with `id-reused` on each message whose id an earlier one of its pair had.
 
-    `some_known` is whether any had: nearly always each is the first. The pairs' rows must be
-    locked, so that two workers cannot both be the first.
+    `some_known` says whether any had, which is rare. The conversations must be locked, so that two
+    workers cannot both take theirs for the first.
     """
     known: set[bytes | None] = _find_known_ids(conn, batch) if some_known else set()
     flagged = []
@@ -177,7 +177,7 @@ def _find_known_ids(conn: Connection, batch: Sequence[StoredMessage]) -> set[byt
 def index_messages(
     writes: Writes, batch: Sequence[StoredMessage], conversation_ids: Mapping[bytes, int]
 ) -> None:
-    """Make the messages findable by sender, number, conversation, state, time and words."""
+    """Index messages by sender, number, conversation, state, time and words."""
     rows = [
         {
             "message_id": message.id,
@@ -203,7 +203,7 @@ def _insert_index() -> BulkWrite:
 
 
 def widen_blocks(writes: Writes, batch: Iterable[StoredMessage]) -> None:
-    """Let the blocks' spans hold when these messages were received."""
+    """Widen the blocks' spans to the times when these messages were received."""
     spans: dict[int, list[datetime]] = {}
     for message in batch:
         spans.setdefault(message.id // BLOCK_ROWS, []).append(message.received_at)

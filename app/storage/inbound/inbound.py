@@ -16,7 +16,8 @@ from app.domain.inbound.messages import InboundMessage
 from app.domain.times import to_microseconds
 from app.storage.db.database import Database, PostgresDatabase
 from app.storage.db.postgres import Connector
-from app.storage.db.sqlite import SqliteDatabase, get_driver
+from app.storage.db.sqlite import SqliteDatabase
+from app.storage.db.sqlite_engine import get_driver
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
 # follows the ids misses none, and ends deadlocks between processes with the same redeliveries.
@@ -41,7 +42,7 @@ COLUMNS = (
     "raw",
 )
 
-# So many rows are one statement of SQLite; the driver keeps one of each length.
+# Rows of one SQLite statement; the driver caches one statement for each length.
 STATEMENT_ROWS = 64
 
 # One `stored_at` for all, the other columns as an array each.
@@ -57,11 +58,11 @@ FROM l, unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
 ON CONFLICT (dedupe_key) DO NOTHING
 """  # noqa: S608 constants
 
-# `json.dumps` makes one anew for each call that asks for other than ASCII.
+# `json.dumps` would build an encoder with each call.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _PROBE_KEY = b"probe"
-# With an id of its own, so that no probe uses one up.
+# With a fixed id, so that probes use up none.
 _POSTGRES_PROBE = f"""
 SELECT pg_advisory_xact_lock({MESSAGES_LOCK});
 INSERT INTO messages (id, {", ".join(COLUMNS)})
@@ -70,15 +71,15 @@ VALUES (0, 'probe', NULL, '', '', '', now(), NULL, now(), now(), 'forward', '{{}
 
 
 class RowsRefusedError(Exception):
-    """The database can never store a row of this batch; the database itself is well."""
+    """A row of this batch can never be stored; the database itself is well."""
 
 
 class PassingError(Exception):
-    """A deadlock, a serialisation failure or a stale plan: the same batch may go at once."""
+    """A deadlock, a serialisation failure or a stale plan: a retry at once may succeed."""
 
 
 class Inserter(ABC):
-    """Stores batches. Anything it raises beside the two errors above means: database away."""
+    """Stores batches. Any other error than the two above means that the database is unavailable."""
 
     @abstractmethod
     async def insert(self, batch: Sequence[InboundMessage], stored_at: datetime) -> int:
@@ -86,18 +87,18 @@ class Inserter(ABC):
 
     @abstractmethod
     async def probe(self, now: datetime) -> None:
-        """Insert a row and roll it back; raises where storing would fail."""
+        """Insert a row and roll it back; raises if storing would fail."""
 
     def look(self) -> bool:
-        """Whether what was committed is where it will be looked for; False: nobody can say now.
+        """Whether the database's file is still the one that others find; False: not known now.
 
-        Raises where it is not.
+        Raises if it is another.
         """
         return True
 
     @abstractmethod
     def abandon(self) -> None:
-        """Let go of a connection that does not answer, without waiting for it."""
+        """Drop a connection that does not answer, without waiting for it."""
 
 
 def make_inserter(database: Database) -> Inserter:
@@ -129,7 +130,7 @@ class SqliteInserter(Inserter):
         return self._database.look(for_messages=True)
 
     def abandon(self) -> None:
-        """A thread inside fsync cannot be stopped; its late commit does no harm (same keys)."""
+        """A thread inside fsync cannot be stopped; its late commit is harmless (same keys)."""
 
 
 class PostgresInserter(Inserter):
@@ -175,12 +176,12 @@ class PostgresInserter(Inserter):
         except asyncpg.PostgresError as error:
             _raise_by_state(error)
             raise
-        # The command's tag, `INSERT 0 n`: rows that come back would cost more.
+        # From the tag `INSERT 0 n`: returning rows would cost more.
         return int(self._statement.get_statusmsg().rpartition(" ")[2])
 
 
 def _raise_by_state(error: asyncpg.PostgresError) -> None:
-    """Classes 22, 23 and 54 lie in the data; 40P01, 40001 and a stale plan pass."""
+    """Classes 22, 23 and 54 are errors of the data; 40P01, 40001 and a stale plan are passing."""
     state = error.sqlstate or ""
     if state[:2] in {"22", "23", "54"} or isinstance(error, asyncpg.DataError):
         raise RowsRefusedError(type(error).__name__) from error
@@ -191,9 +192,9 @@ def _raise_by_state(error: asyncpg.PostgresError) -> None:
 def _insert_rows(connection: Connection, rows: list[tuple[Any, ...]], *, keep: bool = True) -> int:
     """Straight to the driver: through SQLAlchemy the same batch takes 1.7 times as long.
 
-    Most batches are one statement and with it one transaction. All that happens inside it, without
-    Python's lock, which the event loop lets go of only when it has nothing more to do: rows one by
-    one, or a COMMIT of its own, would wait for that each time.
+    Most batches are one statement and so one transaction, which runs without Python's lock. The
+    event loop releases that lock only when it is idle: single rows, or a COMMIT of its own, would
+    wait for it each time.
     """
     driver = get_driver(connection)
     stored = 0

@@ -1,4 +1,4 @@
-"""When each of our numbers was last texted, how long it was silent, and how late texts come."""
+"""When each of our numbers was last texted, how long it was silent, and how late texts arrive."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,7 @@ from app.storage.tables.inbound import messages, number_last_seen
 from app.storage.tables.operations import daily_counts
 
 LONGEST_GAP = "longest-gap-seconds"
-# The alarm never rings before six hours, so a third of that is the least gap worth keeping, and no
-# number's row is written more often than it needs to be.
+# No alert is raised before six hours, so shorter gaps than a third of that need not be written.
 LEAST_GAP = timedelta(hours=2)
 STEP = timedelta(minutes=1)
 _DOUBTFUL = {"time", "time-ambiguous"}
@@ -26,7 +25,7 @@ _DOUBTFUL = {"time", "time-ambiguous"}
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A number with its last text, its longest gap of late (at least LEAST_GAP), its texts."""
+    """A number's last text, its longest recent gap (at least LEAST_GAP) and its count of texts."""
 
     number: str
     last_arrived_at: datetime
@@ -39,9 +38,9 @@ def note_arrivals(
     texts: Iterable[tuple[str, datetime]],
     known: Mapping[str, datetime | None],
 ) -> None:
-    """Keep each number's last arrival, and the gaps that ended; given as (number, arrived_at).
+    """Note each number's last arrival and the gaps that ended, from (number, arrived_at).
 
-    `known` is each number's last arrival before.
+    `known` is each number's previous last arrival.
     """
     by_number: dict[str, list[datetime]] = {}
     for number, arrived_at in texts:
@@ -64,9 +63,9 @@ def note_arrivals(
 
 
 def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
-    """Every number of ours that was ever texted; gaps and texts are counted from that day on.
+    """Each of our numbers that was ever texted; gaps and texts are counted from that day on.
 
-    Where none is configured, every number counts as ours.
+    If none is configured, every number counts as ours.
     """
     day = since.astimezone(UTC).date().isoformat()
     gap = (
@@ -97,7 +96,7 @@ def list_silences(conn: Connection, *, since: datetime) -> list[Silence]:
 
 
 def list_lags(conn: Connection, *, limit: int) -> list[timedelta]:
-    """How long after its receivedts each of the newest forwards arrived, where that can be read."""
+    """How long after its receivedts each of the newest forwards arrived, if that is certain."""
     query = (
         select(messages.c.received_at, messages.c.arrived_at, messages.c.via, messages.c.problems)
         .order_by(messages.c.id.desc())
@@ -117,7 +116,7 @@ def has_arrivals(conn: Connection) -> bool:
 
 
 def find_last_arrival(conn: Connection, number: str) -> datetime | None:
-    """When a number was last texted, within STEP; None where it never was."""
+    """When a number was last texted, within STEP; None if never."""
     query = select(number_last_seen.c.last_arrived_at)
     found: datetime | None = conn.execute(
         query.where(number_last_seen.c.dest_key == make_number_key(number))
@@ -126,7 +125,7 @@ def find_last_arrival(conn: Connection, number: str) -> datetime | None:
 
 
 def _find_gaps(times: Iterable[datetime]) -> Iterable[tuple[str, timedelta]]:
-    """The gaps worth keeping, each with the day on which it ended."""
+    """The gaps over LEAST_GAP, each with the day on which it ended."""
     ordered = sorted(times)
     for before, after in itertools.pairwise(ordered):
         if after - before > LEAST_GAP:

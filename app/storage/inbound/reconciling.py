@@ -1,4 +1,4 @@
-"""What the reconcile flow reads and stores: our side of the provider's report of arrivals."""
+"""What the reconcile flow reads and stores: the messages that the provider's report may list."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -66,7 +66,7 @@ def find_near(
 
 
 def find_hindrance(conn: Connection, until: datetime, *, alive_since: datetime) -> str | None:
-    """Why messages up to `until` may be on their way to us still; None where none can be."""
+    """Why messages up to `until` may still be on their way; None if none can be."""
     unhandled = select(messages.c.id).where(
         messages.c.handled_at.is_(None), messages.c.arrived_at <= until
     )
@@ -83,7 +83,7 @@ def store_reported(
 ) -> list[InboundMessage]:
     """Store texts that only the report had; returns those that were new.
 
-    In the transaction that orders the ids, like all who insert messages.
+    Takes the lock that orders the ids, like everything that inserts messages.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(text(f"SELECT pg_advisory_xact_lock({MESSAGES_LOCK})"))

@@ -1,4 +1,4 @@
-"""Brings rows up to date that were written before numbers and texts were read as they are now."""
+"""Updates rows that an older release wrote, when it read numbers and texts differently."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from app.storage.tables.rules import opt_outs
 Name = Literal["folding", "numbers", "opt-outs", "provider-ids"]
 Read = Callable[[str], str]
 
-# What a step looks at, and what it changes at most: on SQLite nobody else writes meanwhile.
+# Limits of a step: on SQLite nobody else can write meanwhile.
 LOOKED_AT = 1000
 CHANGED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Rows to change, from the newest that wait on; afterwards those from `rest` on wait."""
+    """Rows to change; `position` is the newest that waits before the step, `rest` after it."""
 
     position: int
     rest: int
@@ -35,20 +35,20 @@ class Step:
 
 
 def find_position(conn: Connection, name: Name) -> int | None:
-    """The newest row that waits; None where all is done."""
+    """The newest row that waits; None if all are done."""
     query = select(refills.c.position).where(refills.c.name == name)
     return conn.execute(query).scalar()
 
 
 def move_position(conn: Connection, name: Name, old: int, new: int) -> bool:
-    """Note a step; False where another process has taken it."""
+    """Note a step; False if another process has taken it."""
     mine = (refills.c.name == name, refills.c.position == old)
     changed = update(refills).where(*mine).values(position=new)
     return conn.execute(delete(refills).where(*mine) if new < 1 else changed).rowcount > 0
 
 
 def find_unfolded(conn: Connection) -> Step | None:
-    """Messages whose index has their text as it was folded before."""
+    """Messages indexed by an older folding of their text."""
     position = find_position(conn, "folding")
     if position is None:
         return None
@@ -72,7 +72,7 @@ def find_unfolded(conn: Connection) -> Step | None:
 
 
 def refold(conn: Connection, step: Step) -> None:
-    """Index these messages by their texts as they are folded now."""
+    """Index these messages by the current folding."""
     if not move_position(conn, "folding", step.position, step.rest):
         return
     writes = Writes()
@@ -83,7 +83,7 @@ def refold(conn: Connection, step: Step) -> None:
 
 
 def index_provider_ids(conn: Connection) -> bool:
-    """Index some older messages by the provider's id; False where all is done."""
+    """Index some older messages by the provider's id; False if all are done."""
     position = find_position(conn, "provider-ids")
     if position is None:
         return False
@@ -111,7 +111,7 @@ def index_provider_ids(conn: Connection) -> bool:
 
 
 def find_misread(conn: Connection, read: Read) -> Step | None:
-    """The newest conversation whose numbers are read otherwise now, with messages of it."""
+    """The newest conversation whose numbers are read differently now, with messages of it."""
     position = find_position(conn, "numbers")
     if position is None:
         return None
@@ -128,7 +128,7 @@ def find_misread(conn: Connection, read: Read) -> Step | None:
 
 
 def note_moved(conn: Connection, step: Step) -> None:
-    """Stay with a conversation that has more messages; one whose messages cannot move is left."""
+    """Stay at a conversation that has more messages; leave one whose messages cannot move."""
     conversation_id = step.rest + 1
     has_moved = False
     if len(step.ids) == CHANGED:
@@ -139,9 +139,9 @@ def note_moved(conn: Connection, step: Step) -> None:
 
 
 def correct_opt_outs(conn: Connection, read: Read) -> list[int] | None:
-    """Let opt-outs hold for the numbers that are meant; None where all is done.
+    """Correct the numbers of some opt-outs; None if all are done.
 
-    Returns the ids of the texts that this cancels: whoever calls it adds their events.
+    Returns the ids of the texts that this cancels, whose events the caller adds.
     """
     position = find_position(conn, "opt-outs")
     if position is None:
@@ -155,8 +155,8 @@ def correct_opt_outs(conn: Connection, read: Read) -> list[int] | None:
     for row in found:
         number = read(row.number)
         if number != row.number:
-            word = OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
-            add_opt_out_changes(conn, [OptOutChange(number, row.text, word)])
+            state = OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
+            add_opt_out_changes(conn, [OptOutChange(number, row.text, state)])
             conn.execute(delete(opt_outs).where(opt_outs.c.id == row.id))
             if row.is_out:
                 cancelled += cancel_texts(conn, number, row.created_at)

@@ -27,7 +27,7 @@ PARSED_FIELDS = (
 
 
 def lock_message(conn: Connection, message_id: int) -> Message:
-    """The message, held until the commit. Raises NotFound."""
+    """The message, locked until the commit. Raises NotFound."""
     locked = select(messages.c.id).where(messages.c.id == message_id).with_for_update()
     if conn.execute(locked).first() is None:
         raise NotFound("no such message")
@@ -35,7 +35,7 @@ def lock_message(conn: Connection, message_id: int) -> Message:
 
 
 def has_reply(conn: Connection, message_id: int) -> bool:
-    """Whether something has been queued in answer to it, by a rule or by hand."""
+    """Whether a reply to it has been queued, by a rule or by hand."""
     query = select(exists().where(outbound.c.in_reply_to == message_id))
     return bool(conn.execute(query).scalar())
 

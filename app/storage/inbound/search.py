@@ -24,26 +24,26 @@ from app.storage.inbound.text_search import has_index_for, select_candidates
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
 
-# A request looks at no more messages than this, then says where the next one goes on.
+# A request reads at most this many messages, then returns where the next one continues.
 WALK_ROWS = 5_000
-# A common word is found among the newest few; only a rarer one is worth the search index.
+# A common word is found among the newest messages; only a rarer one needs the search index.
 RECENT_ROWS = 1_000
 INDEX_PATIENCE_MILLISECONDS = 40
-# What is still looked at when the index was asked in vain.
+# How many are still read if the index took too long.
 UNAIDED_ROWS = 1_000
-# SQLite's first window: what the worst of words take well under the patience for.
+# SQLite's first window: even the commonest words take well under the time limit for it.
 WINDOW_IDS = 1 << 15
 BLOCK_ROWS = 1024
 
 QUERY_CANCELLED = "57014"
 
-# Which messages may match: given bounds (exclusive, inclusive below) and a count, newest first.
+# Ids of messages that may match, newest first, given the bounds [bottom, top) and a count.
 Driver = Callable[[int, int, int], Select[tuple[int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Why a message was or was not answered by itself; the rule may be gone."""
+class MessageOutcome:
+    """Why a message was or was not answered automatically; the rule may be gone."""
 
     code: str
     rule_id: int | None
@@ -64,8 +64,10 @@ class Message(StoredMessage):
     conversation_id: int | None
 
     @property
-    def outcome(self) -> Outcome | None:
-        return None if self.outcome_code is None else Outcome(self.outcome_code, self.rule_id)
+    def outcome(self) -> MessageOutcome | None:
+        return (
+            None if self.outcome_code is None else MessageOutcome(self.outcome_code, self.rule_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def list_messages(
     top = LAST_ID if before is None else before
     low, high = find_span(conn, wanted.since, wanted.until)
     low = min(low, end)
-    # What the handle flow has not indexed yet is looked at one by one; it is a handful.
+    # Messages that are not indexed yet are few, and read one by one.
     reached = found.walk(conn, _all_messages, wanted, top, end, WALK_ROWS)
     if reached <= end and not found.full:
         reached = _walk_indexed(conn, found, wanted, min(top, end, high), low)
@@ -135,11 +137,11 @@ def list_messages(
 
 
 def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit: int) -> Page:
-    """Oldest stored first, and `next` is never None: whoever follows it sees each row once.
+    """Oldest stored first; `next` is never None, and following it gives each message once.
 
-    Ids are committed in their order, so nothing can appear below one that has been seen.
+    Ids are committed in order, so nothing can appear below one that has been seen.
     """
-    # The end first: a message that is handled between the two reads is still looked at.
+    # Read the end first, so that a message handled between the two reads is not skipped.
     end = _find_handled_end(conn)
     low, _ = find_span(conn, wanted.since, wanted.until)
     start, looked_at = max(after, min(low, end) - 1), 0
@@ -225,7 +227,7 @@ def _walk_indexed(
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
             raise
-    # So many messages have its parts that the index is no short cut: go on one by one.
+    # Too many messages contain the trigrams for the index to help: continue one by one.
     del found.ids[kept:]
     return found.walk(conn, driver, wanted, reached, low, UNAIDED_ROWS)
 
@@ -233,9 +235,9 @@ def _walk_indexed(
 def _walk_by_windows(
     conn: Connection, found: _Found, candidates: Driver, wanted: MessageFilter, top: int, low: int
 ) -> int:
-    """SQLite has no time limit: it is asked about so many ids at a time until the time is up.
+    """SQLite has no time limit, so it is asked about a window of ids until the time is up.
 
-    Twice as many as before where that took little of the time.
+    The window doubles while it takes little of the time.
     """
     patience, window = INDEX_PATIENCE_MILLISECONDS / 1000, WINDOW_IDS
     began = asked_at = monotonic()
@@ -252,9 +254,9 @@ def _walk_by_windows(
 
 @contextlib.contextmanager
 def _limited_time(conn: Connection) -> Iterator[None]:
-    """Only for reading: all that was set is undone, whether the time sufficed or not."""
+    """A time limit for reading; the settings are undone at the end."""
     conn.exec_driver_sql("SAVEPOINT limited")
-    # A plan made for any word would not use the index for a rare one.
+    # A generic plan would not use the index for a rare word.
     conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
     try:
@@ -265,7 +267,7 @@ def _limited_time(conn: Connection) -> Iterator[None]:
 
 
 def _end_limit(conn: Connection) -> bool:
-    """False where the server was so busy that the limit met its own end."""
+    """False if the server was so busy that the limit cancelled even the rollback."""
     try:
         conn.exec_driver_sql("ROLLBACK TO SAVEPOINT limited")
     except DBAPIError as error:
@@ -295,7 +297,7 @@ def _needed(wanted: MessageFilter) -> Iterator[Any]:
 
 
 def _choose_driver(conn: Connection, wanted: MessageFilter) -> Driver:
-    """The index that narrows most; what it does not carry is looked at row by row."""
+    """The index that narrows most; the other conditions are checked row by row."""
     index = message_index.c
     if wanted.provider_id is not None and find_position(conn, "provider-ids") is None:
         return _make_index_driver(index.provider_key == make_provider_key(wanted.provider_id))
@@ -339,7 +341,7 @@ def _make_text_driver(conn: Connection, words: tuple[str, ...]) -> Driver:
 
 
 def _find_handled_end(conn: Connection) -> int:
-    """Every message below this id is in the index; none can appear there any more."""
+    """Every message below this id is in the index, and none can be added there."""
     unhandled = select(func.min(messages.c.id)).where(messages.c.handled_at.is_(None))
     first: int | None = conn.execute(unhandled).scalar()
     if first is not None:
@@ -349,7 +351,7 @@ def _find_handled_end(conn: Connection) -> int:
 
 
 def find_span(conn: Connection, since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    """Bounds of the ids, among the indexed ones, of what may have been received in that time."""
+    """Bounds [low, high) of the ids of indexed messages that may have been received then."""
     if since is None and until is None:
         return 0, LAST_ID
     query = select(func.min(message_blocks.c.block), func.max(message_blocks.c.block))

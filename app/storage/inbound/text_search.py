@@ -1,7 +1,7 @@
 """The search index over message bodies: trigrams, fed by the handle flow, on either database.
 
 PostgreSQL keeps the folded bodies with a pg_trgm index, SQLite a contentless FTS5 table. Both give
-candidates only; whoever asks looks at the bodies themselves.
+candidates only: the caller checks the bodies themselves.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +27,8 @@ from app.storage.tables.operations import refills
 
 TRIGRAM = 3
 Fold = Callable[[str], str]
-# SQLite merges its index in steps of so many pages: a merge of millions of rows at once, its own
-# way, would hold up the one writing connection for seconds.
+# SQLite merges its index this many pages at a time: merging millions of rows at once, its default,
+# would block the only writing connection for seconds.
 MERGE_PAGES = 64
 
 _POSTGRES = table("message_search", column("message_id", BigInteger), column("folded", Text))
@@ -36,7 +36,7 @@ _SQLITE = table("message_search", column("rowid", BigInteger))
 
 
 def has_index_for(words: Sequence[str]) -> bool:
-    """Whether some word is long enough to be looked up."""
+    """Whether a word is long enough to be looked up."""
     return any(len(word) >= TRIGRAM for word in words)
 
 
@@ -67,7 +67,7 @@ def add_bodies(writes: Writes, bodies: Iterable[tuple[int, str]], fold: Fold = f
 
 
 def fold_before(text: str) -> str:
-    """How texts were folded until `refills` begins; what waits there is indexed so."""
+    """The older folding, by which messages are indexed that still wait in `refills`."""
     return text.casefold()
 
 
@@ -91,13 +91,13 @@ def replace_body(conn: Connection, writes: Writes, message_id: int, old: str, ne
 
 
 def refold_body(conn: Connection, writes: Writes, message_id: int, body: str) -> None:
-    """Index a body as it is folded now that was indexed as before."""
+    """Index a body by the current folding instead of the older one."""
     _remove_body(conn, message_id, fold_before(body))
     add_bodies(writes, [(message_id, body)])
 
 
 def _remove_body(conn: Connection, message_id: int, folded: str) -> None:
-    """A contentless index has to be told what it held."""
+    """A contentless index must be given the text to delete."""
     if conn.dialect.name == "postgresql":
         conn.execute(delete(_POSTGRES).where(_POSTGRES.c.message_id == message_id))
     else:
@@ -111,7 +111,7 @@ def _remove_body(conn: Connection, message_id: int, folded: str) -> None:
 
 
 def optimize_index(conn: Connection) -> bool:
-    """Do a bounded step of tidying; returns whether there may be more to do."""
+    """Merge a few pages of the index; returns whether there may be more to do."""
     if conn.dialect.name == "postgresql":
         return False
     driver: Any = conn.connection.driver_connection

@@ -1,4 +1,4 @@
-"""Alerts: what needs a person, open until it ends, each with what to do."""
+"""Alerts: what needs a person, open until it is over, each with what to do."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ KEPT = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`kind` is stable for programs, `subject` says which one, `count` how often it came."""
+    """`kind` is stable for programs, `subject` says which one, `count` how often it happened."""
 
     id: int
     kind: str
@@ -126,7 +126,7 @@ def list_open_subjects(conn: Connection, kind: str) -> set[str]:
 
 
 def get_alerts(conn: Connection, ids: list[int]) -> dict[int, Alert]:
-    """By id; those that are gone are missing."""
+    """By id; deleted ones are missing."""
     rows = conn.execute(select(alerts).where(alerts.c.id.in_(ids)))
     return {row.id: _make_alert(row) for row in rows}
 

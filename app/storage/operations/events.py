@@ -31,7 +31,7 @@ Change = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`subject_id` is the id of what `kind` speaks of."""
+    """`subject_id` is the id of a row, of the kind that `kind` names."""
 
     id: int
     kind: str
@@ -39,7 +39,7 @@ class Event:
 
 
 def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> None:
-    """The transaction's last step: from here to its end it holds the lock that orders the ids."""
+    """The transaction's last step: it holds the lock that orders the ids until it ends."""
     if not changes:
         return
     kinds, ids = zip(*changes, strict=True)
@@ -80,7 +80,7 @@ def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
 
 
 def read_event_bounds(conn: Connection) -> tuple[int, int]:
-    """The ids of the oldest and newest event that are kept; (0, 0) where there is none."""
+    """The ids of the oldest and newest event; (0, 0) if there is none."""
     # Two subqueries: SQLite walks the whole table for a minimum and a maximum at once.
     oldest, newest = (select(end(events.c.id)).scalar_subquery() for end in (func.min, func.max))
     bounds = conn.execute(select(oldest, newest)).one()

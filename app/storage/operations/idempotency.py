@@ -19,7 +19,7 @@ CUT_OFF = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request that is to be done once: `owner`'s `key`, and the digest of what it asks for."""
+    """A request to be done once: `owner`'s `key`, and a digest of the request."""
 
     owner: str
     key: str
@@ -79,7 +79,7 @@ def claim_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any]
 
 
 def release_once(conn: Connection, once: Once) -> None:
-    """Nothing was done: the key is as good as new."""
+    """Nothing was done: the key can be used again."""
     table = idempotency_keys.c
     conn.execute(
         delete(idempotency_keys).where(
@@ -115,7 +115,7 @@ def keep_answer(
 
 
 def forget_old_answers(conn: Connection, now: datetime, *, limit: int) -> int:
-    """Delete up to `limit` answers that are older than a day; returns how many went."""
+    """Delete up to `limit` answers that are older than a day; returns how many."""
     table = idempotency_keys.c
     old = (
         select(table.owner, table.key)

@@ -1,4 +1,4 @@
-"""Looks over a database for `doctor`: whether it can do, and does, what the service needs."""
+"""Checks a database for `doctor`: whether it has what the service needs."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ MIN_POSTGRES = 130_000
 
 
 async def inspect_database(database: Database) -> list[tuple[bool, str]]:
-    """Findings as (whether it is well, a line that says what was found and what to do)."""
+    """Findings as (whether it is fine, a line that says what was found and what to do)."""
     findings = await database.read(
         _inspect_postgres if database.dialect == "postgresql" else _inspect_sqlite
     )
@@ -55,7 +55,7 @@ def _inspect_sqlite(conn: Connection) -> list[tuple[bool, str]]:
 
 
 def list_unheeded_proxies(conn: Connection, *, since: datetime) -> list[str]:
-    """The addresses that sent a header about who calls and were not believed."""
+    """The addresses that sent X-Forwarded-For or Forwarded without being trusted."""
     query = select(refusals.c.address).where(
         refusals.c.reason == UNTRUSTED_PROXY, refusals.c.refused_at >= since
     )

@@ -1,4 +1,4 @@
-"""What only one process does at a time: a row that it holds for a while."""
+"""Leases: what only one process does at a time, held as a row for a while."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ LEEWAY = timedelta(seconds=5)
 
 
 def take_lease(conn: Connection, name: str, holder: str, *, seconds: float, now: datetime) -> bool:
-    """Hold it for so long from now on; False: another has it."""
+    """Hold it for `seconds` from now on; False: another process has it."""
     until = now + timedelta(seconds=seconds)
     conn.execute(
         make_insert(conn, leases)
@@ -43,7 +43,7 @@ def return_lease(
 
 
 def find_last_success(conn: Connection, name: str) -> datetime | None:
-    """When the last run that succeeded began."""
+    """When the last successful run began."""
     found: datetime | None = conn.execute(
         select(leases.c.succeeded_at).where(leases.c.name == name)
     ).scalar()
@@ -51,7 +51,7 @@ def find_last_success(conn: Connection, name: str) -> datetime | None:
 
 
 def find_first_taken(conn: Connection, name: str) -> datetime | None:
-    """When somebody held it for the first time."""
+    """When it was first held."""
     found: datetime | None = conn.execute(
         select(leases.c.first_at).where(leases.c.name == name)
     ).scalar()

@@ -1,4 +1,4 @@
-"""What a clock that was set back leaves behind: stamps that lie further ahead than they can."""
+"""Corrects what a clock that was set back leaves: stamps further in the future than possible."""
 
 from datetime import datetime, timedelta
 
@@ -50,7 +50,7 @@ UPDATE processes SET seen_at = :now WHERE seen_at > :now
 
 
 def clamp_stamps(conn: Connection, now: datetime) -> None:
-    """Bring back to now, or to as far ahead as it can lie, whatever lies further ahead."""
+    """Move stamps back to now, or to the furthest future time they can have."""
     ahead = {
         "now": timedelta(),
         "lease": LONGEST_LEASE,
@@ -65,7 +65,7 @@ def clamp_stamps(conn: Connection, now: datetime) -> None:
 
 
 def has_gone_back(conn: Connection, now: datetime) -> bool:
-    """Whether something is stored that happened later than now."""
+    """Whether anything stored has a time later than now."""
     newest_message = select(messages.c.arrived_at).order_by(messages.c.id.desc()).limit(1)
     newest_text = select(outbound.c.created_at).order_by(outbound.c.created_at.desc()).limit(1)
     newest_sign = select(func.max(processes.c.seen_at))

@@ -57,7 +57,7 @@ def count_days(
 
 
 def measure_parts(conn: Connection, *, newest: int = 1000) -> float:
-    """How many parts a text to a number has on average, of those that were written last."""
+    """How many parts the newest texts to one number have on average."""
     written = (
         select(outbound.c.parts)
         .where(outbound.c.to_key.is_not(None))
@@ -70,12 +70,12 @@ def measure_parts(conn: Connection, *, newest: int = 1000) -> float:
 
 
 def count_backlog(conn: Connection, *, at_most: int) -> int:
-    """Messages that wait to be handled, counted up to `at_most`."""
+    """Messages waiting to be handled, counted up to `at_most`."""
     queue = select(messages.c.id).where(messages.c.handled_at.is_(None)).limit(at_most)
     return conn.execute(select(func.count()).select_from(queue.subquery())).scalar_one()
 
 
 def find_oldest_unhandled(conn: Connection) -> datetime | None:
-    """When the first message of the queue was stored; None where none waits."""
+    """When the first message of the queue was stored; None if none is waiting."""
     query = select(messages.c.stored_at).where(messages.c.handled_at.is_(None))
     return conn.execute(query.order_by(messages.c.id).limit(1)).scalar()

@@ -1,4 +1,4 @@
-"""What answering messages reads beforehand, and replies that fail at once."""
+"""What answering reads beforehand, and replies that fail before they are sent."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _DAY_SECONDS = 86_400
 
 
 def read_our_numbers(conn: Connection) -> dict[str, OurNumber]:
-    """Every number that is configured."""
+    """The configured numbers."""
     query = select(numbers.c.number, numbers.c.merge_field_names, numbers.c.opt_out_reply)
     return {row.number: OurNumber(*row) for row in conn.execute(query)}
 
@@ -29,7 +29,7 @@ def read_our_numbers(conn: Connection) -> dict[str, OurNumber]:
 def add_last_replies(
     conn: Connection, pairs: Mapping[int, History], rules: Iterable[Rule], now: datetime
 ) -> None:
-    """Complete the histories (by conversation) where rules wait longer than the day of those."""
+    """Extend the day's histories (by conversation) for rules with longer cooldowns."""
     slow = {
         rule.id: rule.cooldown_seconds for rule in rules if rule.cooldown_seconds > _DAY_SECONDS
     }
@@ -53,7 +53,7 @@ def add_last_replies(
 
 
 def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -> None:
-    """Settle a reply that cannot go out, before anybody tries."""
+    """Settle a reply that cannot be sent as failed."""
     conn.execute(
         update(outbound)
         .where(outbound.c.id == outbound_id)

@@ -1,17 +1,17 @@
-"""Who wants no texts from any of our numbers: each number's last word, and what it cancels."""
+"""Who wants no texts from any of our numbers: each number's state, and the texts it cancels."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key
 from app.domain.outbound.states import OutboundStatus
 from app.domain.rules.opt_outs import OptOutState
+from app.storage.db.upserts import make_insert
 from app.storage.tables.outbound import outbound, status_changes
 from app.storage.tables.rules import opt_outs
 
@@ -22,7 +22,7 @@ SOURCE = "opt-out"
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """`created_at` is when the number said so, `text` in what words; `message_id` where it did."""
+    """`created_at` is when its owner said so, `text` how, `message_id` in which message."""
 
     id: int
     number: str
@@ -34,11 +34,11 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class OptOutChange:
-    """What a number says now; `text` are its words, or a person's reason."""
+    """A number's new state; `text` is what its owner wrote, or a person's reason."""
 
     number: str
     text: str
-    word: OptOutState
+    state: OptOutState
 
 
 _COLUMNS = (
@@ -57,7 +57,7 @@ def is_opted_out(conn: Connection, number: str) -> bool:
 
 
 def find_opted_out(conn: Connection, numbers: Iterable[str]) -> frozenset[str]:
-    """Those of the numbers that are out."""
+    """Which of the numbers are out."""
     keys = [make_number_key(number) for number in set(numbers)]
     if not keys:
         return frozenset()
@@ -65,24 +65,29 @@ def find_opted_out(conn: Connection, numbers: Iterable[str]) -> frozenset[str]:
     return frozenset(conn.execute(query).scalars())
 
 
-def read_last_words(conn: Connection, numbers: Iterable[str]) -> dict[str, OptOutState]:
-    """What each number said last, as far as it ever said something."""
+def read_opt_out_states(conn: Connection, numbers: Iterable[str]) -> dict[str, OptOutState]:
+    """The state of each number that ever opted out; those that opted back in as well."""
+    table = opt_outs.c
+    query = select(table.number, table.is_out, table.reason, table.created_at, table.message_id)
     keys = [make_number_key(number) for number in set(numbers)]
-    return {row.number: _make_word(row) for row in _select_words(conn, keys)}
+    found = conn.execute(query.where(table.number_key.in_(keys)))
+    return {
+        row.number: OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
+        for row in found
+    }
 
 
-def add_opt_out_changes(conn: Connection, words: Iterable[OptOutChange]) -> None:
-    """Keep the newest word of each number, by (said_at, message id), whatever comes in last."""
+def add_opt_out_changes(conn: Connection, changes: Iterable[OptOutChange]) -> None:
+    """Keep the newest state of each number, by (said_at, message id), whatever comes in last."""
     newest: dict[bytes, OptOutChange] = {}
-    for new in words:
+    for new in changes:
         key = make_number_key(new.number)
-        if key not in newest or newest[key].word.is_older_than(new.word):
+        if key not in newest or newest[key].state.is_older_than(new.state):
             newest[key] = new
     if not newest:
         return
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    # In one order for all, so that two workers cannot wait for each other.
-    statement = dialect.insert(opt_outs).values(
+    # Sorted, so that two workers cannot wait for each other.
+    statement = make_insert(conn, opt_outs).values(
         [_make_row(key, new) for key, new in sorted(newest.items())]
     )
     old, excluded = opt_outs.c, statement.excluded
@@ -106,10 +111,9 @@ def add_opt_out_changes(conn: Connection, words: Iterable[OptOutChange]) -> None
 def add_opt_out(
     conn: Connection, number: str, *, reason: Reason, text: str, now: datetime
 ) -> list[int]:
-    """Take a number out by a person's word.
+    """Opt a number out; if it is out already, its reason stays.
 
-    Returns the ids of the texts that this cancels: whoever calls it adds their events. Where the
-    number is out already its reason stays.
+    Returns the ids of the texts that this cancels, whose events the caller adds.
     """
     if not is_opted_out(conn, number):
         add_opt_out_changes(conn, [OptOutChange(number, text, OptOutState(True, reason, now, 0))])
@@ -117,9 +121,9 @@ def add_opt_out(
 
 
 def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> None:
-    """The provider has these numbers on its blacklist; `answers` are its words for each.
+    """Opt out the numbers that the provider blacklists; `answers` is what it said of each.
 
-    Where a number is out already its reason stays. What waits for it is the caller's to cancel.
+    If a number is out already, its reason stays. The caller cancels the texts that wait for it.
     """
     known = find_opted_out(conn, answers)
     refused = OptOutState(True, "provider", now, 0)
@@ -129,7 +133,7 @@ def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: date
 
 
 def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:
-    """Bring a number back by a person's word; returns what was. Raises NotFound."""
+    """Opt a number back in; returns the opt-out that was. Raises NotFound."""
     found = get_opt_out(conn, number)
     conn.execute(
         update(opt_outs)
@@ -142,11 +146,10 @@ def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:
 def cancel_texts(
     conn: Connection, number: str, now: datetime, *, but: Collection[int] = ()
 ) -> list[int]:
-    """Cancel what waits to go out to a number, but for the text that confirms its opt-out.
+    """Cancel the texts that wait for a number, except the one that confirms its opt-out; ids.
 
-    What a sender holds at this moment is passed over: it asks again before it sends. So are the
-    ids in `but`. Whoever calls it has put the number on the list before: in this order nobody who
-    holds a text waits for the list, and the other way round. Returns ids.
+    Texts that a sender has locked are skipped, because it checks again before it sends; so are the
+    ids in `but`. The number must have been opted out before, so that locks are taken in one order.
     """
     waiting = (
         select(outbound.c.id)
@@ -179,7 +182,7 @@ def cancel_texts(
 def list_opt_outs(
     conn: Connection, *, number: str | None = None, before: int | None, limit: int
 ) -> list[OptOut]:
-    """Those who are out, newest first."""
+    """Numbers that are out, newest first."""
     query = select(*_COLUMNS).where(opt_outs.c.is_out).order_by(opt_outs.c.id.desc()).limit(limit)
     if number is not None:
         query = query.where(opt_outs.c.number_key == make_number_key(number))
@@ -189,30 +192,20 @@ def list_opt_outs(
 
 
 def get_opt_out(conn: Connection, number: str) -> OptOut:
-    """Raises NotFound where the number is not out."""
+    """Raises NotFound if the number is not out."""
     found = list_opt_outs(conn, number=number, before=None, limit=1)
     if not found:
         raise NotFound(f"{number} has not opted out")
     return found[0]
 
 
-def _select_words(conn: Connection, keys: Sequence[bytes]) -> Iterable[Row[Any]]:
-    table = opt_outs.c
-    query = select(table.number, table.is_out, table.reason, table.created_at, table.message_id)
-    return conn.execute(query.where(table.number_key.in_(keys)))
-
-
-def _make_word(row: Row[Any]) -> OptOutState:
-    return OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
-
-
 def _make_row(key: bytes, new: OptOutChange) -> Mapping[str, Any]:
     return {
         "number_key": key,
         "number": new.number,
-        "is_out": new.word.is_out,
-        "reason": new.word.reason,
+        "is_out": new.state.is_out,
+        "reason": new.state.reason,
         "text": new.text,
-        "message_id": new.word.message_id or None,
-        "created_at": new.word.said_at,
+        "message_id": new.state.message_id or None,
+        "created_at": new.state.said_at,
     }

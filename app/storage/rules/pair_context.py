@@ -1,4 +1,4 @@
-"""What is known of pairs, of a sender and a number, before texts of theirs are answered."""
+"""What is known of a sender and a number before their texts are answered, in one query."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -31,15 +31,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(slots=True)
 class Pair:
-    """`last_arrived_at` is the number's (see `number_last_seen`), `word` what the sender said last.
+    """A sender and the number it texted: `last_arrived_at` is the number's, `opt_out` the sender's.
 
-    `was_reported`: the provider's report has brought a text of it. `history` is of a day.
+    `was_reported`: the provider's report has brought a text of it. `history` is of the last day.
     """
 
     source: str
     dest: str
     last_arrived_at: datetime | None
-    word: OptOutState | None
+    opt_out: OptOutState | None
     was_reported: bool
     history: History = field(default_factory=History)
 
@@ -48,7 +48,7 @@ class Pair:
 class PairContext:
     """`pairs` by key. `revision` grows with every change of the rules and of our numbers.
 
-    `has_known_id`: some of the texts asked about has the id of an earlier one of its pair.
+    `has_known_id`: one of the texts asked about has the id of an earlier one of its pair.
     """
 
     revision: int
@@ -56,16 +56,16 @@ class PairContext:
     pairs: Mapping[bytes, Pair]
 
 
-def read_background(
+def read_pair_context(
     conn: Connection,
     conversation_ids: Collection[int],
     now: datetime,
     *,
     identity_keys: Collection[bytes] = (),
 ) -> PairContext:
-    """Their rows must be locked, so that no other worker adds a reply that is not counted.
+    """The conversations must be locked, so that no other worker adds a reply that is not counted.
 
-    `identity_keys` are those of the texts that are to be handled and have an id.
+    `identity_keys` are those of the texts to be handled.
     """
     given = {
         "ids": list(conversation_ids),
@@ -73,7 +73,7 @@ def read_background(
         "since": now - _DAY,
     }
     pairs: dict[bytes, Pair] = {}
-    for row in conn.execute(_select_background(), given):
+    for row in conn.execute(_select_pair_context(), given):
         if row.pair_key not in pairs:
             pairs[row.pair_key] = _make_pair(row)
         if row.replied_at is not None:
@@ -82,15 +82,15 @@ def read_background(
 
 
 def _make_pair(row: Row[Any]) -> Pair:
-    word = None
+    opt_out = None
     if row.is_out is not None:
-        word = OptOutState(row.is_out, row.reason, row.said_at, row.message_id or 0)
-    return Pair(row.source, row.dest, row.last_arrived_at, word, bool(row.was_reported))
+        opt_out = OptOutState(row.is_out, row.reason, row.said_at, row.message_id or 0)
+    return Pair(row.source, row.dest, row.last_arrived_at, opt_out, bool(row.was_reported))
 
 
-@cache  # to write it anew takes longer than to run it
-def _select_background() -> Select[Any]:
-    pair, word, reply = conversations.c, opt_outs.c, outbound.c
+@cache  # building it takes longer than running it
+def _select_pair_context() -> Select[Any]:
+    pair, state, reply = conversations.c, opt_outs.c, outbound.c
     known_id = exists().where(
         message_index.c.identity_key.in_(bindparam("identities", expanding=True))
     )
@@ -112,15 +112,15 @@ def _select_background() -> Select[Any]:
             .where(message_index.c.conversation_id == pair.id, is_reported)
             .label("was_reported"),
             number_last_seen.c.last_arrived_at,
-            word.is_out,
-            word.reason,
-            word.created_at.label("said_at"),
-            word.message_id,
+            state.is_out,
+            state.reason,
+            state.created_at.label("said_at"),
+            state.message_id,
             reply.rule_id,
             reply.created_at.label("replied_at"),
             messages.c.arrived_at.label("answered_arrived_at"),
         )
-        .outerjoin(opt_outs, word.number_key == pair.source_key)
+        .outerjoin(opt_outs, state.number_key == pair.source_key)
         .outerjoin(number_last_seen, number_last_seen.c.dest_key == pair.dest_key)
         .outerjoin(outbound, replied)
         .outerjoin(messages, messages.c.id == reply.in_reply_to)

@@ -1,10 +1,10 @@
-"""The rules as they are kept."""
+"""The stored rules."""
 
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.domain.errors import NotFound
 from app.domain.rules.rules import Rule
@@ -18,7 +18,7 @@ _COLUMNS = [rules.c[name] for name in _FIELDS]
 
 
 def read_rules(conn: Connection) -> list[Rule]:
-    """Every rule, in the order in which they are asked."""
+    """All rules, in the order in which they are tried."""
     query = select(*_COLUMNS).order_by(rules.c.position, rules.c.id)
     return [_make_rule(row) for row in conn.execute(query)]
 
@@ -40,9 +40,9 @@ def get_rule(conn: Connection, rule_id: int) -> Rule:
 
 
 def lock_rules(conn: Connection) -> None:
-    """Let no other transaction change rules until this one ends, and all read them anew then.
+    """Keep others from changing rules until this transaction ends; then all processes reread them.
 
-    Every change of a rule begins with it, so that no two rules get one position.
+    Every change of a rule begins with it, so that no two rules get the same position.
     """
     conn.execute(
         update(revisions)
@@ -51,14 +51,10 @@ def lock_rules(conn: Connection) -> None:
     )
 
 
-def count_rules(conn: Connection) -> int:
-    return conn.execute(select(func.count()).select_from(rules)).scalar_one()
-
-
 def make_room(conn: Connection, position: int, *, besides: int | None = None) -> None:
-    """Push down the rule at that position, and those that this pushes in turn.
+    """Move the rule at that position down by one, and those that are in its way.
 
-    `besides` is the id of the rule that is to stand there. The rules must be locked.
+    `besides` is the id of the rule that goes there. The rules must be locked.
     """
     query = select(rules.c.id, rules.c.position).where(rules.c.position >= position)
     taken = position
@@ -71,30 +67,23 @@ def make_room(conn: Connection, position: int, *, besides: int | None = None) ->
         conn.execute(update(rules).where(rules.c.id == row.id).values(position=taken))
 
 
-def find_last_position(conn: Connection) -> int:
-    """The highest position of all; 0 where there is no rule."""
-    return conn.execute(select(func.max(rules.c.position))).scalar() or 0
-
-
 def add_rule(conn: Connection, rule: Rule, *, now: datetime) -> Rule:
-    """Its id is the database's to give."""
+    """Returns it with its new id."""
     values = _list_values(rule) | {"created_at": now, "updated_at": now}
     rule_id = conn.execute(insert(rules).values(values).returning(rules.c.id)).scalar_one()
     return get_rule(conn, rule_id)
 
 
 def change_rule(conn: Connection, rule: Rule, *, now: datetime) -> Rule:
-    """Put `rule` in the place of the one with its id. Raises NotFound."""
+    """Replace the rule that has the same id. Raises NotFound."""
     values = _list_values(rule) | {"updated_at": now}
     conn.execute(update(rules).where(rules.c.id == rule.id).values(values))
     return get_rule(conn, rule.id)
 
 
-def remove_rule(conn: Connection, rule_id: int) -> Rule:
-    """What it answered stays; returns the rule that it was. Raises NotFound."""
-    found = get_rule(conn, rule_id)
+def remove_rule(conn: Connection, rule_id: int) -> None:
+    """Delete a rule; its replies stay."""
     conn.execute(delete(rules).where(rules.c.id == rule_id))
-    return found
 
 
 def _list_values(rule: Rule) -> dict[str, Any]:

@@ -40,8 +40,7 @@ add_partial_index(
     "unread > 0",
 )
 
-# Contacts on their way to the provider's address book, a call for some lines at a time. `contacts`
-# is emptied with the last of them.
+# Imports into the provider's address book. `contacts` are the lines that still wait.
 contact_imports = Table(
     "contact_imports",
     metadata,

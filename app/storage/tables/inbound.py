@@ -1,4 +1,4 @@
-"""The tables of what comes in; `migrations/` makes them, and a test compares."""
+"""The tables of inbound messages; `migrations/` creates them, and a test compares."""
 
 from sqlalchemy import (
     JSON,
@@ -13,8 +13,8 @@ from sqlalchemy import (
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
-# The hot table: only what the acknowledgement needs. What people search by is in message_index,
-# which the handle flow feeds. Ids are in commit order (see storage/inbound.py).
+# Only what the acknowledgement needs, because every forward waits for this insert. Everything for
+# searching is in message_index, filled by the handle flow. Ids are in commit order.
 messages = Table(
     "messages",
     metadata,
@@ -41,13 +41,13 @@ messages = Table(
     sqlite_autoincrement=True,
 )
 add_partial_index("messages_unhandled_idx", messages, ["id"], "handled_at IS NULL")
-# A text from the report is repeated by one forward at most.
+# At most one forward repeats a text from the report.
 add_partial_index(
     "messages_duplicate_idx", messages, ["duplicate_of"], "duplicate_of IS NOT NULL", unique=True
 )
 
-# What people find messages by. Keys are digests or cut to a length: PostgreSQL refuses an index
-# entry of 2.7 KB, and a message that can never be indexed would block the queue.
+# What messages are searched by. Keys are digests: PostgreSQL refuses index entries over 2.7 KB, and
+# a message that cannot be indexed would block the queue.
 message_index = Table(
     "message_index",
     metadata,
@@ -81,7 +81,7 @@ add_partial_index(
     "via = 'report'",
 )
 
-# For each 1024 ids the span of received_at, so that since/until need not walk the whole table.
+# The span of received_at for each 1024 ids, so that since/until need not read the whole table.
 message_blocks = Table(
     "message_blocks",
     metadata,

@@ -145,18 +145,18 @@ def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bo
 
 
 def is_waiting(table: FromClause) -> ColumnElement[bool]:
-    """Whether a row may go out when its turn comes; found by the partial indexes of such rows."""
+    """Whether a row is waiting to be sent; matches the partial indexes of such rows."""
     return _Likely(has_status(table, *WAITING))
 
 
 class _Likely(FunctionElement[bool]):
-    """Tells SQLite that most rows are so: else it takes the index of all statuses, and sorts."""
+    """Tells SQLite that most rows match: else it uses the index of all statuses, and sorts."""
 
     inherit_cache = True
     type = Boolean()
 
     def self_group(self, against: object = None) -> Any:  # noqa: ARG002 SQLAlchemy's signature
-        """As it is: compared with a 1, it would be no condition of an index any more."""
+        """Unchanged: compared with 1, it would no longer match an index."""
         return self
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import (
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
-# Who answers what by itself. Times of day are "HH:MM" in the rule's zone.
+# The rules of automatic replies. Times of day are "HH:MM" in the rule's zone.
 rules = Table(
     "rules",
     metadata,
@@ -41,8 +41,8 @@ rules = Table(
     sqlite_autoincrement=True,
 )
 
-# Each number's last word on whether it wants texts from any of our numbers. Who came back stays,
-# so that an older STOP that is handled later undoes nothing.
+# Whether each number wants texts from any of ours. A number that opted back in keeps its row, so
+# that an older STOP that is handled later undoes nothing.
 opt_outs = Table(
     "opt_outs",
     metadata,

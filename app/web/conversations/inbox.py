@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.numbers import normalise_number, read_number
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD
@@ -91,7 +91,7 @@ def read_wanted(query: Form, region: str) -> Wanted:
 
 def _read_rows(
     conn: Connection, wanted: Wanted, before: str, region: str
-) -> tuple[Rows, Sequence[inbox.OurNumber]]:
+) -> tuple[Rows, Sequence[inbox.LabelledNumber]]:
     if wanted.q:
         rows = _search(conn, wanted, before, region)
     elif wanted.view == "problems":
@@ -136,7 +136,7 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         conn,
         MessageFilter(
             dest=wanted.number,
-            words=split_words(wanted.q),
+            words=fold_words(wanted.q),
             unread=True if wanted.view == "unread" else None,
             has_problems=True if wanted.view == "problems" else None,
         ),

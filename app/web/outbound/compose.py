@@ -10,7 +10,7 @@ from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.compose import Look, look_at_text
-from app.storage.conversations.inbox import OurNumber, find_conversation, list_our_numbers
+from app.storage.conversations.inbox import LabelledNumber, find_conversation, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
@@ -138,7 +138,7 @@ async def _show_look(visit: Visit, form: Form, wanted: OutboundRequest, look: Lo
     )
 
 
-def _read_senders(conn: Connection) -> tuple[list[OurNumber], str]:
+def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
     """Our numbers, and why nothing would go out now; "" where it would."""
     state = get_sender(conn)
     trouble = ""

@@ -13,7 +13,7 @@ from app.domain.rules.rule_preview import Trial
 from app.domain.rules.rules import Rule
 from app.flows.rules import edit_rules
 from app.flows.rules.try_rules import try_rule
-from app.storage.conversations.inbox import OurNumber, list_our_numbers
+from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.rules import rules
@@ -223,11 +223,11 @@ async def _try(visit: Visit, draft: Rule) -> ShownTrial:
     return ShownTrial(trial, texts, silenced)
 
 
-def _read_rules(conn: Connection) -> tuple[list[Rule], list[OurNumber]]:
+def _read_rules(conn: Connection) -> tuple[list[Rule], list[LabelledNumber]]:
     return rules.read_rules(conn), list_our_numbers(conn)
 
 
-def _read_choices(conn: Connection) -> tuple[list[OurNumber], list[str]]:
+def _read_choices(conn: Connection) -> tuple[list[LabelledNumber], list[str]]:
     """Our numbers, and all names of merge fields."""
     ours = read_our_numbers(conn).values()
     own = [name for number in ours for name in number.merge_field_names.values()]

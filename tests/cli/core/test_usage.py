@@ -29,7 +29,7 @@ PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
         ("contacts import nowhere.csv", "'nowhere.csv': No such file or directory"),
         ("demo --text-every 0", "'--text-every': it must be greater than or equal to 1"),
         ("export outbound --status gone", "'gone' is not one of 'queued', 'held'"),
-        ("report Messages --from yesterday", "'yesterday' is no time"),
+        ("report Messages --from yesterday", "'yesterday' is not a time"),
     ],
 )
 def test_wrong_usage_is_one_line_that_says_what_to_do(
@@ -96,7 +96,7 @@ def test_no_locale_and_no_terminal_breaks_a_command(tmp_path: Path) -> None:
     added = run_in(folder, ["numbers", "add", "07700900001", "--label", "Café 🎉"], **PLAIN_C)
     assert (added.returncode, added.stderr.decode()) == (
         0,
-        "Keep it now: it is shown only this once.\n",
+        "Copy it now: it is not shown again.\n",
     )
     for variables in (PLAIN_C, {"PYTHONIOENCODING": "ascii"}, {}):
         listed = run_in(folder, ["numbers", "list", "--json"], **variables)

@@ -39,10 +39,12 @@ def replies(decision: Decision) -> str | None:
 
 
 def test_the_rules_reply_goes_out_from_the_number_that_was_texted() -> None:
-    decision = open_answering().answer(make_stored(merge_fields={"1": "blue"}), NOW)
+    rule = make_rule(reply="{colour}, {source}, {dest}")
+    decision = open_answering(rule).answer(make_stored(merge_fields={"1": "blue"}), NOW)
     assert decision.outcome is Outcome.REPLIED
     assert decision.reply is not None
-    assert (decision.reply.source, decision.reply.body) == (OURS, "Hello blue")
+    assert (decision.reply.source, decision.reply.origin) == (OURS, "rule")
+    assert decision.reply.body == f"blue, {SENDER}, {OURS}"
     assert decision.reply.send_before == NOW + timedelta(seconds=900)
 
 
@@ -90,7 +92,7 @@ def test_an_id_that_came_again_with_another_text_asks_no_rule() -> None:
     # but a refusal is a refusal
     decision = open_answering().answer(make_stored("STOP", problems="id-reused"), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
-    assert decision.word is not None
+    assert decision.opt_out is not None
 
 
 def test_a_cooling_rule_silences_and_lets_no_other_answer() -> None:
@@ -140,7 +142,7 @@ def test_a_refusal_is_confirmed_once_and_silences() -> None:
     assert first.outcome is Outcome.OPT_OUT
     assert replies(first) == "You are out. Reply START to come back."
     assert first.reply is not None
-    assert first.reply.origin == "opt-out"
+    assert (first.reply.source, first.reply.origin) == (OURS, "opt-out")
     assert answering.answer(make_stored("Hello", id=2), NOW).outcome is Outcome.OPTED_OUT
     assert (
         answering.answer(make_stored("Hello", id=3, dest=ALSO_OURS), NOW).outcome
@@ -148,7 +150,7 @@ def test_a_refusal_is_confirmed_once_and_silences() -> None:
     )
     again = answering.answer(make_stored("STOP", id=4), NOW)
     assert (again.outcome, again.reply) == (Outcome.OPT_OUT, None)
-    back = answering.answer(make_stored("START", id=5), NOW)
+    back = answering.answer(make_stored("Yes", id=5), NOW)
     assert (back.outcome, back.reply) == (Outcome.OPT_IN, None)
     assert answering.answer(make_stored("Hello", id=6), NOW).outcome is Outcome.REPLIED
 
@@ -161,14 +163,14 @@ def test_a_number_without_a_confirmation_confirms_nothing() -> None:
 def test_a_refusal_that_is_handled_late_is_kept_but_not_confirmed() -> None:
     decision = open_answering().answer(make_stored("STOP", arrived_at=NOW - timedelta(days=1)), NOW)
     assert (decision.outcome, decision.reply) == (Outcome.OPT_OUT, None)
-    assert decision.word == OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
+    assert decision.opt_out == OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
 
 
 def test_an_older_refusal_undoes_no_newer_word() -> None:
-    words = {SENDER: OptOutState(False, "keyword", NOW, 7)}
-    answering = open_answering(words=words)
+    opt_outs = {SENDER: OptOutState(False, "keyword", NOW, 7)}
+    answering = open_answering(opt_outs=opt_outs)
     decision = answering.answer(make_stored("STOP", id=6), NOW)
-    assert (decision.outcome, decision.word, decision.reply) == (Outcome.OPT_OUT, None, None)
+    assert (decision.outcome, decision.opt_out, decision.reply) == (Outcome.OPT_OUT, None, None)
     assert answering.answer(make_stored("Hello", id=8), NOW).outcome is Outcome.REPLIED
 
 
@@ -176,24 +178,25 @@ def test_start_is_kept_even_where_nobody_was_out() -> None:
     # An older STOP that another worker handles later must undo nothing.
     decision = open_answering(make_rule(contains="start")).answer(make_stored("START"), NOW)
     assert decision.outcome is Outcome.REPLIED
-    assert decision.word == OptOutState(False, "keyword", NOW, 1)
+    assert decision.opt_out == OptOutState(False, "keyword", NOW, 1)
 
 
 def test_a_rules_keyword_is_the_rules() -> None:
-    cancel = make_rule(keyword="CANCEL")
+    cancel = make_rule(keyword="CANCEL", dest=OURS, valid_from=NOW)
     assert outcome(make_stored("cancel"), cancel) is Outcome.REPLIED
     assert outcome(make_stored("cancel", dest=ALSO_OURS), make_rule(keyword="x")) is Outcome.OPT_OUT
     assert outcome(make_stored("STOP"), make_rule(keyword="stop")) is Outcome.OPT_OUT
 
 
 def test_start_brings_back_and_still_gets_its_rules_answer() -> None:
-    words = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
-    decision = open_answering(make_rule(keyword="start"), words=words).answer(
+    opt_outs = {SENDER: OptOutState(True, "keyword", NOW - MINUTE, 0)}
+    decision = open_answering(make_rule(keyword="start"), opt_outs=opt_outs).answer(
         make_stored("Start"), NOW
     )
     assert decision.outcome is Outcome.REPLIED
-    assert decision.word is not None
-    assert not decision.word.is_out
+    assert (replies(decision), decision.rule) == ("Hello you", make_rule(keyword="start"))
+    assert decision.opt_out is not None
+    assert not decision.opt_out.is_out
 
 
 def test_confirmations_count_against_the_budget() -> None:
@@ -217,6 +220,7 @@ def test_the_parts_of_a_long_text_get_one_answer() -> None:
     answering = open_answering(make_rule())
     outcomes = [answer_at(answering, body, at) for body, at in [("one", 0), ("two", 1), ("3", 9.9)]]
     assert outcomes == ["replied", "quiet", "quiet"]
+    assert answering.answer(make_stored("4"), NOW).rule == make_rule()
     assert answer_at(answering, "another", 10) == "replied"
 
 
@@ -262,7 +266,7 @@ def test_another_pair_is_not_quiet_and_nobody_is_where_it_is_off() -> None:
 def test_what_looks_like_a_refusal_gets_no_answer_and_opts_nobody_out() -> None:
     answering = open_answering(make_rule())
     decision = answering.answer(make_stored("Stpo"), NOW)
-    assert (decision.outcome, decision.reply, decision.word) == (
+    assert (decision.outcome, decision.reply, decision.opt_out) == (
         Outcome.OPT_OUT_UNSURE,
         None,
         None,

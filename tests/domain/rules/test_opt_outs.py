@@ -10,7 +10,9 @@ from tests.conftest import NOW
 
 OUT = OptOutState(True, "keyword", NOW - timedelta(hours=1), 1)
 OUT_BY_PERSON = OptOutState(True, "person", NOW - timedelta(hours=1), 0)
-OUT_LONG_AGO = OptOutState(True, "keyword", NOW - timedelta(days=3), 1)
+OUT_JUST_NOW = OptOutState(True, "keyword", NOW, 1)
+OUT_A_DAY_AGO = OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
+OUT_LONG_AGO = OptOutState(True, "keyword", NOW - timedelta(days=1, seconds=1), 1)
 BACK = OptOutState(False, "keyword", NOW - timedelta(hours=1), 2)
 NOTHING: frozenset[str] = frozenset()
 
@@ -27,6 +29,8 @@ WISHES = [
     ("YES", NOTHING, OUT, Wish.BACK),
     ("YES", NOTHING, BACK, None),
     ("YES", NOTHING, OUT_BY_PERSON, None),
+    ("YES", NOTHING, OUT_JUST_NOW, Wish.BACK),
+    ("YES", NOTHING, OUT_A_DAY_AGO, Wish.BACK),
     ("YES", NOTHING, OUT_LONG_AGO, None),
     # a rule's keyword is the rule's
     ("CANCEL", {"cancel"}, None, None),

@@ -24,10 +24,10 @@ def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredM
 
 
 def attempt(
-    texts: Sequence[StoredMessage], *others: Rule, words: Any = None, **fields: Any
+    texts: Sequence[StoredMessage], *others: Rule, opt_outs: Any = None, **fields: Any
 ) -> Trial:
     draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
-    return try_draft(draft, others, NUMBERS, texts, words or {}, limits=ReplyLimits(per_hour=5))
+    return try_draft(draft, others, NUMBERS, texts, opt_outs or {}, limits=ReplyLimits(per_hour=5))
 
 
 def list_risks(trial: Trial) -> list[tuple[str | None, str]]:
@@ -41,15 +41,20 @@ def test_what_became_of_the_matched_texts_adds_up() -> None:
         make_stored(" ", id=7, source="447700900003"),
         make_stored("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
         make_stored("reused", id=9, problems="id-reused", source="447700900004"),
+        make_stored("y" * 460, id=10, source="447700900005"),
+        make_stored("\n", id=11, source="447700900006"),
     ]
     found = attempt(texts, reply="{body}")
-    assert (found.tried, found.matched, found.too_long) == (9, 9, 1)
-    assert [reply.message_id for reply in found.replies] == [1, 5]
+    assert (found.tried, found.matched, found.too_long) == (11, 11, 2)
+    assert [(reply.message_id, reply.source) for reply in found.replies] == [
+        (1, SENDER),
+        (5, SENDER),
+    ]
     assert found.silenced == {
         "opt-out": 1,
         "opted-out": 1,
         "opt-in": 1,
-        "blank": 1,
+        "blank": 2,
         "too-old": 1,
         "id-reused": 1,
     }
@@ -79,9 +84,9 @@ def test_replies_of_the_trial_count_for_cooldown_and_budget() -> None:
 
 def test_a_word_counts_from_when_it_was_said() -> None:
     before = OptOutState(True, "person", NOW - MINUTE, 0)
-    assert attempt(hear("one"), words={SENDER: before}).silenced == {"opted-out": 1}
+    assert attempt(hear("one"), opt_outs={SENDER: before}).silenced == {"opted-out": 1}
     after = OptOutState(True, "keyword", NOW + 2 * MINUTE, 2)
-    found = attempt(hear("one", "STOP"), words={SENDER: after})
+    found = attempt(hear("one", "STOP"), opt_outs={SENDER: after})
     assert (len(found.replies), found.silenced) == (1, {"opt-out": 1})
 
 

@@ -8,7 +8,14 @@ import pytest
 
 from app.domain.errors import InvalidInput
 from app.domain.inbound.messages import StoredMessage
-from app.domain.rules.rules import Rule, find_rule, list_keywords, prepare_rule, sort_rules
+from app.domain.rules.rules import (
+    LONGEST_COOLDOWN_SECONDS,
+    Rule,
+    find_rule,
+    list_keywords,
+    prepare_rule,
+    sort_rules,
+)
 from tests.conftest import NOW
 from tests.support.messages import make_stored
 
@@ -86,13 +93,14 @@ def test_no_pattern_takes_long() -> None:
 def test_the_first_enabled_rule_by_position_answers() -> None:
     rules = sort_rules(
         [
+            make_rule(position=2, name="draft"),
+            make_rule(id=5, position=2, name="younger"),
             make_rule(id=1, position=2, name="second"),
             make_rule(id=2, position=1, name="off", enabled=False),
             make_rule(id=3, position=1, name="other", keyword="other"),
-            make_rule(id=5, position=2, name="younger"),
         ]
     )
-    assert [rule.name for rule in rules] == ["off", "other", "second", "younger"]
+    assert [rule.name for rule in rules] == ["off", "other", "second", "younger", "draft"]
     found = find_rule(rules, make_stored())
     assert found is not None
     assert found.name == "second"
@@ -173,8 +181,8 @@ def test_keywords_are_those_of_enabled_rules_of_the_number_that_are_valid() -> N
 def test_numbers_are_normalised_when_a_rule_is_saved() -> None:
     rule = save(
         dest="07700 900100",
-        source_prefix="+44 77",
-        source="+44 7700 900100",
+        source_prefix="077",
+        source="07700 900100",
         days=("sun", "mon"),
         keyword=" Hours ",
         name=" Desk ",
@@ -237,6 +245,35 @@ def test_numbers_are_normalised_when_a_rule_is_saved() -> None:
 def test_what_a_rule_cannot_say_is_refused_by_its_field(field: str, fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:
         save(**fields)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"valid_from": NOW},
+        {"cooldown_seconds": LONGEST_COOLDOWN_SECONDS},
+        {"contains": "x" * 200},
+        {"pattern": "a" * 500},
+        {"source": "A"},
+        {"source": "Eleven char"},
+        {"reply": "x" * 459},
+    ],
+)
+def test_what_a_rule_may_just_say_is_saved_as_it_is(fields: dict[str, Any]) -> None:
+    assert save(**fields) == make_rule(**fields)
+
+
+@pytest.mark.parametrize("field", ["name", "dest", "source", "pattern"])
+def test_what_a_change_leaves_alone_is_not_read_again(field: str) -> None:
+    stored = make_rule(dest="old", source="\u0416", pattern="(")
+    changes: dict[str, Any] = {field: getattr(stored, field) + "("}
+    changed = replace(stored, **changes)
+    if field == "name":
+        assert prepare_rule(changed, region="GB", own_names=(), stored=stored) == changed
+        return
+    with pytest.raises(InvalidInput) as caught:
+        prepare_rule(changed, region="GB", own_names=(), stored=stored)
     assert caught.value.field == field
 
 

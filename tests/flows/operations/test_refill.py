@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from app.domain.inbound.messages import RawForward, make_number_key
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.rules.opt_outs import OptOutState
 from app.flows.inbound.replay import replay_message
 from app.flows.operations.refill import refill
@@ -161,7 +161,7 @@ async def fold_as_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[in
 
 
 async def find(desk: Desk, word: str) -> list[int]:
-    wanted = MessageFilter(words=split_words(word))
+    wanted = MessageFilter(words=fold_words(word))
     page = await desk.database.read(list_messages, wanted, before=None, limit=5)
     return [each.id for each in page.messages]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.errors import TooLarge
-from app.domain.inbound.urlencoded import Pair, split_form
+from app.domain.inbound.urlencoded import Parameter, split_form
 from app.provider.forwards.bodies import MAX_BYTES, inflate, split_body
 from app.provider.forwards.parameters import MAX_PAIRS
 
@@ -40,7 +40,7 @@ def make_part(name: str, value: bytes, more: str = "") -> bytes:
         pytest.param(b"\xef\xbb\xbfa=1", [(b"a", b"1")], id="a byte order mark"),
     ],
 )
-def test_a_form_falls_apart_at_its_separators(data: bytes, pairs: list[Pair]) -> None:
+def test_a_form_falls_apart_at_its_separators(data: bytes, pairs: list[Parameter]) -> None:
     assert split_form(data) == pairs
     # The escaped sign sends the same form the other way.
     assert split_form(data + b"&%3D") == [*pairs, (b"=", b"")]
@@ -86,7 +86,7 @@ def test_a_form_falls_apart_at_its_separators(data: bytes, pairs: list[Pair]) ->
     ],
 )  # fmt: skip
 def test_json_falls_apart_into_members_and_keeps_what_is_damaged(
-    body: bytes, pairs: list[Pair]
+    body: bytes, pairs: list[Parameter]
 ) -> None:
     assert split_body(body, JSON, set()) == (pairs, None)
 
@@ -104,7 +104,7 @@ def test_json_falls_apart_into_members_and_keeps_what_is_damaged(
         pytest.param(b'[{"auth":""}]', [(b"auth", b""), (b"body", b"[{}]")], id="empty"),
     ],
 )  # fmt: skip
-def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Pair]) -> None:
+def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Parameter]) -> None:
     assert split_body(body, JSON, set()) == (pairs, None)
 
 
@@ -136,7 +136,7 @@ def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Pair
     ],
 )  # fmt: skip
 def test_multipart_falls_apart_at_its_boundaries_whatever_lies_between(
-    body: bytes, pairs: list[Pair]
+    body: bytes, pairs: list[Parameter]
 ) -> None:
     assert split_body(body, MULTIPART, set()) == (pairs, None)
 
@@ -162,7 +162,7 @@ def test_multipart_falls_apart_at_its_boundaries_whatever_lies_between(
     ],
 )  # fmt: skip
 def test_a_body_of_no_known_form_is_kept(
-    content_type: bytes, body: bytes, pairs: list[Pair]
+    content_type: bytes, body: bytes, pairs: list[Parameter]
 ) -> None:
     assert split_body(body, content_type, set()) == (pairs, None)
 
@@ -182,7 +182,7 @@ def test_a_body_of_no_known_form_is_kept(
     ],
 )  # fmt: skip
 def test_the_charset_that_the_pairs_are_in_is_told(
-    content_type: bytes, body: bytes, pairs: list[Pair], charset: str | None
+    content_type: bytes, body: bytes, pairs: list[Parameter], charset: str | None
 ) -> None:
     assert split_body(body, content_type, set()) == (pairs, charset)
 
@@ -219,7 +219,7 @@ AS_JSON = '{"source":"447700900123","msg":"Grüße 😀","auth":"secret"}'.encod
     ],
 )  # fmt: skip
 def test_json_is_looked_into_where_the_parameters_lie_deeper(
-    body: bytes, pairs: list[Pair]
+    body: bytes, pairs: list[Parameter]
 ) -> None:
     problems: set[str] = set()
     assert split_body(body, JSON, problems) == (pairs, None)
@@ -267,7 +267,7 @@ def test_half_an_escape_or_a_character_is_left_out(tail: bytes, text: bytes) -> 
     ],
 )  # fmt: skip
 def test_the_known_elements_of_xml_are_read_and_the_whole_is_kept(
-    content_type: bytes, body: bytes, pairs: list[Pair], problems: set[str]
+    content_type: bytes, body: bytes, pairs: list[Parameter], problems: set[str]
 ) -> None:
     found: set[str] = set()
     *read, whole = split_body(body, content_type, found)[0]
@@ -297,7 +297,7 @@ def test_the_known_elements_of_xml_are_read_and_the_whole_is_kept(
     ],
 )  # fmt: skip
 def test_a_form_is_read_however_it_is_written(
-    content_type: bytes, body: bytes, pairs: list[Pair], problems: set[str]
+    content_type: bytes, body: bytes, pairs: list[Parameter], problems: set[str]
 ) -> None:
     found: set[str] = set()
     assert split_body(body, content_type, found) == (pairs, None)

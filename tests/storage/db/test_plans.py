@@ -26,7 +26,7 @@ from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
 from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
-from app.storage.rules.pair_context import read_background
+from app.storage.rules.pair_context import read_pair_context
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
@@ -151,7 +151,7 @@ QUERIES: dict[str, Query] = {
     "audit of an action": lambda conn: list_audit(conn, action="x", before=900, limit=50),
     "audit of a time": lambda conn: list_audit(conn, before=None, limit=50, **SPAN),
     "whether it was answered": lambda conn: has_reply(conn, 1),
-    "what handling knows": lambda conn: read_background(conn, [1, 2], NOW, identity_keys=[b"x"]),
+    "what handling knows": lambda conn: read_pair_context(conn, [1, 2], NOW, identity_keys=[b"x"]),
     "reported before": lambda conn: find_reported(conn, [1, 2], NOW),
     "backlog": lambda conn: stats.count_backlog(conn, at_most=1000),
 }

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.util import await_only
 
 from app.domain.inbound.messages import InboundMessage
-from app.domain.inbound.queries import MessageFilter, split_words
+from app.domain.inbound.queries import MessageFilter, fold_words
 from app.flows.inbound.handle import handle_batch
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import search
@@ -58,7 +58,7 @@ def make_random_filter(rng: random.Random) -> MessageFilter:
         dest=maybe("447700900100"),  # type: ignore[arg-type]
         since=maybe(NOW, NOW - timedelta(days=9)),  # type: ignore[arg-type]
         until=maybe(NOW, NOW + timedelta(days=2)),  # type: ignore[arg-type]
-        words=split_words(q),
+        words=fold_words(q),
         problem=maybe("time", "no-id"),  # type: ignore[arg-type]
         via=maybe("spool", "forward"),  # type: ignore[arg-type]
         unread=maybe(True, False),  # type: ignore[arg-type]
