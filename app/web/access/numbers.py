@@ -19,6 +19,7 @@ from app.storage.inbound.refusals import Refusal
 from app.web.core.forms import WHOLE, Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
+from app.web.core.wording import FIELD_LABELS
 
 PATH = "/numbers"
 SHOWN_REFUSALS = 10
@@ -28,7 +29,6 @@ OVERLAPS = (
     ("86400", "1 day"),
     ("604800", "1 week"),
 )
-FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A conversation: both directions as one thread, who it is with, and the reply."""
+"""A conversation: the thread of both directions, who it is with, and the reply form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from app.storage.rules.rules import read_rules
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
-from app.web.core.wording import explain_outcome, explain_problem, explain_status
+from app.web.core.wording import FIELD_LABELS, explain_outcome, explain_problem, explain_status
 from app.web.outbound.writing import measure, note_faults, read_moment, send_once
 from app.web.rules.rule_forms import list_conditions
 
@@ -65,7 +65,7 @@ def make_conversation_routes(site: Site) -> list[Route]:
 
 
 async def show_conversation(visit: Visit) -> Response:
-    """The thread, newest at the end; what is seen of it counts as read from now on."""
+    """The thread, newest last; what is shown is marked as read."""
     query = visit.query
     before = read_pair_place(query.text("before"))
     opened = await visit.database.read(_open, visit.path_id, before, query.number("at"))
@@ -76,7 +76,7 @@ async def show_conversation(visit: Visit) -> Response:
 
 
 async def reply(visit: Visit) -> Response:
-    """Queue a reply, or show what it is made of (`preview`) before it goes."""
+    """Queue a reply, or show its length (`preview`)."""
     form = await visit.read_form()
     found = await visit.database.read(get_conversation, visit.path_id)
     status = 200
@@ -201,19 +201,14 @@ def _name_fields(conversation: Conversation, names: Mapping[str, str]) -> dict[s
     if last is None:
         return {}
     return {
-        names.get(field) or DEFAULT_NAMES.get(field, f"Field {field}"): last.merge_fields[field]
+        names.get(field) or FIELD_LABELS[field]: last.merge_fields[field]
         for field in MERGE_FIELDS
         if last.merge_fields.get(field)
     }
 
 
-DEFAULT_NAMES = {"name": "Name", "email": "Email"}
-
-
 def _is_seen(visit: Visit) -> bool:
-    """Whether somebody looks at it: not where a program asks for the head alone, where a browser
-    fetches ahead, or for a hidden tab.
-    """
+    """Whether a person sees the page: not for HEAD, a prefetch or a hidden tab."""
     headers = visit.request.headers
     return (
         visit.request.method == "GET"

@@ -22,6 +22,8 @@ class Label:
     meaning: str = ""
 
 
+# Merge fields for which a number has no name of its own.
+FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
 PROBLEMS = {
     "charset": Label(
         "Characters unclear",

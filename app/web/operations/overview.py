@@ -1,5 +1,6 @@
-"""The page that shows at a glance how everything is, and what to do about what is not well."""
+"""The overview: open alerts, the state of each part, and plots."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -31,16 +32,8 @@ RECONCILED_PERIOD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Of how many texts in the provider's report how many were only there."""
-
-    reported: int
-    missing: int
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """What the database tells of how things are, as of one moment."""
+    """The state of the service, read at one moment."""
 
     counts: list[DayCount]
     labels: dict[str, str]
@@ -54,11 +47,9 @@ class State:
     reconciled_at: datetime | None
 
     @property
-    def compared(self) -> Comparison:
-        def add(name: str) -> int:
-            return sum(each.counts[name] for each in self.counts)
-
-        return Comparison(add("reported"), add("missing"))
+    def compared(self) -> Counter[str]:
+        """All counts together, such as the texts that were `reported` and those `missing` here."""
+        return sum((each.counts for each in self.counts), Counter())
 
     @property
     def spool_depth(self) -> int:

@@ -1,4 +1,4 @@
-"""A new message: written to one, many, a list or a group, looked at, and only then queued."""
+"""A new message to one or many numbers, a list or a group: written, previewed, then queued."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -27,9 +27,9 @@ from app.web.outbound.writing import (
 
 PATH = "/new"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
-# What a message may be for; each has a field of its own.
+# The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
-# The choice of a sender that is none of our numbers.
+# The choice “Other sender…”.
 OWN = "own"
 
 GoOn = Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]]
@@ -49,7 +49,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def take_form(visit: Visit) -> Response:
-    """What would go out and to whom, or the form again with what is wrong, counted, or changed."""
+    """The preview, or the form again: with errors, to check the length, or to edit."""
     form = await visit.read_form()
     if form.has("change") or form.has("preview"):
         return await _show(visit, form)
@@ -57,7 +57,7 @@ async def take_form(visit: Visit) -> Response:
 
 
 async def send(visit: Visit) -> Response:
-    """Queue what was looked at, without those who have opted out unless `force` is ticked."""
+    """Queue what was previewed; opted-out numbers are left out unless `force` is ticked."""
     return await _preview(visit, await visit.read_form(), _send)
 
 
@@ -66,7 +66,7 @@ async def _preview(
     form: Form,
     go_on: Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]],
 ) -> Response:
-    """Go on with what the form wants sent, or show the form again with what is wrong."""
+    """Check what the form asks for and go on, or show the form again with its errors."""
     try:
         wanted = _read_wanted(visit, form)
         zone = visit.site.runtime.settings.zone
@@ -97,7 +97,7 @@ async def _send(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -
 async def _go_on(
     visit: Visit, look: Look, numbers: Sequence[str], *, is_scheduled: bool
 ) -> Response:
-    """To the conversation where there is one alone, else to the inbox."""
+    """To the conversation for one number, else to the inbox."""
     count = "1 text" if len(numbers) <= 1 else f"{len(numbers)} texts"
     done = f"{count} {'scheduled' if is_scheduled else 'queued'}."
     if len(numbers) == 1:
@@ -109,9 +109,9 @@ async def _go_on(
 
 
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
-    numbers, trouble = await visit.database.read(_read_senders)
+    numbers, obstacle = await visit.database.read(_read_senders)
     if visit.site.runtime.provider is None:
-        trouble = "No provider account is set up, so nothing can be sent."
+        obstacle = "No provider account is set up, so nothing can be sent."
     body = form.text("body")
     return visit.render(
         "outbound/new.html",
@@ -119,7 +119,7 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         form=form,
         kind=_read_kind(form),
         numbers=numbers,
-        trouble=trouble,
+        obstacle=obstacle,
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
         zone=visit.site.runtime.settings.provider_timezone,
     )
@@ -139,13 +139,13 @@ async def _show_look(visit: Visit, form: Form, wanted: OutboundRequest, look: Lo
 
 
 def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
-    """Our numbers, and why nothing would go out now; "" where it would."""
+    """Our numbers, and why nothing would be sent now, if so."""
     state = get_sender(conn)
-    trouble = ""
+    obstacle = ""
     if state.state != "running":
         reason = state.reason or "no reason was given"
-        trouble = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
-    return list_our_numbers(conn), trouble
+        obstacle = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
+    return list_our_numbers(conn), obstacle
 
 
 def _read_kind(form: Form) -> str:
@@ -161,12 +161,12 @@ def _read_wanted(visit: Visit, form: Form) -> OutboundRequest:
     source = form.text("source")
     source = form.text("own_source") if source == OWN else source
     if not source:
-        raise InvalidInput("choose what it is sent from", field="source")
+        raise InvalidInput("choose a sender", field="source")
     numbers = read_numbers(form.text("to"))
     if kind == "to" and not numbers:
-        raise InvalidInput("write at least one number", field="to")
+        raise InvalidInput("enter at least one number", field="to")
     if kind != "to" and not form.text(kind):
-        raise InvalidInput(f"write the name of the {kind}", field=kind)
+        raise InvalidInput(f"enter the name of the {kind}", field=kind)
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
     by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
     return OutboundRequest(

@@ -1,4 +1,4 @@
-"""Writing texts: what a form wants sent, what it costs, and sending each form's text once."""
+"""Writing texts: reading forms, measuring texts, and queueing each form's text once."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SHOWN_CHARACTERS = 12
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a text is made of; `credits` are for all `recipients`, None where nobody knows them."""
+    """The length of a text; `credits` are for all `recipients`, None if they are unknown."""
 
     characters: int
     sms: SmsText
@@ -54,14 +54,14 @@ def make_writing_routes(site: Site) -> list[Route]:
 
 
 async def show_measure(visit: Visit) -> Response:
-    """How long a text is that somebody is writing: a part of a page, asked for while they type."""
+    """The length of a text, as a part of a page that is fetched while someone types."""
     form = await visit.read_form()
     numbers = normalise_numbers(visit, form.text("to"))
     return visit.render("outbound/measure.html", measure=measure(form.text("body"), numbers))
 
 
 def normalise_numbers(visit: Visit, text: str) -> list[str]:
-    """The full numbers of a field as far as it holds any, for an estimate."""
+    """The valid numbers of a field, for an estimate."""
     found = []
     for each in read_numbers(text):
         with suppress(InvalidInput):
@@ -92,14 +92,14 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
         return None
     moment, doubt = read_local(text, zone)
     if moment is None:
-        raise InvalidInput("write a date and a time", field=name)
+        raise InvalidInput("enter a date and a time", field=name)
     if doubt == "time":
         raise InvalidInput("the clocks skip this time in spring: choose another", field=name)
     return moment
 
 
 async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
-    """Queue it, unless this showing of the form has queued it already.
+    """Queue it, unless this form has queued it already.
 
     Raises InvalidInput, Conflict and NoProvider.
     """
@@ -121,12 +121,14 @@ async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
             now=visit.now,
         )
 
-    await wait_for_first(compose, "it is being queued already: look whether it is there")
+    await wait_for_first(
+        compose, "it is already being queued: check the outbox in a moment"
+    )
     runtime.announce_texts()
 
 
 def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
-    """Put each fault of a text beside its field; those of several numbers stand beside `to`."""
+    """Show each error at its field; those of single numbers at `to`."""
     if not isinstance(error, InvalidFields):
         form.note(error, known)
         return
@@ -136,7 +138,7 @@ def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
 
 
 def _name_number(name: str, written: Sequence[str]) -> str:
-    """Which of several numbers it is: `to.2` is the third."""
+    """The number that an error is about: `to.2` is the third."""
     place = name.removeprefix("to.")
     if place == name or not place.isdecimal() or int(place) >= len(written):
         return ""
