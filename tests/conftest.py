@@ -101,9 +101,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: PostgresServer) -> str:
+    return make_template(postgres_server)
+
+
+def make_template(server: PostgresServer) -> str:
     """A migrated database to copy: migrating each test's anew would take longer than most tests."""
     name = "migrated"
-    asyncio.run(_migrate(postgres_server.create_database(name), Path()))
+    asyncio.run(_migrate(server.create_database(name), Path()))
     return name
 
 

@@ -129,7 +129,7 @@ def try_draft(
     """
     text = _decode(file.read())
 
-    async def run(database: Database, settings: Settings) -> rule_preview.Trial:
+    async def run(database: Database, settings: Settings) -> rule_preview.RulePreview:
         drafts = read_rules(text, timezone=settings.provider_timezone)
         if len(drafts) != 1:
             raise InvalidInput(f"one rule is tried at a time; the file has {len(drafts)}")
@@ -175,7 +175,7 @@ def _print_changes(steps: Sequence[RuleChange]) -> None:
         typer.echo("nothing changes", err=True)
 
 
-def _print_trial(found: rule_preview.Trial) -> None:
+def _print_trial(found: rule_preview.RulePreview) -> None:
     print_table(
         ("sender", "parts", "credits", "reply"),
         [(each.source, each.parts, each.credits, each.body) for each in found.replies],

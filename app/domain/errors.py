@@ -2,23 +2,24 @@
 
 LetterboxError                 its text is one line that says what to do
 ├── SettingsError              a setting is missing or wrong; stops the start
-├── SetupError                 the machine, a folder or the database does not suit; stops the start
+├── SetupError                 the machine, a folder or the database is unsuitable; stops the start
 ├── InvalidInput               the caller's input is wrong; `field` names which
 │   ├── InvalidFields          several of them at once; see `found`
 │   ├── InvalidCursor          a cursor that is damaged or of another query
-│   └── ReusedKey              an Idempotency-Key that came with another request before
+│   └── ReusedKey              an Idempotency-Key that was used for another request
 ├── NotFound                   no such thing, or no longer
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
 │   ├── MissingScope           a valid key without the scope that this needs
 │   └── TooManyTries           too many wrong passwords: see `wait`
-├── TooLarge                   more bytes than are taken
+├── TooLarge                   more bytes than are accepted
 ├── Conflict                   the thing exists already or is not in a state for this
 │   ├── Changed                it is no longer what If-Match says
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
-├── CutOff                     nobody knows whether the first request with this key was done
+├── CutOff                     it is unknown whether the first request with this key was done
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
+│   ├── LoginRefused           the database refuses our user name or password
 │   └── NothingDurable         neither the database nor the spool can store a message
 └── ProviderError              a call to the provider failed; see its `error_class` and `outcome`
     ├── CodeError              it answered one of its error codes: see `code`
@@ -50,7 +51,7 @@ from app.domain.outbound.send_outcomes import OUTCOME_BY_CLASS, ErrorClass, Send
 
 
 class LetterboxError(Exception):
-    """Base of all: the text is shown to people as it stands."""
+    """The base of all; its text is shown to people as it is."""
 
 
 class SettingsError(LetterboxError):
@@ -58,7 +59,7 @@ class SettingsError(LetterboxError):
 
 
 class SetupError(LetterboxError):
-    """The machine, the data folder or the database does not suit."""
+    """The machine, the data folder or the database is unsuitable."""
 
 
 # What is wrong with a field, for programs. Stable: new ones may be added.
@@ -87,7 +88,7 @@ class Fault(NamedTuple):
 
 
 class InvalidInput(LetterboxError):
-    """The caller's words are off."""
+    """The caller's input is wrong."""
 
     def __init__(self, text: str, *, field: str | None = None, code: FaultCode = "invalid") -> None:
         super().__init__(text)
@@ -96,7 +97,7 @@ class InvalidInput(LetterboxError):
 
 
 class InvalidFields(InvalidInput):
-    """Several fields that are wrong at once."""
+    """Several wrong fields at once."""
 
     def __init__(self, found: Sequence[Fault]) -> None:
         super().__init__(
@@ -106,11 +107,11 @@ class InvalidFields(InvalidInput):
 
 
 class InvalidCursor(InvalidInput):
-    """A cursor that is damaged, or that another query gave."""
+    """A cursor that is damaged, or from another query."""
 
 
 class ReusedKey(InvalidInput):
-    """An Idempotency-Key that came with another request before."""
+    """An Idempotency-Key that was used for another request."""
 
 
 class NotFound(LetterboxError):
@@ -142,7 +143,7 @@ class TooManyTries(AccessDenied):
 
 
 class TooLarge(LetterboxError):
-    """More bytes than are taken."""
+    """More bytes than are accepted."""
 
 
 class Conflict(LetterboxError):
@@ -162,14 +163,14 @@ class CutOff(LetterboxError):
 
 
 class NoProvider(LetterboxError):
-    """No account of the provider is set up, so nothing can be asked of it."""
+    """No provider account is set up."""
 
     def __init__(self) -> None:
         super().__init__("no PROVIDER_TOKEN: set LETTERBOX_PROVIDER_TOKEN")
 
 
 class Unavailable(LetterboxError):
-    """Cannot be done now; later perhaps."""
+    """Cannot be done now, but perhaps later."""
 
 
 class LoginRefused(Unavailable):
@@ -177,7 +178,7 @@ class LoginRefused(Unavailable):
 
 
 class NothingDurable(Unavailable):
-    """Neither the database nor the spool can keep a message: the provider must be told 503."""
+    """Neither the database nor the spool can store a message: the provider must get a 503."""
 
 
 class ProviderError(LetterboxError):
@@ -190,7 +191,7 @@ class ProviderError(LetterboxError):
         self.outcome = outcome or OUTCOME_BY_CLASS[self.error_class]
 
     def hide(self, hide: Callable[[str], str]) -> None:
-        """Blot secrets out of what the error quotes: a provider may echo what it was sent."""
+        """Remove secrets from what the error quotes, because a provider may echo its request."""
         self.args = tuple(hide(str(arg)) for arg in self.args)
 
 
@@ -251,19 +252,19 @@ class PermanentError(CodeError):
 
 
 class AmbiguousError(CodeError):
-    """The provider failed inside: the call may have been taken."""
+    """The provider failed internally; the call may have been accepted."""
 
     error_class = ErrorClass.AMBIGUOUS
 
 
 class PartlyTakenError(CodeError):
-    """Some numbers were taken, some not."""
+    """Some numbers were accepted, others not."""
 
     error_class = ErrorClass.PARTLY_TAKEN
 
 
 class Unreachable(ProviderError):
-    """The name, the connection or TLS failed: nothing left here."""
+    """The name, the connection or TLS failed: nothing was sent."""
 
     error_class = ErrorClass.PASSING
 
@@ -272,15 +273,15 @@ class Unreachable(ProviderError):
 
 
 class TooManyReports(Unreachable):
-    """As many reports as may be are being read: nothing was asked for."""
+    """The limit of reports read at once is reached: nothing was requested."""
 
 
 class CallBroken(ProviderError):
-    """A timeout or a broken connection after the request left."""
+    """A timeout or a broken connection after the request was sent."""
 
 
 class UnreadableAnswer(ProviderError):
-    """What came back is no answer of the provider's API."""
+    """The answer is not one of the provider's API."""
 
 
 class StatusAnswer(UnreadableAnswer):
@@ -308,11 +309,11 @@ class TooManyCalls(StatusAnswer):
 
 
 class HtmlAnswer(UnreadableAnswer):
-    """A page, as proxies send it."""
+    """A web page, as proxies send it."""
 
 
 class EmptyAnswer(UnreadableAnswer):
-    """Nothing at all."""
+    """An empty answer."""
 
 
 class CountMismatch(UnreadableAnswer):

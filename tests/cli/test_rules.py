@@ -72,7 +72,7 @@ def test_a_known_name_is_changed_and_what_the_file_lacks_goes(run: Run) -> None:
         (OTHER + "- name: Two\n", "rule 2 (Two): reply: it is missing"),
         (OTHER + "- name: Two\n  reply: '{nmae}'\n", "rule 2 (Two): reply: no placeholder"),
         ("- name: x\n  reply: y\n  keywrod: z\n", "rule 1 (x): keywrod: there is no such field"),
-        ("- name: x\n reply: y\n", "no YAML in line 2"),
+        ("- name: x\n reply: y\n", "not valid YAML in line 2"),
         ("just words", "write a list of rules"),
     ],
 )

@@ -36,6 +36,8 @@ ALIKE = [
     ("1", "1\ufe0f\u20e3"),
     ("stop", "s\u0336t\u0336o\u0336p\u0336"),
     ("stop", "STOP\u2122"),
+    ("stop", "\u0301stop"),
+    ("stop", "stop\u0488"),
 ]
 
 
@@ -68,6 +70,7 @@ def test_accents_and_letters_that_only_look_alike_stay_apart(one: str, other: st
         ("\u201cHours\u201d", "hours"),
         ("can\u2019t", "cant"),
         ("\u00bfHoras?", "horas"),
+        ("hours\u02c5please", "hours"),
         ("e\u0301te\u0301", "\u00e9t\u00e9"),
         ("\u0939\u093f\u0928\u094d\u0926\u0940", "\u0939\u093f\u0928\u094d\u0926\u0940"),
         ("R&B", "rb"),
@@ -85,7 +88,8 @@ def test_the_first_word_is_found_amid_emoji_and_marks(text: str, keyword: str) -
     [
         ("Hours\u2757\ufe0f on Sunday", "Hours", "\u2757\ufe0f on Sunday"),
         ("cafe\u0301 open?", "cafe\u0301", "open?"),
-        ("'Hours', please ", "Hours", "please"),
+        ("''Hours'', please ", "Hours", "please"),
+        ("\U0001f44d", "", ""),
         ("\u0928\u0940 \u0915", "\u0928\u0940", "\u0915"),
     ],
 )

@@ -90,7 +90,7 @@ def test_every_way_of_writing_a_number_gives_its_digits_at_every_door(text: str)
 def test_what_is_no_full_number_is_refused_where_one_is_needed_and_else_stays(text: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         read_number(text, "GB")
-    assert raised.value.field == "number"
+    assert (raised.value.field, raised.value.code) == ("number", "not-a-number")
     assert normalise_number(text, "GB") == text
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.conftest import make_template
 from tests.e2e.small_disk import SmallDisk, mounted
 from tests.e2e.stores import PostgresStore, SqliteStore, Store
 from tests.support.postgres import PostgresServer, running_postgres
@@ -41,13 +42,18 @@ def durable_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def durable_template(durable_server: PostgresServer) -> str:
+    return make_template(durable_server)
+
+
 @pytest.fixture
-def durable_store(durable_server: PostgresServer) -> Iterator[PostgresStore]:
-    """An empty database of the server that survives what is done to it."""
+def durable_store(durable_server: PostgresServer, durable_template: str) -> Iterator[PostgresStore]:
+    """A database without a row, of the server that survives what is done to it."""
     if not durable_server.is_running:  # a test before this one failed
         durable_server.start()
     durable_server.resume()
-    store = PostgresStore(durable_server, f"e2e_{uuid4().hex}")
+    store = PostgresStore(durable_server, f"e2e_{uuid4().hex}", durable_template)
     yield store
     if durable_server.is_running:
         durable_server.resume()
@@ -55,9 +61,11 @@ def durable_store(durable_server: PostgresServer) -> Iterator[PostgresStore]:
 
 
 @pytest.fixture
-def postgres_store(postgres_server: PostgresServer) -> Iterator[PostgresStore]:
-    """An empty database of the fast server."""
-    store = PostgresStore(postgres_server, f"e2e_{uuid4().hex}")
+def postgres_store(
+    postgres_server: PostgresServer, postgres_template: str
+) -> Iterator[PostgresStore]:
+    """A database without a row, of the fast server."""
+    store = PostgresStore(postgres_server, f"e2e_{uuid4().hex}", postgres_template)
     yield store
     postgres_server.drop_database(store.name)
 
@@ -70,7 +78,7 @@ def sqlite_store(tmp_path: Path) -> SqliteStore:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """An empty, durable database of either kind."""
+    """A durable database of either kind without a row."""
     name = "sqlite_store" if request.param == "sqlite" else "durable_store"
     found: Store = request.getfixturevalue(name)
     return found

@@ -78,10 +78,10 @@ class SqliteStore(Store):
 class PostgresStore(Store):
     """A database of a server."""
 
-    def __init__(self, server: PostgresServer, name: str) -> None:
+    def __init__(self, server: PostgresServer, name: str, template: str | None = None) -> None:
         self.server = server
         self.name = name
-        self.url = server.create_database(name)
+        self.url = server.create_database(name, template)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         return self.server.fetch(sql, database=self.name)

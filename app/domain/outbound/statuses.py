@@ -22,18 +22,6 @@ class KnownStatus(StrEnum):
     UNDELIVERABLE = "Undeliverable"
 
 
-FINAL_STATUSES = frozenset(
-    {
-        KnownStatus.DELIVERED,
-        KnownStatus.FAILED,
-        KnownStatus.EXPIRED,
-        KnownStatus.COMMAND_REJECTED,
-        KnownStatus.COMMAND_FAILED,
-        KnownStatus.UNDELIVERABLE,
-    }
-)
-
-
 def _fold_word(word: str) -> str:
     """Letters alone: `Command Rejected` and `command_rejected` are one word."""
     return "".join(filter(str.isalpha, word.casefold()))
@@ -55,7 +43,7 @@ class ProviderStatus:
 
     @property
     def is_final(self) -> bool:
-        return self.known in FINAL_STATUSES
+        return self.known in _FINAL
 
 
 def read_status(word: str) -> ProviderStatus:
@@ -63,7 +51,8 @@ def read_status(word: str) -> ProviderStatus:
     return ProviderStatus(word, _BY_LETTERS.get(_fold_word(word)))
 
 
-_STATUSES = {
+# What the provider's final statuses mean.
+_FINAL = {
     KnownStatus.DELIVERED: OutboundStatus.DELIVERED,
     KnownStatus.UNDELIVERABLE: OutboundStatus.UNDELIVERED,
     KnownStatus.EXPIRED: OutboundStatus.EXPIRED,
@@ -98,7 +87,7 @@ class Verdict:
 def read_outcome(word: str | None) -> OutboundStatus:
     """What the provider's word on one message means; `sent` where it is not its last one."""
     known = None if word is None else read_status(word).known
-    return OutboundStatus.SENT if known is None else _STATUSES.get(known, OutboundStatus.SENT)
+    return OutboundStatus.SENT if known is None else _FINAL.get(known, OutboundStatus.SENT)
 
 
 def judge_parts(words: Sequence[str | None]) -> Verdict:

@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """Limits on how late and how often one number replies automatically to one sender.
+    """How late and how often one number replies automatically to one sender.
 
     `quiet`: texts that arrive this close together may be parts of one.
     """
@@ -106,7 +106,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A text that answers; it goes out before `send_before` or not at all."""
+    """An automatic reply; it is sent before `send_before` or not at all."""
 
     source: str
     body: str
@@ -128,12 +128,12 @@ class Decision:
 
 
 def find_said_at(text: StoredMessage) -> datetime:
-    """When a text was said: our own stamp, but the provider's for what only its report brought."""
+    """When a text came: our own time, but the provider's if only its report brought it."""
     return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
 
 
 class Answering:
-    """Answers texts one after another, and keeps track of what changes for the next one.
+    """Answers texts one after another, each with regard to those before.
 
     `opt_outs` (by number) and `histories` (by the pair's key) are the known state; `search` finds
     patterns.
@@ -152,7 +152,7 @@ class Answering:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
         self._numbers = numbers
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
-        # People name the sender that they see: STOP ACME.
+        # People may name the sender that they see: STOP ACME.
         self._names = frozenset(word for source in self._sources for word in split_words(source))
         self._opt_outs = dict(opt_outs or {})
         self._histories = dict(histories or {})

@@ -139,7 +139,7 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
                 return None
             if found is not None and found.word not in OPT_OUT_WORDS:
                 said = Reading(word, said.is_sure and word not in END)  # yes, cancel
-            found = said if found is None or found.is_sure else found
+            found = said
             place = end
         elif word in OPT_IN_WORDS or word == ANSWER_WORD:
             if found is not None and found.word in OPT_OUT_WORDS:
@@ -257,7 +257,7 @@ def _list_meant(word: str) -> tuple[str, ...]:
     """The words of a refusal that somebody may have meant by this one."""
     if word in _OTHER_WORDS or len(word) > 20:
         return ()
-    letters = word.replace("0", "o").replace("5", "s")
+    letters = word.replace("0", "o")
     short = re.sub(r"(.)\1+", r"\1", letters)  # stooop, STOPPPP
     found = [
         meant

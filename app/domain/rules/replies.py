@@ -1,4 +1,4 @@
-"""The reply of a rule: placeholders, what fills them, and what may go out."""
+"""The reply of a rule: its placeholders, how they are filled, and what can be sent."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.keywords import split_keyword
 from app.domain.outbound.gsm import LONGEST_BODY
 
-# A template may be longer than what it becomes, but not without end.
+# A template may be longer than its replies, but needs a limit.
 LONGEST_TEMPLATE = 2000
 
 TEXT_FIELDS = ("source", "dest", "keyword", "rest", "body")
@@ -20,7 +20,7 @@ _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|\{|[^{}]+|\}")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """`name` is folded; `fallback` stands in where the text brings nothing for it."""
+    """`name` is folded; `fallback` is used if the text has no value for it."""
 
     name: str
     fallback: str
@@ -28,7 +28,7 @@ class Placeholder:
 
 @lru_cache(maxsize=256)
 def split_template(template: str) -> tuple[str | Placeholder, ...]:
-    """Plain pieces and placeholders in their order. Raises InvalidInput."""
+    """Plain text and placeholders in order. Raises InvalidInput."""
     pieces: list[str | Placeholder] = []
     for found in _PIECE.finditer(template):
         piece = found.group()
@@ -45,9 +45,9 @@ def split_template(template: str) -> tuple[str | Placeholder, ...]:
 
 
 def check_template(template: str, own_names: Collection[str]) -> None:
-    """Raises InvalidInput for a placeholder that nothing could ever fill.
+    """Raises InvalidInput for a reply that is blank, too long or has an unknown placeholder.
 
-    `own_names` are those that the numbers in question give to merge fields.
+    `own_names` are the names that our numbers give to merge fields.
     """
     if not template.strip():
         raise InvalidInput("the reply is blank", field="reply")
@@ -72,7 +72,7 @@ def check_template(template: str, own_names: Collection[str]) -> None:
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
-    """The reply with every placeholder filled, by folded name; what came is never read again."""
+    """The reply with its placeholders filled; values, by folded name, are not parsed again."""
     return "".join(
         piece if isinstance(piece, str) else _fill(piece, values)
         for piece in split_template(template)
@@ -87,7 +87,7 @@ def list_values(
     merge_fields: Mapping[str, str],
     merge_field_names: Mapping[str, str],
 ) -> dict[str, str]:
-    """What a text brings for placeholders; `merge_field_names` are the number's own, by field."""
+    """A text's values for placeholders; `merge_field_names` are the number's own, by field."""
     keyword, rest = split_keyword(body)
     values = {name: merge_fields.get(name, "") for name in MERGE_FIELDS}
     values |= {
@@ -103,7 +103,7 @@ def list_values(
 
 
 def find_fault(reply: str) -> str | None:
-    """Why a filled reply cannot go out; None where it can."""
+    """Why a filled reply cannot be sent; None if it can."""
     if len(reply) > LONGEST_BODY:
         return (
             f"the reply has {len(reply)} characters once filled; the provider takes at most"

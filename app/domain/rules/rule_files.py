@@ -1,4 +1,4 @@
-"""A rule under the names that programs and files know, and a file of rules as YAML."""
+"""Rules under the field names of the interface, and as YAML files."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ import yaml
 from app.domain.errors import InvalidInput
 from app.domain.rules.rules import Rule
 
-# Every name but the id, which the database gives; two are no names that Python could have.
+# All fields but the id, which the database assigns. Two names are keywords of Python.
 _NAMES = {"from_time": "from", "to_time": "to"}
 _ATTRIBUTES = {
     _NAMES.get(field.name, field.name): field.name for field in fields(Rule) if field.name != "id"
@@ -30,15 +30,15 @@ MOST_VALUES = 50 * MOST_RULES
 
 
 def list_fields(rule: Rule) -> dict[str, Any]:
-    """Every field but the id under its public name, fit for JSON."""
+    """Every field but the id under its public name, as JSON values."""
     return {name: _show(getattr(rule, attribute)) for name, attribute in _ATTRIBUTES.items()}
 
 
 def read_fields(given: Mapping[Any, Any], *, timezone: str) -> Rule:
-    """A draft from plain values, or from text as files and forms have it; null states nothing.
+    """A draft from plain values or from the text of files and forms; null leaves a field out.
 
-    Whether it makes sense `prepare_rule` says. `timezone` is that of a rule which names none.
-    Raises InvalidInput, which names the field.
+    `prepare_rule` checks the values. `timezone` applies if none is given. Raises InvalidInput,
+    which names the field.
     """
     for name in given:
         if name not in _ATTRIBUTES:
@@ -54,7 +54,7 @@ def read_fields(given: Mapping[Any, Any], *, timezone: str) -> Rule:
 
 
 def write_rules(rules: Iterable[Rule]) -> str:
-    """The rules as YAML, in their order, without what goes without saying."""
+    """The rules as YAML, in order, without positions and default values."""
     usual = list_fields(Rule(name="", timezone="", reply=""))
     listed = [
         {
@@ -69,10 +69,10 @@ def write_rules(rules: Iterable[Rule]) -> str:
 
 
 def read_rules(text: str, *, timezone: str) -> list[Rule]:
-    """The drafts of a file, in the order in which they are to be asked.
+    """The drafts of a file, in the order in which they are tried.
 
-    That is the file's; but where a rule states its `position`, it goes by that, and with it those
-    beneath it that state none. Raises InvalidInput, which names the rule and its field.
+    Usually the file's order; but a rule with a `position` goes there, followed by those below it
+    that have none. Raises InvalidInput, which names the rule and its field.
     """
     drafts = []
     for place, given in enumerate(_parse(text), start=1):
@@ -90,14 +90,14 @@ def read_rules(text: str, *, timezone: str) -> list[Rule]:
 
 
 def name_rule(error: InvalidInput, place: int, name: object) -> InvalidInput:
-    """The same complaint, with the rule of a file that it is about."""
+    """The same error, with the rule of the file that it is about."""
     which = f"rule {place} ({name})" if name else f"rule {place}"
     where = f"{error.field}: " if error.field else ""
     return InvalidInput(f"{which}: {where}{error}", field=error.field)
 
 
 def list_changes(old: Rule, new: Rule) -> dict[str, list[Any]]:
-    """The fields that differ, each with what it was and what it is."""
+    """The fields that differ, each with its old and new value."""
     before, after = list_fields(old), list_fields(new)
     return {name: [before[name], after[name]] for name in before if before[name] != after[name]}
 
@@ -137,7 +137,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no type
         names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for name in (name for name, count in names.items() if count > 1):
             raise yaml.constructor.ConstructorError(
-                None, None, f"{name} stands there twice", node.start_mark
+                None, None, f"{name} is given twice", node.start_mark
             )
         found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return found
@@ -150,15 +150,15 @@ _Loader.add_implicit_resolver(
 
 def _parse(text: str) -> list[Any]:
     if len(text) > LONGEST_FILE:
-        raise InvalidInput("no file of rules is as long as that")
+        raise InvalidInput("the file is too long: at most 1 MiB")
     try:
         found = yaml.load(text, _Loader)  # noqa: S506 a safe one
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        raise InvalidInput(f"no YAML{where}: {error.problem or error.context}") from None
+        raise InvalidInput(f"not valid YAML{where}: {error.problem or error.context}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InvalidInput(f"no YAML: {str(error).splitlines()[0]}") from None
+        raise InvalidInput(f"not valid YAML: {str(error).splitlines()[0]}") from None
     if found is None:
         return []
     if isinstance(found, dict):  # a lone rule
@@ -221,5 +221,5 @@ def _read_text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidInput("write a text", field=name)
     if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
-        raise InvalidInput("it holds a character that no text can", field=name)
+        raise InvalidInput("it contains a character that cannot be stored", field=name)
     return value

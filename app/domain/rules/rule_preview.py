@@ -1,4 +1,4 @@
-"""Tries a draft of a rule over texts that came: who would get what, and what would go wrong."""
+"""Tries a draft of a rule on texts that came: who would get what, and what would go wrong."""
 
 import itertools
 from collections import Counter
@@ -23,11 +23,10 @@ from app.domain.rules.opt_outs import OptOutState
 from app.domain.rules.patterns import search_pattern
 from app.domain.rules.rules import Rule, find_rule, sort_rules
 
-# So many alike texts of one sender within a day, of those that the draft would answer, come from a
-# machine.
+# If one sender's texts that the draft would answer include this many equal ones within a day, they
+# come from a machine.
 ALIKE_TEXTS = 3
-# What follows the text before it within this time is no answer of a person; a long text may come as
-# several, though.
+# A person needs longer than this to read and answer a text; but a long text may come as several.
 READING_TIME = timedelta(seconds=5)
 QUICK_TEXTS = 3
 _DAY = timedelta(days=1)
@@ -37,12 +36,12 @@ Risk = Literal["alike", "quick", "budget", "answers-itself"]
 
 
 class _OverError(Exception):
-    """The time for the trial is over."""
+    """The time for the preview is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrialReply:
-    """What the draft would have answered a text; `source` is who would have got it."""
+class PreviewReply:
+    """The draft's reply to a text; `source` is who would have got it."""
 
     message_id: int
     source: str
@@ -53,7 +52,7 @@ class TrialReply:
 
 @dataclass(frozen=True, slots=True)
 class LoopRisk:
-    """A sign that a machine answers our answers; `source` is None where it is the rule itself."""
+    """A sign of a machine that answers our replies; `source` is None if it is the rule itself."""
 
     source: str | None
     reason: Risk
@@ -61,15 +60,15 @@ class LoopRisk:
 
 
 @dataclass(slots=True)
-class Trial:
-    """Of `tried` texts the draft is the rule for `matched`; what became of these adds up to them.
+class RulePreview:
+    """The draft is the rule for `matched` of the `tried` texts; the other counts add up to these.
 
-    `silenced` counts those that a guard kept unanswered, by its code.
+    `silenced` counts by code those that a guard left unanswered.
     """
 
     tried: int = 0
     matched: int = 0
-    replies: list[TrialReply] = field(default_factory=list)
+    replies: list[PreviewReply] = field(default_factory=list)
     silenced: Counter[str] = field(default_factory=Counter)
     too_long: int = 0
     loop_risk: list[LoopRisk] = field(default_factory=list)
@@ -84,7 +83,7 @@ def try_draft(
     *,
     limits: ReplyLimits = DEFAULT_LIMITS,
     is_over: Callable[[], bool] = lambda: False,
-) -> Trial:
+) -> RulePreview:
     """The result if the draft had been enabled when the texts arrived, each handled at once.
 
     `others` exclude the rule that it replaces; `texts` are in order of arrival. Replies before the
@@ -102,7 +101,7 @@ def try_draft(
 
     earlier = _list_earlier(opt_outs, texts)
     answering = Answering(rules, numbers, opt_outs=earlier, limits=limits, search=search)
-    trial = Trial()
+    preview = RulePreview()
     matched: list[StoredMessage] = []
     spent: set[str] = set()
     for text in texts:
@@ -113,19 +112,19 @@ def try_draft(
             decision = answering.answer(text, text.arrived_at)
         except _OverError:
             break
-        trial.tried += 1
+        preview.tried += 1
         if not is_mine:
             continue
-        trial.matched += 1
+        preview.matched += 1
         matched.append(text)
         if decision.outcome is Outcome.BUDGET:
             spent.add(text.source)
         if decision.reply is not None and decision.rule is draft:
-            _note_reply(trial, text, decision.reply.body)
+            _note_reply(preview, text, decision.reply.body)
         else:
-            trial.silenced[decision.outcome or "id-reused"] += 1
-    trial.loop_risk = _find_risks(draft, trial, matched, spent)
-    return trial
+            preview.silenced[decision.outcome or "id-reused"] += 1
+    preview.loop_risk = _find_risks(draft, preview, matched, spent)
+    return preview
 
 
 def _list_earlier(
@@ -141,24 +140,24 @@ def _list_earlier(
     }
 
 
-def _note_reply(trial: Trial, text: StoredMessage, body: str) -> None:
+def _note_reply(preview: RulePreview, text: StoredMessage, body: str) -> None:
     if len(body) > LONGEST_BODY:
-        trial.too_long += 1
+        preview.too_long += 1
         return
     if not body.strip():
-        trial.silenced["blank"] += 1
+        preview.silenced["blank"] += 1
         return
     parts = len(measure_text(body).parts)
     cost = estimate_credits(text.source, parts)
-    trial.replies.append(TrialReply(text.id, text.source, body, parts, cost))
+    preview.replies.append(PreviewReply(text.id, text.source, body, parts, cost))
 
 
 def _find_risks(
-    draft: Rule, trial: Trial, matched: Sequence[StoredMessage], spent: Container[str]
+    draft: Rule, preview: RulePreview, matched: Sequence[StoredMessage], spent: Container[str]
 ) -> list[LoopRisk]:
     risks = []
-    if not draft.cooldown_seconds and any(draft.fits(each.body) for each in trial.replies):
-        text = "the rule would answer its own reply, were it sent back: a cooldown ends that"
+    if not draft.cooldown_seconds and any(draft.fits(each.body) for each in preview.replies):
+        text = "the rule would answer its own reply, if sent back: set a cooldown to prevent that"
         risks.append(LoopRisk(None, "answers-itself", text))
     by_source: dict[str, list[StoredMessage]] = {}
     for each in matched:
@@ -175,7 +174,7 @@ def _find_risks(
 
 
 def _count_alike(texts: Sequence[StoredMessage]) -> int:
-    """How often the commonest text came within a day at most."""
+    """How often the commonest text came within a day."""
     most = 0
     times: dict[str, list[datetime]] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""The rules that answer by themselves: what a rule says, and which one answers a text."""
+"""The rules of automatic replies: their conditions, and which one answers a text."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -24,7 +24,7 @@ _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule; None states no condition. `id` is 0 for a draft.
+    """One rule; None means no condition. `id` is 0 for a draft.
 
     `from_time` and `to_time` are "HH:MM" in `timezone`, the latter exclusive, as `valid_until` is.
     """
@@ -96,7 +96,7 @@ def sort_rules(rules: Iterable[Rule]) -> list[Rule]:
 def find_rule(
     rules: Iterable[Rule], text: StoredMessage, search: Search = search_pattern
 ) -> Rule | None:
-    """The first enabled one, in the order given, whose conditions hold."""
+    """The first enabled rule, in the given order, whose conditions hold."""
     return next((rule for rule in rules if rule.enabled and rule.matches(text, search)), None)
 
 

@@ -35,7 +35,7 @@ _QUOTES_BEGIN = re.compile(r"\n[^\n]{5,120}:\s*\n\s*>.*", re.DOTALL)
 _SIGNED = re.compile(
     rf"^((?i:(?:please )?(?:stop|unsubscribe)))[,.]?"
     rf"(?: from(?: {_NAME}[A-Z][a-z.]*){{1,3}}| (?:Mrs|Mr|Ms|Miss|Dr)\.?(?: {_NAME}[\w.]+){{1,2}}"
-    rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)$"
+    rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)\s*$"
 )
 _BELOW = re.compile(
     rf"\n\s*{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}\s*$"
@@ -48,4 +48,4 @@ def cut_endings(body: str) -> str:
     text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", body.strip()))
     text = _CLOSING.sub("", _SIGNATURES.sub("", text))
     text = _CHEERS.sub(r"\1", text)
-    return _SIGNED.sub(r"\1", _BELOW.sub("", text.rstrip()))
+    return _SIGNED.sub(r"\1", _BELOW.sub("", text))

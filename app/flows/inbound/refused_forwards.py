@@ -13,7 +13,7 @@ from app.storage.operations.alerts import Alert, list_open_alerts, raise_alert
 
 # The caller chooses their content.
 MAX_TEXT = 64
-# This many rows at once, then one every ten seconds, so that the rows kept cover a day in any
+# This many rows at once, then one every ten seconds, so that the stored rows cover a day of any
 # flood. Further refusals are counted together.
 ROOM = 50
 ROOM_SECONDS = 10

@@ -1,10 +1,9 @@
-"""Asks what became of the texts that the provider took, with as few calls as will do."""
+"""Checks the status of the texts that the provider took, with as few calls as possible."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -33,30 +32,29 @@ from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.outbound.deliveries import (
     Asked,
+    StatusReport,
     Unsettled,
-    Word,
     find_open,
     list_unsettled,
     record_recipients,
-    record_words,
+    record_statuses,
 )
 
-# So many texts are looked at in one round.
 ROUND_TEXTS = 1000
-# From so many messages on the Messages report costs fewer calls than asking for each.
+# For more messages than this, the Messages report takes fewer calls than asking for each.
 REPORT_FROM = 10
 # Messages missing from the report are asked for one by one, this many per round, the longest
 # waiting first.
 MAX_SINGLES = 100
 MAX_BACKGROUNDS = 20
-# At a high pace an hour's report is long: the next one waits so many times as long as it took.
+# A busy hour's report is long: the next one waits this many times as long as it took.
 REPORT_REST = 8
 MAX_REST = timedelta(minutes=5)
 # An unusable report is unlikely to be usable a moment later.
 FAILED_REPORT_REST = timedelta(minutes=1)
 CALLS_AT_ONCE = 4
-# The provider's clock and ours may differ, and so may the date that its report goes by.
-LEEWAY = timedelta(hours=1)
+# The provider's clock may differ from ours, and so may the date that its report goes by.
+WINDOW_MARGIN = timedelta(hours=1)
 # If no message of a background send is found, it may not have begun yet.
 BEGINNING = timedelta(minutes=10)
 
@@ -78,7 +76,7 @@ log = structlog.get_logger("letterbox.sync")
 class _Round:
     """The results of one round: statuses by id, errors by text, and the texts asked about."""
 
-    words: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
     asked: dict[int, Asked] = field(default_factory=dict)
     is_hopeless: bool = False
 
@@ -98,10 +96,10 @@ class Checker:
     _report_works: bool | None = None
 
     async def check_due(self) -> int:
-        """Ask about the texts that are due, up to one round; returns how many there were.
+        """Check the texts that are due, up to one round; returns how many there were.
 
         Returns 0 if the rest must wait for the next round. Raises Unavailable. Statuses that the
-        provider does not give now are asked for again later; if a report is due too soon after a
+        provider does not give now are checked again later; if a report is due too soon after a
         long one, all are left for later.
         """
         if self._after is not None and self.now() < self._after:
@@ -119,25 +117,27 @@ class Checker:
         await self._ask_singly(_choose_singles(due, told), told, found)
         await self._ask_backgrounds([text for text in due if text.background_ids], found)
         for texts in cut([text for text in due if text.id in found.asked], WRITTEN_TEXTS):
-            owners: dict[str, list[int]] = {}
-            for text in texts:
-                for each in text.open_ids:
-                    owners.setdefault(each, []).append(text.id)
+            reports = [
+                StatusReport(text.id, each, found.statuses[each])
+                for text in texts
+                for each in text.open_ids
+                if each in found.statuses
+            ]
             asked = [found.asked[text.id] for text in texts]
-            await self._write(_group(found.words, owners), "check", asked=asked)
+            await self._write(reports, "check", asked=asked)
         if found.is_hopeless:
             self._after = self.now() + HOPELESS_REST
         return len(due) if len(found.asked) == len(due) else 0
 
     async def _read_report(self, since: datetime) -> set[str]:
-        """Note every news that the Messages report has; returns the ids that it listed."""
+        """Record everything new in the Messages report; returns the ids that it listed."""
         listed: set[str] = set()
         self.metrics.calls.labels("report").inc()
         began = self.now()
-        until = began + LEEWAY
+        since, until = since - WINDOW_MARGIN, began + WINDOW_MARGIN
         failure: ProviderError | None = None
         try:
-            async with self.client.open_report(REPORT, since=since - LEEWAY, until=until) as table:
+            async with self.client.open_report(REPORT, since=since, until=until) as table:
                 async for rows in read_batches(read_messages(table, self.zone)):
                     listed |= await self._note_rows(rows)
         except ProviderError as error:
@@ -152,17 +152,16 @@ class Checker:
         return listed
 
     async def _note_rows(self, rows: Sequence[MessageRow]) -> set[str]:
-        by_id = {row.message_id: row.status.word.strip() for row in rows}
-        known = await self.database.read(find_open, list(by_id))
-        owners = {
-            each: news
-            for each, texts in known.items()
-            if (news := [owner for owner, word in texts if by_id[each] not in {"", word}])
-        }
-        for texts in cut(sorted({*chain.from_iterable(owners.values())}), WRITTEN_TEXTS):
-            mine = {each: [o for o in owned if o in texts] for each, owned in owners.items()}
-            await self._write(_group(by_id, mine), "report")
-        return set(known)
+        statuses = {row.message_id: row.status.word.strip() for row in rows}
+        known = await self.database.read(find_open, list(statuses))
+        news = [
+            StatusReport(each.outbound_id, each.provider_id, statuses[each.provider_id])
+            for each in sorted(known, key=lambda each: each.outbound_id)
+            if statuses[each.provider_id] not in {"", each.status}
+        ]
+        for reports in cut(news, WRITTEN_TEXTS):
+            await self._write(reports, "report")
+        return {each.provider_id for each in known}
 
     async def _ask_singly(self, texts: Sequence[Unsettled], told: set[str], found: _Round) -> None:
         """Ask one by one for statuses that the report did not have, a few calls at a time."""
@@ -177,7 +176,7 @@ class Checker:
                     found.is_hopeless |= isinstance(answer, HOPELESS)
                 else:
                     found.asked.setdefault(owner, Asked(owner))
-                    found.words[each] = answer
+                    found.statuses[each] = answer
 
     async def _ask_status(self, provider_id: str) -> str | ProviderError:
         self.metrics.calls.labels("status").inc()
@@ -193,24 +192,29 @@ class Checker:
                 return
             errors = []
             for background_id in text.background_ids:
-                answer = await self._ask_background(background_id)
+                answer = await self._ask_background(text.id, background_id)
                 if isinstance(answer, ProviderError):
                     errors.append(answer)
                     continue
-                for words in cut(answer, WRITTEN_RECIPIENTS):
-                    await self.database.write(record_recipients, text.id, words, self.now())
+                for reports in cut(answer, WRITTEN_RECIPIENTS):
+                    await self.database.write(record_recipients, text.id, reports, self.now())
                     self.on_change()
             found.is_hopeless = any(isinstance(each, HOPELESS) for each in errors)
             found.asked[text.id] = self._judge_background(text, errors)
 
-    async def _ask_background(self, background_id: str) -> list[Word] | ProviderError:
+    async def _ask_background(
+        self, outbound_id: int, background_id: str
+    ) -> list[StatusReport] | ProviderError:
         self.metrics.calls.labels("background").inc()
         try:
             found = await self.client.get_background_messages(background_id)
         except ProviderError as error:
             log.info("background_later", background=background_id, error=str(error))
             return error
-        return [Word(each.message_id, each.status.word, each.destination) for each in found]
+        return [
+            StatusReport(outbound_id, each.message_id, each.status.word, each.destination)
+            for each in found
+        ]
 
     def _judge_background(self, text: Unsettled, errors: Sequence[ProviderError]) -> Asked:
         is_old = self.now() - text.since >= BEGINNING
@@ -223,15 +227,11 @@ class Checker:
         )
 
     async def _write(
-        self,
-        words: Mapping[int, Sequence[Word]],
-        told_by: str,
-        *,
-        asked: Sequence[Asked] = (),
+        self, reports: Sequence[StatusReport], source: str, *, asked: Sequence[Asked] = ()
     ) -> None:
-        said = (word.status for each in words.values() for word in each)
-        self.metrics.unknown_words.inc(sum(read_status(word).known is None for word in said))
-        if await self.database.write(record_words, words, told_by, self.now(), asked=asked):
+        unknown = sum(read_status(each.status).known is None for each in reports)
+        self.metrics.unknown_words.inc(unknown)
+        if await self.database.write(record_statuses, reports, source, self.now(), asked=asked):
             self.on_change()
 
 
@@ -267,7 +267,7 @@ def _is_unfinished(error: ProviderError) -> bool:
 
 
 def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]:
-    """The longest waiting texts, as many as fill a round and at least one."""
+    """The longest waiting texts: as many as fit into a round, and at least one."""
     chosen: list[Unsettled] = []
     count = 0
     for text in due:
@@ -280,17 +280,8 @@ def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]
     return chosen
 
 
-def _group(words: Mapping[str, str], owners: Mapping[str, Sequence[int]]) -> dict[int, list[Word]]:
-    """The statuses of the ids, by the texts that have them."""
-    grouped: dict[int, list[Word]] = {}
-    for provider_id, texts in owners.items():
-        for text in texts if provider_id in words else ():
-            grouped.setdefault(text, []).append(Word(provider_id, words[provider_id]))
-    return grouped
-
-
 async def read_batches(rows: AsyncIterator[MessageRow]) -> AsyncIterator[list[MessageRow]]:
-    """A report's rows, as many at once as one question to the database takes."""
+    """A report's rows, as many at a time as one query takes."""
     batch: list[MessageRow] = []
     async for row in rows:
         batch.append(row)

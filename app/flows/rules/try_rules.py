@@ -9,7 +9,7 @@ from app.domain.inbound.messages import StoredMessage
 from app.domain.numbers import is_full_number
 from app.domain.rules.answering import OurNumber, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
-from app.domain.rules.rule_preview import Trial, try_draft
+from app.domain.rules.rule_preview import RulePreview, try_draft
 from app.domain.rules.rules import Rule
 from app.flows.rules.edit_rules import check_costs, find_next_position, prepare
 from app.storage.db.database import Connection, Database
@@ -43,7 +43,7 @@ async def try_rule(
     limit: int = DEFAULT_TEXTS,
     limits: ReplyLimits,
     region: str,
-) -> Trial:
+) -> RulePreview:
     """What the draft would have done with the newest `limit` texts; nothing is written.
 
     It replaces the rule with its id. Without a position, it keeps that rule's; a new one comes

@@ -1,4 +1,4 @@
-"""Which characters the bytes of a forward stand for, in whatever charset they came."""
+"""Decodes the bytes of a forward, in whatever charset they came."""
 
 import codecs
 import re

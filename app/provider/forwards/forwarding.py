@@ -1,4 +1,4 @@
-"""The provider's forward: any request becomes an inbound message, with its oddities flagged."""
+"""Turns any request into an inbound message, and flags what is odd about it."""
 
 import re
 from binascii import a2b_qp
@@ -25,7 +25,7 @@ from app.provider.forwards.loose_forms import split_loose_form
 from app.provider.forwards.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
 from app.provider.forwards.redaction import cut_secret, holds_secret
 
-# All that an ordinary forward holds.
+# The parameters of an ordinary forward.
 _ORDINARY = {"auth"} | OWN_FIELDS | MERGE_FIELDS.keys()
 # An escape that is broken, or that makes a NUL.
 _ODD_ESCAPE = re.compile(r"%(?!0[1-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f])")
@@ -35,9 +35,9 @@ _FORM_TYPES = frozenset(
 )
 # A form may give its own charset, as browsers fill it in.
 _CHARSET = b"_charset_"
-# Values of `auth` that are tried, of all that came.
+# At most this many values of `auth` are tried.
 _MAX_AUTHS = 3
-# How Unicode may spell a letter with its accent.
+# The two encodings of an accented letter in Unicode.
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 # Longer text is not a number, and strangers can send it.
@@ -48,7 +48,7 @@ _DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
 
 @dataclass(slots=True)
 class ForwardRequest:
-    """A request taken apart: `raw` to store, `auth` to compare and to forget.
+    """A parsed request: `raw` to store, `auth` to compare and to forget.
 
     `auth` is the first one, query before body, as bytes; None if there is none. `fields` are the
     parameters as text, if already known. `auths` are the values to try if there is more than
@@ -108,7 +108,7 @@ class ForwardRequest:
 def read_request(
     method: str, query: bytes, content_type: bytes, body: bytes, coding: bytes = b""
 ) -> ForwardRequest:
-    """Take a request apart, so that `auth` is known first.
+    """Split a request into parameters, so that `auth` is known first.
 
     Accepts any bytes. `query` is without its `?`; `content_type` and `coding` are the values of
     Content-Type and Content-Encoding, or b"". Parameters come from the query and from a form,
@@ -131,13 +131,13 @@ def peek_dest(query: bytes, body: bytes, region: str) -> str:
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:
-    """The forward as the provider's page has it, in a quarter of the time; None for any other."""
+    """The forward as the provider documents it, in a quarter of the time; None for any other."""
     try:
         text = form.decode("ascii")
         if "\0" in text or _ODD_ESCAPE.search(text):
             return None
         pieces = text.replace("+", " ").split("&")
-        # A piece without a `=`, or with several, makes no pair.
+        # A piece without a `=`, or with several, raises ValueError.
         fields = dict([piece.split("=") for piece in pieces])
         if len(fields) != len(pieces) or not _ORDINARY.issuperset(fields):
             return None
@@ -157,10 +157,10 @@ def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequ
 
 
 def _unquote(value: str) -> str:
-    """Resolve escapes, all of them sound. Raises ValueError for what does not begin as plain UTF-8.
+    """Resolve valid escapes. Raises ValueError for anything but UTF-8 without a byte order mark.
 
-    Quoted-printable has the same escapes but for the sign, and its reader is written in C: it takes
-    a fifth of `unquote_to_bytes`'s time. A `=` in the value would be an escape, too.
+    Quoted-printable has the same escapes with another sign, and its decoder in C takes a fifth of
+    the time of `unquote_to_bytes`. A `=` in the value would be an escape, too.
     """
     text = a2b_qp(value.replace("%", "=")).decode()
     if text.startswith("\ufeff"):

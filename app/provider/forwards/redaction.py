@@ -9,7 +9,7 @@ from app.domain.inbound.urlencoded import join_form
 from app.provider.forwards.charsets import read_charset
 from app.provider.forwards.parameters import FIELDS, fold_name
 
-# A shorter one, or only digits, could be a word or number in somebody's text.
+# A shorter secret, or one of digits only, could be a word or number in somebody's text.
 _MIN_DISTINCT = 12
 
 

@@ -31,8 +31,9 @@ Row = Mapping[str, Any]
 class BulkWrite:
     """One statement for any number of rows with these columns, in either database's words.
 
-    Its parameters are `name`, an underscore and the column: on PostgreSQL an array of each, on
-    SQLite the values of a row. To be made once: equal is only what is the same.
+    Its parameters are `name`, two underscores and the column: on PostgreSQL an array of each, on
+    SQLite the values of a row. One underscore could make the name of another table's column, which
+    SQLAlchemy would then set, too. To be made once: equal is only what is the same.
     """
 
     name: str
@@ -42,11 +43,11 @@ class BulkWrite:
 
     def pack(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
         """The parameters on PostgreSQL."""
-        return {f"{self.name}_{each}": [row[each] for row in rows] for each in self.columns}
+        return {f"{self.name}__{each}": [row[each] for row in rows] for each in self.columns}
 
     def unpack(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """The parameters on SQLite."""
-        return [{f"{self.name}_{each}": row[each] for each in self.columns} for row in rows]
+        return [{f"{self.name}__{each}": row[each] for each in self.columns} for row in rows]
 
 
 def make_bulk_insert(
@@ -80,14 +81,14 @@ def make_bulk_update(table: TableClause, keys: Sequence[str], columns: Sequence[
 def _give(name: str, table: TableClause, columns: Sequence[str]) -> TableValuedAlias:
     """Rows from one array for each column, all of the same length."""
     types = {each: table.c[each].type for each in columns}
-    arrays = [bindparam(f"{name}_{each}", type_=ARRAY(type_)) for each, type_ in types.items()]
+    arrays = [bindparam(f"{name}__{each}", type_=ARRAY(type_)) for each, type_ in types.items()]
     typed = [column(each, type_) for each, type_ in types.items()]
     rows = func.unnest(*arrays).table_valued(*typed, name=f"given_{name}")
     return rows.render_derived()
 
 
 def _bind(name: str, column_name: str) -> Any:
-    return bindparam(f"{name}_{column_name}")
+    return bindparam(f"{name}__{column_name}")
 
 
 class Writes:

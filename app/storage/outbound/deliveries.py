@@ -1,7 +1,7 @@
-"""What the provider says became of the texts that it took, part by part, and when to ask again."""
+"""What the provider reports about the texts that it took, part by part, and when to ask again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -47,16 +47,17 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """The provider's word on one of its messages; `destination` only for lists and groups."""
+class StatusReport:
+    """The provider's status of one of its messages; `destination` only for lists and groups."""
 
+    outbound_id: int
     provider_id: str
     status: str
     destination: str = ""
 
 
 def list_unsettled(conn: Connection, now: datetime, *, limit: int) -> list[Unsettled]:
-    """Texts that the provider took, of which it is time to ask, those that wait longest first."""
+    """Texts that the provider took and whose status is due to be checked, longest waiting first."""
     query = (
         select(outbound)
         .where(
@@ -85,23 +86,18 @@ def list_unsettled(conn: Connection, now: datetime, *, limit: int) -> list[Unset
     ]
 
 
-def find_open(
-    conn: Connection, provider_ids: Sequence[str]
-) -> dict[str, list[tuple[int, str | None]]]:
-    """The texts, and the words known so far, of those ids that have no final word yet."""
+def find_open(conn: Connection, provider_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The messages with these ids that have no final status yet: id, text and status so far."""
     table = provider_messages.c
-    query = select(table.provider_id, table.outbound_id, table.status).where(
+    query: Select[Any] = select(table.provider_id, table.outbound_id, table.status).where(
         table.provider_id.in_(provider_ids), table.is_final.is_(False)
     )
-    found: dict[str, list[tuple[int, str | None]]] = {}
-    for row in conn.execute(query):
-        found.setdefault(row.provider_id, []).append((row.outbound_id, row.status))
-    return found
+    return conn.execute(query).all()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A text whose status the provider was asked for.
+    """A text whose status was checked.
 
     `error` is why that failed. `is_over`: the provider will never have a status.
     """
@@ -111,36 +107,39 @@ class Asked:
     is_over: bool = False
 
 
-def record_words(
+def record_statuses(
     conn: Connection,
-    words: Mapping[int, Sequence[Word]],
-    told_by: str,
+    reports: Iterable[StatusReport],
+    source: str,
     now: datetime,
     *,
     asked: Collection[Asked] = (),
 ) -> int:
-    """Note the provider's words on the messages of each text; returns how many texts changed.
+    """Record what the provider reports of messages; returns how many texts changed.
 
-    A final word stays, whatever comes after it. The texts in `asked` are asked about again later,
-    or not at all where no final word is to be expected any more.
+    A final status stays, whatever comes after it. The texts in `asked` are checked again later, or
+    never again if no final status is to be expected any more.
     """
     by_text = {each.outbound_id: each for each in asked}
-    rows = lock_texts(conn, sorted({*words, *by_text}))
+    reported: dict[int, list[StatusReport]] = {}
+    for report in reports:
+        reported.setdefault(report.outbound_id, []).append(report)
+    rows = lock_texts(conn, sorted({*reported, *by_text}))
     parts = _list_parts(conn, [row.id for row in rows if row.to_number is not None])
     counts, writes = DailyCounts(), Writes()
     changes: list[StatusChange] = []
     for row in rows:
         known = parts.get(row.id, {})
-        own = [word for word in words.get(row.id, ()) if word.provider_id in known]
-        news = _note_news(writes, row.id, known, own, now)
+        own = [each for each in reported.get(row.id, ()) if each.provider_id in known]
+        news = _note_news(writes, known, own, now)
         if row.to_number is None:
             verdict = _judge_recipients(conn, row)
         else:
             said = {each: part.status for each, part in known.items()}
-            said |= {word.provider_id: word.status for word in news}
+            said |= {each.provider_id: each.status for each in news}
             verdict = judge_parts([*said.values()] or [row.provider_status])
         change = _settle(writes, row, verdict, now, counts, asked=by_text.get(row.id))
-        changes += _describe(row, change or row.status, news, told_by, now, verdict)
+        changes += _describe(row, change or row.status, news, source, now, verdict)
     counts.move_to(writes)
     writes.run(conn)
     note_changes(conn, changes, now)
@@ -148,17 +147,17 @@ def record_words(
 
 
 def record_recipients(
-    conn: Connection, outbound_id: int, words: Sequence[Word], now: datetime
+    conn: Connection, outbound_id: int, reports: Sequence[StatusReport], now: datetime
 ) -> None:
-    """Note some of a list's or group's recipients; what they say together is looked at later."""
+    """Record some recipients of a list or group; the text's own status is decided later."""
     table = provider_messages.c
     query = select(provider_messages).where(
         table.outbound_id == outbound_id,
-        table.provider_id.in_([word.provider_id for word in words]),
+        table.provider_id.in_([each.provider_id for each in reports]),
     )
     known = {part.provider_id: part for part in conn.execute(query)}
     writes = Writes()
-    if _note_news(writes, outbound_id, known, words, now):
+    if _note_news(writes, known, reports, now):
         writes.run(conn)
         add_event(conn, "status", outbound_id, now)
 
@@ -181,27 +180,19 @@ def _select_parts() -> Select[Any]:
 
 def _note_news(
     writes: Writes,
-    outbound_id: int,
     known: Mapping[str, Row[Any]],
-    words: Iterable[Word],
+    reports: Iterable[StatusReport],
     now: datetime,
-) -> list[Word]:
-    """Keep those of the words that are news, and return them."""
+) -> list[StatusReport]:
+    """Write down those of the reports that are news, and return them."""
     news = {}
-    for word in words:
-        part = known.get(word.provider_id)
-        if part is None or not (part.is_final or part.status == word.status):
-            news[word.provider_id] = word
+    for report in reports:
+        part = known.get(report.provider_id)
+        if part is None or not (part.is_final or part.status == report.status):
+            news[report.provider_id] = report
     rows = [
-        {
-            "provider_id": word.provider_id,
-            "outbound_id": outbound_id,
-            "destination": word.destination,
-            "status": word.status,
-            "is_final": read_status(word.status).is_final,
-            "updated_at": now,
-        }
-        for word in news.values()
+        asdict(report) | {"is_final": read_status(report.status).is_final, "updated_at": now}
+        for report in news.values()
     ]
     writes.add(_upsert_parts(), rows)
     return [*news.values()]
@@ -211,7 +202,7 @@ def _note_news(
 def _upsert_parts() -> BulkWrite:
     said = ("status", "is_final", "updated_at")
 
-    def keep_last_word(statement: Any) -> Any:
+    def keep_final_status(statement: Any) -> Any:
         return statement.on_conflict_do_update(
             index_elements=["provider_id", "outbound_id"],
             set_={each: statement.excluded[each] for each in said},
@@ -219,11 +210,11 @@ def _upsert_parts() -> BulkWrite:
         )
 
     columns = ("provider_id", "outbound_id", "destination", *said)
-    return make_bulk_insert(provider_messages, columns, keep_last_word)
+    return make_bulk_insert(provider_messages, columns, keep_final_status)
 
 
 def _judge_recipients(conn: Connection, row: Row[Any]) -> Verdict | None:
-    """What the recipients of a list or group say together; None where they ended differently."""
+    """The verdict on all recipients of a list or group; None where they ended differently."""
     query = select(provider_messages.c.status).where(provider_messages.c.outbound_id == row.id)
     words = conn.execute(query.distinct()).scalars().all()  # there may be thousands of them
     return judge_recipients(words) if words else judge_parts([row.provider_status])
@@ -258,7 +249,7 @@ def _settle(
     elif asked is not None:
         values |= {"check_at": plan_check(since, now), "check_error": asked.error}
     if values:
-        # The rest as it was, for the row is locked: one statement then serves all texts.
+        # The row is locked, so the other values still hold: one statement can serve all texts.
         kept = {each: getattr(row, each) for each in ("id", *_FOLLOWED)}
         writes.add(_update_followed(), [kept | values])
     return target
@@ -276,20 +267,20 @@ def _end(now: datetime, reason: str) -> dict[str, Any]:
 def _describe(
     row: Row[Any],
     status: str,
-    news: Sequence[Word],
-    told_by: str,
+    news: Sequence[StatusReport],
+    source: str,
     now: datetime,
     verdict: Verdict | None,
 ) -> list[StatusChange]:
-    """A line for each part's word; a list's recipients are too many for that."""
+    """One line for each part's status; a list has too many recipients for that."""
     if row.to_number is not None and news:
         return [
-            StatusChange(row.id, status, told_by, now, word.provider_id, word.status)
-            for word in news
+            StatusChange(row.id, status, source, now, each.provider_id, each.status)
+            for each in news
         ]
     if status == row.status and not news:
         return []
-    return [StatusChange(row.id, status, told_by, now, None, verdict.word if verdict else None)]
+    return [StatusChange(row.id, status, source, now, None, verdict.word if verdict else None)]
 
 
 def _find_since(row: Row[Any]) -> datetime:

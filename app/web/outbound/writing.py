@@ -121,9 +121,7 @@ async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
             now=visit.now,
         )
 
-    await wait_for_first(
-        compose, "it is already being queued: check the outbox in a moment"
-    )
+    await wait_for_first(compose, "it is already being queued: check the outbox in a moment")
     runtime.announce_texts()
 
 

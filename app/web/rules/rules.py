@@ -9,7 +9,7 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.rules.hours import DAYS
-from app.domain.rules.rule_preview import Trial
+from app.domain.rules.rule_preview import RulePreview
 from app.domain.rules.rules import Rule
 from app.flows.rules import edit_rules
 from app.flows.rules.try_rules import try_rule
@@ -34,7 +34,7 @@ SHOWN_REPLIES = 8
 class ShownTrial:
     """A trial with the texts that its shown replies answer, by id; `silenced` in words."""
 
-    trial: Trial
+    trial: RulePreview
     texts: Mapping[int, Message]
     silenced: Sequence[tuple[str, int]]
 

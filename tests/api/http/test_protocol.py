@@ -138,7 +138,7 @@ async def test_an_answer_to_http_1_0_that_breaks_off_does_not_look_whole(
     monkeypatch.setattr(app, "_rest", break_off)
     async with serving_app(app) as port:
         with pytest.raises(ConnectionResetError):
-            await talk(port, b"GET /livez HTTP/1.0\r\n\r\n")
+            await talk(port, b"GET /docs HTTP/1.0\r\n\r\n")
 
 
 @pytest.mark.parametrize("auth", ["", "&auth=wrong"])

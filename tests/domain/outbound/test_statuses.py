@@ -3,7 +3,6 @@
 import pytest
 
 from app.domain.outbound.statuses import (
-    FINAL_STATUSES,
     KnownStatus,
     Verdict,
     judge_parts,
@@ -29,7 +28,7 @@ def test_a_message_on_its_way_is_not_final(word: str) -> None:
 
 
 def test_six_words_are_final() -> None:
-    assert {status.value for status in FINAL_STATUSES} == {
+    assert {each.value for each in KnownStatus if read_status(each).is_final} == {
         "Delivered",
         "Failed",
         "Expired",

@@ -129,19 +129,25 @@ BOMB = "\n".join(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (BOMB, "no YAML in line 3: write out what *a0 stands for"),
-        ("&a [*a]", "no YAML in line 1: write out what *a stands for"),
-        ("- <<: &a {name: x}\n- *a", "no YAML in line 2: write out what *a stands for"),
-        ("[" * 900_000, "no YAML in line 1: this is nested too deeply for a rule"),
-        ("- " * 500_000, "no YAML in line 1: this is nested too deeply for a rule"),
-        ("{a: " * 200_000, "no YAML in line 1: this is nested too deeply for a rule"),
+        (BOMB, "not valid YAML in line 3: write out what *a0 stands for"),
+        ("&a [*a]", "not valid YAML in line 1: write out what *a stands for"),
+        ("- <<: &a {name: x}\n- *a", "not valid YAML in line 2: write out what *a stands for"),
+        ("[" * 900_000, "not valid YAML in line 1: this is nested too deeply for a rule"),
+        ("- " * 500_000, "not valid YAML in line 1: this is nested too deeply for a rule"),
+        ("{a: " * 200_000, "not valid YAML in line 1: this is nested too deeply for a rule"),
         (
             f"[{'a,' * 300_000}]",
-            "no YAML in line 1: the file is too large: it may have at most 1000 rules",
+            "not valid YAML in line 1: the file is too large: it may have at most 1000 rules",
         ),
-        (f"!!int {'1:' * 500_000}1", "no YAML in line 1: could not determine a constructor for"),
-        ("!!python/name:os.system x", "no YAML in line 1: could not determine a constructor for"),
-        ("x" * (LONGEST_FILE + 1), "no file of rules is as long as that"),
+        (
+            f"!!int {'1:' * 500_000}1",
+            "not valid YAML in line 1: could not determine a constructor for",
+        ),
+        (
+            "!!python/name:os.system x",
+            "not valid YAML in line 1: could not determine a constructor for",
+        ),
+        ("x" * (LONGEST_FILE + 1), "the file is too long: at most 1 MiB"),
     ],
 )
 def test_no_file_takes_long_or_much_memory(text: str, told: str) -> None:

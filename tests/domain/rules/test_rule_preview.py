@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.inbound.messages import StoredMessage
 from app.domain.rules.answering import ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
-from app.domain.rules.rule_preview import Trial, try_draft
+from app.domain.rules.rule_preview import RulePreview, try_draft
 from app.domain.rules.rules import Rule
 from tests.conftest import NOW
 from tests.domain.rules.test_answering import NUMBERS, SENDER, make_rule
@@ -25,13 +25,13 @@ def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredM
 
 def attempt(
     texts: Sequence[StoredMessage], *others: Rule, opt_outs: Any = None, **fields: Any
-) -> Trial:
+) -> RulePreview:
     draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
     return try_draft(draft, others, NUMBERS, texts, opt_outs or {}, limits=ReplyLimits(per_hour=5))
 
 
-def list_risks(trial: Trial) -> list[tuple[str | None, str]]:
-    return [(risk.source, risk.reason) for risk in trial.loop_risk]
+def list_risks(preview: RulePreview) -> list[tuple[str | None, str]]:
+    return [(risk.source, risk.reason) for risk in preview.loop_risk]
 
 
 def test_what_became_of_the_matched_texts_adds_up() -> None:

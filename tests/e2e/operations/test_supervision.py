@@ -98,10 +98,7 @@ def test_no_process_outlives_a_supervisor_that_is_killed(
 def test_processes_that_cannot_start_end_all_of_them(
     postgres_store: PostgresStore, tmp_path: Path
 ) -> None:
-    postgres_store.server.execute(
-        "CREATE TABLE alembic_version (version_num text);INSERT INTO alembic_version VALUES ('99')",
-        database=postgres_store.name,
-    )
+    postgres_store.execute("UPDATE alembic_version SET version_num = '9999'")
     settings: dict[str, Any] = {"port": 0, "processes": 2, "database_url": postgres_store.url}
     ended = run_command(tmp_path / "data", "serve", **settings)
     assert ended.returncode == 1
