@@ -185,6 +185,8 @@ class ProviderError(LetterboxError):
     """A call to the provider failed; `error_class` says what kind, `outcome` if it was taken."""
 
     error_class: ClassVar[ErrorClass] = ErrorClass.AMBIGUOUS
+    # Attributes that quote the provider.
+    quotes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, text: str, *, outcome: SendOutcome | None = None) -> None:
         super().__init__(text)
@@ -193,6 +195,10 @@ class ProviderError(LetterboxError):
     def hide(self, hide: Callable[[str], str]) -> None:
         """Remove secrets from what the error quotes, because a provider may echo its request."""
         self.args = tuple(hide(str(arg)) for arg in self.args)
+        for name in self.quotes:
+            value = getattr(self, name)
+            hidden = hide(value) if isinstance(value, str) else tuple(map(hide, value))
+            setattr(self, name, hidden)
 
 
 class CodeError(ProviderError):
@@ -200,6 +206,8 @@ class CodeError(ProviderError):
 
     `provider_text` is what it said itself, else its page's words; `details` are further lines.
     """
+
+    quotes = ("provider_text", "details")
 
     def __init__(
         self,
@@ -214,11 +222,6 @@ class CodeError(ProviderError):
         self.code = code
         self.provider_text = provider_text
         self.details = details
-
-    def hide(self, hide: Callable[[str], str]) -> None:
-        super().hide(hide)
-        self.provider_text = hide(self.provider_text)
-        self.details = tuple(map(hide, self.details))
 
 
 class AccountError(CodeError):
@@ -299,7 +302,7 @@ class TurnedAway(StatusAnswer):
 
 
 class TooManyCalls(StatusAnswer):
-    """HTTP status 429; `retry_after_seconds` is None where the answer does not say for how long."""
+    """HTTP status 429; `retry_after_seconds` is None if the answer does not say."""
 
     error_class = ErrorClass.TOO_MANY_CALLS
 
@@ -319,24 +322,20 @@ class EmptyAnswer(UnreadableAnswer):
 class CountMismatch(UnreadableAnswer):
     """Another count of answers than was asked for; `answers` are the ids and codes that came."""
 
+    quotes = ("answers",)
+
     def __init__(
         self, text: str, *, answers: tuple[str, ...], outcome: SendOutcome | None = None
     ) -> None:
         super().__init__(text, outcome=outcome)
         self.answers = answers
 
-    def hide(self, hide: Callable[[str], str]) -> None:
-        super().hide(hide)
-        self.answers = tuple(map(hide, self.answers))
-
 
 class MissingColumns(UnreadableAnswer):
     """A report without the columns that are needed; `headings` are those that it has."""
 
+    quotes = ("headings",)
+
     def __init__(self, text: str, *, headings: tuple[str, ...]) -> None:
         super().__init__(text)
         self.headings = headings
-
-    def hide(self, hide: Callable[[str], str]) -> None:
-        super().hide(hide)
-        self.headings = tuple(map(hide, self.headings))

@@ -10,7 +10,6 @@ from app.provider.times import ReportTime, read_report_time
 
 MESSAGE_SYNONYMS = {
     "message_id": ("messageid", "msgid", "id"),
-    "username": ("username", "user"),
     "destination": (
         "destination",
         "destinationaddress",
@@ -24,7 +23,6 @@ MESSAGE_SYNONYMS = {
     "status": ("status", "messagestatus", "state"),
     "scheduled": ("scheduledate", "scheduleddate", "scheduled", "scheduletime", "scheduledtime"),
     "sent": ("sentdate", "sent", "senttime", "datesent"),
-    "delivered": ("deliverydate", "delivereddate", "delivered", "deliverytime", "deliveredtime"),
 }
 INBOUND_SYNONYMS = {
     "message_id": ("messageid", "msgid", "id"),
@@ -49,7 +47,6 @@ INBOUND_SYNONYMS = {
         "date",
         "timestamp",
     ),
-    "status": ("status", "messagestatus", "state"),
 }
 
 
@@ -62,13 +59,11 @@ class MessageRow:
     """
 
     message_id: str
-    username: str
     destination: str
     source: str | None
     status: ProviderStatus
     scheduled: ReportTime
     sent: ReportTime
-    delivered: ReportTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,6 @@ class InboundRow:
     dest: str
     body: str
     received: ReportTime
-    status: str
 
 
 async def read_messages(
@@ -94,20 +88,18 @@ async def read_messages(
     Raises MissingColumns before the first row.
     """
     places = find_columns(table.headings, MESSAGE_SYNONYMS, needed if table.headings else ())
-    message_id, username, destination, source, status, scheduled, sent, delivered = (
+    message_id, destination, source, status, scheduled, sent = (
         _make_picker(places.get(column)) for column in MESSAGE_SYNONYMS
     )
     has_source = "source" in places
     async for row in table:
         yield MessageRow(
             message_id(row).strip(),
-            username(row),
             destination(row).strip(),
             source(row).strip() if has_source else None,
             read_status(status(row)),
             read_report_time(scheduled(row), zone),
             read_report_time(sent(row), zone),
-            read_report_time(delivered(row), zone),
         )
 
 
@@ -119,7 +111,7 @@ async def read_inbound(
 ) -> AsyncIterator[InboundRow]:
     """The rows of InboundMessages. Raises MissingColumns before the first row."""
     places = find_columns(table.headings, INBOUND_SYNONYMS, needed if table.headings else ())
-    message_id, source, dest, body, received, status = (
+    message_id, source, dest, body, received = (
         _make_picker(places.get(column)) for column in INBOUND_SYNONYMS
     )
     async for fields in table:
@@ -130,7 +122,6 @@ async def read_inbound(
             dest(row).strip(),
             body(row),
             read_report_time(received(row), zone),
-            status(row),
         )
 
 

@@ -1,16 +1,40 @@
 """What messages can be searched by, decided in one place for both databases."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import eq, ge, lt
 from typing import Any
 
 from app.domain.keywords import fold_text
 
 
+def _has_words(body: str, words: tuple[str, ...]) -> bool:
+    folded = fold_text(body)
+    return all(word in folded for word in words)
+
+
+# The column that each condition looks at, and when its value meets the condition; slow ones last.
+_TESTS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "source": ("source", eq),
+    "dest": ("dest", eq),
+    "since": ("received_at", ge),
+    "until": ("received_at", lt),
+    "via": ("via", eq),
+    "unread": ("read_at", lambda read_at, unread: (read_at is None) == unread),
+    "outcome": ("outcome_code", eq),
+    "rule_id": ("rule_id", eq),
+    "provider_id": ("provider_id", eq),
+    "has_problems": ("problems", lambda codes, wanted: bool(codes) == wanted),
+    "problem": ("problems", lambda codes, code: code in codes.split()),
+    "merge_fields": ("merge_fields", lambda fields, wanted: wanted.items() <= fields.items()),
+    "words": ("body", _has_words),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """All conditions that are not None must hold.
+    """All conditions that are given must hold.
 
     `since` is inclusive and `until` exclusive, both of received_at; `words` are folded, and each
     must be a substring of the body.
@@ -33,47 +57,19 @@ class MessageFilter:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns that `matches` looks at."""
-        looked_at = {
-            "source": self.source is not None,
-            "dest": self.dest is not None,
-            "received_at": self.since is not None or self.until is not None,
-            "body": bool(self.words),
-            "problems": self.problem is not None or self.has_problems is not None,
-            "via": self.via is not None,
-            "read_at": self.unread is not None,
-            "outcome_code": self.outcome is not None,
-            "rule_id": self.rule_id is not None,
-            "provider_id": self.provider_id is not None,
-            "merge_fields": bool(self.merge_fields),
-        }
-        return tuple(name for name, needed in looked_at.items() if needed)
+        return tuple(dict.fromkeys(column for column, _, _ in self._list_tests()))
 
     def matches(self, message: Any) -> bool:
         """Whether a row with those columns meets the conditions."""
-        return (
-            (self.source is None or message.source == self.source)
-            and (self.dest is None or message.dest == self.dest)
-            and (self.since is None or message.received_at >= self.since)
-            and (self.until is None or message.received_at < self.until)
-            and (self.via is None or message.via == self.via)
-            and (self.unread is None or (message.read_at is None) == self.unread)
-            and (self.outcome is None or message.outcome_code == self.outcome)
-            and (self.rule_id is None or message.rule_id == self.rule_id)
-            and (self.provider_id is None or message.provider_id == self.provider_id)
-            and (self.has_problems is None or bool(message.problems) == self.has_problems)
-            and (self.problem is None or self.problem in message.problems.split())
-            and self._has_merge_fields(message)
-            and self._has_words(message)
+        return all(
+            test(getattr(message, name), wanted) for name, test, wanted in self._list_tests()
         )
 
-    def _has_merge_fields(self, message: Any) -> bool:
-        return all(message.merge_fields.get(k) == v for k, v in self.merge_fields.items())
-
-    def _has_words(self, message: Any) -> bool:
-        if not self.words:
-            return True
-        folded = fold_text(message.body)
-        return all(word in folded for word in self.words)
+    def _list_tests(self) -> Iterator[tuple[str, Callable[[Any, Any], bool], Any]]:
+        for name, (column, test) in _TESTS.items():
+            wanted = getattr(self, name)
+            if wanted is not None and wanted != () and wanted != {}:
+                yield column, test, wanted
 
 
 def fold_words(q: str) -> tuple[str, ...]:

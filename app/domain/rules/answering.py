@@ -9,7 +9,7 @@ from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
-from app.domain.rules.opt_outs import OptOutState, Wish, find_wish
+from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.patterns import Search, search_pattern
 from app.domain.rules.refusals import read_refusal
 from app.domain.rules.replies import fill_template, list_values
@@ -116,7 +116,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`outcome` is None where no rule was asked (an id that came again with another text).
+    """`outcome` is None if no rule was tried (an id that came again with another text).
 
     `opt_out` is the sender's new state; None if the text does not change it.
     """
@@ -173,37 +173,37 @@ class Answering:
         if not self._is_answerable(text):
             return Decision(Outcome.UNANSWERABLE)
         last = self._opt_outs.get(text.source)
-        wish = self._find_wish(text, last)
-        if wish is Wish.UNSURE:
+        intent = self._find_intent(text, last)
+        if intent is Intent.UNSURE:
             return Decision(Outcome.OPT_OUT_UNSURE)
         change = None
-        if wish is not None:
-            change = OptOutState(wish is Wish.OUT, "keyword", find_said_at(text), text.id)
+        if intent is not None:
+            change = OptOutState(intent is Intent.OUT, "keyword", find_said_at(text), text.id)
         if change is not None and last is not None and change.is_older_than(last):
             change = None
         is_out = last is not None and last.is_out
-        if wish is Wish.OUT:
+        if intent is Intent.OUT:
             confirms = change is not None and not is_out
             reply = self._make_confirmation(text, now) if confirms else None
             return Decision(Outcome.OPT_OUT, None, reply, change)
-        if wish is Wish.BACK and is_out and change is not None:
+        if intent is Intent.BACK and is_out and change is not None:
             return self._opt_in(text, change, now)
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
         return replace(decided, opt_out=change)
 
     def _is_answerable(self, text: StoredMessage) -> bool:
         """Whether a reply would reach somebody other than us."""
-        ours = (self._numbers, self._sources, (text.dest,))
-        is_us = any(text.source in numbers for numbers in ours)
+        is_ours = text.source in self._numbers or text.source in self._sources
+        is_us = is_ours or text.source == text.dest
         return is_full_number(text.source) and bool(text.dest) and not is_us
 
-    def _find_wish(self, text: StoredMessage, last: OptOutState | None) -> Wish | None:
+    def _find_intent(self, text: StoredMessage, last: OptOutState | None) -> Intent | None:
         names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
         reading = read_refusal(text.body, names)
         if reading is None:  # nearly every text
             return None
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
-        return find_wish(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
+        return find_intent(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
 
     def _opt_in(self, text: StoredMessage, change: OptOutState, now: datetime) -> Decision:
         """If a rule has the word as its keyword, its reply goes out too."""

@@ -13,7 +13,7 @@ from app.domain.rules.refusals import Reading
 ANSWERED_WITHIN = timedelta(days=1)
 
 
-class Wish(Enum):
+class Intent(Enum):
     """What a sender wants; UNSURE looks like a refusal, and a person has to decide."""
 
     OUT = "out"
@@ -38,14 +38,14 @@ class OptOutState:
         return (self.said_at, self.message_id) < (other.said_at, other.message_id)
 
 
-def find_wish(
+def find_intent(
     reading: Reading,
     body: str,
     *,
     said_at: datetime,
     owned: Collection[str],
     last: OptOutState | None,
-) -> Wish | None:
+) -> Intent | None:
     """The meaning of a text that reads like this; None if it has none.
 
     `owned` are the folded keywords of the number's enabled rules. Such a word belongs to its rule,
@@ -55,15 +55,15 @@ def find_wish(
     word = reading.word
     is_out = last is not None and last.is_out
     if not reading.is_sure:
-        return None if is_out or read_keyword(body) in owned else Wish.UNSURE
+        return None if is_out or read_keyword(body) in owned else Intent.UNSURE
     if word in OPT_OUT_WORDS:
-        return None if word in owned and word not in PROTECTED else Wish.OUT
+        return None if word in owned and word not in PROTECTED else Intent.OUT
     if word in OPT_IN_WORDS:
-        return None if word in owned and not is_out else Wish.BACK
+        return None if word in owned and not is_out else Intent.BACK
     answers = (
         last is not None
         and last.is_out
         and last.reason == "keyword"
         and timedelta(0) <= said_at - last.said_at <= ANSWERED_WITHIN
     )
-    return Wish.BACK if answers and word not in owned else None
+    return Intent.BACK if answers and word not in owned else None

@@ -43,7 +43,7 @@ BETWEEN = list_words(
     "me us my our mine your yours ur the more further to from on getting get got"
     " receiving receive recieving recieve anymore ever phone mobile cell number numbers off with"
     " about by via in kind of or unwanted details future mailing crap rubbish shit junk stuff"
-    " stupid"
+    " stupid system records"
 )
 # May be about more than texts: a person has to look.
 DOUBTFUL = list_words("subscription subscriptions service services lol lmao haha hahaha ha")
@@ -54,11 +54,11 @@ LEAVE = frozenset({"unsubscribe", "optout", "remove"})
 END = frozenset({"cancel", "end", "quit", "revoke"})
 
 TEXT = "(?:" + "|".join(sorted(TEXTS, key=len, reverse=True)) + ")"
-NOT = "(?:dont|do not|never|didnt|did not|doesnt|wont|not to|not)"
+NOT = "(?:dont|do not|never|didnt|did not|doesnt|not)(?: to| you| ever)*"
 ACT = "(?:text|txt|message|msg|contact|send|email|call|bother|ring)"
 # I no longer wish to receive these messages
 NO_WISH = (
-    "(?:i|we)? ?(?:really )?(?:dont|do not|no longer) (?:want|wish|need|wanna)"
+    "(?:(?:i|we)? ?(?:really )?(?:dont|do not|no longer) (?:want|wish|need|wanna)|id rather not)"
     "(?: to)?(?: be| get| have| receive| receiving| getting)*"
     f"(?= (?:any |more |further |these |those |your |ur |the |this |of )*{TEXT}\\b)"
 )
@@ -133,9 +133,9 @@ SURE_PHRASE = re.compile(
     r" (?:\w+ )?(?:me|us)\b"
     r"|\b(?:stop|quit) (?:texting|txting|messaging|spamming|contacting)"
     r"(?: (?:this|my) \w+| him| her)?$|\b(?:please|pls|plz) stop$"
-    r"|^(?:please )?stop (?:or|otherwise|i|im|ive|who|why|you|u)\b"
+    r"|^(?:please )?stop (?:(?:(?:it|this|now) )*(?:or|otherwise)|i|im|ive|who|why|you|u)\b"
     r"|\b(?:texting|txting|messaging|contacting|spamming) (?:me|us) stop$|\bto say stop$"
-    r"|\bmake (?:it|this|them|these \w+|the \w+) stop(?: please)?$|^(?:reply|send) stop$"
+    r"|\bmake (?:it|this|them|these \w+|the \w+) stop(?: please)?$|^(?:reply|send|text|txt) stop$"
     r"|\bunsubscribe me\b|\boptout me\b|\bremove (?:me|my number) from"
     r" (?!the waiting)(?:\w+ ){0,3}(?:lists?|database|texts|messages|marketing)\b"
     r"|^(?:i have |ive |i )?(?:already )?opted out(?: already| before)?$"
@@ -159,7 +159,7 @@ PERSONAL = list_words(
 SENTENCE_END = re.compile(r"[.!?,;:]+\s+|\s+[-\u2013\u2014]\s+|\n(?![a-z])")
 # Not to do it, or whether it was done.
 TOLD_OF = re.compile(
-    rf"\b(?:{NOT}|(?:did|have|has|had|why) (?:you|u|they|he|she|it)?) (?:\w+ )?"
+    rf"\b(?:{NOT}|(?:did|have|has|had|why) (?:you|u|they|he|she|it)(?: \w+)?) "
     r"(?:stop|quit|cease|unsubscribe|optout|remove)\b"
 )
 HINTS = list_words(

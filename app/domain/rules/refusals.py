@@ -62,6 +62,11 @@ _LOOK_ALIKES: dict[int, str | int] = {
     },
 }
 _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
+# Perhaps who is refused, or who refuses.
+_NAMED = re.compile(
+    r"\W*(?:(?:STOP|STOPALL|UNSUBSCRIBE|OPTOUT) +[^\W\d_a-z]+"
+    r"|(?i:stop|unsubscribe)[.,!]+\s+[A-Z]\w+(?: [A-Z]\w+)?)\W*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +98,16 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     strange = {each for each in words if each not in KNOWN and not each.isdecimal()} - names
     if found is None and len(strange) <= MOST_STRANGE:  # saves most texts' time
         found = _read_words(_rewrite(words), names) or _read_misspelt(words, names)
-    if found is None and _looks_like_one(words, body):
+    if found is None and _looks_like_one(body):
         found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
         found = _find_phrase(words, text, names)
     return found
 
 
-def _looks_like_one(words: list[str], body: str) -> bool:
-    """STOP JS, STOP ACME, and the words of other countries."""
-    if len(words) == 2 and words[0] in PROTECTED and words[1].isalpha() and body.isupper():
+def _looks_like_one(body: str) -> bool:
+    """STOP JS, Stop. Anna Lee, and the words of other countries."""
+    if _NAMED.fullmatch(body):
         return True
     others = [each for each in split_words(body) if each not in POLITE]
     return len(others) == 1 and others[0] in ABROAD

@@ -38,7 +38,8 @@ _SIGNED = re.compile(
     rf"|,? [A-Z]\.? {_NAME}[A-Z][a-z]+)\s*$"
 )
 _BELOW = re.compile(
-    rf"\n\s*{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}\s*$"
+    rf"(?:\n\s*(?:{_NAME}[A-Z][\w'.-]*(?: {_NAME}[A-Z][\w'.-]*){{0,2}}|\+?[0-9][0-9 ]{{9,}})\s*)"
+    r"{1,3}$"
     rf"|\s[-\u2013\u2014]\s*{_NAME}[A-Z][a-z]+(?: {_NAME}[A-Z][a-z]+)?\s*$"
 )
 

@@ -135,7 +135,7 @@ class Receiver:
         self._reading_large = loop.call_later(pause, self._read_large)
 
     def _try_to_read(self, arrived: _Arrived, now: datetime) -> None:
-        """Whatever ails one of them, the others go on."""
+        """One bad forward must not stop the rest."""
         try:
             self._read(arrived, now)
         except TooLarge as error:

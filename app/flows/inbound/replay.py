@@ -8,11 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import Conflict
-from app.domain.inbound.messages import (
-    InboundMessage,
-    RawForward,
-    sort_problems,
-)
+from app.domain.inbound.messages import InboundMessage, RawForward, sort_problems
 from app.domain.rules.answering import ReplyLimits
 from app.domain.rules.patterns import Search, Unprepared, find_all
 from app.domain.rules.rules import list_patterns

@@ -140,16 +140,7 @@ def _change(conn: Connection, claimed: ContactImport, **values: Any) -> None:
 
 
 def _make_import(row: Row[Any]) -> ContactImport:
-    return ContactImport(
-        row.id,
-        row.actor,
-        row.ignore_duplicates,
-        row.overwrite_duplicates,
-        tuple(WaitingContact(*each) for each in row.contacts),
-        row.total,
-        tuple(LineResult(*each) for each in row.results),
-        row.error,
-        row.lease_until,
-        row.created_at,
-        row.finished_at,
-    )
+    values = dict(row._mapping)
+    values["waiting"] = tuple(WaitingContact(*each) for each in values.pop("contacts"))
+    values["results"] = tuple(LineResult(*each) for each in row.results)
+    return ContactImport(**values)

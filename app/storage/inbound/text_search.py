@@ -9,17 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Select,
-    Text,
-    column,
-    delete,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import BigInteger, Connection, Select, Text, column, delete, select, table, text
 
 from app.domain.keywords import fold_text
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
@@ -75,7 +65,7 @@ def fold_before(text: str) -> str:
 def _insert_bodies() -> BulkWrite:
     on_sqlite = text(
         "INSERT INTO message_search (rowid, folded)"
-        " VALUES (:message_search_message_id, :message_search_folded)"
+        " VALUES (:message_search__message_id, :message_search__folded)"
     )
     return replace(make_bulk_insert(_POSTGRES, ("message_id", "folded")), on_sqlite=on_sqlite)
 

@@ -1,7 +1,7 @@
 """Who wants no texts from any of our numbers: each number's state, and the texts it cancels."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -41,14 +41,7 @@ class OptOutChange:
     state: OptOutState
 
 
-_COLUMNS = (
-    opt_outs.c.id,
-    opt_outs.c.number,
-    opt_outs.c.reason,
-    opt_outs.c.text,
-    opt_outs.c.message_id,
-    opt_outs.c.created_at,
-)
+_COLUMNS = [opt_outs.c[each.name] for each in fields(OptOut)]
 
 
 def is_opted_out(conn: Connection, number: str) -> bool:

@@ -1,15 +1,6 @@
 """The tables of numbers and their auth values, API keys, sessions, and the audit trail."""
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-)
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from app.storage.db.columns import BigId, UtcTime, make_id, metadata
 

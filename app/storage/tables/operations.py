@@ -1,16 +1,6 @@
 """The tables of events, alerts, counts by day, processes and leases."""
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-)
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 

@@ -1,15 +1,6 @@
 """The tables of rules and opt-outs."""
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-)
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.rules.opt_outs import OptOutState, Wish, find_wish
+from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.refusals import read_refusal
 from tests.conftest import NOW
 
@@ -17,50 +17,50 @@ BACK = OptOutState(False, "keyword", NOW - timedelta(hours=1), 2)
 NOTHING: frozenset[str] = frozenset()
 
 WISHES = [
-    ("STOP", NOTHING, None, Wish.OUT),
-    ("STOP", NOTHING, OUT, Wish.OUT),
-    ("CANCEL", NOTHING, None, Wish.OUT),
-    ("START", NOTHING, None, Wish.BACK),
-    ("START", NOTHING, OUT, Wish.BACK),
-    ("UNSTOP", NOTHING, OUT_BY_PERSON, Wish.BACK),
+    ("STOP", NOTHING, None, Intent.OUT),
+    ("STOP", NOTHING, OUT, Intent.OUT),
+    ("CANCEL", NOTHING, None, Intent.OUT),
+    ("START", NOTHING, None, Intent.BACK),
+    ("START", NOTHING, OUT, Intent.BACK),
+    ("UNSTOP", NOTHING, OUT_BY_PERSON, Intent.BACK),
     ("Hello", NOTHING, OUT, None),
     # YES only as an answer to an opt-out
     ("YES", NOTHING, None, None),
-    ("YES", NOTHING, OUT, Wish.BACK),
+    ("YES", NOTHING, OUT, Intent.BACK),
     ("YES", NOTHING, BACK, None),
     ("YES", NOTHING, OUT_BY_PERSON, None),
-    ("YES", NOTHING, OUT_JUST_NOW, Wish.BACK),
-    ("YES", NOTHING, OUT_A_DAY_AGO, Wish.BACK),
+    ("YES", NOTHING, OUT_JUST_NOW, Intent.BACK),
+    ("YES", NOTHING, OUT_A_DAY_AGO, Intent.BACK),
     ("YES", NOTHING, OUT_LONG_AGO, None),
     # a rule's keyword is the rule's
     ("CANCEL", {"cancel"}, None, None),
     ("END", {"end"}, None, None),
     ("Remove please", {"remove"}, None, None),
-    ("END", {"cancel"}, None, Wish.OUT),
+    ("END", {"cancel"}, None, Intent.OUT),
     ("YES", {"yes"}, OUT, None),
     ("START", {"start"}, None, None),
     # but whoever is out comes back, and some words are no rule's
-    ("START", {"start"}, OUT, Wish.BACK),
-    ("STOP", {"stop"}, None, Wish.OUT),
-    ("STOP ALL", {"stopall"}, None, Wish.OUT),
-    ("unsubscribe", {"unsubscribe"}, None, Wish.OUT),
-    ("OPT-OUT", {"optout"}, None, Wish.OUT),
+    ("START", {"start"}, OUT, Intent.BACK),
+    ("STOP", {"stop"}, None, Intent.OUT),
+    ("STOP ALL", {"stopall"}, None, Intent.OUT),
+    ("unsubscribe", {"unsubscribe"}, None, Intent.OUT),
+    ("OPT-OUT", {"optout"}, None, Intent.OUT),
     # what only looks so is for a person, unless it is the rule's or they are out already
-    ("STOPP", NOTHING, None, Wish.UNSURE),
-    ("STOPP", NOTHING, BACK, Wish.UNSURE),
+    ("STOPP", NOTHING, None, Intent.UNSURE),
+    ("STOPP", NOTHING, BACK, Intent.UNSURE),
     ("STOPP", NOTHING, OUT, None),
     ("Stopp", {"stopp"}, None, None),
-    ("unsubcribe", {"stop"}, None, Wish.UNSURE),
+    ("unsubcribe", {"stop"}, None, Intent.UNSURE),
 ]
 
 
-@pytest.mark.parametrize(("text", "owned", "last", "wish"), WISHES)
+@pytest.mark.parametrize(("text", "owned", "last", "intent"), WISHES)
 def test_a_word_means_what_the_rules_and_the_last_word_leave_it(
-    text: str, owned: frozenset[str], last: OptOutState | None, wish: Wish | None
+    text: str, owned: frozenset[str], last: OptOutState | None, intent: Intent | None
 ) -> None:
     reading = read_refusal(text)
-    found = reading and find_wish(reading, text, said_at=NOW, owned=owned, last=last)
-    assert found is wish
+    found = reading and find_intent(reading, text, said_at=NOW, owned=owned, last=last)
+    assert found is intent
 
 
 def test_the_newest_word_is_by_time_then_by_message() -> None:
