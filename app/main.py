@@ -122,7 +122,7 @@ async def _run_lifespan(
 
     async def shorten(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed" and runtime.failure is not None:
-            # A lone process says it itself as its last word.
+            # A single process prints it itself when it ends.
             alone = runtime.settings.processes == 1
             message = {**message, "message": "" if alone else str(runtime.failure)}
         await send(message)

@@ -40,7 +40,7 @@ CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
 # Docker kills after 10 s, compose after 15: an orderly stop ends within this after SIGTERM.
 END_SECONDS = 9.5
-# The part of it for the last steps, whatever the loops are doing.
+# How much of it is kept for the last steps.
 LAST_STEPS_SECONDS = 1.5
 ABANDON_SECONDS = 0.5
 FAILOVER_SECONDS = 5.0
@@ -144,7 +144,7 @@ class Runtime:
             await self.intake.start()
         preparing = self.spawn(self._prepare_until_done())
         trying = asyncio.create_task(self._tried.wait())
-        # SQLite's file is opened, and migrated, however long that takes, or cannot be used.
+        # SQLite's file is opened and migrated, however long that takes.
         patience = FIRST_CONNECT_SECONDS if self.settings.is_postgres else None
         await asyncio.wait({preparing, trying}, timeout=patience, return_when="FIRST_COMPLETED")
         trying.cancel()
@@ -200,7 +200,7 @@ class Runtime:
             task.cancel()
         await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
         if self._tasks:
-            # Their last steps hang; what they were doing is settled when their leases end.
+            # Their last steps hang; their work is settled when their leases end.
             self.database.abandon()
             for task in self._tasks:
                 task.cancel()

@@ -17,19 +17,19 @@ from app.storage.outbound.texts import OutboundText, get_outbounds
 
 PAGE_EVENTS = 200
 POLL_SECONDS = 1.0
-# A client that is so far behind reads more slowly than we write: it must come back.
+# A client this far behind reads too slowly, and has to reconnect.
 MAX_WAITING = 1000
 
 # The first event of a stream: only its id matters, from which a client can resume.
 READY = "ready"
-# Events between the client's place and this one are gone: it must look at the lists.
+# Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
-# What an event is about, and how that is written for a kind of client.
+# The object of an event, and the function that renders it.
 Subject = Message | OutboundText | Alert
 Render = Callable[[Subject], str]
 
-log = structlog.get_logger("letterbox.events")
+log = structlog.get_logger("letterbox.event_stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Follower:
             if place is None:
                 place = start
                 yield Change(place, READY)
-            # What came between the last page and the moment of joining.
+            # Events between the last page and the moment of joining.
             async for change in self._catch_up(place, until=start):
                 place = change.id
                 yield change

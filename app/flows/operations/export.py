@@ -15,7 +15,7 @@ from app.storage.outbound.texts import OutboundText
 Order = Literal["desc", "asc"]
 Item = TypeVar("Item")
 
-# Forwards wait while a page is made.
+# Small, because forwards wait while a page is made.
 PAGE_ROWS = 100
 
 # Dots lead into objects.
