@@ -18,6 +18,7 @@ from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
 from app.flows.operations.keep_time import LOOK_SECONDS, TimeKeeper
 from app.flows.operations.metrics import Metrics
@@ -66,6 +67,7 @@ class Runtime:
     identity: Identity
     provider: ProviderClient | None
     answer_notes: AnswerNotes
+    events: EventTail
     now: Callable[[], datetime]
     time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -180,6 +182,7 @@ class Runtime:
         """
         if self._end_by is None:
             self.stop_work()
+        await self.events.close()
         closing = asyncio.create_task(self._close())
         # Not a timeout: cancelling calls to a server that hangs would take more seconds.
         await asyncio.wait({closing}, timeout=self._count_seconds_left())

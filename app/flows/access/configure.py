@@ -11,7 +11,9 @@ from typing import Any
 
 from app.domain.access.credentials import SCOPES, Scope, digest_secret
 from app.domain.errors import InvalidInput
+from app.domain.lengths import LONGEST_NAME, check_length
 from app.domain.numbers import check_merge_field_names, read_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.storage.access import keys, numbers
 from app.storage.access.audit import add_audit
 from app.storage.access.keys import ApiKey
@@ -72,13 +74,13 @@ async def add_number(
     """
     number = read_number(text, region)
     names = dict(merge_field_names or {})
-    check_merge_field_names(names)
     value = make_secret()
     fields: dict[str, Any] = {
         "label": label,
         "merge_field_names": names,
         "opt_out_reply": opt_out_reply,
     }
+    _check_number(fields)
 
     def add(conn: Connection) -> Number:
         digest = digest_secret(value)
@@ -102,7 +104,7 @@ async def change_number(
 
     `check` may object to what the number is before. Raises InvalidInput and NotFound.
     """
-    check_merge_field_names(changes.get("merge_field_names", {}))
+    _check_number(changes)
 
     def change(conn: Connection) -> Number:
         check(numbers.lock_number(conn, number))
@@ -162,6 +164,7 @@ async def create_key(
 ) -> KeyWithSecret:
     """A key for the REST interface. Raises InvalidInput if it would have no scope."""
     secret = KEY_PREFIX + make_secret()
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = _sort_scopes(scopes)
 
     def add(conn: Connection) -> ApiKey:
@@ -184,6 +187,7 @@ async def change_key(
     now: datetime,
 ) -> ApiKey:
     """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = None if scopes is None else _sort_scopes(scopes)
     changes = {"name": name, "scopes": wanted}
     named = {field: value for field, value in changes.items() if value is not None}
@@ -211,7 +215,13 @@ async def revoke_key(
     await database.write(revoke)
 
 
+def _check_number(fields: Mapping[str, Any]) -> None:
+    check_merge_field_names(fields.get("merge_field_names", {}))
+    check_length("label", fields.get("label"), LONGEST_NAME)
+    check_length("opt_out_reply", fields.get("opt_out_reply"), LONGEST_BODY)
+
+
 def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:
     if not scopes:
-        raise InvalidInput("name at least one scope", field="scopes")
+        raise InvalidInput("choose at least one permission", field="scopes")
     return [scope for scope in SCOPES if scope in scopes]
