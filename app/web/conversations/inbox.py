@@ -56,13 +56,11 @@ class Wanted:
 class Rows:
     """What a page of the inbox shows; `older` is where the next one begins, None at the end.
 
-    `places` are the conversations that the texts stand in, by the texts' ids; `sent` is what we
-    wrote last in a conversation, where that is its newest text.
+    `sent` is what we wrote last in a conversation, if that is its newest text.
     """
 
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)
     sent: dict[int, inbox.LastSent] = field(default_factory=dict)
     older: str | None = None
 
@@ -155,9 +153,8 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         before=Form([("before", before)]).number("before"),
         limit=PAGE,
     )
-    places = inbox.find_conversations_of(conn, [each.id for each in page.messages])
     older = None if page.next is None else str(page.next)
-    return Rows(texts=page.messages, places=places, older=older)
+    return Rows(texts=page.messages, older=older)
 
 
 def find_digits(q: str, region: str) -> str:

@@ -8,7 +8,6 @@ from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.resolve import Outcome, resolve_text
-from app.storage.conversations.inbox import find_conversations_of
 from app.storage.inbound.search import get_message
 from app.web.core.forms import Form
 from app.web.core.site import Site, Visit, is_own_path
@@ -34,12 +33,11 @@ def make_text_routes(site: Site) -> list[Route]:
 async def show_message(visit: Visit) -> Response:
     """A text that came in with every parameter of its request; of its `auth` nothing is kept."""
     message = await visit.database.read(get_message, visit.path_id)
-    places = await visit.database.read(find_conversations_of, [message.id])
     raw = RawForward.from_bytes(message.raw)
     return visit.render(
         "conversations/message.html",
         message=message,
-        conversation_id=places.get(message.id),
+        conversation_id=message.conversation_id,
         raw=raw,
         parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
         explain_problem=explain_problem,
