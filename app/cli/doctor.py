@@ -2,19 +2,23 @@
 
 import asyncio
 import ipaddress
+import json
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import typer
+
 from app.account import open_provider
+from app.cli.core.output import JsonOption
 from app.domain.access.addresses import NetworkSet
 from app.domain.errors import LetterboxError, ProviderError
-from app.settings import Settings, find_unknown_variables
+from app.settings import Settings, find_unknown_variables, load_settings
 from app.storage.db.database import Database, open_database
 from app.storage.operations.inspect import inspect_database, list_unheeded_proxies
 from app.storage.spool.adoption import count_waiting
@@ -34,6 +38,25 @@ class Finding:
 
     state: Literal["ok", "warn", "fail"]
     text: str
+
+
+def doctor(
+    *,
+    as_json: JsonOption = False,
+    worker: Annotated[bool, typer.Option(help="Check only that a worker runs here.")] = False,
+) -> None:
+    settings = load_settings()
+    findings = [check_worker(settings)] if worker else check_all(settings)
+    if as_json:
+        shown = [asdict(finding) for finding in findings]
+        typer.echo(json.dumps({"settings": dict(settings.describe()), "findings": shown}))
+    else:
+        for name, value in () if worker else settings.describe():
+            typer.echo(f"{name}={value}")
+        for finding in findings:
+            typer.echo(f"{finding.state:4}  {finding.text}")
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(1)
 
 
 def check_worker(settings: Settings) -> Finding:

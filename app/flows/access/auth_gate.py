@@ -18,7 +18,7 @@ READ_TIMEOUT_SECONDS = 1.0
 # However many wrong values come in, the database is asked no more often than this.
 MIN_PAUSE_SECONDS = 0.05
 
-log = structlog.get_logger("letterbox.admit")
+log = structlog.get_logger("letterbox.auth_gate")
 
 
 class AuthGate:
