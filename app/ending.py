@@ -9,7 +9,7 @@ from types import FrameType
 
 import structlog
 
-# All mean the same, however often they come: an orderly stop within seconds.
+# All mean the same, however often they are sent: an orderly stop within seconds.
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # The same, but then the process starts again, and its sockets stay open.
 RESTART_SIGNAL = signal.SIGUSR2

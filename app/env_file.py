@@ -7,7 +7,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
-# The library replaces variables between single quotes, too.
+# The library also replaces variables in single quotes.
 _IN_SINGLE_QUOTES = re.compile(r"[^=]*=\s*'")
 
 

@@ -12,8 +12,8 @@ from app.flows.operations.leader import take_turn
 from app.flows.operations.raise_alarms import raise_alarms
 from app.flows.operations.refill import refill
 from app.flows.operations.supervise import Chore, Loop, Work
+from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
-from app.flows.outbound.settle import Settler
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
@@ -258,7 +258,7 @@ def make_checking(runtime: Runtime, loop: Loop) -> Work:
 
 def make_settling(runtime: Runtime, loop: Loop) -> Work:
     """Looks for proof of what happened to uncertain texts; one process at a time."""
-    settler = Settler(
+    resolver = UncertainResolver(
         runtime.database,
         runtime.get_provider(),
         runtime.settings.zone,
@@ -270,7 +270,7 @@ def make_settling(runtime: Runtime, loop: Loop) -> Work:
         now=runtime.now,
     )
 
-    return _make_rounds(runtime, loop, "settle", lambda chores: chores.proofs, settler.settle_due)
+    return _make_rounds(runtime, loop, "settle", lambda chores: chores.proofs, resolver.resolve_due)
 
 
 def _make_rounds(

@@ -13,7 +13,7 @@ from app.api.middleware.hardening import Hardened
 from app.api.middleware.methods import Methods
 from app.api.middleware.request_ids import RequestIds
 from app.api.operations.probes import Probes
-from app.api.rest import BuildRest, build_rest
+from app.api.rest import build_rest
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
@@ -31,13 +31,11 @@ def build_app(
     *,
     on_failure: Callable[[], None] = lambda: None,
     renderer: Renderer | None = None,
-    build_rest: BuildRest = build_rest,
 ) -> "WebApplication":
     """The ASGI application of a web process; its lifespan starts and closes the runtime.
 
     `on_failure` is called when the process must end though it has started (`runtime.failure`).
-    `renderer` is that of the pages, and `build_rest` gives the REST interface, where several
-    applications share them.
+    `renderer` is that of the pages, where several applications share one.
     """
 
     @asynccontextmanager
@@ -48,7 +46,6 @@ def build_app(
         try:
             yield
         finally:
-            await pages.close()
             await runtime.close()
 
     connections = Connections(
@@ -125,7 +122,7 @@ async def _run_lifespan(
 
     async def shorten(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed" and runtime.failure is not None:
-            # A lone process says it itself as its last word.
+            # A single process prints it itself when it ends.
             alone = runtime.settings.processes == 1
             message = {**message, "message": "" if alone else str(runtime.failure)}
         await send(message)

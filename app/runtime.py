@@ -18,6 +18,7 @@ from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
 from app.flows.operations.keep_time import LOOK_SECONDS, TimeKeeper
 from app.flows.operations.metrics import Metrics
@@ -39,7 +40,7 @@ CONNECT_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 5.0
 # Docker kills after 10 s, compose after 15: an orderly stop ends within this after SIGTERM.
 END_SECONDS = 9.5
-# The part of it for the last steps, whatever the loops are doing.
+# How much of it is kept for the last steps.
 LAST_STEPS_SECONDS = 1.5
 ABANDON_SECONDS = 0.5
 FAILOVER_SECONDS = 5.0
@@ -66,6 +67,7 @@ class Runtime:
     identity: Identity
     provider: ProviderClient | None
     answer_notes: AnswerNotes
+    events: EventTail
     now: Callable[[], datetime]
     time_keeper: TimeKeeper | None = None
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -142,7 +144,7 @@ class Runtime:
             await self.intake.start()
         preparing = self.spawn(self._prepare_until_done())
         trying = asyncio.create_task(self._tried.wait())
-        # SQLite's file is opened, and migrated, however long that takes, or cannot be used.
+        # SQLite's file is opened and migrated, however long that takes.
         patience = FIRST_CONNECT_SECONDS if self.settings.is_postgres else None
         await asyncio.wait({preparing, trying}, timeout=patience, return_when="FIRST_COMPLETED")
         trying.cancel()
@@ -180,6 +182,7 @@ class Runtime:
         """
         if self._end_by is None:
             self.stop_work()
+        await self.events.close()
         closing = asyncio.create_task(self._close())
         # Not a timeout: cancelling calls to a server that hangs would take more seconds.
         await asyncio.wait({closing}, timeout=self._count_seconds_left())
@@ -197,7 +200,7 @@ class Runtime:
             task.cancel()
         await self._wait_for_tasks(self._count_seconds_left() - LAST_STEPS_SECONDS)
         if self._tasks:
-            # Their last steps hang; what they were doing is settled when their leases end.
+            # Their last steps hang; their work is settled when their leases end.
             self.database.abandon()
             for task in self._tasks:
                 task.cancel()

@@ -13,6 +13,7 @@ import structlog
 from app.account import open_provider
 from app.flows.access.auth_gate import AuthGate
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import Housekeeper
 from app.flows.operations.keep_time import Clock, TimeKeeper
 from app.flows.operations.metrics import Metrics
@@ -79,7 +80,7 @@ def open_runtime(
             make_inserter(database),
             data_dir.spool,
             now=now,
-            make_id=lambda: process_id,
+            process_id=process_id,
             listener=deferred_writes,
             identity=identity,
         )
@@ -118,6 +119,7 @@ def open_runtime(
         identity,
         provider,
         answer_notes,
+        EventTail(database, wakeups),
         now,
         time_keeper=TimeKeeper(database, clock, host, announce) if uses_clock else None,
     )

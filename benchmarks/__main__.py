@@ -119,7 +119,7 @@ def show(table: Table, *, markdown: bool) -> None:
 
 
 def find_filesystem() -> str:
-    """The type that holds the data: on tmpfs a durable answer costs nothing, and says nothing."""
+    """The data's file system: on tmpfs durability costs nothing, so the result means nothing."""
     folder = Path(tempfile.gettempdir()).resolve()
     holders = [
         (len(place.mountpoint), str(place.fstype))

@@ -1,4 +1,4 @@
-"""Years of made-up texts for the list queries: every row of what Letterbox keeps of them."""
+"""Years of invented texts for the list queries, with every row that Letterbox stores for them."""
 
 import random
 from array import array
@@ -92,7 +92,7 @@ MessageRows = tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Someone who texts one of our numbers, with all that is derived from that."""
+    """Someone who texts one of our numbers, with everything derived from that."""
 
     source: str
     dest: str
@@ -205,7 +205,7 @@ def _choose_problem(number: int) -> str:
 
 
 def make_sender(number: int) -> Sender:
-    """The n-th, from 0: the same in an archive of any size that has so many."""
+    """The n-th, from 0: the same in an archive of any size."""
     source, dest = f"Guest{number:06d}", OUR_NUMBERS[number % len(OUR_NUMBERS)]
     pairs = ((b"source", source.encode()), (b"dest", dest.encode()), (b"msg", b"x" * 80))
     return Sender(
@@ -219,7 +219,7 @@ def make_sender(number: int) -> Sender:
 
 
 def _make_phrases(seed: int) -> list[str]:
-    """Half a text each: five words, the frequent ones often."""
+    """Half texts of five words, frequent words more often."""
     chance = random.Random(seed)
     words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(3_000)]
     weights = [1 / (rank + 1) for rank in range(len(words))]

@@ -11,7 +11,7 @@ class AnsweredOddlyError(RuntimeError):
 
 
 class Client:
-    """Closed by whoever made it. `session` is the token of somebody signed in to the pages."""
+    """`session` is the token of someone signed in to the pages."""
 
     def __init__(self, port: int, api_key: str, session: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)

@@ -1,4 +1,4 @@
-"""Runs the servers in turns, each in every round, so that a drift of the machine meets them all."""
+"""Runs the servers in turns, all of them in each round, so that they share the machine's drift."""
 
 import contextlib
 import sys
@@ -16,13 +16,13 @@ from tests.support.postgres import PostgresServer, running_postgres
 
 CROWD = 64
 IDS_OF_A_TURN = 10_000_000
-# A server that has just said that it is ready may still be loading what it needs.
+# A server that reports ready may still be loading modules.
 SETTLE_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One server, once: alone with one connection, then with many; `verdict` over both."""
+    """One server, once: with one connection, then with many; `verdict` for both."""
 
     lone: LoadResult
     crowd: LoadResult
@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long it takes: `seconds` for the many, half of it for the one, warm-up besides."""
+    """Durations: `seconds` with many connections, half of that with one, and the warm-up."""
 
     rounds: int
     seconds: float
@@ -80,7 +80,7 @@ def take_turn(
     postgres: PostgresServer | None,
     cores: Cores,
 ) -> Turn:
-    """Start the server, measure it, look for its rows, and leave nothing behind."""
+    """Start the server, measure it, check its rows, and clean up."""
     print(f"turn {number + 1}: {contender.name}", file=sys.stderr)
     with (
         tempfile.TemporaryDirectory(prefix="letterbox-bench-") as name,
@@ -105,7 +105,7 @@ def take_turn(
 
 
 def make_plan(running: Running, number: int, pace: Pace, ids_path: Path) -> LoadPlan:
-    """The lone connection's; the others' differs in what `take_turn` says."""
+    """The plan for one connection; `take_turn` changes it for many."""
     return LoadPlan(
         port=running.port,
         auth=running.auth,
@@ -122,7 +122,7 @@ def make_plan(running: Running, number: int, pace: Pace, ids_path: Path) -> Load
 def fresh_database(
     contender: Contender, number: int, folder: Path, postgres: PostgresServer | None
 ) -> Iterator[str]:
-    """An empty database's URL, "" where the contender keeps nothing; gone after the block."""
+    """The URL of an empty database, "" if the contender stores nothing; dropped after the block."""
     if contender.engine == "postgresql":
         assert postgres is not None
         name = f"turn_{number}"

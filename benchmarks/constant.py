@@ -1,4 +1,4 @@
-"""The bare ASGI app that answers `OK` to everything: what uvicorn alone can do on this machine."""
+"""The bare ASGI app that answers `OK` to everything: what uvicorn alone can do here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started on its core, awaited, weighed and ended."""
+"""The measured servers: how each is started on its core, awaited, weighed and stopped."""
 
 import contextlib
 import http.client
@@ -132,7 +132,7 @@ def _make_command(contender: Contender, running: Running) -> list[str]:
 
 
 def _make_environment(contender: Contender, running: Running, folder: Path) -> dict[str, str]:
-    # A developer's own settings must not reach what is measured.
+    # A developer's own settings must not affect the measurement.
     kept = {name: text for name, text in os.environ.items() if not name.startswith("LETTERBOX_")}
     kept["PYTHONPATH"] = str(PROJECT)
     if contender.kind != "letterbox":
@@ -159,12 +159,12 @@ def _wait_until_ready(
 
 
 def _answers(port: int) -> bool:
-    """Whether it answers, be it with a 404."""
+    """Whether it answers at all, even with 404."""
     return _get(port, "/") is not None
 
 
 def _keeps_messages(port: int) -> bool:
-    """Whether Letterbox has found its database: it takes messages, into its spool, before that."""
+    """Whether Letterbox uses its database: before that, messages go to its spool."""
     answer = _get(port, "/readyz")
     return answer is not None and json.loads(answer)["database"]["status"] == "ok"
 

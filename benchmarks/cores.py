@@ -1,4 +1,4 @@
-"""Which core does what: the server under test has one to itself, all else runs on another."""
+"""Cores: the server under test has one to itself; everything else runs on another."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """`server` and `load` are numbers of cores, None where this machine gives no choice."""
+    """`server` and `load` are core numbers, None if the machine has only one."""
 
     server: int | None
     load: int | None
@@ -43,7 +43,7 @@ def claim_cores() -> Cores:
 
 
 def stop_process(process: subprocess.Popen[bytes], timeout_seconds: float = 15.0) -> None:
-    """SIGTERM, then SIGKILL: whatever a benchmark starts is gone after it."""
+    """SIGTERM, then SIGKILL: a benchmark leaves no process behind."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -54,7 +54,7 @@ def stop_process(process: subprocess.Popen[bytes], timeout_seconds: float = 15.0
 
 
 def main() -> None:
-    """Pin this process to the core in the first argument and become the command that follows."""
+    """Pin this process to the core in the first argument and run the command that follows."""
     os.sched_setaffinity(0, {int(sys.argv[1])})
     os.execvp(sys.argv[2], sys.argv[2:])
 

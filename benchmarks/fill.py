@@ -1,4 +1,4 @@
-"""Fills a migrated database in bulk, past the service: indexes are made after the rows."""
+"""Fills a migrated database in bulk, without the service: indexes are created after the rows."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS defini
 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 WHERE NOT indisunique AND relname = ANY($1) AND relnamespace = 'public'::regnamespace
 """
-# The rows brought their ids along, the sequence knows nothing of them.
+# The rows came with their ids, which the sequence does not know.
 POSTGRES_NEXT_ID = (
     "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
 )
@@ -103,7 +103,7 @@ async def _fill_postgres(database_url: str, archive: Archive) -> None:
             await connection.execute(POSTGRES_NEXT_ID.format(table=table))
         # As autovacuum does in its own time.
         await connection.execute("VACUUM ANALYZE")
-        # Else writing the fill to disk would slow what is measured.
+        # Otherwise writing the rows to disk would slow the measurement.
         await connection.execute("CHECKPOINT")
     finally:
         connection.terminate()

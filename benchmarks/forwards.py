@@ -1,9 +1,9 @@
-"""The requests that a load sends: realistic forwards, each with an id of its own."""
+"""The requests of a load: realistic forwards, each with its own id."""
 
 import random
 from urllib.parse import quote_plus, urlencode
 
-# Ofcom's numbers for drama: the ten last are ours, the others text us.
+# Ofcom's numbers for drama: the last ten are ours, the others text us.
 SENDERS = [f"4477009{number:05d}" for number in range(990)]
 OUR_NUMBERS = [f"4477009{number:05d}" for number in range(990, 1000)]
 NAMES = ("Ann Archer", "Zoë Ørsted", "Mohammed Khan", "Siân Price", "J. O'Neill")

@@ -1,4 +1,4 @@
-"""The cost of the list queries: a large archive against a small one, asked by turns."""
+"""The cost of the list queries: a large archive compared with a small one."""
 
 import asyncio
 import contextlib
@@ -126,7 +126,7 @@ def _ask(small: Client, large: Client, of_small: Question, of_large: Question) -
     print(f"  {of_large.name}", file=sys.stderr)
     repeats = SEARCH_REPEATS if of_large.is_search else REPEATS
     times_small, times_large = [], []
-    # The first request of each is left out: it finds neither plan nor page at hand.
+    # The first request of each is left out: it has to plan, and to read pages from disk.
     for _ in range(repeats + 1):
         times_small.append(_time_steps(small, of_small))
         times_large.append(_time_steps(large, of_large))
@@ -134,7 +134,7 @@ def _ask(small: Client, large: Client, of_small: Question, of_large: Question) -
 
 
 def _time_steps(client: Client, question: Question) -> list[float]:
-    """Seconds of each request: one, or a search's until it ends or nobody would go on."""
+    """Seconds of each request: one, or those of a search until it ends or nobody would go on."""
     took, answer = client.time(question.path)
     steps = [took]
     while question.is_search and answer["next"] and len(steps) < SEARCH_REQUESTS:
@@ -150,7 +150,7 @@ def _pick_slowest(repeats: Sequence[Sequence[float]]) -> float:
 
 
 def tabulate_lists(costs: Costs, small: int, large: int) -> Table:
-    """Ratios; for searches, whose target is one of time, milliseconds."""
+    """Ratios; milliseconds for searches, whose target is a time."""
     rows = [
         (
             of_question[0].question.name,

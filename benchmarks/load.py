@@ -1,4 +1,4 @@
-"""The load: a process of its own, each connection with one request in flight, all to 127.0.0.1."""
+"""The load: a separate process; each connection has one request in flight."""
 
 import asyncio
 import gc
@@ -68,7 +68,7 @@ def run_load(plan: LoadPlan) -> LoadResult:
 
 
 class Load:
-    """What the connections share: the next request, and the record of the answers."""
+    """What the connections share: the next request and the record of answers."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
@@ -194,7 +194,7 @@ async def send_load(plan: LoadPlan) -> LoadResult:
         (await loop.create_connection(lambda: Connection(load), "127.0.0.1", plan.port))[1]
         for _ in range(plan.connections)
     ]
-    # The record only grows: looking through it for garbage would show as the server's slowness.
+    # The record only grows: garbage collection would show as a slow server.
     gc.disable()
     used, began = time.process_time(), time.perf_counter()
     load.begin()

@@ -1,4 +1,4 @@
-"""The service as one would write it first: a validated model, a session and commit a request."""
+"""The obvious service: a validated model, and a session and commit per request."""
 
 import hmac
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ MERGE_FIELDS = {"merge_name", "merge_email", *(f"merge_{number}" for number in r
 
 
 class Forward(BaseModel):
-    """What the provider's page says a forward carries."""
+    """The parameters of a forward, from the provider's page."""
 
     source: str = Field(min_length=1, max_length=20)
     dest: str = Field(min_length=1, max_length=20)
@@ -54,7 +54,7 @@ class Message(Base):
 
 
 def build_app(database_url: str, auth: str) -> FastAPI:
-    """The endpoint in the way that is obvious for that database: with threads, or with async."""
+    """The obvious endpoint for that database: with threads or with async."""
     if database_url.startswith("postgresql"):
         return _build_postgres_app(database_url, auth)
     return _build_sqlite_app(database_url, auth)

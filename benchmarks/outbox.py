@@ -1,4 +1,4 @@
-"""The outbox without a process around it: filling it, claiming from it, following what was sent."""
+"""The outbox without a service: filling it, claiming from it, following what was sent."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 def make_rows(
     count: int, now: datetime, per_second: float | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Texts of different pairs that are due now, or one after the other from now on."""
+    """Texts of different pairs that are due now, or one after another from now on."""
     for each in range(count):
         to, source = f"447700900{each % NUMBERS:03}", f"Shop {each // NUMBERS}"
         yield {
@@ -66,7 +66,7 @@ async def fill_outbox(
 
 
 def fill(database_url: str, count: int) -> None:
-    """Put so many due texts into a migrated database."""
+    """Put due texts into a migrated database."""
     now = datetime.now(UTC)
     _run(database_url, lambda database: fill_outbox(database, count, now))
 
@@ -100,7 +100,7 @@ def _run(database_url: str, work: Callable[[Database], Awaitable[Result]]) -> Re
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What it took to follow texts to their end: `asked` is how many single checks were due."""
+    """The cost of following texts to their final status: `asked` counts single checks."""
 
     texts: int
     asked: int

@@ -1,4 +1,4 @@
-"""The simulated provider as a process of its own, on the load's core, and what it saw."""
+"""The simulated provider in a separate process on the load's core, and what it received."""
 
 import contextlib
 import http.client
@@ -37,7 +37,7 @@ class Provider:
         }
 
     def answer_after(self, seconds: float) -> None:
-        """Let every Send take so long, after its text was taken."""
+        """Let every Send take this long, after its text was accepted."""
         self._control("DELETE", "faults")
         fault = {"kind": "slow", "action": "Send", "seconds": seconds}
         self._control("POST", "faults", [fault])
@@ -46,7 +46,7 @@ class Provider:
         return int(self._control("GET", "calls")["counts"].get("Send", 0))
 
     def list_takings(self) -> list[tuple[str, datetime]]:
-        """Whom each text went to and when it was taken, oldest first."""
+        """The number of each text and when it was accepted, oldest first."""
         texts = self._control("GET", "ledger")["messages"]
         return [(each["to"], datetime.fromisoformat(each["taken_at"])) for each in texts]
 
@@ -61,7 +61,7 @@ class Provider:
 
 @contextlib.contextmanager
 def running_provider(folder: Path) -> Iterator[Provider]:
-    """Gone when the block ends. Raises DidNotStartError."""
+    """Stopped when the block ends. Raises DidNotStartError."""
     config, log_path = folder / "provider.json", folder / "provider.log"
     config.write_text(json.dumps(CONFIG))
     provider = Provider(find_free_port())

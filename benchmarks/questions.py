@@ -1,4 +1,4 @@
-"""What is asked of an archive: lists of the REST API and pages, by a name for the table."""
+"""The requests to an archive: lists of the REST API and pages, named for the table."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the turns say: receiving as ratios to the constant and to the obvious version."""
+"""Receiving, as ratios to the constant and to the obvious service."""
 
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -37,18 +37,18 @@ def get_memory(turn: Turn) -> float:
 
 
 def measure(turns: Turns, name: str, get: Measure) -> list[float]:
-    """One value a round, nothing where that contender has not run."""
+    """One value per round, without rounds in which the contender did not run."""
     return [get(turn) for turn in turns.get(name, [])]
 
 
 def divide(turns: Turns, over: str, under: str, get: Measure) -> list[float]:
-    """One ratio a round, each within its round."""
+    """One ratio per round."""
     pairs = zip(measure(turns, over, get), measure(turns, under, get), strict=False)
     return [top / bottom for top, bottom in pairs if bottom]
 
 
 def tabulate_receiving(turns: Turns) -> Table:
-    """Ratios alone; memory in MB, for a ratio of it would say nothing."""
+    """Only ratios; memory in MB, because a ratio of it means nothing."""
     letterbox, web, obvious = "letterbox-{}", "letterbox-{}-web", "obvious-{}"
 
     def against(over: str, under: str, get: Measure) -> Callable[[str], list[float]]:
@@ -82,7 +82,7 @@ def _row(
 
 
 def tabulate_absolutes(turns: Turns) -> Table:
-    """Figures of this machine at this hour, for whoever works on the speed; nothing to publish."""
+    """Absolute figures of this machine, for work on the speed; not for publication."""
     rows = []
     for name, taken in turns.items():
         crowd = [turn.crowd for turn in taken]
@@ -102,12 +102,12 @@ def tabulate_absolutes(turns: Turns) -> Table:
 
 
 def list_findings(turns: Turns) -> list[str]:
-    """What a reader must know besides the ratios: verification first, then whatever was odd."""
+    """What readers need to know besides the ratios: the verification, then anything unusual."""
     return [*_judge(turns), *_list_refusals(turns), *_list_limits(turns)]
 
 
 def is_sound(turns: Turns) -> bool:
-    """Whether nothing that was acknowledged is missing or doubled."""
+    """Whether every acknowledged message has exactly one row."""
     return all(turn.verdict is None or turn.verdict.is_good for turn in _all(turns))
 
 

@@ -1,4 +1,4 @@
-"""Tables of ratios: a figure, how far it strayed, and the target it is measured by."""
+"""Tables of ratios: a figure, its range, and its target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure should reach; nothing fails where it does not, the table says so."""
+    """What a figure should reach; if it does not, the table says so, and nothing fails."""
 
     limit: float
     at_least: bool = False

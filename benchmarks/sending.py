@@ -1,4 +1,4 @@
-"""What goes out: from a text's arrival to its answer, how many a second, and who is in the way."""
+"""Sending: from a text's arrival to its reply, texts per second, and what slows it down."""
 
 import asyncio
 import contextlib
@@ -213,7 +213,7 @@ class Place:
 
 
 def _forward(running: Running, number: int) -> tuple[str, datetime, float]:
-    """Text once from somebody new: who it was, when it left, and how long the answer took."""
+    """Send one text from a new sender; returns the sender, the time and how long that took."""
     source = f"447700900{number:03}"
     fields = {"source": source, "dest": OURS, "msg": f"Hello {number}", "id": str(number)}
     query = urlencode(fields | {"auth": running.auth})
@@ -261,7 +261,7 @@ async def _time_call(provider: Provider) -> float:
 
 
 def measure_following() -> dict[str, Followed]:
-    """The calls to follow texts, as the provider tells their end soon or never."""
+    """The calls needed to follow texts, if the provider reports a final status soon or never."""
     found = {}
     for name, switches in {
         "delivered within 8 s": {},

@@ -1,4 +1,4 @@
-"""How the two servers that Letterbox is compared with are run: by the same uvicorn, as light."""
+"""Runs the two servers that Letterbox is compared with, with the same uvicorn settings."""
 
 import argparse
 from collections.abc import Callable

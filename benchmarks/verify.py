@@ -1,4 +1,4 @@
-"""Whether what was acknowledged is there: every id answered 200 has exactly one row."""
+"""Checks that every id answered with 200 has exactly one row."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def verify_rows(ids_paths: list[Path], database_url: str) -> Verdict:
-    """Compare the ids in the files with the rows, waiting for those that are still on their way."""
+    """Compare the ids in the files with the rows, waiting for rows that are still being stored."""
     ids = [identity for path in ids_paths for identity in path.read_text().split()]
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -50,7 +50,7 @@ def judge_rows(ids: list[str], rows: Counter[str]) -> Verdict:
 
 
 def read_rows(database_url: str) -> list[str]:
-    """Every stored provider id, read past the server, straight from its database."""
+    """Every stored provider id, read directly from the database."""
     if database_url.startswith("postgresql"):
         return asyncio.run(_read_postgres(database_url))
     path = Path(database_url.removeprefix("sqlite:///"))

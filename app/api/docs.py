@@ -1,4 +1,4 @@
-"""/docs: the OpenAPI description as a page that asks no other host for anything."""
+"""/docs: the OpenAPI description as a page that loads nothing from other hosts."""
 
 import asyncio
 import gzip
@@ -10,8 +10,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.api.core.dependencies import PREFIX
-from app.api.core.errors import ALL_KINDS, PROBLEMS_PATH, Kind
+from app.api.core.calls import PREFIX
+from app.api.core.errors import ALL_KINDS, PROBLEMS_PATH, ProblemKind
 from app.api.middleware.compression import accepts_gzip
 from app.domain.errors import NotFound
 
@@ -37,7 +37,7 @@ POLICY = (
 
 
 def make_docs_router(app: FastAPI) -> APIRouter:
-    """The description and its page. They are open to everybody, so each is built only once."""
+    """The description and its page, each built only once because they need no key."""
     router = APIRouter(include_in_schema=False)
 
     # FastAPI cannot make a description in two threads at once.
@@ -79,7 +79,7 @@ def _answer_page(page: str) -> Response:
 
 
 class _Written:
-    """A text that is built when first requested, and sent plain or compressed."""
+    """A text that is built on the first request, and sent plain or compressed."""
 
     def __init__(self, writing: asyncio.Lock, write: Callable[[], str]) -> None:
         """`writing` is held while `write` runs, in a thread."""
@@ -92,7 +92,7 @@ class _Written:
     ) -> Response:
         async with self._writing:
             if not self._plain:
-                # Building takes up to a second, and no forward should wait for it.
+                # Building takes up to a second, which no forward should wait for.
                 self._plain = (await asyncio.to_thread(self._write)).encode()
                 self._packed = await asyncio.to_thread(gzip.compress, self._plain)
         headers = {**(headers or {}), "Vary": "Accept-Encoding"}
@@ -131,7 +131,7 @@ def render_docs(schema: dict[str, Any]) -> str:
     )
 
 
-def render_problems(kinds: Sequence[Kind], up: str) -> str:
+def render_problems(kinds: Sequence[ProblemKind], up: str) -> str:
     """The page that the `type` of a problem leads to, or of all of them.
 
     `up` leads to where /docs is: the service may be below a path of its host.

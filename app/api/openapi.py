@@ -7,7 +7,7 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.core.dependencies import PREFIX, SECURITY_SCHEME
+from app.api.core.calls import PREFIX
 from app.api.core.errors import (
     ALL_KINDS,
     IDEMPOTENCY_KINDS,
@@ -17,8 +17,9 @@ from app.api.core.errors import (
     PROBLEMS,
     PROVIDER_PROBLEMS,
     TOO_MANY,
-    Kind,
+    ProblemKind,
 )
+from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
 from app.domain.errors import FaultCode
@@ -115,7 +116,7 @@ _FIELD_ERROR_CODE: dict[str, Any] = {
     "description": "What is wrong with it; new codes may be added",
 }
 
-# How the answers with a problem are called: generated clients have one type for each.
+# Names of the answers with a problem: generated clients have a type for each.
 _ANSWERS = {
     HTTPStatus.BAD_REQUEST: "BadRequest",
     HTTPStatus.UNAUTHORIZED: "Unauthorized",
@@ -136,13 +137,13 @@ _HEADERS = {
     "WWW-Authenticate": "how to authenticate",
 }
 
-# What a path names where its endpoint says no more of it.
+# Descriptions of path parameters that have none of their own.
 _NAMED = {
     "id": "as a list or an event gives it",
     "number": "digits alone, or as people write it",
     "name": "as a list gives it",
 }
-# Operations that can meet what exists already.
+# Operations that may answer 409.
 _CONFLICTING = frozenset(
     {
         "add_number",
@@ -155,10 +156,10 @@ _CONFLICTING = frozenset(
         "reconcile",
     }
 )
-# What asks the provider.
+# Tags whose operations call the provider.
 _ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "provider", "reconcile"})
-# What single operations can end in besides.
-_SPECIAL: dict[str, tuple[Kind, ...]] = {
+# Further problems of single operations.
+_SPECIAL: dict[str, tuple[ProblemKind, ...]] = {
     "send_text": (NO_PROVIDER,),
     "cancel_outbound": PROVIDER_PROBLEMS,
     "get_report": (TOO_MANY,),
@@ -247,7 +248,7 @@ def _explain_parameters(operation: dict[str, Any]) -> None:
 
 
 def _add_problems(operation: dict[str, Any], path: str) -> None:
-    """Every answer that is an error, as far as this operation can give it."""
+    """The answers for errors that this operation can give."""
     named = {each["name"].lower() for each in operation.get("parameters", ())}
     excluded = {
         HTTPStatus.NOT_FOUND: "{" not in path,
@@ -267,7 +268,7 @@ def _add_problems(operation: dict[str, Any], path: str) -> None:
 
 
 def _describe_problems() -> dict[str, Any]:
-    by_status: dict[HTTPStatus, list[Kind]] = {}
+    by_status: dict[HTTPStatus, list[ProblemKind]] = {}
     for kind in ALL_KINDS:
         by_status.setdefault(kind.status, []).append(kind)
     return {
@@ -277,7 +278,7 @@ def _describe_problems() -> dict[str, Any]:
     }
 
 
-def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
+def _describe_problem(kinds: list[ProblemKind]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "description": "; ".join(f"`{kind.type}`: {kind.title}" for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -293,7 +294,7 @@ def _describe_problem(kinds: list[Kind]) -> dict[str, Any]:
 
 
 def _name_constants(name: str, schema: dict[str, Any]) -> None:
-    """Constants that begin with their enum's name: in Go those of all enums share one scope."""
+    """Begin constants with their enum's name: in Go all enums share one scope."""
     if "enum" in schema:
         begin = _WORD.sub("_", name).upper()
         schema["x-enum-varnames"] = [
@@ -302,9 +303,9 @@ def _name_constants(name: str, schema: dict[str, Any]) -> None:
 
 
 def _tidy(node: Any, *, is_fields: bool = False) -> None:
-    """Name pages well, write null as a type, and take out titles, which only repeat names.
+    """Rename pages, write null as a type, and remove titles, which only repeat names.
 
-    Several generators make a class of its own of each union, also of that with null.
+    Several generators make a class for each union, even for one with null.
     """
     if isinstance(node, list):
         for each in node:

@@ -4,22 +4,39 @@ import json
 import sys
 from contextlib import aclosing
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from app.cli.core.online import run_on_provider
+from app.cli.core.output import JsonOption
 from app.flows.operations.fetch_report import fetch_report, write_csv, write_json
 from app.provider.client import ProviderClient
 from app.settings import load_settings
 
 
-def print_credits(*, as_json: bool) -> None:
+def credits(*, as_json: JsonOption = False) -> None:  # noqa: A001 the command's name
     balance = f"{run_on_provider(ProviderClient.check_credits):f}"
     typer.echo(json.dumps({"credits": balance}) if as_json else balance)
 
 
-def print_report(report_type: str, since: str | None, until: str | None, *, as_json: bool) -> None:
+def report(
+    report_type: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE", help="Messages, Outbox, Usage, InboundMessages, FailedMessages, …"
+        ),
+    ],
+    *,
+    since: Annotated[
+        str | None, typer.Option("--from", help="A day or a time, in the provider's zone.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="The same; a day means its start.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Copy a report to stdout in constant memory."""
     zone = load_settings().zone
     begin, end = read_time(since, zone, "--from"), read_time(until, zone, "--to")

@@ -1,18 +1,15 @@
 """The commands. Each imports what it needs when it runs, so that the others stay quick."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app import __version__
-from app.cli.core.lazy import add_lazily
-from app.cli.core.output import JsonOption
+from app.cli.core.lazy import add_command, add_group
 from app.cli.core.usage import OneLineErrors
 
 if TYPE_CHECKING:
@@ -46,19 +43,6 @@ def letterbox(
     """Receives the texts that your SMS provider forwards, and loses none of them."""
 
 
-for _name, _about in {
-    "numbers": "Our virtual numbers and their auth values.",
-    "keys": "The keys that open the REST interface.",
-    "rules": "The rules for automatic replies.",
-    "contacts": "The contacts of the provider's address book.",
-    "groups": "The groups of the provider's address book.",
-    "users": "The child users of the provider's account.",
-    "export": "Write what is stored to a file or pipe.",
-    "simulate": "Simulate the provider: a complete NetMessenger on one port.",
-}.items():
-    add_lazily(app, _name, f"app.cli.{_name}", about=_about)
-
-
 @app.command()
 def serve(
     *,
@@ -77,19 +61,6 @@ def serve(
 
     is_watched = sys.stdout.isatty()
     run(settings, show_secrets=is_watched if show_secrets is None else show_secrets)
-
-
-@app.command()
-def demo(
-    *,
-    text_every: Annotated[
-        float, typer.Option(min=1, help="Seconds between the texts that come in.")
-    ] = 10.0,
-) -> None:
-    """Serve with a simulated provider, people who text and rules that reply; nothing is kept."""
-    from app.cli.process.demo import demo as run  # noqa: PLC0415 see above
-
-    run(text_every=text_every)
 
 
 @app.command()
@@ -128,179 +99,6 @@ def migrate() -> None:
         os.close(descriptor)
 
 
-@app.command()
-def doctor(
-    *,
-    as_json: JsonOption = False,
-    worker: Annotated[bool, typer.Option(help="Check only that a worker runs here.")] = False,
-) -> None:
-    """Print every effective setting and check what the service needs."""
-    from app.cli.doctor import check_all, check_worker  # noqa: PLC0415 see above
-    from app.settings import load_settings  # noqa: PLC0415 see above
-
-    settings = load_settings()
-    findings = [check_worker(settings)] if worker else check_all(settings)
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "settings": dict(settings.describe()),
-                    "findings": [asdict(finding) for finding in findings],
-                }
-            )
-        )
-    else:
-        for name, value in () if worker else settings.describe():
-            typer.echo(f"{name}={value}")
-        for finding in findings:
-            typer.echo(f"{finding.state:4}  {finding.text}")
-    if any(finding.state == "fail" for finding in findings):
-        raise typer.Exit(1)
-
-
-@app.command()
-def login_link(
-    *,
-    name: Annotated[
-        str, typer.Option(help="Who signs in; the audit trail shows this name.")
-    ] = "admin",
-) -> None:
-    """Print a link that signs in to the inbox (works once, expires in 15 minutes)."""
-    from app.cli.login_link import print_login_link  # noqa: PLC0415 see above
-
-    print_login_link(name)
-
-
-@app.command("credits")
-def show_credits(*, as_json: JsonOption = False) -> None:
-    """Print the balance of the provider's account."""
-    from app.cli.account import print_credits  # noqa: PLC0415 see above
-
-    print_credits(as_json=as_json)
-
-
-@app.command()
-def report(
-    report_type: Annotated[
-        str,
-        typer.Argument(
-            metavar="TYPE", help="Messages, Outbox, Usage, InboundMessages, FailedMessages, …"
-        ),
-    ],
-    *,
-    since: Annotated[
-        str | None, typer.Option("--from", help="A day or a time, in the provider's zone.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", help="The same; a day means its start.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print one of the provider's reports as CSV, however long it is."""
-    from app.cli.account import print_report  # noqa: PLC0415 see above
-
-    print_report(report_type, since, until, as_json=as_json)
-
-
-@app.command()
-def reconcile(
-    *,
-    since: Annotated[str, typer.Option("--from", help="A day or a time, in the provider's zone.")],
-    until: Annotated[
-        str | None, typer.Option("--to", help="The same; a day means its start. Default: now.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare the messages with the provider's report, and store what is missing."""
-    from app.cli.reconcile import reconcile as run  # noqa: PLC0415 see above
-
-    run(since, until, as_json=as_json)
-
-
-@app.command()
-def send(
-    to: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[NUMBER]...", help="Phone numbers, at most 100."),
-    ] = None,
-    *,
-    body: Annotated[str, typer.Option(help="The text; - reads it from stdin.")],
-    source: Annotated[str, typer.Option(help="One of our numbers, or a name.")],
-    list_name: Annotated[
-        str | None, typer.Option("--list", help="A distribution list instead of numbers.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="A group of the address book instead of numbers.")
-    ] = None,
-    schedule_at: Annotated[
-        str | None, typer.Option(help="When to send it, in the provider's zone.")
-    ] = None,
-    schedule_by: Annotated[
-        Literal["letterbox", "provider"] | None, typer.Option(help="Who keeps the schedule.")
-    ] = None,
-    validity_seconds: Annotated[
-        int, typer.Option(min=1, max=86400, help="How long the network tries.")
-    ] = 86400,
-    source_ton: Annotated[
-        int | None, typer.Option(help="1: the source is international; 5: alphanumeric.")
-    ] = None,
-    in_reply_to: Annotated[
-        str | None, typer.Option(help="The id of the message that it answers.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Send to opted-out numbers as well; this is audited.")
-    ] = False,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="Repeated within a day, the same key sends nothing again.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Queue a text for numbers, a list or a group; the running service sends it."""
-    from app.cli import texts  # noqa: PLC0415 see above
-    from app.cli.account import read_time  # noqa: PLC0415 see above
-    from app.domain.outbound.requests import OutboundRequest  # noqa: PLC0415 see above
-    from app.settings import load_settings  # noqa: PLC0415 see above
-
-    wanted = OutboundRequest(
-        source=source,
-        body=texts.read_body(body),
-        to=to or None,
-        list_name=list_name,
-        group_name=group,
-        source_ton=source_ton,
-        schedule_at=read_time(schedule_at, load_settings().zone, "--schedule-at"),
-        schedule_by=schedule_by,
-        validity_seconds=validity_seconds,
-        in_reply_to=texts.read_message_id(in_reply_to),
-        force=force,
-    )
-    texts.send(wanted, idempotency_key, as_json=as_json)
-
-
-@app.command()
-def status(
-    outbound_id: Annotated[str, typer.Argument(metavar="ID", help="Such as out_1q.")],
-    *,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the status and history of a text."""
-    from app.cli.texts import print_status  # noqa: PLC0415 see above
-
-    print_status(outbound_id, as_json=as_json)
-
-
-@app.command()
-def cancel(
-    outbound_id: Annotated[str, typer.Argument(metavar="ID", help="Such as out_1q.")],
-    *,
-    as_json: JsonOption = False,
-) -> None:
-    """Cancel a text that has not gone out yet."""
-    from app.cli.texts import cancel as run  # noqa: PLC0415 see above
-
-    run(outbound_id, as_json=as_json)
-
-
 def _begin() -> "Settings":
     """The settings of a long-running process; sets up its log and warns of unknown variables."""
     import structlog  # noqa: PLC0415 see above
@@ -323,3 +121,41 @@ def _hold_alone(settings: "Settings") -> list[int]:
     if settings.is_postgres:
         return []
     return DataDir.open(settings.data_dir).hold_alone(settings.sqlite_path)
+
+
+for _name, _module, _about in (
+    (
+        "demo",
+        "process.demo",
+        "Serve with a simulated provider, people who text and rules that reply; nothing is kept.",
+    ),
+    ("doctor", "doctor", "Print every effective setting and check what the service needs."),
+    (
+        "login-link",
+        "login_link",
+        "Print a link that signs in to the inbox (works once, expires in 15 minutes).",
+    ),
+    ("send", "texts", "Queue a text for numbers, a list or a group; the running service sends it."),
+    ("status", "texts", "Print the status and history of a text."),
+    ("cancel", "texts", "Cancel a text that has not gone out yet."),
+    ("credits", "account", "Print the balance of the provider's account."),
+    ("report", "account", "Print one of the provider's reports as CSV, however long it is."),
+    (
+        "reconcile",
+        "reconcile",
+        "Compare the messages with the provider's report, and store what is missing.",
+    ),
+):
+    add_command(app, _name, f"app.cli.{_module}", _about)
+
+for _name, _about in {
+    "numbers": "Our virtual numbers and their auth values.",
+    "keys": "The keys that open the REST interface.",
+    "rules": "The rules for automatic replies.",
+    "contacts": "The contacts of the provider's address book.",
+    "groups": "The groups of the provider's address book.",
+    "users": "The child users of the provider's account.",
+    "export": "Write what is stored to a file or pipe.",
+    "simulate": "Simulate the provider: a complete NetMessenger on one port.",
+}.items():
+    add_group(app, _name, f"app.cli.{_name}", _about)

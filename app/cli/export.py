@@ -15,14 +15,13 @@ from app.domain.inbound.queries import MessageFilter
 from app.domain.numbers import normalise_number
 from app.domain.outbound.states import OutboundStatus
 from app.flows.operations.export import (
-    MESSAGES,
-    OUTBOUND,
+    MESSAGE_COLUMNS,
+    OUTBOUND_COLUMNS,
     Item,
-    Sheet,
     read_outbound_pages,
     read_pages,
-    write_csv,
     write_jsonl,
+    write_shown,
 )
 from app.settings import Settings
 from app.storage.db.database import Database
@@ -57,7 +56,7 @@ def messages(
             dest=normalise_number(dest, region) if dest else None,
         )
         pages = read_pages(database, wanted, order="asc")
-        await _write(pages, show_message, MESSAGES, file_format)
+        await _write(pages, show_message, MESSAGE_COLUMNS, file_format)
 
     run_on_database(run)
 
@@ -80,7 +79,7 @@ def outbound(
             statuses=() if status is None else (status,),
         )
         pages = read_outbound_pages(database, wanted)
-        await _write(pages, show_outbound, OUTBOUND, file_format)
+        await _write(pages, show_outbound, OUTBOUND_COLUMNS, file_format)
 
     run_on_database(run)
 
@@ -88,12 +87,12 @@ def outbound(
 async def _write(
     pages: AsyncIterator[Sequence[Item]],
     show: Callable[[Item], dict[str, Any]],
-    sheet: Sheet,
+    columns: Sequence[str],
     file_format: Format,
 ) -> None:
     out = sys.stdout.buffer
     is_csv = file_format is Format.CSV
     out.write(BYTE_ORDER_MARK if is_csv else b"")
-    async for chunk in write_csv(pages, show, sheet) if is_csv else write_jsonl(pages, show):
+    async for chunk in write_shown(pages, show, columns) if is_csv else write_jsonl(pages, show):
         out.write(chunk)
     out.flush()

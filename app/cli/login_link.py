@@ -1,6 +1,7 @@
 """`letterbox login-link`: how people come to the pages without a password."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
@@ -10,7 +11,12 @@ from app.settings import Settings
 from app.storage.db.database import Database
 
 
-def print_login_link(name: str) -> None:
+def login_link(
+    *,
+    name: Annotated[
+        str, typer.Option(help="Who signs in; the audit trail shows this name.")
+    ] = "admin",
+) -> None:
     """Raises InvalidInput for an invalid name."""
 
     async def write(database: Database, settings: Settings) -> str:

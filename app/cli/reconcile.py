@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from app.account import open_provider
 from app.cli.account import read_time
 from app.cli.core.offline import find_actor, run_on_database
+from app.cli.core.output import JsonOption
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.keep_time import Clock
 from app.settings import Settings, load_settings
@@ -20,7 +22,14 @@ from app.storage.db.database import Database
 from app.storage.db.wakeups import notify_once
 
 
-def reconcile(since: str, until: str | None, *, as_json: bool) -> None:
+def reconcile(
+    *,
+    since: Annotated[str, typer.Option("--from", help="A day or a time, in the provider's zone.")],
+    until: Annotated[
+        str | None, typer.Option("--to", help="The same; a day means its start. Default: now.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Store what only the report has; print the counts."""
     zone = load_settings().zone
     now = datetime.now(UTC)

@@ -3,21 +3,22 @@
 import json
 import sys
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from app.account import open_provider
 from app.api.outbound.schemas import Outbound, OutboundDetail, show_detail, show_queued
+from app.cli.account import read_time
 from app.cli.core.offline import find_actor, run_on_database
-from app.cli.core.output import print_json, print_table
+from app.cli.core.output import JsonOption, print_json, print_table
 from app.domain.errors import InvalidInput, NoProvider, NotFound
 from app.domain.ids import decode_id
 from app.domain.outbound.requests import OutboundRequest, digest_request
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.compose import Composed, compose_once
 from app.provider.client import ProviderClient
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import notify_once
@@ -25,6 +26,8 @@ from app.storage.operations.idempotency import Once
 from app.storage.outbound.texts import OutboundText, get_outbound, read_history
 
 STDIN = "-"
+
+OutboundId = Annotated[str, typer.Argument(metavar="ID", help="Such as out_1q.")]
 
 
 def read_body(text: str) -> str:
@@ -45,8 +48,57 @@ def read_message_id(text: str | None) -> int | None:
         raise InvalidInput(str(error)) from None
 
 
-def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
-    """Queue it and print what is queued; warnings go to stderr."""
+def send(
+    to: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NUMBER]...", help="Phone numbers, at most 100."),
+    ] = None,
+    *,
+    body: Annotated[str, typer.Option(help="The text; - reads it from stdin.")],
+    source: Annotated[str, typer.Option(help="One of our numbers, or a name.")],
+    list_name: Annotated[
+        str | None, typer.Option("--list", help="A distribution list instead of numbers.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A group of the address book instead of numbers.")
+    ] = None,
+    schedule_at: Annotated[
+        str | None, typer.Option(help="When to send it, in the provider's zone.")
+    ] = None,
+    schedule_by: Annotated[
+        Literal["letterbox", "provider"] | None, typer.Option(help="Who keeps the schedule.")
+    ] = None,
+    validity_seconds: Annotated[
+        int, typer.Option(min=1, max=86400, help="How long the network tries.")
+    ] = 86400,
+    source_ton: Annotated[
+        int | None, typer.Option(help="1: the source is international; 5: alphanumeric.")
+    ] = None,
+    in_reply_to: Annotated[
+        str | None, typer.Option(help="The id of the message that it answers.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send to opted-out numbers as well; this is audited.")
+    ] = False,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Repeated within a day, the same key sends nothing again.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what is queued; warnings go to stderr."""
+    wanted = OutboundRequest(
+        source=source,
+        body=read_body(body),
+        to=to or None,
+        list_name=list_name,
+        group_name=group,
+        source_ton=source_ton,
+        schedule_at=read_time(schedule_at, load_settings().zone, "--schedule-at"),
+        schedule_by=schedule_by,
+        validity_seconds=validity_seconds,
+        in_reply_to=read_message_id(in_reply_to),
+        force=force,
+    )
 
     async def queue(database: Database, settings: Settings) -> Composed:
         if not settings.provider_token:
@@ -55,7 +107,7 @@ def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
         done = await compose_once(
             database,
             wanted,
-            None if key is None else Once(who, key, digest_request(wanted)),
+            None if idempotency_key is None else Once(who, idempotency_key, digest_request(wanted)),
             show_queued,
             who=who,
             region=settings.default_region,
@@ -82,7 +134,7 @@ def send(wanted: OutboundRequest, key: str | None, *, as_json: bool) -> None:
         typer.echo("queued: the running service sends it (letterbox status ID)", err=True)
 
 
-def print_status(outbound_id: str, *, as_json: bool) -> None:
+def status(outbound_id: OutboundId, *, as_json: JsonOption = False) -> None:
     """What became of a text. Raises NotFound."""
 
     def read(conn: Connection) -> OutboundDetail:
@@ -108,7 +160,7 @@ def print_status(outbound_id: str, *, as_json: bool) -> None:
     )
 
 
-def cancel(outbound_id: str, *, as_json: bool) -> None:
+def cancel(outbound_id: OutboundId, *, as_json: JsonOption = False) -> None:
     """Cancel a text, here or at the provider. Raises NotFound, Conflict and ProviderError."""
     number = decode_id("out", outbound_id)
 

@@ -3,7 +3,11 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from typing import TypeVar
+
+Cell = str | int | None
+Row = TypeVar("Row")
 
 # Without it spreadsheets read UTF-8 as the local 8-bit charset. Only in files for people: programs
 # would take it as part of the first heading.
@@ -16,13 +20,26 @@ _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 _BEGINNING = re.compile(rf'^(?=[{_SIGNS}\t\r\n])|(?<=[;|\t\r\n])(?=[ "]*[{_SIGNS}])')
 
 
-def make_cell(value: str | None) -> str:
+async def write_csv(
+    headings: Iterable[str] | None,
+    pages: AsyncIterator[Sequence[Row]],
+    make_row: Callable[[Row], Sequence[Cell]],
+) -> AsyncGenerator[bytes]:
+    """UTF-8, a chunk a page, the headings before the first; safe to open in a spreadsheet."""
+    begin: list[Sequence[Cell]] = [list(headings)] if headings else []
+    async for page in pages:
+        yield _write_rows([*begin, *map(make_row, page)])
+        begin = []
+    if begin:
+        yield _write_rows(begin)
+
+
+def make_cell(value: Cell) -> str:
     """A cell that no spreadsheet reads as a formula, whatever separator it uses."""
-    return _BEGINNING.sub("'", value or "")
+    return str(value) if isinstance(value, int) else _BEGINNING.sub("'", value or "")
 
 
-def write_rows(rows: Sequence[Sequence[str]]) -> bytes:
-    """Rows as UTF-8 CSV."""
+def _write_rows(rows: Sequence[Sequence[Cell]]) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
+    csv.writer(buffer).writerows([make_cell(cell) for cell in row] for row in rows)
     return buffer.getvalue().encode()

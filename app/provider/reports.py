@@ -10,7 +10,6 @@ from app.provider.times import ReportTime, read_report_time
 
 MESSAGE_SYNONYMS = {
     "message_id": ("messageid", "msgid", "id"),
-    "username": ("username", "user"),
     "destination": (
         "destination",
         "destinationaddress",
@@ -24,7 +23,6 @@ MESSAGE_SYNONYMS = {
     "status": ("status", "messagestatus", "state"),
     "scheduled": ("scheduledate", "scheduleddate", "scheduled", "scheduletime", "scheduledtime"),
     "sent": ("sentdate", "sent", "senttime", "datesent"),
-    "delivered": ("deliverydate", "delivereddate", "delivered", "deliverytime", "deliveredtime"),
 }
 INBOUND_SYNONYMS = {
     "message_id": ("messageid", "msgid", "id"),
@@ -49,7 +47,6 @@ INBOUND_SYNONYMS = {
         "date",
         "timestamp",
     ),
-    "status": ("status", "messagestatus", "state"),
 }
 
 
@@ -57,18 +54,15 @@ INBOUND_SYNONYMS = {
 class MessageRow:
     """A text that we sent, from Messages, Outbox or FailedMessages.
 
-    Texts are "" where the row or the report has none; `source` is None where the report has no
-    such column (Outbox).
+    Missing fields are ""; `source` is None if the report has no such column (Outbox).
     """
 
     message_id: str
-    username: str
     destination: str
     source: str | None
     status: ProviderStatus
     scheduled: ReportTime
     sent: ReportTime
-    delivered: ReportTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,6 @@ class InboundRow:
     dest: str
     body: str
     received: ReportTime
-    status: str
 
 
 async def read_messages(
@@ -89,25 +82,23 @@ async def read_messages(
     *,
     needed: Iterable[str] = ("message_id", "destination", "status"),
 ) -> AsyncIterator[MessageRow]:
-    """The rows of Messages or Outbox; `needed` names the columns to insist on.
+    """The rows of Messages or Outbox; `needed` are the columns that must be there.
 
     Raises MissingColumns before the first row.
     """
     places = find_columns(table.headings, MESSAGE_SYNONYMS, needed if table.headings else ())
-    message_id, username, destination, source, status, scheduled, sent, delivered = (
+    message_id, destination, source, status, scheduled, sent = (
         _make_picker(places.get(column)) for column in MESSAGE_SYNONYMS
     )
     has_source = "source" in places
     async for row in table:
         yield MessageRow(
             message_id(row).strip(),
-            username(row),
             destination(row).strip(),
             source(row).strip() if has_source else None,
             read_status(status(row)),
             read_report_time(scheduled(row), zone),
             read_report_time(sent(row), zone),
-            read_report_time(delivered(row), zone),
         )
 
 
@@ -119,7 +110,7 @@ async def read_inbound(
 ) -> AsyncIterator[InboundRow]:
     """The rows of InboundMessages. Raises MissingColumns before the first row."""
     places = find_columns(table.headings, INBOUND_SYNONYMS, needed if table.headings else ())
-    message_id, source, dest, body, received, status = (
+    message_id, source, dest, body, received = (
         _make_picker(places.get(column)) for column in INBOUND_SYNONYMS
     )
     async for fields in table:
@@ -130,7 +121,6 @@ async def read_inbound(
             dest(row).strip(),
             body(row),
             read_report_time(received(row), zone),
-            status(row),
         )
 
 

@@ -1,1 +1,1 @@
-"""The provider, played from its own page: imports nothing else of `app`, shares no code with it."""
+"""The simulated provider, written from its own page: imports nothing else of `app`."""

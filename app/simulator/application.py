@@ -21,8 +21,6 @@ from app.simulator.state.config import SimulatorConfig
 
 
 class SimulatorApp(Starlette):
-    """The application, with the simulator it serves at hand."""
-
     def __init__(self, simulator: Simulator, texting_seconds: float | None = None) -> None:
         self.simulator = simulator
         self._texting_seconds = texting_seconds

@@ -1,4 +1,4 @@
-"""The connection a call came on: the only place that can reset it, or never answer."""
+"""A call's connection: the only place that can reset it, or not answer at all."""
 
 import asyncio
 import socket
@@ -25,7 +25,7 @@ class ResettableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {_EXTENSION: {"reset": self._reset}}
 
     def _reset(self) -> None:
-        """Send the peer a TCP RST: lingering for no time is what turns the close into one."""
+        """Send a TCP RST: with a linger time of 0, closing becomes a reset."""
         sock: socket.socket = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
         self.transport.abort()
@@ -47,8 +47,6 @@ class Connection:
         await response(self._scope, self._receive, self._send)
 
     async def stream(self, rows: Iterator[str], charset: str, headers: dict[str, str]) -> None:
-        """Answer with rows as they are made, letting others have their turn between chunks."""
-
         async def chunks() -> AsyncIterator[bytes]:
             for chunk in rows:
                 yield chunk.encode(charset, errors="replace")
@@ -57,12 +55,11 @@ class Connection:
         await self.respond(StreamingResponse(chunks(), headers=headers))
 
     async def reset(self) -> None:
-        """Break the connection at once, without a word."""
         if not await self._reset_really():
             raise httpx2.ReadError("the simulator reset the connection")
 
     async def keep_silent(self, pause: Coroutine[None, None, None]) -> None:
-        """Say nothing until the caller gives up or the pause is over, then break the connection."""
+        """Wait until the caller gives up or the pause is over, then break the connection."""
         gone, over = asyncio.create_task(self._wait_gone()), asyncio.create_task(pause)
         try:
             await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,7 +71,7 @@ class Connection:
             raise httpx2.ReadTimeout("the simulator kept silent")
 
     async def cut(self, response: Response) -> None:
-        """Begin an answer, promise its whole length, send half of it and break the connection."""
+        """Announce the answer's full length, send half of it and break the connection."""
         start = {
             "type": "http.response.start",
             "status": response.status_code,
@@ -83,7 +80,7 @@ class Connection:
         await self._send(start)
         half = bytes(response.body)[: len(response.body) // 2]
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
-        # The half must have left before the reset throws away what is still buffered.
+        # The half must be sent before the reset discards what is still buffered.
         await asyncio.sleep(0.05)
         if not await self._reset_really():
             raise httpx2.RemoteProtocolError("the simulator cut its answer short")

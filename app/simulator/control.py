@@ -1,4 +1,4 @@
-"""The control interface under /_simulator: what tests and people set and see, as JSON."""
+"""The control interface under /_simulator, as JSON."""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -40,7 +40,7 @@ class ClockChange(_Order):
 
 
 class TextOrder(_Order):
-    """A text that somebody sends to a virtual number; `wait_seconds` null waits to the end."""
+    """A text to a virtual number; `wait_seconds` null waits until its forward has ended."""
 
     source: str
     dest: Digits
@@ -90,7 +90,6 @@ class Control:
         return JSONResponse({"status": "ok"})
 
     async def reset(self, _request: Request) -> Response:
-        """Begin again from the configuration; the clock goes on."""
         await self._simulator.reset()
         return JSONResponse({"status": "ok"})
 
@@ -108,7 +107,6 @@ class Control:
         return JSONResponse({"now": clock.now().isoformat(), "speed": clock.speed})
 
     async def switches(self, request: Request) -> Response:
-        """Every switch; PATCH throws some, DELETE puts all back as configured."""
         world = self._simulator.world
         if request.method == "PATCH":
             changes = _CHANGES.validate_json(await request.body())
@@ -127,7 +125,7 @@ class Control:
         return JSONResponse([planned.as_json() for planned in plan.planned])
 
     async def ledger(self, request: Request) -> Response:
-        """Exactly what was taken: messages sent and texts received, `to` and `source` filter."""
+        """Exactly what was accepted: messages sent and texts received; `to` and `source` filter."""
         world = self._simulator.world
         now = world.clock.now()
         wanted = {name: request.query_params.get(name) for name in ("to", "source")}
@@ -149,7 +147,6 @@ class Control:
         return JSONResponse({"counts": dict(calls.counts), "recent": recent})
 
     async def texts(self, request: Request) -> Response:
-        """Let somebody text a number; the answer shows how far its forward is."""
         order = TextOrder.model_validate_json(await request.body())
         texts = await self._simulator.receive_text(
             order.source, order.dest, order.body, order.wait_seconds
@@ -199,7 +196,7 @@ class Control:
 
 
 async def refuse_order(_request: Request, error: Exception) -> Response:
-    """Answer an order that cannot be carried out: 422 naming what is wrong, 404, 405."""
+    """Answer a request that cannot be carried out: 422 that names what is wrong, 404 or 405."""
     if isinstance(error, ValidationError):
         return JSONResponse({"error": describe_problem(error)}, 422)
     if isinstance(error, UnknownNumberError):

@@ -45,7 +45,7 @@ class ApiEndpoint:
 
 
 async def read_parameters(request: Request, charset: str) -> dict[str, str]:
-    """The parameters of query and body together; where one comes twice the last counts."""
+    """The parameters of query and body; if one comes twice, the last counts."""
     pairs = _read_pairs(request.scope["query_string"], charset)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if content_type == "multipart/form-data":
@@ -61,14 +61,14 @@ async def read_parameters(request: Request, charset: str) -> dict[str, str]:
 
 
 def _read_pairs(encoded: bytes, charset: str) -> list[tuple[str, str]]:
-    """Pairs of a query or form; bytes that should have been percent-encoded are read as if."""
+    """Pairs of a query or form; raw non-ASCII bytes are read as if they were percent-encoded."""
     text = _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], encoded).decode("ascii")
     return parse_qsl(text, keep_blank_values=True, encoding=charset, errors="replace")
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """One call between being read and being answered, or not."""
+    """One call, from its parameters to its answer or fault."""
 
     world: World
     parameters: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The simulator's page for people: a phone to text in with, and what came and went."""
+"""The simulator's page: a form to text a number, and the newest texts in both directions."""
 
 from collections.abc import Sequence
 from html import escape
@@ -27,7 +27,7 @@ label { display: block; margin: 0.5rem 0 } input, select, textarea { font: inher
 
 
 class Page:
-    """The page over one simulator: works without scripts, reloads show how things go on."""
+    """The page of one simulator: works without scripts; reload it to see what has changed."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -53,7 +53,6 @@ class Page:
 
 
 def render_page(world: World, problem: str = "") -> str:
-    """The whole page as HTML; everything that came from outside is escaped."""
     now = world.clock.now()
     balances = ", ".join(f"{escape(one.username)}: {one.credits:.2f}" for one in world.accounts)
     parts = [

@@ -1,4 +1,4 @@
-"""Serves a simulator over real sockets: for good as a command, or for a while beside a test."""
+"""Serves a simulator over sockets, as a command or inside a test."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _TICK_SECONDS = 1
 
 
 class _Server(uvicorn.Server):
-    """A server that lets go of the calls a fault holds before it waits for them to end."""
+    """A server that releases the calls a fault holds before it waits for them to end."""
 
     def __init__(self, app: SimulatorApp, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
 
 
 class _GuestServer(_Server):
-    """A server that leaves the signals to the process it is a guest of, and ends at once."""
+    """A server inside another process: leaves the signals to it, and ends at once."""
 
     def __init__(self, app: SimulatorApp, config: uvicorn.Config) -> None:
         super().__init__(app, config)
@@ -43,7 +43,7 @@ class _GuestServer(_Server):
                     await self._ended.wait()
 
     def end(self) -> None:
-        """Have it end without waiting for its next tick: tests begin and end many servers."""
+        """End without waiting for the next tick: tests start and stop many servers."""
         self.should_exit = True
         self._ended.set()
 
@@ -58,13 +58,12 @@ def serve(app: SimulatorApp, listener: socket.socket) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
-    """Serve in the running event loop while the block lasts; gives the base URL."""
     with listen("127.0.0.1", port) as listener:
-        # The process it is a guest of has set up its log already.
+        # The process has set up its log already.
         server = _GuestServer(app, _configure(app, log_config=None))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            # The socket listens already: whoever connects before the server is up is queued.
+            # The socket listens already: connections are queued until the server is up.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.end()
@@ -72,10 +71,10 @@ async def serving(app: SimulatorApp, port: int = 0) -> AsyncIterator[str]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already. Raises OSError where it cannot be had."""
+    """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named, which socket.create_server leaves
-    # out: every second answer on a connection would then wait 40 ms for the peer's delayed ACK.
+    # asyncio sets TCP_NODELAY only if the protocol is named, which socket.create_server does not:
+    # every second answer on a connection would wait 40 ms for the peer's delayed ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

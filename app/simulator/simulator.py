@@ -18,7 +18,7 @@ class UnknownNumberError(Exception):
 
 
 class Simulator:
-    """What a test holds: `world` to look at and to change, and the few things that take time.
+    """What a test uses: `world` to inspect and change, and the few things that take time.
 
     Everything happens in the event loop that serves it; from another thread use the control
     interface.
@@ -46,7 +46,7 @@ class Simulator:
         return self.world
 
     async def pause(self, seconds: float) -> None:
-        """Wait real seconds for a fault's sake, cut short where the simulator lets go."""
+        """Wait real seconds for a fault, unless the simulator releases its calls."""
         try:
             async with asyncio.timeout(seconds):
                 await self._released.wait()
@@ -54,12 +54,11 @@ class Simulator:
             return
 
     def release(self) -> None:
-        """Let go of every call that a fault holds, so that nothing waits for it in vain."""
+        """Release every call that a fault holds."""
         self._released.set()
         self._released = asyncio.Event()
 
     async def reset(self) -> None:
-        """Begin again from the configuration, with the same randomness; the clock goes on."""
         await self.close()
         self._random.setstate(self._first_chance)
         self.world = World(self._config, self.clock, self._random)
@@ -103,7 +102,7 @@ class Simulator:
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.wait([self._load_task])
-            # A run that is cancelled before its first step never gets to say so itself.
+            # A run that is cancelled before its first step cannot say so itself.
             if self.load is not None:
                 self.load.finished = True
             self._load_task = None

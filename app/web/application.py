@@ -1,4 +1,4 @@
-"""The application of the pages: every route that people open in a browser."""
+"""The application that serves the pages."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -8,7 +8,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import NotFound
-from app.flows.operations.event_stream import EventTail
+from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
 from app.web.access.audit import make_audit_routes
 from app.web.access.keys import make_key_routes
@@ -17,7 +17,7 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.inbox import make_inbox_routes
-from app.web.core.live import RECHECK_SECONDS, make_live_routes, render_change
+from app.web.core.live import make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
@@ -32,10 +32,10 @@ from app.web.rules.rules import make_rule_routes
 
 
 class Pages:
-    """Everything that stands neither below /api nor beside it.
+    """All paths that are not the REST interface's.
 
-    `paths` are those that a browser may ask for, with their parameters in braces. `renderer` may be
-    one that serves another application already: it knows nothing of either.
+    `paths` are those of pages, with their parameters in braces. `renderer` may be shared with
+    another application.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class Pages:
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         site = Site(runtime, renderer or Renderer())
-        self._tail = EventTail(runtime.database, runtime.wakeups, render_change)
 
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
@@ -68,14 +67,14 @@ class Pages:
             *make_audit_routes(site),
             *make_rule_routes(site),
             *make_sign_in_routes(site),
-            *make_live_routes(site, self._tail, recheck_seconds=recheck_seconds),
+            *make_live_routes(site, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),
         ]
         self.routes = routes
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))
 
         async def answer_no_id(request: Request, _: Exception) -> Response:
-            # Thousands of digits, of which the router cannot make a number.
+            # An id of thousands of digits, which the router cannot convert to a number.
             return await site.answer_unrouted(request, NotFound("there is nothing with this id"))
 
         handlers = {
@@ -88,7 +87,3 @@ class Pages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-
-    async def close(self) -> None:
-        """End every stream."""
-        await self._tail.close()

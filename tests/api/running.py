@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.storage.inbound.inbound import make_inserter
 from app.wiring import open_runtime
 from tests.conftest import NOW
-from tests.support.shared_parts import building_app
+from tests.support.shared_parts import build_with_shared_parts
 
 BASE_URL = "https://texts.example.com"
 ADMIN_KEY = "an-api-key-of-the-tests-with-32-characters"
@@ -100,11 +100,11 @@ async def running(
     """The whole application on that database, with a clock that stands still and no worker."""
     clock = Clock()
     runtime = _open(database_url, folder, clock, settings, provider)
-    with building_app(runtime) as built:
-        async with _started(built) as app, _connected(app) as client:
-            # On a machine with other work a server may need longer than a start waits for it.
-            await runtime.prepared.wait()
-            yield Running(runtime, app, client, clock)
+    built = build_with_shared_parts(runtime)
+    async with _started(built) as app, _connected(app) as client:
+        # On a machine with other work a server may need longer than a start waits for it.
+        await runtime.prepared.wait()
+        yield Running(runtime, app, client, clock)
 
 
 @asynccontextmanager

@@ -2,10 +2,11 @@
 
 import csv
 import io
+from collections.abc import AsyncIterator
 
 import pytest
 
-from app.domain.csv_safety import make_cell, write_rows
+from app.domain.csv_safety import make_cell, write_csv
 
 SIGNS = [*"=+-@", *"\uff1d\uff0b\uff0d\uff20"]
 
@@ -30,11 +31,15 @@ def test_lines_and_parts_that_begin_so_are_marked_as_well() -> None:
 @pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("before", [";", '"; ', ';"', '";"', ";;", "\n", "\r\n", "\t", "|", ',";'])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_no_reader_finds_a_formula_whatever_separates_its_cells(
+async def test_no_reader_finds_a_formula_whatever_separates_its_cells(
     sign: str, before: str, delimiter: str
 ) -> None:
     cells = ["1", f"x{before}{sign}cmd|'/C calc'!A0", "end"]
-    rows = write_rows([[make_cell(cell) for cell in cells]]).decode()
+
+    async def read() -> AsyncIterator[list[list[str]]]:
+        yield [cells]
+
+    rows = b"".join([chunk async for chunk in write_csv(None, read(), list)]).decode()
     # Some readers know quotes, some do not.
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
         for row in csv.reader(io.StringIO(rows), delimiter=delimiter, quoting=quoting):

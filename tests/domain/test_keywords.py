@@ -88,7 +88,8 @@ def test_the_first_word_is_found_amid_emoji_and_marks(text: str, keyword: str) -
     [
         ("Hours\u2757\ufe0f on Sunday", "Hours", "\u2757\ufe0f on Sunday"),
         ("cafe\u0301 open?", "cafe\u0301", "open?"),
-        ("''Hours'', please ", "Hours", "please"),
+        ("'Hours', please ", "Hours", "please"),
+        ("''Hours''", "Hours", ""),
         ("\U0001f44d", "", ""),
         ("\u0928\u0940 \u0915", "\u0928\u0940", "\u0915"),
     ],

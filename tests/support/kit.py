@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from app.settings import Settings
 from app.wiring import open_runtime
 from tests.support.service import API_KEY, AUTH, make_forward
-from tests.support.shared_parts import building_app
+from tests.support.shared_parts import build_with_shared_parts
 
 
 @dataclass
@@ -73,11 +73,11 @@ async def open_kit(
     await runtime.start(on_failure=lambda: None)
     # On a machine with other work a server may need longer than a start waits for it.
     await runtime.prepared.wait()
-    with building_app(runtime) as app:
-        async with httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app),
-            base_url="http://letterbox.test",
-            headers={"Authorization": f"Bearer {API_KEY}"},
-        ) as client:
-            yield Kit(client, runtime, app)
+    app = build_with_shared_parts(runtime)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app),
+        base_url="http://letterbox.test",
+        headers={"Authorization": f"Bearer {API_KEY}"},
+    ) as client:
+        yield Kit(client, runtime, app)
     await runtime.close()

@@ -15,8 +15,8 @@ from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.credit_monitor import CreditMonitor
 from app.flows.operations.metrics import Metrics
 from app.flows.outbound.compose import compose_once
+from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
-from app.flows.outbound.settle import Settler
 from app.flows.outbound.sync import Checker
 from app.provider.client import ProviderClient
 from app.simulator.application import SimulatorApp, build_simulator
@@ -119,7 +119,7 @@ class Outbox:
 
     async def settle(self, *, proof_seconds: int = 600) -> int:
         """Look for proofs of all uncertain texts that are due; returns how many are settled."""
-        settler = Settler(
+        resolver = UncertainResolver(
             self.database,
             self.client,
             LONDON,
@@ -129,7 +129,7 @@ class Outbox:
             on_change=lambda: self.changes.append("notified"),
             now=self.now,
         )
-        return await settler.settle_due()
+        return await resolver.resolve_due()
 
     async def queue(self, to: str | None = ADA, **changes: Any) -> int:
         new = replace(OutboundRequest(OURS, "Hello"), **changes)

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call
 from app.api.core.filters import TimeFilter
-from app.api.core.lists import LINK_HEADER, Listing, ListQuery
+from app.api.core.lists import LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import Page, Shown, Time, read_id
 from app.domain.ids import encode_subject
-from app.runtime import Runtime
 from app.storage.access import audit
+
+router = make_router("/audit", "admin")
 
 
 class AuditEntry(Shown):
@@ -43,34 +45,14 @@ class AuditQuery(ListQuery):
     until: Annotated[TimeFilter, Field(description="done before then")] = None
 
 
-def make_audit_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/audit", "admin")
-
-    @router.get("", responses=LINK_HEADER)
-    async def list_audit(
-        request: Request, response: Response, query: Annotated[AuditQuery, Query()]
-    ) -> Page[AuditEntry]:
-        """List who did what, newest first."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: runtime.database.read(
-                audit.list_audit,
-                actor=query.actor,
-                action=query.action,
-                since=query.since,
-                until=query.until,
-                before=before,
-                limit=limit,
-            ),
-            show_entry,
-        )
-
-    return router
-
-
 def show_entry(entry: audit.AuditEntry) -> AuditEntry:
     """As programs see it: the subject by the id that they know."""
     shown = AuditEntry.model_validate(entry)
     shown.subject = encode_subject(entry.action, entry.subject)
     return shown
+
+
+@router.get("", responses=LINK_HEADER)
+async def list_audit(call: Call, query: Annotated[AuditQuery, Query()]) -> Page[AuditEntry]:
+    """List who did what, newest first."""
+    return await answer_list(call, query, audit.list_audit, show_entry)

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field
 
-from app.api.core.dependencies import PREFIX, By, Keyring, make_router
+from app.api.core.calls import Call, KeyId
 from app.api.core.enums import ApiScope
 from app.api.core.etags import IfMatch
-from app.api.core.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import ApiKey, ApiKeyWithSecret, Changes, Page, Sent, Text
-from app.domain.ids import decode_id
 from app.flows.access import configure
-from app.runtime import Runtime
 from app.storage.access import keys
+
+router = make_router("/keys", "admin")
 
 Name = Annotated[
     Text,
@@ -44,65 +45,45 @@ class KeyChanges(Changes):
     scopes: Scopes = Field(default_factory=list)
 
 
-def make_keys_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/keys", "admin")
-    database = runtime.database
+@router.get("", responses=LINK_HEADER)
+async def list_keys(call: Call, query: Annotated[ListQuery, Query()]) -> Page[ApiKey]:
+    """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
+    return await answer_list(call, query, keys.list_keys, ApiKey.model_validate)
 
-    @router.get("", responses=LINK_HEADER)
-    async def list_keys(
-        request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[ApiKey]:
-        """List the keys, newest first; LETTERBOX_API_KEY is none of them."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: database.read(keys.list_keys, before=before, limit=limit),
-            ApiKey.model_validate,
-        )
 
-    @router.post("", status_code=201, responses=CREATED)
-    async def create_key(body: KeyCreate, response: Response, by: By) -> ApiKeyWithSecret:
-        """Create a key; the key itself is shown in this answer alone."""
-        made = await configure.create_key(
-            database, body.name, body.scopes, who=by.actor, now=runtime.now()
-        )
-        shown = ApiKey.model_validate(made.key)
-        response.headers["Location"] = f"{runtime.settings.public_url}{PREFIX}/keys/{shown.id}"
-        return ApiKeyWithSecret(**shown.model_dump(), key=made.secret)
+@router.post("", status_code=201, responses=CREATED)
+async def create_key(body: KeyCreate, call: Call) -> ApiKeyWithSecret:
+    """Create a key; the key itself is shown in this answer alone."""
+    made = await configure.create_key(
+        call.database, body.name, body.scopes, who=call.actor, now=call.now
+    )
+    shown = ApiKey.model_validate(made.key)
+    call.locate(f"/keys/{shown.id}")
+    return ApiKeyWithSecret(**shown.model_dump(), key=made.secret)
 
-    @router.get("/{id}")
-    async def get_key(id: str) -> ApiKey:  # noqa: A002 the path's name
-        """Get one key, without the key itself."""
-        return ApiKey.model_validate(await database.read(keys.get_key, decode_id("key", id)))
 
-    @router.patch("/{id}")
-    async def change_key(
-        id: str,  # noqa: A002 the path's name
-        body: KeyChanges,
-        by: By,
-        if_match: IfMatch,
-    ) -> ApiKey:
-        """Change a key's name or scopes; the key itself stays the same."""
-        changes = body.model_dump(exclude_unset=True)
-        changed = await configure.change_key(
-            database,
-            decode_id("key", id),
-            **changes,
-            check=if_match.checking(ApiKey.model_validate),
-            who=by.actor,
-            now=runtime.now(),
-        )
-        return ApiKey.model_validate(changed)
+@router.get("/{id}")
+async def get_key(id: KeyId, call: Call) -> ApiKey:
+    """Get one key, without the key itself."""
+    return ApiKey.model_validate(await call.database.read(keys.get_key, id))
 
-    @router.delete("/{id}", status_code=204)
-    async def revoke_key(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
-        """Revoke a key: from now on it opens nothing."""
-        await configure.revoke_key(
-            database,
-            decode_id("key", id),
-            check=if_match.checking(ApiKey.model_validate),
-            who=by.actor,
-            now=runtime.now(),
-        )
 
-    return router
+@router.patch("/{id}")
+async def change_key(id: KeyId, body: KeyChanges, call: Call, if_match: IfMatch) -> ApiKey:
+    """Change a key's name or scopes; the key itself stays the same."""
+    changed = await configure.change_key(
+        call.database,
+        id,
+        **body.model_dump(exclude_unset=True),
+        check=if_match.checking(ApiKey.model_validate),
+        who=call.actor,
+        now=call.now,
+    )
+    return ApiKey.model_validate(changed)
+
+
+@router.delete("/{id}", status_code=204)
+async def revoke_key(id: KeyId, call: Call, if_match: IfMatch) -> None:
+    """Revoke a key: from now on it opens nothing."""
+    check = if_match.checking(ApiKey.model_validate)
+    await configure.revoke_key(call.database, id, check=check, who=call.actor, now=call.now)

@@ -1,14 +1,17 @@
 """/numbers: our virtual numbers and their auth values."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field
 
-from app.api.core.dependencies import PREFIX, By, Keyring, make_router
-from app.api.core.etags import IfMatch
-from app.api.core.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.core.calls import Call, CallContext, NumberInPath
+from app.api.core.etags import IfMatch, Precondition
+from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import (
     OUR_NUMBER,
     AuthWithValue,
@@ -19,11 +22,11 @@ from app.api.core.schemas import (
     Text,
     VirtualNumber,
 )
-from app.domain.numbers import normalise_number
 from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
-from app.runtime import Runtime
 from app.storage.access import numbers
+
+router = make_router("/numbers", "admin")
 
 Label = Annotated[Text, Field(max_length=200, description="for people", examples=["Front desk"])]
 Names = Annotated[
@@ -77,94 +80,74 @@ class Rotation(Sent):
     ] = int(configure.OVERLAP.total_seconds())
 
 
-def make_numbers_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/numbers", "admin")
-    database = runtime.database
-    region = runtime.settings.default_region
+@router.get("", responses=LINK_HEADER)
+async def list_numbers(call: Call, query: Annotated[ListQuery, Query()]) -> Page[VirtualNumber]:
+    """List the numbers that are configured, newest first."""
+    return await answer_list(call, query, numbers.list_numbers, partial(_show, now=call.now))
 
-    def show(stored: numbers.Number) -> VirtualNumber:
-        return _show(stored, runtime.now())
 
-    @router.get("", responses=LINK_HEADER)
-    async def list_numbers(
-        request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[VirtualNumber]:
-        """List the numbers that are configured, newest first."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: database.read(numbers.list_numbers, before=before, limit=limit),
-            show,
-        )
+@router.post("", status_code=201, responses=CREATED)
+async def add_number(body: NumberCreate, call: Call) -> NumberWithAuth:
+    """Configure a number; its auth value is shown in this answer alone."""
+    added = await configure.add_number(
+        call.database,
+        body.number,
+        **body.model_dump(exclude={"number"}),
+        region=call.region,
+        who=call.actor,
+        now=call.now,
+    )
+    call.locate(f"/numbers/{added.number.number}")
+    return _show_with_auth(added, call.now)
 
-    @router.post("", status_code=201, responses=CREATED)
-    async def add_number(body: NumberCreate, response: Response, by: By) -> NumberWithAuth:
-        """Configure a number; its auth value is shown in this answer alone."""
-        added = await configure.add_number(
-            database,
-            body.number,
-            region=region,
-            label=body.label,
-            merge_field_names=body.merge_field_names,
-            opt_out_reply=body.opt_out_reply,
-            who=by.actor,
-            now=runtime.now(),
-        )
-        response.headers["Location"] = (
-            f"{runtime.settings.public_url}{PREFIX}/numbers/{added.number.number}"
-        )
-        return _show_with_auth(added, runtime.now())
 
-    @router.get("/{number}")
-    async def get_number(number: str) -> VirtualNumber:
-        """Get one number."""
-        found = await database.read(numbers.get_number, normalise_number(number, region))
-        return show(found)
+@router.get("/{number}")
+async def get_number(number: NumberInPath, call: Call) -> VirtualNumber:
+    """Get one number."""
+    return _show(await call.database.read(numbers.get_number, number), call.now)
 
-    @router.patch("/{number}")
-    async def change_number(
-        number: str, body: NumberChanges, by: By, if_match: IfMatch
-    ) -> VirtualNumber:
-        """Change a number's label, merge field names or reply to an opt-out."""
-        changes = body.model_dump(exclude_unset=True)
-        changed = await configure.change_number(
-            database,
-            normalise_number(number, region),
-            changes,
-            check=if_match.checking(show),
-            who=by.actor,
-            now=runtime.now(),
-        )
-        return show(changed)
 
-    @router.delete("/{number}", status_code=204)
-    async def remove_number(number: str, by: By, if_match: IfMatch) -> None:
-        """Remove a number with its auth values; its messages stay."""
-        await configure.remove_number(
-            database,
-            normalise_number(number, region),
-            check=if_match.checking(show),
-            who=by.actor,
-            now=runtime.now(),
-        )
+@router.patch("/{number}")
+async def change_number(
+    number: NumberInPath, body: NumberChanges, call: Call, if_match: IfMatch
+) -> VirtualNumber:
+    """Change a number's label, merge field names or reply to an opt-out."""
+    changed = await configure.change_number(
+        call.database,
+        number,
+        body.model_dump(exclude_unset=True),
+        check=_make_check(if_match, call),
+        who=call.actor,
+        now=call.now,
+    )
+    return _show(changed, call.now)
 
-    @router.post("/{number}/rotate-auth")
-    async def rotate_auth(
-        number: str, by: By, if_match: IfMatch, body: Rotation | None = None
-    ) -> NumberWithAuth:
-        """Make a new auth value, shown in this answer alone; the one before it stays a while."""
-        overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
-        rotated = await configure.rotate_auth(
-            database,
-            normalise_number(number, region),
-            overlap=overlap,
-            check=if_match.checking(show),
-            who=by.actor,
-            now=runtime.now(),
-        )
-        return _show_with_auth(rotated, runtime.now())
 
-    return router
+@router.delete("/{number}", status_code=204)
+async def remove_number(number: NumberInPath, call: Call, if_match: IfMatch) -> None:
+    """Remove a number with its auth values; its messages stay."""
+    check = _make_check(if_match, call)
+    await configure.remove_number(call.database, number, check=check, who=call.actor, now=call.now)
+
+
+@router.post("/{number}/rotate-auth")
+async def rotate_auth(
+    number: NumberInPath, call: Call, if_match: IfMatch, body: Rotation | None = None
+) -> NumberWithAuth:
+    """Make a new auth value, shown in this answer alone; the one before it stays a while."""
+    rotated = await configure.rotate_auth(
+        call.database,
+        number,
+        overlap=timedelta(seconds=(body or Rotation()).overlap_seconds),
+        check=_make_check(if_match, call),
+        who=call.actor,
+        now=call.now,
+    )
+    return _show_with_auth(rotated, call.now)
+
+
+def _make_check(if_match: Precondition, call: CallContext) -> Callable[[numbers.Number], None]:
+    return if_match.checking(partial(_show, now=call.now))
 
 
 def _show(stored: numbers.Number, now: datetime) -> VirtualNumber:

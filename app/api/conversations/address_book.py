@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query
 from pydantic import BaseModel, Field
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import StringConvertor, register_url_convertor
 
-from app.api.core.dependencies import By, Keyring, make_noter, make_router
+from app.api.core.calls import Call
 from app.api.core.filters import BoolFilter
 from app.api.core.json_input import check_media_type
+from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Shown
 from app.flows.conversations.import_contacts import import_contacts as run_import
 from app.flows.conversations.import_contacts import read_contacts
-from app.runtime import Runtime
 
 CSV_BODY: dict[str, Any] = {
     "requestBody": {
@@ -37,19 +37,16 @@ Headings = Annotated[
 Fields = Annotated[list[str], Field(description="the row as it came")]
 
 
-class GroupConvertor(Convertor[str]):
+class GroupConvertor(StringConvertor):
     """A group's name in a path, which may hold a slash; what ends in /empty is another path."""
 
     regex = r".+(?<!/empty)"
 
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
 
 register_url_convertor("group", GroupConvertor())
+
+contacts = make_router("/contacts", "admin", acts_at_provider=True)
+groups = make_router("/groups", "admin", acts_at_provider=True, fields={"group": "name"})
 
 Confirmation = Annotated[
     Literal["all"], Query(description="says that all of them are meant; there is no way back")
@@ -70,7 +67,7 @@ class Contacts(Shown):
     """Every contact."""
 
     headings: Headings
-    items: list[Contact] = Field(description="in the provider's order")
+    items: list[Contact] = Field(validation_alias="rows", description="in the provider's order")
 
 
 class Group(Shown):
@@ -84,7 +81,7 @@ class Groups(Shown):
     """Every group."""
 
     headings: Headings
-    items: list[Group] = Field(description="in the provider's order")
+    items: list[Group] = Field(validation_alias="rows", description="in the provider's order")
 
 
 class ImportQuery(BaseModel):
@@ -118,75 +115,57 @@ class Imported(Shown):
     items: list[ImportedLine] = Field(description="one for each line")
 
 
-def make_contacts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/contacts", "admin", acts_at_provider=True)
-    note = make_noter(runtime)
-
-    @router.get("")
-    async def list_contacts() -> Contacts:
-        """List every contact of the provider's address book."""
-        book = await runtime.get_provider().get_all_contacts()
-        return Contacts(
-            headings=None if book.headings is None else list(book.headings),
-            items=[Contact.model_validate(row) for row in book.rows],
-        )
-
-    @router.post("", openapi_extra=CSV_BODY)
-    async def import_contacts(
-        request: Request, query: Annotated[ImportQuery, Query()], by: By
-    ) -> Imported:
-        """Add contacts from a CSV; each line gets its own result."""
-        provider = runtime.get_provider()
-        check_media_type(request, "text/csv", "application/octet-stream")
-        contacts = read_contacts(await request.body(), runtime.settings.default_region)
-        await note(by, "contacts.import", "contacts", lines=len(contacts))
-        results = await run_import(
-            provider,
-            contacts,
-            ignore_duplicates=bool(query.ignore_duplicates),
-            overwrite_duplicates=bool(query.overwrite_duplicates),
-        )
-        return Imported(items=[ImportedLine.model_validate(each) for each in results])
-
-    @router.delete("", status_code=204)
-    async def delete_contacts(confirm: Confirmation, by: By) -> None:  # noqa: ARG001 that it is there counts
-        """Delete every contact of the provider's address book."""
-        await runtime.get_provider().delete_all_contacts()
-        await note(by, "contacts.delete-all", "all")
-
-    return router
+@contacts.get("")
+async def list_contacts(call: Call) -> Contacts:
+    """List every contact of the provider's address book."""
+    return Contacts.model_validate(await call.runtime.get_provider().get_all_contacts())
 
 
-def make_groups_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    names = {"group": "name"}
-    router = make_router(keyring, "/groups", "admin", acts_at_provider=True, fields=names)
-    note = make_noter(runtime)
+@contacts.post("", openapi_extra=CSV_BODY)
+async def import_contacts(call: Call, query: Annotated[ImportQuery, Query()]) -> Imported:
+    """Add contacts from a CSV; each line gets its own result."""
+    provider = call.runtime.get_provider()
+    check_media_type(call.request, "text/csv", "application/octet-stream")
+    given = read_contacts(await call.request.body(), call.region)
+    await call.note("contacts.import", "contacts", lines=len(given))
+    results = await run_import(
+        provider,
+        given,
+        ignore_duplicates=bool(query.ignore_duplicates),
+        overwrite_duplicates=bool(query.overwrite_duplicates),
+    )
+    return Imported.model_validate({"items": results})
 
-    @router.get("")
-    async def list_groups() -> Groups:
-        """List every group of the provider's address book."""
-        book = await runtime.get_provider().get_all_groups()
-        return Groups(
-            headings=None if book.headings is None else list(book.headings),
-            items=[Group.model_validate(row) for row in book.rows],
-        )
 
-    @router.delete("", status_code=204)
-    async def delete_groups(confirm: Confirmation, by: By) -> None:  # noqa: ARG001 as above
-        """Delete every group; the contacts stay."""
-        await runtime.get_provider().delete_all_groups()
-        await note(by, "groups.delete-all", "all")
+@contacts.delete("", status_code=204)
+async def delete_contacts(confirm: Confirmation, call: Call) -> None:  # noqa: ARG001 it must be sent
+    """Delete every contact of the provider's address book."""
+    await call.runtime.get_provider().delete_all_contacts()
+    await call.note("contacts.delete-all", "all")
 
-    @router.delete("/{name:group}", status_code=204)
-    async def delete_group(name: str, by: By) -> None:
-        """Delete a group; its contacts stay."""
-        await runtime.get_provider().delete_group(name)
-        await note(by, "group.delete", name)
 
-    @router.post("/{name:path}/empty", status_code=204)
-    async def empty_group(name: str, by: By) -> None:
-        """Take all contacts out of a group; they and the group stay."""
-        await runtime.get_provider().empty_group(name)
-        await note(by, "group.empty", name)
+@groups.get("")
+async def list_groups(call: Call) -> Groups:
+    """List every group of the provider's address book."""
+    return Groups.model_validate(await call.runtime.get_provider().get_all_groups())
 
-    return router
+
+@groups.delete("", status_code=204)
+async def delete_groups(confirm: Confirmation, call: Call) -> None:  # noqa: ARG001 as above
+    """Delete every group; the contacts stay."""
+    await call.runtime.get_provider().delete_all_groups()
+    await call.note("groups.delete-all", "all")
+
+
+@groups.delete("/{name:group}", status_code=204)
+async def delete_group(name: str, call: Call) -> None:
+    """Delete a group; its contacts stay."""
+    await call.runtime.get_provider().delete_group(name)
+    await call.note("group.delete", name)
+
+
+@groups.post("/{name:path}/empty", status_code=204)
+async def empty_group(name: str, call: Call) -> None:
+    """Take all contacts out of a group; they and the group stay."""
+    await call.runtime.get_provider().empty_group(name)
+    await call.note("group.empty", name)

@@ -1,23 +1,33 @@
 """/conversations: one for each pair of one of our numbers and a sender."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call, ConversationId
 from app.api.core.filters import BoolFilter, NumberFilter, read_numbers
-from app.api.core.lists import LINK_HEADER, Listing, ListQuery, PageQuery
+from app.api.core.lists import (
+    LINK_HEADER,
+    ListQuery,
+    PageQuery,
+    answer_pages,
+    find_place,
+    make_next,
+)
+from app.api.core.routing import make_router
 from app.api.core.schemas import Conversation, Page
 from app.api.outbound.schemas import ConversationDetail, ConversationMessage, ConversationOutbound
-from app.domain.ids import decode_id
 from app.domain.inbound.queries import fold_words
-from app.runtime import Runtime
+from app.domain.places import TimePlace, read_pair_place, read_time_place
 from app.storage.conversations import conversations
 from app.storage.conversations.conversations import ThreadPage
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
+
+router = make_router("/conversations", "messages:read")
 
 
 class ConversationQuery(ListQuery):
@@ -32,58 +42,40 @@ class ConversationQuery(ListQuery):
     unread: Annotated[BoolFilter, Field(description="with a text not read yet, or without")] = None
 
 
-def make_conversations_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/conversations", "messages:read")
+@router.get("", responses=LINK_HEADER)
+async def list_conversations(
+    call: Call, query: Annotated[ConversationQuery, Query()]
+) -> Page[Conversation]:
+    """List conversations, the one with the newest message first."""
+    query = read_numbers(query, call.region)
 
-    @router.get("", responses=LINK_HEADER)
-    async def list_conversations(
-        request: Request, response: Response, query: Annotated[ConversationQuery, Query()]
-    ) -> Page[Conversation]:
-        """List conversations, the one with the newest message first."""
-        query = read_numbers(query, runtime.settings.default_region)
-        listing = Listing(request, query, runtime.settings.public_url)
-
-        async def read(before: Any, limit: int) -> conversations.ConversationPage:
-            return await runtime.database.read(
-                conversations.list_conversations,
-                dest=query.dest,
-                source=query.source,
-                unread=query.unread,
-                words=fold_words(query.q or ""),
-                before=before,
-                limit=limit,
-            )
-
-        async def count(before: Any, limit: int) -> tuple[int, Any]:
-            found = await read(before, limit)
-            return len(found.conversations), found.next
-
-        page = await read(listing.find_time_position(), query.limit)
-        items = [Conversation.model_validate(each) for each in page.conversations]
-        following = listing.make_time_next(response, page.next)
-        return Page(items=items, next=following, count=await listing.count(count))
-
-    @router.get("/{id}", responses=LINK_HEADER)
-    async def get_conversation(
-        id: str,  # noqa: A002 the path's name
-        request: Request,
-        response: Response,
-        query: Annotated[PageQuery, Query()],
-    ) -> ConversationDetail:
-        """Get a conversation with a page of what both sides wrote, newest first."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        place = listing.find_position(2)
-        found, page = await runtime.database.read(
-            _read_thread,
-            decode_id("cnv", id),
-            before=None if place is None else (place[0], place[1]),
-            limit=query.limit,
+    async def read(
+        before: TimePlace | None, limit: int
+    ) -> tuple[Sequence[conversations.Conversation], TimePlace | None]:
+        found = await call.database.read(
+            conversations.list_conversations,
+            dest=query.dest,
+            source=query.source,
+            unread=query.unread,
+            words=fold_words(query.q or ""),
+            before=before,
+            limit=limit,
         )
-        shown = Conversation.model_validate(found).model_dump()
-        items = [_show_item(each) for each in page.items]
-        return ConversationDetail(**shown, items=items, next=listing.make_next(response, page.next))
+        return found.conversations, found.next
 
-    return router
+    return await answer_pages(call, query, read, Conversation.model_validate, read_time_place)
+
+
+@router.get("/{id}", responses=LINK_HEADER)
+async def get_conversation(
+    id: ConversationId, call: Call, query: Annotated[PageQuery, Query()]
+) -> ConversationDetail:
+    """Get a conversation with a page of what both sides wrote, newest first."""
+    before = find_place(call, query, read_pair_place)
+    found, page = await call.database.read(_read_thread, id, before=before, limit=query.limit)
+    shown = Conversation.model_validate(found).model_dump()
+    items = [_show_item(each) for each in page.items]
+    return ConversationDetail(**shown, items=items, next=make_next(call, query, page.next))
 
 
 def _show_item(item: Message | OutboundText) -> ConversationMessage | ConversationOutbound:

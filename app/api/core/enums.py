@@ -8,7 +8,7 @@ from typing_extensions import TypeAliasType
 from app.domain.access.credentials import Scope
 from app.domain.rules.rule_preview import Risk
 from app.flows.operations.export import Order
-from app.flows.outbound.resolve import Outcome as ResolvedOutcome
+from app.flows.outbound.resolve import ResolvedOutcome
 
 MessageVia = TypeAliasType(
     "MessageVia",

@@ -1,4 +1,4 @@
-"""How errors are answered: the only place that knows HTTP's codes, as RFC 9457 problems."""
+"""How errors are answered, as RFC 9457 problems: the only place that maps them to HTTP."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,10 @@ log = structlog.get_logger("letterbox.api")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
-    """One kind of problem; `slug` is the end of its `type`, stable for programs.
+class ProblemKind:
+    """`slug` ends the problem's `type`, which is stable for programs.
 
-    `advice` is what the page at `type` says: what to do about it.
+    `advice` is the text of the page at `type`: what to do.
     """
 
     status: HTTPStatus
@@ -48,154 +48,154 @@ class Kind:
         return f"{PROBLEMS_PATH}/{self.slug}"
 
 
-UNREADABLE = Kind(
+UNREADABLE = ProblemKind(
     HTTPStatus.BAD_REQUEST,
     "unreadable",
     "The request cannot be read",
     "Send valid JSON in UTF-8, each field of an object once. `detail` says where it is wrong.",
 )
-INVALID_INPUT = Kind(
+INVALID_INPUT = ProblemKind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "invalid-input",
     "The request holds something wrong",
     "`errors` names each field or parameter that is wrong, with a code for programs. Correct them"
     " and send the request again; nothing was done.",
 )
-INVALID_CURSOR = Kind(
+INVALID_CURSOR = ProblemKind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "invalid-cursor",
     "The cursor does not fit the query",
     "A cursor belongs to one list with one set of filters. Begin again without it.",
 )
-UNAUTHORIZED = Kind(
+UNAUTHORIZED = ProblemKind(
     HTTPStatus.UNAUTHORIZED,
     "unauthorized",
     "A valid key is needed",
     "Send `Authorization: Bearer <key>` with a key that has not been revoked.",
     {"WWW-Authenticate": REALM},
 )
-FORBIDDEN = Kind(
+FORBIDDEN = ProblemKind(
     HTTPStatus.FORBIDDEN,
     "forbidden",
     "The key lacks a scope",
     "Use a key with the scope that `detail` names, or have it added to this key.",
 )
-NOT_NEAR = Kind(
+NOT_NEAR = ProblemKind(
     HTTPStatus.FORBIDDEN,
     "not-a-monitor",
     "This address is not in MONITOR_NETWORKS",
     "Ask from a network in LETTERBOX_MONITOR_NETWORKS, or add yours to it.",
 )
-NOT_FOUND = Kind(
+NOT_FOUND = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "not-found",
     "There is no such thing",
     "Check the path and the id, number or name in it; what it named may have been removed.",
 )
-CONFLICT = Kind(
+CONFLICT = ProblemKind(
     HTTPStatus.CONFLICT,
     "conflict",
     "The state of things forbids it",
     "Read the resource again: it exists already, or is not in a state for this.",
 )
-CHANGED = Kind(
+CHANGED = ProblemKind(
     HTTPStatus.PRECONDITION_FAILED,
     "changed",
     "It has changed since it was read",
     "Somebody changed it in the meantime, so nothing was done. Read it again, apply your change to"
     " what it is now, and send that with its new ETag.",
 )
-REUSED_KEY = Kind(
+REUSED_KEY = ProblemKind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency-key-reused",
     "The Idempotency-Key came with another request before",
     "Make a new key for each request, and repeat a request exactly as it was.",
 )
-IN_FLIGHT = Kind(
+IN_FLIGHT = ProblemKind(
     HTTPStatus.CONFLICT,
     "in-flight",
     "The first request with this Idempotency-Key is not done yet",
     "Repeat the request after a moment: it then gets the first one's answer.",
     {"Retry-After": "1"},
 )
-UNAVAILABLE = Kind(
+UNAVAILABLE = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable",
     "It cannot be done now",
     "Repeat the request after `Retry-After` seconds. Messages are taken all the same.",
     {"Retry-After": str(RETRY_AFTER_SECONDS)},
 )
-METHOD_NOT_ALLOWED = Kind(
+METHOD_NOT_ALLOWED = ProblemKind(
     HTTPStatus.METHOD_NOT_ALLOWED,
     "method-not-allowed",
     "The path has other methods",
     "The header `Allow` lists the methods of the path.",
 )
-UNSUPPORTED_TYPE = Kind(
+UNSUPPORTED_TYPE = ProblemKind(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported-media-type",
     "The body has another type",
     "Send the body with the Content-Type that `detail` names, in UTF-8 and not compressed.",
 )
-TOO_LARGE = Kind(
+TOO_LARGE = ProblemKind(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too-large",
     "The body is too large",
     "A body may have 256 KiB. Send it in several requests.",
 )
-TOO_MANY = Kind(
+TOO_MANY = ProblemKind(
     HTTPStatus.TOO_MANY_REQUESTS,
     "too-many-requests",
     "Too much is being asked for at once",
     "Wait until one of your other requests has ended, and ask for less at once.",
     {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
 )
-NOT_FINISHED = Kind(
+NOT_FINISHED = ProblemKind(
     HTTPStatus.CONFLICT,
     "not-finished",
     "The provider has not finished it",
     "Repeat the request after `Retry-After` seconds.",
     {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
 )
-NO_PROVIDER = Kind(
+NO_PROVIDER = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "no-provider",
     "No account of the provider is set up",
     "Set LETTERBOX_PROVIDER_TOKEN and restart.",
 )
-PROVIDER_REFUSED = Kind(
+PROVIDER_REFUSED = ProblemKind(
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider-refused",
     "The provider refuses it",
     "`code` and `text` are the provider's own. Nothing was done.",
 )
-PROVIDER_ACCOUNT = Kind(
+PROVIDER_ACCOUNT = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "provider-account",
     "The provider's account is not in order",
     "Look at the account in the provider's pages: credits, token, licence. `text` says which.",
 )
-PROVIDER_AWAY = Kind(
+PROVIDER_AWAY = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "provider-unavailable",
     "The provider cannot be asked now; nothing was done",
     "Repeat the request after `Retry-After` seconds.",
     {"Retry-After": str(PROVIDER_RETRY_SECONDS)},
 )
-PROVIDER_UNCLEAR = Kind(
+PROVIDER_UNCLEAR = ProblemKind(
     HTTPStatus.BAD_GATEWAY,
     "provider-unclear",
     "The provider gave no clear answer, and may have done it",
     "Look at the provider whether it was done before you ask for it again.",
 )
-INTERNAL = Kind(
+INTERNAL = ProblemKind(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "internal-error",
     "Letterbox failed; its log says how",
     "Look for `request_id` in the log, and report the error that stands there.",
 )
 
-KINDS: dict[type[Exception], Kind] = {
+KINDS: dict[type[Exception], ProblemKind] = {
     errors.InvalidCursor: INVALID_CURSOR,
     errors.InvalidInput: INVALID_INPUT,
     errors.UnknownKey: UNAUTHORIZED,
@@ -206,8 +206,8 @@ KINDS: dict[type[Exception], Kind] = {
     errors.Unavailable: UNAVAILABLE,
 }
 
-# What a call to the provider may end in; codes that say nothing else are a refusal.
-PROVIDER_KINDS: dict[type[Exception], Kind] = {
+# Errors of calls to the provider; its codes are a refusal unless listed below.
+PROVIDER_KINDS: dict[type[Exception], ProblemKind] = {
     errors.NoProvider: NO_PROVIDER,
     errors.CodeError: PROVIDER_REFUSED,
     errors.AccountError: PROVIDER_ACCOUNT,
@@ -220,8 +220,8 @@ PROVIDER_KINDS: dict[type[Exception], Kind] = {
     errors.PartlyTakenError: PROVIDER_UNCLEAR,
     errors.ProviderError: PROVIDER_UNCLEAR,
 }
-# What single codes of the provider say more exactly than their class.
-CODE_KINDS: dict[int, Kind] = {
+# Codes of the provider that say more than their class.
+CODE_KINDS: dict[int, ProblemKind] = {
     **dict.fromkeys((UNKNOWN_MESSAGE, UNKNOWN_USER, UNKNOWN_GROUP, UNKNOWN_SEND), NOT_FOUND),
     BACKGROUND_SEND_NOT_FINISHED: NOT_FINISHED,
 }
@@ -233,15 +233,15 @@ PROVIDER_PROBLEMS = (
     PROVIDER_UNCLEAR,
 )
 
-# What an Idempotency-Key may end in.
-IDEMPOTENCY_KINDS: dict[type[Exception], Kind] = {
+# Errors about an Idempotency-Key.
+IDEMPOTENCY_KINDS: dict[type[Exception], ProblemKind] = {
     errors.ReusedKey: REUSED_KEY,
     errors.InFlight: IN_FLIGHT,
     errors.CutOff: PROVIDER_UNCLEAR,
 }
 
-# What the framework raises by itself.
-FRAMEWORK_KINDS: dict[int, Kind] = {
+# What the framework raises.
+FRAMEWORK_KINDS: dict[int, ProblemKind] = {
     400: UNREADABLE,
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
@@ -270,7 +270,7 @@ DETAILS = {
 }
 
 
-# The framework's words for what is wrong, and ours.
+# The framework's codes for what is wrong, and ours.
 _CODES: dict[str, errors.FaultCode] = {
     "missing": "missing",
     "extra_forbidden": "unknown",
@@ -286,7 +286,7 @@ _CODES: dict[str, errors.FaultCode] = {
     "literal_error": "not-allowed",
     "enum": "not-allowed",
 }
-# What it says of a text's length speaks of items.
+# Its messages about the length of a text speak of items.
 _LENGTHS = {"too_long": ("max_length", "at most"), "too_short": ("min_length", "at least")}
 
 
@@ -309,7 +309,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def make_problem_for(error: Exception) -> Response:
-    """The answer to an error; one that nobody foresaw is logged and tells nothing."""
+    """The answer to an error; an unexpected one is logged, and the answer gives no details."""
     known = KINDS | PROVIDER_KINDS | IDEMPOTENCY_KINDS
     kind = next((known[each] for each in type(error).__mro__ if each in known), None)
     if isinstance(error, errors.CodeError):
@@ -328,17 +328,14 @@ def make_problem_for(error: Exception) -> Response:
 
 
 def make_problem(
-    kind: Kind,
+    kind: ProblemKind,
     detail: str,
     *,
     found: Sequence[errors.Fault] | None = None,
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """An RFC 9457 answer; `found` becomes its `errors`.
-
-    `members` are what this kind of problem has besides.
-    """
+    """`found` becomes the problem's `errors`, `members` its members of this kind alone."""
     request_id = find_request_id()
     problem: dict[str, Any] = {
         "type": f"{find_root()}{kind.type}",
@@ -373,7 +370,7 @@ def _describe_code(error: errors.CodeError) -> dict[str, Any]:
 
 
 def _describe(error: Mapping[str, Any]) -> errors.Fault:
-    """What the framework says of a field; the text never repeats what was sent."""
+    """What the framework says about a field, without repeating what was sent."""
     field = ".".join(str(each) for each in error["loc"][1:])
     kind = error["type"]
     code: errors.FaultCode = _CODES.get(kind, "invalid")

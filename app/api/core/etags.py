@@ -1,4 +1,4 @@
-"""ETags of single resources, and If-Match, so that nobody undoes what another has just changed."""
+"""ETags of single resources, and If-Match, so that nobody overwrites another's change."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ ETAG_HEADER: dict[str, Any] = {
     }
 }
 
-# What changes without anybody's doing, and what an answer shows only once.
-_PASSING = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
+# What changes without anyone changing the resource, or is shown only once.
+_VOLATILE = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
     "waiting",
     "uncertain",
     "credits",
@@ -28,16 +28,16 @@ _PASSING = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
     "probe_at",
 }
 _HEX_DIGITS = 20
-# What no tag can be: a quoted star is a tag like any other.
+# No tag looks like this.
 ANY = '"*"'
-# One of a list: commas may stand between quotes. Some programs leave the quotes out.
+# A tag in a list: it may contain commas. Some programs leave out the quotes.
 _TAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"*]+)')
 
 Stored = TypeVar("Stored")
 
 
 def make_etag(content: Any) -> str:
-    """A tag of two parts: what somebody changes, which If-Match compares, and everything."""
+    """A tag of two parts: a digest of what people change, for If-Match, and one of everything."""
     return f'"{_digest(_settle(content))}.{_digest(content)}"'
 
 
@@ -49,7 +49,7 @@ def is_single(model: Any) -> bool:
 
 
 def tag_answer(request: Request, answer: Response) -> Response:
-    """The same answer with an ETag; 304 where the caller has it already."""
+    """The answer with an ETag; 304 if the caller has it already."""
     etag = make_etag(json.loads(bytes(answer.body)))
     answer.headers["ETag"] = etag
     known = _read_tags(request.headers.getlist("if-none-match"))
@@ -60,12 +60,12 @@ def tag_answer(request: Request, answer: Response) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What a caller says that it has seen: the tags of If-Match, none without that header."""
+    """The tags of If-Match; none without that header."""
 
     tags: frozenset[str]
 
     def check(self, shown: BaseModel) -> None:
-        """Raises Changed if the resource is no longer what the caller has seen."""
+        """Raises Changed if the resource has changed since the caller read it."""
         if not self.tags or ANY in self.tags:
             return
         current = _digest(_settle(shown.model_dump(mode="json", by_alias=True)))
@@ -73,11 +73,11 @@ class Precondition:
             raise Changed("it has changed since you read it: read it again")
 
     def checking(self, show: Callable[[Stored], BaseModel]) -> Callable[[Stored], None]:
-        """The same for a stored row, for a flow that calls it in its transaction."""
+        """`check` for a stored row, to be called by a flow in its transaction."""
         return lambda stored: self.check(show(stored))
 
     async def check_read(self, read: Callable[[], Awaitable[BaseModel]]) -> None:
-        """The same for a resource that is read for it, only if the caller asks for this."""
+        """`check` for a resource that is read only if there is an If-Match."""
         if self.tags:
             self.check(await read())
 
@@ -97,9 +97,9 @@ IfMatch = Annotated[Precondition, Depends(read_precondition)]
 
 
 def _settle(content: Any) -> Any:
-    """The content without what passes."""
+    """The content without what changes by itself."""
     if isinstance(content, Mapping):
-        kept = {name: value for name, value in content.items() if name not in _PASSING}
+        kept = {name: value for name, value in content.items() if name not in _VOLATILE}
         if isinstance(kept.get("auth"), list):
             kept["auth"] = [_settle(each) for each in kept["auth"]]
         return kept
@@ -112,9 +112,9 @@ def _digest(content: Any) -> str:
 
 
 def _read_tags(values: Sequence[str]) -> frozenset[str]:
-    """The tags of a header without quotes, and ANY for a star; "" is a tag that nothing has.
+    """The tags of a header without quotes, and ANY for a star; "" matches nothing.
 
-    Proxies put `W/` before a tag, and how they compressed into it.
+    Proxies add `W/` before a tag, and `-gzip` when they compress.
     """
     listed = ",".join(values).strip()
     if listed == "*":

@@ -1,4 +1,4 @@
-"""What filters are made of: numbers, times and truth values as people write them in a URL."""
+"""The types of filters: numbers, times and booleans in a URL."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _RFC3339 = re.compile(
 
 
 def read_time(text: str) -> datetime:
-    """An RFC 3339 time with its offset. Raises ValueError with words for people."""
+    """An RFC 3339 time with an offset. Raises ValueError with a text for people."""
     if not _RFC3339.fullmatch(text):
         if _RFC3339.fullmatch(text.replace(" ", "+")):
             raise ValueError("write the offset's + as %2B in a URL, or use Z")
@@ -32,7 +32,7 @@ def _read_bool(text: str) -> bool:
 
 
 def split_list(value: Any) -> Any:
-    """Several values, each in a parameter of its own or with commas between."""
+    """Several values, in repeated parameters or separated by commas."""
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return [part for each in value for part in each.split(",")]
     return value
@@ -54,7 +54,7 @@ NumberFilter = Annotated[str | None, Field(max_length=1000), _NUMBER]
 
 
 def read_numbers(query: QueryModel, region: str) -> QueryModel:
-    """The query with its numbers as stored, so that a cursor works however they are written."""
+    """The query with its numbers normalised, so that a cursor works however they are written."""
     written = {
         name: getattr(query, name)
         for name, field in type(query).model_fields.items()

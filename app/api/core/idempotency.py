@@ -1,11 +1,10 @@
-"""The header Idempotency-Key: a request that acts at the provider is done once."""
+"""The header Idempotency-Key: a request to the provider is done only once."""
 
 import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
@@ -15,14 +14,14 @@ from starlette.exceptions import HTTPException
 from app.api.core.errors import make_problem_for
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.storage.db.database import Database
+from app.runtime import Runtime
 from app.storage.operations.idempotency import Once, claim_once, keep_answer, release_once
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotent-Replayed": "true"}
 LONGEST_KEY = 200
 
-# What the description of such an operation has besides.
+# Added to the description of such an operation.
 ONCE_PARAMETER: dict[str, Any] = {
     "parameters": [
         {
@@ -41,7 +40,7 @@ REPLAYED_HEADER: dict[str, Any] = {
     }
 }
 
-# After these nothing has been done, so the key is as good as new.
+# After these nothing has been done, so the key can be used again.
 _NOT_DONE = (
     InvalidInput,
     NotFound,
@@ -71,11 +70,8 @@ def find_key(request: Request) -> str | None:
     return key
 
 
-async def make_once(request: Request, owner: str, secret: str) -> Once | None:
-    """What a request asks for, if it has a key; `secret` keeps passwords from being guessed."""
-    key = find_key(request)
-    if key is None:
-        return None
+async def make_once(request: Request, owner: str, key: str, secret: str) -> Once:
+    """What a request asks for; `secret` keeps passwords in it from being guessed."""
     body = await request.body()
     if "json" in request.headers.get("content-type", "") and body:
         # An endpoint that takes JSON refuses what is none; others ignore a body.
@@ -88,17 +84,15 @@ async def make_once(request: Request, owner: str, secret: str) -> Once | None:
 
 
 async def answer_once(
-    database: Database,
-    once: Once,
-    answer: Callable[[], Awaitable[Response]],
-    now: Callable[[], datetime],
+    runtime: Runtime, once: Once, answer: Callable[[], Awaitable[Response]]
 ) -> Response:
-    """The first answer to a key, made now or kept.
+    """The first answer to a key, made now or stored.
 
-    The key is held before anything is done. Where nobody knows whether the provider has done it,
-    the error is kept as the answer: a second request must not do it again.
+    The key is claimed before anything is done. If it is unknown whether the provider did it, the
+    error is stored as the answer: a second request must not do it again.
     """
-    known = await database.write(claim_once, once, now())
+    database = runtime.database
+    known = await database.write(claim_once, once, runtime.now())
     if known is not None:
         return _read_answer(known)
     try:
@@ -111,7 +105,7 @@ async def answer_once(
             await database.write(release_once, once)
             raise
         made = make_problem_for(error)
-    await database.write(keep_answer, once, _write_answer(made), now())
+    await database.write(keep_answer, once, _write_answer(made), runtime.now())
     return made
 
 

@@ -1,4 +1,4 @@
-"""Reads JSON that programs send, strictly: what is ambiguous is refused, not guessed at."""
+"""Reads JSON strictly: what is ambiguous is refused."""
 
 import json
 from collections import Counter

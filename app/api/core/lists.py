@@ -1,28 +1,21 @@
 """Lists: what every one of them takes and answers, `limit`, `cursor`, `next` and `Link`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
-from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
+from app.api.core.calls import CallContext
 from app.api.core.cursors import decode_cursor, encode_cursor
-from app.api.core.filters import BoolFilter
+from app.api.core.filters import BoolFilter, read_numbers
 from app.api.core.schemas import Count, Item, Page
-from app.domain.errors import InvalidCursor
-from app.domain.times import from_microseconds, to_microseconds
+from app.domain.places import read_id_place, write_place
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 MOST_COUNTED = 10_000
-
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="how many items at most")]
-CursorText = Annotated[
-    str | None, Field(description="`next` of the page before, with the same filters")
-]
 
 LINK_HEADER: dict[int | str, dict[str, Any]] = {
     200: {
@@ -34,9 +27,7 @@ LINK_HEADER: dict[int | str, dict[str, Any]] = {
         }
     }
 }
-
-
-# What an answer to POST has that creates what has an address of its own.
+# The answer to a POST that creates something with an address of its own.
 CREATED: dict[int | str, dict[str, Any]] = {
     201: {
         "headers": {
@@ -56,14 +47,22 @@ class HasId(Protocol):
     def id(self) -> int: ...
 
 
+Stored = TypeVar("Stored")
 Row = TypeVar("Row", bound=HasId)
+Place = TypeVar("Place", bound=int | tuple[datetime | int, int])
+# Reads so many rows from a place on (None: from the beginning), and says where the next ones begin.
+ReadPage = Callable[[Place | None, int], Awaitable[tuple[Sequence[Stored], Place | None]]]
 
 
 class PageQuery(BaseModel):
     """What says which part is wanted."""
 
-    limit: Limit = DEFAULT_LIMIT
-    cursor: CursorText = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="how many items at most")] = (
+        DEFAULT_LIMIT
+    )
+    cursor: Annotated[
+        str | None, Field(description="`next` of the page before, with the same filters")
+    ] = None
 
     def list_filters(self) -> dict[str, Any]:
         """What a cursor is bound to: everything but where and how much, as it was understood."""
@@ -78,103 +77,78 @@ class ListQuery(PageQuery):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One request for a part of a list."""
+async def answer_list(
+    call: CallContext,
+    query: ListQuery,
+    read: Callable[..., Sequence[Row]],
+    show: Callable[[Row], Item],
+) -> Page[Item]:
+    """A page of rows in the order of id, newest first.
 
-    request: Request
-    query: PageQuery
-    # PUBLIC_URL. Without one links are relative: whoever calls knows by which address, we do not.
-    base_url: str
+    `read` is a storage function that takes the query's filters by their names, besides `before`
+    and `limit`.
+    """
+    query = read_numbers(query, call.region)
+    filters = query.model_dump(exclude={"limit", "cursor", "count"})
 
-    @property
-    def position(self) -> int | None:
-        """Where the list goes on, for lists in the order of one id. Raises InvalidCursor."""
-        found = self.find_position(1)
-        return found[0] if found else None
+    async def read_page(before: int | None, limit: int) -> tuple[Sequence[Row], int | None]:
+        rows = await call.database.read(read, **filters, before=before, limit=limit + 1)
+        page = rows[:limit]
+        return page, page[-1].id if len(rows) > limit else None
 
-    @property
-    def look_ahead(self) -> int:
-        """One row more than is shown tells whether another page follows."""
-        return self.query.limit + 1
+    return await answer_pages(call, query, read_page, show, read_id_place)
 
-    def find_position(self, length: int) -> tuple[int, ...] | None:
-        """Where the list goes on, as so many numbers. Raises InvalidCursor."""
-        if self.query.cursor is None:
-            return None
-        filters = self.query.list_filters()
-        return decode_cursor(
-            self.query.cursor, str(self.request.scope["path"]), filters, length=length
-        )
 
-    def make_next(self, response: Response, position: tuple[int, ...] | None) -> str | None:
-        """The cursor of the next page, with its `Link` header set; None at the end."""
-        if position is None:
-            return None
-        path = str(self.request.scope["path"])
-        cursor = encode_cursor(position, path, self.query.list_filters())
-        sent = [pair for pair in self.request.query_params.multi_items() if pair[0] != "cursor"]
-        address = f"{self.base_url}{quote(path)}?{urlencode([*sent, ('cursor', cursor)])}"
-        response.headers["Link"] = f'<{address}>; rel="next"'
-        return cursor
+async def answer_pages(
+    call: CallContext,
+    query: ListQuery,
+    read: ReadPage[Place, Stored],
+    show: Callable[[Stored], Item],
+    read_place: Callable[[str], Place | None],
+    *,
+    count_by: ReadPage[Any, Stored] | None = None,
+) -> Page[Item]:
+    """A page of rows in any order, whose place `read_place` takes from the cursor.
 
-    async def answer(
-        self,
-        response: Response,
-        read: Callable[[int | None, int], Awaitable[Sequence[Row]]],
-        show: Callable[[Row], Item],
-    ) -> Page[Item]:
-        """The page of a list in the order of id, whose rows below an id `read` gives."""
-        page = self.make_page(response, await read(self.position, self.look_ahead), show)
+    `count_by` reads what is counted where `read` has no end.
+    """
+    rows, following = await read(find_place(call, query, read_place), query.limit)
+    counted = await _count(count_by or read) if query.count else None
+    items = [show(row) for row in rows]
+    return Page(items=items, next=make_next(call, query, following), count=counted)
 
-        async def count(place: int | None, limit: int) -> tuple[int, int | None]:
-            rows = await read(place, limit)
-            return len(rows), rows[-1].id if len(rows) == limit else None
 
-        page.count = await self.count(count)
-        return page
+async def _count(read: ReadPage[Any, Stored]) -> Count:
+    """In small steps, between which others are answered, and not for ever."""
+    value, place = 0, None
+    for _ in range(MOST_COUNTED // MAX_LIMIT):
+        found, place = await read(place, MAX_LIMIT)
+        value += len(found)
+        if place is None:
+            return Count(value=value, exact=True)
+    return Count(value=value, exact=False)
 
-    async def count(self, read: Callable[[Any, int], Awaitable[tuple[int, Any]]]) -> Count | None:
-        """How many match, if that is asked for: `read` tells how many a page has and what follows.
 
-        In small steps, between which others are answered, and not for ever.
-        """
-        if not getattr(self.query, "count", None):
-            return None
-        value, place = 0, None
-        for _ in range(MOST_COUNTED // MAX_LIMIT):
-            found, place = await read(place, MAX_LIMIT)
-            value += found
-            if place is None:
-                return Count(value=value, exact=True)
-        return Count(value=value, exact=False)
+def find_place(
+    call: CallContext, query: PageQuery, read_place: Callable[[str], Place | None]
+) -> Place | None:
+    """Where the list goes on. Raises InvalidCursor."""
+    if query.cursor is None:
+        return None
+    path = str(call.request.scope["path"])
+    return decode_cursor(query.cursor, path, query.list_filters(), read_place)
 
-    def find_time_position(self) -> tuple[datetime, int] | None:
-        """Where the list goes on, for lists in the order of a time and an id.
 
-        Raises InvalidCursor.
-        """
-        found = self.find_position(2)
-        if found is None:
-            return None
-        try:
-            return from_microseconds(found[0]), found[1]
-        except OverflowError:
-            raise InvalidCursor("the cursor names no time", field="cursor") from None
-
-    def make_time_next(
-        self, response: Response, position: tuple[datetime, int] | None
-    ) -> str | None:
-        """`make_next` for lists in the order of a time and an id."""
-        if position is None:
-            return None
-        time, number = position
-        return self.make_next(response, (to_microseconds(time), number))
-
-    def make_page(
-        self, response: Response, rows: Sequence[Row], show: Callable[[Row], Item]
-    ) -> Page[Item]:
-        """The page out of the `look_ahead` rows that were read, for lists in the order of id."""
-        page = rows[: self.query.limit]
-        place = (page[-1].id,) if len(rows) > len(page) else None
-        return Page(items=[show(row) for row in page], next=self.make_next(response, place))
+def make_next(call: CallContext, query: PageQuery, place: Place | None) -> str | None:
+    """The cursor of the next page, with its `Link` header set; None at the end."""
+    if place is None:
+        return None
+    path = str(call.request.scope["path"])
+    cursor = encode_cursor(write_place(place), path, query.list_filters())
+    params = call.request.query_params.multi_items()
+    pairs = [*(pair for pair in params if pair[0] != "cursor"), ("cursor", cursor)]
+    # Without PUBLIC_URL the link is relative: whoever calls knows by which address, we do not.
+    base = call.runtime.settings.public_url
+    address = f"{base}{quote(path)}?{urlencode(pairs)}"
+    call.response.headers["Link"] = f'<{address}>; rel="next"'
+    return cursor

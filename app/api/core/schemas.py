@@ -1,4 +1,4 @@
-"""The objects that programs get and send; `model_validate` makes them from the stored ones."""
+"""The objects of the interface; `model_validate` makes them from stored ones."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -25,7 +25,7 @@ A_SENDER = "447700900123"
 
 
 def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, always with microseconds, so that texts sort as the times do."""
+    """RFC 3339 in UTC, always with microseconds, so that the texts sort by time."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
@@ -37,7 +37,7 @@ Time = Annotated[
 
 
 def read_id(prefix: Prefix) -> BeforeValidator:
-    """Takes a stored row's number and makes it the id that programs see."""
+    """Turns a row's number into the id that programs see."""
     return BeforeValidator(
         lambda value: encode_id(prefix, value) if isinstance(value, int) else value
     )
@@ -60,7 +60,7 @@ Text = Annotated[str, AfterValidator(_check_text)]
 
 
 class Shown(BaseModel):
-    """An object that goes out: every field is always there."""
+    """An object in an answer: it always has every field."""
 
     model_config = ConfigDict(
         from_attributes=True, json_schema_serialization_defaults_required=True
@@ -68,7 +68,7 @@ class Shown(BaseModel):
 
 
 class Sent(BaseModel):
-    """An object that comes in: nothing unknown, and types as they are declared."""
+    """An object in a request: no unknown fields, no conversion of types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -76,8 +76,7 @@ class Sent(BaseModel):
 class Changes(Sent):
     """What a PATCH changes: a field that is not sent stays as it is.
 
-    No field has a default in the schema: generated clients would send it, and so set what nobody
-    named.
+    The schema states no defaults: generated clients would send them.
     """
 
     @classmethod

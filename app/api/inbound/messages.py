@@ -1,26 +1,33 @@
 """/messages: what came in, found by filters, one by one, or all as a file."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call, MessageId
 from app.api.core.enums import MessageVia, OutcomeCode, ProblemCode, SortOrder
 from app.api.core.exports import EXPORTED, ExportQuery, answer_export
 from app.api.core.filters import BoolFilter, NumberFilter, TimeFilter, read_numbers
-from app.api.core.lists import LINK_HEADER, Listing, ListQuery
+from app.api.core.lists import LINK_HEADER, ListQuery, answer_pages
+from app.api.core.routing import make_router
 from app.api.core.schemas import Message, Page, show_message
 from app.api.outbound.schemas import MessageDetail
-from app.domain.ids import decode_id, find_number
+from app.domain.ids import find_number
+from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.inbound.queries import MessageFilter, fold_words
-from app.flows.operations.export import MESSAGES, read_pages
-from app.runtime import Runtime
-from app.storage.conversations.conversations import mark_read
+from app.domain.places import read_id_place
+from app.flows.conversations.mark_read import mark_read
+from app.flows.inbound import replay
+from app.flows.operations.export import MESSAGE_COLUMNS, read_pages
 from app.storage.db.database import Connection
 from app.storage.inbound import search
 from app.storage.outbound.texts import list_replies
+
+router = make_router("/messages", "messages:read")
+replaying = make_router("/messages", "messages:send", "messages:read")
 
 MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
 
@@ -57,25 +64,16 @@ class MessageFilters(BaseModel):
     ] = "desc"
 
     def make_filter(self) -> MessageFilter:
-        given = self.model_dump(by_alias=True, exclude_none=True)
-        return MessageFilter(
-            source=self.source,
-            dest=self.dest,
-            since=self.since,
-            until=self.until,
-            words=fold_words(self.q or ""),
-            problem=self.problem,
-            via=self.via,
-            unread=self.unread,
-            outcome=self.outcome,
-            rule_id=find_number("rul", self.rule_id),
-            provider_id=self.provider_id,
-            merge_fields={
-                name.removeprefix("mm."): value
-                for name, value in given.items()
-                if name.startswith("mm.")
+        given = self.model_dump(by_alias=True, include=set(MessageFilters.model_fields) - {"order"})
+        merge_fields = {name: given.pop(f"mm.{name}") for name in MERGE_FIELDS}
+        given |= {
+            "words": fold_words(given.pop("q") or ""),
+            "rule_id": find_number("rul", self.rule_id),
+            "merge_fields": {
+                name: value for name, value in merge_fields.items() if value is not None
             },
-        )
+        }
+        return MessageFilter(**given)
 
 
 class MessageQuery(ListQuery, MessageFilters):
@@ -86,63 +84,75 @@ class MessageExportQuery(ExportQuery, MessageFilters):
     """What the export of messages takes."""
 
 
-def make_messages_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/messages", "messages:read")
-    database = runtime.database
+@router.get("", responses=LINK_HEADER)
+async def list_messages(call: Call, query: Annotated[MessageQuery, Query()]) -> Page[Message]:
+    """List messages.
 
-    @router.get("", responses=LINK_HEADER)
-    async def list_messages(
-        request: Request, response: Response, query: Annotated[MessageQuery, Query()]
-    ) -> Page[Message]:
-        """List messages.
+    A page may be short or empty while `next` is not null: a search looks at so many messages
+    a request. With `order=asc` whoever keeps following `next` sees each message once.
+    """
+    query = read_numbers(query, call.region)
+    wanted, database = query.make_filter(), call.database
 
-        A page may be short or empty while `next` is not null: a search looks at so many messages
-        a request. With `order=asc` whoever keeps following `next` sees each message once.
-        """
-        query = read_numbers(query, runtime.settings.default_region)
-        wanted = query.make_filter()
-        listing = Listing(request, query, runtime.settings.public_url)
-        place, limit = listing.position, query.limit
-        if query.order == "asc":
-            page = await database.read(search.feed_messages, wanted, after=place or 0, limit=limit)
-        else:
-            page = await database.read(search.list_messages, wanted, before=place, limit=limit)
-        following = listing.make_next(response, None if page.next is None else (page.next,))
+    async def read(before: int | None, limit: int) -> tuple[Sequence[search.Message], int | None]:
+        page = await database.read(search.list_messages, wanted, before=before, limit=limit)
+        return page.messages, page.next
 
-        async def count(before: Any, limit: int) -> tuple[int, Any]:
-            found = await database.read(search.list_messages, wanted, before=before, limit=limit)
-            return len(found.messages), found.next
+    async def feed(after: int | None, limit: int) -> tuple[Sequence[search.Message], int | None]:
+        page = await database.read(search.feed_messages, wanted, after=after or 0, limit=limit)
+        return page.messages, page.next
 
-        counted = await listing.count(count)
-        return Page[Message](items=page.messages, next=following, count=counted)  # type: ignore[arg-type]  # read by attributes
+    return await answer_pages(
+        call,
+        query,
+        feed if query.order == "asc" else read,
+        Message.model_validate,
+        read_id_place,
+        count_by=read,
+    )
 
-    @router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
-    async def export_messages(
-        query: Annotated[MessageExportQuery, Query()],
-    ) -> StreamingResponse:
-        """Download every message that matches, as one file that is streamed."""
-        query = read_numbers(query, runtime.settings.default_region)
-        return await answer_export(
-            query.format,
-            read_pages(database, query.make_filter(), order=query.order),
-            show_message,
-            sheet=MESSAGES,
-            name="messages",
-            runtime=runtime,
-        )
 
-    @router.get("/{id}")
-    async def get_message(id: str) -> MessageDetail:  # noqa: A002 the path's name
-        """Get one message, with the raw parameters that it came as and what was replied."""
-        return await database.read(_read_detail, decode_id("msg", id))
+@router.get("/export", response_class=StreamingResponse, responses=EXPORTED)
+async def export_messages(
+    call: Call, query: Annotated[MessageExportQuery, Query()]
+) -> StreamingResponse:
+    """Download every message that matches, as one file that is streamed."""
+    query = read_numbers(query, call.region)
+    pages = read_pages(call.database, query.make_filter(), order=query.order)
+    return await answer_export(call, "messages", query, pages, show_message, MESSAGE_COLUMNS)
 
-    @router.post("/{id}/read")
-    async def read_message(id: str) -> Message:  # noqa: A002 the path's name
-        """Mark a message as read; doing it again changes nothing."""
-        found = await database.write(mark_read, decode_id("msg", id), runtime.now())
-        return Message.model_validate(found)
 
-    return router
+@router.get("/{id}")
+async def get_message(id: MessageId, call: Call) -> MessageDetail:
+    """Get one message, with the raw parameters that it came as and what was replied."""
+    return await call.database.read(_read_detail, id)
+
+
+@router.post("/{id}/read")
+async def read_message(id: MessageId, call: Call) -> Message:
+    """Mark a message as read; doing it again changes nothing."""
+    return Message.model_validate(await mark_read(call.database, id, now=call.now))
+
+
+@replaying.post("/{id}/replay")
+async def replay_message(id: MessageId, call: Call) -> Message:
+    """Parse a message again from its raw parameters, and run it through the rules again.
+
+    Its fields become what this release reads in them. Guards and rules are asked where nothing
+    has answered it yet: there is never a second reply. 409 for a moment, until it is handled.
+    """
+    settings = call.runtime.settings
+    replayed = await replay.replay_message(
+        call.database,
+        id,
+        zone=settings.zone,
+        region=settings.default_region,
+        limits=settings.reply_limits,
+        who=call.actor,
+        now=call.now,
+    )
+    call.runtime.announce_texts()
+    return Message.model_validate(replayed.message)
 
 
 def _read_detail(conn: Connection, number: int) -> MessageDetail:

@@ -2,14 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.core.dependencies import By, Keyring, make_noter, make_router
+from app.api.core.calls import Call
 from app.api.core.filters import TimeFilter
+from app.api.core.routing import make_router
 from app.api.core.schemas import Sent, Shown, Time
 from app.domain.errors import InvalidInput
-from app.runtime import Runtime
+
+router = make_router("/reconcile", "admin", acts_at_provider=True)
 
 DEFAULT_PERIOD = timedelta(hours=24)
 LONGEST_PERIOD = timedelta(days=31)
@@ -38,26 +39,20 @@ class Reconciliation(Shown):
     unreadable: int = Field(description="of them, rows without a time or an id that we know")
 
 
-def make_reconcile_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/reconcile", "admin", acts_at_provider=True)
-    note = make_noter(runtime)
+@router.post("")
+async def reconcile(call: Call, body: ReconcileRequest | None = None) -> Reconciliation:
+    """Compare the messages with the provider's InboundMessages report, and store what is
+    missing.
 
-    @router.post("")
-    async def reconcile(by: By, body: ReconcileRequest | None = None) -> Reconciliation:
-        """Compare the messages with the provider's InboundMessages report, and store what is
-        missing.
-
-        This runs by itself every RECONCILE_SECONDS; 409 where it does at the moment.
-        """
-        asked = body or ReconcileRequest.model_validate({})
-        since, until = find_period(asked, runtime.now())
-        found = await runtime.make_reconciler().run_window(since, until)
-        runtime.note_reconciliation(found)
-        period = {"from": since.isoformat(), "to": until.isoformat()}
-        await note(by, "reconcile.run", "messages", **period, missing=found.missing)
-        return Reconciliation.model_validate(found)
-
-    return router
+    This runs by itself every RECONCILE_SECONDS; 409 where it does at the moment.
+    """
+    asked = body or ReconcileRequest.model_validate({})
+    since, until = find_period(asked, call.now)
+    found = await call.runtime.make_reconciler().run_window(since, until)
+    call.runtime.note_reconciliation(found)
+    period = {"from": since.isoformat(), "to": until.isoformat()}
+    await call.note("reconcile.run", "messages", **period, missing=found.missing)
+    return Reconciliation.model_validate(found)
 
 
 def find_period(asked: ReconcileRequest, now: datetime) -> tuple[datetime, datetime]:

@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field
 
-from app.api.core.dependencies import Keyring, make_router
-from app.api.core.lists import LINK_HEADER, Listing, ListQuery
+from app.api.core.calls import Call
+from app.api.core.lists import LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import OUR_NUMBER, Page, Shown, Time, read_id
-from app.runtime import Runtime
 from app.storage.inbound import refusals
+
+router = make_router("/refusals", "admin")
 
 
 class Refusal(Shown):
@@ -25,21 +27,7 @@ class Refusal(Shown):
     count: int = Field(description="alike ones that came within a second or so")
 
 
-def make_refusals_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/refusals", "admin")
-
-    @router.get("", responses=LINK_HEADER)
-    async def list_refusals(
-        request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[Refusal]:
-        """List refused forwards, newest first; a wrong `auth` is the commonest mistake."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: runtime.database.read(
-                refusals.list_refusals, before=before, limit=limit
-            ),
-            Refusal.model_validate,
-        )
-
-    return router
+@router.get("", responses=LINK_HEADER)
+async def list_refusals(call: Call, query: Annotated[ListQuery, Query()]) -> Page[Refusal]:
+    """List refused forwards, newest first; a wrong `auth` is the commonest mistake."""
+    return await answer_list(call, query, refusals.list_refusals, Refusal.model_validate)

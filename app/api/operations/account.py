@@ -5,16 +5,18 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field, WithJsonSchema
 
-from app.api.core.dependencies import By, Keyring, make_noter, make_router
+from app.api.core.calls import Call
 from app.api.core.enums import UserAccessLevel
+from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Sent, Shown, Text
 from app.domain.errors import AccountError, PermanentError
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.codes import NOT_ENOUGH_CREDITS
-from app.runtime import Runtime
+
+balance = make_router("/credits", "admin")
+users = make_router("/users", "admin", acts_at_provider=True, fields={"username": "name"})
 
 Word = Annotated[Text, Field(min_length=1, max_length=200)]
 # JSON has no decimals: the schema names a text, which is exact; a number is taken as it is written.
@@ -71,46 +73,35 @@ class CreditMove(Sent):
     ]
 
 
-def make_credits_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/credits", "admin")
-
-    @router.get("")
-    async def get_credits() -> Balance:
-        """Get the balance of the provider's account."""
-        return Balance(credits=f"{await runtime.get_provider().check_credits():f}")
-
-    return router
+@balance.get("")
+async def get_credits(call: Call) -> Balance:
+    """Get the balance of the provider's account."""
+    return Balance(credits=f"{await call.runtime.get_provider().check_credits():f}")
 
 
-def make_users_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    names = {"username": "name"}
-    router = make_router(keyring, "/users", "admin", acts_at_provider=True, fields=names)
-    note = make_noter(runtime)
+@users.post("", status_code=201)
+async def create_user(body: UserCreate, call: Call) -> CreatedUser:
+    """Create a child user; only an admin account may."""
+    given = body.model_dump()
+    given["access_level"] = AccessLevel(body.access_level)
+    given["credits"] = body.credits or Decimal(0)
+    with _asking_too_much():
+        await call.runtime.get_provider().create_user(NewUser(**given))
+    await call.note("user.create", body.username, access_level=body.access_level)
+    return CreatedUser(username=body.username)
 
-    @router.post("", status_code=201)
-    async def create_user(body: UserCreate, by: By) -> CreatedUser:
-        """Create a child user; only an admin account may."""
-        given = body.model_dump()
-        given["access_level"] = AccessLevel(body.access_level)
-        given["credits"] = body.credits or Decimal(0)
-        with _asking_too_much():
-            await runtime.get_provider().create_user(NewUser(**given))
-        await note(by, "user.create", body.username, access_level=body.access_level)
-        return CreatedUser(username=body.username)
 
-    @router.post("/{name}/credits", status_code=204)
-    async def move_credits(name: str, body: CreditMove, by: By) -> None:
-        """Give credits to a child user, or take them back."""
-        with _asking_too_much():
-            await runtime.get_provider().update_credits(name, body.quantity)
-        await note(by, "user.credits", name, quantity=f"{body.quantity:f}")
-
-    return router
+@users.post("/{name}/credits", status_code=204)
+async def move_credits(name: str, body: CreditMove, call: Call) -> None:
+    """Give credits to a child user, or take them back."""
+    with _asking_too_much():
+        await call.runtime.get_provider().update_credits(name, body.quantity)
+    await call.note("user.credits", name, quantity=f"{body.quantity:f}")
 
 
 @contextmanager
 def _asking_too_much() -> Iterator[None]:
-    """More credits than the account has are the caller's mistake, not the account's state."""
+    """Asking for more credits than the account has is the caller's error."""
     try:
         yield
     except AccountError as error:

@@ -1,17 +1,20 @@
 """/alerts: what needs a person, open and closed."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import Field, model_validator
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call
 from app.api.core.filters import BoolFilter
-from app.api.core.lists import LINK_HEADER, Listing, ListQuery
+from app.api.core.lists import LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import Page, Shown, Time, read_id
 from app.domain.ids import Prefix, encode_id
-from app.runtime import Runtime
+from app.storage.db.database import Connection
 from app.storage.operations import alerts
+
+router = make_router("/alerts", "admin")
 
 # Alerts whose subject is a row: programs see its id.
 _SUBJECTS: dict[str, Prefix] = {"uncertain": "out", "late-answer": "out", "reply-too-long": "rul"}
@@ -44,24 +47,11 @@ class AlertQuery(ListQuery):
     open: Annotated[BoolFilter, Field(description="only open ones, or only closed ones")] = None
 
 
-def make_alerts_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/alerts", "admin")
+@router.get("", responses=LINK_HEADER)
+async def list_alerts(call: Call, query: Annotated[AlertQuery, Query()]) -> Page[Alert]:
+    """List alerts, newest first, each with what to do."""
+    return await answer_list(call, query, _list_alerts, Alert.model_validate)
 
-    @router.get("", responses=LINK_HEADER)
-    async def list_alerts(
-        request: Request, response: Response, query: Annotated[AlertQuery, Query()]
-    ) -> Page[Alert]:
-        """List alerts, newest first, each with what to do."""
-        listing = Listing(request, query, runtime.settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: runtime.database.read(
-                alerts.list_alerts,
-                before=before,
-                limit=limit,
-                is_open=query.open,
-            ),
-            Alert.model_validate,
-        )
 
-    return router
+def _list_alerts(conn: Connection, *, open: bool | None, **page: Any) -> list[alerts.Alert]:
+    return alerts.list_alerts(conn, is_open=open, **page)

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
-from app.api.core.dependencies import get_operation_id
 from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
+from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
 from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable

@@ -3,22 +3,23 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call, CallContext
 from app.api.core.filters import TimeFilter
+from app.api.core.routing import make_router
 from app.api.core.schemas import Shown, format_time
-from app.api.core.streaming import StreamedAnswer, begin
 from app.flows.operations.fetch_report import Write, fetch_report, write_csv, write_json
-from app.runtime import Runtime
+from app.http.streams import StreamedAnswer, begin
 
-Chunks = AsyncGenerator[bytes]
 JSON = "application/json"
 CSV = "text/csv"
-# What the client's arguments are called in this interface.
-FIELDS = {"report_type": "type", "since": "from", "until": "to"}
+# `fields`: what the client's arguments are called in this interface.
+router = make_router(
+    "/reports", "admin", fields={"report_type": "type", "since": "from", "until": "to"}
+)
 
 EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -53,48 +54,39 @@ class Report(Shown):
     )
 
 
-def make_reports_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/reports", "admin", fields=FIELDS)
+@router.get("/{type}", response_model=Report)
+async def get_report(
+    type: ReportType, call: Call, query: Annotated[ReportQuery, Query()]
+) -> Response:
+    """Get a report of the provider.
 
-    async def begin_report(report_type: str, query: ReportQuery, write: Write) -> Chunks:
-        return await begin(
-            fetch_report(
-                runtime.get_provider(),
-                report_type,
-                since=query.since,
-                until=query.until,
-                write=write,
-            )
-        )
+    It is streamed: where the provider breaks off, so does the answer. Its times are the
+    provider's own, in PROVIDER_TIMEZONE. With `Accept: text/csv` the answer is that of
+    `/reports/{type}/export`.
+    """
+    if CSV in call.request.headers.get("accept", "").lower():
+        return await _answer_csv(call, type, query)
+    return StreamedAnswer(await _begin(call, type, query, write_json), JSON)
 
-    async def answer_csv(report_type: str, query: ReportQuery) -> Response:
-        chunks = await begin_report(report_type, query, write_csv)
-        name = f"{report_type}-{format_time(runtime.now())[:10]}.csv"
-        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamedAnswer(chunks, f"{CSV}; charset=utf-8", disposition)
 
-    @router.get("/{type}", response_model=Report)
-    async def get_report(
-        request: Request,
-        type: ReportType,  # noqa: A002 the path's name
-        query: Annotated[ReportQuery, Query()],
-    ) -> Response:
-        """Get a report of the provider.
+@router.get("/{type}/export", response_class=StreamingResponse, responses=EXPORTED)
+async def export_report(
+    type: ReportType, call: Call, query: Annotated[ReportQuery, Query()]
+) -> Response:
+    """Download a report of the provider as CSV; otherwise as `/reports/{type}`."""
+    return await _answer_csv(call, type, query)
 
-        It is streamed: where the provider breaks off, so does the answer. Its times are the
-        provider's own, in PROVIDER_TIMEZONE. With `Accept: text/csv` the answer is that of
-        `/reports/{type}/export`.
-        """
-        if CSV in request.headers.get("accept", "").lower():
-            return await answer_csv(type, query)
-        return StreamedAnswer(await begin_report(type, query, write_json), JSON, {})
 
-    @router.get("/{type}/export", response_class=StreamingResponse, responses=EXPORTED)
-    async def export_report(
-        type: ReportType,  # noqa: A002 the path's name
-        query: Annotated[ReportQuery, Query()],
-    ) -> Response:
-        """Download a report of the provider as CSV; otherwise as `/reports/{type}`."""
-        return await answer_csv(type, query)
+async def _answer_csv(call: CallContext, report_type: str, query: ReportQuery) -> Response:
+    chunks = await _begin(call, report_type, query, write_csv)
+    name = f"{report_type}-{format_time(call.now)[:10]}.csv"
+    return StreamedAnswer(chunks, f"{CSV}; charset=utf-8", filename=name)
 
-    return router
+
+async def _begin(
+    call: CallContext, report_type: str, query: ReportQuery, write: Write
+) -> AsyncGenerator[bytes]:
+    provider = call.runtime.get_provider()
+    return await begin(
+        fetch_report(provider, report_type, since=query.since, until=query.until, write=write)
+    )

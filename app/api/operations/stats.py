@@ -3,18 +3,19 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.api.core.dependencies import Keyring, make_router
+from app.api.core.calls import Call
 from app.api.core.filters import NumberFilter, TimeFilter, read_numbers
+from app.api.core.routing import make_router
 from app.api.core.schemas import OUR_NUMBER, Shown, Time
-from app.runtime import Runtime
+from app.storage.operations.stats import ENDS, average_reply, count_days, rate_delivery
 from app.storage.operations.stats import DayCount as StoredCount
-from app.storage.operations.stats import count_days
+
+router = make_router("/stats", "messages:read")
 
 DEFAULT_PERIOD = timedelta(days=28)
-ENDS = ("delivered", "undelivered", "failed", "expired")
 _DAY = timedelta(days=1)
 
 
@@ -61,38 +62,31 @@ class Stats(Shown):
     items: list[DayCount] = Field(description="newest day first; days without any are left out")
 
 
-def make_stats_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/stats", "messages:read")
-
-    @router.get("")
-    async def get_stats(query: Annotated[StatsQuery, Query()]) -> Stats:
-        """Count texts by day and number."""
-        query = read_numbers(query, runtime.settings.default_region)
-        since = _begin_day(query.since or runtime.now() - DEFAULT_PERIOD)
-        until = _end_day(query.until)
-        counts = await runtime.database.read(
-            count_days,
-            since=since.date().isoformat(),
-            until=None if until is None else until.date().isoformat(),
-            number=query.number,
-        )
-        items = [_show_day(each) for each in counts]
-        return Stats(since=since, until=until, items=items)
-
-    return router
+@router.get("")
+async def get_stats(call: Call, query: Annotated[StatsQuery, Query()]) -> Stats:
+    """Count texts by day and number."""
+    query = read_numbers(query, call.region)
+    since = _begin_day(query.since or call.now - DEFAULT_PERIOD)
+    until = _end_day(query.until)
+    counts = await call.database.read(
+        count_days,
+        since=since.date().isoformat(),
+        until=None if until is None else until.date().isoformat(),
+        number=query.number,
+    )
+    return Stats(since=since, until=until, items=[_show_day(each) for each in counts])
 
 
 def _show_day(day: StoredCount) -> DayCount:
     counts = day.counts
-    ended = sum(counts[end] for end in ENDS)
     shown = ("received", "with_problems", "reported", "missing", "sent", *ENDS)
     return DayCount(
         day=day.day,
         number=day.number,
         forwarded=counts["received"] - counts["fetched"],
         **{name: counts[name] for name in shown},
-        delivery_rate=counts["delivered"] / ended if ended else None,
-        reply_seconds=counts["reply_seconds"] / counts["replied"] if counts["replied"] else None,
+        delivery_rate=rate_delivery([day]),
+        reply_seconds=average_reply([day]),
     )
 
 

@@ -1,17 +1,24 @@
-"""/provider: what the provider itself says of any of its ids, asked anew and kept nowhere."""
+"""/provider: what the provider says about any of its ids; nothing is stored."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
-from app.api.core.dependencies import By, Keyring, make_noter, make_router
+from app.api.core.calls import Call
 from app.api.core.enums import OutboundStatus
+from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Shown
 from app.domain.errors import CodeError
 from app.domain.outbound.statuses import ProviderStatus, read_outcome
 from app.provider.codes import NO_MESSAGES
-from app.runtime import Runtime
+
+router = make_router(
+    "/provider",
+    "admin",
+    acts_at_provider=True,
+    fields={"message_id": "provider_id", "background_id": "id"},
+)
 
 ProviderId = Annotated[
     str, Path(max_length=64, description="the provider's id of a text, or of a part of one")
@@ -41,41 +48,36 @@ class BackgroundMessages(Shown):
     items: list[BackgroundMessage] = Field(description="in the provider's order")
 
 
-def make_provider_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    names = {"message_id": "provider_id", "background_id": "id"}
-    router = make_router(keyring, "/provider", "admin", acts_at_provider=True, fields=names)
-    note = make_noter(runtime)
+@router.get("/messages/{provider_id}")
+async def get_provider_message(provider_id: ProviderId, call: Call) -> ProviderMessage:
+    """Ask the provider for the status of a text by its own id, whoever sent it."""
+    status = await call.runtime.get_provider().check_message_status(provider_id)
+    return ProviderMessage.model_validate(_show_status(provider_id, status))
 
-    @router.get("/messages/{provider_id}")
-    async def get_provider_message(provider_id: ProviderId) -> ProviderMessage:
-        """Ask the provider for the status of a text by its own id, whoever sent it."""
-        status = await runtime.get_provider().check_message_status(provider_id)
-        return ProviderMessage.model_validate(_show_status(provider_id, status))
 
-    @router.post("/messages/{provider_id}/cancel", status_code=204)
-    async def cancel_provider_message(provider_id: ProviderId, by: By) -> None:
-        """Cancel a text at the provider by its own id; 404 where it has been sent or is unknown.
+@router.post("/messages/{provider_id}/cancel", status_code=204)
+async def cancel_provider_message(provider_id: ProviderId, call: Call) -> None:
+    """Cancel a text at the provider by its own id; 404 where it has been sent or is unknown.
 
-        A text that is in the outbox here is better cancelled there.
-        """
-        await runtime.get_provider().cancel_message(provider_id)
-        await note(by, "provider.cancel", provider_id)
+    A text that is in the outbox here is better cancelled there.
+    """
+    await call.runtime.get_provider().cancel_message(provider_id)
+    await call.note("provider.cancel", provider_id)
 
-    @router.get("/background/{id}")
-    async def get_background_send(id: BackgroundId) -> BackgroundMessages:  # noqa: A002 the path's name
-        """Ask the provider for the messages of a send to a list or group; 409 while it goes on."""
-        try:
-            found = await runtime.get_provider().get_background_messages(id)
-        except CodeError as error:
-            if error.code != NO_MESSAGES:
-                raise
-            found = ()
-        shown = [
-            {**_show_status(each.message_id, each.status), "to": each.destination} for each in found
-        ]
-        return BackgroundMessages.model_validate({"items": shown})
 
-    return router
+@router.get("/background/{id}")
+async def get_background_send(id: BackgroundId, call: Call) -> BackgroundMessages:
+    """Ask the provider for the messages of a send to a list or group; 409 while it goes on."""
+    try:
+        found = await call.runtime.get_provider().get_background_messages(id)
+    except CodeError as error:
+        if error.code != NO_MESSAGES:
+            raise
+        found = ()
+    shown = [
+        {**_show_status(each.message_id, each.status), "to": each.destination} for each in found
+    ]
+    return BackgroundMessages.model_validate({"items": shown})
 
 
 def _show_status(provider_id: str, status: ProviderStatus) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What programs send about texts that go out: a text, a filter, a person's word on a doubt."""
+"""What programs send about outgoing texts: texts, filters, resolutions."""
 
 from typing import Annotated, Any, Literal
 
@@ -46,7 +46,7 @@ def _read_to(value: object) -> object:
     return value
 
 
-# A union of one and many has no type in several languages: the schema names the list alone.
+# Several languages have no type for one or many: the schema names only the list.
 To = Annotated[
     str | list[str],
     PlainValidator(_read_to),
@@ -104,21 +104,9 @@ class OutboundCreate(Sent):
     )
 
     def make_request(self) -> OutboundRequest:
-        return OutboundRequest(
-            source=self.source,
-            body=self.body,
-            to=self.to,
-            list_name=self.list_name,
-            group_name=self.group,
-            source_ton=self.source_ton,
-            schedule_at=self.schedule_at,
-            schedule_by=self.schedule_by,
-            validity_seconds=self.validity_seconds,
-            in_reply_to=None if self.in_reply_to is None else _read_message_id(self.in_reply_to),
-            reference=self.reference,
-            metadata=self.metadata,
-            force=self.force,
-        )
+        given = self.model_dump() | {"in_reply_to": _read_message_id(self.in_reply_to)}
+        group = given.pop("group")
+        return OutboundRequest(**given, group_name=group)
 
 
 class Resolution(Sent):
@@ -163,17 +151,13 @@ class OutboundFilters(BaseModel):
     rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
 
     def make_filter(self) -> OutboundFilter:
-        return OutboundFilter(
-            statuses=tuple(self.status or ()),
-            reference=self.reference,
-            updated_since=self.updated_since,
-            to=self.to,
-            source=self.source,
-            since=self.since,
-            until=self.until,
-            in_reply_to=find_number("msg", self.in_reply_to),
-            rule_id=find_number("rul", self.rule_id),
-        )
+        given = self.model_dump(include=set(OutboundFilters.model_fields))
+        given |= {
+            "statuses": tuple(given.pop("status") or ()),
+            "in_reply_to": find_number("msg", self.in_reply_to),
+            "rule_id": find_number("rul", self.rule_id),
+        }
+        return OutboundFilter(**given)
 
 
 class OutboundQuery(ListQuery, OutboundFilters):
@@ -189,8 +173,8 @@ class OutboundExportQuery(ExportQuery, OutboundFilters):
     """What the export of outbound texts takes."""
 
 
-def _read_message_id(text: str) -> int:
+def _read_message_id(text: str | None) -> int | None:
     try:
-        return decode_id("msg", text)
+        return None if text is None else decode_id("msg", text)
     except NotFound as error:
         raise InvalidInput(str(error), field="in_reply_to", code="not-found") from None

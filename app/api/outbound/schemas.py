@@ -1,4 +1,4 @@
-"""The objects about texts that go out, and those that show both directions."""
+"""The objects about outgoing texts, and those of both directions."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -18,12 +18,8 @@ def _read_raw(data: bytes) -> dict[str, Any]:
         "method": raw.method,
         "content_type": raw.content_type,
         "charset": raw.charset,
-        "parameters": [(_read_bytes(name), _read_bytes(value)) for name, value in raw.pairs],
+        "parameters": raw.texts,
     }
-
-
-def _read_bytes(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
 
 
 class OutboundError(Shown):
@@ -131,7 +127,7 @@ class Recipient(Shown):
 
 Pairs = Annotated[
     list[tuple[str, str]],
-    # Of a tuple's schema linters and generators say that it has no type of items.
+    # Linters and generators complain that a tuple's schema has no type of items.
     WithJsonSchema(
         {
             "type": "array",

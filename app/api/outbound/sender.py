@@ -1,19 +1,22 @@
 """/sender: whether texts go out, and pausing them."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.core.dependencies import By, Keyring, make_router
+from app.api.core.calls import Call
 from app.api.core.enums import SenderState
 from app.api.core.etags import IfMatch
+from app.api.core.routing import make_router
 from app.api.core.schemas import Sent, Shown, Text, Time
+from app.domain.lengths import LONGEST_REASON
 from app.flows.outbound.pause_sending import pause_sending, resume_sending
-from app.runtime import Runtime
 from app.storage.db.database import Connection
 from app.storage.outbound.backlog import count_uncertain, count_waiting
 from app.storage.outbound.sender import get_sender
+
+router = make_router("/sender", "admin")
 
 COUNTED_WAITING = 100_000
 
@@ -36,47 +39,35 @@ class SenderChange(Sent):
     """Whether texts are to go out."""
 
     state: Literal["running", "paused"] = Field(description="`running` resumes a stopped one too")
-    reason: Annotated[Text, Field(max_length=500)] | None = Field(
+    reason: Annotated[Text, Field(max_length=LONGEST_REASON)] | None = Field(
         None, description="why, for colleagues", examples=["Wrong prices in the newsletter"]
     )
 
 
-def make_sender_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/sender", "admin")
+@router.get("")
+async def get_sender_state(call: Call) -> Sender:
+    """Get the state of sending, the credits and how much waits."""
+    return await call.database.read(_show)
 
-    @router.get("")
-    async def get_sender_state() -> Sender:
-        """Get the state of sending, the credits and how much waits."""
-        return await runtime.database.read(_show)
 
-    @router.post("")
-    async def change_sender(body: SenderChange, by: By, if_match: IfMatch) -> Sender:
-        """Pause all sending, or have it go on, also where an error about the account stopped it.
+@router.post("")
+async def change_sender(body: SenderChange, call: Call, if_match: IfMatch) -> Sender:
+    """Pause all sending, or have it go on, also where an error about the account stopped it.
 
-        While it is paused texts keep their places, calls under way end, and automatic replies
-        whose time is over expire.
-        """
-        await if_match.check_read(get_sender_state)
-        now = runtime.now()
-        steer = pause_sending if body.state == "paused" else resume_sending
-        await runtime.database.write(steer, by.actor, body.reason, now)
-        runtime.wakeups.notify("events")
-        runtime.wakeups.notify("outbound")
-        return await runtime.database.read(_show)
-
-    return router
+    While it is paused texts keep their places, calls under way end, and automatic replies
+    whose time is over expire.
+    """
+    database = call.database
+    await if_match.check_read(lambda: database.read(_show))
+    change = pause_sending if body.state == "paused" else resume_sending
+    await database.write(change, call.actor, body.reason, call.now)
+    call.runtime.announce_texts()
+    return await database.read(_show)
 
 
 def _show(conn: Connection) -> Sender:
-    state = get_sender(conn)
-    return Sender(
-        state=state.state,
-        reason=state.reason,
-        changed_by=state.changed_by,
-        changed_at=state.changed_at,
-        probe_at=state.probe_at,
-        credits=state.credits,
-        credits_at=state.credits_at,
-        waiting=count_waiting(conn, at_most=COUNTED_WAITING),
-        uncertain=count_uncertain(conn),
-    )
+    counts = {
+        "waiting": count_waiting(conn, at_most=COUNTED_WAITING),
+        "uncertain": count_uncertain(conn),
+    }
+    return Sender.model_validate({**asdict(get_sender(conn)), **counts})

@@ -1,27 +1,26 @@
-"""/rules: what answers texts by itself, and how a draft would have done."""
+"""/rules: automatic replies, and trying a draft."""
 
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query
 from pydantic import BeforeValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from app.api.core.dependencies import PREFIX, By, Keyring, make_router
+from app.api.core.calls import Call, CallContext, RuleId
 from app.api.core.enums import LoopSign, Weekday
 from app.api.core.etags import IfMatch
 from app.api.core.filters import TimeFilter
-from app.api.core.lists import CREATED, LINK_HEADER, Listing, ListQuery
+from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
+from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Changes, Page, Rule, Sent, Shown, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, encode_id
-from app.domain.rules import rule_preview
 from app.domain.rules import rules as domain
 from app.domain.rules.patterns import LONGEST_PATTERN
 from app.domain.rules.replies import LONGEST_TEMPLATE
-from app.flows.rules import edit_rules
-from app.flows.rules.try_rules import DEFAULT_TEXTS, MOST_TEXTS, try_rule
-from app.runtime import Runtime
+from app.flows.rules import edit_rules, try_rules
+from app.flows.rules.try_rules import DEFAULT_TEXTS, MOST_TEXTS
 from app.storage.rules import rules
 
 LARGEST_POSITION = 1_000_000
@@ -34,6 +33,10 @@ class RuleConvertor(StringConvertor):
 
 
 register_url_convertor("rule", RuleConvertor())
+
+router = make_router("/rules", "rules:write")
+# A draft rule can quote every text.
+trying = make_router("/rules", "rules:write", "messages:read")
 
 Name = Annotated[
     Text,
@@ -183,116 +186,89 @@ class Trial(Shown):
     loop_risk: list[LoopRisk] = Field(description="signs that it answers a machine")
 
 
-def make_rules_router(runtime: Runtime, keyring: Keyring) -> APIRouter:
-    router = make_router(keyring, "/rules", "rules:write")
-    # A draft rule can quote every text.
-    trying = make_router(keyring, "/rules", "rules:write", "messages:read")
-    database, settings = runtime.database, runtime.settings
-    region = settings.default_region
-
-    def read_draft(body: RuleCreate) -> domain.Rule:
-        return domain.Rule(**{"timezone": settings.provider_timezone, **_list_stated(body)})
-
-    @router.get("", responses=LINK_HEADER)
-    async def list_rules(
-        request: Request, response: Response, query: Annotated[ListQuery, Query()]
-    ) -> Page[Rule]:
-        """List the rules, newest first; `position` says in which order they are asked."""
-        listing = Listing(request, query, settings.public_url)
-        return await listing.answer(
-            response,
-            lambda before, limit: database.read(rules.list_rules, before=before, limit=limit),
-            Rule.model_validate,
-        )
-
-    @router.post("", status_code=201, responses=CREATED)
-    async def create_rule(body: RuleCreate, response: Response, by: By) -> Rule:
-        """Add a rule; it takes effect at once, in every process."""
-        created = await edit_rules.create_rule(
-            database,
-            read_draft(body),
-            position=body.position,
-            region=region,
-            who=by.actor,
-            now=runtime.now(),
-        )
-        shown = Rule.model_validate(created)
-        response.headers["Location"] = f"{settings.public_url}{PREFIX}/rules/{shown.id}"
-        return shown
-
-    @trying.post("/try", name="try_rule")
-    async def try_draft(body: TrialRequest) -> Trial:
-        """Try a draft over the newest texts; nothing is sent and nothing is kept.
-
-        The other rules apply. Replies before these texts are not known to it.
-        """
-        found = await _try_draft(runtime, read_draft(body.rule), body)
-        return Trial.model_validate(found)
-
-    @router.get("/{id:rule}")
-    async def get_rule(id: str) -> Rule:  # noqa: A002 the path's name
-        """Get one rule."""
-        return Rule.model_validate(await database.read(rules.get_rule, decode_id("rul", id)))
-
-    @router.patch("/{id:rule}")
-    async def change_rule(
-        id: str,  # noqa: A002 the path's name
-        body: RuleChanges,
-        by: By,
-        if_match: IfMatch,
-    ) -> Rule:
-        """Change a rule; it takes effect at once, in every process."""
-        changed = await edit_rules.change_rule(
-            database,
-            decode_id("rul", id),
-            _list_stated(body),
-            region=region,
-            check=if_match.checking(Rule.model_validate),
-            who=by.actor,
-            now=runtime.now(),
-        )
-        return Rule.model_validate(changed)
-
-    @router.delete("/{id:rule}", status_code=204)
-    async def remove_rule(id: str, by: By, if_match: IfMatch) -> None:  # noqa: A002 the path's name
-        """Remove a rule; what it answered stays."""
-        await edit_rules.remove_rule(
-            database,
-            decode_id("rul", id),
-            check=if_match.checking(Rule.model_validate),
-            who=by.actor,
-            now=runtime.now(),
-        )
-
-    both = APIRouter()
-    both.include_router(trying)
-    both.include_router(router)
-    return both
+@router.get("", responses=LINK_HEADER)
+async def list_rules(call: Call, query: Annotated[ListQuery, Query()]) -> Page[Rule]:
+    """List the rules, newest first; `position` says in which order they are asked."""
+    return await answer_list(call, query, rules.list_rules, Rule.model_validate)
 
 
-async def _try_draft(
-    runtime: Runtime, draft: domain.Rule, body: TrialRequest
-) -> rule_preview.RulePreview:
-    """What is off is told as a field of the body, the id of no rule as well."""
+@router.post("", status_code=201, responses=CREATED)
+async def create_rule(body: RuleCreate, call: Call) -> Rule:
+    """Add a rule; it takes effect at once, in every process."""
+    created = await edit_rules.create_rule(
+        call.database,
+        _make_draft(body, call),
+        position=body.position,
+        region=call.region,
+        who=call.actor,
+        now=call.now,
+    )
+    shown = Rule.model_validate(created)
+    call.locate(f"/rules/{shown.id}")
+    return shown
+
+
+@trying.post("/try")
+async def try_rule(body: TrialRequest, call: Call) -> Trial:
+    """Try a draft over the newest texts; nothing is sent and nothing is kept.
+
+    The other rules apply. Replies before these texts are not known to it.
+    """
+    draft = _make_draft(body.rule, call)
+    # Errors name fields of the body, an unknown id as well.
     try:
         if body.rule.id is not None:
             draft = replace(draft, id=decode_id("rul", body.rule.id))
-        return await try_rule(
-            runtime.database,
+        found = await try_rules.try_rule(
+            call.database,
             draft,
             position=body.rule.position,
             limit=body.limit,
-            limits=runtime.settings.reply_limits,
-            region=runtime.settings.default_region,
+            limits=call.runtime.settings.reply_limits,
+            region=call.region,
         )
     except InvalidInput as error:
         raise InvalidInput(str(error), field=f"rule.{error.field}", code=error.code) from None
     except NotFound as error:
         raise InvalidInput(str(error), field="rule.id", code="not-found") from None
+    return Trial.model_validate(found)
+
+
+@router.get("/{id:rule}")
+async def get_rule(id: RuleId, call: Call) -> Rule:
+    """Get one rule."""
+    return Rule.model_validate(await call.database.read(rules.get_rule, id))
+
+
+@router.patch("/{id:rule}")
+async def change_rule(id: RuleId, body: RuleChanges, call: Call, if_match: IfMatch) -> Rule:
+    """Change a rule; it takes effect at once, in every process."""
+    changed = await edit_rules.change_rule(
+        call.database,
+        id,
+        _list_stated(body),
+        region=call.region,
+        check=if_match.checking(Rule.model_validate),
+        who=call.actor,
+        now=call.now,
+    )
+    return Rule.model_validate(changed)
+
+
+@router.delete("/{id:rule}", status_code=204)
+async def remove_rule(id: RuleId, call: Call, if_match: IfMatch) -> None:
+    """Remove a rule; what it answered stays."""
+    check = if_match.checking(Rule.model_validate)
+    await edit_rules.remove_rule(call.database, id, check=check, who=call.actor, now=call.now)
+
+
+def _make_draft(body: RuleCreate, call: CallContext) -> domain.Rule:
+    zone = call.runtime.settings.provider_timezone
+    return domain.Rule(**{"timezone": zone, **_list_stated(body)})
 
 
 def _list_stated(body: RuleConditions) -> dict[str, Any]:
-    """The fields of the domain's rule that were named."""
+    """The fields that were sent, as the domain's rule has them."""
     stated = body.model_dump(exclude_unset=True, exclude={"id"})
     for name in ("position", "timezone"):
         if stated.get(name, "") is None:

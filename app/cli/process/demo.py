@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Annotated
 
+import typer
 from pydantic import SecretStr
 
 from app.cli.core.output import name_command
@@ -29,7 +31,12 @@ END_SECONDS = 10
 KEPT = frozenset({"port", "log_format", "log_level"})
 
 
-def demo(*, text_every: float) -> None:
+def demo(
+    *,
+    text_every: Annotated[
+        float, typer.Option(min=1, help="Seconds between the texts that come in.")
+    ] = 10.0,
+) -> None:
     """Run until SIGTERM or SIGINT; nothing is kept. Raises SetupError, SettingsError."""
     with tempfile.TemporaryDirectory(prefix="letterbox-demo-") as folder:
         settings = make_settings(Path(folder))
@@ -61,7 +68,7 @@ def make_settings(folder: Path) -> Settings:
         for name, field in Settings.model_fields.items()
         if name not in KEPT
     }
-    # People text more often than they do in earnest, and nobody should fall silent for that.
+    # People text more often than in reality, and should still get replies.
     often = {"replies_per_hour": 500, "replies_per_day": 5000}
     chosen = {"data_dir": folder, "admin_password": SecretStr(secrets.token_urlsafe(6)), **often}
     return load_settings(**defaults | chosen)

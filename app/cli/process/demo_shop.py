@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.storage.db.database import open_database
 from app.storage.db.migrate import migrate
 
-# What the demo's list has in its first and second merge field.
+# The first and second merge fields of the demo's list.
 MERGE_FIELD_NAMES = {"1": "first", "2": "order_number"}
 OPT_OUT_REPLY = "You won't get any more texts from us. Text START to get them again."
 RULES = """

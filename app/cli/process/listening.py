@@ -19,16 +19,16 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Everything must end within 12 s (app/ending.py): requests get 8, the intake's last batch part of
+# Everything must end within 12 s (app/ending.py): requests get 8, the intake's last batch some of
 # the rest.
 GRACEFUL_SECONDS = 8
 # Longer than the usual 60 s of load balancers: if we closed first, a request in flight could be
 # lost.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
-# By its name: a process that serves nothing itself does without it.
+# By name: a supervisor does not need to import it.
 PROTOCOL = "app.api.http.protocol:HttpProtocol"
-# How systemd hands over sockets: they are the descriptors from 3 on (sd_listen_fds(3)).
+# systemd hands over sockets as the descriptors from 3 on (sd_listen_fds(3)).
 FIRST_DESCRIPTOR = 3
 COUNT_VARIABLE, PID_VARIABLE = "LISTEN_FDS", "LISTEN_PID"
 
@@ -36,7 +36,7 @@ COUNT_VARIABLE, PID_VARIABLE = "LISTEN_FDS", "LISTEN_PID"
 def take_listeners() -> list[socket.socket]:
     """The sockets that systemd, or this process before its restart, handed over.
 
-    Raises SetupError where one of them is of no use.
+    Raises SetupError if one of them cannot be used.
     """
     if os.environ.pop(PID_VARIABLE, "") != str(os.getpid()):
         return []
@@ -69,10 +69,10 @@ def _take_listener(descriptor: int) -> socket.socket:
 def restart_with(listeners: Sequence[socket.socket]) -> NoReturn:
     """Begin this process's command anew, with the same process id and these sockets.
 
-    Nobody is refused meanwhile: the kernel keeps who connects until the new start accepts them.
+    Nobody is refused meanwhile: the kernel keeps connections until the new start accepts them.
     """
     end = FIRST_DESCRIPTOR + len(listeners)
-    # Out of the way first, since they may be among the descriptors that they are to become.
+    # First out of the way, because they may already have some of these numbers.
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, end) for each in listeners]
     for number, descriptor in enumerate(moved):
         os.dup2(descriptor, FIRST_DESCRIPTOR + number)
@@ -92,8 +92,8 @@ def listen(settings: Settings) -> socket.socket:
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((settings.host, settings.port))
-        # Two that start at once may both bind, but one alone listens. And whoever calls while this
-        # one starts waits a moment instead of being refused.
+        # Two processes that start at once may both bind, but only one can listen. Callers wait
+        # until this one has started, instead of being refused.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()

@@ -1,7 +1,7 @@
-"""Starts the web processes: the lock, the socket, and what a newcomer is told.
+"""Starts the web processes: the lock, the socket, and the welcome text.
 
-The application is imported last: whoever calls meanwhile waits instead of being refused, what
-stands in a start's way is told at once, and a supervisor never needs it.
+The application is imported last: callers wait meanwhile instead of being refused, errors are
+reported at once, and a supervisor never needs it.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ from app.storage.spool.data_dir import DataDir
 
 MOST_FILES = 65_536
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700
-# Where a link may not be printed or cannot be made yet.
+# If a link must not be printed or cannot be made yet.
 LINK_COMMAND = "letterbox login-link"
 A_TEXT = "source=447700900123&dest=447700900456&msg=Hello&id=1&receivedts="
 
 
 def serve(settings: Settings, *, show_secrets: bool) -> None:
     """Serve until a signal. Raises SetupError if it cannot start."""
-    # It would end a process that does not heed it yet.
+    # Until it is handled, it would end the process.
     signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
     _allow_many_connections()
     listeners = take_listeners()
@@ -67,10 +67,7 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
 
 
 def _allow_many_connections() -> None:
-    """Strangers' idle connections must not use up what the provider's need: 1,024 is soon too few.
-
-    A machine that refuses it leaves it as it is.
-    """
+    """Raise the limit on open files: with 1,024, idle connections could keep the provider out."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -86,10 +83,9 @@ def describe_start(
     show_secrets: bool,
     now: datetime,
 ) -> str:
-    """What a newcomer needs next, the commands ready to be pasted into a shell.
+    """What a newcomer needs next, with commands to paste into a shell.
 
-    Secrets stand there as the files or variables that hold them unless they may be shown. `now` is
-    in the zone of the provider's times.
+    Unless secrets may be shown, files or variables stand for them. `now` is in the provider's zone.
     """
     folder, base = settings.data_dir, settings.base_url
     auth, key = shared.inbound_auth, shared.api_key
@@ -134,7 +130,7 @@ def _serve_many(
     welcome: str,
 ) -> Sequence[socket.socket]:
     """Returns the sockets to hand over if a restart was requested."""
-    # Metrics lie in mapped files: on a disk that is full the first write to one is a SIGBUS.
+    # Metrics are mapped files: on a full disk the first write to one is a SIGBUS.
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     spawning = multiprocessing.get_context("spawn")
 

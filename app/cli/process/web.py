@@ -32,21 +32,21 @@ from app.settings import Settings, load_settings
 from app.wiring import open_runtime
 
 LINK_NAME = "admin"
-# Until the last connections that were accepted are known and can be told.
+# Until the connections accepted last are known, so that they can be closed.
 ACCEPT_SECONDS = 0.01
-# Before a restart, while the loops end, callers are still answered; as long at least as connections
-# that look idle stay open.
+# Before a restart callers are still answered while the loops end, and at least as long as idle
+# connections stay open.
 LAST_CALL_SECONDS = SHUTDOWN_IDLE_SECONDS + 0.1
 MOST_LAST_CALL_SECONDS = 6.0
 TELL_SECONDS = 0.1
-# The collector's walks over what the start made would cost a tenth of the throughput.
+# Garbage collection of what the start has created would cost a tenth of the throughput.
 GC_THRESHOLD = 50_000
 
 # SQLite's threads need Python's lock after each of their calls, and get it from a busy event loop
 # only after so long: a transaction of twenty calls would take 100 ms at Python's usual 5 ms.
 SWITCH_SECONDS = 0.0005
 
-# What a newcomer is told, given the link that signs in; None where there is none to be shown.
+# Makes the welcome text from the sign-in link, or None if there is none to show.
 Welcome = Callable[[str | None], str]
 
 log = structlog.get_logger("letterbox")
@@ -112,7 +112,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _answer_last_calls(self) -> None:
-        """Go on accepting for a while: whoever calls later waits until the new start is done.
+        """Keep accepting for a while: later callers wait until the new start is done.
 
         Each connection is closed with its next answer.
         """
@@ -202,7 +202,7 @@ async def _make_link(runtime: Runtime, base: str) -> str | None:
 
 def _end_with_supervisor() -> None:
     """Without its supervisor nothing would end this process, and it would keep the port."""
-    # Not by comparing getppid(), which tells nothing where the supervisor went before this began.
+    # getppid() would not show a supervisor that ended before this process began.
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         supervisor.join()

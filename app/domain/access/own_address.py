@@ -9,8 +9,8 @@ import idna
 
 EXAMPLE = "write it like https://texts.example.com"
 
-# Each of these is a page or an endpoint: as the path of PUBLIC_URL nobody could tell which is
-# meant behind a proxy that may take the path off.
+# Pages and endpoints. As the path of PUBLIC_URL they would be ambiguous behind a proxy that may
+# remove the path.
 PAGES = frozenset(
     {
         "alerts",
@@ -40,12 +40,12 @@ PAGES = frozenset(
         "sign-out",
     }
 )
-# These only begin paths: what follows tells.
+# These only begin paths, so what follows decides.
 PARENTS = frozenset({"api", "conversations", "messages", "static", "texts"})
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
-# A cookie's path, a link and a header can hold all of these once they are quoted.
+# Once quoted, all of these are valid in a cookie's path, a link and a header.
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*")
 
 
@@ -88,7 +88,7 @@ def read_host(name: str) -> str:
     """A host name in IDNA, or an address unchanged. Raises ValueError for an invalid one."""
     if _HOST.fullmatch(name.lower()):
         return name
-    # What idna raises is a ValueError, too.
+    # idna also raises ValueErrors.
     with contextlib.suppress(ValueError):
         if ":" in name:
             ipaddress.IPv6Address(name.replace("%25", "%"))
@@ -114,7 +114,7 @@ class RootPath:
         """A request's path without it."""
         if not self._root:
             return path
-        # Some proxies leave a slash too many where they take the path off.
+        # Some proxies leave an extra slash when they remove the path.
         path = f"/{path.lstrip('/')}"
         if path == self._root:
             return "/"

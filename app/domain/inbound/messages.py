@@ -64,6 +64,11 @@ class RawForward:
         """The decoded name/value bytes."""
         return split_form(self.form)
 
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """The names and values as UTF-8, each byte that is none as \\xNN."""
+        return [(_show_bytes(name), _show_bytes(value)) for name, value in self.pairs]
+
     def to_bytes(self) -> bytes:
         """A line of JSON (method, content type, charset, problems if any), then the form."""
         head = _encode_head(self.method, self.content_type, self.charset, self.problems)
@@ -74,6 +79,10 @@ class RawForward:
         head, _, form = data.partition(b"\n")
         method, content_type, charset, *problems = json.loads(head)
         return cls(method, content_type, charset, form, tuple(*problems))
+
+
+def _show_bytes(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
 
 
 @dataclass(slots=True)

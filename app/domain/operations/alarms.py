@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-# A silence is judged by the gaps of so long.
+# A silence is compared with the gaps of this period.
 PERIOD = timedelta(days=28)
 _SHORTEST_SILENCE = timedelta(hours=6)
 _USUAL_GAPS = 3
 
-# So many of the newest forwards are looked at, and so many are needed to tell anything.
+# How many of the newest forwards are examined, and how many are needed for a result.
 LAGS = 20
 _ENOUGH = 10
 _STEADY = 0.9

@@ -9,22 +9,22 @@ from app.domain.access.own_address import split_url
 from app.domain.errors import SettingsError
 
 MOST_PORT = 65535
-# libpq checks the server then by the roots that the machine trusts.
+# With these, libpq verifies the server with the machine's trusted roots.
 SYSTEM, VERIFY = "system", "verify-full"
 
 _FORM = (
     "write postgresql://user:password@host:5432/name, with the password's special characters as"
     " %2F (/), %3F (?), %23 (#) and %40 (@)"
 )
-# Where a server is looked for that no host is named for.
+# Where libpq looks for a server if no host is named.
 _LOCAL = ("/run/postgresql", "/var/run/postgresql", "/tmp", "localhost")  # noqa: S108 PostgreSQL's own
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@]*)(?::([0-9]+))?")
-# `password`, `sslpassword` and whatever else a driver calls one.
+# `password`, `sslpassword` and similar names.
 _QUERY_PASSWORD = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_]+")
 
-# What the driver does with these is what libpq does.
+# The driver treats these as libpq does.
 _KEPT = frozenset(
     {
         "application_name",
@@ -55,7 +55,7 @@ _CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", VERIFY),
     "sslnegotiation": ("postgres", "direct"),
 }
-# What Letterbox does anyhow, by the values that ask for no more; and what to do about the others.
+# Values that ask for what Letterbox does anyway; and what to do about other values.
 _GRANTED = {
     "channel_binding": (
         ("prefer", "disable"),
@@ -82,7 +82,7 @@ def check_url(url: str) -> None:
         return
     parts = split_url(url)
     user, at, hosts = parts.netloc.partition("@")
-    # A raw / or # in a password ends the place where a host is looked for.
+    # An unquoted / or # in a password ends the part that holds the host.
     is_cut = not at and "@" in parts.path + parts.fragment
     found = [_HOST.fullmatch(each) for each in (hosts if at else user).split(",")]
     if is_cut or not all(each and int(each[2] or 0) <= MOST_PORT for each in found):
@@ -111,7 +111,7 @@ def prepare_url(url: str) -> str:
     if kept.get("sslrootcert") == SYSTEM:
         if kept.get("sslmode", VERIFY) != VERIFY:
             raise _refuse(f"sslrootcert={SYSTEM} needs sslmode={VERIFY}")
-        # The driver would take it for a file's name.
+        # The driver would take it for a file name.
         kept.pop("sslrootcert")
     return _write(url, kept)
 
@@ -166,7 +166,7 @@ def _read_parameters(query: str) -> dict[str, str]:
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")
         if not equals or not _NAME.fullmatch(name):
-            # It may be a half of a password: it is not repeated.
+            # It may be part of a password, so it is not repeated.
             raise _refuse(_FORM)
         found[name] = value.replace("+", "%2B")
     return found

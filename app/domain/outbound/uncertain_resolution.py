@@ -1,36 +1,36 @@
-"""Settles texts of which nobody knows whether they were sent, from what the report lists.
+"""Decides from a report whether an uncertain text was sent.
 
-Sending again needs a proof, for a text that goes out twice cannot be called back; a text that no
-proof settles waits for a person.
+Sending it again needs proof, because a second copy cannot be called back. Where there is no proof,
+a person decides.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-# The provider's clock and ours may differ, and a report's times are those of another machine.
+# The provider's clock may differ from ours.
 LEEWAY = timedelta(minutes=10)
-# So long a text may wait for a proof before a person is asked; with many proofs' time at least.
+# A person is asked if there is no proof after this, or after three times the proof's own time.
 PATIENCE = timedelta(minutes=30)
 
 
-class Decision(Enum):
-    """What follows from a report for one uncertain text."""
+class Finding(Enum):
+    """What a report says of one uncertain text."""
 
     ADOPT = "exactly one message of the report is this text"
-    SUSPECT = "it is absent: look again after the time of proof"
+    SUSPECT = "it is absent: look again after `proof_seconds`"
     SEND_AGAIN = "it is proved absent"
     DOUBT = "the report has a message that it may be"
-    WAIT = "the report does not reach so far yet"
+    WAIT = "the report does not reach that far yet"
 
 
 @dataclass(frozen=True, slots=True)
 class UncertainText:
     """`began_at` and `ended_at` are those of the call whose outcome is unknown.
 
-    `is_scheduled`: the provider was to keep its schedule, and may list it only then.
-    `has_unclear_sibling`: another text of the same numbers and time has no id either, be it one to
-    a list or group that this number may be in.
+    `is_scheduled`: the provider keeps its schedule, and may not list it before. If
+    `has_unclear_sibling`, another text of the same numbers and time has no id either; it may be one
+    to a list or group that includes this number.
     """
 
     id: int
@@ -65,7 +65,7 @@ class Sightings:
     strangers: int = 0
 
     def add(self, row: ReportedMessage) -> None:
-        """Look at a row. One to this number whose id nobody knows speaks against an absence."""
+        """Look at a row. One to this number with an unknown id means that it may not be absent."""
         if row.to != self.text.to or row.is_known:
             return
         self.strangers += 1
@@ -75,28 +75,28 @@ class Sightings:
         if row.source == self.text.source and is_in_time and len(self.fitting) <= self.text.parts:
             self.fitting.append(row.message_id)
 
-    def decide(
+    def judge(
         self, *, latest_listed: datetime | None, now: datetime, proof_seconds: int
-    ) -> Decision:
-        """What follows, once the whole report is read.
+    ) -> Finding:
+        """To be called once the whole report is read.
 
-        `latest_listed` is when the newest text of ours began that the report lists as our matching
-        expects it. Two absences lie `proof_seconds` apart, 0 for none that would do.
+        `latest_listed` is when the newest of our texts began that the report lists as expected. It
+        must be absent twice, `proof_seconds` apart; 0 means that no absence is proof.
         """
         if self._is_one_message():
-            return Decision.DOUBT if self.text.has_unclear_sibling else Decision.ADOPT
+            return Finding.DOUBT if self.text.has_unclear_sibling else Finding.ADOPT
         if self.strangers:
-            return Decision.DOUBT
+            return Finding.DOUBT
         is_reached = latest_listed is not None and latest_listed > self.text.ended_at
         if not is_reached or self.text.is_scheduled or proof_seconds == 0:
-            return Decision.WAIT
+            return Finding.WAIT
         since = self.text.absent_since
         if since is not None and now >= since + timedelta(seconds=proof_seconds):
-            return Decision.SEND_AGAIN
-        return Decision.SUSPECT
+            return Finding.SEND_AGAIN
+        return Finding.SUSPECT
 
     def _is_one_message(self) -> bool:
-        """One row, or a row for each part of a long text with ids one after the other."""
+        """One row, or a row for each part of a long text, with consecutive ids."""
         if len(self.fitting) == 1:
             return True
         if len(self.fitting) != self.text.parts or not all(map(str.isdigit, self.fitting)):
@@ -106,7 +106,7 @@ class Sightings:
 
 
 def find_persons_turn(text: UncertainText, proof_seconds: int) -> datetime:
-    """When it has waited long enough for a proof: from then on a person is asked."""
+    """From when on a person is asked, because there is no proof."""
     if proof_seconds == 0:
         return text.ended_at
     return text.ended_at + max(PATIENCE, timedelta(seconds=3 * proof_seconds))

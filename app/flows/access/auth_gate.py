@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ READ_TIMEOUT_SECONDS = 1.0
 # However many wrong values come in, the database is asked no more often than this.
 MIN_PAUSE_SECONDS = 0.05
 
-log = structlog.get_logger("letterbox.admit")
+log = structlog.get_logger("letterbox.auth_gate")
 
 
 class AuthGate:
@@ -130,4 +129,4 @@ def _write_cache(path: Path, admission: Admission) -> None:
             for value in admission.values.values()
         ],
     }
-    write_file(os, path, json.dumps(stored).encode())
+    write_file(path, json.dumps(stored).encode())

@@ -1,6 +1,6 @@
 """Configures what the owner decides: numbers with their auth values, and API keys.
 
-`who` is whoever does it, as the audit names them: every change is noted in its own transaction.
+`who` is their name in the audit trail: every change is recorded in its own transaction.
 """
 
 import secrets
@@ -11,9 +11,11 @@ from typing import Any
 
 from app.domain.access.credentials import SCOPES, Scope, digest_secret
 from app.domain.errors import InvalidInput
+from app.domain.lengths import LONGEST_NAME, check_length
 from app.domain.numbers import check_merge_field_names, read_number
+from app.domain.outbound.gsm import LONGEST_BODY
 from app.storage.access import keys, numbers
-from app.storage.access.audit import AuditedAction, add_audit, do_audited
+from app.storage.access.audit import add_audit
 from app.storage.access.keys import ApiKey
 from app.storage.access.numbers import Number
 from app.storage.db.database import Connection, Database
@@ -35,7 +37,7 @@ def make_secret() -> str:
 
 
 def accept(_: object) -> None:
-    """Whatever a thing is before it is changed will do."""
+    """The state before a change does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +74,21 @@ async def add_number(
     """
     number = read_number(text, region)
     names = dict(merge_field_names or {})
-    check_merge_field_names(names)
     value = make_secret()
-    fields = {"label": label, "merge_field_names": names, "opt_out_reply": opt_out_reply}
-    added = await database.write(
-        do_audited,
-        AuditedAction(who, "number.add", number, fields),
-        now,
-        numbers.add_number,
-        number,
-        label=label,
-        merge_field_names=names,
-        opt_out_reply=opt_out_reply,
-        digest=digest_secret(value),
-        now=now,
-    )
-    return NumberWithAuth(added, value)
+    fields: dict[str, Any] = {
+        "label": label,
+        "merge_field_names": names,
+        "opt_out_reply": opt_out_reply,
+    }
+    _check_number(fields)
+
+    def add(conn: Connection) -> Number:
+        digest = digest_secret(value)
+        added = numbers.add_number(conn, number, **fields, digest=digest, now=now)
+        add_audit(conn, who, "number.add", number, fields, now)
+        return added
+
+    return NumberWithAuth(await database.write(add), value)
 
 
 async def change_number(
@@ -103,12 +104,13 @@ async def change_number(
 
     `check` may object to what the number is before. Raises InvalidInput and NotFound.
     """
-    check_merge_field_names(changes.get("merge_field_names", {}))
-    action = AuditedAction(who, "number.change", number, changes)
+    _check_number(changes)
 
     def change(conn: Connection) -> Number:
         check(numbers.lock_number(conn, number))
-        return do_audited(conn, action, now, numbers.change_number, number, changes)
+        changed = numbers.change_number(conn, number, changes)
+        add_audit(conn, who, "number.change", number, changes, now)
+        return changed
 
     return await database.write(change)
 
@@ -126,23 +128,14 @@ async def rotate_auth(
     """A new auth value; the one before it stays valid for `overlap`. Raises NotFound."""
     value = make_secret()
     expires_at = now + overlap
-    action = AuditedAction(
-        who, "number.rotate-auth", number, {"old_ends_at": expires_at.isoformat()}
-    )
 
     def rotate(conn: Connection) -> Number:
         check(numbers.lock_number(conn, number))
         digest = digest_secret(value)
-        return do_audited(
-            conn,
-            action,
-            now,
-            numbers.rotate_auth,
-            number,
-            digest=digest,
-            now=now,
-            expires_at=expires_at,
-        )
+        rotated = numbers.rotate_auth(conn, number, digest=digest, now=now, expires_at=expires_at)
+        ends_at = {"old_ends_at": expires_at.isoformat()}
+        add_audit(conn, who, "number.rotate-auth", number, ends_at, now)
+        return rotated
 
     return NumberWithAuth(await database.write(rotate), value)
 
@@ -154,9 +147,8 @@ async def remove_number(
 
     def remove(conn: Connection) -> None:
         check(numbers.lock_number(conn, number))
-        do_audited(
-            conn, AuditedAction(who, "number.remove", number), now, numbers.remove_number, number
-        )
+        numbers.remove_number(conn, number)
+        add_audit(conn, who, "number.remove", number, {}, now)
 
     await database.write(remove)
 
@@ -172,6 +164,7 @@ async def create_key(
 ) -> KeyWithSecret:
     """A key for the REST interface. Raises InvalidInput if it would have no scope."""
     secret = KEY_PREFIX + make_secret()
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = _sort_scopes(scopes)
 
     def add(conn: Connection) -> ApiKey:
@@ -194,14 +187,16 @@ async def change_key(
     now: datetime,
 ) -> ApiKey:
     """Set what is not None; the key itself stays the same. Raises InvalidInput and NotFound."""
+    check_length("name", name, LONGEST_NAME, least=1)
     wanted = None if scopes is None else _sort_scopes(scopes)
     changes = {"name": name, "scopes": wanted}
     named = {field: value for field, value in changes.items() if value is not None}
-    action = AuditedAction(who, "key.change", str(key_id), named)
 
     def change(conn: Connection) -> ApiKey:
         check(keys.lock_key(conn, key_id))
-        return do_audited(conn, action, now, keys.change_key, key_id, name=name, scopes=wanted)
+        changed = keys.change_key(conn, key_id, name=name, scopes=wanted)
+        add_audit(conn, who, "key.change", str(key_id), named, now)
+        return changed
 
     return await database.write(change)
 
@@ -220,7 +215,13 @@ async def revoke_key(
     await database.write(revoke)
 
 
+def _check_number(fields: Mapping[str, Any]) -> None:
+    check_merge_field_names(fields.get("merge_field_names", {}))
+    check_length("label", fields.get("label"), LONGEST_NAME)
+    check_length("opt_out_reply", fields.get("opt_out_reply"), LONGEST_BODY)
+
+
 def _sort_scopes(scopes: Sequence[Scope]) -> list[Scope]:
     if not scopes:
-        raise InvalidInput("name at least one scope", field="scopes")
+        raise InvalidInput("choose at least one permission", field="scopes")
     return [scope for scope in SCOPES if scope in scopes]

@@ -75,7 +75,7 @@ async def sign_in_by_password(
     """
     name = _check_name(name)
     limits = list_limits(name, address, is_known=await database.read(sessions.has_signed_in, name))
-    # Someone who has to wait must not cost a write.
+    # Attempts that must wait should not cause writes.
     wait = await database.read(sessions.read_wait, limits, now)
     wait = wait or await database.write(sessions.count_attempt, limits, now)
     if wait:
@@ -106,7 +106,7 @@ async def find_session(
     if found is None or not _is_proved(found, token, password):
         return None
     if found.seen_at < now - sessions.SEEN_STEP:
-        with suppress(Unavailable):  # a nicety: it holds up no page
+        with suppress(Unavailable):  # not important enough to delay a page
             await database.write(
                 sessions.note_session_seen, found.id, now=now, expires_at=now + SESSION_LIFE
             )

@@ -40,10 +40,10 @@ from app.storage.outbound.sender import (
 
 LEASE = "credits"
 EVERY = timedelta(minutes=10)
-# The API writes no balance so, and whatever else answers in JSON has digits in it as well.
+# The API writes no balance as JSON, but other services' JSON contains digits as well.
 _JSON = re.compile(r"answered ['\"][\[{]")
 
-log = structlog.get_logger("letterbox.watch")
+log = structlog.get_logger("letterbox.credits")
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,28 +17,40 @@ from app.storage.outbound.texts import OutboundText, get_outbounds
 
 PAGE_EVENTS = 200
 POLL_SECONDS = 1.0
-# A client that is so far behind reads more slowly than we write: it must come back.
+# A client this far behind reads too slowly, and has to reconnect.
 MAX_WAITING = 1000
 
 # The first event of a stream: only its id matters, from which a client can resume.
 READY = "ready"
-# Events between the client's place and this one are gone: it must look at the lists.
+# Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
-# What an event speaks of, and what that becomes: the text that is sent.
+# The object of an event, and the function that renders it.
 Subject = Message | OutboundText | Alert
 Render = Callable[[Subject], str]
 
-log = structlog.get_logger("letterbox.follow")
+log = structlog.get_logger("letterbox.event_stream")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY."""
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY.
+
+    The last two are about nothing.
+    """
 
     id: int
     kind: str
-    text: str
+    subject: Subject | None = None
+    _written: dict[Render, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def write(self, render: Render) -> str:
+        """Its text, made once for all clients of a kind."""
+        if self.subject is None:
+            return "{}"
+        if render not in self._written:
+            self._written[render] = render(self.subject)
+        return self._written[render]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,8 @@ class Follower:
         try:
             if place is None:
                 place = start
-                yield Change(place, READY, "{}")
-            # What came between the last page and the moment of joining.
+                yield Change(place, READY)
+            # Events between the last page and the moment of joining.
             async for change in self._catch_up(place, until=start):
                 place = change.id
                 yield change
@@ -121,10 +133,9 @@ class Follower:
 class EventTail:
     """Reads new events once for all followers; sleeps while there are no followers."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, render: Render) -> None:
+    def __init__(self, database: Database, wakeups: Wakeups) -> None:
         self._database = database
         self._wakeups = wakeups
-        self._render = render
         self._followers: set[Follower] = set()
         self._place = 0
         self._task: asyncio.Task[None] | None = None
@@ -134,8 +145,8 @@ class EventTail:
         return Follower(self)
 
     async def read(self, place: int) -> _Page:
-        """One page of the events after that place. Raises Unavailable."""
-        return await self._database.read(_read_page, place, self._render)
+        """The events after that place, as far as a page goes. Raises Unavailable."""
+        return await self._database.read(_read_page, place)
 
     async def join(self, follower: Follower) -> int:
         """Push every later change to the follower; returns the place after which they begin."""
@@ -182,14 +193,14 @@ class EventTail:
         self._task = None
 
 
-def _read_page(conn: Connection, place: int, render: Render) -> _Page:
+def _read_page(conn: Connection, place: int) -> _Page:
     oldest, newest = read_event_bounds(conn)
     if not oldest - 1 <= place <= newest:
-        return _Page([Change(newest, RESET, "{}")], newest, is_last=True)
+        return _Page([Change(newest, RESET)], newest, is_last=True)
     found = read_events(conn, after=place, limit=PAGE_EVENTS)
     subjects = _read_subjects(conn, found)
     changes = [
-        Change(event.id, event.kind, render(subjects[event.kind, event.subject_id]))
+        Change(event.id, event.kind, subjects[event.kind, event.subject_id])
         for event in found
         if (event.kind, event.subject_id) in subjects
     ]

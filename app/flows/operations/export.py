@@ -1,11 +1,10 @@
 """Exports messages and outgoing texts as CSV or lines of JSON, in constant memory."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from app.domain.csv_safety import make_cell, write_rows
+from app.domain.csv_safety import Cell, write_csv
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.inbound.queries import MessageFilter
 from app.storage.db.database import Database
@@ -16,10 +15,11 @@ from app.storage.outbound.texts import OutboundText
 Order = Literal["desc", "asc"]
 Item = TypeVar("Item")
 
-# Forwards wait while a page is made.
+# Small, because forwards wait while a page is made.
 PAGE_ROWS = 100
 
-_PLAIN_COLUMNS = (
+# Dots lead into objects.
+MESSAGE_COLUMNS = (
     "id",
     "provider_id",
     "source",
@@ -30,9 +30,6 @@ _PLAIN_COLUMNS = (
     "arrived_at",
     "stored_at",
     "via",
-)
-COLUMNS = (
-    *_PLAIN_COLUMNS,
     *(f"mm.{name}" for name in MERGE_FIELDS),
     "extra",
     "problems",
@@ -40,7 +37,6 @@ COLUMNS = (
     "handled_at",
     "conversation_id",
 )
-
 OUTBOUND_COLUMNS = (
     "id",
     "to",
@@ -69,47 +65,6 @@ OUTBOUND_COLUMNS = (
     "reference",
     "metadata",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """How the API's objects become rows of cells."""
-
-    columns: Sequence[str]
-    make_row: Callable[[Mapping[str, Any]], list[str]]
-
-
-def _make_message_row(shown: Mapping[str, Any]) -> list[str]:
-    extra = json.dumps(shown["extra"], ensure_ascii=False) if shown["extra"] else ""
-    return [
-        *(make_cell(shown[name]) for name in _PLAIN_COLUMNS),
-        *(make_cell(shown["merge_fields"].get(name)) for name in MERGE_FIELDS),
-        make_cell(extra),
-        " ".join(shown["problems"]),
-        make_cell(shown["read_at"]),
-        make_cell(shown["handled_at"]),
-        make_cell(shown["conversation_id"]),
-    ]
-
-
-def _make_outbound_row(shown: Mapping[str, Any]) -> list[str]:
-    error = shown["error"] or {}
-    joined = {name: " ".join(shown[name]) for name in ("provider_ids", "background_ids")}
-    counts = shown["recipients"] or {}
-    given = {
-        **shown,
-        **joined,
-        "recipients": " ".join(f"{name}:{count}" for name, count in counts.items()),
-        "metadata": json.dumps(shown["metadata"], ensure_ascii=False) if shown["metadata"] else "",
-        "error.code": error.get("code"),
-        "error.text": error.get("text"),
-    }
-    cells = (given[name] for name in OUTBOUND_COLUMNS)
-    return [str(cell) if isinstance(cell, int) else make_cell(cell) for cell in cells]
-
-
-MESSAGES = Sheet(COLUMNS, _make_message_row)
-OUTBOUND = Sheet(OUTBOUND_COLUMNS, _make_outbound_row)
 
 
 async def read_pages(
@@ -149,24 +104,38 @@ async def read_outbound_pages(
             return
 
 
-async def write_csv(
+def write_shown(
     pages: AsyncIterator[Sequence[Item]],
-    render: Callable[[Item], Mapping[str, Any]],
-    sheet: Sheet = MESSAGES,
-) -> AsyncIterator[bytes]:
-    """UTF-8 with a heading, one chunk per page; safe to open in a spreadsheet."""
-    heading = write_rows([sheet.columns])
-    async for page in pages:
-        yield heading + write_rows([sheet.make_row(render(item)) for item in page])
-        heading = b""
-    if heading:
-        yield heading
+    show: Callable[[Item], Mapping[str, Any]],
+    columns: Sequence[str],
+) -> AsyncGenerator[bytes]:
+    """CSV of the objects that programs see."""
+
+    def make_row(item: Item) -> list[Cell]:
+        shown = show(item)
+        return [_make_cell(shown, column) for column in columns]
+
+    return write_csv(columns, pages, make_row)
 
 
 async def write_jsonl(
-    pages: AsyncIterator[Sequence[Item]], render: Callable[[Item], Mapping[str, Any]]
-) -> AsyncIterator[bytes]:
-    """One JSON object per line, one chunk per page."""
+    pages: AsyncIterator[Sequence[Item]], show: Callable[[Item], Mapping[str, Any]]
+) -> AsyncGenerator[bytes]:
+    """One JSON object a line, a chunk a page."""
     async for page in pages:
-        lines = [json.dumps(render(item), ensure_ascii=False) for item in page]
+        lines = [json.dumps(show(item), ensure_ascii=False) for item in page]
         yield "".join(f"{line}\n" for line in lines).encode()
+
+
+def _make_cell(shown: Mapping[str, Any], column: str) -> Cell:
+    value: Any = shown
+    for name in column.split("."):
+        value = (value or {}).get("merge_fields" if name == "mm" else name)
+    if isinstance(value, list):
+        return " ".join(value)
+    if isinstance(value, dict) and column == "recipients":
+        return " ".join(f"{name}:{count}" for name, count in value.items())
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    cell: Cell = value
+    return cell

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.csv_safety import make_cell, write_rows
+from app.domain import csv_safety
 from app.domain.errors import InvalidInput
 from app.provider.calls import DATELESS_REPORT
 from app.provider.client import ProviderClient
@@ -79,11 +79,9 @@ def check_window(report_type: str, since: datetime | None, until: datetime | Non
         raise InvalidInput("to lies before from", field="to")
 
 
-async def write_csv(table: Table) -> AsyncGenerator[bytes]:
+def write_csv(table: Table) -> AsyncGenerator[bytes]:
     """UTF-8 with the provider's headings; safe to open in a spreadsheet."""
-    yield write_rows([[make_cell(heading) for heading in table.headings]] if table.headings else [])
-    async for rows in _gather(table):
-        yield write_rows([[make_cell(cell) for cell in row] for row in rows])
+    return csv_safety.write_csv(table.headings, _gather(table), list)
 
 
 async def write_json(table: Table) -> AsyncGenerator[bytes]:

@@ -16,7 +16,7 @@ from app.storage.operations.stamps import clamp_stamps, has_gone_back
 LOOK_SECONDS = 2.0
 # NTP keeps clocks within milliseconds; a larger difference means one was set or is drifting.
 TOLERANCE = timedelta(seconds=5)
-# A slower answer of the database says too little about its time.
+# A slower answer is too inaccurate.
 SLOWEST_SECONDS = 1.0
 TOLD_EVERY_SECONDS = 60.0
 # A clock that has stopped, or runs too slowly or too fast, is only off by a little at each check,

@@ -13,7 +13,7 @@ from app.domain.errors import Unavailable
 from app.storage.db.database import Database
 from app.storage.operations.leases import return_lease, take_lease
 
-log = structlog.get_logger("letterbox.turns")
+log = structlog.get_logger("letterbox.leases")
 
 LEASE_SECONDS = 30.0
 RENEWED_EVERY_SECONDS = 10.0

@@ -43,7 +43,7 @@ SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 STALLED_RUNS = 3
 STALLED_AFTER = timedelta(minutes=30)
 
-# What happens at one moment has no end of its own: it is over when it has not come again so long.
+# Single events have no end: their alerts close after this time without another.
 MOMENTARY = {
     TOO_LARGE: timedelta(days=1),
     "late-answer": timedelta(days=7),
@@ -128,7 +128,7 @@ def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
         if now < find_alarm_time(each.last_arrived_at, each.longest_gap):
             continue
         silent.add(each.number)
-        # One text makes no gap, so it says nothing of how often others come.
+        # A single text has no gap, so it does not show how often others come.
         if each.number not in told and each.received > 1:
             alarms.append(
                 Alarm(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from app.domain.lengths import LONGEST_REASON, check_length
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender, pause_sender, resume_sender, tell_resumed
@@ -11,6 +12,7 @@ SUBJECT = "sender"
 
 def pause_sending(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
     """Nothing goes out until somebody resumes it; texts keep their places. Adds an alert."""
+    check_length("reason", reason, LONGEST_REASON)
     add_audit(conn, who, "sender.pause", SUBJECT, {"reason": reason}, now)
     pause_sender(conn, who, reason, now)
 

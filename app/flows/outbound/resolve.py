@@ -1,4 +1,4 @@
-"""Resolves an uncertain text by a person's word, where no report proves what became of it."""
+"""Resolves an uncertain text as a person says, where no report proves what became of it."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,9 +11,9 @@ from app.storage.db.database import Connection, Database
 from app.storage.outbound.texts import OutboundText, get_outbound
 from app.storage.outbound.uncertain import resolve_by_hand
 
-Outcome = Literal["sent", "resend", "failed"]
+ResolvedOutcome = Literal["sent", "resend", "failed"]
 
-_EVENTS: dict[Outcome, OutboundEvent] = {
+_EVENTS: dict[ResolvedOutcome, OutboundEvent] = {
     "sent": OutboundEvent.SENT_BY_HAND,
     "resend": OutboundEvent.RESENT_BY_HAND,
     "failed": OutboundEvent.FAILED_BY_HAND,
@@ -23,7 +23,7 @@ _EVENTS: dict[Outcome, OutboundEvent] = {
 async def resolve_text(
     database: Database,
     outbound_id: int,
-    outcome: Outcome,
+    outcome: ResolvedOutcome,
     *,
     provider_id: str | None = None,
     attempt: int | None = None,

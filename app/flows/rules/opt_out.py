@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from app.domain.lengths import LONGEST_REASON, check_length
 from app.flows.access.configure import accept
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
@@ -18,6 +19,8 @@ async def opt_out(
 
     `reason` is a person's explanation. A number that is already opted out keeps its reason.
     """
+
+    check_length("text", reason, LONGEST_REASON)
 
     def take_out(conn: Connection) -> OptOut:
         cancelled = opt_outs.add_opt_out(conn, number, reason="person", text=reason, now=now)

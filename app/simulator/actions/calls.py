@@ -22,7 +22,7 @@ def shows_errors(parameters: Mapping[str, str], switches: Switches) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes into the content of the page: a text, or the rows of a report as they are made."""
+    """The content of the answer: a text, or the rows of a report as they are made."""
 
     text: str | None = None
     rows: Iterator[str] | None = None
@@ -32,8 +32,6 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call whose token is known, with its parameters as they came."""
-
     world: World
     account: Account
     parameters: Mapping[str, str]
@@ -47,7 +45,7 @@ class Call:
         return self.parameters.get(name, "")
 
     def required(self, name: str) -> str:
-        """A parameter that must be there and not blank; raises RefusedError -507."""
+        """A parameter that must not be missing or blank; raises RefusedError -507."""
         value = self.text(name).strip()
         if not value:
             raise RefusedError(-507)

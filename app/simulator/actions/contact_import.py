@@ -21,7 +21,7 @@ class _Row:
 
 
 def import_contacts(call: Call) -> Answer:
-    """Import every line by itself; a bad one changes nothing for the others."""
+    """Import each line separately: a bad one does not affect the others."""
     content = call.text("ContactsCSV")
     if not content.strip():
         raise RefusedError(-507)
@@ -39,7 +39,7 @@ def import_contacts(call: Call) -> Answer:
 
 
 def _import_line(call: Call, line: str) -> tuple[str, str]:
-    """The result of one line and its detail, empty where there is none to give."""
+    """The result of one line, and its detail or ""."""
     row = _read_row(line)
     if not row.name:
         return "Failed", "No name"
@@ -60,7 +60,7 @@ def _import_line(call: Call, line: str) -> tuple[str, str]:
 
 
 def _settle_duplicate(call: Call, book: AddressBook, row: _Row, number: str) -> Contact | str:
-    """The contact that the line makes or overwrites, or the result that refuses it."""
+    """The contact that the line creates or overwrites, or the result that refuses it."""
     same_number = book.by_number(number)
     if call.is_set("OverwriteDupes"):
         if same_number is not None:

@@ -10,7 +10,6 @@ from app.simulator.state.book import AddressBook
 
 
 def get_all_contacts(call: Call) -> Answer:
-    """The action GetAllContacts. Its columns are unknown: name, number, email, groups."""
     book = _book(call)
     rows = (
         (one.name, one.number, one.email, ",".join(book.groups_of(one))) for one in book.contacts
@@ -31,19 +30,16 @@ def delete_all_contacts(call: Call) -> Answer:
 
 
 def delete_all_groups(call: Call) -> Answer:
-    """The action DeleteAllGroups: the contacts stay."""
     _book(call).groups.clear()
     return Answer("1")
 
 
 def empty_group(call: Call) -> Answer:
-    """The action EmptyGroup: the contacts stay, the group too."""
     _book(call).groups[_group_name(call)].clear()
     return Answer("1")
 
 
 def delete_group(call: Call) -> Answer:
-    """The action DeleteGroup: the contacts stay."""
     del _book(call).groups[_group_name(call)]
     return Answer("1")
 

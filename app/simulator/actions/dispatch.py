@@ -18,7 +18,6 @@ _MAGIC_PARAMETERS = ("MessageID", "ChildUsername", "Telephone", "Group", "Report
 
 
 def answer_call(world: World, parameters: Mapping[str, str]) -> Answer:
-    """What the provider answers, with the effects that the call has on it."""
     try:
         return _act(world, parameters)
     except RefusedError as refusal:
@@ -30,7 +29,7 @@ def answer_call(world: World, parameters: Mapping[str, str]) -> Answer:
 
 
 def choose_fault(world: World, parameters: Mapping[str, str]) -> Fault | None:
-    """The fault that strikes a call: one on demand, else that of a magic number it sends to."""
+    """The fault for a call: one that was ordered, else that of a magic number it sends to."""
     fault = world.faults.choose(parameters)
     sends = parameters.get("Action", "").casefold() == "send"
     if fault is not None or not world.switches.magic_numbers or not sends:
@@ -56,7 +55,7 @@ def _act(world: World, parameters: Mapping[str, str]) -> Answer:
 
 
 def _actions(switches: Switches) -> dict[str, Action]:
-    """Every action under its name in lower case: two of the names are switches."""
+    """Every action by its name in lower case; two of the names are switches."""
     return {
         "checkcredits": messages.check_credits,
         "checkmessagestatus": messages.check_status,

@@ -20,7 +20,6 @@ _BACKGROUND_TEXTS = {
 
 
 def send(call: Call) -> Answer:
-    """The action Send: to a list, to a group, or to the numbers of DestinationAddress."""
     destination = call.text("DestinationAddress").strip().casefold()
     if destination == "list":
         return _send_to_many(call, "ListName", _list_numbers(call))
@@ -125,7 +124,7 @@ def _send_to_many(call: Call, name_parameter: str, numbers: list[str]) -> Answer
 
 
 def _place_all(call: Call, draft: Draft, numbers: list[str], pace: float) -> list[OutgoingText]:
-    """Take what can be taken, one every `pace` seconds; what is refused is left out."""
+    """Accept what can be accepted, one every `pace` seconds; skip what is refused."""
     texts = []
     for index, number in enumerate(numbers):
         taken_at = call.now + timedelta(seconds=pace * index)

@@ -19,7 +19,7 @@ _HOME = "44"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What all messages of one Send share; `schedule_at` is None for at once."""
+    """What all messages of one Send share; `schedule_at` None means at once."""
 
     source: str
     body: str
@@ -30,13 +30,13 @@ class Draft:
     background_id: int | None = None
 
     def cost(self, destination: str, foreign_cost: Decimal) -> Decimal:
-        """Credits for one message: its parts, dearer abroad."""
+        """Credits for one message: its parts, at a higher price abroad."""
         each = Decimal(1) if destination.startswith(_HOME) else foreign_cost
         return each * self.parts
 
 
 def read_draft(call: Call) -> Draft:
-    """Read and check everything of a Send but its destination; raises RefusedError."""
+    """Read and check everything in a Send except its destination; raises RefusedError."""
     source = _read_source(call)
     body = _read_body(call)
     return Draft(

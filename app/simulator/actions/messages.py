@@ -7,19 +7,17 @@ from app.simulator.state.progress import Step
 
 
 def check_credits(call: Call) -> Answer:
-    """The action CheckCredits: the balance with two decimals."""
     separator = "," if call.switches.credits_comma else ""
     return Answer(f"{call.account.credits:{separator}.2f}")
 
 
 def check_status(call: Call) -> Answer:
-    """The action CheckMessageStatus: one status word."""
     word = _find(call).status(call.now) or "Pending"
     return Answer(call.switches.rename_statuses.get(word, word))
 
 
 def cancel_message(call: Call) -> Answer:
-    """The cancel: 1 where the message had not been sent, else -503 as the page says."""
+    """1 if the message had not been sent yet, else -503, as the page says."""
     text = _find(call)
     if text.cancelled_at is not None or text.status(call.now) != "Pending":
         raise RefusedError(-503)

@@ -21,11 +21,11 @@ def read_destination(text: str, national: bool) -> str | None:
 
 
 def looks_numeric(source: str) -> bool:
-    """Tell whether a source is meant as a number: digits with nothing but a plus before them."""
+    """Whether a source is meant as a number: digits, perhaps after a plus."""
     return source.removeprefix("+").isdecimal()
 
 
 def read_source_number(source: str) -> str | None:
-    """A numeric source (long number or short code) as digits, or None where it cannot be one."""
+    """A numeric source (long number or short code) as digits, or None if it is not valid."""
     digits = source.removeprefix("+")
     return digits if _SOURCE.fullmatch(digits) else None

@@ -68,7 +68,6 @@ _Rows = Callable[[Call, _Window], Iterator[_Row]]
 
 
 def make_report(call: Call) -> Answer:
-    """The action Report. Raises RefusedError -601, -504 or -505."""
     report = _REPORTS.get(call.text("ReportType").strip().casefold())
     if report is None:
         raise RefusedError(-601)
@@ -199,13 +198,13 @@ def _background(call: Call, window: _Window) -> Iterator[_Row]:
 
 
 def _nothing(call: Call, window: _Window) -> Iterator[_Row]:
-    """Nothing here is ever old enough to be archived."""
+    """Nothing is ever old enough to be archived."""
     del call, window
     return iter(())
 
 
 def _filler(window: _Window) -> Iterator[_Row]:
-    """Rows of messages that never were, so that a report can be as long as one likes."""
+    """Invented rows, to make a report as long as needed."""
     date = window.date(window.since)
     long = ', with a comma, a "quote"\nand a line break'
     for index in range(window.switches.filler_rows):

@@ -32,7 +32,7 @@ def send_to_numbers(call: Call) -> Answer:
 
 
 def place(call: Call, draft: Draft, destination: str, taken_at: datetime) -> OutgoingText:
-    """Take one message: checked, paid for, planned and kept. Raises RefusedError."""
+    """Accept one message: check it, charge for it, plan its statuses. Raises RefusedError."""
     number = _check_destination(call, destination)
     world, account, switches = call.world, call.account, call.switches
     cost = draft.cost(number, switches.foreign_cost)

@@ -20,7 +20,6 @@ _LEVELS = ("normal", "admin")
 
 
 def create_user(call: Call) -> Answer:
-    """The action CreateUser: 1, or a code with a line about each error."""
     if missing := [name for name in _REQUIRED if not call.text(name).strip()]:
         raise RefusedError(-507, *(f"{name} is missing" for name in missing))
     if problems := _find_problems(call):
@@ -43,7 +42,6 @@ def create_user(call: Call) -> Answer:
 
 
 def update_credits(call: Call) -> Answer:
-    """The action UpdateCredits: move credits to a child, or back with a negative quantity."""
     child = call.world.accounts.get(call.required("ChildUsername"))
     if child is None or child.parent != call.account.username:
         raise RefusedError(-509)

@@ -1,10 +1,10 @@
-"""People who text a number now and then, so that whoever watches a demo sees something come in."""
+"""People who text a number now and then, so that a demo shows something."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
-# Far below what anybody would call load; `load` is for that.
+# For more, use `load`.
 FASTEST_SECONDS = 1.0
 _FIRST_SECONDS = 2.0
 
@@ -13,7 +13,7 @@ LONG_BODY = (
     "Could I come an hour later tomorrow? I am stuck on a train, and the next one leaves at"
     " ten past five. If that is too late for you I can also come on Thursday morning."
 )
-# STOP and START are five apart: among the demo's five people it is the same one who says both.
+# STOP and START are five apart, so that the same one of the demo's five people sends both.
 BODIES = (
     "Hello, are you open on Sunday?",
     "HOURS",
@@ -32,7 +32,7 @@ Text = tuple[str, str]
 
 
 def make_text(turn: int, people: Sequence[tuple[str, str]]) -> Text:
-    """Who sends what at a turn; `people` are numbers, each with what it calls its order."""
+    """Who sends what at a turn; `people` are numbers, each with its order number."""
     number, field = people[turn % len(people)]
     return number, BODIES[turn % len(BODIES)].replace("{field}", field)
 
@@ -43,9 +43,9 @@ async def keep_texting(
     every_seconds: float,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Have a text come in every so many seconds until cancelled, the first one soon.
+    """Send a text every so many seconds until cancelled, the first one soon.
 
-    One after the other: where forwards are slow, fewer come in.
+    One after the other: if forwards are slow, there are fewer.
     """
     await sleep(min(_FIRST_SECONDS, every_seconds))
     for turn in count():

@@ -33,7 +33,7 @@ class Forwarder:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, texts: Iterable[IncomingText]) -> list[asyncio.Task[None]]:
-        """Forward texts without waiting for it; the tasks are there for who wants to."""
+        """Start forwarding texts; the tasks are for callers that want to wait."""
         tasks = [asyncio.create_task(self.forward(text)) for text in texts]
         for task in tasks:
             self._tasks.add(task)
@@ -53,7 +53,7 @@ class Forwarder:
             self._client = None
 
     async def forward(self, text: IncomingText) -> None:
-        """Forward one text: lost, held back, doubled or tried again as the switches say."""
+        """Forward one text: lost, delayed, doubled or retried, as the switches say."""
         world = self._find_world()
         number = world.incoming.numbers.get(text.dest)
         if number is None or number.url is None:
@@ -72,7 +72,6 @@ class Forwarder:
         self._overtaken.set()
 
     async def _hold_back(self, seconds: float) -> None:
-        """Wait until another text has been forwarded, or for as long as that may take."""
         self._overtaken.clear()
         try:
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""Load mode: texts coming in at so many a second, bounded, with counts of how they fared."""
+"""Load runs: texts at a steady rate, with counts of their results."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,6 @@ from app.simulator.state.world import World
 
 
 class LoadOrder(BaseModel):
-    """What a load run is asked for: `rate` texts a second until `count` have come in."""
-
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dest: Digits
@@ -28,7 +26,7 @@ class LoadOrder(BaseModel):
 
 @dataclass(slots=True)
 class LoadRun:
-    """One run. Where answers are slow it falls behind its rate: it never queues without bound."""
+    """One run. If answers are slow it falls behind its rate, so that its queue is bounded."""
 
     order: LoadOrder
     came_in: int = 0

@@ -18,7 +18,7 @@ _STATE_CODES: dict[AccountState, int] = {
 
 @dataclass(slots=True)
 class Account:
-    """One user; credits are decimals, and a message costs its parts times the cost of a part."""
+    """One user of the provider."""
 
     username: str
     token: str
@@ -76,11 +76,11 @@ class Accounts:
         self._by_name[account.username] = account
 
     def make_token(self) -> str:
-        """A new token from the simulator's own randomness, so that runs repeat."""
+        """A new token from the seeded random numbers, so that runs can be repeated."""
         return f"{self._random.getrandbits(128):032x}"
 
     def visible_names(self, account: Account) -> frozenset[str]:
-        """Whose messages an account's reports show: its own, and for an admin its children's."""
+        """Whose messages an account's reports show: its own and, for an admin, its children's."""
         if not account.admin:
             return frozenset({account.username})
         children = [

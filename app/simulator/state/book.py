@@ -8,7 +8,7 @@ from app.simulator.state.config import ListConfig
 
 @dataclass(slots=True)
 class Contact:
-    """A person in an account's address book; the number is digits with a country code."""
+    """A contact; the number is digits with a country code."""
 
     name: str
     number: str
@@ -16,7 +16,7 @@ class Contact:
 
 
 class AddressBook:
-    """One account's contacts, in the order they came, and its groups of them."""
+    """One account's contacts, in the order they were added, and its groups."""
 
     def __init__(self) -> None:
         self.contacts: list[Contact] = []
@@ -29,7 +29,7 @@ class AddressBook:
         return next((one for one in self.contacts if one.number == number), None)
 
     def put_in_group(self, contact: Contact, group: str, may_create: bool) -> bool:
-        """Add a contact to a group; False where the group is unknown and may not be made."""
+        """Add a contact to a group; False if the group is unknown and may not be created."""
         if group not in self.groups and not may_create:
             return False
         members = self.groups.setdefault(group, [])
@@ -47,7 +47,7 @@ class AddressBook:
 
 
 class AddressBooks:
-    """Every account's address book, and the lists that the page has no call to make."""
+    """Every account's address book, and the lists, which no call can create."""
 
     def __init__(self, lists: Iterable[ListConfig]) -> None:
         self._books: dict[str, AddressBook] = {}

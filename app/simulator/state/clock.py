@@ -1,4 +1,4 @@
-"""The simulator's own time: it can be sped up, stopped and moved forward from outside."""
+"""The simulator's own time, which can be sped up, stopped and moved forward."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class SimulatorClock:
-    """A time that runs `speed` times as fast as the one beneath it.
+    """A time that runs `speed` times as fast as real time.
 
     Everything the simulated provider does later (statuses, schedules, background sends, retried
     forwards) follows this clock, so a test can let a day pass in a moment. Faults that are about
@@ -25,7 +25,7 @@ class SimulatorClock:
 
     @property
     def speed(self) -> float:
-        """How many of its seconds pass in one second beneath it; 0 where it stands still."""
+        """How many of its seconds pass in one real second; 0 if it is stopped."""
         return self._speed
 
     def now(self) -> datetime:
@@ -53,7 +53,7 @@ class SimulatorClock:
         self._rebase(instant)
 
     async def wait_until(self, instant: datetime) -> None:
-        """Sleep until the simulated instant, waking early where the clock is changed."""
+        """Sleep until the simulated instant, even if the clock is changed meanwhile."""
         while (missing := (instant - self.now()).total_seconds()) > 0:
             pause = missing / self._speed if self._speed else None
             changed = self._changed

@@ -1,4 +1,4 @@
-"""What a simulated provider begins with: accounts, numbers, lists, switches and faults."""
+"""The initial state of a simulated provider: accounts, numbers, lists, switches and faults."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -63,7 +63,7 @@ class ListConfig(_Part):
 
 
 class SimulatorConfig(_Part):
-    """The whole beginning. `reset` over the control interface comes back to it."""
+    """The initial state, to which a `reset` returns."""
 
     accounts: Annotated[tuple[AccountConfig, ...], Field(min_length=1)]
     numbers: tuple[NumberConfig, ...] = ()
@@ -92,7 +92,7 @@ class SimulatorConfig(_Part):
 def demo_config(
     url: str | None = None, auth: str = "", method: Literal["GET", "POST"] = "POST"
 ) -> SimulatorConfig:
-    """A small provider for a newcomer: one admin, one number, a list of five people."""
+    """A small provider: one admin, one number, a list of five people."""
     names = ("Ada Lovelace", "Grace Hopper", "Alan Turing", "Mary Jackson", "Tim Paterson")
     entries = tuple(
         ListEntry(
@@ -120,12 +120,12 @@ def demo_config(
 
 
 def read_config(path: Path) -> SimulatorConfig:
-    """A beginning from a JSON file; raises OSError, or pydantic's ValidationError."""
+    """Read a JSON file; raises OSError or pydantic's ValidationError."""
     return SimulatorConfig.model_validate_json(path.read_text("utf-8"))
 
 
 def describe_problem(error: ValidationError) -> str:
-    """What is wrong with a configuration or an order, in one line that names each field."""
+    """What is wrong with a configuration or request, in one line that names each field."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(
         f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems

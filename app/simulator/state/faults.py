@@ -1,4 +1,4 @@
-"""Faults on demand: which call goes wrong, how, and whether its message was taken first."""
+"""Faults on demand: which call goes wrong, how, and whether it takes effect first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +54,6 @@ class Fault(BaseModel):
 
 @dataclass(slots=True)
 class PlannedFault:
-    """A fault with how often it fitted and how often it struck."""
-
     fault: Fault
     fitted: int = 0
     struck: int = 0
@@ -70,7 +68,7 @@ class PlannedFault:
 
 
 class FaultPlan:
-    """The faults set by configuration and control, tried in order for every call."""
+    """The configured and ordered faults, tried in order for every call."""
 
     def __init__(self, random: Random, faults: tuple[Fault, ...] = ()) -> None:
         self._random = random
@@ -83,7 +81,7 @@ class FaultPlan:
         self.planned.clear()
 
     def choose(self, parameters: Mapping[str, str]) -> Fault | None:
-        """Take the first fault that strikes this call, and count it."""
+        """The first fault that applies to this call; counts it."""
         for planned in self.planned:
             if planned.spent or not planned.fault.fits(parameters):
                 continue

@@ -12,18 +12,18 @@ _ROOM: dict[Encoding, tuple[int, int]] = {"gsm": (160, 153), "ucs2": (70, 67)}
 
 
 def choose_encoding(body: str) -> Encoding:
-    """Tell which alphabet the whole text needs: one foreign character makes all of it UCS-2."""
+    """Which alphabet a text needs: one other character makes all of it UCS-2."""
     plain = all(character in _ONE_SEPTET or character in _TWO_SEPTETS for character in body)
     return "gsm" if plain else "ucs2"
 
 
 def is_gsm(text: str) -> bool:
-    """Tell whether an alphanumeric source can be written: the page allows all GSM characters."""
+    """Whether an alphanumeric source is valid: the page allows all GSM characters."""
     return choose_encoding(text) == "gsm"
 
 
 def split_parts(body: str) -> list[str]:
-    """Cut a text into the parts that are sent and paid for, never inside one character."""
+    """Split a text into the parts that are sent and charged, never inside a character."""
     encoding = choose_encoding(body)
     whole, each = _ROOM[encoding]
     if sum(_width(character, encoding) for character in body) <= whole:

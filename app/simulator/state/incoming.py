@@ -23,7 +23,7 @@ class ForwardAttempt:
 
 @dataclass(slots=True)
 class IncomingText:
-    """A text from somebody; `report_id` differs from the forwarded id where a switch says so."""
+    """A text to a number; `report_id` differs from the forwarded id if the switch says so."""
 
     id: int
     report_id: int
@@ -57,8 +57,6 @@ class IncomingText:
 
 
 class Incoming:
-    """Every text that came in, in order, and the numbers they come to."""
-
     def __init__(self, first_id: int, numbers: tuple[NumberConfig, ...]) -> None:
         self.texts: list[IncomingText] = []
         self.numbers = {number.number: number for number in numbers}
@@ -74,7 +72,7 @@ class Incoming:
         other_ids: bool,
         ids: int | None,
     ) -> IncomingText:
-        """Keep a text under a new id, or where `ids` are so few under one that comes again."""
+        """Store a text under a new id; with `ids`, ids repeat after so many texts."""
         offset = len(self.texts)
         own_id = self._first_id + (offset if ids is None else offset % ids)
         text = IncomingText(
@@ -90,7 +88,7 @@ class Incoming:
         return text
 
     def visible(self, names: frozenset[str], instant: datetime) -> Iterator[IncomingText]:
-        """The texts of some accounts' numbers that are there at an instant, oldest first."""
+        """The texts to some accounts' numbers at an instant, oldest first."""
         for index in range(len(self.texts)):
             text = self.texts[index]
             if text.username in names and text.received_at <= instant:
@@ -98,7 +96,7 @@ class Incoming:
 
 
 def merge_fields(entries: tuple[ListEntry, ...], source: str) -> dict[str, str] | None:
-    """A sender's supplemental data in the page's parameter names, None where unlisted."""
+    """A sender's merge fields under the page's parameter names, None if unlisted."""
     for entry in entries:
         if entry.number == source:
             return {"MMName": entry.name, "MMEmail": entry.email} | {

@@ -39,11 +39,10 @@ class OutgoingText:
         return range(self.first_id, self.first_id + self.parts)
 
     def status(self, instant: datetime) -> str | None:
-        """Its word at an instant, None before it was taken."""
         return status_at(self.steps, instant)
 
     def reached_at(self, word: str, instant: datetime) -> datetime | None:
-        """When it first got a status, None where that lies after the instant."""
+        """When it first got a status, None if that is after the instant."""
         for step in self.steps:
             if step.status == word and step.at <= instant:
                 return step.at
@@ -73,8 +72,6 @@ class OutgoingText:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundSend:
-    """A send to a list or group, with the messages it makes."""
-
     number: int
     username: str
     name: str
@@ -84,8 +81,6 @@ class BackgroundSend:
 
 
 class Outgoing:
-    """Every message ever taken, in the order of taking."""
-
     def __init__(self, first_id: int) -> None:
         self.texts: list[OutgoingText] = []
         self.background: dict[int, BackgroundSend] = {}
@@ -107,7 +102,7 @@ class Outgoing:
         return self._per_day[username, destination, day]
 
     def find(self, message_id: str, username: str, instant: datetime) -> OutgoingText | None:
-        """An account's message by the id of any of its parts, where it is there by then."""
+        """An account's message by the id of any of its parts, if it exists by then."""
         if not _ID.fullmatch(message_id):
             return None
         text = self._by_id.get(int(message_id))
@@ -116,7 +111,7 @@ class Outgoing:
         return text
 
     def reserve_background(self, count: int) -> range:
-        """The ids of as many new background sends; the caller fills `background`."""
+        """Reserve ids for new background sends; the caller fills `background`."""
         first, self._next_background = self._next_background, self._next_background + count
         return range(first, first + count)
 

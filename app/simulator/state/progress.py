@@ -8,7 +8,7 @@ from app.simulator.state.switches import StatusSwitches
 
 
 class Step(NamedTuple):
-    """A status and the instant from which it holds."""
+    """A status and the instant it begins."""
 
     at: datetime
     status: str

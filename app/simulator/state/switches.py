@@ -1,4 +1,4 @@
-"""What the provider's page leaves open, each as a switch whose default is the likeliest answer."""
+"""Switches for what the provider's page leaves open; the defaults are the likeliest answers."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -247,5 +247,5 @@ class Switches(CallSwitches, SendSwitches, StatusSwitches, ReportSwitches, Forwa
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def changed(self, changes: dict[str, object]) -> "Switches":
-        """These switches with some thrown; raises pydantic's ValidationError for a bad one."""
+        """These switches with changes; raises pydantic's ValidationError."""
         return Switches.model_validate(self.model_dump() | changes)

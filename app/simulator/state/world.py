@@ -20,7 +20,7 @@ _KEPT_CALLS = 10_000
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call to the API: what was asked (never the token), what struck it, what it answered."""
+    """One call to the API: its parameters (without the token), its fault and its answer."""
 
     at: datetime
     action: str
@@ -35,8 +35,6 @@ class CallRecord:
 
 @dataclass(slots=True)
 class CallLog:
-    """The last calls, and how many there were of each action since the beginning."""
-
     recent: deque[CallRecord] = field(default_factory=lambda: deque(maxlen=_KEPT_CALLS))
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -46,7 +44,7 @@ class CallLog:
 
 
 class World:
-    """Everything the provider knows. One event loop owns it; nothing in it waits."""
+    """Everything the provider knows. Belongs to one event loop; nothing in it waits."""
 
     def __init__(self, config: SimulatorConfig, clock: SimulatorClock, random: Random) -> None:
         self.config = config
@@ -67,7 +65,7 @@ class World:
         return self.clock.now() - timedelta(seconds=self.switches.report_lag_seconds)
 
     def take_in(self, number: NumberConfig, source: str, body: str) -> list[IncomingText]:
-        """Keep a text somebody sent to a virtual number: one, or one a part by switch."""
+        """Store a text to a virtual number, as one or, by switch, one per part."""
         switches = self.switches
         bodies = split_parts(body) if switches.forward_long_texts == "parts" else [body]
         if switches.stop_fills_blacklist and body.strip().casefold() == "stop":

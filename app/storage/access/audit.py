@@ -1,9 +1,9 @@
 """Who did what."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -16,26 +16,13 @@ STRANGER = "stranger"
 FAILED_AN_HOUR = 100
 FAILED_KEPT = timedelta(days=90)
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedAction:
-    """What somebody does; `subject` is a number, a name, or the id of the thing.
-
-    `actor` is a key, a session or the command line; `detail` holds no secret.
-    """
-
-    actor: str
-    action: str
-    subject: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An action as it is stored; `address` is where it came from, None if unknown."""
+    """Who did what, and when. `subject` is a number, a name or an id; `detail` holds no secret.
+
+    `actor` is a key, a session or the command line; `address` is None if unknown.
+    """
 
     id: int
     done_at: datetime
@@ -85,20 +72,6 @@ def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> in
     )
     ids = old.order_by(audit.c.id).limit(limit)
     return conn.execute(delete(audit).where(audit.c.id.in_(ids))).rowcount
-
-
-def do_audited(
-    conn: Connection,
-    audited: AuditedAction,
-    done_at: datetime,
-    change: Callable[Concatenate[Connection, P], T],
-    *arguments: P.args,
-    **options: P.kwargs,
-) -> T:
-    """Make a change and its audit entry in one transaction."""
-    result = change(conn, *arguments, **options)
-    add_audit(conn, audited.actor, audited.action, audited.subject, audited.detail, done_at)
-    return result
 
 
 def list_audit(

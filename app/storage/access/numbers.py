@@ -13,7 +13,7 @@ from app.domain.errors import Conflict, NotFound
 from app.storage.tables.access import number_auths, numbers, revisions
 
 ADMISSION = "admission"
-# Within this nobody has pasted a value into the provider's page and seen that no text came.
+# Too short for anyone to paste a value into the provider's page and see that no text arrives.
 JUST_MADE = timedelta(minutes=10)
 
 
@@ -136,7 +136,7 @@ def rotate_auth(
     conn: Connection, number: str, *, digest: bytes, now: datetime, expires_at: datetime
 ) -> Number:
     """A new auth value; the one in use stays valid until `expires_at`, all others end."""
-    # Of two at once the second must see what the first has made.
+    # Of two at once, the second must see what the first has written.
     found = lock_number(conn, number)
     kept = _find_kept(found.auth, now)
     conn.execute(

@@ -148,7 +148,7 @@ def count_attempt(conn: Connection, limits: Sequence[Limit], now: datetime) -> t
     Returns how long it has to wait; then it is not counted, and must not be looked at.
     """
     if conn.dialect.name == "postgresql":
-        # Else those who try at once would not count each other.
+        # Otherwise simultaneous attempts would not count each other.
         conn.execute(text(f"SELECT pg_advisory_xact_lock({ATTEMPTS_LOCK})"))
     wait = read_wait(conn, limits, now)
     if wait:

@@ -23,7 +23,7 @@ from app.domain.times import from_microseconds, to_microseconds
 
 metadata = MetaData()
 
-# SQLite gives 64-bit row ids to INTEGER alone.
+# SQLite has 64-bit row ids only for INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 

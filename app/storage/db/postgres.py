@@ -16,14 +16,14 @@ from app.storage.db.servers import OldServer, Server, Servers
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 30.0
-# For a look at all the servers of a database that has several.
+# For checking all servers of a database that has several.
 LOOK_SECONDS = 3.0
 POOLER_SECONDS = 2.0
 NO_PLACE = "a host or port of LETTERBOX_DATABASE_URL, PGHOST or PGPORT is not valid"
 POOLER_TRIES = 3
 
-# A worker that hangs must not hold its rows, nor a dead machine its locks for two hours. And a plan
-# that was made while a table was empty must not walk it once it is full: there is always an index.
+# A hanging worker must not hold its rows, nor a dead machine its locks for two hours. And a plan
+# made while a table was empty must not scan it once it is full: there is always an index.
 SESSION_SETTINGS = {
     "application_name": "letterbox",
     "jit": "off",
@@ -38,7 +38,7 @@ SESSION_SETTINGS = {
 }
 
 _SET = "SELECT set_config(key, value, false) FROM unnest($1::text[], $2::text[]) AS s (key, value)"
-# The function tells the timeline at once; the control file only after the next checkpoint.
+# The function knows the timeline at once, the control file only after the next checkpoint.
 _IDENTIFY = """
 SELECT system_identifier::text, pg_walfile_name(pg_current_wal_lsn()) FROM pg_control_system()
 """
@@ -82,7 +82,7 @@ class Connector:
             except ValueError:
                 refusal = refusal or Unavailable(NO_PLACE)
             except (asyncpg.InternalClientError, OldServer) as error:
-                # It answers, but another server is to be written to.
+                # It answers, but another server is the primary.
                 refusal = error
         assert refusal is not None  # noqa: S101 there is at least one address
         raise refusal
@@ -104,7 +104,7 @@ class Connector:
             return
         newest = self._servers.newest
         found = [each for each in await asyncio.gather(*map(self._ask, self._dsns)) if each]
-        # Of clusters that are none of each other's copies the order of the address decides.
+        # If the clusters are not copies of each other, the order in the URL decides.
         if found and len({each.system for each in (*found, newest or found[0])}) == 1:
             server = max(found)
             if newest is None or server > newest:

@@ -5,7 +5,6 @@ accepted from then on would be lost.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,10 +37,10 @@ class Servers:
     address: str
     path: Path | None = None
     newest: Server | None = None
-    # By system the newest timeline; by address the systems in the order in which they came.
+    # The newest timeline of each system; the systems of each address, in order of appearance.
     _timelines: dict[str, int] = field(default_factory=dict)
     _systems: dict[str, list[str]] = field(default_factory=dict)
-    # The file as it was read last. Its time alone would not do: that is coarser than two writes.
+    # The file when it was last read. Its time alone is too coarse to tell two writes apart.
     _read: tuple[int, int, int] = (0, 0, 0)
 
     def admit(self, server: Server) -> None:
@@ -95,7 +94,7 @@ class Servers:
             return
         data = {"timelines": self._timelines, "systems": self._systems}
         try:
-            write_file(os, self.path, json.dumps(data).encode())
+            write_file(self.path, json.dumps(data).encode())
             self._read = _look_at(self.path)
         except OSError:
             # If the disk is full, only this process remembers.

@@ -57,7 +57,7 @@ ADVICE = "stop Letterbox, put a sound copy there, move what ends in -wal and -sh
 log = structlog.get_logger("letterbox.sqlite")
 
 
-class Trouble(NamedTuple):
+class FileFault(NamedTuple):
     """Why the file must not be used now, and what to do. `change` None: it is damaged."""
 
     change: Change | None
@@ -78,7 +78,7 @@ class SqliteDatabase(Database):
         self, path: Path, *, busy_timeout_seconds: float = 0.9, is_owner: bool = False
     ) -> None:
         self.path = path
-        self.trouble: Trouble | None = None
+        self.trouble: FileFault | None = None
         # The schema's, once read: a file with another one is refused.
         self.revision: str | None = None
         self._is_owner = is_owner
@@ -259,7 +259,7 @@ class SqliteDatabase(Database):
         if self.trouble is None or self.trouble.text != text:
             log.error("sqlite_file_damaged" if change is None else "sqlite_file_lost", error=text)
             self._faults = [*self._faults[-MOST_FAULTS:], text]
-        self.trouble = Trouble(change, text)
+        self.trouble = FileFault(change, text)
 
     def _mend(self, writer: WriterThread) -> None:
         """In the writing thread, while nothing else runs."""

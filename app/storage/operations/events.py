@@ -81,7 +81,7 @@ def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
 
 def read_event_bounds(conn: Connection) -> tuple[int, int]:
     """The ids of the oldest and newest event; (0, 0) if there is none."""
-    # Two subqueries: SQLite walks the whole table for a minimum and a maximum at once.
+    # Two subqueries: SQLite scans the whole table for min and max in one query.
     oldest, newest = (select(end(events.c.id)).scalar_subquery() for end in (func.min, func.max))
     bounds = conn.execute(select(oldest, newest)).one()
     return bounds[0] or 0, bounds[1] or 0

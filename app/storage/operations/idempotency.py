@@ -13,7 +13,7 @@ from app.storage.db.upserts import make_insert
 from app.storage.tables.operations import idempotency_keys
 
 KEPT = timedelta(hours=24)
-# Longer than any request takes: by then a key without an answer is one of a process that died.
+# Longer than any request: a key without an answer by then belongs to a process that died.
 CUT_OFF = timedelta(minutes=10)
 
 
@@ -104,7 +104,7 @@ def keep_answer(
         answer=None if answer is None else dict(answer),
         created_at=now,
     )
-    # What stands there is older than a day.
+    # The existing row is older than a day.
     changed = ("request_digest", "answer", "created_at")
     conn.execute(
         statement.on_conflict_do_update(

@@ -19,7 +19,7 @@ def take_lease(conn: Connection, name: str, holder: str, *, seconds: float, now:
         .values(name=name, holder=holder, until=now, first_at=now)
         .on_conflict_do_nothing()
     )
-    # One that ends later than this call could have it was taken before the clock was set back.
+    # If it ends later than is possible, it was taken before the clock was set back.
     is_impossible = leases.c.until > until + LEEWAY
     is_free = or_(leases.c.holder == holder, leases.c.until <= now, is_impossible)
     taken = conn.execute(

@@ -18,8 +18,8 @@ LONGEST_CHECK = LATEST + timedelta(minutes=10)
 # The clocks of two servers of one database may differ by less.
 LEEWAY = timedelta(seconds=5)
 
-# The sender's row first, as everybody locks it. What is scheduled, and what waits for the next day,
-# goes by the right time and stays.
+# The sender's row first, as in every lock order. Scheduled texts, and those that wait for the next
+# day, follow the right time and stay.
 _CLAMPS = """
 UPDATE sender SET pace_at = NULL WHERE pace_at > :lease;
 UPDATE leases SET until = :now WHERE until > :lease;

@@ -1,6 +1,7 @@
 """Counts by day and number, kept up by the handle flow, so that no request counts rows."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from app.storage.tables.inbound import messages
 from app.storage.tables.operations import daily_counts
 from app.storage.tables.outbound import outbound
 
+# How texts end.
+ENDS = ("delivered", "undelivered", "failed", "expired")
+
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
@@ -19,6 +23,19 @@ class DayCount:
     day: str
     number: str
     counts: Counter[str] = field(default_factory=Counter)
+
+
+def rate_delivery(counts: Iterable[DayCount]) -> float | None:
+    """Of the texts whose end is known, how many were delivered; None where none is known."""
+    total = sum((each.counts for each in counts), Counter())
+    ended = sum(total[end] for end in ENDS)
+    return total["delivered"] / ended if ended else None
+
+
+def average_reply(counts: Iterable[DayCount]) -> float | None:
+    """Seconds from a text's arrival until its reply was accepted; None where none was."""
+    total = sum((each.counts for each in counts), Counter())
+    return total["reply_seconds"] / total["replied"] if total["replied"] else None
 
 
 def count_days(

@@ -1,9 +1,7 @@
-"""Texts that go out as people and programs see them: one by one, in lists, and what they went
-through.
-"""
+"""Texts that go out, as people and programs see them, and their history."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +12,7 @@ from app.domain.outbound.statuses import read_outcome
 from app.storage.outbound.history import StatusChange, list_changes
 from app.storage.tables.outbound import outbound, provider_messages, send_attempts
 
-# No text is tried more often by itself within its validity.
+# No text is tried more often within its validity.
 MAX_SHOWN = 500
 
 
@@ -29,7 +27,7 @@ class OutboundError:
 @dataclass(frozen=True, slots=True)
 class OutboundText:
     """A text to a number, or to a list or group: then `recipients` counts them by status, and
-    `provider_ids` are theirs to tell.
+    `provider_ids` is empty.
 
     `rule_id` is of the rule that answered, which may be gone; `origin` says who wrote it.
     """
@@ -65,9 +63,21 @@ class OutboundText:
     metadata: Mapping[str, str]
 
 
+_AS_STORED = {each.name for each in fields(OutboundText)} - {
+    "to",
+    "list",
+    "group",
+    "recipients",
+    "provider_ids",
+    "background_ids",
+    "error",
+    "metadata",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A call for a text, or nearly one: `outcome` is None while it is under way."""
+    """A call for a text, or nearly one: `outcome` is None while it is in progress."""
 
     attempt: int
     began_at: datetime
@@ -116,7 +126,7 @@ def get_outbounds(conn: Connection, ids: Sequence[int]) -> dict[int, OutboundTex
 
 
 def list_replies(conn: Connection, message_id: int) -> list[OutboundText]:
-    """What was written in reply to a message, by itself or by hand, oldest first."""
+    """Replies to a message, automatic or by hand, oldest first."""
     query = select(outbound).where(outbound.c.in_reply_to == message_id)
     return make_texts(conn, conn.execute(query.order_by(outbound.c.id).limit(MAX_SHOWN)).all())
 
@@ -174,7 +184,7 @@ def _read_ids(conn: Connection, ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _count_recipients(conn: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """By our words for the provider's."""
+    """By our statuses, not the provider's."""
     found: dict[int, dict[str, int]] = {each: {} for each in ids}
     if ids:
         table = provider_messages.c
@@ -193,40 +203,20 @@ def _make_text(
     row: Row[Any], provider_ids: Sequence[str], recipients: Mapping[str, int] | None
 ) -> OutboundText:
     return OutboundText(
-        id=row.id,
+        **{name: getattr(row, name) for name in _AS_STORED},
         to=row.to_number,
         list=row.list_name,
         group=row.group_name,
         recipients=recipients,
-        source=row.source,
-        body=row.body,
-        parts=row.parts,
-        status=row.status,
-        held_reason=row.held_reason,
-        provider_status=row.provider_status,
-        check_error=row.check_error,
         provider_ids=tuple(provider_ids),
         background_ids=tuple(row.background_ids),
         error=_make_error(row),
-        in_reply_to=row.in_reply_to,
-        rule_id=row.rule_id,
-        attempts=row.attempts,
-        schedule_at=row.schedule_at,
-        schedule_by=row.schedule_by,
-        send_before=row.send_before,
-        created_at=row.created_at,
-        sent_at=row.sent_at,
-        settled_at=row.settled_at,
-        origin=row.origin,
-        forced=row.forced,
-        conversation_id=row.conversation_id,
-        reference=row.reference,
         metadata=row.metadata or {},
     )
 
 
 def _make_error(row: Row[Any]) -> OutboundError | None:
-    """What the provider or the call said, else why the text was settled without its word."""
+    """What the provider or the call said, else why nothing more is expected."""
     text = row.error_text or row.settled_reason
     if not row.error_code and not text:
         return None

@@ -1,11 +1,11 @@
-"""Texts of which nobody knows whether they went out: what is known of them, and their settling."""
+"""Texts of which nobody knows whether they went out: what is known of them, and resolving them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select, update
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.outbound.checks import plan_check
@@ -14,7 +14,7 @@ from app.domain.outbound.states import FINAL_STATUSES, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
 from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
-    Decision,
+    Finding,
     UncertainText,
     find_persons_turn,
 )
@@ -25,23 +25,23 @@ from app.storage.outbound.history import StatusChange, describe_status, note_cha
 from app.storage.outbound.result_events import UNCERTAIN_ALERT
 from app.storage.tables.outbound import has_status, outbound, provider_messages, send_attempts
 
-# So many texts sent later are looked for in the report, next to the uncertain one and at the end.
+# How many texts sent later are looked for in the report: the next ones and the newest.
 EVIDENCE_TEXTS = 200
-# So long the sends to a list or group may go on, or be scheduled before they begin.
+# How long sends to a list or group may take, or wait for their schedule.
 LIST_SPAN = timedelta(days=1)
-# The report no longer reaches back to what is older.
+# No report reaches back further.
 GIVEN_UP = timedelta(hours=30)
 RETRY_AFTER = timedelta(seconds=60)
 
 _EVENTS = {
-    Decision.ADOPT: OutboundEvent.ADOPTED,
-    Decision.SEND_AGAIN: OutboundEvent.PROVED_ABSENT,
+    Finding.ADOPT: OutboundEvent.ADOPTED,
+    Finding.SEND_AGAIN: OutboundEvent.PROVED_ABSENT,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A text of ours that was sent later, by the id that the provider gave it."""
+    """A text of ours that was sent later, and the id that the provider gave it."""
 
     provider_id: str
     to: str
@@ -50,19 +50,20 @@ class Evidence:
 
 
 def list_uncertain(conn: Connection, now: datetime, *, limit: int) -> list[UncertainText]:
-    """Those to numbers of which it is time to look for a proof."""
+    """Those to numbers that are due for a look at the report."""
     rows = conn.execute(_select_due(now, limit).where(outbound.c.to_number.is_not(None)))
     return [_make_text(conn, row, now) for row in rows.all()]
 
 
+def _is_last_attempt() -> ColumnElement[bool]:
+    attempts = send_attempts.c
+    return and_(attempts.outbound_id == outbound.c.id, attempts.attempt == outbound.c.attempts)
+
+
 def _select_due(now: datetime, limit: int) -> Select[Any]:
-    attempt = and_(
-        send_attempts.c.outbound_id == outbound.c.id,
-        send_attempts.c.attempt == outbound.c.attempts,
-    )
     return (
         select(outbound, send_attempts.c.began_at, send_attempts.c.ended_at)
-        .join(send_attempts, attempt)
+        .join(send_attempts, _is_last_attempt())
         .where(
             outbound.c.check_at.is_not(None),
             outbound.c.check_at <= now,
@@ -89,7 +90,7 @@ def _make_text(conn: Connection, row: Row[Any], now: datetime) -> UncertainText:
 
 
 def _has_unclear_sibling(conn: Connection, row: Row[Any]) -> bool:
-    """Whether a call for another text of the pair and time never got its id: its row may be there.
+    """Whether the report may list another text of the pair and time whose call got no id.
 
     One that was called for again has an id, but that of the later call.
     """
@@ -109,8 +110,8 @@ def _has_unclear_sibling(conn: Connection, row: Row[Any]) -> bool:
 
 
 def _may_be_a_recipients(conn: Connection, row: Row[Any]) -> bool:
-    """Whether a list or group got a text from this number of late, and not all ids of its
-    recipients are known: a row to this number may be one of them.
+    """Whether a row to this number may be of a recent text to a list or group, some of whose ids
+    are not known.
     """
     query = (
         select(outbound.c.background_ids, outbound.c.settled_at)
@@ -128,17 +129,11 @@ def _may_be_a_recipients(conn: Connection, row: Row[Any]) -> bool:
 
 
 def list_evidence(conn: Connection, texts: Sequence[UncertainText]) -> dict[str, Evidence]:
-    """Texts known by id that were begun after an uncertain one had ended, by that id."""
-    if not texts:
-        return {}
+    """Texts with a known id that began after an uncertain one had ended, by that id."""
     earliest = min(text.ended_at for text in texts)
     ids = {number for text in texts for number in _list_next_ids(conn, after=text.id)}
     newest = select(outbound.c.id).order_by(outbound.c.id.desc()).limit(EVIDENCE_TEXTS)
     ids |= set(conn.execute(newest).scalars())
-    attempt = and_(
-        send_attempts.c.outbound_id == outbound.c.id,
-        send_attempts.c.attempt == outbound.c.attempts,
-    )
     query = (
         select(
             provider_messages.c.provider_id,
@@ -147,7 +142,7 @@ def list_evidence(conn: Connection, texts: Sequence[UncertainText]) -> dict[str,
             send_attempts.c.began_at,
         )
         .join(outbound, outbound.c.id == provider_messages.c.outbound_id)
-        .join(send_attempts, attempt)
+        .join(send_attempts, _is_last_attempt())
         .where(
             provider_messages.c.outbound_id.in_(ids),
             outbound.c.to_number.is_not(None),
@@ -170,26 +165,29 @@ def find_known(conn: Connection, provider_ids: Sequence[str]) -> set[str]:
     return set(conn.execute(query).scalars())
 
 
-def settle_uncertain(
+def resolve_uncertain(
     conn: Connection,
     text: UncertainText,
-    decision: Decision,
+    finding: Finding,
     ids: Sequence[str],
     now: datetime,
     *,
     proof_seconds: int,
 ) -> bool:
-    """Do what was decided, unless somebody settled the text meanwhile; whether it is settled."""
+    """Do what the finding asks for; returns whether the text is resolved by it.
+
+    Somebody may have resolved it in the meantime.
+    """
     query = select(outbound).where(outbound.c.id == text.id).with_for_update()
     row = conn.execute(query).one()
     if row.status != OutboundStatus.UNCERTAIN or row.attempts != text.attempt:
         return False
-    event = _EVENTS.get(decision)
+    event = _EVENTS.get(finding)
     if event is None:
-        _plan_next_look(conn, text, decision, now, proof_seconds)
+        _plan_next_look(conn, text, finding, now, proof_seconds)
         return False
-    if decision is Decision.ADOPT:
-        if find_known(conn, ids):  # another text got it while the report was read
+    if finding is Finding.ADOPT:
+        if find_known(conn, ids):  # given to another text while the report was read
             return False
         add_ids(conn, [(text.id, text.to, each) for each in ids], now)
     _change(conn, row, event, "report", now, sent_at=text.began_at)
@@ -197,16 +195,16 @@ def settle_uncertain(
 
 
 def _plan_next_look(
-    conn: Connection, text: UncertainText, decision: Decision, now: datetime, proof_seconds: int
+    conn: Connection, text: UncertainText, finding: Finding, now: datetime, proof_seconds: int
 ) -> None:
     check_at = plan_check(text.ended_at, now)
     persons_turn = find_persons_turn(text, proof_seconds)
     if persons_turn > now:
         check_at = min(check_at, persons_turn)
     values: dict[str, Any] = {"check_at": check_at}
-    if decision is Decision.DOUBT:
+    if finding is Finding.DOUBT:
         values["absent_since"] = None
-    elif decision is Decision.SUSPECT:
+    elif finding is Finding.SUSPECT:
         since = text.absent_since or now
         proved_at = since + timedelta(seconds=proof_seconds)
         values |= {"absent_since": since, "check_at": min(check_at, proved_at)}
@@ -216,7 +214,7 @@ def _plan_next_look(
 
 
 def postpone(conn: Connection, ids: Sequence[int], now: datetime) -> None:
-    """The report could not be read: look again in a while."""
+    """Look again later, because the report could not be read."""
     conn.execute(
         update(outbound)
         .where(outbound.c.id.in_(ids), outbound.c.status == OutboundStatus.UNCERTAIN)
@@ -234,11 +232,11 @@ def resolve_by_hand(
     *,
     attempt: int | None = None,
 ) -> None:
-    """A person says what became of an uncertain text.
+    """Record what a person says became of an uncertain text.
 
-    Raises NotFound, and Conflict where the text is not uncertain, where its last attempt is not
-    the one that they speak of (None: whichever), where it is too late to send it again, or where
-    the id is another text's.
+    Raises NotFound, and Conflict if the text is not uncertain, if its last attempt is not the one
+    that they speak of (None: any), if it is too late to send it again, or if the id belongs to
+    another text.
     """
     query = select(outbound).where(outbound.c.id == outbound_id).with_for_update()
     row = conn.execute(query).first()
@@ -262,7 +260,7 @@ def _change(
     conn: Connection,
     row: Row[Any],
     event: OutboundEvent,
-    told_by: str,
+    source: str,
     now: datetime,
     *,
     sent_at: datetime | None = None,
@@ -287,11 +285,11 @@ def _change(
     conn.execute(update(outbound).where(outbound.c.id == row.id).values(**values))
     counts.write(conn)
     close_alert(conn, UNCERTAIN_ALERT, str(row.id), now=now)
-    note_changes(conn, [StatusChange(row.id, target, told_by, now)], now)
+    note_changes(conn, [StatusChange(row.id, target, source, now)], now)
 
 
 def ask_person(conn: Connection, outbound_id: int, now: datetime) -> None:
-    """Nothing settles this text by itself."""
+    """Raise an alert: only a person can resolve this text."""
     row = conn.execute(select(outbound).where(outbound.c.id == outbound_id)).one()
     if row.status != OutboundStatus.UNCERTAIN:
         return
@@ -311,7 +309,7 @@ def ask_person(conn: Connection, outbound_id: int, now: datetime) -> None:
 
 
 def hand_over_lists(conn: Connection, now: datetime, *, limit: int) -> int:
-    """An uncertain send to a list or group can be proved by no report: ask a person at once."""
+    """Ask a person about uncertain sends to lists and groups: no report can prove anything."""
     rows = conn.execute(_select_due(now, limit).where(outbound.c.to_number.is_(None))).all()
     for row in rows:
         conn.execute(update(outbound).where(outbound.c.id == row.id).values(check_at=None))

@@ -41,7 +41,7 @@ api_keys = Table(
     sqlite_autoincrement=True,
 )
 
-# Secrets that every process must share: their digests show when two machines made their own.
+# Digests of the shared secrets: they show if two machines generated their own.
 shared_secrets = Table(
     "shared_secrets",
     metadata,
@@ -49,7 +49,7 @@ shared_secrets = Table(
     Column("digest", LargeBinary, nullable=False),
 )
 
-# One row whose number grows with every change of what processes keep in memory (numbers, auths).
+# One row: a counter of changes to what processes keep in memory (numbers, auth values).
 revisions = Table(
     "revisions",
     metadata,
@@ -103,7 +103,7 @@ login_links = Table(
     sqlite_autoincrement=True,
 )
 
-# What the throttle of passwords counts: failures of a name, an address, both or everybody.
+# Failed passwords, counted by name, by address, by both, and in total.
 sign_in_failures = Table(
     "sign_in_failures",
     metadata,

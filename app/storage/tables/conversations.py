@@ -31,7 +31,7 @@ add_partial_index(
     "unread > 0",
 )
 
-# Imports into the provider's address book. `contacts` are the lines that still wait.
+# Imports into the provider's address book. `contacts` are the lines still to be sent.
 contact_imports = Table(
     "contact_imports",
     metadata,

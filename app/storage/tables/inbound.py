@@ -4,8 +4,8 @@ from sqlalchemy import JSON, Boolean, Column, Index, Integer, LargeBinary, Table
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
-# Only what the acknowledgement needs, because every forward waits for this insert. Everything for
-# searching is in message_index, filled by the handle flow. Ids are in commit order.
+# Only what the acknowledgement needs, because every forward waits for this insert. What searches
+# need is in message_index, filled by the handle flow. Ids are in commit order.
 messages = Table(
     "messages",
     metadata,

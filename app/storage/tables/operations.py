@@ -4,8 +4,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeB
 
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
-# Rows of before a change of how they are kept: how far they have been brought up to date. A name
-# is gone once nothing is left to do.
+# How far rows of older releases have been updated. A name is deleted once nothing is left to do.
 refills = Table(
     "refills",
     metadata,
@@ -29,7 +28,7 @@ alerts = Table(
 )
 add_partial_index("alerts_open_idx", alerts, ["kind", "subject"], "closed_at IS NULL", unique=True)
 
-# What GET /events streams, in commit order; rows older than seven days go.
+# What GET /events streams, in commit order; rows older than seven days are deleted.
 events = Table(
     "events",
     metadata,
@@ -41,7 +40,7 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# Who is running, and what may lie in a spool that only they can reach.
+# The running processes, and how many messages wait in each one's spool.
 processes = Table(
     "processes",
     metadata,
@@ -55,7 +54,7 @@ processes = Table(
     Column("runs_workers", Boolean, nullable=False),
 )
 
-# The answers that an Idempotency-Key gives again, each written with what it did.
+# The stored answers of Idempotency-Keys, each written in the transaction it belongs to.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -67,7 +66,7 @@ idempotency_keys = Table(
     Index("idempotency_keys_created_idx", "created_at"),
 )
 
-# What only one process does at a time, by whom, and since when it is known to have worked.
+# What only one process does at a time: its holder, and its last success.
 leases = Table(
     "leases",
     metadata,

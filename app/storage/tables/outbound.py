@@ -128,7 +128,7 @@ add_partial_index(
 add_partial_index(
     "outbound_reply_idx", outbound, ["in_reply_to"], "origin <> 'person'", unique=True
 )
-# What has answered a conversation by itself of late: budgets and cooldowns are counted from it.
+# Recent automatic replies of each conversation, for budgets and cooldowns.
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
@@ -181,13 +181,13 @@ provider_messages = Table(
     Column("status", Text, comment="the provider's word as it came; null: none yet"),
     Column("is_final", Boolean, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
-    # No id should come twice, but where one does neither text may lose it.
+    # An id should not be given twice, but if it is, neither text may lose it.
     Index("provider_messages_provider_idx", "provider_id", "outbound_id", unique=True),
     Index("provider_messages_outbound_idx", "outbound_id", "id"),
     sqlite_autoincrement=True,
 )
 
-# One row for each call that was made, or nearly made, for a text.
+# One row for each call that was made, or about to be made, for a text.
 send_attempts = Table(
     "send_attempts",
     metadata,
@@ -201,8 +201,7 @@ send_attempts = Table(
     Column("answer", Text),
 )
 
-# Every change of an outbound's status, and who or what told it; that it was being sent for a moment
-# stands in its attempts.
+# Every change of an outbound's status, and its source; `sending` is only in the attempts.
 status_changes = Table(
     "status_changes",
     metadata,

@@ -32,8 +32,8 @@ rules = Table(
     sqlite_autoincrement=True,
 )
 
-# Whether each number wants texts from any of ours. A number that opted back in keeps its row, so
-# that an older STOP that is handled later undoes nothing.
+# Who wants no texts from us. A number that opted back in keeps its row, so that an older STOP
+# handled later changes nothing.
 opt_outs = Table(
     "opt_outs",
     metadata,

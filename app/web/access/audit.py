@@ -10,7 +10,7 @@ from starlette.routing import Route
 from app.domain.ids import encode_subject
 from app.storage.access.audit import AuditEntry, list_audit
 from app.web.core.forms import Form
-from app.web.core.lists import PAGE_ROWS, answer_csv, cut_page, link_filtered, read_day, read_place
+from app.web.core.lists import answer_csv, cut_page, link_page, read_all, read_day, read_list
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 
@@ -26,32 +26,22 @@ async def show_audit(visit: Visit) -> Response:
     """The newest actions first, as the filters have it."""
     query = visit.query
     filters = _read_filters(visit, query)
-    rows: Sequence[AuditEntry] = []
-    if not query.errors:
-        rows = await visit.database.read(
-            list_audit, **filters, before=read_place(query), limit=PAGE_ROWS + 1
-        )
-    shown, older = cut_page(visit, rows)
+    page = cut_page(visit, []) if query.errors else await read_list(visit, list_audit, **filters)
     return visit.render(
         "access/audit.html",
         status=422 if query.errors else 200,
-        rows=shown,
-        older=older,
+        page=page,
         form=query,
         describe_detail=_describe_detail,
-        csv=link_filtered(visit, f"{PATH}/csv"),
+        csv=link_page(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
     )
 
 
 async def export_audit(visit: Visit) -> Response:
     """The same as CSV, all of it."""
-    filters = _read_filters(visit, visit.query)
-
-    async def read(before: int | None, limit: int) -> Sequence[AuditEntry]:
-        return await visit.database.read(list_audit, **filters, before=before, limit=limit)
-
-    return await answer_csv(visit, "audit", HEADINGS, read, _write)
+    pages = read_all(visit, list_audit, **_read_filters(visit, visit.query))
+    return await answer_csv(visit, "audit", HEADINGS, pages, _write)
 
 
 def _read_filters(visit: Visit, query: Form) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from app.flows.access import configure
 from app.storage.access import keys
 from app.storage.access.keys import ApiKey
 from app.web.core.forms import Form
-from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 
 PATH = "/keys"
-MAX_NAME = 200
 SCOPE_LABELS: dict[Scope, str] = {
     "messages:read": "Read texts, conversations, the outbox and statistics; mark as read",
     "messages:send": "Send, cancel, resolve texts; change opt-outs; with messages:read, replay",
@@ -39,20 +38,13 @@ async def list_keys(visit: Visit) -> Response:
 async def create_key(visit: Visit) -> Response:
     """Make a key; the page that answers is the only one that shows it."""
     form = await visit.read_form()
-    name = form.text("name")
     scopes = [scope for scope in form.texts("scopes") if scope in SCOPES]
-    if not name or len(name) > MAX_NAME:
-        form.fail("name", f"write a name of 1 to {MAX_NAME} characters")
-    if not scopes:
-        form.fail("scopes", "choose at least one permission")
-    if form.errors:
-        return await _show_list(visit, form, status=422)
     try:
         made = await configure.create_key(
-            visit.database, name, scopes, who=visit.actor, now=visit.now
+            visit.database, form.text("name"), scopes, who=visit.actor, now=visit.now
         )
     except InvalidInput as error:
-        form.note(error)
+        form.note(error, ("name", "scopes"))
         return await _show_list(visit, form, status=422)
     return await _show_list(visit, Form(), made=made, status=201)
 
@@ -74,15 +66,10 @@ async def _show_list(
     made: configure.KeyWithSecret | None = None,
     status: int = 200,
 ) -> Response:
-    rows = await visit.database.read(
-        keys.list_keys, before=read_place(visit.query), limit=PAGE_ROWS + 1
-    )
-    shown, older = cut_page(visit, rows)
     return visit.render(
         "access/keys.html",
         status=status,
-        rows=shown,
-        older=older,
+        page=await read_list(visit, keys.list_keys),
         form=form,
         made=made,
         scope_labels=SCOPE_LABELS,

@@ -9,18 +9,17 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import normalise_number
-from app.domain.outbound.gsm import LONGEST_BODY
 from app.flows.access import configure
 from app.storage.access import numbers
-from app.storage.access.audit import add_audit
 from app.storage.access.numbers import Number, NumberAuth
 from app.storage.db.database import Connection
 from app.storage.inbound import refusals
 from app.storage.inbound.last_seen import find_last_arrival
 from app.storage.inbound.refusals import Refusal
 from app.web.core.forms import WHOLE, Form
-from app.web.core.lists import PAGE_ROWS, cut_page, read_place
+from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
+from app.web.core.wording import FIELD_LABELS
 
 PATH = "/numbers"
 SHOWN_REFUSALS = 10
@@ -30,7 +29,6 @@ OVERLAPS = (
     ("86400", "1 day"),
     ("604800", "1 week"),
 )
-FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +98,7 @@ async def show_shared_auth(visit: Visit) -> Response:
     shared = visit.site.runtime.secrets
     if "inbound_auth" not in shared.generated:
         raise NotFound("the value is set in LETTERBOX_INBOUND_AUTH, and shown nowhere")
-    await visit.database.write(
-        add_audit, visit.actor, "inbound-auth.show", "INBOUND_AUTH", {}, visit.now
-    )
+    await visit.note("inbound-auth.show", "INBOUND_AUTH")
     return await _show_list(visit, Form(), shared_auth=shared.inbound_auth)
 
 
@@ -115,23 +111,19 @@ async def change_number(visit: Visit) -> Response:
     number = _read_number(visit)
     form = await visit.read_form()
     names = {field: form.text(f"merge_field_names.{field}") for field in MERGE_FIELDS}
-    reply = form.text("opt_out_reply")
-    if len(reply) > LONGEST_BODY:
-        form.fail("opt_out_reply", f"a text has at most {LONGEST_BODY} characters")
     changes = {
         "label": form.text("label"),
         "merge_field_names": {field: name for field, name in names.items() if name},
-        "opt_out_reply": reply or None,
+        "opt_out_reply": form.text("opt_out_reply") or None,
     }
     try:
-        if not form.errors:
-            await configure.change_number(
-                visit.database, number, changes, who=visit.actor, now=visit.now
-            )
-            return visit.redirect(f"{PATH}/{number}", "Saved.")
+        await configure.change_number(
+            visit.database, number, changes, who=visit.actor, now=visit.now
+        )
     except InvalidInput as error:
         form.note(error)
-    return await _show(visit, number, form, status=422)
+        return await _show(visit, number, form, status=422)
+    return visit.redirect(f"{PATH}/{number}", "Saved.")
 
 
 async def rotate_auth(visit: Visit) -> Response:
@@ -171,14 +163,11 @@ async def remove_number(visit: Visit) -> Response:
 async def _show_list(
     visit: Visit, form: Form, *, shared_auth: str | None = None, status: int = 200
 ) -> Response:
-    rows = await visit.database.read(_read_rows, read_place(visit.query))
-    shown, older = cut_page(visit, rows)
     shared = visit.site.runtime.secrets
     return visit.render(
         "access/numbers.html",
         status=status,
-        rows=shown,
-        older=older,
+        page=await read_list(visit, _read_rows),
         form=form,
         inbound_url=_make_url(visit),
         shared_auth=shared_auth,
@@ -202,8 +191,8 @@ async def _show(
     )
 
 
-def _read_rows(conn: Connection, before: int | None) -> list[NumberRow]:
-    found = numbers.list_numbers(conn, before=before, limit=PAGE_ROWS + 1)
+def _read_rows(conn: Connection, *, before: int | None, limit: int) -> list[NumberRow]:
+    found = numbers.list_numbers(conn, before=before, limit=limit)
     return [NumberRow(each, find_last_arrival(conn, each.number)) for each in found]
 
 

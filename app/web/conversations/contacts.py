@@ -5,15 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.csv_safety import make_cell, write_rows
 from app.domain.errors import InvalidInput, NotFound
 from app.flows.conversations.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
 from app.provider.client import ProviderClient
-from app.storage.access.audit import add_audit
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
-from app.web.core.lists import stream_csv
+from app.web.core.lists import answer_csv
 from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
@@ -67,12 +65,10 @@ async def export_contacts(visit: Visit) -> Response:
     """Every contact as a CSV: with headings, where it is known which column is which."""
     book = await visit.site.runtime.get_provider().get_all_contacts()
 
-    async def make() -> AsyncIterator[bytes]:
-        if book.headings:
-            yield write_rows([HEADINGS])
-        yield write_rows([[make_cell(cell) for cell in _write(row)] for row in book.rows])
+    async def read() -> AsyncIterator[Sequence[Contact]]:
+        yield book.rows
 
-    return stream_csv(visit, "contacts", make())
+    return await answer_csv(visit, "contacts", HEADINGS if book.headings else (), read(), _write)
 
 
 async def show_import_form(visit: Visit) -> Response:
@@ -173,7 +169,7 @@ async def change_group(visit: Visit) -> Response:
     name, action = _read_group(await visit.read_form())
     provider = visit.site.runtime.get_provider()
     await (provider.empty_group(name) if action == "empty" else provider.delete_group(name))
-    await visit.database.write(add_audit, visit.actor, f"group.{action}", name, {}, visit.now)
+    await visit.note(f"group.{action}", name)
     done = "is empty" if action == "empty" else "is deleted; its contacts stay"
     return visit.redirect("/groups", f"The group {name} {done}.")
 
@@ -186,7 +182,7 @@ async def _delete_all(
         form.fail("confirm", "type “all” to confirm")
         return _ask(visit, form, None, what, status=422)
     await delete()
-    await visit.database.write(add_audit, visit.actor, f"{what}.delete-all", "all", {}, visit.now)
+    await visit.note(f"{what}.delete-all", "all")
     return visit.redirect(path, f"All {what} are deleted.")
 
 

@@ -1,4 +1,4 @@
-"""A conversation: both directions as one thread, who it is with, and the reply."""
+"""A conversation: the thread of both directions, who it is with, and the reply form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import is_full_number
 from app.domain.outbound.requests import OutboundRequest
+from app.domain.places import read_pair_place, write_place
 from app.domain.rules.rules import Rule
+from app.flows.conversations.mark_read import mark_seen
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.access.numbers import Number, get_number
 from app.storage.conversations.conversations import Conversation, get_conversation, list_thread
-from app.storage.conversations.threads import find_place, list_authors, mark_conversation_read
+from app.storage.conversations.threads import find_place, list_authors
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
@@ -23,12 +25,9 @@ from app.storage.rules.rules import read_rules
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
-from app.web.core.wording import explain_outcome, explain_problem, explain_status
+from app.web.core.wording import FIELD_LABELS, explain_outcome, explain_problem, explain_status
 from app.web.outbound.writing import measure, note_faults, read_moment, send_once
 from app.web.rules.rule_forms import list_conditions
-
-# A page of a thread begins below the ids of a text of either direction; None: at the newest.
-Place = tuple[int, int] | None
 
 PAGE = 50
 REPLY_FIELDS = ("body", "schedule_at", "force")
@@ -43,7 +42,7 @@ class Opened:
 
     conversation: Conversation
     entries: Sequence[Message | OutboundText]
-    older: Place
+    older: str | None
     fields: Mapping[str, str]
     label: str
     opt_out: OptOut | None
@@ -54,11 +53,6 @@ class Opened:
     @property
     def can_be_answered(self) -> bool:
         return is_full_number(self.conversation.source) and bool(self.conversation.dest)
-
-    @property
-    def newest_message_id(self) -> int:
-        ids = [entry.id for entry in self.entries if isinstance(entry, Message)]
-        return max(ids, default=0)
 
 
 def make_conversation_routes(site: Site) -> list[Route]:
@@ -71,44 +65,41 @@ def make_conversation_routes(site: Site) -> list[Route]:
 
 
 async def show_conversation(visit: Visit) -> Response:
-    """The thread, newest at the end; what is seen of it counts as read from now on."""
+    """The thread, newest last; what is shown is marked as read."""
     query = visit.query
-    before = _read_place(query.text("before"))
+    before = read_pair_place(query.text("before"))
     opened = await visit.database.read(_open, visit.path_id, before, query.number("at"))
-    if _is_seen(visit) and opened.conversation.unread and opened.newest_message_id:
-        await visit.database.write(
-            mark_conversation_read,
-            opened.conversation.id,
-            up_to=opened.newest_message_id,
-            now=visit.now,
-        )
+    newest = max((each.id for each in opened.entries if isinstance(each, Message)), default=0)
+    if _is_seen(visit) and opened.conversation.unread and newest:
+        await mark_seen(visit.database, opened.conversation.id, up_to=newest, now=visit.now)
     return _show(visit, opened, Form())
 
 
 async def reply(visit: Visit) -> Response:
-    """Queue a reply, or show what it is made of (`preview`) before it goes."""
+    """Queue a reply, or show its length (`preview`)."""
     form = await visit.read_form()
-    opened = await visit.database.read(_open, visit.path_id, None, None)
-    if form.has("preview"):
-        return _show(visit, opened, form)
-    try:
-        wanted = _read_reply(form, opened, visit)
-        await send_once(visit, form, wanted)
-    except InvalidInput as error:
-        note_faults(form, error, REPLY_FIELDS)
-        return _show(visit, opened, form, status=422)
-    except (Conflict, NoProvider) as error:
-        form.fail(WHOLE, str(error))
-        return _show(visit, opened, form, status=409)
-    done = "Scheduled." if wanted.schedule_at else "Queued: it will be sent in a moment."
-    return visit.redirect(f"/conversations/{opened.conversation.id}#latest", done)
+    found = await visit.database.read(get_conversation, visit.path_id)
+    status = 200
+    if not form.has("preview"):
+        try:
+            wanted = _read_reply(form, found, visit)
+            await send_once(visit, form, wanted)
+        except InvalidInput as error:
+            note_faults(form, error, REPLY_FIELDS)
+            status = 422
+        except (Conflict, NoProvider) as error:
+            form.fail(WHOLE, str(error))
+            status = 409
+        else:
+            done = "Scheduled." if wanted.schedule_at else "Queued: it will be sent in a moment."
+            return visit.redirect(f"/conversations/{found.id}#latest", done)
+    return _show(visit, await visit.database.read(_open, found.id), form, status=status)
 
 
 async def switch_opt_out(visit: Visit) -> Response:
-    """Take the sender out of all texting, or bring them back."""
+    """Opt the sender out of all our texts, or back in."""
     form = await visit.read_form()
     found = await visit.database.read(get_conversation, visit.path_id)
-    runtime = visit.site.runtime
     if form.has("out"):
         await opt_out(
             visit.database,
@@ -121,11 +112,17 @@ async def switch_opt_out(visit: Visit) -> Response:
     else:
         await opt_in(visit.database, found.source, who=visit.actor, now=visit.now)
         done = "Opted back in."
-    runtime.announce_texts()
+    visit.site.runtime.announce_texts()
     return visit.redirect(f"/conversations/{found.id}#latest", done)
 
 
-def _open(conn: Connection, conversation_id: int, before: Place, at: int | None) -> Opened:
+def _open(
+    conn: Connection,
+    conversation_id: int,
+    before: tuple[int, int] | None = None,
+    at: int | None = None,
+) -> Opened:
+    """The page below that place; without one the newest, or that which holds the message `at`."""
     conversation = get_conversation(conn, conversation_id)
     thread = list_thread(conn, conversation, before=before, limit=PAGE)
     shown = {entry.id for entry in thread.items if isinstance(entry, Message)}
@@ -137,7 +134,7 @@ def _open(conn: Connection, conversation_id: int, before: Place, at: int | None)
     return Opened(
         conversation,
         thread.items[::-1],
-        thread.next,
+        None if thread.next is None else write_place(thread.next),
         _name_fields(conversation, ours.merge_field_names if ours else {}),
         ours.label if ours else "",
         get_opt_out(conn, conversation.source) if conversation.opted_out else None,
@@ -184,8 +181,7 @@ def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
     )
 
 
-def _read_reply(form: Form, opened: Opened, visit: Visit) -> OutboundRequest:
-    conversation = opened.conversation
+def _read_reply(form: Form, conversation: Conversation, visit: Visit) -> OutboundRequest:
     last = conversation.last_message
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
     return OutboundRequest(
@@ -205,29 +201,17 @@ def _name_fields(conversation: Conversation, names: Mapping[str, str]) -> dict[s
     if last is None:
         return {}
     return {
-        names.get(field) or DEFAULT_NAMES.get(field, f"Field {field}"): last.merge_fields[field]
+        names.get(field) or FIELD_LABELS[field]: last.merge_fields[field]
         for field in MERGE_FIELDS
         if last.merge_fields.get(field)
     }
 
 
-DEFAULT_NAMES = {"name": "Name", "email": "Email"}
-
-
 def _is_seen(visit: Visit) -> bool:
-    """Whether somebody looks at it: not where a program asks for the head alone, where a browser
-    fetches ahead, or for a hidden tab.
-    """
+    """Whether a person sees the page: not for HEAD, a prefetch or a hidden tab."""
     headers = visit.request.headers
     return (
         visit.request.method == "GET"
         and "prefetch" not in headers.get("sec-purpose", "")
         and headers.get(PART) != "unseen"
     )
-
-
-def _read_place(text: str) -> Place:
-    """The newest page for whatever no link of ours says."""
-    places = Form(zip(("message", "outbound"), text.split("-", 1), strict=False))
-    message_id, outbound_id = places.number("message"), places.number("outbound")
-    return None if message_id is None or outbound_id is None else (message_id, outbound_id)

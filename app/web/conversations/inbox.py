@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.ids import LAST_ID
 from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.numbers import normalise_number, read_number
-from app.domain.times import from_microseconds, to_microseconds
+from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD
 from app.storage.conversations import inbox
 from app.storage.conversations.conversations import Conversation, list_conversations
@@ -20,6 +17,7 @@ from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, list_messages
 from app.storage.operations.alerts import list_open_alerts
 from app.web.core.forms import Form
+from app.web.core.lists import make_page
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_problem
 
@@ -41,20 +39,10 @@ class Wanted:
     number: str | None
     view: str
 
-    @property
-    def is_search(self) -> bool:
-        return bool(self.q)
-
-    def make_path(self, **changes: str | None) -> str:
-        """The inbox's address with these filters, some of them changed."""
-        given = {"q": self.q, "number": self.number, "view": self.view} | changes
-        query = urlencode({name: value for name, value in given.items() if value})
-        return f"/?{query}" if query else "/"
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a page of the inbox shows; `older` is where the next one begins, None at the end.
+    """What a page of the inbox shows; `following` is where the next one begins.
 
     `sent` is what we wrote last in a conversation, if that is its newest text.
     """
@@ -62,7 +50,7 @@ class Rows:
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
     sent: dict[int, inbox.LastSent] = field(default_factory=dict)
-    older: str | None = None
+    following: int | TimePlace | None = None
 
 
 def make_inbox_routes(site: Site) -> list[Route]:
@@ -80,6 +68,7 @@ async def show_inbox(visit: Visit) -> Response:
     return visit.render(
         "conversations/inbox.html",
         rows=rows,
+        page=make_page(visit, (), rows.following),
         refused=refused,
         wanted=wanted,
         numbers=numbers,
@@ -101,7 +90,7 @@ def read_wanted(query: Form, region: str) -> Wanted:
 def _read_rows(
     conn: Connection, wanted: Wanted, before: str, region: str
 ) -> tuple[Rows, Sequence[inbox.LabelledNumber]]:
-    if wanted.is_search:
+    if wanted.q:
         rows = _search(conn, wanted, before, region)
     elif wanted.view == "problems":
         rows = _read_texts(conn, wanted, before)
@@ -125,11 +114,10 @@ def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
         conn,
         dest=wanted.number,
         unread=True if wanted.view == "unread" else None,
-        before=_read_place(before),
+        before=read_time_place(before),
         limit=PAGE,
     )
-    older = None if page.next is None else _write_place(page.next)
-    return Rows(conversations=page.conversations, older=older)
+    return Rows(conversations=page.conversations, following=page.next)
 
 
 def _search(conn: Connection, wanted: Wanted, before: str, region: str) -> Rows:
@@ -150,11 +138,16 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
             unread=True if wanted.view == "unread" else None,
             has_problems=True if wanted.view == "problems" else None,
         ),
-        before=Form([("before", before)]).number("before"),
+        before=read_id_place(before),
         limit=PAGE,
     )
+<<<<<<< HEAD
     older = None if page.next is None else str(page.next)
     return Rows(texts=page.messages, older=older)
+=======
+    places = inbox.find_conversations_of(conn, [each.id for each in page.messages])
+    return Rows(texts=page.messages, places=places, following=page.next)
+>>>>>>> main
 
 
 def find_digits(q: str, region: str) -> str:
@@ -165,16 +158,3 @@ def find_digits(q: str, region: str) -> str:
         compact = normalise_number(q, region).removeprefix("+").removeprefix("0")
     is_number = compact.isascii() and compact.isdecimal() and len(compact) >= LEAST_DIGITS
     return compact if is_number else ""
-
-
-def _write_place(place: tuple[datetime, int]) -> str:
-    return f"{to_microseconds(place[0])}-{place[1]}"
-
-
-def _read_place(text: str) -> tuple[datetime, int] | None:
-    """None, which is the newest page, for whatever `_write_place` did not make."""
-    time, _, number = text.partition("-")
-    try:
-        return from_microseconds(int(time)), min(int(number), LAST_ID)
-    except (ValueError, OverflowError):
-        return None

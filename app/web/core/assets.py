@@ -1,4 +1,4 @@
-"""The files that pages ask for: kept for ever under an address that holds their digest."""
+"""Static files: cached for ever, under an address that contains their digest."""
 
 import hashlib
 from functools import cached_property
@@ -20,7 +20,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class Assets:
-    """Reads the files when the first page asks for them."""
+    """Reads the files on first use."""
 
     @cached_property
     def _files(self) -> dict[str, tuple[str, bytes]]:
@@ -32,7 +32,7 @@ class Assets:
         return f"/static/{self._files[name][0]}/{name}"
 
     async def serve(self, request: Request) -> Response:
-        """The file. One that another release asked for is ours, and not for ever."""
+        """The file; a page of another release gets this release's, which it must not cache."""
         name = request.path_params["name"]
         if name not in self._files:
             raise NotFound("no such file")

@@ -1,4 +1,4 @@
-"""How the pages tell of errors: which HTTP code, and the words on top of the page."""
+"""The pages for errors: which HTTP status, and what they say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,41 +8,41 @@ from app.domain import errors
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """One kind of error page. `advice` is what somebody may do besides what the error says."""
+class ErrorPage:
+    """`advice` is what to do, besides what the error itself says."""
 
     status: HTTPStatus
     title: str
     advice: str = ""
 
 
-NOT_FOUND = Trouble(HTTPStatus.NOT_FOUND, "Page not found")
-FORBIDDEN = Trouble(HTTPStatus.FORBIDDEN, "Not allowed")
-WRONG_METHOD = Trouble(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
-TOO_LARGE = Trouble(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large")
-UNREADABLE = Trouble(HTTPStatus.BAD_REQUEST, "Bad request")
-INTERNAL = Trouble(
+NOT_FOUND = ErrorPage(HTTPStatus.NOT_FOUND, "Page not found")
+FORBIDDEN = ErrorPage(HTTPStatus.FORBIDDEN, "Not allowed")
+WRONG_METHOD = ErrorPage(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+TOO_LARGE = ErrorPage(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large")
+UNREADABLE = ErrorPage(HTTPStatus.BAD_REQUEST, "Bad request")
+INTERNAL = ErrorPage(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "Letterbox failed",
     "The log has the details. Texts are still received; only this page failed.",
 )
-AWAY = Trouble(
+AWAY = ErrorPage(
     HTTPStatus.BAD_GATEWAY,
     "The provider cannot be reached",
     "Texts are still received, and outgoing texts stay queued. Try again in a minute.",
 )
 
-TROUBLES: Mapping[type[Exception], Trouble] = {
+ERROR_PAGES: Mapping[type[Exception], ErrorPage] = {
     errors.NotFound: NOT_FOUND,
     errors.AccessDenied: FORBIDDEN,
-    errors.InvalidInput: Trouble(HTTPStatus.UNPROCESSABLE_ENTITY, "Check what you entered"),
-    errors.Conflict: Trouble(HTTPStatus.CONFLICT, "This cannot be done now"),
-    errors.Unavailable: Trouble(
+    errors.InvalidInput: ErrorPage(HTTPStatus.UNPROCESSABLE_ENTITY, "Check what you entered"),
+    errors.Conflict: ErrorPage(HTTPStatus.CONFLICT, "This cannot be done now"),
+    errors.Unavailable: ErrorPage(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Not available now",
         "Texts that arrive in the meantime are kept. Try again in a moment.",
     ),
-    errors.NoProvider: Trouble(
+    errors.NoProvider: ErrorPage(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "No provider account is set up",
         "Find the token in NetMessenger's settings.",
@@ -51,20 +51,20 @@ TROUBLES: Mapping[type[Exception], Trouble] = {
     errors.TurnedAway: AWAY,
     errors.TooManyCalls: AWAY,
     errors.MaintenanceError: AWAY,
-    errors.AccountError: Trouble(
+    errors.AccountError: ErrorPage(
         HTTPStatus.BAD_GATEWAY,
         "There is a problem with the provider account",
         "Fix it in NetMessenger. Texts are still received.",
     ),
-    errors.ProviderError: Trouble(
+    errors.ProviderError: ErrorPage(
         HTTPStatus.BAD_GATEWAY,
         "The provider refused the request",
         "Texts are still received. Try again later, or check the provider's own page.",
     ),
 }
 
-# What the framework raises by itself.
-BY_STATUS: Mapping[int, Trouble] = {
+# What the framework raises.
+BY_STATUS: Mapping[int, ErrorPage] = {
     400: UNREADABLE,
     404: NOT_FOUND,
     405: WRONG_METHOD,
@@ -78,6 +78,6 @@ DETAILS = {
 }
 
 
-def find_trouble(error: Exception) -> Trouble | None:
-    """The page that tells of an error; None for one that nobody foresaw."""
-    return next((TROUBLES[each] for each in type(error).__mro__ if each in TROUBLES), None)
+def find_error_page(error: Exception) -> ErrorPage | None:
+    """The page for an error; None for an unexpected one."""
+    return next((ERROR_PAGES[each] for each in type(error).__mro__ if each in ERROR_PAGES), None)

@@ -1,33 +1,30 @@
-"""Forms: what a person typed, and what is wrong with it, field by field."""
+"""Forms: what was typed, and what is wrong with it, field by field."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
 
 from app.domain.errors import InvalidInput
+from app.domain.places import read_id_place
+from app.http.bodies import limit_body
 
 MAX_FORM_BYTES = 256 * 1024
-# An id of a row has fewer digits.
-MAX_DIGITS = 19
-# The name of errors that belong to no field; they stand at the top of the form.
+# The name of errors that belong to no field; they are shown above the form.
 WHOLE = ""
 
 
 class Form:
-    """The values as they were typed; `errors` hold one line for each field that is off."""
+    """The values as they were typed; `errors` has one line for each invalid field."""
 
     def __init__(self, data: Iterable[tuple[str, str | UploadFile]] = ()) -> None:
         self._data = FormData(list(data))
         self.errors: dict[str, str] = {}
 
     def text(self, name: str, default: str = "") -> str:
-        """A field's text, its ends trimmed; browsers end lines with CR LF, we with LF.
+        """A field's text, trimmed, with LF for the CR LF of browsers.
 
-        NUL, which no text of a database holds and nobody can type, is left out.
+        NUL is left out: databases cannot store it, and nobody can type it.
         """
         value = self._data.get(name, default)
         if not isinstance(value, str):
@@ -35,18 +32,16 @@ class Form:
         return value.replace("\r\n", "\n").replace("\0", "").strip()
 
     def raw(self, name: str) -> str:
-        """A field's text exactly as it came: for passwords."""
+        """A field's text exactly as it was sent: for passwords."""
         value = self._data.get(name, "")
         return value if isinstance(value, str) else ""
 
     def number(self, name: str) -> int | None:
-        """A row's id in an address; None for whatever can be none."""
-        text = self.text(name)
-        is_id = text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS
-        return int(text) if is_id else None
+        """A row's id; None for anything that cannot be one."""
+        return read_id_place(self.text(name))
 
     def texts(self, name: str) -> list[str]:
-        """Every value of a field that comes several times."""
+        """All values of a field that occurs several times."""
         return [value for value in self._data.getlist(name) if isinstance(value, str)]
 
     def has(self, name: str) -> bool:
@@ -59,11 +54,11 @@ class Form:
         return value if isinstance(value, UploadFile) and value.filename else None
 
     def fail(self, name: str, text: str) -> None:
-        """Say what is wrong with a field; its first error stays."""
+        """Say what is wrong with a field; the first error is kept."""
         self.errors.setdefault(name, text)
 
     def note(self, error: InvalidInput, known: Iterable[str] = ()) -> None:
-        """Put an error beside its field, or on top where the form has no such field."""
+        """Show an error at its field, or above the form if there is no such field."""
         name = error.field or WHOLE
         self.fail(name if name in self._data or name in set(known) else WHOLE, str(error))
 
@@ -71,7 +66,7 @@ class Form:
 async def read_form(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """The form that was sent. Raises HTTPException 413 where it is larger, 400 if unreadable."""
     scope = {**request.scope, "headers": [_drop_charset(*pair) for pair in request.headers.raw]}
-    limited = Request(scope, _limit(request.receive, max_bytes))
+    limited = Request(scope, limit_body(request.receive, max_bytes))
     data = await limited.form(max_files=4, max_fields=2000, max_part_size=max_bytes)
     return Form(data.multi_items())
 
@@ -89,17 +84,3 @@ def _drop_charset(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, b";".join(
         part for part in parts if not part.strip().lower().startswith(b"charset")
     )
-
-
-def _limit(receive: Receive, max_bytes: int) -> Receive:
-    size = 0
-
-    async def receive_limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > max_bytes:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return message
-
-    return receive_limited

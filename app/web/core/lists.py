@@ -1,14 +1,17 @@
-"""Lists of pages: where one goes on, days as people write them, and the same rows as CSV."""
+"""Lists on pages: one page of rows, filters by day, and all rows as CSV."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from app.domain.csv_safety import BYTE_ORDER_MARK, make_cell, write_rows
+from app.domain.csv_safety import BYTE_ORDER_MARK, Cell, write_csv
+from app.domain.places import read_id_place, write_place
+from app.http.streams import StreamedAnswer, begin, make_in_turn
 from app.web.core.forms import Form
 from app.web.core.site import Visit
 
@@ -28,42 +31,55 @@ class HasId(Protocol):
     def id(self) -> int: ...
 
 
+Item = TypeVar("Item")
 Row = TypeVar("Row", bound=HasId)
-ReadRows = Callable[[int | None, int], Awaitable[Sequence[Row]]]
+# A storage function that reads rows below an id.
+ReadRows = Callable[..., Sequence[Row]]
 
 
-def read_place(query: Form, name: str = "before") -> int | None:
-    """Where a list goes on; an address that nobody got from us begins at its newest end."""
-    text = query.text(name)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+@dataclass(frozen=True, slots=True)
+class ListPage(Generic[Item]):
+    """The rows to show, and the addresses of the older and the newest ones, if there are others."""
+
+    rows: Sequence[Item]
+    older: str | None
+    newest: str | None
 
 
-def cut_page(visit: Visit, rows: Sequence[Row]) -> tuple[Sequence[Row], str | None]:
-    """The rows to show, of PAGE_ROWS + 1 that were read, and the address of the older ones."""
+async def read_list(visit: Visit, read: ReadRows[Row], **filters: Any) -> ListPage[Row]:
+    """The page of a list, newest first, that the address asks for."""
+    before = read_id_place(visit.query.text("before"))
+    rows = await visit.database.read(read, **filters, before=before, limit=PAGE_ROWS + 1)
+    return cut_page(visit, rows)
+
+
+def cut_page(visit: Visit, rows: Sequence[Row]) -> ListPage[Row]:
+    """The page of which PAGE_ROWS + 1 rows were read."""
     shown = rows[:PAGE_ROWS]
-    older = link_page(visit, before=shown[-1].id) if len(rows) > len(shown) else None
-    return shown, older
+    return make_page(visit, shown, shown[-1].id if len(rows) > len(shown) else None)
 
 
-def link_page(visit: Visit, **changes: Any) -> str:
-    """The address of this page with other parameters; None takes one away."""
-    kept = [pair for pair in visit.request.query_params.multi_items() if pair[0] not in changes]
-    pairs = [*kept, *((name, value) for name, value in changes.items() if value is not None)]
-    path = visit.site.root + visit.request.scope["path"]
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+def make_page(
+    visit: Visit, rows: Sequence[Item], following: int | tuple[datetime, int] | None
+) -> ListPage[Item]:
+    """The page whose older rows begin below that place; None: there are none."""
+    older = None if following is None else link_page(visit, before=write_place(following))
+    return ListPage(rows, older, link_page(visit) if visit.query.has("before") else None)
 
 
-def link_filtered(visit: Visit, path: str) -> str:
-    """Another address for what this page's filters find: its CSV."""
-    pairs = [pair for pair in visit.request.query_params.multi_items() if pair[0] != "before"]
-    path = visit.site.root + path
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+def link_page(visit: Visit, path: str | None = None, **changes: str) -> str:
+    """The address of this page's filters, or of another for what they find, with changes."""
+    left_out = {"before", *changes}
+    kept = [pair for pair in visit.request.query_params.multi_items() if pair[0] not in left_out]
+    pairs = [*kept, *changes.items()]
+    address = visit.site.root + (path or visit.request.scope["path"])
+    return f"{address}?{urlencode(pairs)}" if pairs else address
 
 
 def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> datetime | None:
-    """The midnight that begins a day, or ends it; None where none is given or it is no day.
+    """The midnight at the beginning of a day, or at its end; None for no day.
 
-    What is wrong with it is put beside the field.
+    An invalid day becomes an error at the field.
     """
     text = form.text(name)
     if not text:
@@ -73,41 +89,41 @@ def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> 
         if not _FIRST_DAY <= day <= _LAST_DAY:
             raise ValueError(text)
     except ValueError:
-        form.fail(name, "write a day like 2026-06-01")
+        form.fail(name, "enter a day such as 2026-06-01")
         return None
     return datetime.combine(day + _DAY if is_end else day, time(), zone)
+
+
+async def read_all(
+    visit: Visit, read: ReadRows[Row], **filters: Any
+) -> AsyncIterator[Sequence[Row]]:
+    """All pages of a list, each of them read by itself."""
+    place: int | None = None
+    while rows := await visit.database.read(read, **filters, before=place, limit=EXPORT_ROWS):
+        yield rows
+        place = rows[-1].id
 
 
 async def answer_csv(
     visit: Visit,
     name: str,
     headings: Sequence[str],
-    read_rows: ReadRows[Row],
-    write: Callable[[Row], Sequence[str | None]],
+    pages: AsyncIterator[Sequence[Item]],
+    make_row: Callable[[Item], Sequence[Cell]],
 ) -> Response:
-    """All rows as a file, each page of them read by itself."""
-
-    async def make() -> AsyncIterator[bytes]:
-        yield write_rows([headings])
-        place: int | None = None
-        while rows := await read_rows(place, EXPORT_ROWS):
-            yield write_rows([[make_cell(cell) for cell in write(row)] for row in rows])
-            place = rows[-1].id
-
-    return stream_csv(visit, name, make())
+    """All rows as a file."""
+    chunks = write_csv(headings, pages, make_row)
+    return await save_csv(visit, name, make_in_turn(chunks, visit.site.runtime.exporting))
 
 
-def stream_csv(visit: Visit, name: str, chunks: AsyncIterator[bytes]) -> Response:
+async def save_csv(visit: Visit, name: str, chunks: AsyncGenerator[bytes]) -> Response:
     """A file to save, named after what it holds and the day."""
     filename = f"{name}-{visit.now:%Y-%m-%d}.csv"
+    return StreamedAnswer(await begin(_mark(chunks)), CSV_TYPE, filename=filename)
 
-    async def make() -> AsyncIterator[bytes]:
-        yield BYTE_ORDER_MARK
-        async for chunk in chunks:
-            yield chunk
 
-    return StreamingResponse(
-        make(),
-        media_type=CSV_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
-    )
+async def _mark(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    mark = BYTE_ORDER_MARK
+    async for chunk in chunks:
+        yield mark + chunk
+        mark = b""

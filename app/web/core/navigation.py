@@ -1,10 +1,10 @@
-"""The sections of the pages, in the order in which the menu lists them."""
+"""The menu."""
 
 from typing import NamedTuple
 
 
 class Section(NamedTuple):
-    """One entry of the menu; `path` begins the addresses of all its pages."""
+    """An entry of the menu; the addresses of its pages begin with `path`."""
 
     path: str
     label: str

@@ -1,4 +1,4 @@
-"""Forms that do their work once, however often one showing of them is sent."""
+"""Forms that do their work once, however often they are submitted."""
 
 import asyncio
 import hashlib
@@ -12,28 +12,28 @@ from app.storage.operations.idempotency import Once
 from app.web.core.forms import Form
 from app.web.core.site import Visit
 
-# The hidden field by which a form that is sent twice is known.
+# The hidden field that identifies a form which is submitted twice.
 NONCE = "once"
 MAX_NONCE = 64
-# So long the second click of two waits for what the first one does, before it is told so.
+# How long the second of two clicks waits for the first one to finish.
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 def find_nonce(form: Form) -> str:
-    """A name for one showing of a form.
+    """A name for a form as it is shown now.
 
-    One that comes back with an error keeps it: whoever presses again may have sent it already.
+    A form that comes back with an error keeps its name: it may have been sent already.
     """
     return form.text(NONCE)[:MAX_NONCE] or secrets.token_urlsafe(12)
 
 
 def make_once(visit: Visit, form: Form, asked: bytes) -> Once | None:
-    """What a form asks for, so that it is done once; None for a form without a nonce.
+    """The key under which a form's work is done once; None for a form without a nonce.
 
-    What was changed after going back in the browser is another request, and is done.
+    A form that was changed after going back in the browser is a new request.
     """
     nonce = form.text(NONCE)[:MAX_NONCE]
     if not nonce:
@@ -42,8 +42,8 @@ def make_once(visit: Visit, form: Form, asked: bytes) -> Once | None:
     return Once(f"session:{visit.signed_in.id}", f"{nonce}:{digest.hex()}", digest)
 
 
-async def wait_for_first(do: Callable[[], Awaitable[Done]], busy: str) -> Done:
-    """Do it, after the first click where that is still under way; `busy` says so in the end.
+async def wait_for_first(do: Callable[[], Awaitable[Result]], busy: str) -> Result:
+    """Do it, after the first click if that is still being processed; if it takes long, say `busy`.
 
     Raises Conflict, and what `do` raises.
     """

@@ -1,4 +1,4 @@
-"""By which addresses people may open the pages: forms from any other are refused."""
+"""The addresses at which the pages may be opened; forms from others are refused."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ SAME = "same-origin"
 class Origins:
     """The addresses of this service.
 
-    PUBLIC_URL is the only one where it is set. Where it is not, people come by `localhost`, by an
-    address of the machine or through a tunnel; only names are refused, for anybody can point a name
-    of theirs at this machine and have a browser send forms as from there.
+    If PUBLIC_URL is set, it is the only one. If not, `localhost` and IP addresses are accepted, but
+    no other host names: anyone can point a name at this machine and have a browser send forms from
+    there.
     """
 
     def __init__(self, public_url: str, base_url: str) -> None:
@@ -23,15 +23,15 @@ class Origins:
         self.is_https = self._own.startswith("https://")
 
     def knows(self, headers: Mapping[str, str]) -> bool:
-        """Whether the page was opened by an address that forms are taken from, as far as we see.
+        """Whether forms are accepted at the address at which the page was opened.
 
-        Where PUBLIC_URL is set that is left to `check`: proxies may put anything into Host.
+        With PUBLIC_URL only `check` can tell: proxies may put anything into Host.
         """
         host = headers.get("host", "").lower()
         return self._only is not None or f"http://{host}" == self._own or _is_no_name(host)
 
     def check(self, headers: Mapping[str, str]) -> None:
-        """Raises AccessDenied unless a form of ours sent the request, as the browser tells."""
+        """Raises AccessDenied unless, according to the browser, the request is from our form."""
         site = headers.get("sec-fetch-site")
         origin = headers.get("origin")
         if site not in {None, SAME} or origin == "null":
@@ -57,7 +57,7 @@ class Origins:
     def _is_ours(self, origin: str, headers: Mapping[str, str]) -> bool:
         if self._only is not None:
             return origin == self._only
-        # Through a tunnel the browser may see https where we see http.
+        # Through a tunnel the browser may use https although we see http.
         return urlsplit(origin).netloc == headers.get("host", "").lower()
 
 

@@ -24,7 +24,7 @@ class Renderer:
 
     @cached_property
     def _environment(self) -> "Environment":
-        # A process that serves no page does without: the idle one keeps its size.
+        # A process that serves no page saves the memory.
         from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
         environment = Environment(
@@ -47,7 +47,7 @@ class Renderer:
         return environment
 
     async def prepare(self) -> None:
-        """Have the engine and what all pages share at hand; not in the loop, which takes texts."""
+        """Load the engine and the layout in a thread, so that texts are received meanwhile."""
         if "_environment" not in vars(self):
             await asyncio.to_thread(lambda: self._environment.get_template("core/layout.html"))
 
@@ -67,7 +67,7 @@ def write_utc(time: datetime) -> str:
 
 
 def write_summary(text: str) -> str:
-    """The beginning of a text on one line."""
+    """The beginning of a text, on one line."""
     line = " ".join(text[: 2 * SUMMARY].split())
     return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
 

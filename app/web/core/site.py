@@ -1,4 +1,4 @@
-"""What every page stands on: who is signed in, where forms come from, and how errors are shown."""
+"""What all pages share: who is signed in, where forms come from, and how errors are shown."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -17,11 +17,12 @@ from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
 from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.domain.ids import LAST_ID
+from app.flows.access.note_action import note_action
 from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.access.sessions import Session
 from app.storage.db.database import Database
-from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, Trouble, find_trouble
+from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
 from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.core.navigation import SECTIONS
 from app.web.core.origins import Origins
@@ -32,18 +33,19 @@ FLASH = "letterbox_flash"
 FLASH_SECONDS = 60
 # The database says when a session ends; a year is as long as browsers keep any cookie.
 COOKIE_SECONDS = 365 * 24 * 3600
-# What the script asks for again; a message that waits for the next page is not for it.
+# Sent by the script when it refreshes a part of a page; such a request gets no flash message.
 PART = "x-letterbox-part"
 
-Kind = Literal["done", "failed"]
-KINDS = frozenset(get_args(Kind))
+# How a message on top of a page looks.
+FlashKind = Literal["done", "failed"]
+FLASH_KINDS = frozenset(get_args(FlashKind))
 
 log = structlog.get_logger("letterbox.web")
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request for a page. `session` is None only on pages that are open to everybody."""
+    """One request for a page. `session` is None only on pages that need no sign-in."""
 
     site: "Site"
     request: Request
@@ -92,12 +94,16 @@ class Visit:
             raise NotFound("there is nothing with this id")
         return found
 
+    async def note(self, action: str, subject: str) -> None:
+        """Note in the audit trail what was done outside the database."""
+        await note_action(self.database, action, subject, who=self.actor, now=self.now)
+
     async def read_form(self, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
         """The form that was sent."""
         return await read_form(self.request, max_bytes=max_bytes)
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
-        """A page, with the message that the last one left for it."""
+        """A page, with the flash message that the last one left."""
         flash = None if PART in self.request.headers else _read_flash(self.request)
         page = {
             "root": self.site.root,
@@ -114,8 +120,8 @@ class Visit:
             response.delete_cookie(FLASH, self.site.cookie_path, httponly=True, samesite="strict")
         return response
 
-    def redirect(self, path: str, done: str = "", *, kind: Kind = "done") -> Response:
-        """Go on to a page of ours after a form, with a message for it."""
+    def redirect(self, path: str, done: str = "", *, kind: FlashKind = "done") -> Response:
+        """Redirect to one of our pages after a form, with a flash message."""
         response = RedirectResponse(self.site.root + path, 303)
         if done:
             # Without padding, because a value with `=` would have to be quoted.
@@ -136,7 +142,7 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 
 class Site:
-    """Turns handlers into routes; each error becomes a page."""
+    """Turns handlers into routes; errors become pages."""
 
     def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         settings = runtime.settings
@@ -145,18 +151,18 @@ class Site:
         self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
         self.root = settings.root_path
-        # Beside others on one host: their cookies are not ours.
+        # Other applications on the host must not get our cookies.
         self.cookie_path = self.root or "/"
-        # Browsers take a `__Host-` cookie for the whole host alone.
+        # Browsers accept a `__Host-` cookie only for the whole host.
         prefix = "__Secure-" if self.root else "__Host-"
         self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
 
     def get(self, path: str, handler: Handler) -> Route:
-        """A page for those who are signed in."""
+        """A page for people who are signed in."""
         return Route(path, self._guard(handler, is_open=False), methods=["GET"])
 
     def post(self, path: str, handler: Handler) -> Route:
-        """What a form does, for those who are signed in and by a form of ours."""
+        """What a form of ours does, for people who are signed in."""
         return Route(path, self._guard(handler, is_open=False), methods=["POST"])
 
     def open_to_all(self, path: str, handler: Handler, method: str = "GET") -> Route:
@@ -164,7 +170,7 @@ class Site:
         return Route(path, self._guard(handler, is_open=True), methods=[method])
 
     async def find_session(self, request: Request) -> Session | None:
-        """Who is signed in; asked anew each time, so that who is signed out sees nothing more."""
+        """Who is signed in; looked up each time, so that signing out works at once."""
         token = _read_cookie(request, self._cookie)
         if not token:
             return None
@@ -183,7 +189,7 @@ class Site:
             raise Unavailable("the database has not been reached yet; texts are taken already")
 
     def find_address(self, request: Request) -> str:
-        """Where somebody calls from, through the proxies that are trusted."""
+        """The caller's address, as trusted proxies report it."""
         client = request.scope.get("client")
         return self.caller_finder.find(client, request.scope["headers"])
 
@@ -195,7 +201,7 @@ class Site:
             self.runtime.deferred_writes.on_unheeded(unheeded)
 
     def set_session(self, response: Response, token: str) -> None:
-        """Have the browser keep a session's token."""
+        """Store a session's token in the browser."""
         response.set_cookie(
             self._cookie,
             token,
@@ -216,7 +222,7 @@ class Site:
         )
 
     async def answer_unrouted(self, request: Request, error: Exception) -> Response:
-        """The page of an error that the router raises: no such path, no such method."""
+        """The page for an error of the router: no such path, no such method."""
         await self.renderer.prepare()
         try:
             session = await self.find_session(request)
@@ -240,21 +246,15 @@ class Site:
                     return _ask_to_sign_in(visit)
                 self.check_prepared()
                 response = await handler(visit)
-            except Exception as error:  # noqa: BLE001 what nobody foresaw is logged there
+            except Exception as error:  # noqa: BLE001 unexpected ones are logged there
                 response = self._show_error(visit, error)
             return response
 
         return answer
 
     def _show_error(self, visit: Visit, error: Exception) -> Response:
-        trouble, detail = _describe(error)
-        return visit.render(
-            "core/error.html",
-            status=int(trouble.status),
-            title=trouble.title,
-            detail=detail,
-            advice=trouble.advice,
-        )
+        page, detail = _describe(error)
+        return visit.render("core/error.html", status=int(page.status), page=page, detail=detail)
 
 
 def is_own_path(text: str) -> bool:
@@ -276,11 +276,12 @@ def _ask_to_sign_in(visit: Visit) -> Response:
     return visit.redirect(f"{SIGN_IN}{wanted}")
 
 
-def _describe(error: Exception) -> tuple[Trouble, str]:
+def _describe(error: Exception) -> tuple[ErrorPage, str]:
+    """The page of an error, and what it says of this one."""
     if isinstance(error, HTTPException):
-        trouble = BY_STATUS.get(error.status_code, INTERNAL)
-        return trouble, DETAILS.get(trouble, str(error.detail))
-    found = find_trouble(error)
+        page = BY_STATUS.get(error.status_code, INTERNAL)
+        return page, DETAILS.get(page, str(error.detail))
+    found = find_error_page(error)
     if found is None:
         log.error("page_failed", exc_info=error)
         return INTERNAL, "An unexpected error; it has been logged."
@@ -294,7 +295,7 @@ def _read_flash(request: Request) -> tuple[str, str] | None:
         kind, _, text = base64.urlsafe_b64decode(f"{cookie}==").decode().partition(" ")
     except ValueError:
         return None
-    return (kind, text) if kind in KINDS else None
+    return (kind, text) if kind in FLASH_KINDS else None
 
 
 def _read_cookie(request: Request, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Codes in plain words, for people who have never seen one."""
+"""Codes in plain words for the pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,75 +14,77 @@ Tone = Literal["good", "bad", "warn", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A state in a word or two, and what it means where that is not plain."""
+class Label:
+    """A state in a word or two, and what it means if that is not obvious."""
 
     text: str
     tone: Tone = "plain"
     meaning: str = ""
 
 
+# Merge fields for which a number has no name of its own.
+FIELD_LABELS = {"name": "Name", "email": "Email", **{str(n): f"Field {n}" for n in range(1, 6)}}
 PROBLEMS = {
-    "charset": Word(
+    "charset": Label(
         "Characters unclear",
         "warn",
         "The text was not in the character set that the request declared, or was cut off, so"
         " some characters may be wrong.",
     ),
-    "control": Word(
+    "control": Label(
         "Control characters",
         "warn",
         "It contained a character that cannot be stored and was replaced.",
     ),
-    "time": Word(
+    "time": Label(
         "No time",
         "warn",
         "The provider gave no time, or one that cannot be read, so the time of arrival is shown.",
     ),
-    "time-ambiguous": Word(
+    "time-ambiguous": Label(
         "Time ambiguous",
         "warn",
         "It arrived in the hour that repeats when clocks go back, so its time may be an hour off.",
     ),
-    "no-id": Word(
+    "no-id": Label(
         "No id",
         "warn",
         "The provider gave no id, so repeats are recognised only by text and time.",
     ),
-    "no-source": Word("No sender", "warn", "The sender is unknown, so nobody can reply."),
-    "no-dest": Word("No number", "warn", "The provider did not say which number was texted."),
-    "no-msg": Word("No text", "warn", "The forward carried no text."),
-    "unknown-number": Word(
+    "no-source": Label("No sender", "warn", "The sender is unknown, so nobody can reply."),
+    "no-dest": Label("No number", "warn", "The provider did not say which number was texted."),
+    "no-msg": Label("No text", "warn", "The forward carried no text."),
+    "unknown-number": Label(
         "Unknown number", "warn", "It was sent to a number that is not set up here."
     ),
-    "id-reused": Word(
+    "id-reused": Label(
         "Id used twice",
         "warn",
         "The provider used the same id for another text, so no rule answers it.",
     ),
-    "repeated": Word(
+    "repeated": Label(
         "Field repeated", "warn", "A field was sent more than once; the first was used."
     ),
 }
 
 STATUSES = {
-    OutboundStatus.QUEUED: Word("Queued", meaning="It will be sent in a moment."),
-    OutboundStatus.HELD: Word("Held", "warn"),
-    OutboundStatus.SENDING: Word("Being sent"),
-    OutboundStatus.UNCERTAIN: Word(
+    OutboundStatus.QUEUED: Label("Queued", meaning="It will be sent in a moment."),
+    OutboundStatus.HELD: Label("Held", "warn"),
+    OutboundStatus.SENDING: Label("Being sent"),
+    OutboundStatus.UNCERTAIN: Label(
         "Uncertain",
         "warn",
         "The provider gave no clear answer: it may or may not have been sent. It is not sent again"
         " until that is known.",
     ),
-    OutboundStatus.SENT: Word(
+    OutboundStatus.SENT: Label(
         "Sent", "plain", "Accepted by the provider; delivery not yet confirmed."
     ),
-    OutboundStatus.DELIVERED: Word("Delivered", "good"),
-    OutboundStatus.UNDELIVERED: Word("Not delivered", "bad", "The network could not deliver it."),
-    OutboundStatus.FAILED: Word("Failed", "bad"),
-    OutboundStatus.EXPIRED: Word("Expired", "bad", "It could not be sent in time."),
-    OutboundStatus.CANCELLED: Word("Cancelled", "plain", "It was cancelled before it was sent."),
+    OutboundStatus.DELIVERED: Label("Delivered", "good"),
+    OutboundStatus.UNDELIVERED: Label("Not delivered", "bad", "The network could not deliver it."),
+    OutboundStatus.FAILED: Label("Failed", "bad"),
+    OutboundStatus.EXPIRED: Label("Expired", "bad", "It could not be sent in time."),
+    OutboundStatus.CANCELLED: Label("Cancelled", "plain", "It was cancelled before it was sent."),
 }
 
 HELD = {
@@ -124,32 +126,32 @@ SILENCES = {
 
 
 def explain_silence(code: str) -> str:
-    """Why a text that a rule is for would have got no answer."""
+    """Why a rule would not have answered a text that it matches."""
     return SILENCES.get(code, code)
 
 
-def explain_problem(code: str) -> Word:
-    """What was odd about a text that came in."""
-    return PROBLEMS.get(code, Word(code, "warn", f"The code {code} was noted."))
+def explain_problem(code: str) -> Label:
+    """What was odd about an incoming text."""
+    return PROBLEMS.get(code, Label(code, "warn", f"The code {code} was noted."))
 
 
-def explain_status(text: OutboundText, now: datetime) -> Word:
-    """Where a text that goes out is, with the provider's reason where it failed."""
+def explain_status(text: OutboundText, now: datetime) -> Label:
+    """The state of an outgoing text, with the provider's reason if it failed."""
     status = OutboundStatus(text.status)
     word = STATUSES[status]
     if status is OutboundStatus.QUEUED and text.schedule_at and text.schedule_at > now:
-        return Word("Scheduled", "plain", "It will be sent at that time.")
+        return Label("Scheduled", "plain", "It will be sent at that time.")
     if status is OutboundStatus.SENT and text.schedule_at and text.schedule_at > now:
-        return Word("Scheduled", "plain", "The provider holds it until then.")
+        return Label("Scheduled", "plain", "The provider holds it until then.")
     meaning = HELD.get(text.held_reason or "", "") or word.meaning
     reason = _explain_error(text)
-    return Word(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
+    return Label(word.text, word.tone, " ".join(each for each in (reason, meaning) if each))
 
 
 def explain_outcome(
     code: str | None, rule_name: str | None, conditions: Sequence[str], *, is_handled: bool
 ) -> str:
-    """Which rule answered a text that came in and by which conditions, or why none did."""
+    """Which rule answered an incoming text and by which conditions, or why none did."""
     if code is None:
         return "" if is_handled else "Just arrived"
     if code not in set(Outcome):
@@ -171,5 +173,5 @@ def _explain_error(text: OutboundText) -> str:
 
 
 def _is_telling(text: OutboundText) -> bool:
-    """Whether the provider's own word says more than ours."""
+    """Whether the provider's own status says more than ours."""
     return text.status == OutboundStatus.FAILED and bool(text.provider_status)

@@ -1,24 +1,21 @@
-"""Makes plots of the counts by day and number, and of how long the credits last."""
+"""Plots of the counts by day and number, and of how long the credits will last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from app.domain.numbers import write_number
 from app.domain.operations.forecast import Forecast, forecast_credits
-from app.storage.operations.stats import DayCount
+from app.storage.operations.stats import DayCount, average_reply, rate_delivery
 from app.web.core.plots import Plot, Series, plot_bars, plot_lines
 
-ENDS = ("delivered", "undelivered", "failed", "expired")
 FORESEEN_DAYS = 28
-
-Measure = Callable[[DayCount], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """The balance when it was last looked at, and how long it lasts at the pace of late."""
+    """The balance when it was last checked, and how long it will last at the current rate."""
 
     balance: Decimal
     forecast: Forecast
@@ -26,45 +23,35 @@ class Credits:
 
 
 def list_days(last: date, count: int) -> list[date]:
-    """So many days up to and with the last, oldest first."""
+    """So many days that end with the last, oldest first."""
     return [last - timedelta(days=count - 1 - index) for index in range(count)]
 
 
 def draw_plots(
     counts: Sequence[DayCount], labels: Mapping[str, str], days: Sequence[date]
 ) -> list[Plot]:
-    """What came, what went, how soon answers went and how many arrived."""
+    """Texts received and sent, reply times and delivery rates."""
     by_day: dict[str, list[DayCount]] = {}
     for each in counts:
         by_day.setdefault(each.day, []).append(each)
     together = [by_day.get(day.isoformat(), []) for day in days]
     return [
-        plot_bars(
-            "received",
-            "Texts received",
-            days,
-            _split(counts, labels, days, lambda each: each.counts["received"]),
-            show=show_count,
-        ),
-        plot_bars(
-            "sent",
-            "Texts sent",
-            days,
-            _split(counts, labels, days, lambda each: each.counts["sent"]),
-            show=show_count,
+        *(
+            plot_bars(name, title, days, _split(counts, labels, days, name), show=show_count)
+            for name, title in (("received", "Texts received"), ("sent", "Texts sent"))
         ),
         plot_lines(
             "replies",
             "Average reply time",
             days,
-            [Series("All numbers", [_average_reply(each) for each in together])],
+            [Series("All numbers", [average_reply(each) for each in together])],
             show=show_seconds,
         ),
         plot_lines(
             "delivery",
             "Delivery rate",
             days,
-            [Series("All numbers", [_rate_delivery(each) for each in together])],
+            [Series("All numbers", [rate_delivery(each) for each in together])],
             show=show_share,
             top=1.0,
         ),
@@ -124,30 +111,15 @@ def show_share(value: float) -> str:
 
 
 def _split(
-    counts: Sequence[DayCount],
-    labels: Mapping[str, str],
-    days: Sequence[date],
-    measure: Measure,
+    counts: Sequence[DayCount], labels: Mapping[str, str], days: Sequence[date], name: str
 ) -> list[Series]:
-    """A series for each number that has anything."""
+    """A series for each number that has anything of that name."""
     places = {day.isoformat(): index for index, day in enumerate(days)}
     values: dict[str, list[int]] = {}
     for each in counts:
-        if each.day in places and measure(each):
-            values.setdefault(each.number, [0] * len(days))[places[each.day]] += measure(each)
+        if each.day in places and (count := each.counts[name]):
+            values.setdefault(each.number, [0] * len(days))[places[each.day]] += count
     return [
         Series(labels.get(number) or write_number(number) or "no number", values[number])
         for number in sorted(values)
     ]
-
-
-def _average_reply(counts: Sequence[DayCount]) -> float | None:
-    replied = sum(each.counts["replied"] for each in counts)
-    seconds = sum(each.counts["reply_seconds"] for each in counts)
-    return seconds / replied if replied else None
-
-
-def _rate_delivery(counts: Sequence[DayCount]) -> float | None:
-    ended = sum(each.counts[end] for each in counts for end in ENDS)
-    delivered = sum(each.counts["delivered"] for each in counts)
-    return delivered / ended if ended else None

@@ -1,5 +1,6 @@
-"""The page that shows at a glance how everything is, and what to do about what is not well."""
+"""The overview: open alerts, the state of each part, and plots."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -7,6 +8,7 @@ from decimal import Decimal
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.domain.errors import InvalidInput
 from app.flows.inbound.reconcile import LEASE
 from app.flows.outbound.pause_sending import pause_sending, resume_sending
 from app.storage.access.numbers import list_numbers
@@ -26,21 +28,12 @@ DAYS = 28
 MAX_BACKLOG = 1000
 MAX_WAITING = 10_000
 MAX_ALERTS = 20
-MAX_REASON = 500
 RECONCILED_PERIOD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Of how many texts in the provider's report how many were only there."""
-
-    reported: int
-    missing: int
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """What the database tells of how things are, as of one moment."""
+    """The state of the service, read at one moment."""
 
     counts: list[DayCount]
     labels: dict[str, str]
@@ -54,11 +47,9 @@ class State:
     reconciled_at: datetime | None
 
     @property
-    def compared(self) -> Comparison:
-        def add(name: str) -> int:
-            return sum(each.counts[name] for each in self.counts)
-
-        return Comparison(add("reported"), add("missing"))
+    def compared(self) -> Counter[str]:
+        """All counts together, such as the texts that were `reported` and those `missing` here."""
+        return sum((each.counts for each in self.counts), Counter())
 
     @property
     def spool_depth(self) -> int:
@@ -98,22 +89,22 @@ async def ask_to_pause(visit: Visit) -> Response:
 
 
 async def pause(visit: Visit) -> Response:
-    """Have nothing go out until somebody lets it go on."""
+    """Send nothing until someone resumes sending."""
     form = await visit.read_form()
-    reason = form.text("reason")
-    if len(reason) > MAX_REASON:
-        form.fail("reason", f"write at most {MAX_REASON} characters")
+    try:
+        reason = form.text("reason") or None
+        await visit.database.write(pause_sending, visit.actor, reason, visit.now)
+    except InvalidInput as error:
+        form.note(error)
         return visit.render("outbound/pause.html", status=422, form=form)
-    await visit.database.write(pause_sending, visit.actor, reason or None, visit.now)
-    visit.site.runtime.wakeups.notify("events")
+    visit.site.runtime.announce_texts()
     return visit.redirect(PATH, "Sending is paused.")
 
 
 async def resume(visit: Visit) -> Response:
     """Let sending go on, whoever or whatever stopped it."""
     await visit.database.write(resume_sending, visit.actor, None, visit.now)
-    for signal in ("events", "outbound"):
-        visit.site.runtime.wakeups.notify(signal)
+    visit.site.runtime.announce_texts()
     return visit.redirect(PATH, "Sending has resumed.")
 
 

@@ -1,9 +1,6 @@
-"""The page of the provider's reports: any type, any days, on the page or as CSV."""
+"""The provider's reports: any type, any days, on the page or as CSV."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +14,7 @@ from app.flows.operations.fetch_report import (
     write_csv,
 )
 from app.web.core.forms import Form
-from app.web.core.lists import link_filtered, read_day, stream_csv
+from app.web.core.lists import link_page, read_day, save_csv
 from app.web.core.site import Site, Visit
 
 PATH = "/reports"
@@ -32,21 +29,12 @@ TYPES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A report that somebody asks for."""
-
-    type: str
-    since: datetime | None
-    until: datetime | None
-
-
 def make_report_routes(site: Site) -> list[Route]:
     return [site.get(PATH, show_report), site.get(f"{PATH}/csv", export_report)]
 
 
 async def show_report(visit: Visit) -> Response:
-    """The form, and where it was sent the report's first rows."""
+    """The form and, once it was sent, the report's first rows."""
     provider = visit.site.runtime.get_provider()
     form = visit.query
     head: ReportHead | None = None
@@ -54,13 +42,7 @@ async def show_report(visit: Visit) -> Response:
         wanted = _read_wanted(visit, form)
         if not form.errors:
             try:
-                head = await read_head(
-                    provider,
-                    wanted.type,
-                    since=wanted.since,
-                    until=wanted.until,
-                    limit=SHOWN_ROWS,
-                )
+                head = await read_head(provider, **wanted, limit=SHOWN_ROWS)
             except InvalidInput as error:
                 _note(form, error)
             except PermanentError as error:  # it knows no such report, or not these days
@@ -71,7 +53,7 @@ async def show_report(visit: Visit) -> Response:
         form=form,
         types=TYPES,
         head=head,
-        csv=link_filtered(visit, f"{PATH}/csv"),
+        csv=link_page(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
     )
 
@@ -82,44 +64,30 @@ async def export_report(visit: Visit) -> Response:
     wanted = _read_wanted(visit, form)
     if form.errors:
         raise InvalidInput("; ".join(form.errors.values()))
-    chunks = fetch_report(
-        visit.site.runtime.get_provider(),
-        wanted.type,
-        since=wanted.since,
-        until=wanted.until,
-        write=write_csv,
-    )
-    # What fails until the first row comes can still be answered with a page.
-    first = await anext(chunks, b"")
-
-    async def make() -> AsyncIterator[bytes]:
-        async with aclosing(chunks):
-            yield first
-            async for chunk in chunks:
-                yield chunk
-
-    return stream_csv(visit, wanted.type, make())
+    chunks = fetch_report(visit.site.runtime.get_provider(), **wanted, write=write_csv)
+    return await save_csv(visit, wanted["report_type"], chunks)
 
 
-def _read_wanted(visit: Visit, form: Form) -> Wanted:
+def _read_wanted(visit: Visit, form: Form) -> dict[str, Any]:
+    """The arguments of `fetch_report`; errors are put at their fields."""
     zone = visit.site.runtime.settings.zone
     chosen = form.text("type")
     name = form.text("other") if chosen == "other" else chosen
     if not name:
-        form.fail("other", "write the report's type")
+        form.fail("other", "enter the report's type")
     since = read_day(form, "from", zone)
     until = read_day(form, "to", zone, is_end=True)
     if since is not None and until is not None and until <= since:
-        form.fail("to", "this day lies before the first one")
+        form.fail("to", "this day is before the first one")
     if not form.errors:
         try:
             check_window(name, since, until)
         except InvalidInput as error:
             _note(form, error)
-    return Wanted(name, since, until)
+    return {"report_type": name, "since": since, "until": until}
 
 
 def _note(form: Form, error: InvalidInput) -> None:
-    """Beside its field, as the form calls it."""
+    """At its field, as the form calls it."""
     field = error.field or ""
     form.fail({"report_type": "other", "": "type"}.get(field, field), str(error))

@@ -1,6 +1,6 @@
-"""A new message: written to one, many, a list or a group, looked at, and only then queued."""
+"""A new message to one or many numbers, a list or a group: written, previewed, then queued."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from starlette.responses import Response
@@ -27,10 +27,12 @@ from app.web.outbound.writing import (
 
 PATH = "/new"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
-# What a message may be for; each has a field of its own.
+# The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
-# The choice of a sender that is none of our numbers.
+# The choice “Other sender…”.
 OWN = "own"
+
+GoOn = Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]]
 
 
 def make_compose_routes(site: Site) -> list[Route]:
@@ -47,46 +49,55 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def take_form(visit: Visit) -> Response:
-    """What would go out and to whom, or the form again with what is wrong, counted, or changed."""
+    """The preview, or the form again: with errors, to check the length, or to edit."""
     form = await visit.read_form()
     if form.has("change") or form.has("preview"):
         return await _show(visit, form)
-    try:
-        wanted = _read_wanted(visit, form)
-        look = await _look(visit, wanted)
-    except InvalidInput as error:
-        note_faults(form, _rename(error), FIELDS)
-        return await _show(visit, form, status=422)
-    return _show_look(visit, form, wanted, look)
+    return await _preview(visit, form, _show_look)
 
 
 async def send(visit: Visit) -> Response:
-    """Queue what was looked at, without those who have opted out unless `force` is ticked."""
-    form = await visit.read_form()
+    """Queue what was previewed; opted-out numbers are left out unless `force` is ticked."""
+    return await _preview(visit, await visit.read_form(), _send)
+
+
+async def _preview(
+    visit: Visit,
+    form: Form,
+    go_on: Callable[[Visit, Form, OutboundRequest, Look], Awaitable[Response]],
+) -> Response:
+    """Check what the form asks for and go on, or show the form again with its errors."""
     try:
         wanted = _read_wanted(visit, form)
-        look = await _look(visit, wanted)
+        zone = visit.site.runtime.settings.zone
+        look = await look_at_text(
+            visit.database, wanted, region=visit.region, zone=zone, now=visit.now
+        )
     except InvalidInput as error:
         note_faults(form, _rename(error), FIELDS)
         return await _show(visit, form, status=422)
+    return await go_on(visit, form, wanted, look)
+
+
+async def _send(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -> Response:
     force = form.has("force")
     left = [each for each in look.numbers if force or each not in look.opted_out]
     if look.numbers and not left:
         form.fail(WHOLE, "all of these numbers have opted out: there is nobody to send it to")
-        return _show_look(visit, form, wanted, look, status=422)
+        return await _show_look(visit, form, wanted, look)
     chosen = replace(wanted, to=left, force=force) if look.numbers else wanted
     try:
         await send_once(visit, form, chosen)
     except (InvalidInput, Conflict, NoProvider) as error:
         form.fail(WHOLE, str(error))
-        return _show_look(visit, form, wanted, look, status=422)
+        return await _show_look(visit, form, wanted, look)
     return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
 
 
 async def _go_on(
     visit: Visit, look: Look, numbers: Sequence[str], *, is_scheduled: bool
 ) -> Response:
-    """To the conversation where there is one alone, else to the inbox."""
+    """To the conversation for one number, else to the inbox."""
     count = "1 text" if len(numbers) <= 1 else f"{len(numbers)} texts"
     done = f"{count} {'scheduled' if is_scheduled else 'queued'}."
     if len(numbers) == 1:
@@ -97,21 +108,10 @@ async def _go_on(
     return visit.redirect("/", done)
 
 
-async def _look(visit: Visit, wanted: OutboundRequest) -> Look:
-    settings = visit.site.runtime.settings
-    return await look_at_text(
-        visit.database,
-        wanted,
-        region=visit.region,
-        zone=settings.zone,
-        now=visit.now,
-    )
-
-
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
-    numbers, trouble = await visit.database.read(_read_senders)
+    numbers, obstacle = await visit.database.read(_read_senders)
     if visit.site.runtime.provider is None:
-        trouble = "No provider account is set up, so nothing can be sent."
+        obstacle = "No provider account is set up, so nothing can be sent."
     body = form.text("body")
     return visit.render(
         "outbound/new.html",
@@ -119,18 +119,16 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         form=form,
         kind=_read_kind(form),
         numbers=numbers,
-        trouble=trouble,
+        obstacle=obstacle,
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
         zone=visit.site.runtime.settings.provider_timezone,
     )
 
 
-def _show_look(
-    visit: Visit, form: Form, wanted: OutboundRequest, look: Look, *, status: int = 200
-) -> Response:
+async def _show_look(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -> Response:
     return visit.render(
         "outbound/new_look.html",
-        status=status,
+        status=422 if form.errors else 200,
         form=form,
         wanted=wanted,
         look=look,
@@ -141,13 +139,13 @@ def _show_look(
 
 
 def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
-    """Our numbers, and why nothing would go out now; "" where it would."""
+    """Our numbers, and why nothing would be sent now, if so."""
     state = get_sender(conn)
-    trouble = ""
+    obstacle = ""
     if state.state != "running":
         reason = state.reason or "no reason was given"
-        trouble = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
-    return list_our_numbers(conn), trouble
+        obstacle = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
+    return list_our_numbers(conn), obstacle
 
 
 def _read_kind(form: Form) -> str:
@@ -163,12 +161,12 @@ def _read_wanted(visit: Visit, form: Form) -> OutboundRequest:
     source = form.text("source")
     source = form.text("own_source") if source == OWN else source
     if not source:
-        raise InvalidInput("choose what it is sent from", field="source")
+        raise InvalidInput("choose a sender", field="source")
     numbers = read_numbers(form.text("to"))
     if kind == "to" and not numbers:
-        raise InvalidInput("write at least one number", field="to")
+        raise InvalidInput("enter at least one number", field="to")
     if kind != "to" and not form.text(kind):
-        raise InvalidInput(f"write the name of the {kind}", field=kind)
+        raise InvalidInput(f"enter the name of the {kind}", field=kind)
     schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
     by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
     return OutboundRequest(

@@ -1,19 +1,19 @@
-"""The pages of the outbox: what goes out, and what each text went through."""
+"""The pages of the outbox: every text that goes out, and the history of each."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.csv_safety import make_cell, write_rows
+from app.domain.csv_safety import Cell
 from app.domain.errors import NotFound
-from app.domain.ids import LAST_ID, encode_id
+from app.domain.ids import encode_id
 from app.domain.numbers import normalise_number
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import OutboundStatus
-from app.domain.times import from_microseconds, to_microseconds
+from app.domain.places import read_id_place, read_time_place
+from app.flows.operations.export import read_outbound_pages
 from app.storage.db.database import Connection
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter, list_outbound
@@ -21,14 +21,12 @@ from app.storage.outbound.texts import OutboundHistory, OutboundText, Recipient
 from app.storage.rules.rules import get_rule
 from app.web.core.forms import Form
 from app.web.core.lists import (
-    EXPORT_ROWS,
     PAGE_ROWS,
+    answer_csv,
     cut_page,
-    link_filtered,
     link_page,
+    make_page,
     read_day,
-    read_place,
-    stream_csv,
 )
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
@@ -54,21 +52,20 @@ HEADINGS = (
 )
 # How a call for a text ended, in words.
 SEND_OUTCOMES = {
-    SendOutcome.TAKEN: "the provider has it",
-    SendOutcome.REFUSED: "the provider refused it",
-    SendOutcome.NOT_TAKEN: "it did not get there",
-    SendOutcome.UNKNOWN: "nobody knows whether the provider has it",
+    SendOutcome.TAKEN: "accepted by the provider",
+    SendOutcome.REFUSED: "refused by the provider",
+    SendOutcome.NOT_TAKEN: "did not reach the provider",
+    SendOutcome.UNKNOWN: "unknown whether it was accepted",
 }
-TELLERS = {
-    "send": "when it was sent",
-    "check": "asked of the provider",
-    "report": "read in the provider's report",
-    "background": "asked of the provider",
-    "lease": "left behind by a process that ended",
-    "opt-out": "because of an opt-out",
+# What a change of status was learned from.
+SOURCES = {
+    "send": "send call",
+    "check": "status check",
+    "report": "the provider's report",
+    "background": "status check",
+    "lease": "a process ended during the send call",
+    "opt-out": "opt-out",
 }
-
-Place = tuple[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +93,22 @@ def make_outbox_routes(site: Site) -> list[Route]:
 
 
 async def list_texts(visit: Visit) -> Response:
-    """What goes out and went out, newest first."""
+    """Texts to be sent and sent, newest first."""
     query = visit.query
     wanted = _read_filter(visit, query)
-    texts: list[OutboundText] = []
-    older = None
+    page = make_page(visit, list[OutboundText](), None)
     if not query.errors:
-        page = await visit.database.read(
-            list_outbound,
-            wanted,
-            before=_read_time_place(query.text("before")),
-            limit=PAGE_ROWS,
-        )
-        texts = page.texts
-        older = page.next and link_page(visit, before=_write_time_place(page.next))
+        before = read_time_place(query.text("before"))
+        found = await visit.database.read(list_outbound, wanted, before=before, limit=PAGE_ROWS)
+        page = make_page(visit, found.texts, found.next)
     return visit.render(
         "outbound/outbox.html",
         status=422 if query.errors else 200,
-        texts=texts,
-        older=older,
-        newest=link_page(visit, before=None) if query.has("before") else None,
+        page=page,
         form=query,
         statuses=[("", "All"), *((each.value, word.text) for each, word in STATUSES.items())],
         explain_status=lambda text: explain_status(text, visit.now),
-        csv=link_filtered(visit, f"{PATH}/csv"),
+        csv=link_page(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
         is_filtered=any(query.text(name) for name in ("status", "to", "source", "since", "until")),
     )
@@ -127,36 +116,23 @@ async def list_texts(visit: Visit) -> Response:
 
 async def export_texts(visit: Visit) -> Response:
     """All that the filters find, as CSV."""
-    wanted = _read_filter(visit, visit.query)
-
-    async def make() -> AsyncIterator[bytes]:
-        yield write_rows([HEADINGS])
-        place: Place | None = None
-        while True:
-            page = await visit.database.read(list_outbound, wanted, before=place, limit=EXPORT_ROWS)
-            if page.texts:
-                yield write_rows([_write(each) for each in page.texts])
-            if page.next is None:
-                return
-            place = page.next
-
-    return stream_csv(visit, "outbox", make())
+    pages = read_outbound_pages(visit.database, _read_filter(visit, visit.query))
+    return await answer_csv(visit, "outbox", HEADINGS, pages, _write)
 
 
 async def show_text(visit: Visit) -> Response:
     """One text: its state, every call for it, its history, and its recipients."""
-    view = await visit.database.read(_read_view, visit.path_id, read_place(visit.query))
-    recipients, older = cut_page(visit, view.recipients)
+    before = read_id_place(visit.query.text("before"))
+    view = await visit.database.read(_read_view, visit.path_id, before)
     return visit.render(
         "outbound/outbox_text.html",
         view=view,
-        recipients=recipients,
-        older=older,
+        page=cut_page(visit, view.recipients),
         word=explain_status(view.text, visit.now),
         now=visit.now,
-        statuses=_name_statuses(),
+        statuses={each.value: word.text for each, word in STATUSES.items()},
         send_outcomes=SEND_OUTCOMES,
-        tellers=TELLERS,
+        sources=SOURCES,
     )
 
 
@@ -195,13 +171,9 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     )
 
 
-def _name_statuses() -> Mapping[str, str]:
-    return {each.value: word.text for each, word in STATUSES.items()}
-
-
-def _write(text: OutboundText) -> Sequence[str]:
+def _write(text: OutboundText) -> Sequence[Cell]:
     error = text.error
-    cells = (
+    return (
         encode_id("out", text.id),
         write_iso(text.created_at),
         text.to,
@@ -209,26 +181,12 @@ def _write(text: OutboundText) -> Sequence[str]:
         text.group,
         text.source,
         text.body,
-        str(text.parts),
+        text.parts,
         text.status,
         text.provider_status,
-        str(error.code) if error and error.code is not None else "",
+        error.code if error else "",
         error.text if error else "",
-        str(text.attempts),
+        text.attempts,
         write_iso(text.sent_at) if text.sent_at else "",
         write_iso(text.settled_at) if text.settled_at else "",
     )
-    return [make_cell(cell) for cell in cells]
-
-
-def _write_time_place(place: Place) -> str:
-    return f"{to_microseconds(place[0])}-{place[1]}"
-
-
-def _read_time_place(text: str) -> Place | None:
-    """None, which is the newest page, for whatever `_write_time_place` did not make."""
-    time, _, number = text.partition("-")
-    try:
-        return from_microseconds(int(time)), min(int(number), LAST_ID)
-    except (ValueError, OverflowError):
-        return None

@@ -1,4 +1,4 @@
-"""Single texts: how one came over the wire, and what a person does about one that goes out."""
+"""Single texts: the request that brought one, and cancelling or resolving outgoing ones."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -7,14 +7,18 @@ from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
+<<<<<<< HEAD
 from app.flows.outbound.resolve import Outcome, resolve_text
+=======
+from app.flows.outbound.resolve import ResolvedOutcome, resolve_text
+from app.storage.conversations.inbox import find_conversations_of
+>>>>>>> main
 from app.storage.inbound.search import get_message
 from app.web.core.forms import Form
 from app.web.core.site import Site, Visit, is_own_path
 from app.web.core.wording import explain_problem
 
-OUTCOMES: dict[str, Outcome] = {"sent": "sent", "resend": "resend", "failed": "failed"}
-RESOLVED = {
+RESOLVED: dict[ResolvedOutcome, str] = {
     "sent": "Saved as sent.",
     "resend": "Queued to be sent again.",
     "failed": "Saved as not sent.",
@@ -31,8 +35,9 @@ def make_text_routes(site: Site) -> list[Route]:
 
 
 async def show_message(visit: Visit) -> Response:
-    """A text that came in with every parameter of its request; of its `auth` nothing is kept."""
+    """An incoming text with every parameter of its request; its `auth` is not stored."""
     message = await visit.database.read(get_message, visit.path_id)
+<<<<<<< HEAD
     raw = RawForward.from_bytes(message.raw)
     return visit.render(
         "conversations/message.html",
@@ -40,12 +45,20 @@ async def show_message(visit: Visit) -> Response:
         conversation_id=message.conversation_id,
         raw=raw,
         parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
+=======
+    places = await visit.database.read(find_conversations_of, [message.id])
+    return visit.render(
+        "conversations/message.html",
+        message=message,
+        conversation_id=places.get(message.id),
+        raw=RawForward.from_bytes(message.raw),
+>>>>>>> main
         explain_problem=explain_problem,
     )
 
 
 async def replay(visit: Visit) -> Response:
-    """Read a text that came in anew, and ask the rules again unless it was answered."""
+    """Parse an incoming text again, and run the rules again unless it was answered."""
     runtime = visit.site.runtime
     path = f"/messages/{visit.path_id}"
     try:
@@ -66,7 +79,7 @@ async def replay(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Take back a text that has not gone out."""
+    """Cancel a text that has not been sent."""
     form = await visit.read_form()
     runtime = visit.site.runtime
     try:
@@ -86,7 +99,7 @@ async def cancel(visit: Visit) -> Response:
 async def resolve(visit: Visit) -> Response:
     """Say what became of an uncertain text."""
     form = await visit.read_form()
-    outcome = OUTCOMES.get(form.text("outcome"))
+    outcome = next((each for each in RESOLVED if each == form.text("outcome")), None)
     if outcome is None:
         return _go_back(visit, form, "Choose what happened to the text.", failed=True)
     try:
@@ -106,13 +119,8 @@ async def resolve(visit: Visit) -> Response:
 
 
 def _go_back(visit: Visit, form: Form, text: str, *, failed: bool = False) -> Response:
-    """To the page that the form stood on, which it names itself."""
+    """To the page that the form was on, which it names."""
     path = form.text("next")
     return visit.redirect(
         path if is_own_path(path) else "/", text, kind="failed" if failed else "done"
     )
-
-
-def _show_bytes(data: bytes) -> str:
-    """As text, each byte that is none as \\xNN."""
-    return data.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Writing texts: what a form wants sent, what it costs, and sending each form's text once."""
+"""Writing texts: reading forms, measuring texts, and queueing each form's text once."""
 
 import json
 from collections.abc import Sequence
@@ -16,8 +16,7 @@ from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.times import read_local
-from app.flows.outbound.compose import Composed, Queued, compose_once
-from app.storage.operations.idempotency import Once
+from app.flows.outbound.compose import compose_once
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
@@ -28,7 +27,7 @@ SHOWN_CHARACTERS = 12
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a text is made of; `credits` are for all `recipients`, None where nobody knows them."""
+    """The length of a text; `credits` are for all `recipients`, None if they are unknown."""
 
     characters: int
     sms: SmsText
@@ -55,14 +54,14 @@ def make_writing_routes(site: Site) -> list[Route]:
 
 
 async def show_measure(visit: Visit) -> Response:
-    """How long a text is that somebody is writing: a part of a page, asked for while they type."""
+    """The length of a text, as a part of a page that is fetched while someone types."""
     form = await visit.read_form()
     numbers = normalise_numbers(visit, form.text("to"))
     return visit.render("outbound/measure.html", measure=measure(form.text("body"), numbers))
 
 
 def normalise_numbers(visit: Visit, text: str) -> list[str]:
-    """The full numbers of a field as far as it holds any, for an estimate."""
+    """The valid numbers of a field, for an estimate."""
     found = []
     for each in read_numbers(text):
         with suppress(InvalidInput):
@@ -78,7 +77,7 @@ def measure(body: str, numbers: Sequence[str]) -> Measure:
 
 
 def read_numbers(text: str) -> list[str]:
-    """The numbers of a field that takes several, one a line or with commas between, as written."""
+    """The numbers of a field that takes several, one per line or separated by commas, as typed."""
     return [
         each.strip()
         for each in text.replace(",", "\n").replace(";", "\n").split("\n")
@@ -93,14 +92,14 @@ def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
         return None
     moment, doubt = read_local(text, zone)
     if moment is None:
-        raise InvalidInput("write a date and a time", field=name)
+        raise InvalidInput("enter a date and a time", field=name)
     if doubt == "time":
         raise InvalidInput("the clocks skip this time in spring: choose another", field=name)
     return moment
 
 
-async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> Composed:
-    """Queue it, unless this showing of the form has queued it already.
+async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
+    """Queue it, unless this form has queued it already.
 
     Raises InvalidInput, Conflict and NoProvider.
     """
@@ -109,30 +108,25 @@ async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> Compos
     whom = [wanted.to, wanted.list_name, wanted.group_name]
     asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
     once = make_once(visit, form, asked.encode("utf-8", "surrogatepass"))
-    composed = await wait_for_first(
-        lambda: _compose(visit, wanted, once),
-        "it is being queued already: look whether it is there",
-    )
+
+    async def compose() -> None:
+        await compose_once(
+            visit.database,
+            wanted,
+            once,
+            lambda _: {},
+            who=visit.actor,
+            region=visit.region,
+            zone=runtime.settings.zone,
+            now=visit.now,
+        )
+
+    await wait_for_first(compose, "it is already being queued: check the outbox in a moment")
     runtime.announce_texts()
-    return composed
-
-
-async def _compose(visit: Visit, wanted: OutboundRequest, once: Once | None) -> Composed:
-    settings = visit.site.runtime.settings
-    return await compose_once(
-        visit.database,
-        wanted,
-        once,
-        _summarise,
-        who=visit.actor,
-        region=visit.region,
-        zone=settings.zone,
-        now=visit.now,
-    )
 
 
 def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
-    """Put each fault of a text beside its field; those of several numbers stand beside `to`."""
+    """Show each error at its field; those of single numbers at `to`."""
     if not isinstance(error, InvalidFields):
         form.note(error, known)
         return
@@ -142,12 +136,8 @@ def note_faults(form: Form, error: InvalidInput, known: Sequence[str]) -> None:
 
 
 def _name_number(name: str, written: Sequence[str]) -> str:
-    """Which of several numbers it is: `to.2` is the third."""
+    """The number that an error is about: `to.2` is the third."""
     place = name.removeprefix("to.")
     if place == name or not place.isdecimal() or int(place) >= len(written):
         return ""
     return f"{written[int(place)]}: "
-
-
-def _summarise(queued: Queued) -> dict[str, object]:
-    return {"ids": [text.id for text in queued.texts], "warnings": queued.warnings}

@@ -11,12 +11,11 @@ from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
 from app.web.core.forms import Form
-from app.web.core.lists import PAGE_ROWS, answer_csv, cut_page, read_place
+from app.web.core.lists import answer_csv, read_all, read_list
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 
 PATH = "/opt-outs"
-MAX_REASON = 500
 HEADINGS = ("number", "reason", "text", "created_at")
 
 
@@ -37,22 +36,19 @@ async def list_opt_outs(visit: Visit) -> Response:
 async def add_opt_out(visit: Visit) -> Response:
     """Refuse texts to a number, and cancel those that wait."""
     form = await visit.read_form()
-    if len(form.text("text")) > MAX_REASON:
-        form.fail("text", f"write at most {MAX_REASON} characters")
     try:
-        if not form.errors:
-            found = await opt_out(
-                visit.database,
-                read_number(form.text("number"), visit.region),
-                reason=form.text("text"),
-                who=visit.actor,
-                now=visit.now,
-            )
-            visit.site.runtime.wakeups.notify("events")
-            return visit.redirect(PATH, f"{found.number} gets no texts any more.")
+        found = await opt_out(
+            visit.database,
+            read_number(form.text("number"), visit.region),
+            reason=form.text("text"),
+            who=visit.actor,
+            now=visit.now,
+        )
     except InvalidInput as error:
-        form.note(error)
-    return await _show_list(visit, form, status=422)
+        form.note(error, ("number", "text"))
+        return await _show_list(visit, form, status=422)
+    visit.site.runtime.wakeups.notify("events")
+    return visit.redirect(PATH, f"{found.number} receives no more texts.")
 
 
 async def remove_opt_out(visit: Visit) -> Response:
@@ -65,30 +61,15 @@ async def remove_opt_out(visit: Visit) -> Response:
 
 async def export_opt_outs(visit: Visit) -> Response:
     """All of them as CSV."""
-
-    async def read(before: int | None, limit: int) -> Sequence[OptOut]:
-        return await visit.database.read(opt_outs.list_opt_outs, before=before, limit=limit)
-
-    return await answer_csv(visit, "opt-outs", HEADINGS, read, _write)
+    pages = read_all(visit, opt_outs.list_opt_outs)
+    return await answer_csv(visit, "opt-outs", HEADINGS, pages, _write)
 
 
 async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
     query = visit.query
-    rows = await visit.database.read(
-        opt_outs.list_opt_outs,
-        number=_read_wanted(visit, query.text("q")),
-        before=read_place(query),
-        limit=PAGE_ROWS + 1,
-    )
-    shown, older = cut_page(visit, rows)
-    return visit.render(
-        "rules/opt_outs.html", status=status, rows=shown, older=older, form=form, query=query
-    )
-
-
-def _read_wanted(visit: Visit, text: str) -> str | None:
-    """The number that is looked up, written as people write numbers or as it came."""
-    return normalise_number(text, visit.region) if text else None
+    number = normalise_number(query.text("q"), visit.region) or None
+    page = await read_list(visit, opt_outs.list_opt_outs, number=number)
+    return visit.render("rules/opt_outs.html", status=status, page=page, form=form, query=query)
 
 
 def _write(row: OptOut) -> Sequence[str]:

@@ -1,8 +1,7 @@
 """The pages of the rules: their order, each one's form, and what it would have done."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,22 +18,16 @@ from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
-from app.web.core.forms import Form
+from app.web.core.forms import WHOLE, Form
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_silence
 from app.web.rules.rule_forms import FIELDS, fill_form, list_conditions, read_rule
 
 PATH = "/rules"
+# `move` alone changes the position.
+NOT_IN_FORM = frozenset({"id", "position"})
 # As many replies of a trial as are shown.
 SHOWN_REPLIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a rule's form offers: our numbers, and the names that they give to merge fields."""
-
-    numbers: Sequence[LabelledNumber]
-    names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +73,8 @@ async def show_new(visit: Visit) -> Response:
 
 async def create(visit: Visit) -> Response:
     """Add a rule, or show what it would have done."""
-    form = await visit.read_form()
-    try:
-        draft = read_rule(form)
-        if form.has("try"):
-            return await _show_form(visit, form, None, trial=await _try(visit, draft))
+
+    async def add(draft: Rule) -> str:
         added = await edit_rules.create_rule(
             visit.database,
             draft,
@@ -93,13 +83,9 @@ async def create(visit: Visit) -> Response:
             who=visit.actor,
             now=visit.now,
         )
-    except InvalidInput as error:
-        form.note(error, FIELDS)
-        return await _show_form(visit, form, None, status=422)
-    except Conflict as error:
-        form.fail("", str(error))
-        return await _show_form(visit, form, None, status=409)
-    return visit.redirect(PATH, f"The rule “{added.name}” is active.")
+        return f"The rule “{added.name}” is active."
+
+    return await _take_form(visit, None, add)
 
 
 async def show_rule(visit: Visit) -> Response:
@@ -110,24 +96,42 @@ async def show_rule(visit: Visit) -> Response:
 
 async def change(visit: Visit) -> Response:
     """Change a rule, or show what it would have done so."""
-    form = await visit.read_form()
     rule = await visit.database.read(rules.get_rule, visit.path_id)
-    try:
-        draft = replace(read_rule(form), id=rule.id, position=rule.position)
-        if form.has("try"):
-            return await _show_form(visit, form, rule, trial=await _try(visit, draft))
+
+    async def save(draft: Rule) -> str:
+        changes = {name: value for name, value in asdict(draft).items() if name not in NOT_IN_FORM}
         await edit_rules.change_rule(
             visit.database,
             rule.id,
-            _list_changes(draft),
+            changes,
             region=visit.region,
             who=visit.actor,
             now=visit.now,
         )
+        return f"The rule “{draft.name}” is saved."
+
+    return await _take_form(visit, rule, save)
+
+
+async def _take_form(
+    visit: Visit, rule: Rule | None, save: Callable[[Rule], Awaitable[str]]
+) -> Response:
+    """Save what a form holds, or test it; show the form again with what is wrong."""
+    form = await visit.read_form()
+    try:
+        draft = read_rule(form)
+        if rule is not None:
+            draft = replace(draft, id=rule.id, position=rule.position)
+        if form.has("try"):
+            return await _show_form(visit, form, rule, trial=await _try(visit, draft))
+        done = await save(draft)
     except InvalidInput as error:
         form.note(error, FIELDS)
         return await _show_form(visit, form, rule, status=422)
-    return visit.redirect(PATH, f"The rule “{draft.name}” is saved.")
+    except Conflict as error:
+        form.fail(WHOLE, str(error))
+        return await _show_form(visit, form, rule, status=409)
+    return visit.redirect(PATH, done)
 
 
 async def show_trial(visit: Visit) -> Response:
@@ -191,14 +195,14 @@ async def _show_form(
     trial: ShownTrial | None = None,
     status: int = 200,
 ) -> Response:
-    situation = await visit.database.read(_read_situation)
+    numbers, names = await visit.database.read(_read_choices)
     return visit.render(
         "rules/rule.html",
         status=status,
         form=form,
         rule=rule,
-        numbers=situation.numbers,
-        names=situation.names,
+        numbers=numbers,
+        names=names,
         days=DAYS,
         trial=trial,
     )
@@ -223,13 +227,8 @@ def _read_rules(conn: Connection) -> tuple[list[Rule], list[LabelledNumber]]:
     return rules.read_rules(conn), list_our_numbers(conn)
 
 
-def _read_situation(conn: Connection) -> Situation:
+def _read_choices(conn: Connection) -> tuple[list[LabelledNumber], list[str]]:
+    """Our numbers, and all names of merge fields."""
     ours = read_our_numbers(conn).values()
     own = [name for number in ours for name in number.merge_field_names.values()]
-    return Situation(list_our_numbers(conn), list(dict.fromkeys([*MERGE_FIELDS, *own])))
-
-
-def _list_changes(draft: Rule) -> dict[str, Any]:
-    """Every field that the form has; the place is changed by `move` alone."""
-    names = (field.name for field in fields(draft) if field.name not in {"id", "position"})
-    return {name: getattr(draft, name) for name in names}
+    return list_our_numbers(conn), list(dict.fromkeys([*MERGE_FIELDS, *own]))

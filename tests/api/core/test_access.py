@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from app.api.core.dependencies import SECURITY_SCHEME
+from app.api.core.routing import SECURITY_SCHEME
 from tests.support.kit import Kit
 
 EVERY_LIST = [

@@ -1,5 +1,8 @@
 """Cursors and ids: opaque, exact, and refused when they are damaged."""
 
+from datetime import UTC
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +10,11 @@ from hypothesis import strategies as st
 from app.api.core.cursors import decode_cursor, encode_cursor
 from app.domain.errors import InvalidCursor, NotFound
 from app.domain.ids import decode_id, encode_id
+from app.domain.places import read_id_place, read_pair_place, read_time_place, write_place
+from tests.conftest import NOW
 
 NUMBERS = st.integers(0, 2**63 - 1)
+TIMES = st.datetimes(NOW.replace(year=1970, tzinfo=None), timezones=st.just(UTC))
 
 
 @given(NUMBERS)
@@ -31,36 +37,49 @@ def test_what_no_id_looks_like_is_not_found(text: str) -> None:
         decode_id("msg", text)
 
 
-@given(st.lists(NUMBERS, min_size=1, max_size=2))
-def test_a_cursor_is_read_back_by_its_query_alone(numbers: list[int]) -> None:
+@given(st.one_of(NUMBERS, st.tuples(NUMBERS, NUMBERS), st.tuples(TIMES, NUMBERS)))
+def test_a_place_is_read_back_by_its_own_reader(place: int | tuple[Any, int]) -> None:
+    readers = (read_id_place, read_pair_place, read_time_place)
+    reader = readers[0 if isinstance(place, int) else 1 if isinstance(place[0], int) else 2]
+    assert reader(write_place(place)) == place
+
+
+@given(st.text() | st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,25})?", fullmatch=True))
+def test_any_other_text_is_no_place_or_one_that_a_row_may_have(text: str) -> None:
+    for read in (read_id_place, read_pair_place, read_time_place):
+        place = read(text)
+        assert place is None or read(write_place(place)) == place
+
+
+@given(st.tuples(NUMBERS, NUMBERS))
+def test_a_cursor_is_read_back_by_its_query_alone(place: tuple[int, int]) -> None:
     filters = {"source": "447700900123"}
-    text = encode_cursor(tuple(numbers), "/messages", filters)
-    length = len(numbers)
-    assert decode_cursor(text, "/messages", filters, length=length) == tuple(numbers)
+    text = encode_cursor(write_place(place), "/messages", filters)
+    assert decode_cursor(text, "/messages", filters, read_pair_place) == place
     for path, other in (("/keys", filters), ("/messages", {}), ("/messages", {"dest": "1"})):
         with pytest.raises(InvalidCursor):
-            decode_cursor(text, path, other, length=length)
+            decode_cursor(text, path, other, read_pair_place)
     with pytest.raises(InvalidCursor):
-        decode_cursor(text, "/messages", filters, length=3 - length)
+        decode_cursor(text, "/messages", filters, read_id_place)
 
 
 @given(st.one_of(st.integers(2**63), st.integers(max_value=-1)))
 def test_a_cursor_made_up_with_a_place_that_no_row_has_is_refused(number: int) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(encode_cursor((number,), "/messages", {}), "/messages", {})
+        decode_cursor(encode_cursor(str(number), "/messages", {}), "/messages", {}, read_id_place)
 
 
 @given(st.text() | st.binary(max_size=40).map(lambda data: data.hex()))
 def test_any_other_text_is_no_cursor(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(text, "/messages", {})
+        decode_cursor(text, "/messages", {}, read_id_place)
 
 
 @given(st.integers(0, 20), st.characters(codec="ascii"))
 def test_a_cursor_with_one_character_changed_goes_nowhere_else(place: int, other: str) -> None:
-    text = encode_cursor((123456,), "/messages", {})
+    text = encode_cursor("123456", "/messages", {})
     changed = text[:place] + other + text[place + 1 :]
     try:
-        assert decode_cursor(changed, "/messages", {}) == (123456,)
+        assert decode_cursor(changed, "/messages", {}, read_id_place) == 123456
     except InvalidCursor:
         assert changed != text

@@ -4,16 +4,16 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
-from app.api.core.exports import make_in_turn
 from app.api.core.schemas import show_message
 from app.domain.errors import Unavailable
 from app.domain.inbound.queries import MessageFilter
 from app.flows.operations import export
-from app.flows.operations.export import read_pages, write_csv, write_jsonl
+from app.flows.operations.export import MESSAGE_COLUMNS, read_pages, write_jsonl, write_shown
+from app.http.streams import make_in_turn
 from tests.api.running import Running
 from tests.support.messages import make_message
 
@@ -43,7 +43,9 @@ async def test_an_export_is_a_chunk_a_page(api: Running, monkeypatch: pytest.Mon
     lines = [chunk.count(b"\n") async for chunk in write_jsonl(pages, show_message)]
     assert lines == [7, 7, 2]
     pages = read_pages(api.runtime.database, MessageFilter())
-    lines = [chunk.count(b"\r\n") async for chunk in write_csv(pages, show_message)]
+    lines = [
+        chunk.count(b"\r\n") async for chunk in write_shown(pages, show_message, MESSAGE_COLUMNS)
+    ]
     assert lines == [1 + 7, 7, 2]
 
 
@@ -142,7 +144,7 @@ async def test_exports_make_their_pages_in_turn(api: Running) -> None:
     """Two pages at once would keep a forward waiting for both."""
     making = most = 0
 
-    async def make(name: bytes) -> AsyncIterator[bytes]:
+    async def make(name: bytes) -> AsyncGenerator[bytes]:
         nonlocal making, most
         for _ in range(3):
             making += 1

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.api.core.streaming import StreamedAnswer, begin
 from app.domain.errors import CallBroken
+from app.http.streams import StreamedAnswer, begin
 
 
 class Source:
@@ -37,7 +37,7 @@ async def answer(source: Source, *, fails: bool = False) -> list[dict[str, Any]]
         sent.append(message)
 
     scope: Any = {"type": "http", "asgi": {"spec_version": "2.4"}}
-    response = StreamedAnswer(await begin(source.read()), "text/csv", {})
+    response = StreamedAnswer(await begin(source.read()), "text/csv")
     await response(scope, None, send)  # type: ignore[arg-type]  # nothing is received
     return sent
 

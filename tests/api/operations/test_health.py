@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from tests.support.kit import Kit, open_kit
+from tests.support.shared_parts import build_with_shared_parts
 from tests.support.simulated import simulated_in_process
 
 
@@ -125,7 +126,8 @@ def draw_cases(operation: Any) -> list[Any]:
 
 
 def call_from(kit: Kit, address: str) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(kit.app, client=(address, 5000))
+    app = build_with_shared_parts(kit.runtime)
+    transport = httpx2.ASGITransport(app, client=(address, 5000))
     return httpx2.AsyncClient(transport=transport, base_url="http://letterbox.test")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.outbound.uncertain_resolution import (
-    Decision,
+    Finding,
     ReportedMessage,
     Sightings,
     UncertainText,
@@ -37,16 +37,16 @@ def decide(
     latest: datetime | None = LATER,
     after: float = 700,
     proof: int = 600,
-) -> Decision:
+) -> Finding:
     sightings = Sightings(text)
     for row in rows:
         sightings.add(row)
     now = ENDED + timedelta(seconds=after)
-    return sightings.decide(latest_listed=latest, now=now, proof_seconds=proof)
+    return sightings.judge(latest_listed=latest, now=now, proof_seconds=proof)
 
 
 def test_exactly_one_row_with_an_unknown_id_is_adopted() -> None:
-    assert decide(ROW, latest=None, proof=0) is Decision.ADOPT
+    assert decide(ROW, latest=None, proof=0) is Finding.ADOPT
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_exactly_one_row_with_an_unknown_id_is_adopted() -> None:
     ],
 )
 def test_other_rows_do_not_speak_against_an_absence(row: ReportedMessage) -> None:
-    assert decide(row) is Decision.SUSPECT
+    assert decide(row) is Finding.SUSPECT
 
 
 @pytest.mark.parametrize(
@@ -72,50 +72,50 @@ def test_other_rows_do_not_speak_against_an_absence(row: ReportedMessage) -> Non
 )
 def test_an_unknown_row_to_the_number_leaves_a_doubt(rows: list[ReportedMessage]) -> None:
     since = ENDED
-    assert decide(*rows, text=replace(TEXT, absent_since=since)) is Decision.DOUBT
+    assert decide(*rows, text=replace(TEXT, absent_since=since)) is Finding.DOUBT
 
 
 def test_a_row_without_a_time_may_be_it() -> None:
-    assert decide(replace(ROW, at=None)) is Decision.ADOPT
+    assert decide(replace(ROW, at=None)) is Finding.ADOPT
 
 
 def test_a_settled_sibling_without_an_id_makes_the_row_doubtful() -> None:
-    assert decide(ROW, text=replace(TEXT, has_unclear_sibling=True)) is Decision.DOUBT
+    assert decide(ROW, text=replace(TEXT, has_unclear_sibling=True)) is Finding.DOUBT
 
 
 def test_an_absence_needs_a_later_text_that_the_report_lists() -> None:
-    assert decide(latest=None) is Decision.WAIT
-    assert decide(latest=ENDED) is Decision.WAIT
-    assert decide(latest=LATER) is Decision.SUSPECT
+    assert decide(latest=None) is Finding.WAIT
+    assert decide(latest=ENDED) is Finding.WAIT
+    assert decide(latest=LATER) is Finding.SUSPECT
 
 
 def test_two_absences_so_far_apart_prove_it() -> None:
     first = ENDED + timedelta(seconds=100)
     text = replace(TEXT, absent_since=first)
-    assert decide(text=text, after=699) is Decision.SUSPECT
-    assert decide(text=text, after=700) is Decision.SEND_AGAIN
-    assert decide(text=text, after=700, latest=None) is Decision.WAIT
+    assert decide(text=text, after=699) is Finding.SUSPECT
+    assert decide(text=text, after=700) is Finding.SEND_AGAIN
+    assert decide(text=text, after=700, latest=None) is Finding.WAIT
 
 
 def test_nothing_proves_a_schedule_of_the_providers_absent() -> None:
     text = replace(TEXT, absent_since=ENDED, is_scheduled=True)
-    assert decide(text=text, after=9000) is Decision.WAIT
+    assert decide(text=text, after=9000) is Finding.WAIT
 
 
 def test_without_a_time_of_proof_only_a_person_sends_again() -> None:
     text = replace(TEXT, absent_since=ENDED)
-    assert decide(text=text, after=9000, proof=0) is Decision.WAIT
+    assert decide(text=text, after=9000, proof=0) is Finding.WAIT
     assert find_persons_turn(text, 0) == ENDED
 
 
 def test_the_rows_of_a_long_texts_parts_are_one_message() -> None:
     long = replace(TEXT, parts=3)
     rows = [replace(ROW, message_id=str(number)) for number in (19, 17, 18)]
-    assert decide(*rows, text=long) is Decision.ADOPT
-    assert decide(ROW, text=long) is Decision.ADOPT
-    assert decide(*rows[:2], text=long) is Decision.DOUBT
-    assert decide(*rows[:2], replace(ROW, message_id="25"), text=long) is Decision.DOUBT
-    assert decide(*rows, replace(ROW, message_id="20"), text=long) is Decision.DOUBT
+    assert decide(*rows, text=long) is Finding.ADOPT
+    assert decide(ROW, text=long) is Finding.ADOPT
+    assert decide(*rows[:2], text=long) is Finding.DOUBT
+    assert decide(*rows[:2], replace(ROW, message_id="25"), text=long) is Finding.DOUBT
+    assert decide(*rows, replace(ROW, message_id="20"), text=long) is Finding.DOUBT
 
 
 def test_a_person_is_asked_after_a_while() -> None:

@@ -118,7 +118,7 @@ def test_the_budget_is_of_the_pair_over_every_rule() -> None:
         answering.answer(
             make_stored(body, arrived_at=NOW + minutes * MINUTE), NOW + minutes * MINUTE
         )
-        for body, minutes in [("a", 0), ("b", 1), ("a", 2), ("a", 61), ("a", 122), ("a", 1441)]
+        for body, minutes in [("a", 0), ("b", 1), ("a", 2), ("a", 60), ("a", 122), ("a", 1440)]
     ]
     assert [str(each.outcome) for each in outcomes] == [
         "replied",
@@ -134,6 +134,10 @@ def test_the_budget_is_of_the_pair_over_every_rule() -> None:
 def test_earlier_replies_count() -> None:
     histories = {make_pair_key(OURS, SENDER): History([NOW - MINUTE] * 5)}
     assert outcome(make_stored(), histories=histories) is Outcome.BUDGET
+    history = History()
+    for moment in (NOW + MINUTE, NOW):
+        history.note(1, moment, moment)
+    assert history.by_rule == {1: NOW + MINUTE}
 
 
 def test_a_refusal_is_confirmed_once_and_silences() -> None:

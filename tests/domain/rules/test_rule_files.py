@@ -150,6 +150,7 @@ BOMB = "\n".join(
         ("x" * (LONGEST_FILE + 1), "the file is too long: at most 1 MiB"),
     ],
 )
+@pytest.mark.slow
 def test_no_file_takes_long_or_much_memory(text: str, told: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_rules(text, timezone="UTC")

@@ -27,7 +27,7 @@ def attempt(
     texts: Sequence[StoredMessage], *others: Rule, opt_outs: Any = None, **fields: Any
 ) -> RulePreview:
     draft = make_rule(**{"id": 0, "reply": "Yes", "cooldown_seconds": 1, **fields})
-    return try_draft(draft, others, NUMBERS, texts, opt_outs or {}, limits=ReplyLimits(per_hour=5))
+    return try_draft(draft, others, NUMBERS, texts, opt_outs or {}, limits=ReplyLimits(per_hour=4))
 
 
 def list_risks(preview: RulePreview) -> list[tuple[str | None, str]]:
@@ -78,7 +78,7 @@ def test_replies_of_the_trial_count_for_cooldown_and_budget() -> None:
         {"cooldown": 1},
     )
     spent = attempt(make_texts(*"abcdefg"))
-    assert (len(spent.replies), spent.silenced) == (5, {"budget": 2})
+    assert (len(spent.replies), spent.silenced) == (4, {"budget": 3})
     assert list_risks(spent) == [(SENDER, "budget")]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from app.flows.operations.event_stream import Change, EventTail, Follower
 from app.storage.db.wakeups import Wakeups
@@ -22,6 +23,17 @@ class SlowDoor(EventTail):
         return await super().join(follower)
 
 
+class BrokenTail(EventTail):
+    """A tail whose first readings fail."""
+
+    failures = iter([ValueError("no such thing"), KeyError("nor this")])
+
+    async def read(self, place: int) -> Any:
+        if (failure := next(self.failures, None)) is not None:
+            raise failure
+        return await super().read(place)
+
+
 async def add(outbox: Outbox) -> None:
     number = await outbox.queue()
     await outbox.database.write(add_event, "outbound", number, outbox.now())
@@ -34,7 +46,7 @@ async def test_what_happens_while_a_client_joins_reaches_it_once(outbox: Outbox)
 
 async def join_late(outbox: Outbox) -> None:
     wakeups = Wakeups(outbox.database)
-    tail = SlowDoor(outbox.database, wakeups, lambda _: "a text")
+    tail = SlowDoor(outbox.database, wakeups)
     tail.outbox, tail.others = outbox, tail.make_follower().follow(None)
     await add(outbox)
     await anext(tail.others)
@@ -49,15 +61,8 @@ async def join_late(outbox: Outbox) -> None:
 
 async def test_an_error_in_one_reading_ends_nobody(outbox: Outbox) -> None:
     """The next reading tells what this one did not."""
-    failures = iter([ValueError("no such thing"), KeyError("nor this")])
-
-    def render(_: object) -> str:
-        if (failure := next(failures, None)) is not None:
-            raise failure
-        return "a text"
-
     wakeups = Wakeups(outbox.database)
-    tail = EventTail(outbox.database, wakeups, render)
+    tail = BrokenTail(outbox.database, wakeups)
     client = tail.make_follower().follow(None)
     async with asyncio.timeout(20):
         assert (await anext(client)).kind == "ready"

@@ -22,7 +22,7 @@ SECRET = b"the-secret-of-this-number"
 LARGEST = 64 * 1024
 
 often = settings(
-    max_examples=150 * (20 if os.environ.get("LETTERBOX_SOAK") == "1" else 1), deadline=None
+    max_examples=75 * (40 if os.environ.get("LETTERBOX_SOAK") == "1" else 1), deadline=None
 )
 
 # Pieces that mean something in one form or another: joined they reach more than bytes at random.
@@ -278,6 +278,7 @@ def test_the_secret_that_opened_the_door_is_nowhere_in_what_is_kept(
         pytest.param(b"", b"\xff\xfe\0\xd8", id="UTF-16 that is none"),
     ],
 )
+@pytest.mark.slow
 def test_the_largest_body_of_any_kind_is_read_in_good_time(
     content_type: bytes, body: bytes
 ) -> None:

@@ -21,7 +21,6 @@ async def stream(visitor: Visitor) -> AsyncIterator[Stream]:
     pages = Pages(visitor.running.runtime, recheck_seconds=0.05)
     async with opening(pages, "/live", list_cookies(visitor)) as opened:
         yield opened
-    await pages.close()
 
 
 async def test_a_page_hears_whose_text_came_and_no_word_of_it(

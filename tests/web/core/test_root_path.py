@@ -62,6 +62,7 @@ async def neighbour(
             yield Visitor(started, client)
 
 
+@pytest.mark.slow
 async def test_every_link_form_and_file_of_the_pages_is_below_the_path(
     neighbour: Visitor, root: str
 ) -> None:

@@ -130,7 +130,7 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
         await page.get_by_role("button", name="Add opt-out").click()
-        await expect(page.get_by_text(f"{number} gets no texts any more.")).to_be_visible()
+        await expect(page.get_by_text(f"{number} receives no more texts.")).to_be_visible()
         assert f"{number},person,asked on the phone" in await save(tab, "Save as CSV")
         await page.fill("#q", written)
         await page.get_by_role("button", name="Look up").click()

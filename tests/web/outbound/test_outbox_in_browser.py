@@ -34,7 +34,7 @@ async def test_a_text_shows_its_calls_and_turns_by_itself(desk: Desk, office: Of
         await tab.page.goto(address)
         await expect(tab.page.locator("h1")).to_have_text("Text to +44 7700 900062")
         await expect(tab.page.locator("blockquote")).to_have_text("Your parcel is here.")
-        await expect(tab.page.get_by_text("the provider has it", exact=True)).to_be_visible()
+        await expect(tab.page.get_by_text("accepted by the provider", exact=True)).to_be_visible()
         office.settle_texts()
         await expect(tab.page.locator("#text .badge").first).to_have_text("Delivered")
 
@@ -111,7 +111,7 @@ async def test_a_text_to_a_list_shows_its_recipients(desk: Desk, office: Office)
     async with desk.open() as tab:
         await tab.page.goto(address)
         await expect(tab.page.locator("h1")).to_have_text("Text to the list customers")
-        await expect(tab.page.get_by_text("the provider has it", exact=True)).to_be_visible()
+        await expect(tab.page.get_by_text("accepted by the provider", exact=True)).to_be_visible()
         office.settle_texts()
         people = tab.page.locator(".card").filter(has_text="Recipients").locator("tbody tr")
         await expect(people).to_have_count(5)

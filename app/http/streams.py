@@ -1,6 +1,8 @@
 """Answers that are made while they are sent, from a source that must be let go of."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncGenerator
 
 import structlog
 from starlette.responses import StreamingResponse
@@ -8,19 +10,22 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import ProviderError
 
-log = structlog.get_logger("letterbox.api")
+MAX_REST_SECONDS = 0.01
+
+log = structlog.get_logger("letterbox.http")
 
 
 class StreamedAnswer(StreamingResponse):
-    """Chunks as they come; the generator is closed however the answer ends.
+    """Chunks as they come, to be saved as a file if it has a name.
 
-    Where the provider breaks off in the midst, the connection is closed without the answer's end,
-    which every client takes for what it is.
+    The generator is closed however the answer ends. If the provider breaks off halfway, the
+    connection is closed without the answer's end, so that clients notice.
     """
 
     def __init__(
-        self, chunks: AsyncGenerator[bytes], media_type: str, headers: Mapping[str, str]
+        self, chunks: AsyncGenerator[bytes], media_type: str, *, filename: str = ""
     ) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{filename}"'} if filename else {}
         super().__init__(chunks, media_type=media_type, headers=headers)
         self._chunks = chunks
 
@@ -45,6 +50,19 @@ async def begin(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         await chunks.aclose()
         raise
     return _chain(first, chunks)
+
+
+async def make_in_turn(chunks: AsyncGenerator[bytes], turn: asyncio.Lock) -> AsyncGenerator[bytes]:
+    """Exports take turns to make their pages: several at once would delay forwards."""
+    while True:
+        async with turn:
+            began = time.perf_counter()
+            chunk = await anext(chunks, None)
+            # Rest as long as the page took, because the reading thread holds the interpreter.
+            await asyncio.sleep(min(time.perf_counter() - began, MAX_REST_SECONDS))
+        if chunk is None:
+            return
+        yield chunk
 
 
 async def _chain(first: bytes, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

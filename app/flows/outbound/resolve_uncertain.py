@@ -1,4 +1,4 @@
-"""Settles uncertain texts from the provider's Messages report: adopts, sends again, or asks."""
+"""Resolves uncertain texts by the provider's Messages report: adopts, sends again, or asks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from app.domain.errors import ProviderError
 from app.domain.numbers import normalise_number
 from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
-    Decision,
+    Finding,
     ReportedMessage,
     Sightings,
-    UncertainText,
     find_persons_turn,
 )
 from app.flows.operations.metrics import Metrics
-from app.flows.outbound.sync import read_batches, tell_of_report
+from app.flows.outbound.sync import REPORT, read_batches, tell_of_report
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
 from app.storage.db.database import Database
@@ -29,19 +28,19 @@ from app.storage.outbound.uncertain import (
     hand_over_lists,
     list_evidence,
     list_uncertain,
-    settle_uncertain,
+    postpone,
+    resolve_uncertain,
 )
-from app.storage.outbound.uncertain import postpone as postpone_looks
 
-# So many uncertain texts share a reading of the report.
+# One reading of the report serves at most this many texts.
 ROUND_TEXTS = 50
 NEEDED = ("message_id", "destination", "source", "status")
 
-log = structlog.get_logger("letterbox.settle")
+log = structlog.get_logger("letterbox.resolve")
 
 
 @dataclass
-class Settler:
+class UncertainResolver:
     """One a process, run by one process at a time; `proof_seconds` of 0 leaves it to people."""
 
     database: Database
@@ -53,8 +52,8 @@ class Settler:
     on_change: Callable[[], None]
     now: Callable[[], datetime]
 
-    async def settle_due(self) -> int:
-        """Look for proofs of the texts whose time it is; returns how many are settled now.
+    async def resolve_due(self) -> int:
+        """Look for proof of the texts that are due; returns how many are resolved now.
 
         Raises Unavailable. The report is read as a stream, in constant memory; one that breaks off
         proves nothing.
@@ -71,29 +70,30 @@ class Settler:
         except ProviderError as error:
             log.info("report_failed", error=str(error))
             await self.database.write(tell_of_report, error, self.now())
-            await self.database.write(postpone_looks, [text.id for text in texts], self.now())
-            settled = 0
+            await self.database.write(postpone, [text.id for text in texts], self.now())
+            resolved = 0
         else:
-            settled = await self._decide(sightings, latest)
-        await self._ask_people(texts)
-        return settled
+            resolved = await self._resolve(sightings, latest)
+        now = self.now()
+        for text in texts:
+            if now >= find_persons_turn(text, self.proof_seconds):
+                await self.database.write(ask_person, text.id, now)
+        return resolved
 
     async def _read_report(
         self, sightings: Sequence[Sightings], evidence: dict[str, Evidence]
     ) -> datetime | None:
-        """When the newest text of ours began that the report lists as we expect it."""
+        """When the newest of our texts began that the report lists as we expect it."""
         latest: datetime | None = None
         since = min(each.text.began_at for each in sightings) - LEEWAY
         self.metrics.calls.labels("report").inc()
-        async with self.client.open_report(
-            "Messages", since=since, until=self.now() + LEEWAY
-        ) as table:
+        until = self.now() + LEEWAY
+        async with self.client.open_report(REPORT, since=since, until=until) as table:
             rows = read_messages(table, self.zone, needed=NEEDED)
             async for batch in read_batches(rows):
                 for row in batch:
                     began_at = _confirm(row, evidence, self.region)
-                    if began_at is not None:
-                        latest = began_at if latest is None else max(latest, began_at)
+                    latest = max(filter(None, (latest, began_at)), default=None)
                 await self._compare(batch, sightings)
         return latest
 
@@ -108,37 +108,32 @@ class Settler:
                 row.message_id,
                 normalise_number(row.destination, self.region),
                 None if row.source is None else normalise_number(row.source, self.region),
-                # An hour that autumn repeats tells no time: it may be either.
+                # A time in the hour that autumn repeats may be either of two.
                 None if row.sent.ambiguous else row.sent.at or row.scheduled.at,
                 row.message_id in known,
             )
             for each in sightings:
                 each.add(seen)
 
-    async def _decide(self, sightings: Sequence[Sightings], latest: datetime | None) -> int:
-        settled = 0
+    async def _resolve(self, sightings: Sequence[Sightings], latest: datetime | None) -> int:
+        resolved = 0
+        proof_seconds = self.proof_seconds
         for each in sightings:
             now = self.now()
-            decision = each.decide(latest_listed=latest, now=now, proof_seconds=self.proof_seconds)
-            ids = each.fitting if decision is Decision.ADOPT else []
+            finding = each.judge(latest_listed=latest, now=now, proof_seconds=proof_seconds)
+            ids = each.fitting if finding is Finding.ADOPT else []
             if await self.database.write(
-                settle_uncertain, each.text, decision, ids, now, proof_seconds=self.proof_seconds
+                resolve_uncertain, each.text, finding, ids, now, proof_seconds=proof_seconds
             ):
-                log.info("settled", outbound=each.text.id, decision=decision.name.lower())
-                settled += 1
-        if settled:
+                log.info("resolved", outbound=each.text.id, finding=finding.name.lower())
+                resolved += 1
+        if resolved:
             self.on_change()
-        return settled
-
-    async def _ask_people(self, texts: Sequence[UncertainText]) -> None:
-        now = self.now()
-        for text in texts:
-            if now >= find_persons_turn(text, self.proof_seconds):
-                await self.database.write(ask_person, text.id, now)
+        return resolved
 
 
 def _confirm(row: MessageRow, evidence: dict[str, Evidence], region: str) -> datetime | None:
-    """When a later text of ours began, where the row shows it as our matching expects."""
+    """When a later text of ours began, if the row lists it as we expect."""
     found = evidence.get(row.message_id)
     if found is None or row.source is None:
         return None

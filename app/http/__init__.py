@@ -1,0 +1,1 @@
+"""What the REST interface and the pages share of HTTP."""
