@@ -75,6 +75,12 @@ async def forward_wrongly(port: int) -> None:
     await _ask(port, get("/inbound?auth=wrong&dest=447700900456&msg=" + "%26=" * 15_000))
 
 
+async def forward_a_long_list(port: int) -> None:
+    body = b'{"auth": "wrong", "x": [' + b'"a", ' * 12_000 + b'"a"]}'
+    head = b"POST /inbound HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    await _ask(port, head % len(body) + body)
+
+
 async def say_nonsense(port: int) -> None:
     await _ask(port, b"\x16\x03\x01\x02\x00\x01")
 
@@ -105,6 +111,7 @@ FLOODS: dict[str, Stranger] = {
     "openapi": lambda port: ask_often(port, "/openapi.json"),
     "sign-in": lambda port: ask_often(port, "/sign-in"),
     "livez": lambda port: ask_often(port, "/livez"),
+    "readyz": lambda port: ask_often(port, "/readyz"),
     "never-read": never_read,
     "read-slowly": read_slowly,
     "idle": say_nothing,
@@ -115,6 +122,7 @@ FLOODS: dict[str, Stranger] = {
     ),
     "too-large": send_too_much,
     "wrong-auth": forward_wrongly,
+    "long-list": forward_a_long_list,
     "nonsense": say_nonsense,
 }
 

@@ -1,10 +1,10 @@
-"""When to ask again what became of a text, and when to stop asking."""
+"""When to check the status of a text again, and when to stop."""
 
 from datetime import UTC, datetime, timedelta
 
 SOONEST = timedelta(seconds=5)
 LATEST = timedelta(hours=1)
-# After a text's validity the network may still take its time to tell how it ended.
+# The network may report how a text ended some time after its validity.
 GRACE = timedelta(hours=6)
 
 _GRID_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,15 +16,15 @@ _GRIDS = (
 
 
 def plan_first_check(since: datetime) -> datetime:
-    """At least 5 s after a text was, or is to be, sent; on the same grid."""
+    """At least 5 s after a text was, or is to be, sent."""
     return plan_check(since, since)
 
 
 def plan_check(since: datetime, now: datetime) -> datetime:
-    """Half the text's age later, within 5 s and 1 h: news comes early or hardly at all.
+    """After half the text's age, but 5 s to 1 h later: most statuses come early.
 
-    `since` is when the provider took the text, or when it is to send it. The times lie on a grid,
-    coarser for older texts, so that many are due together and one report serves them all.
+    `since` is when the provider took the text, or when it is to send it. Times are rounded up to a
+    grid, coarser for older texts, so that many are due together and share one report.
     """
     wait = min(max((now - since) / 2, SOONEST), LATEST)
     grid = next(step for longest, step in _GRIDS if wait <= longest)
@@ -32,5 +32,5 @@ def plan_check(since: datetime, now: datetime) -> datetime:
 
 
 def is_given_up(since: datetime, validity_seconds: int, now: datetime) -> bool:
-    """Whether no final word is to be expected any more."""
+    """Whether to expect no final status any more."""
     return now >= since + timedelta(seconds=validity_seconds) + GRACE

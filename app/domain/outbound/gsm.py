@@ -10,17 +10,17 @@ from typing import Literal
 
 Encoding = Literal["GSM-7", "UCS-2"]
 
-# In the order of their codes; ESC (0x1B) is left out, for it stands for no character of its own.
+# In the order of their codes, without ESC (0x1B), which is no character of its own.
 GSM_BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ"
     " !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-# Each of these is sent as ESC and one more septet.
+# Each takes two septets: ESC and one more.
 GSM_EXTENSION = "\f^{}\\[~]|€"
 
-# Septets, and UTF-16 code units, that one part holds: alone, and as one of several.
+# Septets or UTF-16 code units that fit into a part: alone, and as one of several.
 LONE_CAPACITY: dict[Encoding, int] = {"GSM-7": 160, "UCS-2": 70}
 JOINED_CAPACITY: dict[Encoding, int] = {"GSM-7": 153, "UCS-2": 67}
 
@@ -53,10 +53,7 @@ class SmsText:
 
 
 def measure_text(text: str) -> SmsText:
-    """Choose the encoding and cut the parts, so that people see what a text costs before it goes.
-
-    Takes any string, lone surrogates too (one unit each).
-    """
+    """Choose the encoding and cut the parts. Takes any string, lone surrogates too."""
     outside = tuple(dict.fromkeys(OUTSIDE_GSM.findall(text)))
     encoding: Encoding = "UCS-2" if outside else "GSM-7"
     units = count_units(text, encoding)
@@ -79,8 +76,7 @@ def _cut_parts(text: str, encoding: Encoding, capacity: int) -> tuple[str, ...]:
     parts = []
     start = 0
     while start < len(text):
-        # Each double takes the place of a character; adding them one by one from the left finds
-        # the last character that still fits whole.
+        # Every double from the left moves the end of the part back by one.
         end = start + capacity
         for double in doubles.finditer(text, start):
             if double.start() >= end:

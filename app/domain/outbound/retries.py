@@ -1,4 +1,4 @@
-"""What the sender does after a call: decided from the call's outcome and class, without any I/O."""
+"""Decides what the sender does after a call, from its outcome and class of error."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -10,7 +10,7 @@ from app.domain.outbound.transitions import OutboundEvent
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0
 
-# After an account error one text, or a credit check, is tried after this time.
+# After an account error, one text or a credit check is tried after this time.
 ACCOUNT_REST = timedelta(seconds=60)
 LONGEST_LOOK_REST_SECONDS = 60.0
 LONGEST_TRIAL_REST_SECONDS = 600.0
@@ -25,8 +25,8 @@ class Step:
     """What happens to the text, and what else follows.
 
     `at` is when it is tried again; None keeps its place in the queue. `held_reason` says what it
-    waits for. `stop` is why all sending stops now, `rest_seconds` the shortest pause if the
-    provider asked for one. `opts_out` adds the number to the opt-outs.
+    waits for. `stop` is why all sending stops now, `rest_seconds` the pause that the provider asked
+    for. `opts_out` adds the number to the opt-outs.
     """
 
     event: OutboundEvent
@@ -64,14 +64,13 @@ def decide_step(
 ) -> Step:
     """What follows from one call.
 
-    `attempt` counts from 1, `valid_until` is when the text expires, `zone` the provider's, whose
-    midnight ends a daily limit; `draw` is random in [0, 1). `rest_seconds` is how long the provider
-    wants no calls.
+    `attempt` counts from 1, `valid_until` is when the text expires. `zone` is the provider's, whose
+    midnight ends a daily limit; `draw` is random in [0, 1).
     """
     if outcome is SendOutcome.TAKEN:
         return Step(OutboundEvent.TAKEN)
     if outcome is SendOutcome.UNKNOWN:
-        # If the provider answers nothing properly, only one text becomes uncertain, not the queue.
+        # If the provider keeps answering badly, one text becomes uncertain and not the queue.
         unclear = error_class is ErrorClass.AMBIGUOUS
         return Step(OutboundEvent.UNCLEAR, stop=StopCause.UNCLEAR if unclear else None)
     again = now + compute_pause(attempt, draw)
@@ -82,7 +81,7 @@ def decide_step(
             _STOPS[error_class], at=again if is_later else None, rest_seconds=rest_seconds
         )
     if error_class is None and now < valid_until:
-        # It keeps its place, because no call was made for it.
+        # No call was made for it, so it keeps its place.
         return Step(OutboundEvent.NOT_TAKEN)
     if error_class is ErrorClass.DAILY_LIMIT:
         tomorrow = find_next_day(now, zone)
@@ -93,8 +92,7 @@ def decide_step(
         return _REFUSALS[error_class]
     if error_class is ErrorClass.SOME_NUMBER:
         return Step(OutboundEvent.NOT_TAKEN, at=now)
-    # What did not leave, or was turned away for a passing reason, may be tried for as long as it
-    # is of use.
+    # What did not leave, or was refused for a passing reason, is tried until it expires.
     is_away = outcome is SendOutcome.NOT_TAKEN and error_class is ErrorClass.PASSING
     stop = StopCause.UNREACHABLE if is_away else None
     if again >= valid_until:
@@ -103,7 +101,7 @@ def decide_step(
 
 
 def compute_pause(attempt: int, draw: float) -> timedelta:
-    """The pause after so many tries: doubling from 2 s to 5 minutes, half of it by chance."""
+    """The pause after this many attempts: doubled from 2 s up to 5 minutes, half of it random."""
     doublings = min(attempt - 1, 16)
     longest = min(FIRST_PAUSE_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS)
     return timedelta(seconds=longest * (0.5 + draw / 2))
@@ -123,8 +121,7 @@ def compute_rest(cause: StopCause, failures: int, asked_seconds: float | None = 
         return timedelta(seconds=min(max(asked, 1), LONGEST_ASKED_SECONDS))
     if failures <= 1:
         return timedelta()
-    # Each try after an unclear call may make a text uncertain, so tries become rare. A credit check
-    # costs nothing.
+    # Each try after an unclear call risks a text; a credit check costs nothing.
     is_costly = cause is StopCause.UNCLEAR
     longest = LONGEST_TRIAL_REST_SECONDS if is_costly else LONGEST_LOOK_REST_SECONDS
     return timedelta(seconds=min(doubled / 2, longest))

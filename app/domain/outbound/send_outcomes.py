@@ -1,4 +1,4 @@
-"""What a failed call to the provider means: whether it was taken, and what the sender does next."""
+"""What came of a call to the provider: whether it took the text, and what an error asks for."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,10 +14,10 @@ class SendOutcome(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """What an error asks of whoever sends a queued message."""
+    """What an error asks of the sender."""
 
     ACCOUNT = "account"
-    """The account cannot send: pause sending altogether, the message keeps its place."""
+    """The account cannot send: stop all sending; the text keeps its place."""
     CONFIGURATION = "configuration"
     """Something other than the API rejected the call: treated like an account error."""
     TOO_MANY_CALLS = "too many calls"
@@ -25,7 +25,7 @@ class ErrorClass(StrEnum):
     PASSING = "passing"
     """Retry with backoff."""
     DAILY_LIMIT = "daily limit"
-    """Hold until the next London day."""
+    """Hold until the provider's next day."""
     REFUSED_NUMBER = "refused number"
     """Fail, and add the number to the opt-outs."""
     PERMANENT = "permanent"
@@ -35,21 +35,13 @@ class ErrorClass(StrEnum):
     PARTLY_TAKEN = "partly taken"
     """Never resend; follow by report."""
     SOME_NUMBER = "some number of the call"
-    """Send to each number alone: the code does not say which number it means."""
+    """Send to each number alone, because the code does not say which number it means."""
 
 
-# Where nothing else is known of a call than the class of its error.
-OUTCOME_BY_CLASS = {
-    ErrorClass.ACCOUNT: SendOutcome.REFUSED,
-    ErrorClass.CONFIGURATION: SendOutcome.REFUSED,
-    ErrorClass.TOO_MANY_CALLS: SendOutcome.REFUSED,
-    ErrorClass.PASSING: SendOutcome.REFUSED,
-    ErrorClass.DAILY_LIMIT: SendOutcome.REFUSED,
-    ErrorClass.REFUSED_NUMBER: SendOutcome.REFUSED,
-    ErrorClass.PERMANENT: SendOutcome.REFUSED,
+# Used where no more is known of a call than the class of its error.
+OUTCOME_BY_CLASS = dict.fromkeys(ErrorClass, SendOutcome.REFUSED) | {
     ErrorClass.AMBIGUOUS: SendOutcome.UNKNOWN,
     ErrorClass.PARTLY_TAKEN: SendOutcome.UNKNOWN,
-    ErrorClass.SOME_NUMBER: SendOutcome.REFUSED,
 }
 
 

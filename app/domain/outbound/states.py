@@ -1,4 +1,4 @@
-"""A text that goes out: the states it passes through, and which of them are its end."""
+"""The statuses of an outgoing text, and what is sent first."""
 
 from enum import IntEnum, StrEnum
 from typing import Literal
@@ -6,15 +6,15 @@ from typing import Literal
 # Provider's page, Send: ValidityPeriod.
 LONGEST_VALIDITY_SECONDS = 86400
 
-# Who wrote it: a person or program, a rule, or the confirmation of an opt-out.
+# What made it: a person or program, a rule, or the confirmation of an opt-out.
 Origin = Literal["person", "rule", "opt-out"]
 
 
 class Priority(IntEnum):
-    """What is sent first: somebody waits for a reply, and nobody for the last of many texts."""
+    """What is sent first: replies, because somebody waits for them."""
 
     ANSWER = 0
-    """A rule's or an opt-out's."""
+    """An automatic reply."""
     SINGLE = 1
     MASS = 2
     """One of the texts of a request to many numbers."""
@@ -26,10 +26,10 @@ class OutboundStatus(StrEnum):
     QUEUED = "queued"
     """Waits for its turn, its schedule or its next try."""
     HELD = "held"
-    """Waits for the account or for the next day; `held_reason` says which."""
+    """Waits for the account or the next day, as `held_reason` says."""
     SENDING = "sending"
     UNCERTAIN = "uncertain"
-    """The call's outcome is unknown: it is settled by the provider's report or by a person."""
+    """The call's outcome is unknown: the provider's report or a person resolves it."""
     SENT = "sent"
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
@@ -38,9 +38,8 @@ class OutboundStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-# What may go out when its turn comes.
 WAITING = (OutboundStatus.QUEUED, OutboundStatus.HELD)
-# What may be on its way without anybody knowing.
+# What may be on its way without our knowing.
 IN_FLIGHT = (OutboundStatus.SENDING, OutboundStatus.UNCERTAIN)
 FINAL_STATUSES = frozenset(
     {

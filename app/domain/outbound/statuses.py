@@ -1,4 +1,4 @@
-"""The provider's status words: which are known, and which are its last word on a message."""
+"""The provider's statuses: which are known, which are final, and what they mean for a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.domain.outbound.transitions import OutboundEvent
 
 
 class KnownStatus(StrEnum):
-    """The words seen in the provider's help pages and clients."""
+    """The statuses seen in the provider's help pages and clients."""
 
     PENDING = "Pending"
     SENT = "Sent"
@@ -23,7 +23,7 @@ class KnownStatus(StrEnum):
 
 
 def _fold_word(word: str) -> str:
-    """Letters alone: `Command Rejected` and `command_rejected` are one word."""
+    """Letters alone, so that `Command Rejected` and `command_rejected` are the same."""
     return "".join(filter(str.isalpha, word.casefold()))
 
 
@@ -34,8 +34,7 @@ _BY_LETTERS = {_fold_word(status): status for status in KnownStatus}
 class ProviderStatus:
     """One status as the provider wrote it.
 
-    `word` is kept verbatim, so that a word never seen before is shown and counted as it came;
-    `known` is None for such a word, and nothing is final about it.
+    `word` is kept as it came. `known` is None for one never seen before, which is not final.
     """
 
     word: str
@@ -47,7 +46,7 @@ class ProviderStatus:
 
 
 def read_status(word: str) -> ProviderStatus:
-    """Recognise a word by its letters, because the provider's own clients differ in case."""
+    """Recognise a status by its letters, because the provider's own clients differ in case."""
     return ProviderStatus(word, _BY_LETTERS.get(_fold_word(word)))
 
 
@@ -67,7 +66,7 @@ _EVENTS = {
     OutboundStatus.FAILED: OutboundEvent.REPORTED_FAILED,
     OutboundStatus.SENT: OutboundEvent.REPORTED_SENT,
 }
-# The end of a text whose parts ended differently is that of its worst one.
+# If the parts of a text ended differently, the worst one decides.
 _WORST_FIRST = (
     OutboundStatus.FAILED,
     OutboundStatus.UNDELIVERED,
@@ -78,20 +77,20 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the words of all parts say together; `word` is the one that decides, as it came."""
+    """What the statuses of all parts mean together; `word` is the one that decides, as it came."""
 
     event: OutboundEvent
     word: str | None
 
 
 def read_outcome(word: str | None) -> OutboundStatus:
-    """What the provider's word on one message means; `sent` where it is not its last one."""
+    """What the provider's status of one message means; `sent` if it is not final."""
     known = None if word is None else read_status(word).known
     return OutboundStatus.SENT if known is None else _FINAL.get(known, OutboundStatus.SENT)
 
 
 def judge_parts(words: Sequence[str | None]) -> Verdict:
-    """A text is settled when all its parts are. `words` are at least one, None for no word yet."""
+    """A text is settled when all its parts are; `words` has None for a part without a status."""
     outcomes = [read_outcome(word) for word in words]
     if OutboundStatus.SENT in outcomes:
         waiting = [w for w, o in zip(words, outcomes, strict=True) if o is OutboundStatus.SENT]
@@ -101,9 +100,7 @@ def judge_parts(words: Sequence[str | None]) -> Verdict:
 
 
 def judge_recipients(words: Sequence[str | None]) -> Verdict | None:
-    """The same for a list or group; None where its recipients ended differently: they then stand
-    for themselves.
-    """
+    """The same for a list or group; None if its recipients ended differently."""
     verdict = judge_parts(words)
     if verdict.event is OutboundEvent.REPORTED_SENT or len(set(map(read_outcome, words))) == 1:
         return verdict

@@ -1,7 +1,7 @@
-"""The life of a text that goes out: which event moves it from which status to which.
+"""Which event moves an outgoing text from which status to which.
 
-Whatever changes an outbound's status asks `move_on`, so that a settled text never goes back and a
-text that may have left is never queued again without a proof or a person's word.
+Every change of a status asks `move_on`, so that a settled text never goes back, and a text that may
+have been sent is never queued again without proof or a person's decision.
 """
 
 from enum import StrEnum
@@ -25,7 +25,7 @@ class OutboundEvent(StrEnum):
     SENT_BY_HAND = "sent, as a person says"
     RESENT_BY_HAND = "to be sent again, as a person says"
     FAILED_BY_HAND = "not sent, as a person says"
-    REPORTED_SENT = "under way, as the provider says"
+    REPORTED_SENT = "in progress, as the provider says"
     REPORTED_DELIVERED = "delivered, as the provider says"
     REPORTED_UNDELIVERED = "undeliverable, as the provider says"
     REPORTED_FAILED = "failed, as the provider says"
@@ -38,7 +38,7 @@ _WAITING = {
     E.CLAIMED: S.SENDING,
     E.OVERDUE: S.EXPIRED,
     E.CANCELLED: S.CANCELLED,
-    # The answer to a call that was given up long before: better late than sent twice.
+    # A late answer to a call that was given up: the text must not be sent twice.
     E.TAKEN: S.SENT,
 }
 _ANSWERED = {

@@ -22,7 +22,7 @@ from app.storage.inbound.intake import Intake
 # If the look-up of an auth value hangs, the caller still gets an answer.
 LOOK_UP_SECONDS = 4.0
 # Reading what is larger than any provider sends takes milliseconds, and strangers can send it too:
-# so it is read one by one, and while others wait for their answer only part of the time.
+# so it is read one by one, and for a quarter of the time at most.
 LARGE_BYTES = 8 * 1024
 LARGE_PAUSE = 3
 
@@ -131,7 +131,7 @@ class Receiver:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._try_to_read(self._large.popleft(), self._now())
-        pause = LARGE_PAUSE * (loop.time() - began) if self._intake.is_storing else 0
+        pause = LARGE_PAUSE * (loop.time() - began)
         self._reading_large = loop.call_later(pause, self._read_large)
 
     def _try_to_read(self, arrived: _Arrived, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Cancels a text that has not gone out: here, or at the provider where that keeps it for later."""
+"""Cancels a text that has not gone out, here or at the provider."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ async def cancel_text(
     """Returns the cancelled text; one that is cancelled already stays as it is.
 
     Raises NotFound, Conflict that says why it cannot be cancelled, and NoProvider or ProviderError
-    where only the provider could: then it may be tried again.
+    if the provider has it: then it may be tried again.
     """
 
     def begin(conn: Connection) -> Scheduled | bool:
@@ -44,7 +44,7 @@ async def cancel_text(
 
 
 async def _cancel_there(client: ProviderClient, provider_ids: Sequence[str]) -> None:
-    """Cancel each part; one may take the others along, which the provider then knows no more."""
+    """Cancel each part; the provider may cancel the others with it, and then not know them."""
     cancelled = 0
     for provider_id in provider_ids:
         try:

@@ -62,9 +62,9 @@ class Composed:
 async def look_at_text(
     database: Database, request: OutboundRequest, *, region: str, zone: ZoneInfo, now: datetime
 ) -> Look:
-    """What composing it would do, and to whom, so that a person sees that before it goes.
+    """A preview of what would be sent, and to whom.
 
-    Raises InvalidInput as `compose_once` does, but for numbers that have opted out.
+    Raises InvalidInput as `compose_once` does, except for numbers that have opted out.
     """
     checked = check_request(request, region, zone, now)
     if checked.faults:
@@ -152,7 +152,7 @@ def _queue(conn: Connection, checked: Checked, who: str, now: datetime) -> Queue
 
 
 def _open_conversations(conn: Connection, checked: Checked, now: datetime) -> dict[str, int]:
-    """Lock the conversation of each number, before anything of theirs is looked at."""
+    """Lock each number's conversation before anything of it is read."""
     ours, numbers = checked.request.source, checked.numbers
     if checked.request.in_reply_to is not None:
         ours = _find_answered(conn, checked, checked.request.in_reply_to)
@@ -163,7 +163,7 @@ def _open_conversations(conn: Connection, checked: Checked, now: datetime) -> di
 
 
 def _find_answered(conn: Connection, checked: Checked, message_id: int) -> str:
-    """The number that was texted: the reply stands in that conversation, whatever its source."""
+    """The number that was texted: the reply belongs to its conversation, whatever its source."""
     try:
         message = get_message(conn, message_id)
     except NotFound:

@@ -25,10 +25,10 @@ from app.storage.outbound.sender import stop_sender, tell_stopped
 
 # The result of a send is recorded with its text.
 SEND = "Send"
-# An error in answer to these may be about the child user.
+# Their account errors may be about the child user.
 OF_USERS = frozenset({"CreateUser", "UpdateCredits"})
 WRONG_TOKEN = -501
-# However many calls fail alike, recording it this often is enough.
+# Many calls may fail alike: recording it this often is enough.
 EVERY_SECONDS = 10.0
 
 _OUTCOMES: tuple[tuple[type[ProviderError], str], ...] = (

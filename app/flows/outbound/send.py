@@ -1,4 +1,4 @@
-"""Sends what waits in the outbox: claims, calls the provider, and records what came of it."""
+"""Sends the texts of the outbox: claims them, calls the provider and records the results."""
 
 import asyncio
 from collections import deque
@@ -24,20 +24,20 @@ from app.storage.outbound.result_events import SendResult, publish_results
 from app.storage.outbound.sender import get_sender, lock_sender
 
 POLL_SECONDS = 1.0
-# The client ends a call after 60 s by itself, and then knows whether it left; this is for the rest.
+# The client itself ends a call after 60 s and knows whether it left; this is only a safeguard.
 CALL_SECONDS = 70.0
-# Longer than any call: who holds a claim for so long has died, or slept with its machine.
+# Longer than any call: a process that holds a claim for this long has died or been suspended.
 LEASE_SECONDS = 100.0
-# How long calls under way may take at the end of the process; what is cut off is uncertain.
+# How long calls may still take when the process ends; what is cut off becomes uncertain.
 DRAIN_SECONDS = 5.0
 CUT_OFF_SECONDS = 1.0
-# While calls are as quick as this, as many texts again are claimed ahead: one call then follows
-# another without a commit between.
+# While calls are as quick as this, twice as many texts are claimed, so that calls need not wait for
+# a commit.
 QUICK_SECONDS = 1.0
-# A pause or an opt-out after the claim is not seen: what has waited so long is claimed anew.
+# A pause or an opt-out after the claim is not seen, so what has waited this long is claimed again.
 AHEAD_SECONDS = 5.0
 
-# A provider that miscounts its answers would leave all numbers of the next call uncertain, too.
+# A provider that miscounts its answers would make all numbers of the next call uncertain, too.
 MISCOUNTED_SECONDS = 3600.0
 
 ENDED = "the process stopped before the call"
@@ -79,8 +79,8 @@ class Sender:
     ready: deque[tuple[Call, float]] = field(default_factory=deque)
     _last_seconds: float | None = None
     # Whether the provider answered the last call properly. Until it has, calls are made one by one,
-    # so that a nonsense answer makes only one text uncertain. Calls under way from before do not
-    # count: they may hang for as long as a call can take.
+    # so that a nonsense answer makes only one text uncertain. Older calls in flight do not count:
+    # they may hang.
     _is_answered: bool = False
     # Until then a call has one number.
     _batch_from: float = 0.0
@@ -180,9 +180,9 @@ class Sender:
     def _record_and_claim(
         self, conn: Connection, results: Sequence[SendResult], limit: int
     ) -> tuple[Claim, int]:
-        """One transaction for both, for the commit is the dearest part of sending.
+        """One transaction for both, because the commit is the most expensive part of sending.
 
-        Locks are taken in the order sender, texts, events, by whoever takes them.
+        Locks are always taken in the order sender, texts, events.
         """
         if limit <= 0:
             return Claim([], None), self.results.record(conn, results)
@@ -222,7 +222,7 @@ class Sender:
         self._begin_calls()
 
     def _give_back(self, reason: str) -> None:
-        """What was claimed ahead has certainly not left."""
+        """Give up texts that were claimed and certainly not sent."""
         while self.ready:
             texts, claimed_at_seconds = self.ready.popleft()
             kept_back = [keep_back(reason)] * len(texts)
@@ -259,7 +259,7 @@ class Sender:
     def _conclude(
         self, texts: Call, calls: Sequence[CallResult], claimed_at_seconds: float
     ) -> list[SendResult]:
-        """What follows for the texts of a call: those that are tried again are tried together."""
+        """Decide what follows for the texts of a call; all that are tried again share a time."""
         passed = timedelta(seconds=self.seconds() - claimed_at_seconds)
         attempt = max(text.attempt for text in texts)
         draw = self.draw()

@@ -1,4 +1,4 @@
-"""How much waits in the outbox, and which of its chores are due: looked at often, so cheaply."""
+"""How much waits in the outbox, and what is due; cheap, because it is read often."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +10,14 @@ from app.domain.outbound.states import IN_FLIGHT, OutboundStatus, Priority
 from app.storage.db.clock import read_clock
 from app.storage.tables.outbound import has_status, is_waiting, outbound
 
-# So many of the texts that wait longest are looked at for one that nothing holds up.
+# How many of the longest waiting texts are looked at to find one that nothing holds up.
 LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Chores:
-    """What there is to do at once: `leases` that ended, `overdue` texts, `checks` of texts that
-    were sent, `proofs` of uncertain ones.
+    """Whether there are `leases` that ended, `overdue` texts, sent ones that need `checks`, or
+    uncertain ones that need `proofs`.
     """
 
     leases: bool
@@ -56,13 +56,13 @@ def count_waiting(conn: Connection, *, at_most: int) -> int:
 
 
 def count_uncertain(conn: Connection) -> int:
-    """Texts of which nobody knows whether they went out."""
+    """Texts that may or may not have gone out."""
     query = select(func.count()).where(has_status(outbound, OutboundStatus.UNCERTAIN))
     return conn.execute(query).scalar_one()
 
 
 def find_oldest_due(conn: Connection, now: datetime) -> datetime | None:
-    """Since when a text could have gone out that no other text of its pair holds up."""
+    """Since when the longest waiting text could have gone out, as far as its pair allows."""
     found = (_find_oldest_due(conn, now, each) for each in Priority)
     return min((due_at for due_at in found if due_at is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""Cancelling by hand: here what still waits, and what the provider keeps for later."""
+"""Cancels texts by hand: those waiting here, and those scheduled at the provider."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from app.domain.errors import Conflict, NotFound
-from app.domain.outbound.states import OutboundStatus
+from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
 from app.storage.outbound.history import StatusChange, describe_status, note_changes
 from app.storage.tables.outbound import outbound, provider_messages
@@ -21,7 +21,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A text that the provider keeps for later, by the ids of its parts."""
+    """A text scheduled at the provider, and the ids of its parts."""
 
     provider_ids: tuple[str, ...]
 
@@ -36,7 +36,7 @@ def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) 
     status = OutboundStatus(row.status)
     if status is OutboundStatus.CANCELLED:
         return False
-    if status in {OutboundStatus.QUEUED, OutboundStatus.HELD}:
+    if status in WAITING:
         _end(conn, outbound_id, who, now)
         return True
     if status is not OutboundStatus.SENT or not _is_kept(row, now):
@@ -49,7 +49,7 @@ def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) 
 
 
 def note_cancelled(conn: Connection, outbound_id: int, who: str, now: datetime) -> None:
-    """The provider has cancelled it; what it told of it meanwhile stays."""
+    """The provider has cancelled it, unless its status has become final in the meantime."""
     row = _lock(conn, outbound_id)
     if move_on(OutboundStatus(row.status), OutboundEvent.CANCELLED) is not None:
         _end(conn, outbound_id, who, now)

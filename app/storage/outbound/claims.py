@@ -58,9 +58,8 @@ class Claim:
 
     `wait_seconds` is when another claim may find more; None: when something new is queued. `ended`
     are texts that expired or were cancelled here; their events are still to be added.
-    `asks_credits`: the account should be tried again, and there is no text to try it with, or none
-    should be risked.
-    `is_paused`: a person wants nothing sent.
+    `asks_credits`: the account should be tried by its credits, because there is no text to try it
+    with, or none should be risked. `is_paused`: a person has paused sending.
     """
 
     calls: list[tuple[ClaimedText, ...]]
@@ -128,7 +127,7 @@ def claim_texts(
 
 
 def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict[int, StatusChange]:
-    """End what is too late, and what goes to numbers that opted out since it was queued."""
+    """End texts that are too late, and those to numbers that have opted out since."""
     late = [row.id for row in due if row.send_before is not None and row.send_before <= now]
     bound = [row for row in due if not row.forced and row.origin != "opt-out"]
     unwanted = [row.id for row in bound if row.is_opted_out and row.id not in late]

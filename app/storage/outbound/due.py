@@ -25,16 +25,16 @@ from app.storage.db.columns import UtcTime
 from app.storage.tables.outbound import has_status, is_waiting, outbound
 from app.storage.tables.rules import opt_outs
 
-# How many due texts a claim looks at: some of them may have to wait.
+# How many due texts a claim looks at, since some of them may have to wait.
 WINDOW = 100
-# If most of a window waits for other texts of its pairs, the texts behind it get a chance.
+# If most of a window waits for other texts of its pairs, the texts behind it go first.
 STEP_BACK = {
     OutboundStatus.SENDING: timedelta(seconds=2),
     OutboundStatus.UNCERTAIN: timedelta(seconds=30),
 }
-# After this long in the queue the texts of a request to many are treated like any other.
+# After this long in the queue, texts to many get the priority of single ones.
 MASS_PATIENCE = timedelta(hours=1)
-# Texts of one request that are equal in these share a call.
+# Texts of one request share a call if these are equal.
 _ALIKE = (
     "batch_id",
     "source",
@@ -63,7 +63,7 @@ def list_due(
 ) -> tuple[Sequence[Row[Any]], bool]:
     """Enough due texts for this many calls to this many numbers; and whether there may be more.
 
-    A few more than wanted are enough, unless most of them have to wait for others of their pairs.
+    A few more than needed will do, unless most of them have to wait for others of their pairs.
     """
     due, is_cut = _look(conn, now, min(WINDOW, 2 * calls + 8), numbers)
     pairs = {row.pair_key or row.id for row in due if not row.blocked_by}
@@ -75,7 +75,7 @@ def list_due(
 def _look(
     conn: Connection, now: datetime, window: int, numbers: int
 ) -> tuple[Sequence[Row[Any]], bool]:
-    """This many of each priority, but enough for calls to many; and whether there may be more."""
+    """This many of each priority, more of those to many; and whether there may be more."""
     mass_window = max(window, numbers + 8)
     limits = {"window": window, "mass_window": mass_window}
     due = conn.execute(_select_due(), {"now": now, **limits}).all()
@@ -88,7 +88,7 @@ def _look(
 
 
 def _find_place(row: Row[Any], now: datetime) -> tuple[int, datetime, int]:
-    """By priority; but a stream of single texts must not hold up a batch for ever."""
+    """By priority, but single texts must not hold up a batch for ever."""
     priority = row.priority
     if priority == Priority.MASS and row.due_at <= now - MASS_PATIENCE:
         priority = Priority.SINGLE
@@ -127,7 +127,7 @@ def _select_due_of(priority: Priority) -> Select[Any]:
 
 
 def find_next(conn: Connection, now: datetime) -> float | None:
-    """Seconds until the next text is due; by another process's clock it may already be."""
+    """Seconds until the next text is due."""
     due_at = min(filter(None, conn.execute(_select_next(), {"now": now}).one()), default=None)
     return None if due_at is None else (due_at - now).total_seconds()
 
@@ -157,7 +157,7 @@ def choose_calls(
     allowed: int,
     most: int,
 ) -> tuple[list[list[int]], bool]:
-    """The ids to take, by call, one per pair; and whether most must wait for their pairs.
+    """The ids to take, by call, one per pair; and whether most texts must wait for their pairs.
 
     A call may begin if the rate limit allows one more number, and then takes as many as it can.
     """
@@ -191,8 +191,7 @@ def choose_calls(
 
 
 def _find_call(row: Row[Any]) -> Hashable:
-    """What texts that share a call have in common: everything sent to the provider except the
-    number.
+    """Texts with the same key share a call.
 
     A text whose number may have caused the refusal of a whole call is sent alone.
     """

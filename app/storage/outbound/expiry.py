@@ -1,4 +1,4 @@
-"""What ends by itself: leases whose holder has not come back, and texts whose time is over."""
+"""Ends leases that nobody has given back, and texts that are too late to send."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _LEASE_ENDED = "nobody told what came of the call before its lease ended"
 
 
 def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 100) -> int:
-    """Texts whose caller has not come back are uncertain, never sent again; returns how many."""
+    """Make texts uncertain whose sender has disappeared; returns how many."""
     now = now or read_clock(conn)
     query = (
         select(outbound.c.id, outbound.c.attempts)
@@ -45,7 +45,7 @@ def end_leases(conn: Connection, now: datetime | None = None, *, limit: int = 10
 
 
 def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
-    """End texts that did not go out in time, also while sending is paused; returns how many."""
+    """End texts that did not go out in time, even while sending is paused; returns how many."""
     query = (
         select(outbound.c.id)
         .where(
@@ -65,7 +65,7 @@ def expire_overdue(conn: Connection, now: datetime, *, limit: int = 100) -> int:
 def end_waiting(
     conn: Connection, ids: Sequence[int], event: OutboundEvent, reason: str, now: datetime
 ) -> list[StatusChange]:
-    """Settle texts that still wait; returns the changes, which are yet to be noted."""
+    """End texts that still wait; returns the changes, for the caller to note."""
     status = move_on(OutboundStatus.QUEUED, event)
     if not ids or status is None:
         return []
@@ -82,7 +82,7 @@ def end_waiting(
 
 
 def note_unanswered(conn: Connection, expired_ids: Sequence[int]) -> None:
-    """What a rule was to answer has had no answer where that did not go out in time."""
+    """Messages whose automatic reply expired have not been answered."""
     answers = select(outbound.c.in_reply_to).where(
         outbound.c.id.in_(expired_ids), outbound.c.origin == "rule"
     )

@@ -1,4 +1,4 @@
-"""What became of texts: every change of a status, each with the event that tells of it."""
+"""The history of texts: every change of a status, each with its event."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from app.storage.tables.outbound import status_changes
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """`provider_id` is of the part that brought it, `provider_status` the provider's word.
+    """`provider_id` is that of the part concerned, `provider_status` the provider's own status.
 
     `source` is send, check, report, background, lease, or who did it.
     """

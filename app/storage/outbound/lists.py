@@ -1,4 +1,4 @@
-"""The lists of what goes out and went out, by filters that each have an index."""
+"""Lists of outgoing texts, by filters that each have an index."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,36 +18,29 @@ from sqlalchemy import (
 )
 
 from app.domain.inbound.messages import digest_texts, make_number_key
-from app.domain.outbound.states import OutboundStatus
+from app.domain.outbound.states import IN_FLIGHT, WAITING
 from app.storage.outbound.outbox import OUTBOUND_LOCK
 from app.storage.outbound.texts import OutboundText, make_texts
 from app.storage.tables.outbound import outbound, status_changes
 
-# A request looks at no more texts than this, then says where the next one goes on.
+# A request reads at most this many texts; the next one continues from there.
 WALK_ROWS = 5_000
 
-# What must hold of a row of the outbox, or of an alias of it.
+# A condition on a row of the outbox, or of an alias of it.
 Condition = Callable[[FromClause], ColumnElement[bool]]
-# Where a list goes on: when the last text that was shown was created, and its id.
+# Where a list continues: when the last text shown was created, and its id.
 Place = tuple[datetime, int]
 
 
-# What texts pass through: few are in such a status at any time.
-_RARE = frozenset(
-    {
-        OutboundStatus.QUEUED,
-        OutboundStatus.HELD,
-        OutboundStatus.SENDING,
-        OutboundStatus.UNCERTAIN,
-    }
-)
+# Few texts are in these statuses at any time.
+_RARE = frozenset({*WAITING, *IN_FLIGHT})
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundFilter:
-    """Every stated condition must hold; `since` is inclusive, `until` exclusive: of created_at.
+    """All conditions must hold. `since` (inclusive) and `until` (exclusive) are of `created_at`.
 
-    `statuses` are alternatives; none stated means any. `updated_since` is of any change of status.
+    `statuses` are alternatives; none means any. `updated_since` is of any change of status.
     """
 
     statuses: tuple[str, ...] = ()
@@ -80,8 +73,8 @@ class OutboundFeedPage:
 def list_outbound(
     conn: Connection, wanted: OutboundFilter, *, before: Place | None, limit: int
 ) -> OutboundPage:
-    """Newest first. The page may be short or empty while `next` is not None: where several
-    conditions are stated, only the one that narrows most has an index.
+    """Newest first. A page may be short or empty while `next` is not None, because only the most
+    selective of several conditions uses an index.
     """
     indexed, others = _split_conditions(conn, wanted)
     driver, rest = indexed[:1], indexed[1:] + others
@@ -130,11 +123,11 @@ def feed_outbound(
 
 
 def _find_settled_end(conn: Connection) -> int:
-    """The largest id of all: no transaction is under way that has taken a smaller one."""
+    """The largest id, once no transaction that has taken a smaller one is open."""
     largest = select(func.max(outbound.c.id))
     if conn.dialect.name != "postgresql":
         return conn.execute(largest).scalar() or 0
-    # Whoever queues texts holds the same lock from before it takes an id until it has committed.
+    # Whoever queues texts shares this lock until the commit.
     lock = {"lock": OUTBOUND_LOCK}
     conn.execute(text("SELECT pg_advisory_lock(:lock)"), lock)
     try:
@@ -146,7 +139,7 @@ def _find_settled_end(conn: Connection) -> int:
 def _split_conditions(
     conn: Connection, wanted: OutboundFilter
 ) -> tuple[list[Condition], list[Condition]]:
-    """Those that an index of their own serves, what narrows most first; and the others."""
+    """Those with an index of their own, the most selective first; and the others."""
     reference_key = None if wanted.reference is None else digest_texts(wanted.reference)
     indexed = [
         _equals("in_reply_to", wanted.in_reply_to),
@@ -183,7 +176,7 @@ def _is_one_of(statuses: Sequence[str]) -> Condition | None:
 
 
 def _find_updated(conn: Connection, since: datetime) -> Condition | None:
-    """Those whose status has changed since then, by their ids; None where they are too many."""
+    """Those whose status has changed since then; None if they are too many."""
     table = status_changes.c
     query = select(table.outbound_id).where(table.changed_at >= since).distinct()
     ids = conn.execute(query.limit(WALK_ROWS + 1)).scalars().all()

@@ -1,4 +1,4 @@
-"""The outbox: texts that are to go out, each a row that is its own place in the queue."""
+"""The outbox, which is the queue: one row for each outgoing text."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from app.domain.outbound.states import OutboundStatus, Priority
 from app.storage.db.upserts import make_insert
 from app.storage.tables.outbound import batches, outbound, status_changes
 
-# Shared by whoever queues texts; a feed takes it alone, for as long as it looks how far it may go.
+# Whoever queues texts shares it; a feed takes it alone while it looks for the last id.
 OUTBOUND_LOCK = 0x4C455454_4F555442
 _AS_REQUESTED = (
     "list_name",
@@ -77,20 +77,17 @@ def queue_texts(
 
 
 def hold_order(conn: Connection) -> None:
-    """Let no feed pass over the ids that this transaction takes, until it has committed.
-
-    SQLite has one writer, so there ids are committed in their order anyway.
-    """
+    """Let no feed skip the ids that this transaction takes. SQLite has a single writer."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": OUTBOUND_LOCK})
 
 
 def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:
-    """Their whole rows by id, held until the commit."""
+    """Their rows in the order of ids, locked until the commit."""
     return conn.execute(_select_locked(), {"ids": ids}).all()
 
 
-@cache  # to write it anew takes longer than to run it
+@cache  # building it takes longer than running it
 def _select_locked() -> Select[Any]:
     query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
     return query.order_by(outbound.c.id).with_for_update()

@@ -1,4 +1,4 @@
-"""The sender's one row, which every claim locks: pace, pause and probe of all processes."""
+"""The sender's only row, which every claim locks: pace, pause and probe of all processes."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,28 +18,27 @@ from app.storage.tables.outbound import sender
 
 State = Literal["running", "paused", "stopped"]
 
-# So much of the pace may be used at once: a claim then takes several messages at a high pace.
+# This much of the pace may be used at once, so that a claim can take several texts.
 BURST_SECONDS = 0.1
-# A call to many numbers is paid for once it is made: so long, at most, it keeps others waiting.
+# A call to many numbers uses up the pace afterwards; this is the longest that others wait for it.
 LONGEST_DEBT_SECONDS = 10.0
-# The clocks of two servers of one database differ by less.
+# The clocks of a database's servers differ by less.
 LEEWAY_SECONDS = 1.0
 
 STOPPED_ALERT = "sender-stopped"
 PAUSED_ALERT = "sender-paused"
 LOW_CREDITS_ALERT = "low-credits"
 ACCOUNT = "account"
-# A provider that does not answer for so long needs a person.
+# A provider that does not answer for this long needs a person.
 TOLD_AFTER = timedelta(minutes=2)
 COUNTED_WAITING = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class SenderState:
-    """`paused` was done by a person; `stopped` for `cause`, which is None otherwise.
+    """A person has `paused` sending, or it has `stopped` for `cause`, which is None otherwise.
 
-    `credits` is the balance when it was last looked at, as a decimal number. `failures` counts the
-    tries in a row that showed no working provider.
+    `credits` is the balance as last seen, a decimal number. `failures` counts tries in a row.
     """
 
     state: State
@@ -64,9 +63,9 @@ def _select_state() -> Select[Any]:
 
 
 def lock_sender(conn: Connection) -> tuple[SenderState, datetime]:
-    """The row, held until the commit: claims come one after the other, whoever makes them.
+    """Lock the row until the commit, so that claims of all processes come one after the other.
 
-    Beside it the database's time once it is held, for the lock may have been waited for.
+    Also returns the database's time once it is locked, because that may have taken a while.
     """
     if conn.dialect.name != "postgresql":
         return get_sender(conn), read_clock(conn)
@@ -80,14 +79,12 @@ def _lock_and_look() -> Select[Any]:
 
 
 def count_most(per_second: float, batch: int) -> int:
-    """How many numbers one call may have: `batch`, or as many as keep the next call waiting long
-    enough.
-    """
+    """How many numbers one call may have: `batch`, or as many as LONGEST_DEBT_SECONDS allow."""
     return max(1, min(batch, int(per_second * LONGEST_DEBT_SECONDS)))
 
 
 def count_tokens(state: SenderState, per_second: float, now: datetime) -> int:
-    """How many messages the pace allows now; evenly, up to a tenth of a second's at once."""
+    """How many messages the pace allows now, at most those of a tenth of a second."""
     interval = 1 / per_second
     slack = max(0.0, BURST_SECONDS - interval)
     used = _count_used(state, per_second, now)
@@ -101,7 +98,7 @@ def compute_wait(state: SenderState, per_second: float, now: datetime) -> float:
 
 
 def _count_used(state: SenderState, per_second: float, now: datetime) -> float:
-    """Seconds of the pace that are used up. More than any call can use, and the clock went back."""
+    """Seconds of the pace that are used up; 0 if the clock has gone back."""
     used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
     longest = BURST_SECONDS + max(LONGEST_DEBT_SECONDS, 1 / per_second) + LEEWAY_SECONDS
     return max(0.0, used) if used <= longest else 0.0
@@ -123,14 +120,14 @@ def _update_pace() -> BulkWrite:
 
 
 def find_probe_wait(state: SenderState, now: datetime) -> float | None:
-    """Seconds until a sender that stopped may try again; None: now, or the clock went back."""
+    """Seconds until a stopped sender may try again; None: now, or the clock has gone back."""
     wait = 0.0 if state.probe_at is None else (state.probe_at - now).total_seconds()
     longest = find_longest_rest(state.cause).total_seconds() + LEEWAY_SECONDS
     return wait if 0 < wait <= longest else None
 
 
 def plan_probe(conn: Connection, now: datetime, *, after: timedelta = ACCOUNT_REST) -> None:
-    """The next try of a sender that stopped comes so much later."""
+    """A stopped sender tries again after this time."""
     _write(conn, probe_at=now + after)
 
 
@@ -143,11 +140,10 @@ def stop_sender(
     is_probe: bool = False,
     asked_seconds: float | None = None,
 ) -> None:
-    """Send nothing until a probe succeeds; `tell_stopped` is to follow at the transaction's end.
+    """Send nothing until a probe succeeds; `tell_stopped` must follow at the transaction's end.
 
-    `is_probe` says that the very try to go on has failed: then its cause is the one that holds.
-    Otherwise calls that were under way tell nothing new, but for an error about the account and a
-    longer rest.
+    `is_probe`: the try to resume has failed, so its cause replaces the old one. Other calls were
+    made before it stopped: they only count if they show an account error or ask for a longer pause.
     """
     state, _ = lock_sender(conn)
     if state.state == "paused":
@@ -172,10 +168,10 @@ def stop_sender(
 
 
 def tell_stopped(conn: Connection, now: datetime) -> None:
-    """Have one alert say why sending stands still, once that is more than a moment's failure.
+    """Raise one alert that says why sending has stopped, unless it may resume in a moment.
 
-    An error about the account is certain at once, as is what a second try has confirmed; what may
-    pass by itself has two minutes. It may add an event: the transaction's last step.
+    An account error is certain at once, others after a second try or two minutes. It may add an
+    event, so it must be the transaction's last step.
     """
     state = get_sender(conn)
     if state.state != "stopped" or state.cause not in _SUBJECTS or not _is_lasting(state, now):
@@ -228,14 +224,14 @@ _SUBJECTS: dict[str, tuple[str, str]] = {
 
 
 def let_one_try(conn: Connection, now: datetime) -> None:
-    """The provider answers again: one text tries at once, and all others follow if it is taken."""
+    """The provider answers again: one text is tried, and the others follow if it is taken."""
     _write(conn, cause=StopCause.TRIAL, probe_at=now)
 
 
 def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bool = False) -> bool:
     """Send again; with `only_stopped` a person's pause stays. Returns whether anything changed.
 
-    `tell_works` or `tell_resumed` is to follow at the transaction's end.
+    `tell_works` or `tell_resumed` must follow at the transaction's end.
     """
     state, _ = lock_sender(conn)
     if state.state == "running" or (only_stopped and state.state == "paused"):
@@ -254,22 +250,19 @@ def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bo
 
 
 def tell_works(conn: Connection, now: datetime) -> None:
-    """Sending works again: end the alerts. It may add events: the transaction's last step."""
+    """Close the alerts, because sending works again. The transaction's last step."""
     for subject in list_open_subjects(conn, STOPPED_ALERT):
         close_alert(conn, STOPPED_ALERT, subject, now=now)
 
 
 def tell_resumed(conn: Connection, now: datetime) -> None:
-    """A person had sending go on: end its alerts. The transaction's last step, as above."""
+    """Close the alerts, because a person has resumed sending. The transaction's last step."""
     tell_works(conn, now)
     close_alert(conn, PAUSED_ALERT, ACCOUNT, now=now)
 
 
 def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
-    """Nothing is sent until a person resumes it; an alert keeps that from being forgotten.
-
-    It may add an event: the transaction's last step.
-    """
+    """Send nothing until a person resumes it; an alert is a reminder. The last step, as above."""
     lock_sender(conn)
     _write(
         conn,
@@ -294,7 +287,7 @@ def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) 
 
 
 def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now: datetime) -> None:
-    """Keep the balance; an alert is open while it lies below `low_below`."""
+    """Store the balance; an alert is open while it is below `low_below`."""
     _write(conn, credits=f"{balance:f}", credits_at=now)
     if balance >= low_below:
         close_alert(conn, LOW_CREDITS_ALERT, ACCOUNT, now=now)

@@ -72,10 +72,12 @@ def test_forwards_are_answered_amid_a_flood(service: Service, scale: Scale, name
         time.sleep(scale.pick(1, 6))
         with sending(service.port, name=name, senders=4, pause_seconds=0.02) as load:
             time.sleep(scale.pick(1, 20))
+        probes = [service.ask(path).status for path in ("/livez", "/readyz")]
     taken = sorted(each.seconds for each in load.forwards)
     p99 = taken[int(len(taken) * 0.99)]
     print(f"{name}: {len(taken)} forwards, p99 {p99 * 1000:.0f} ms, {taken[-1] * 1000:.0f} at most")
     assert load.count() == len(load.forwards)
+    assert probes == [200, 200]
     assert p99 <= (P99_SECONDS if scale.full else P99_SECONDS_AMID_OTHERS)
     assert "Traceback" not in service.read_log()
 

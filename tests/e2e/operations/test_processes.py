@@ -4,7 +4,6 @@ import asyncio
 import json
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -216,7 +215,7 @@ def test_no_secret_lies_anywhere(sqlite_store: SqliteStore, tmp_path: Path) -> N
         assert service.ask("/inbound", method="POST", body=body).status == 200
         assert service.forward("3", auth="a-wrong-value").status == 403
         assert service.call("/messages?auth=x", key=narrow).status == 422
-        time.sleep(1.5)
+        wait_until(lambda: bool(service.call("/refusals", key=key).json["items"]))
         shown = service.ask("/metrics").body + service.call("/refusals", key=key).body
         assert service.stop() == 0
     kept = b"".join(

@@ -22,7 +22,7 @@ SECRET = b"the-secret-of-this-number"
 LARGEST = 64 * 1024
 
 often = settings(
-    max_examples=150 * (20 if os.environ.get("LETTERBOX_SOAK") == "1" else 1), deadline=None
+    max_examples=75 * (40 if os.environ.get("LETTERBOX_SOAK") == "1" else 1), deadline=None
 )
 
 # Pieces that mean something in one form or another: joined they reach more than bytes at random.
