@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import parse_qs
 
 import httpx2
 import pytest
 
+from app.domain.outbound.send_outcomes import StopCause
+from app.storage.db.database import Connection
 from app.storage.operations.alerts import Alert, list_alerts
-from app.storage.outbound.sender import get_sender, pause_sender, resume_sender
+from app.storage.outbound.sender import get_sender, pause_sender, resume_sender, stop_sender
 from tests.support.outbox import Outbox
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
@@ -303,6 +306,19 @@ async def test_a_provider_that_wants_fewer_calls_gets_none_for_as_long_as_it_ask
     await outbox.send_to(provider)
     assert await count(outbox) == {"sent": TEXTS}
     assert await list_open(outbox) == []
+
+
+async def test_a_call_that_ends_later_neither_shortens_nor_repeats_a_rest(outbox: Outbox) -> None:
+    now = outbox.now()
+
+    def stop(conn: Connection) -> None:
+        for seconds in (60, 5):
+            cause = StopCause.TOO_MANY_CALLS
+            stop_sender(conn, "fewer calls", now, cause, asked_seconds=seconds)
+
+    await outbox.database.write(stop)
+    state = await outbox.database.read(get_sender)
+    assert (state.probe_at, state.failures) == (now + timedelta(seconds=60), 1)
 
 
 async def test_a_provider_that_goes_on_wanting_fewer_calls_is_told_of(outbox: Outbox) -> None:
