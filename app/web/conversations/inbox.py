@@ -141,13 +141,7 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         before=read_id_place(before),
         limit=PAGE,
     )
-<<<<<<< HEAD
-    older = None if page.next is None else str(page.next)
-    return Rows(texts=page.messages, older=older)
-=======
-    places = inbox.find_conversations_of(conn, [each.id for each in page.messages])
-    return Rows(texts=page.messages, places=places, following=page.next)
->>>>>>> main
+    return Rows(texts=page.messages, following=page.next)
 
 
 def find_digits(q: str, region: str) -> str:

@@ -7,12 +7,7 @@ from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
-<<<<<<< HEAD
-from app.flows.outbound.resolve import Outcome, resolve_text
-=======
 from app.flows.outbound.resolve import ResolvedOutcome, resolve_text
-from app.storage.conversations.inbox import find_conversations_of
->>>>>>> main
 from app.storage.inbound.search import get_message
 from app.web.core.forms import Form
 from app.web.core.site import Site, Visit, is_own_path
@@ -37,22 +32,11 @@ def make_text_routes(site: Site) -> list[Route]:
 async def show_message(visit: Visit) -> Response:
     """An incoming text with every parameter of its request; its `auth` is not stored."""
     message = await visit.database.read(get_message, visit.path_id)
-<<<<<<< HEAD
-    raw = RawForward.from_bytes(message.raw)
     return visit.render(
         "conversations/message.html",
         message=message,
         conversation_id=message.conversation_id,
-        raw=raw,
-        parameters=[(_show_bytes(name), _show_bytes(value)) for name, value in raw.pairs],
-=======
-    places = await visit.database.read(find_conversations_of, [message.id])
-    return visit.render(
-        "conversations/message.html",
-        message=message,
-        conversation_id=places.get(message.id),
         raw=RawForward.from_bytes(message.raw),
->>>>>>> main
         explain_problem=explain_problem,
     )
 
