@@ -80,7 +80,7 @@ def open_runtime(
             make_inserter(database),
             data_dir.spool,
             now=now,
-            make_id=lambda: process_id,
+            process_id=process_id,
             listener=deferred_writes,
             identity=identity,
         )

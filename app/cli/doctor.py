@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,8 +21,9 @@ from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables, load_settings
 from app.storage.db.database import Database, open_database
 from app.storage.operations.inspect import inspect_database, list_unheeded_proxies
+from app.storage.spool.adoption import count_waiting
 from app.storage.spool.data_dir import DataDir, find_file
-from app.storage.spool.spool import count_refused
+from app.storage.spool.quarantine import count_kept
 
 LOW_DISK_BYTES = 1024**3
 MAX_SILENCE_SECONDS = 60
@@ -121,12 +123,23 @@ def _check_data_dir(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(folder.path).free
     text = f"{folder.path} has {free / 1024**3:.1f} GiB free"
     yield Finding("ok", text) if free > LOW_DISK_BYTES else Finding("warn", f"{text}: make room")
-    waiting = sum(1 for _ in folder.spool.glob("*/*.segment"))
+    yield from _check_spool(folder.spool)
+
+
+def _check_spool(root: Path) -> Iterator[Finding]:
+    """What lies there for a person, or for the next `serve`; a running one tells its own depth."""
+    try:
+        waiting = count_waiting(root)
+        refused, damaged = count_kept(root)
+    except LetterboxError as error:
+        yield Finding("fail", str(error))
+        return
     if waiting:
-        yield Finding("warn", f"{waiting} files of messages wait in the spool: `serve` stores them")
-    refused = count_refused(folder.spool)
+        yield Finding("warn", f"{waiting} messages wait in the spool: `serve` stores them")
     if refused:
-        yield Finding("warn", f"{refused} messages could not be stored: see {folder.spool}/refused")
+        yield Finding("warn", f"{refused} messages could not be stored: see {root}/refused")
+    if damaged:
+        yield Finding("warn", f"{damaged} files of the spool lost messages: see {root}/damaged")
 
 
 async def _check_database(settings: Settings) -> list[Finding]:

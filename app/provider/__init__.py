@@ -1,1 +1,1 @@
-"""All knowledge of NetMessenger's wire, and of nothing else."""
+"""The client of NetMessenger's API, and everything about its wire format."""

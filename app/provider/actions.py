@@ -1,4 +1,4 @@
-"""What the provider's actions take and give, as types."""
+"""What the provider's actions take and return, as types."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,7 +11,7 @@ from app.domain.outbound.statuses import ProviderStatus
 
 Row = TypeVar("Row")
 
-# What a name among the recipients stands for.
+# What a text to a name can go to.
 Named = Literal["list", "group"]
 
 
@@ -60,8 +60,8 @@ class BackgroundMessage:
 class NewUser:
     """A child user to create. `credits` are taken from the account.
 
-    `credit_reminder` is how many credits are left when the provider writes an email; `alert_days`
-    after how many days without activity it does.
+    The provider sends an email when `credit_reminder` credits are left, and after `alert_days` days
+    without activity.
     """
 
     username: str
@@ -90,8 +90,8 @@ class NewContact:
 class ImportedLine:
     """What became of one contact, counted from 1.
 
-    `result` is the provider's word: Success, Partial, Failed, Duplicate Name, Duplicate Number, or
-    one never seen before. `detail` is its reason, "" where it gave none.
+    `result` is as it came: Success, Partial, Failed, Duplicate Name, Duplicate Number, or one never
+    seen before. `detail` is the reason, "" if there is none.
     """
 
     line: int
@@ -107,8 +107,8 @@ class ImportedLine:
 class Contact:
     """A contact of the address book.
 
-    The columns are the provider's secret: what its headings do not name is None (`groups`: empty),
-    and `fields` has the row as it came.
+    The columns are not documented: what no heading names is None (`groups`: empty), and `fields`
+    has the row as it came.
     """
 
     name: str | None
@@ -120,7 +120,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A contact group; `name` is None where no heading names it and the row has many fields."""
+    """A contact group; `name` is None if no heading names it and the row has several fields."""
 
     name: str | None
     fields: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What comes back from Send, ImportContactsCSV and GetBGMessages, read without a guess."""
+"""Reads the answers of Send, ImportContactsCSV and GetBGMessages, without guessing."""
 
 import re
 from collections import Counter
@@ -28,7 +28,7 @@ _SEPARATOR = re.compile(r"\s*[,;\n]\s*")
 
 
 def read_sent(text: str) -> tuple[str, ...]:
-    """The ids of a text to one number: nothing but ids was certainly taken, however many come.
+    """The ids of a text to one number; it was certainly taken if there are only ids, however many.
 
     Raises CodeError, UnreadableAnswer, and CountMismatch, which keeps the ids that came.
     """
@@ -212,7 +212,7 @@ def read_pair_context_messages(text: str) -> tuple[BackgroundMessage, ...]:
 
 
 def _clean(value: object) -> str:
-    """As text that any database stores: JSON can write a NUL and half a character."""
+    """As text that any database stores: JSON can have a NUL or half a surrogate pair."""
     return str(value).strip().encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
@@ -220,7 +220,7 @@ def _read_pair_context_message(item: object) -> BackgroundMessage | None:
     if not isinstance(item, dict):
         return None
     fields = {str(name).strip().lower(): value for name, value in item.items()}
-    # The page's prose says Number where its example says Destination.
+    # The page calls it Number in its text and Destination in its example.
     values = (
         fields.get("messageid"),
         fields.get("destination", fields.get("number")),

@@ -1,4 +1,4 @@
-"""What we send: each action's arguments, checked, as the parameters of the provider's page."""
+"""Checks each action's arguments and makes the form that the provider's page asks for."""
 
 import csv
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from app.provider.limits import (
 from app.provider.times import format_schedule, format_window
 from app.provider.wire import Form
 
-# The documentation names neither action: the first name is the likeliest, the others are tried if
-# the provider does not know it.
+# The documentation does not name these two actions: the likeliest name is tried first, the others
+# if the provider does not know it.
 CANCEL_ACTIONS = ("CancelMessage", "Cancel")
 # The first was seen in a commented-out call of one of the provider's clients.
 BACKGROUND_MESSAGES_ACTIONS = ("GetBGMessages", "GetBGSendMessages", "BGMessages", "GetBGSend")
@@ -47,7 +47,7 @@ def form_status(message_id: str) -> Form:
 
 
 def form_send(text: OutgoingText, numbers: Sequence[str], zone: ZoneInfo) -> Form:
-    """ShowErrorMessage is left out for many numbers: its lines would stand among the answers."""
+    """ShowErrorMessage is left out for many numbers: its lines would mix with the answers."""
     check_numbers(numbers)
     to = ("DestinationAddress", ",".join(numbers))
     pairs = (to, *_text_pairs(text, zone), ("GetAllMessageIDs", "1"))
@@ -81,7 +81,7 @@ def form_cancel(message_id: str, action: str) -> Form:
 def form_report(
     report_type: str, since: datetime | None, until: datetime | None, zone: ZoneInfo
 ) -> Form:
-    """Any type passes, for accounts have more than the page lists; only Outbox needs no dates."""
+    """Any type is allowed: accounts have more than the page lists. Only Outbox needs no dates."""
     check_word(report_type, "report_type")
     pairs: Pairs = (("ReportType", report_type),)
     if since is not None and until is not None:

@@ -34,7 +34,7 @@ from app.provider.quoting import make_hider
 from app.provider.tables import Table, open_table
 from app.provider.wire import Form
 
-# A plain answer is a line or, for many numbers, a line of ids; an address book may be long.
+# Most answers are one line; an address book may be long.
 _LONGEST_ANSWER = 1 << 20
 _LONGEST_BOOK = 1 << 26
 
@@ -50,8 +50,8 @@ class ProviderClient:
 
     Every method raises InvalidInput, before anything is sent, for input that the provider would
     reject as malformed, and ProviderError for a failed call: its `outcome` says whether it was
-    accepted, its `error_class` what to do. If a method returns, the call was certainly accepted.
-    Nothing is retried here.
+    taken, its `error_class` what to do. If a method returns, the call was certainly taken. Nothing
+    is retried here.
 
     `zone` is that of the provider's times. `concurrency` limits simultaneous calls. `on_answer`, if
     set, is called with every answer. `tls` replaces the system's certificates, `transport` the
@@ -97,11 +97,11 @@ class ProviderClient:
 
     @property
     def fault(self) -> str:
-        """Why no call can be made at all, where that is known already; else ""."""
+        """Why no call can be made at all, if that is known; else ""."""
         return self._exchange.fault
 
     async def aclose(self) -> None:
-        """Close the connections; calls under way break."""
+        """Close the connections; calls in progress break."""
         await self._exchange.aclose()
 
     # Messages
@@ -123,8 +123,8 @@ class ProviderClient:
     ) -> tuple[NumberAnswer, ...]:
         """Send to several numbers in one call; returns their answers in the same order.
 
-        Raises CountMismatch, with the ids and codes that came, where the answers cannot be dealt
-        out to the numbers. A code for the whole call is raised.
+        Raises CountMismatch, with the ids and codes that came, if the answers cannot be matched to
+        the numbers. A code for the whole call is raised.
         """
         parts = len(measure_text(text.body).parts)
         return await self._ask(
@@ -138,7 +138,7 @@ class ProviderClient:
         return await self._ask(form, answers.read_pair_context_send)
 
     async def cancel_message(self, message_id: str) -> None:
-        """Cancel a scheduled message; -503 says it is sent, not ours, or unknown."""
+        """Cancel a scheduled message; -503 means that it is sent, not ours, or unknown."""
         await self._ask_by_any_name(
             calls.CANCEL_ACTIONS,
             lambda action: calls.form_cancel(message_id, action),
@@ -146,7 +146,7 @@ class ProviderClient:
         )
 
     async def get_background_messages(self, background_id: str) -> tuple[BackgroundMessage, ...]:
-        """The messages of a send to a list or group; -522 says to ask again later."""
+        """The messages of a send to a list or group; -522 means to ask again later."""
         return await self._ask_by_any_name(
             calls.BACKGROUND_MESSAGES_ACTIONS,
             lambda action: calls.form_background_messages(background_id, action),
@@ -164,11 +164,11 @@ class ProviderClient:
         until: datetime | None = None,
         is_handed_on: bool = False,
     ) -> AsyncIterator[Table]:
-        """Begin a report of any type that the account has, and read its rows as they come.
+        """Open a report of any type that the account has; its rows are read as they come.
 
-        `since` and `until` are aware times; only Outbox does without. The window may be wider than
-        asked, see `format_window`. Errors come on entering, or between rows where it breaks off.
-        `is_handed_on` is for rows that go on to somebody who may take their time.
+        `since` and `until` are aware times; only Outbox needs none. The window may be wider than
+        asked, see `format_window`. Errors are raised on entering, or between rows if it breaks off.
+        `is_handed_on`: the rows go to somebody who may read them slowly.
         """
         form = calls.form_report(report_type, since, until, self._zone)
         try:
@@ -186,7 +186,7 @@ class ProviderClient:
     # Users
 
     async def create_user(self, user: NewUser) -> None:
-        """Create a child user; the error's `details` say what is wrong with which field."""
+        """Create a child user; an error's `details` say what is wrong with which field."""
         await self._ask(calls.form_create_user(user), wire.read_done)
 
     async def update_credits(self, username: str, quantity: Decimal) -> None:
@@ -228,11 +228,11 @@ class ProviderClient:
         return await self._ask_book(form, contacts.read_groups)
 
     async def delete_all_contacts(self) -> None:
-        """Delete every contact; there is no way back."""
+        """Delete every contact, for good."""
         await self._ask(Form("DeleteAllContacts"), wire.read_done)
 
     async def delete_all_groups(self) -> None:
-        """Delete every group; there is no way back."""
+        """Delete every group, for good."""
         await self._ask(Form("DeleteAllGroups"), wire.read_done)
 
     async def empty_group(self, name: str) -> None:

@@ -87,13 +87,13 @@ _ERRORS: dict[int, type[CodeError]] = {
 }
 
 _LONGEST_LINE = 200
-# CreateUser writes a line about each field that is off; nothing writes more.
+# CreateUser writes a line about each invalid field; nothing writes more.
 _SAID_LINES = 12
 
 _ADVICE = {
     -100: "buy credits in NetMessenger",
     -501: "the token is wrong, or changed with the account's password:"
-    " copy it anew from NetMessenger's settings",
+    " copy it again from NetMessenger's settings",
     -512: "ask the provider why the account is suspended",
 }
 
@@ -101,9 +101,9 @@ _ADVICE = {
 def make_code_error(
     code: int, lines: Sequence[str] = (), *, outcome: SendOutcome | None = None
 ) -> CodeError:
-    """The typed error of a code. `lines` are what the provider wrote beneath it, if anything.
+    """The typed error of a code; `lines` are what the provider wrote beneath it.
 
-    `outcome` is given where the call tells more than the class does: a list is taken in part.
+    `outcome` is given if more is known than the class says: a list may be partly taken.
     """
     words = [clip(line.strip(), _LONGEST_LINE) for line in lines if line.strip()]
     provider_text = words[0] if words else CODE_TEXTS.get(code, "a code its page does not list")

@@ -1,4 +1,4 @@
-"""The address book that the provider gives back, read by heading where it sends one."""
+"""Reads the provider's address book, by its headings if there are any."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _GROUPS = ("group", "groups", "groupname", "groupnames")
 def read_contacts(text: str) -> AddressBook[Contact]:
     """Contacts, by heading. A first row that names a name and a number is the headings.
 
-    Without headings no field has a name: the columns are nowhere documented.
+    Without headings no field has a name, because the columns are not documented.
     """
     refuse_code(text)
     rows = read_rows(text.encode())
@@ -43,7 +43,7 @@ def read_contacts(text: str) -> AddressBook[Contact]:
 
 
 def find_contact_columns(headings: Sequence[str]) -> list[str | None]:
-    """What each column holds (name, number, email or groups), None where nobody knows."""
+    """What each column holds (name, number, email or groups); None if that is unknown."""
     columns = {place: name for name, place in find_columns(headings, CONTACT_SYNONYMS).items()}
     for place, heading in enumerate(map(normalise_heading, headings)):
         if heading.rstrip("0123456789") in _GROUPS:
@@ -66,7 +66,7 @@ def read_groups(text: str) -> AddressBook[Group]:
 
 
 def _pick(row: Sequence[str], place: int | None) -> str | None:
-    """None where there is no such column, "" where the row is short."""
+    """None if there is no such column, "" if the row is short."""
     if place is None:
         return None
     return row[place] if place < len(row) else ""

@@ -1,4 +1,4 @@
-"""One HTTP exchange with the provider: its timeouts, and what its failure says of the call."""
+"""One HTTP exchange with the provider: its timeouts, and what a failure means for the call."""
 
 import asyncio
 import ssl
@@ -24,19 +24,17 @@ from app.provider.environment import open_client
 from app.provider.quoting import clip
 from app.provider.wire import Form, encode_form
 
-# Shorter than the 5 s after which common web servers close an idle connection: a call that meets
-# the closing has an unknown outcome.
+# Common web servers close an idle connection after 5 s: a call made at that moment would have an
+# unknown outcome.
 KEEPALIVE_SECONDS = 3.0
-# Reports have places of their own, so that whoever reads one can make calls meanwhile. And those
-# that are handed on to somebody have others than ours: a download that stalls must not hold up
-# what waits for a report.
+# Reports do not count as calls, so that calls can be made while one is read. Downloads count by
+# themselves, because a stalled one must not hold up our own reports.
 REPORTS_AT_ONCE = 2
 
 _OK = 200
 _TOO_MANY_CALLS = 429
-# These do not prove that the API never saw the call, unlike every other status from 300 to 499:
-# it answers 200 whatever happens, so those come from a web server or proxy that turned it away.
-# 511 is a network that wants a sign-in first (RFC 6585).
+# The API always answers 200, so other statuses from 300 to 499 come from a web server or proxy that
+# turned the call away; these do not prove that. 511 is a network that wants a sign-in (RFC 6585).
 _MAY_BE_TAKEN = frozenset({408, 409, 499})
 _SIGN_IN_FIRST = 511
 _ADVICE = {
@@ -80,10 +78,9 @@ class _Departure:
 class Exchange:
     """The connections to the provider.
 
-    The token stands in the body alone: no URL, log line or exception of the HTTP library has it.
-    Errors are raised outside the handlers, so that no exception that holds the request hangs on
-    them. TLS is verified against the system's store, unless `tls` brings
-    another.
+    The token is only in the body: no URL, log line or exception of the HTTP library has it. Errors
+    are raised outside the handlers, so that they do not refer to exceptions that hold the request.
+    TLS is verified against the system's store, unless `tls` is given.
     """
 
     def __init__(
@@ -102,11 +99,10 @@ class Exchange:
         self._calls = asyncio.Semaphore(concurrency)
         self._reports = asyncio.Semaphore(REPORTS_AT_ONCE)
         self._handed_on = asyncio.Semaphore(REPORTS_AT_ONCE)
-        # Only the library's own transport tells when the body leaves; of any other one it has to
-        # be assumed.
+        # Only the library's own transport reports when the body leaves; otherwise assume it has.
         self._is_traced = transport is None or isinstance(transport, httpx2.AsyncHTTPTransport)
-        # Connecting and the TLS handshake end by timeouts of their own before the total does: a
-        # handshake that is cancelled instead leaves its socket open.
+        # Connecting and the TLS handshake must time out before the total does: a handshake that is
+        # cancelled leaves its socket open.
         connect = min(timeouts.connect, timeouts.total / 2)
         # Proxies and certificates come from the environment, and may be unusable.
         self._client, self.fault = open_client(
@@ -121,7 +117,7 @@ class Exchange:
             ),
             headers={
                 "User-Agent": "Letterbox",
-                # A packed chunk may unfold to a thousand times its size.
+                # A compressed chunk may expand to a thousand times its size.
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/x-www-form-urlencoded",
             },
@@ -169,12 +165,11 @@ class Exchange:
     async def stream(
         self, form: Form, *, is_handed_on: bool
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Make one call and give the body of its answer in chunks, as they come.
+        """Make one call and yield the body of its answer in chunks, as they come.
 
-        Raises what `fetch` raises, while entering or between chunks. Only the time spent waiting
-        for the provider counts, however slowly the chunks are consumed. `is_handed_on` says that
-        somebody else's patience decides how slowly that is; where all of their places are taken
-        for too long, it raises TooManyReports.
+        Raises what `fetch` raises, on entering or between chunks. Only time spent waiting for the
+        provider counts, however slowly the chunks are read. `is_handed_on`: somebody else reads
+        them; raises TooManyReports if too many do already.
         """
         self._check_environment()
         departure = _Departure(left=not self._is_traced)
@@ -279,5 +274,5 @@ def _explain(error: Exception, departure: _Departure) -> ProviderError:
     if isinstance(error, _BEFORE_LEAVING) or not departure.left:
         reason = str(error) or "it took too long"
         return Unreachable(f"The provider cannot be reached: {reason} ({kind})")
-    # The library's words are left out: from here on they may be about what was sent.
+    # The library's message is left out, because it may quote what was sent.
     return CallBroken(f"The call broke after it had left, so its outcome is unknown ({kind})")

@@ -1,4 +1,4 @@
-"""What the provider refuses, or advises against, said here before any call is made."""
+"""Checks what the provider would refuse, or advises against, before a call is made."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ _PLAIN_WORD = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def check_text(text: OutgoingText) -> None:
-    """Raise InvalidInput, with the field, for what the provider would refuse for its form."""
+    """Raise InvalidInput, with the field, for what the provider would refuse as malformed."""
     check_body(text.body)
     check_source(text.source, text.source_ton)
     if not 1 <= text.validity_seconds <= LONGEST_VALIDITY_SECONDS:
@@ -71,7 +71,7 @@ def check_source(source: str, ton: int | None) -> None:
 
 
 def check_numbers(numbers: Sequence[str]) -> None:
-    """Numbers are digits alone, and each stands once, or answers cannot be told apart."""
+    """Numbers are digits only, each given once so that the answers can be told apart."""
     if not numbers:
         raise InvalidInput("There is no number to send to", field="to")
     for number in numbers:
@@ -94,7 +94,7 @@ def check_word(word: str, field: str) -> None:
 
 
 def check_contacts(contacts: Sequence[NewContact]) -> None:
-    """Each contact is one line, or the results cannot be told apart."""
+    """Each contact must be one line, so that the results can be told apart."""
     if not contacts:
         raise InvalidInput("There is no contact to import", field="contacts")
     for line, contact in enumerate(contacts, 1):
@@ -104,7 +104,7 @@ def check_contacts(contacts: Sequence[NewContact]) -> None:
 
 
 def check_user(user: NewUser) -> None:
-    """What the page calls mandatory is there, and the amounts are amounts."""
+    """All mandatory fields are filled in, and the amounts are valid."""
     for field in ("username", "password", "first_name", "last_name", "email"):
         check_name(getattr(user, field), field)
     check_amount(user.credits, "credits")
@@ -119,14 +119,14 @@ def check_amount(amount: Decimal, field: str) -> None:
 
 
 def check_encodable(values: Iterable[str]) -> None:
-    """Half a surrogate pair has no UTF-8, so it cannot be sent."""
+    """Half a surrogate pair cannot be encoded as UTF-8."""
     for value in values:
         if any("\ud800" <= char <= "\udfff" for char in value):
             raise InvalidInput("Half a surrogate pair cannot be sent")
 
 
 def find_warnings(text: OutgoingText) -> list[str]:
-    """What may surprise whoever sends this text, though the provider takes it."""
+    """What may surprise the sender of a text that the provider takes."""
     warnings = []
     sms = measure_text(text.body)
     if len(sms.parts) > PLAIN_PARTS:

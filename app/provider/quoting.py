@@ -8,7 +8,7 @@ _LONG_SECRET = 8
 
 
 def clip(text: str, length: int = 80) -> str:
-    """The beginning of a text, cut between words: half a secret could not be recognised."""
+    """The beginning of a text, cut between words, so that a secret is never cut and missed."""
     if len(text) <= length:
         return text
     words = text[: length + 1].rsplit(maxsplit=1)
@@ -16,10 +16,10 @@ def clip(text: str, length: int = 80) -> str:
 
 
 def make_hider(secrets: tuple[str, ...]) -> Callable[[str], str]:
-    """A function that blots the secrets out of what an error quotes from an answer.
+    """A function that removes the secrets from what an error quotes.
 
-    One of fewer than 8 characters goes only where it stands as a word of its own: it may by chance
-    be part of any other.
+    One of fewer than 8 characters is removed only as a whole word, because it may occur by chance
+    within another.
     """
     patterns = []
     for secret in filter(None, secrets):

@@ -54,8 +54,7 @@ INBOUND_SYNONYMS = {
 class MessageRow:
     """A text that we sent, from Messages, Outbox or FailedMessages.
 
-    Texts are "" where the row or the report has none; `source` is None where the report has no
-    such column (Outbox).
+    Missing fields are ""; `source` is None if the report has no such column (Outbox).
     """
 
     message_id: str
@@ -83,7 +82,7 @@ async def read_messages(
     *,
     needed: Iterable[str] = ("message_id", "destination", "status"),
 ) -> AsyncIterator[MessageRow]:
-    """The rows of Messages or Outbox; `needed` names the columns to insist on.
+    """The rows of Messages or Outbox; `needed` are the columns that must be there.
 
     Raises MissingColumns before the first row.
     """

@@ -1,4 +1,4 @@
-"""The provider's CSV: a stream of bytes becomes rows beneath headings, in constant memory."""
+"""Reads the provider's CSV as a stream, in constant memory."""
 
 import csv
 import re
@@ -18,20 +18,20 @@ from app.domain.inbound.urlencoded import BYTE_ORDER_MARK
 from app.provider.codes import CODE_TEXTS, NO_MESSAGES, make_code_error
 from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 
-# No field of the provider comes near: a longer line is no CSV, and would be held in memory.
+# No field of the provider comes near this; a longer line is no CSV and would fill the memory.
 LONGEST_LINE = 1 << 20
 
-# The likeliest first: it is chosen unless another splits the first line more often.
+# The likeliest first: it is used unless another gives the first line more fields.
 _DELIMITERS = ",;\t|"
 _DELIMITER_LINE = re.compile(r"\"?sep=([,;\t|])\"?", re.IGNORECASE)
 
 
 class _MoreNeeded(Exception):
-    """The lines at hand are used up, perhaps within a record."""
+    """There are no more lines yet, perhaps within a record."""
 
 
 class _Lines:
-    """Hands lines to the CSV reader, and takes those of an unfinished record back."""
+    """Feeds lines to the CSV reader, and takes those of an unfinished record back."""
 
     def __init__(self) -> None:
         self.waiting: deque[str] = deque()
@@ -201,7 +201,7 @@ async def _read_rows(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerato
 
 
 def read_rows(data: bytes) -> list[list[str]]:
-    """The rows of a CSV that is at hand as a whole."""
+    """The rows of a complete CSV."""
     reader = RowReader()
     return [*reader.feed(data), *reader.finish()]
 
@@ -214,10 +214,10 @@ def normalise_heading(heading: str) -> str:
 def find_columns(
     headings: Sequence[str], synonyms: Mapping[str, Sequence[str]], needed: Iterable[str] = ()
 ) -> dict[str, int]:
-    """Where each wanted column stands; one that is not there is left out.
+    """The place of each column that is there.
 
     `synonyms` are normalised headings, the likeliest first. Raises MissingColumns, which names the
-    headings that there are, where a needed column is not found.
+    headings, if a needed column is not there.
     """
     places: dict[str, int] = {}
     for place, heading in enumerate(map(normalise_heading, headings)):

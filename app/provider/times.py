@@ -1,4 +1,4 @@
-"""The provider's local times: how they are written for it, and read from its reports."""
+"""Writes times for the provider, and reads those of its reports, in its own zone."""
 
 import re
 from collections.abc import Mapping
@@ -40,9 +40,8 @@ _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 class ReportTime:
     """A time as a report gives it.
 
-    `text` is what stood there. `at` is aware UTC, None where nothing or no time stood there.
-    `ambiguous` says that the hour is one which autumn repeats (the earlier one is taken) or
-    spring skips (the offset before the change is taken): `at` may then be an hour off.
+    `text` is as it came. `at` is aware UTC, None if there was no valid time. `ambiguous`: the time
+    is in the hour that autumn repeats or spring skips, and `at` may be an hour off.
     """
 
     text: str
@@ -54,7 +53,7 @@ NO_TIME = ReportTime("", None, ambiguous=False)
 
 
 def read_report_time(text: str, zone: ZoneInfo) -> ReportTime:
-    """Read `DD/MM/YYYY HH:MM:SS`; never raises, for one odd field must not cost a report."""
+    """Read `DD/MM/YYYY HH:MM:SS`; never raises, so that one bad field cannot fail a report."""
     if not text:
         return NO_TIME
     written = " ".join(text.split())
@@ -86,11 +85,10 @@ def _read_local(parts: Mapping[str, str | None], zone: ZoneInfo) -> datetime:
 
 
 def format_schedule(at: datetime, zone: ZoneInfo) -> str:
-    """Write the time at which the provider shall send: `YYYYMMDDHHMMSS` by its own clock.
+    """Write when the provider is to send: `YYYYMMDDHHMMSS` in its own zone.
 
-    Raises InvalidInput for a time that the provider could read as another one: `at` without a
-    zone, in the hour that spring skips in its own zone, or in the one that autumn repeats in the
-    provider's; or as none.
+    Raises InvalidInput for a time that the provider could misread: `at` without a zone, in the hour
+    that spring skips in its own zone, or in the one that autumn repeats in the provider's.
     """
     _check_time(at, "schedule_at")
     if at.astimezone(UTC).astimezone(at.tzinfo).replace(tzinfo=None) != at.replace(tzinfo=None):
@@ -109,11 +107,11 @@ def format_schedule(at: datetime, zone: ZoneInfo) -> str:
 
 
 def format_window(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[str, str]:
-    """Write a report's From and To, so that the window holds all of what is asked for.
+    """Write a report's From and To, so that they enclose the window that is asked for.
 
-    It begins or ends up to two hours further out where a bound lies in the hour that autumn
-    repeats, and up to a second where a bound has fractions. Raises InvalidInput for times without
-    a zone, in the wrong order, or before 1970 or after 9998.
+    A bound in the hour that autumn repeats moves out by up to two hours, one with fractions by up
+    to a second. Raises InvalidInput for times without a zone, in the wrong order, before 1970 or
+    after 9998.
     """
     _check_time(since, "since")
     _check_time(until, "until")

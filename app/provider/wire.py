@@ -68,7 +68,7 @@ def encode_form(form: Form, token: str) -> bytes:
 
 
 def decode_answer(data: bytes) -> str:
-    """The text of bytes in no named charset: as a forward is read, so that the two compare."""
+    """Decode bytes of no named charset as a forward is decoded, so that the two can be compared."""
     return decode_text(data, None, set()).removeprefix("\ufeff")
 
 
@@ -144,7 +144,7 @@ def read_json(text: str) -> object:
 
 
 def make_unreadable(text: str, wanted: str) -> UnreadableAnswer:
-    """The error of an answer that is something else than `wanted`, with its beginning."""
+    """The error of an answer that is not `wanted`; it quotes the beginning."""
     return UnreadableAnswer(f"The provider answered {clip(text)!r}, which is not {wanted}")
 
 
@@ -156,7 +156,7 @@ def read_done(text: str) -> None:
 
 
 def read_balance(text: str) -> Decimal:
-    """Read a decimal; commas are taken where they part thousands, and nowhere else."""
+    """Read a decimal; commas are allowed only between thousands."""
     refuse_code(text)
     match = _AMOUNT.fullmatch(unquote(_LINE_END.sub("\n", text)))
     if match is None:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli.commands import app
 from app.domain.errors import LetterboxError
+from app.storage.spool.quarantine import refuse
+from tests.support.spools import drain_all, write_dead_spool
 
 Run = Callable[..., Result]
 OURS = "447700900001"
@@ -90,3 +92,19 @@ def test_the_outbox_is_exported_by_its_filters(run: Run) -> None:
 def read_rows(run: Run, *filters: str) -> list[dict[str, str]]:
     written = run("export", "outbound", *filters).stdout_bytes.decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(written)))
+
+
+def test_doctor_tells_what_lies_in_the_spool_and_takes_nothing_of_it(
+    run: Run, tmp_path: Path
+) -> None:
+    root = tmp_path / "spool"
+    assert "spool" not in run("doctor").stdout
+    write_dead_spool(root, [b"one"], [b"two", b"three"])
+    refuse(root, b"a record", "for a test")
+    write_dead_spool(root, [b"four"], name="other.1").write_bytes(b"garbage")
+    for _ in range(2):
+        said = run("doctor").stdout
+        assert "3 messages wait in the spool: `serve` stores them" in said
+        assert "1 messages could not be stored" in said
+        assert "files of the spool lost messages" in said
+    assert sorted(drain_all(root)) == [b"one", b"three", b"two"]

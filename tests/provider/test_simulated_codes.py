@@ -159,4 +159,4 @@ async def test_a_token_that_changed_is_told_for_what_it_is(provider: Simulated) 
     get_account(provider).token = "another-token"
     error = await catch(provider.client.check_credits())
     assert error.code == -501
-    assert "copy it anew" in str(error)
+    assert "copy it again" in str(error)

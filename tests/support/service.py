@@ -127,6 +127,10 @@ class Service:
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
+    def count_spools(self) -> int:
+        """Each process has one at most; any other was left by one that is gone."""
+        return len(list(self.folder.glob("spool/*.sqlite3")))
+
     def read_log(self) -> str:
         return self.log.read_text()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,4 +129,4 @@ def _write_cache(path: Path, admission: Admission) -> None:
             for value in admission.values.values()
         ],
     }
-    write_file(os, path, json.dumps(stored).encode())
+    write_file(path, json.dumps(stored).encode())

@@ -127,8 +127,8 @@ class DeferredWrites:
         self._arrived += rows
         (self._metrics.kept_in_spool if in_spool else self._metrics.kept_in_database).inc(rows)
 
-    def on_adopted(self, spool_id: str) -> None:
-        self._batch.adopted.append(spool_id)
+    def on_adopted(self, process_id: str) -> None:
+        self._batch.adopted.append(process_id)
 
     def on_refused(self, path: Path) -> None:
         self._alert(
@@ -148,22 +148,22 @@ class DeferredWrites:
             " provider's report has. Then remove the file: that closes this alert.",
         )
 
-    def on_foreign(self, folder: Path, place: str) -> None:
+    def on_foreign(self, path: Path, place: str) -> None:
         self._alert(
             SPOOL_FOREIGN,
-            str(folder),
-            f"The spool {folder} holds messages for another database ({place}); they were left"
+            str(path),
+            f"The spool {path} holds messages for another database ({place}); they were left"
             " there.",
             f"Start Letterbox with this DATA_DIR and the database {place} to store them."
             " Services with different databases need separate DATA_DIRs.",
             count=0,
         )
 
-    def on_spool_moved(self, folder: Path, lost: int) -> None:
+    def on_spool_moved(self, path: Path, lost: int) -> None:
         self._alert(
             SPOOL_MOVED,
-            str(folder),
-            f"The spool {folder} was removed, moved or hidden while it was in use; "
+            str(path),
+            f"The spool {path} was removed, moved or hidden while it was in use; "
             + (
                 f"{lost} messages that waited in it could not be read any more."
                 if lost
@@ -172,7 +172,7 @@ class DeferredWrites:
             "Find out what touched the data folder, and leave the spool alone while Letterbox"
             " runs."
             + (
-                " If the folder was moved, put it back beside the new one: it is stored within"
+                " If it was moved, put it back beside the new one: it is stored within"
                 " half a minute. Else run `letterbox reconcile` for that time."
                 if lost
                 else ""

@@ -72,6 +72,7 @@ class Housekeeper:
         if self.intake:
             # First, because it matters most while the database is unavailable.
             self.metrics.spool_depth.set(self.intake.depth)
+            self.metrics.spool_bytes.set(self.intake.spool_bytes)
         failures: list[Exception] = []
         for step in self._list_due():
             try:
@@ -169,8 +170,8 @@ def _write_batch(conn: Connection, batch: Batch, now: datetime) -> None:
         report_refused(conn, batch.refusals, now)
     note_auths_seen(conn, batch.seen_auths)
     forget_processes(conn, batch.adopted)
-    for spool_id in batch.adopted:
-        close_alert(conn, VANISHED, spool_id, now=now)
+    for process_id in batch.adopted:
+        close_alert(conn, VANISHED, process_id, now=now)
     for (kind, subject), found in batch.conditions.items():
         if found.text is not None:
             raise_alert(conn, kind, subject, text=found.text, action=found.action, now=now)

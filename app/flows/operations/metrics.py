@@ -60,6 +60,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.spool_bytes = Gauge(
+            "letterbox_spool_bytes",
+            "Size of the spool's files, which are removed once they are drained.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.open_alerts = newest(
             "letterbox_alerts_open",
             "Open alerts.",

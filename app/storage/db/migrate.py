@@ -4,7 +4,6 @@ Alembic is imported only if there is something to do: its import takes a tenth o
 """
 
 import asyncio
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -109,5 +108,5 @@ def _back_up(path: Path, revision: str) -> Path:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
         source.backup(target)
     unfinished.replace(copy)
-    sync_folder(os, copy.parent)
+    sync_folder(copy.parent)
     return copy

@@ -5,7 +5,6 @@ accepted from then on would be lost.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +94,7 @@ class Servers:
             return
         data = {"timelines": self._timelines, "systems": self._systems}
         try:
-            write_file(os, self.path, json.dumps(data).encode())
+            write_file(self.path, json.dumps(data).encode())
             self._read = _look_at(self.path)
         except OSError:
             # If the disk is full, only this process remembers.

@@ -17,9 +17,9 @@ from app.domain.inbound.messages import InboundMessage
 from app.storage.inbound.batch_store import BatchStore
 from app.storage.inbound.inbound import Inserter
 from app.storage.spool.draining import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Drainer, DrainListener
+from app.storage.spool.durable import SpoolError
 from app.storage.spool.identity import Identity
 from app.storage.spool.own_spool import OwnSpool
-from app.storage.spool.spool import SpoolError
 
 # After this long a message goes to the spool, whatever the database may still do with it.
 DEADLINE_SECONDS = 1.0
@@ -47,7 +47,7 @@ class IntakeListener(DrainListener, Protocol):
 
     def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None: ...
 
-    def on_spool_moved(self, folder: Path, lost: int) -> None: ...
+    def on_spool_moved(self, path: Path, lost: int) -> None: ...
 
 
 # Called once for a message: with None when it is on disk, with the error where no place takes it.
@@ -78,7 +78,7 @@ class Intake:
         spool_root: Path,
         *,
         now: Callable[[], datetime],
-        make_id: Callable[[], str],
+        process_id: str,
         listener: IntakeListener,
         identity: Identity | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class Intake:
             inserter, now=now, on_stored=listener.on_stored, set_aside=self._drainer.set_aside
         )
         mark = identity.to_bytes() if identity else None
-        self._spool = OwnSpool(spool_root, make_id=make_id, mark=mark)
+        self._spool = OwnSpool(spool_root, process_id, mark=mark)
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         # Set from a failure of the database on until it is trusted again.
@@ -110,6 +110,8 @@ class Intake:
         self._looked_at = 0.0
         self._looking: asyncio.TimerHandle | None = None
         self._spool_probed_at = 0.0
+        # The database takes what is in the spools.
+        self._draining = False
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -117,6 +119,11 @@ class Intake:
     def depth(self) -> int:
         """Messages that lie in this process's spool."""
         return self._spool.depth
+
+    @property
+    def spool_bytes(self) -> int:
+        """How much of the disk this process's spool takes."""
+        return self._spool.disk_bytes
 
     @property
     def can_acknowledge(self) -> bool:
@@ -136,7 +143,7 @@ class Intake:
 
     async def start(self) -> None:
         """Begin to take messages; they go to the spool until `recover` has succeeded once."""
-        # The folder is made at once, so that whoever comes after a crash finds it.
+        # Its file is made at once, so that whoever comes after a crash finds it.
         await self._probe_spool()
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
 
@@ -161,7 +168,7 @@ class Intake:
         await self._spool_unconfirmed()
         self._storer.abandon()
         await self._drainer.on_disk(self._spool.give_up)
-        self._drainer.report_damage(self._spool)
+        self._report_spool()
         self._disk.shutdown()
 
     async def identify(self, identity: Identity) -> None:
@@ -185,12 +192,15 @@ class Intake:
             try:
                 # Whoever waits for the spool's next append must not wait for the probe.
                 await self._storer.probe(within_seconds=PROBE_PATIENCE_SECONDS)
+                self._draining = True
                 await self.drain_abandoned()
                 await self._drain_own()
             except Exception as error:
                 self.database_error = _describe(error)
                 self._storer.abandon()
                 raise
+            finally:
+                self._draining = False
 
     async def drain_abandoned(self) -> None:
         """Store what processes that are gone left behind, and remove their folders."""
@@ -251,11 +261,26 @@ class Intake:
         kept = [waiting for waiting, error in zip(batch, errors, strict=True) if error is None]
         if kept:
             self._finish(kept, in_spool=True)
-        if len(kept) < len(batch):
-            log.error("nothing_durable", error=self.spool_error, messages=len(batch) - len(kept))
-        for waiting, error in zip(batch, errors, strict=True):
-            if error is not None:
-                _tell([waiting], NothingDurable(str(error)))
+        left = [waiting for waiting, error in zip(batch, errors, strict=True) if error is not None]
+        if not left or await self._store_ahead(left):
+            return
+        log.error("nothing_durable", error=self.spool_error, messages=len(left))
+        for waiting, error in zip(left, filter(None, errors), strict=True):
+            _tell([waiting], NothingDurable(str(error)))
+
+    async def _store_ahead(self, batch: list[_Waiting]) -> bool:
+        """Store what the spool cannot take ahead of what is in it: late order beats a 503."""
+        if not self._draining:
+            return False
+        try:
+            messages = [waiting.message for waiting in batch]
+            await self._storer.store(messages, within_seconds=DEADLINE_SECONDS)
+            await self._storer.confirm()
+        except Exception as error:  # noqa: BLE001 the drain finds it, too
+            log.warning("not_stored_ahead", error=_describe(error))
+            return False
+        self._finish(batch, in_spool=False)
+        return True
 
     async def _append(self, messages: Sequence[InboundMessage]) -> list[Exception | None]:
         """Why each of them is not in the spool, None where it is: the writer goes on."""
@@ -265,7 +290,7 @@ class Intake:
             errors = await self._drainer.on_disk(lambda: self._spool.append(records))
         except Exception as failure:  # noqa: BLE001 whatever the disk does
             errors = [failure] * len(messages)
-        self._report_moves()
+        self._report_spool()
         self._note_spool_error(next(filter(None, errors), None))
         return errors
 
@@ -337,7 +362,7 @@ class Intake:
             self._note_spool_error(error)
         else:
             self._note_spool_error(None)
-        self._report_moves()
+        self._report_spool()
 
     def _note_spool_error(self, error: Exception | None) -> None:
         before, self.spool_error = self.spool_error, None if error is None else str(error)
@@ -346,11 +371,12 @@ class Intake:
         elif before is not None and error is None:
             log.info("spool_usable")
 
-    def _report_moves(self) -> None:
+    def _report_spool(self) -> None:
         while self._spool.moves:
-            folder, lost = self._spool.moves.pop()
-            log.error("spool_moved", folder=str(folder), lost=lost)
-            self._listener.on_spool_moved(folder, lost)
+            path, lost = self._spool.moves.pop()
+            log.error("spool_moved", path=str(path), lost=lost)
+            self._listener.on_spool_moved(path, lost)
+        self._drainer.report_damage(self._spool)
 
     async def _drain_own(self) -> None:
         while not self.direct:
@@ -371,7 +397,7 @@ class Intake:
             # It stays on disk to be adopted once it can be read; new messages need not wait.
             self._note_spool_error(error)
             await self._drainer.on_disk(self._spool.give_up)
-            self._drainer.report_damage(self._spool)
+            self._report_spool()
             return False
 
 

@@ -15,7 +15,7 @@ GONE_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`id` is that of its spool folder; `kind` is `web` or `work`.
+    """The names of its spool's files begin with `id`; `kind` is `web` or `work`.
 
     Every `work` process runs the workers, and a web process if RUN_WORKERS is true.
     """

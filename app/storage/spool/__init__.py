@@ -1,1 +1,1 @@
-"""Where acknowledged messages wait on disk while the database is away."""
+"""Where acknowledged messages wait on disk while the database is away, and the folder it is in."""

@@ -73,7 +73,7 @@ class DataDir:
         if place not in known:
             # Only that warning depends on the note.
             with contextlib.suppress(OSError):
-                write_file(os, self._places, json.dumps([*known, place]).encode())
+                write_file(self._places, json.dumps([*known, place]).encode())
 
     def remembers_messages(self, place: str) -> bool:
         return place in self._read_places()

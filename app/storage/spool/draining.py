@@ -1,6 +1,7 @@
 """Stores the messages in spools, in order, and removes them once the database has them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +11,11 @@ import structlog
 
 from app.domain.inbound.messages import InboundMessage
 from app.storage.inbound.batch_store import BatchStore
+from app.storage.spool.adoption import adopt
+from app.storage.spool.durable import SpoolError
 from app.storage.spool.identity import Identity
-from app.storage.spool.spool import SpoolBatch, adopt, refuse
+from app.storage.spool.quarantine import refuse
+from app.storage.spool.spool import Spool, SpoolBatch
 
 T = TypeVar("T")
 
@@ -25,13 +29,13 @@ log = structlog.get_logger("letterbox.intake")
 class DrainListener(Protocol):
     """Receives what was found in spools; called on the event loop, must not block."""
 
-    def on_adopted(self, spool_id: str) -> None: ...
+    def on_adopted(self, process_id: str) -> None: ...
 
     def on_refused(self, path: Path) -> None: ...
 
     def on_damaged(self, path: Path) -> None: ...
 
-    def on_foreign(self, folder: Path, place: str) -> None: ...
+    def on_foreign(self, path: Path, place: str) -> None: ...
 
 
 class Drainable(Protocol):
@@ -66,7 +70,7 @@ class Drainer:
         self._listener.on_refused(path)
 
     async def drain_abandoned(self, storer: BatchStore, identity: Identity | None) -> None:
-        """Store the messages of processes that are gone, and remove their folders.
+        """Store the messages of processes that are gone, and remove their spools.
 
         Spools of another database than `identity` are left alone. Raises SpoolError if the spools
         cannot be listed, and the database's errors.
@@ -76,21 +80,34 @@ class Drainer:
             return identity is None or _read_identity(mark).is_same(identity)
 
         adoption = await self.on_disk(lambda: adopt(self._root, is_ours=is_ours))
-        for folder, mark in adoption.foreign:
-            self._listener.on_foreign(folder, _read_identity(mark).place)
+        for path in adoption.damaged:
+            self._listener.on_damaged(path)
+        for path, mark in adoption.foreign:
+            self._listener.on_foreign(path, _read_identity(mark).place)
         for failure in adoption.failures:
             log.error("spool_unreadable", error=str(failure))
-        for spool in adoption.spools:
-            try:
-                log.info("spool_adopted", spool=spool.id, messages=spool.depth)
-                going_on = True
-                while going_on:
-                    async with self._order:
-                        going_on = await self.drain_batch(spool, storer)
-                self._listener.on_adopted(spool.id)
-            finally:
+        left = deque(adoption.spools)
+        try:
+            while left:
+                try:
+                    await self._drain_adopted(left.popleft(), storer)
+                except SpoolError as error:
+                    log.error("spool_unreadable", error=str(error))
+        finally:
+            for spool in left:
                 await self.on_disk(spool.close)
-                self.report_damage(spool)
+
+    async def _drain_adopted(self, spool: Spool, storer: BatchStore) -> None:
+        try:
+            log.info("spool_adopted", spool=spool.id, messages=spool.depth)
+            going_on = True
+            while going_on:
+                async with self._order:
+                    going_on = await self.drain_batch(spool, storer)
+            self._listener.on_adopted(spool.process_id)
+        finally:
+            await self.on_disk(spool.close)
+            self.report_damage(spool)
 
     async def drain_batch(self, spool: Drainable, storer: BatchStore) -> bool:
         """Store the oldest batch; returns whether there was one. `order` must be held."""

@@ -1,17 +1,17 @@
-"""This process's own spool, which is made anew wherever its folder has gone."""
+"""This process's own spool, which is begun anew where its file has gone or is damaged."""
 
 import errno
 import itertools
-import os
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
-from app.storage.spool.durable import Files, spool_errors, write_file
-from app.storage.spool.spool import Spool, SpoolBatch, SpoolError, SpoolMovedError
+from app.storage.spool.durable import SpoolError, find_code
+from app.storage.spool.spool import Spool, SpoolBatch, SpoolMovedError
 
 # What a disk without room says: fewer records may still fit.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_PROBE = ".probe"
+_TOO_MUCH = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG})
 # As much as a large batch takes, so that a disk which is all but full is not called well.
 _PROBE_BYTES = 256 * 1024
 
@@ -19,25 +19,18 @@ _PROBE_BYTES = 256 * 1024
 class OwnSpool:
     """Takes records in place of the database. Everything blocks and belongs to one thread.
 
-    `moves` lists each folder that was no longer at its path, with how many of the records that had
+    `moves` lists each file that was no longer at its path, with how many of the records that had
     been acknowledged could not be read any more; `damaged` is a spool's. Who reads them empties
     them.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        make_id: Callable[[], str],
-        mark: bytes | None = None,
-        files: Files = os,
-    ) -> None:
+    def __init__(self, root: Path, process_id: str, *, mark: bytes | None = None) -> None:
         self._root = root
-        self._make_id = make_id
+        # No name comes twice: a file that was moved away may come back.
+        self._names = (f"{process_id}.{number}" for number in itertools.count(1))
         self.moves: list[tuple[Path, int]] = []
         self.damaged: list[Path] = []
         self._mark = mark
-        self._files = files
         self._spool: Spool | None = None
 
     @property
@@ -45,8 +38,13 @@ class OwnSpool:
         """How many records wait in it."""
         return self._spool.depth if self._spool else 0
 
+    @property
+    def disk_bytes(self) -> int:
+        """How much of the disk it takes."""
+        return self._spool.disk_bytes if self._spool else 0
+
     def open(self) -> Spool:
-        """Make its folder where there is none. Raises SpoolError."""
+        """Make its file where there is none. Raises SpoolError."""
         if self._spool is None:
             self._spool = self._create()
         return self._spool
@@ -58,7 +56,7 @@ class OwnSpool:
         """
         try:
             self._append(records)
-        except (SpoolError, ValueError) as error:
+        except SpoolError as error:
             if len(records) == 1 or not _may_fit_in_part(error):
                 return [error] * len(records)
             middle = len(records) // 2
@@ -66,7 +64,7 @@ class OwnSpool:
         return [None] * len(records)
 
     def read(self, *, max_records: int, max_bytes: int) -> SpoolBatch | None:
-        """The oldest records. Raises SpoolError where the folder is there and cannot be read."""
+        """The oldest records. Raises SpoolError where the file is there and cannot be read."""
         if self._spool is None:
             return None
         try:
@@ -74,29 +72,28 @@ class OwnSpool:
         except SpoolError:
             if self._spool.is_in_place():
                 raise
-            return self._move(self._spool, []).read(max_records=max_records, max_bytes=max_bytes)
+            fresh = self._replace(self._spool, [])
+            return fresh.read(max_records=max_records, max_bytes=max_bytes)
 
     def release(self, batch: SpoolBatch) -> None:
-        """Let go of a batch that the database has committed."""
+        """Let go of a batch that the database has committed; the last one takes the file along."""
         if self._spool is not None:
             self._spool.release(batch)
-            self.damaged, self._spool.damaged = [*self.damaged, *self._spool.damaged], []
+            if not self._spool.depth:
+                self.give_up()
 
     def write_mark(self, mark: bytes) -> None:
-        """Say in this folder, and in those to come, whose messages these are. Raises SpoolError."""
+        """Say in this file, and in those to come, whose messages these are. Raises SpoolError."""
         self._mark = mark
-        if self._spool is not None and self._spool.is_in_place():
+        if self._spool is not None and self._spool.is_sound():
             self._spool.write_mark(mark)
 
     def probe(self) -> None:
         """Raises SpoolError where an append would fail now."""
         spool = self.open()
-        if not spool.is_in_place():
-            spool = self._move(spool, [])
-        path = spool.folder / _PROBE
-        with spool_errors(spool.folder):
-            write_file(self._files, path, b"\0" * _PROBE_BYTES)
-            self._files.unlink(path)
+        if not spool.is_sound():
+            spool = self._replace(spool, [])
+        spool.probe(_PROBE_BYTES)
 
     def give_up(self) -> None:
         """Leave what is in it on disk, to be adopted once it can be read; the next one is new."""
@@ -110,15 +107,19 @@ class OwnSpool:
         try:
             spool.append(records)
         except SpoolMovedError:
-            # It has read the records of this append, too.
-            self._move(spool, [])
-        except SpoolError:
-            if spool.is_in_place():
+            # It has the records of this append, too.
+            self._replace(spool, [])
+        except SpoolError as error:
+            if find_code(error.__cause__) == sqlite3.SQLITE_IOERR_FSYNC:
+                # The kernel may have dropped the bytes and call the next fsync a success.
+                self.give_up()
                 raise
-            self._move(spool, records)
+            if spool.is_sound():
+                raise
+            self._replace(spool, records)
 
-    def _move(self, spool: Spool, records: Sequence[bytes]) -> Spool:
-        """Begin a spool at the path with all that the one which has gone from there still holds."""
+    def _replace(self, spool: Spool, records: Sequence[bytes]) -> Spool:
+        """Begin a file at the path with all that can be read of the one that cannot go on."""
         held = spool.rescue()
         fresh = self._create()
         try:
@@ -126,20 +127,19 @@ class OwnSpool:
         except SpoolError:
             fresh.close()
             raise
+        if not spool.is_in_place():
+            self.moves.append((spool.path, spool.depth - len(held)))
+        spool.release_all()
+        self.give_up()
         self._spool = fresh
-        spool.abandon()
-        self.moves.append((spool.folder, max(0, spool.depth - len(held))))
         return fresh
 
     def _create(self) -> Spool:
-        """Under a name of its own: what was moved away may come back beside it."""
-        name = self._make_id()
-        names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-        return Spool.create(
-            self._root, make_id=lambda: next(names), mark=self._mark, files=self._files
-        )
+        return Spool.create(self._root, self._names, mark=self._mark)
 
 
-def _may_fit_in_part(error: Exception) -> bool:
+def _may_fit_in_part(error: SpoolError) -> bool:
     cause = error.__cause__
-    return isinstance(error, ValueError) or (isinstance(cause, OSError) and cause.errno in _NO_ROOM)
+    if isinstance(cause, OSError):
+        return cause.errno in _NO_ROOM
+    return find_code(cause) & 0xFF in _TOO_MUCH

@@ -1,13 +1,13 @@
-"""What the spool sets aside for a person: segments that lost records, and refused records."""
+"""What the spool sets aside for a person: files that lost records, and refused records."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.storage.spool.durable import Files, make_folder, spool_errors, sync_folder, write_file
+from app.storage.spool.durable import make_folder, spool_errors, sync_folder, write_file
+from app.storage.spool.record_file import find_wal
 
 _DAMAGED = "damaged"
 _REFUSED = "refused"
@@ -66,7 +66,7 @@ def _is_gone(path: Path) -> bool:
     return False
 
 
-def refuse(root: Path, record: bytes, reason: str, *, files: Files = os) -> Path:
+def refuse(root: Path, record: bytes, reason: str) -> Path:
     """Keeps a record that the database can never store: a line with the reason, then the record.
 
     Durable in `root`/refused/ when it returns, else SpoolError. The name is the record's digest, so
@@ -74,31 +74,46 @@ def refuse(root: Path, record: bytes, reason: str, *, files: Files = os) -> Path
     """
     path = root / _REFUSED / hashlib.sha256(record).hexdigest()
     with spool_errors(path.parent):
-        make_folder(files, root)
-        make_folder(files, path.parent)
-        write_file(files, path, " ".join(reason.split()).encode() + b"\n" + record)
+        make_folder(path.parent)
+        write_file(path, " ".join(reason.split()).encode() + b"\n" + record)
     return path
 
 
-def count_refused(root: Path) -> int:
-    """How many records `refuse` keeps."""
-    folder = root / _REFUSED
+def count_kept(root: Path) -> tuple[int, int]:
+    """How many records `refuse` keeps, and how many damaged files are kept."""
+    return _count_files(root / _REFUSED), _count_files(root / _DAMAGED)
+
+
+def _count_files(folder: Path) -> int:
     with spool_errors(folder), suppress(FileNotFoundError):
         return sum(not path.name.startswith(".") for path in folder.iterdir())
     return 0
 
 
-def set_aside(files: Files, segment: Path) -> Path:
-    """Moves a damaged segment to `root`/damaged/, under its folder's name and its own.
+def set_aside(path: Path, root: Path, name: str) -> Path:
+    """Moves a damaged file of the spool to `root`/damaged/, with SQLite's journal of it.
 
     It stays on its file system, so that no space and no good sector is needed. OSError where it
     could not be moved.
     """
-    folder = segment.parent
-    path = folder.parent / _DAMAGED / f"{folder.name}-{segment.name}"
-    make_folder(files, path.parent)
-    files.rename(segment, path)
+    kept = _make_damaged(root) / name
+    with suppress(FileNotFoundError):
+        find_wal(path).rename(find_wal(kept))
+    path.rename(kept)
     # The move lost to a power cut is only a second delivery.
     with suppress(OSError):
-        sync_folder(files, path.parent)
+        sync_folder(path.parent)
+        sync_folder(kept.parent)
+    return kept
+
+
+def keep_damaged(root: Path, name: str, data: bytes) -> Path:
+    """Writes what could not be read to `root`/damaged/. OSError where the disk does not take it."""
+    path = _make_damaged(root) / name
+    write_file(path, data)
     return path
+
+
+def _make_damaged(root: Path) -> Path:
+    make_folder(root / _DAMAGED)
+    return root / _DAMAGED

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.processes import list_processes
-from app.storage.spool.spool import refuse
+from app.storage.spool.quarantine import refuse
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -104,7 +104,7 @@ async def test_counts_are_by_day_and_number(api: Running) -> None:
 async def test_an_alert_of_a_kept_file_ends_when_that_is_removed(api: Running) -> None:
     runtime = api.runtime
     refused = refuse(runtime.data_dir.spool, b"a record", "for a test")
-    damaged = runtime.data_dir.spool / "damaged" / "dead-0000000001.segment"
+    damaged = runtime.data_dir.spool / "damaged" / "dead.1.sqlite3"
     damaged.parent.mkdir()
     damaged.write_bytes(b"what is left")
     runtime.deferred_writes.on_refused(refused)

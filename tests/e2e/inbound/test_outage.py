@@ -25,6 +25,11 @@ def wait_until_drained(service: Service) -> None:
     )
 
 
+def wait_until_reached(service: Service) -> None:
+    """It takes messages before it has found its database."""
+    wait_until(lambda: service.ask("/readyz").json["database"]["status"] == "ok", what=service.log)
+
+
 def check_answers(load: Load) -> None:
     assert load.count() == len(load.forwards), [
         each for each in load.forwards if each.status != 200
@@ -66,6 +71,7 @@ def test_a_start_without_the_database_takes_messages(
 ) -> None:
     server = durable_store.server
     with running(tmp_path / "data", database_url=durable_store.url) as service:
+        wait_until_reached(service)
         made = service.call("/numbers", method="POST", body={"number": "447700900456"})
         own_auth = made.json["auth"][0]["value"]
         assert service.forward("1", auth=own_auth).status == 200
@@ -90,6 +96,7 @@ def test_where_nothing_durable_is_left_the_answer_is_503(
     server = durable_store.server
     data = small_disk.path
     with running(data, database_url=durable_store.url) as service:
+        wait_until_reached(service)
         assert service.forward("1").status == 200
         small_disk.fill()
         assert service.forward("2").status == 200

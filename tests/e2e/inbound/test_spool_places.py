@@ -24,8 +24,13 @@ def rename_data(data: Path) -> None:
     data.rename(data.with_name("elsewhere"))
 
 
-def remove_lock(data: Path) -> None:
-    for path in data.glob("spool/*/lock"):
+def remove_files(data: Path) -> None:
+    for path in data.glob("spool/*.sqlite3"):
+        path.unlink()
+
+
+def remove_journals(data: Path) -> None:
+    for path in data.glob("spool/*-wal"):
         path.unlink()
 
 
@@ -33,7 +38,7 @@ def list_alerts(service: Service, kind: str) -> list[dict[str, str]]:
     return [each for each in service.get("/alerts")["items"] if each["kind"] == kind]
 
 
-@pytest.mark.parametrize("harm", [remove_spool, rename_data, remove_lock])
+@pytest.mark.parametrize("harm", [remove_spool, rename_data, remove_files, remove_journals])
 @pytest.mark.parametrize("first", ["outage", "harm"])
 def test_a_folder_that_goes_costs_no_message(
     durable_store: PostgresStore, tmp_path: Path, harm: Callable[[Path], None], first: str

@@ -75,7 +75,7 @@ def test_every_signal_to_end_is_an_orderly_end_of_one_process(
         status, seconds = end(service, number, signal.SIGINT, signal.SIGINT, signal.SIGHUP)
         assert (status, seconds < END_SECONDS) == (0, True), service.read_log()
         assert sqlite_store.list_ids() == ["1"]
-        assert list(service.folder.glob("spool/*/*")) == []
+        assert list(service.folder.glob("spool/*")) == []
         assert "Traceback" not in service.read_log()
 
 

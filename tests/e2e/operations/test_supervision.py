@@ -55,7 +55,7 @@ def test_figures_are_summed_and_all_end_at_sigterm(
             assert sum(figures[name] for name in names) == load.count(), service.read_log()
         assert service.stop() == 0, service.read_log()
         assert all(map(has_ended, webs))
-        assert list(service.folder.glob("spool/*/*")) == []
+        assert list(service.folder.glob("spool/*")) == []
         assert "Traceback" not in service.read_log()
         check_kept_once(postgres_store, load.forwards)
 
@@ -78,7 +78,7 @@ def test_a_process_that_dies_is_replaced_and_its_spool_stored(
             load.wait_for(100)
             durable_store.server.start()
             load.wait_for(100)
-        wait_until(lambda: not list(service.folder.glob("spool/*/*.segment")))
+        wait_until(lambda: service.count_spools() <= 2)
         # What the dead one had counted is not counted for ever.
         wait_until(lambda: service.read_metrics()["letterbox_spool_depth"] == 0)
         check_kept_once(durable_store, load.forwards)

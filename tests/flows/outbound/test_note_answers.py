@@ -88,7 +88,7 @@ async def test_an_account_error_that_any_call_sees_stops_sending(noted: Noted, a
     await noted.call(CALLS[action])
     state = await noted.outbox.database.read(get_sender)
     assert (state.state, state.cause) == ("stopped", "account")
-    assert "copy it anew" in str(state.reason)
+    assert "copy it again" in str(state.reason)
     assert await noted.outbox.alerts() == ["sender-stopped"]
     assert noted.outbox.changes
     assert noted.count(action, "-501") == 1

@@ -43,8 +43,8 @@ class Listener:
     def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
         self.spooled += rows if in_spool else 0
 
-    def on_adopted(self, spool_id: str) -> None:
-        self.adopted.append(spool_id)
+    def on_adopted(self, process_id: str) -> None:
+        self.adopted.append(process_id)
 
     def on_refused(self, path: Path) -> None:
         self.refused.append(path)
@@ -52,11 +52,11 @@ class Listener:
     def on_damaged(self, path: Path) -> None:
         self.damaged.append(path)
 
-    def on_foreign(self, folder: Path, place: str) -> None:
-        self.foreign.append((folder, place))
+    def on_foreign(self, path: Path, place: str) -> None:
+        self.foreign.append((path, place))
 
-    def on_spool_moved(self, folder: Path, lost: int) -> None:
-        self.moved.append((folder, lost))
+    def on_spool_moved(self, path: Path, lost: int) -> None:
+        self.moved.append((path, lost))
 
 
 async def keep(intake: Intake, message: InboundMessage) -> None:
@@ -89,7 +89,7 @@ class Kit:
 def make_kit(database: Database, spool: Path, name: str = "first") -> Kit:
     listener = Listener()
     intake = Intake(
-        make_inserter(database), spool, now=lambda: NOW, make_id=lambda: name, listener=listener
+        make_inserter(database), spool, now=lambda: NOW, process_id=name, listener=listener
     )
     return Kit(intake, listener, database, spool)
 
@@ -192,7 +192,7 @@ async def test_a_row_that_cannot_even_be_stored_plainly_is_set_aside(kit: Kit) -
     assert kit.intake.direct
 
 
-async def test_what_a_dead_process_left_is_drained_and_its_folder_goes(
+async def test_what_a_dead_process_left_is_drained_and_its_file_goes(
     database: Database, tmp_path: Path
 ) -> None:
     dead = make_kit(database, tmp_path / "spool", "dead")
@@ -204,8 +204,28 @@ async def test_what_a_dead_process_left_is_drained_and_its_folder_goes(
     await heir.intake.recover()
     assert await heir.stored() == ["1", "2"]
     assert heir.listener.adopted == ["dead"]
-    assert not (tmp_path / "spool" / "dead").exists()
+    assert list((tmp_path / "spool").glob("dead.*")) == []
     await heir.intake.close()
+
+
+async def test_what_the_spool_cannot_take_while_it_is_drained_goes_to_the_database(
+    kit: Kit,
+) -> None:
+    await kit.keep(*range(1, 5001))
+    kit.spool.rename(kit.spool.with_name("elsewhere"))
+    kit.spool.write_text("a file, not a folder")
+    with pytest.raises(NothingDurable):
+        await kit.keep(5001)
+    recovering = asyncio.create_task(kit.intake.recover())
+    await wait_for(lambda: kit.listener.stored > 0)
+    ahead = 0
+    while not kit.intake.direct:
+        await kit.keep(6000 + ahead)
+        ahead += 1
+    await recovering
+    assert ahead > 0
+    assert kit.listener.stored == 5000 + ahead
+    assert kit.listener.spooled == 5000
 
 
 async def test_where_nothing_can_be_written_the_caller_is_told(

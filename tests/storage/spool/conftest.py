@@ -1,7 +1,7 @@
 """A place for spools, a disk that can fail, and names that count up."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,11 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def disk() -> FaultyDisk:
-    return FaultyDisk()
+def disk() -> Iterator[FaultyDisk]:
+    with FaultyDisk().installed() as disk:
+        yield disk
 
 
 @pytest.fixture
-def make_id() -> Callable[[], str]:
-    counter = itertools.count(1)
-    return lambda: f"spool-{next(counter)}"
+def names() -> Iterator[str]:
+    return (f"spool.{number}" for number in itertools.count(1))
