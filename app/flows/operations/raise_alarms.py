@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from app.domain.batches import cut
 from app.domain.operations.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
 from app.flows.inbound.reconcile import FAILED, LEASE, REPORT
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD, find_mended
@@ -83,8 +84,8 @@ async def raise_alarms(
     """
     alarms = await database.read(_find_alarms, timezone, now)
     alarms += await database.read(_find_stalled, reconciled_every, started_at, now)
-    for start in range(0, len(alarms), STEP):
-        await database.write(_tell, alarms[start : start + STEP], now)
+    for some in cut(alarms, STEP):
+        await database.write(_tell, some, now)
     return bool(alarms)
 
 
@@ -95,8 +96,8 @@ async def close_removed(database: Database, quarantine: Quarantine, now: datetim
     """
     told = await database.read(_list_kept)
     gone = await asyncio.to_thread(quarantine.find_gone, told) if told else []
-    for start in range(0, len(gone), STEP):
-        await database.write(_close_kept, gone[start : start + STEP], now)
+    for some in cut(gone, STEP):
+        await database.write(_close_kept, some, now)
 
 
 def _list_kept(conn: Connection) -> list[str]:

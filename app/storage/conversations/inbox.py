@@ -11,7 +11,7 @@ from app.domain.keywords import fold_text
 from app.storage.conversations.conversations import Conversation, get_conversations
 from app.storage.tables.access import numbers
 from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import message_index, number_last_seen
+from app.storage.tables.inbound import number_last_seen
 from app.storage.tables.outbound import outbound
 
 # Names are searched for among the newest conversations: no index has parts of names.
@@ -72,14 +72,6 @@ def find_people(
         if all(word in folded for word in words) or (digits and digits in source):
             found[conversation_id] = None
     return get_conversations(conn, list(found))
-
-
-def find_conversations_of(conn: Connection, message_ids: Sequence[int]) -> dict[int, int]:
-    """The conversation of each message; messages that are not handled yet are missing."""
-    index = message_index.c
-    query = select(index.message_id, index.conversation_id)
-    rows = conn.execute(query.where(index.message_id.in_(message_ids)))
-    return dict(rows.all())
 
 
 def find_last_sent(conn: Connection, conversation_ids: Sequence[int]) -> dict[int, LastSent]:

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Connection
 
+from app.domain.batches import cut
 from app.domain.errors import Unavailable
 from app.domain.inbound.messages import InboundMessage
 from app.domain.times import to_microseconds
@@ -201,8 +202,7 @@ def _insert_rows(connection: Connection, rows: list[tuple[Any, ...]], *, keep: b
     try:
         if len(rows) > STATEMENT_ROWS or not keep:
             driver.execute("BEGIN IMMEDIATE")
-        for start in range(0, len(rows), STATEMENT_ROWS):
-            chunk = rows[start : start + STATEMENT_ROWS]
+        for chunk in cut(rows, STATEMENT_ROWS):
             values = [value for row in chunk for value in row]
             stored += driver.execute(_make_sqlite_insert(len(chunk)), values).rowcount
         if driver.in_transaction and keep:

@@ -1,4 +1,4 @@
-"""The page of the audit trail: who did what, when."""
+"""The audit trail: who did what, when."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ async def show_audit(visit: Visit) -> Response:
 
 
 async def export_audit(visit: Visit) -> Response:
-    """The same as CSV, all of it."""
+    """All entries that match, as CSV."""
     pages = read_all(visit, list_audit, **_read_filters(visit, visit.query))
     return await answer_csv(visit, "audit", HEADINGS, pages, _write)
 

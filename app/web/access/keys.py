@@ -1,4 +1,4 @@
-"""The pages of the API keys: made, shown once, revoked."""
+"""The API keys: created, shown once, revoked."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -31,12 +31,12 @@ def make_key_routes(site: Site) -> list[Route]:
 
 
 async def list_keys(visit: Visit) -> Response:
-    """The keys without the keys themselves, and a form for another."""
+    """The keys' names and permissions, and a form to create one."""
     return await _show_list(visit, Form())
 
 
 async def create_key(visit: Visit) -> Response:
-    """Make a key; the page that answers is the only one that shows it."""
+    """Create a key; only the page that answers shows it."""
     form = await visit.read_form()
     scopes = [scope for scope in form.texts("scopes") if scope in SCOPES]
     try:

@@ -1,4 +1,4 @@
-"""The pages of our numbers: what to paste into the provider's page, and whether texts come."""
+"""Our numbers: what to paste into the provider's page, and whether texts arrive."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ OVERLAPS = (
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
-    """A number in the list; `last_arrived_at` None: no text has come yet."""
+    """A number in the list; `last_arrived_at` is None before its first text."""
 
     number: Number
     last_arrived_at: datetime | None
@@ -45,7 +45,7 @@ class NumberRow:
 
 @dataclass(frozen=True, slots=True)
 class NumberView:
-    """One number with what its page tells of it."""
+    """A number with what its page shows."""
 
     number: Number
     auths: tuple[NumberAuth, ...]
@@ -68,12 +68,12 @@ def make_number_routes(site: Site) -> list[Route]:
 
 
 async def list_numbers(visit: Visit) -> Response:
-    """Every number with when it was last texted, and a form for another."""
+    """All numbers with the time of their last text, and a form to add one."""
     return await _show_list(visit, Form())
 
 
 async def add_number(visit: Visit) -> Response:
-    """Configure a number; the page that answers is the only one that shows its auth value."""
+    """Add a number; only the page that answers shows its auth value."""
     form = await visit.read_form()
     try:
         added = await configure.add_number(
@@ -94,7 +94,7 @@ async def add_number(visit: Visit) -> Response:
 
 
 async def show_shared_auth(visit: Visit) -> Response:
-    """Show the value that was made at the first start and serves every number."""
+    """Show the shared value that was generated at the first start."""
     shared = visit.site.runtime.secrets
     if "inbound_auth" not in shared.generated:
         raise NotFound("the value is set in LETTERBOX_INBOUND_AUTH, and shown nowhere")
@@ -127,7 +127,7 @@ async def change_number(visit: Visit) -> Response:
 
 
 async def rotate_auth(visit: Visit) -> Response:
-    """Make a new value; the page that answers is the only one that shows it."""
+    """Create a new value; only the page that answers shows it."""
     number = _read_number(visit)
     form = await visit.read_form()
     seconds = form.text("overlap", "86400")
@@ -145,7 +145,7 @@ async def rotate_auth(visit: Visit) -> Response:
 
 
 async def go_back_to_number(visit: Visit) -> Response:
-    """Whoever opens the address of a form that was sent finds the number."""
+    """The number, for whoever opens the address of its form."""
     return visit.redirect(f"{PATH}/{_read_number(visit)}")
 
 

@@ -12,7 +12,7 @@ from app.web.core.forms import WHOLE, Form
 from app.web.core.site import SIGN_IN, Site, Visit, is_own_path
 
 HOME = "/"
-# For forms of strangers: reading one at the usual size limit takes a second.
+# Anyone can send these forms, and reading one of the usual limit takes a second.
 MAX_BYTES = 16 * 1024
 
 
@@ -27,9 +27,9 @@ def make_sign_in_routes(site: Site) -> list[Route]:
 
 
 async def show_sign_in(visit: Visit) -> Response:
-    """The page with a link's button or with the password's form.
+    """The button of a link, or the form for the password.
 
-    Looking at a link uses nothing up: mail programs and chats open links before people do.
+    Opening a link does not use it: mail programs and chats open links before people do.
     """
     query = visit.query
     token = query.text("link")
@@ -44,7 +44,7 @@ async def show_sign_in(visit: Visit) -> Response:
 
 
 async def take_link(visit: Visit) -> Response:
-    """Use a link up and begin a session."""
+    """Use a link and begin a session."""
     form = await visit.read_form(max_bytes=MAX_BYTES)
     made = await sign_in.use_login_link(
         visit.database,

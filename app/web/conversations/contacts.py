@@ -1,4 +1,4 @@
-"""The pages of the provider's address book: contacts, groups, and imports with their progress."""
+"""The provider's address book: contacts, groups and imports."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -19,7 +19,7 @@ PATH = "/contacts"
 SHOWN_CONTACTS = 200
 HEADINGS = ("name", "number", "email", "groups")
 MAX_FILE_BYTES = 1024 * 1024
-# Partial: the contact is there, but not in every group.
+# Partial: the contact was added, but not to every group.
 GOOD_RESULTS = frozenset({"success", "partial"})
 DUPLICATES = (
     ("refuse", "Refuse the line"),
@@ -47,7 +47,7 @@ def make_contact_routes(site: Site) -> list[Route]:
 
 
 async def list_contacts(visit: Visit) -> Response:
-    """The address book as the provider has it now; a search looks at every field."""
+    """The contacts, fetched from the provider; a search covers every field."""
     words = visit.query.text("q").casefold().split()
     book = await visit.site.runtime.get_provider().get_all_contacts()
     found = [row for row in book.rows if _matches(row, words)]
@@ -62,7 +62,7 @@ async def list_contacts(visit: Visit) -> Response:
 
 
 async def export_contacts(visit: Visit) -> Response:
-    """Every contact as a CSV: with headings, where it is known which column is which."""
+    """All contacts as CSV, with headings if the provider sent any."""
     book = await visit.site.runtime.get_provider().get_all_contacts()
 
     async def read() -> AsyncIterator[Sequence[Contact]]:
@@ -77,7 +77,7 @@ async def show_import_form(visit: Visit) -> Response:
 
 
 async def take_import(visit: Visit) -> Response:
-    """Take a CSV, from a file or the field, and begin, unless this showing of the form has."""
+    """Start an import from a file or the text field, unless this form has started it already."""
     provider = visit.site.runtime.get_provider()
     form = await visit.read_form(max_bytes=MAX_FILE_BYTES)
     chosen = form.file("file")
@@ -96,7 +96,7 @@ async def take_import(visit: Visit) -> Response:
                 who=visit.actor,
                 now=visit.now,
             ),
-            "these contacts are being taken already: look at the address book in a moment",
+            "these contacts are already being imported: check the address book in a moment",
         )
     except InvalidInput as error:
         form.fail("csv" if chosen is None else "file", str(error))
@@ -107,7 +107,7 @@ async def take_import(visit: Visit) -> Response:
 
 
 async def show_import(visit: Visit) -> Response:
-    """How far an import is, and what became of each line."""
+    """The progress of an import, and the result of each line."""
     found = await _find_import(visit)
     good = sum(each.result.lower() in GOOD_RESULTS for each in found.results)
     return visit.render(
@@ -119,7 +119,7 @@ async def show_import(visit: Visit) -> Response:
 
 
 async def continue_import(visit: Visit) -> Response:
-    """Let an import that stopped go on."""
+    """Continue an import that stopped."""
     found = await _find_import(visit)
     provider = visit.site.runtime.get_provider()
     await _go_on(visit, provider, found.id)
@@ -127,7 +127,7 @@ async def continue_import(visit: Visit) -> Response:
 
 
 async def _go_on(visit: Visit, provider: ProviderClient, import_id: int) -> None:
-    """Have this process work at an import. Raises Conflict where there is nothing to do."""
+    """Run an import in this process. Raises Conflict if there is nothing to do."""
     claimed = await claim_import(visit.database, import_id, now=visit.now)
     runtime = visit.site.runtime
     runtime.spawn(run_import(visit.database, provider, claimed, now=runtime.now))
@@ -159,7 +159,7 @@ async def delete_groups(visit: Visit) -> Response:
 
 
 async def ask_to_change_group(visit: Visit) -> Response:
-    """A group's name is the people's own: it stands in the query, whatever is in it."""
+    """The group's name is in the query, because it may contain anything."""
     name, action = _read_group(visit.query)
     return visit.render("conversations/group_change.html", name=name, action=action)
 

@@ -1,4 +1,4 @@
-"""The inbox: conversations, the one with the newest text first, and what is looked for in them."""
+"""The inbox: conversations, newest first, and searches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,18 +22,18 @@ from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_problem
 
 PAGE = 50
-# How many people a search lists above the texts that it finds.
+# How many people a search lists above the texts.
 PEOPLE = 20
-# Fewer digits than these are in almost every number.
+# Almost every number contains any shorter sequence of digits.
 LEAST_DIGITS = 3
 MAX_QUERY = 200
-# Which conversations are shown: all, those with unread texts, or texts that were odd.
+# What is shown: all conversations, those with unread texts, or texts with problems.
 VIEWS = ("", "unread", "problems")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody looks for: words, one of our numbers, and a view (one of VIEWS)."""
+    """The filters: words, one of our numbers, and a view (one of VIEWS)."""
 
     q: str
     number: str | None
@@ -44,13 +44,11 @@ class Wanted:
 class Rows:
     """What a page of the inbox shows; `following` is where the next one begins.
 
-    `places` are the conversations that the texts stand in, by the texts' ids; `sent` is what we
-    wrote last in a conversation, where that is its newest text.
+    `sent` is what we wrote last in a conversation, if that is its newest text.
     """
 
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
-    places: dict[int, int] = field(default_factory=dict)
     sent: dict[int, inbox.LastSent] = field(default_factory=dict)
     following: int | TimePlace | None = None
 
@@ -60,7 +58,7 @@ def make_inbox_routes(site: Site) -> list[Route]:
 
 
 async def show_inbox(visit: Visit) -> Response:
-    """Conversations, newest first; for a search the people and the texts that it finds."""
+    """Conversations, newest first; for a search, people and texts."""
     query = visit.query
     region = visit.region
     wanted = read_wanted(query, region)
@@ -82,7 +80,7 @@ async def show_inbox(visit: Visit) -> Response:
 
 
 def read_wanted(query: Form, region: str) -> Wanted:
-    """The filters of an address; whatever it has besides, or odd, counts for nothing."""
+    """The filters of an address; invalid ones are ignored."""
     view = query.text("view")
     number = normalise_number(query.text("number"), region)
     q = query.text("q").replace("\0", "")[:MAX_QUERY]
@@ -143,12 +141,11 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         before=read_id_place(before),
         limit=PAGE,
     )
-    places = inbox.find_conversations_of(conn, [each.id for each in page.messages])
-    return Rows(texts=page.messages, places=places, following=page.next)
+    return Rows(texts=page.messages, following=page.next)
 
 
 def find_digits(q: str, region: str) -> str:
-    """The digits of a number, or of a part of one, that somebody looks for; "" for words."""
+    """The digits of a number, or of part of one; "" if the search is for words."""
     try:
         return read_number(q, region)
     except InvalidInput:

@@ -1,7 +1,7 @@
-"""Works out plots: where each bar and line lies and what stands beside them; a template draws them.
+"""The geometry and texts of plots, which a template draws.
 
-The drawing is stretched to its place, so lengths are in parts of it: a day is STEP wide and the
-scale is HEIGHT high. Texts stand outside the drawing and keep their size on a phone.
+The drawing is stretched, so its units are relative: a day is STEP wide, the scale HEIGHT high.
+Texts are outside the drawing and keep their size on a phone.
 """
 
 import math
@@ -12,7 +12,7 @@ from datetime import date
 STEP = 10
 GAP = 2
 HEIGHT = 100
-# More than these cannot be told apart by colour; the rest is one series.
+# More cannot be told apart by colour; the others become one series.
 MAX_SERIES = 5
 _NICE = (1, 2, 4, 6, 8, 10)
 
@@ -82,7 +82,7 @@ class Plot:
 def plot_bars(
     key: str, title: str, days: Sequence[date], series: Sequence[Series], *, show: Show
 ) -> Plot:
-    """The series of each day one upon the other."""
+    """Stacked bars, one a day."""
     gathered = _gather(series)
     sums = [sum(each.values[at] or 0 for each in gathered) for at in range(len(days))]
     top = find_top(max(sums, default=0), whole=True)
@@ -99,7 +99,7 @@ def plot_lines(
     show: Show,
     top: float | None = None,
 ) -> Plot:
-    """A line for each series, broken where a day has no value."""
+    """A line for each series, with gaps at days without a value."""
     gathered = list(series[:MAX_SERIES])
     known = [value for each in gathered for value in each.values if value is not None]
     top = top or find_top(max(known, default=0), whole=False)
@@ -121,7 +121,7 @@ def find_top(value: float, *, whole: bool) -> float:
 
 
 def _gather(series: Sequence[Series]) -> list[Series]:
-    """The largest by themselves, all others as one."""
+    """The largest series, and the sum of the others as one."""
     if len(series) <= MAX_SERIES:
         return list(series)
     by_size = sorted(series, key=lambda each: -sum(value or 0 for value in each.values))

@@ -1,4 +1,4 @@
-"""The pages of what went wrong: alerts with what to do, and forwards that were turned away."""
+"""Alerts with what to do, and rejected requests."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +17,7 @@ def make_notice_routes(site: Site) -> list[Route]:
 
 
 async def list_alerts(visit: Visit) -> Response:
-    """What needs a person, or did."""
+    """Alerts, open or resolved."""
     wanted = visit.query.text("state", "open")
     state = wanted if wanted in dict(STATES) else "open"
     is_open = None if state == "all" else state == "open"
@@ -26,7 +26,7 @@ async def list_alerts(visit: Visit) -> Response:
 
 
 async def list_refusals(visit: Visit) -> Response:
-    """Forwards that were answered 403, with why in words."""
+    """Rejected requests, with the reason."""
     number = normalise_number(visit.query.text("number"), visit.region)
     page = await read_list(visit, refusals.list_refusals, dest=number or None)
     return visit.render("operations/refusals.html", page=page, query=visit.query)

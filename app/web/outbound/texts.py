@@ -8,7 +8,6 @@ from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.resolve import ResolvedOutcome, resolve_text
-from app.storage.conversations.inbox import find_conversations_of
 from app.storage.inbound.search import get_message
 from app.web.core.forms import Form
 from app.web.core.site import Site, Visit, is_own_path
@@ -33,11 +32,10 @@ def make_text_routes(site: Site) -> list[Route]:
 async def show_message(visit: Visit) -> Response:
     """An incoming text with every parameter of its request; its `auth` is not stored."""
     message = await visit.database.read(get_message, visit.path_id)
-    places = await visit.database.read(find_conversations_of, [message.id])
     return visit.render(
         "conversations/message.html",
         message=message,
-        conversation_id=places.get(message.id),
+        conversation_id=message.conversation_id,
         raw=RawForward.from_bytes(message.raw),
         explain_problem=explain_problem,
     )

@@ -1,4 +1,4 @@
-"""The page of those who want no texts: looked up, added, brought back."""
+"""The opt-outs: looked up, added, removed."""
 
 from collections.abc import Sequence
 
@@ -29,12 +29,12 @@ def make_opt_out_routes(site: Site) -> list[Route]:
 
 
 async def list_opt_outs(visit: Visit) -> Response:
-    """Those who are out, newest first, or the one that is looked up."""
+    """The opt-outs, newest first, or the one that is looked up."""
     return await _show_list(visit, Form())
 
 
 async def add_opt_out(visit: Visit) -> Response:
-    """Refuse texts to a number, and cancel those that wait."""
+    """Opt a number out, and cancel its waiting texts."""
     form = await visit.read_form()
     try:
         found = await opt_out(

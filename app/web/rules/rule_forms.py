@@ -1,4 +1,4 @@
-"""A rule as a form: read from what was typed, filled in from a rule, and told in words."""
+"""Rules as forms, and in words."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,10 +40,10 @@ DAY_NAMES = dict(
 
 
 def read_rule(form: Form) -> Rule:
-    """The draft that a form holds. Raises InvalidInput, which names the field."""
+    """The rule in a form. Raises InvalidInput with the field."""
     zone_name = form.text("timezone")
     if not is_zone(zone_name):
-        raise InvalidInput("there is no such zone; write it like Europe/London", field="timezone")
+        raise InvalidInput("no such time zone; enter one such as Europe/London", field="timezone")
     zone = ZoneInfo(zone_name)
     days = tuple(form.texts("days"))
     return Rule(
@@ -67,7 +67,7 @@ def read_rule(form: Form) -> Rule:
 
 
 def fill_form(rule: Rule) -> Form:
-    """The form that holds a rule."""
+    """The form filled in from a rule."""
     count, unit = _split_cooldown(rule.cooldown_seconds)
     zone = ZoneInfo(rule.timezone)
     values = {
@@ -93,7 +93,7 @@ def fill_form(rule: Rule) -> Form:
 
 
 def list_conditions(rule: Rule, labels: Mapping[str, str]) -> list[str]:
-    """What must hold, each condition in words; none: it answers every text."""
+    """The conditions in words; a rule without any answers every text."""
     words = []
     if rule.keyword is not None:
         words.append(f"the first word is “{rule.keyword}”")
@@ -124,7 +124,7 @@ def _read_cooldown(form: Form) -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise InvalidInput("write a whole number", field="cooldown_seconds")
+        raise InvalidInput("enter a whole number", field="cooldown_seconds")
     return int(text) * unit
 
 
@@ -136,5 +136,5 @@ def _split_cooldown(seconds: int) -> tuple[int, str]:
 
 
 def _write_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
-    """As a browser's field for a date and time takes it."""
+    """The value of a browser's field for a date and time."""
     return None if moment is None else f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}"

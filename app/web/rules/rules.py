@@ -1,4 +1,4 @@
-"""The pages of the rules: their order, each one's form, and what it would have done."""
+"""The pages of the rules: the list, the form, and the test on recent texts."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,13 +26,13 @@ from app.web.rules.rule_forms import FIELDS, fill_form, list_conditions, read_ru
 PATH = "/rules"
 # `move` alone changes the position.
 NOT_IN_FORM = frozenset({"id", "position"})
-# As many replies of a trial as are shown.
+# How many replies of a test are shown.
 SHOWN_REPLIES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ShownTrial:
-    """A trial with the texts that its shown replies answer, by id; `silenced` in words."""
+    """A preview with the texts that its replies answer, by id, and `silenced` in words."""
 
     trial: RulePreview
     texts: Mapping[int, Message]
@@ -55,7 +55,7 @@ def make_rule_routes(site: Site) -> list[Route]:
 
 
 async def show_rules(visit: Visit) -> Response:
-    """Every rule in the order in which they are asked."""
+    """All rules, in the order in which they are tried."""
     found, numbers = await visit.database.read(_read_rules)
     labels = {each.number: each.label for each in numbers}
     return visit.render(
@@ -72,7 +72,7 @@ async def show_new(visit: Visit) -> Response:
 
 
 async def create(visit: Visit) -> Response:
-    """Add a rule, or show what it would have done."""
+    """Add a rule, or test it."""
 
     async def add(draft: Rule) -> str:
         added = await edit_rules.create_rule(
@@ -95,7 +95,7 @@ async def show_rule(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Change a rule, or show what it would have done so."""
+    """Change a rule, or test the change."""
     rule = await visit.database.read(rules.get_rule, visit.path_id)
 
     async def save(draft: Rule) -> str:
@@ -116,7 +116,7 @@ async def change(visit: Visit) -> Response:
 async def _take_form(
     visit: Visit, rule: Rule | None, save: Callable[[Rule], Awaitable[str]]
 ) -> Response:
-    """Save what a form holds, or test it; show the form again with what is wrong."""
+    """Save the rule in the form, or test it; show the form again with its errors."""
     form = await visit.read_form()
     try:
         draft = read_rule(form)
@@ -135,7 +135,7 @@ async def _take_form(
 
 
 async def show_trial(visit: Visit) -> Response:
-    """What a draft would have done: a part of its page, asked for while somebody types."""
+    """The test of a draft, as a part of its page that is fetched while someone types."""
     form = await visit.read_form()
     rule_id = form.number("id")
     try:
@@ -151,7 +151,7 @@ async def show_trial(visit: Visit) -> Response:
 
 
 async def move(visit: Visit) -> Response:
-    """Change places with the rule before or behind it."""
+    """Swap a rule with the one before or after it."""
     form = await visit.read_form()
     direction: edit_rules.Direction = "up" if form.text("direction") == "up" else "down"
     moved = await edit_rules.move_rule(

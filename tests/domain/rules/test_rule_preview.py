@@ -16,7 +16,7 @@ from tests.support.messages import make_stored
 MINUTE = timedelta(minutes=1)
 
 
-def hear(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredMessage]:
+def make_texts(*bodies: str, every: timedelta = MINUTE, **fields: Any) -> list[StoredMessage]:
     return [
         make_stored(body, id=number, arrived_at=NOW + number * every, **fields)
         for number, body in enumerate(bodies, start=1)
@@ -36,7 +36,7 @@ def list_risks(preview: RulePreview) -> list[tuple[str | None, str]]:
 
 def test_what_became_of_the_matched_texts_adds_up() -> None:
     texts = [
-        *hear("one", "STOP", "two", "START", "three"),
+        *make_texts("one", "STOP", "two", "START", "three"),
         make_stored("x" * 460, id=6, source="447700900002"),
         make_stored(" ", id=7, source="447700900003"),
         make_stored("old", id=8, via="report", received_at=NOW - timedelta(hours=1)),
@@ -62,31 +62,31 @@ def test_what_became_of_the_matched_texts_adds_up() -> None:
 
 def test_other_rules_come_first_where_they_stand_first() -> None:
     first = make_rule(id=2, position=1, keyword="one")
-    found = attempt(hear("one", "two"), first, position=2)
+    found = attempt(make_texts("one", "two"), first, position=2)
     assert (found.tried, found.matched) == (2, 1)
-    assert attempt(hear("one", "two"), first, position=0).matched == 2
+    assert attempt(make_texts("one", "two"), first, position=0).matched == 2
 
 
 def test_a_draft_is_tried_though_it_is_not_enabled() -> None:
-    assert attempt(hear("one"), enabled=False).matched == 1
+    assert attempt(make_texts("one"), enabled=False).matched == 1
 
 
 def test_replies_of_the_trial_count_for_cooldown_and_budget() -> None:
-    cooling = attempt(hear(*"abc"), cooldown_seconds=100)
+    cooling = attempt(make_texts(*"abc"), cooldown_seconds=100)
     assert ([reply.message_id for reply in cooling.replies], cooling.silenced) == (
         [1, 3],
         {"cooldown": 1},
     )
-    spent = attempt(hear(*"abcdefg"))
+    spent = attempt(make_texts(*"abcdefg"))
     assert (len(spent.replies), spent.silenced) == (4, {"budget": 3})
     assert list_risks(spent) == [(SENDER, "budget")]
 
 
 def test_a_word_counts_from_when_it_was_said() -> None:
     before = OptOutState(True, "person", NOW - MINUTE, 0)
-    assert attempt(hear("one"), opt_outs={SENDER: before}).silenced == {"opted-out": 1}
+    assert attempt(make_texts("one"), opt_outs={SENDER: before}).silenced == {"opted-out": 1}
     after = OptOutState(True, "keyword", NOW + 2 * MINUTE, 2)
-    found = attempt(hear("one", "STOP"), opt_outs={SENDER: after})
+    found = attempt(make_texts("one", "STOP"), opt_outs={SENDER: after})
     assert (len(found.replies), found.silenced) == (1, {"opt-out": 1})
 
 
@@ -97,10 +97,14 @@ def test_a_text_abroad_costs_two_a_part() -> None:
 
 
 def test_what_looks_like_a_machine_is_named() -> None:
-    assert list_risks(attempt(hear("Busy now.", "busy now.", " Busy now. "))) == [(SENDER, "alike")]
-    assert list_risks(attempt(hear("same", "same", "same", every=timedelta(hours=13)))) == []
-    assert list_risks(attempt(hear(*"abcd", every=timedelta(seconds=2)))) == [(SENDER, "quick")]
+    assert list_risks(attempt(make_texts("Busy now.", "busy now.", " Busy now. "))) == [
+        (SENDER, "alike")
+    ]
+    assert list_risks(attempt(make_texts("same", "same", "same", every=timedelta(hours=13)))) == []
+    assert list_risks(attempt(make_texts(*"abcd", every=timedelta(seconds=2)))) == [
+        (SENDER, "quick")
+    ]
     assert list_risks(
-        attempt(hear("hours"), keyword="hours", reply="Hours: 9", cooldown_seconds=0)
+        attempt(make_texts("hours"), keyword="hours", reply="Hours: 9", cooldown_seconds=0)
     ) == [(None, "answers-itself")]
-    assert list_risks(attempt(hear("hours"), keyword="hours", cooldown_seconds=0)) == []
+    assert list_risks(attempt(make_texts("hours"), keyword="hours", cooldown_seconds=0)) == []

@@ -1,13 +1,16 @@
 """Uncertain texts: adopted, proved absent twice, or handed to a person, and never sent blindly."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from app.domain.errors import Conflict
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
-from app.storage.outbound.uncertain import resolve_by_hand
+from app.domain.outbound.uncertain_resolution import Finding, UncertainText
+from app.storage.outbound.uncertain import list_uncertain, resolve_by_hand, resolve_uncertain
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
 PROOF = 600
@@ -46,6 +49,26 @@ async def test_a_text_that_the_report_has_is_adopted_and_followed(outbox: Outbox
     assert await outbox.status(number) == "delivered"
     assert await outbox.send() == 0
     assert len(outbox.taken()) == 1
+
+
+async def test_what_changed_while_the_report_was_read_is_left_alone(outbox: Outbox) -> None:
+    number = await queue_uncertain(outbox, taken=True)
+    outbox.pass_seconds(5)
+    [text] = await outbox.database.read(partial(list_uncertain, now=outbox.now(), limit=9))
+    earlier = replace(text, attempt=text.attempt - 1)
+    assert not await settle_as(outbox, earlier, Finding.ADOPT, "1")
+    assert not await settle_as(outbox, earlier, Finding.SEND_AGAIN)
+    await outbox.queue(GRACE)
+    await outbox.send()
+    [other_id] = {row.provider_id for row in await outbox.fetch("SELECT * FROM provider_messages")}
+    assert not await settle_as(outbox, text, Finding.ADOPT, other_id)
+    assert await outbox.status(number) == "uncertain"
+    assert await settle_as(outbox, text, Finding.ADOPT, "1")
+
+
+async def settle_as(outbox: Outbox, text: UncertainText, finding: Finding, *ids: str) -> bool:
+    settle = partial(resolve_uncertain, proof_seconds=PROOF)
+    return await outbox.database.write(settle, text, finding, ids, outbox.now())
 
 
 async def test_a_long_text_is_adopted_with_all_its_parts(outbox: Outbox) -> None:

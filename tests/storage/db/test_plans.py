@@ -123,7 +123,6 @@ QUERIES: dict[str, Query] = {
     "people by number": lambda conn: inbox.find_people(
         conn, SENDER, digits=SENDER, dest=NUMBER, limit=20
     ),
-    "conversations of messages": lambda conn: inbox.find_conversations_of(conn, [1, 2, 3]),
     "what we wrote last": lambda conn: inbox.find_last_sent(conn, [1, 2, 3]),
     "our numbers": inbox.list_our_numbers,
     "one conversation": lambda conn: conversations.get_conversation(conn, 1),

@@ -13,19 +13,19 @@ from tests.conftest import NOW
 from tests.support.messages import make_stored
 
 
-def hear(number: int, arrived_at: datetime = NOW, name: str = "") -> StoredMessage:
+def arrive(number: int, arrived_at: datetime = NOW, name: str = "") -> StoredMessage:
     fields = {"name": name} if name else {}
     return make_stored(id=number, arrived_at=arrived_at, merge_fields=fields)
 
 
 SECOND = timedelta(seconds=1)
 BATCHES = [
-    [[hear(1), hear(2)]],
-    [[hear(2), hear(1)]],
-    [[hear(1)], [hear(2)]],
-    [[hear(2)], [hear(1)]],
-    [[hear(2, NOW)], [hear(3, NOW - SECOND), hear(1, NOW)]],
-    [[hear(1, NOW + SECOND)], [hear(2, NOW + 2 * SECOND)], [hear(3, NOW)]],
+    [[arrive(1), arrive(2)]],
+    [[arrive(2), arrive(1)]],
+    [[arrive(1)], [arrive(2)]],
+    [[arrive(2)], [arrive(1)]],
+    [[arrive(2, NOW)], [arrive(3, NOW - SECOND), arrive(1, NOW)]],
+    [[arrive(1, NOW + SECOND)], [arrive(2, NOW + 2 * SECOND)], [arrive(3, NOW)]],
 ]
 
 
@@ -46,8 +46,8 @@ async def test_of_texts_that_arrived_together_the_one_with_the_larger_id_gives_t
     def read_name(conn: Connection) -> str:
         return str(conn.execute(select(conversations.c.name)).scalar())
 
-    await database.write(upsert_conversations, [hear(5, name="Anna")])
-    await database.write(upsert_conversations, [hear(4, name="Ann")])
+    await database.write(upsert_conversations, [arrive(5, name="Anna")])
+    await database.write(upsert_conversations, [arrive(4, name="Ann")])
     assert await database.read(read_name) == "Anna"
-    await database.write(upsert_conversations, [hear(6, name="A. Lee")])
+    await database.write(upsert_conversations, [arrive(6, name="A. Lee")])
     assert await database.read(read_name) == "A. Lee"

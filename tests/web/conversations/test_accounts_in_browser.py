@@ -181,9 +181,9 @@ async def test_a_report_is_shown_and_saved(desk: Desk, office: Office) -> None:
 async def test_a_report_without_days_is_told_beside_the_field(desk: Desk) -> None:
     async with desk.open(scripts=False) as tab:
         await tab.page.goto("/reports?type=Usage&from=2026-06-02&to=2026-06-01")
-        await expect(tab.page.locator("#to-error")).to_contain_text("lies before")
+        await expect(tab.page.locator("#to-error")).to_contain_text("is before")
         await tab.page.goto("/reports?type=Usage&from=soon")
-        await expect(tab.page.locator("#from-error")).to_contain_text("Write a day like")
+        await expect(tab.page.locator("#from-error")).to_contain_text("Enter a day such as")
         await tab.page.goto("/reports?type=other&other=Nonsense&from=2026-06-01&to=2026-06-02")
         await expect(tab.page.locator("#other-error")).to_contain_text("Unknown Report Type")
 

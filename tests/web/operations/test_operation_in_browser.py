@@ -196,4 +196,4 @@ async def test_the_audit_trail_says_who_did_what(desk: Desk, office: Office) -> 
         await page.goto(f"/audit?since={tomorrow:%Y-%m-%d}")
         await expect(page.get_by_text("Nothing found")).to_be_visible()
         await page.goto("/audit?since=yesterday")
-        await expect(page.locator("#since-error")).to_contain_text("Write a day like")
+        await expect(page.locator("#since-error")).to_contain_text("Enter a day such as")

@@ -122,4 +122,4 @@ async def test_nothing_is_found_and_a_day_that_is_none(desk: Desk) -> None:
         await tab.page.goto("/outbox?to=447700900999")
         await expect(tab.page.get_by_text("Nothing found")).to_be_visible()
         await tab.page.goto("/outbox?since=soon")
-        await expect(tab.page.locator("#since-error")).to_contain_text("Write a day like")
+        await expect(tab.page.locator("#since-error")).to_contain_text("Enter a day such as")
