@@ -29,11 +29,11 @@ from app.setting_types import EVERYWHERE
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets
 from app.storage.access.secrets import register_secret
+from app.storage.data_dir import DataDir
 from app.storage.db.database import Connection, Database
 from app.storage.db.migrate import migrate
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.intake import Intake
-from app.storage.spool.data_dir import DataDir
 from app.storage.spool.identity import Identity, has_had_messages, read_database_id
 
 CONNECT_SECONDS = 1.0

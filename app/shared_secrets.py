@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.settings import Settings
-from app.storage.spool.data_dir import DataDir
+from app.storage.data_dir import DataDir
 
 
 @dataclass(frozen=True, slots=True)

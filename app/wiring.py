@@ -23,13 +23,13 @@ from app.provider.client import ProviderClient
 from app.runtime import Runtime
 from app.settings import Settings
 from app.shared_secrets import find_secrets
+from app.storage.data_dir import DataDir
 from app.storage.db.database import open_database
 from app.storage.db.servers import FILE as SERVERS
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.intake import Intake
 from app.storage.operations.processes import Process
-from app.storage.spool.data_dir import DataDir
 from app.storage.spool.identity import Identity, find_place
 
 log = structlog.get_logger("letterbox")

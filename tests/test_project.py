@@ -21,10 +21,10 @@ from app.cli.commands import app
 from app.cli.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
 from app.storage import tables as tables  # registers all of them
+from app.storage.data_dir import DataDir
 from app.storage.db.columns import metadata
 from app.storage.db.database import Connection, Database
 from app.storage.db.migrate import MIGRATIONS, list_revisions
-from app.storage.spool.data_dir import DataDir
 
 ROOT = Path(__file__).parents[1]
 

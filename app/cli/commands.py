@@ -116,7 +116,7 @@ def _begin() -> "Settings":
 
 def _hold_alone(settings: "Settings") -> list[int]:
     """Lock the SQLite file, before anything slow is imported. Raises SetupError."""
-    from app.storage.spool.data_dir import DataDir  # noqa: PLC0415 see above
+    from app.storage.data_dir import DataDir  # noqa: PLC0415 see above
 
     if settings.is_postgres:
         return []

@@ -19,10 +19,10 @@ from app.cli.core.output import JsonOption
 from app.domain.access.addresses import NetworkSet
 from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables, load_settings
+from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database
 from app.storage.operations.inspect import inspect_database, list_unheeded_proxies
 from app.storage.spool.adoption import count_waiting
-from app.storage.spool.data_dir import DataDir, find_file
 from app.storage.spool.quarantine import count_kept
 
 LOW_DISK_BYTES = 1024**3

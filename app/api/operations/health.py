@@ -18,13 +18,13 @@ from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
 from app.flows.operations.supervise import FAILING
 from app.runtime import Runtime
+from app.storage.data_dir import is_full
 from app.storage.db.database import Connection
 from app.storage.operations.alerts import list_open_subjects
 from app.storage.operations.processes import GONE_AFTER, Process, list_processes
 from app.storage.operations.stats import find_oldest_unhandled
 from app.storage.outbound.backlog import find_oldest_due
 from app.storage.outbound.sender import SenderState, get_sender
-from app.storage.spool.data_dir import is_full
 
 PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where

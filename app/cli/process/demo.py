@@ -25,7 +25,7 @@ from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.serving import serving
 from app.simulator.state.clock import start_clock
 from app.simulator.state.config import demo_config
-from app.storage.spool.data_dir import DataDir
+from app.storage.data_dir import DataDir
 
 END_SECONDS = 10
 KEPT = frozenset({"port", "log_format", "log_level"})

@@ -25,7 +25,7 @@ from app.ending import RESTART_SIGNAL
 from app.flows.operations.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets, find_secrets
-from app.storage.spool.data_dir import DataDir
+from app.storage.data_dir import DataDir
 
 MOST_FILES = 65_536
 MEMORY = "/dev/shm"  # noqa: S108 the folder inside it gets a random name and mode 0700

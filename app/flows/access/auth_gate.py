@@ -12,7 +12,7 @@ from app.domain.access.credentials import Admission, AuthValue, digest_secret
 from app.domain.errors import Unavailable
 from app.storage.access.numbers import read_admission, read_revision
 from app.storage.db.database import Database
-from app.storage.spool.durable import write_file
+from app.storage.durable import write_file
 
 READ_TIMEOUT_SECONDS = 1.0
 # However many wrong values come in, the database is asked no more often than this.

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from app.storage.conversations import conversations, threads
+from app.storage.conversations import threads
 from app.storage.db.database import Database
+from app.storage.inbound import read_marks
 from app.storage.inbound.search import Message
 
 
 async def mark_read(database: Database, message_id: int, *, now: datetime) -> Message:
     """Again changes nothing. Raises NotFound."""
-    return await database.write(conversations.mark_read, message_id, now)
+    return await database.write(read_marks.mark_read, message_id, now)
 
 
 async def mark_seen(database: Database, conversation_id: int, *, up_to: int, now: datetime) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.storage.data_dir import DataDir
 from app.storage.db.database import Database
 from app.storage.inbound.intake import Intake
-from app.storage.spool.data_dir import DataDir
 
 DISK = "disk-full"
 SPOOL = "spool-unusable"

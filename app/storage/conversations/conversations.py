@@ -1,12 +1,12 @@
 """The conversations: one row for each pair of one of our numbers and a sender."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, or_, select, update
+from sqlalchemy import Connection, Row, Select, case, or_, select
 
 from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_pair_key
@@ -17,14 +17,12 @@ from app.storage.inbound.search import (
     WALK_ROWS,
     Message,
     Page,
-    get_message,
     get_messages,
     list_messages,
 )
 from app.storage.outbound.texts import OutboundText, list_sent_in
 from app.storage.rules.opt_outs import find_opted_out
 from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import message_index, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,35 +164,6 @@ def list_thread(
         place = page.next  # messages have been searched for down to here
     sent = [item.id for item in items if isinstance(item, OutboundText)]
     return ThreadPage(items, (place, _find_place([each.id for each in texts], sent, top_text)))
-
-
-def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
-    """Mark a message as read, if it is not already. Raises NotFound."""
-    mark_all_read(conn, [message_id], now)
-    return get_message(conn, message_id)
-
-
-def mark_all_read(conn: Connection, ids: Sequence[int], now: datetime) -> int:
-    """Mark messages as read; returns how many were unread.
-
-    Messages are locked in the order of their ids, and before their conversations.
-    """
-    unread = select(messages.c.id).where(messages.c.id.in_(ids), messages.c.read_at.is_(None))
-    marked = conn.execute(unread.order_by(messages.c.id).with_for_update()).scalars().all()
-    if not marked:
-        return 0
-    conn.execute(update(messages).where(messages.c.id.in_(marked)).values(read_at=now))
-    index = message_index.c
-    indexed = update(message_index).where(index.message_id.in_(marked)).values(unread=False)
-    counts = Counter(conn.execute(indexed.returning(index.conversation_id)).scalars())
-    for conversation_id, count in sorted(counts.items()):
-        left = conversations.c.unread - count
-        conn.execute(
-            update(conversations)
-            .where(conversations.c.id == conversation_id)
-            .values(unread=case((left > 0, left), else_=0))
-        )
-    return len(marked)
 
 
 def _merge(page: Page, texts: Sequence[OutboundText], limit: int) -> list[Message | OutboundText]:

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from app.domain.ids import LAST_ID
-from app.storage.conversations.conversations import Conversation, mark_all_read
+from app.storage.conversations.conversations import Conversation
+from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.search import get_message
 from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound, status_changes

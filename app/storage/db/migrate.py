@@ -16,7 +16,7 @@ from app.storage.db.database import Database
 from app.storage.db.sqlite import SqliteDatabase
 from app.storage.db.sqlite_engine import is_passing, make_private
 from app.storage.db.sqlite_file import find_damage
-from app.storage.spool.durable import sync_folder
+from app.storage.durable import sync_folder
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 MIGRATION_LOCK = 0x4C455454_4D494752

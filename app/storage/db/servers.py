@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.domain.errors import Unavailable
-from app.storage.spool.durable import write_file
+from app.storage.durable import write_file
 
 FILE = "servers.json"
 

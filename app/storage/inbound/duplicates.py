@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, literal_column, se
 
 from app.domain.inbound.duplicates import TOLERANCE
 from app.domain.inbound.messages import StoredMessage
-from app.storage.conversations.conversations import mark_all_read
+from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.search import STORED_COLUMNS
 from app.storage.tables.inbound import message_index, messages
 

@@ -14,10 +14,10 @@ import structlog
 
 from app.domain.errors import NothingDurable
 from app.domain.inbound.messages import InboundMessage
+from app.storage.durable import SpoolError
 from app.storage.inbound.batch_store import BatchStore
+from app.storage.inbound.draining import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Drainer, DrainListener
 from app.storage.inbound.inbound import Inserter
-from app.storage.spool.draining import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Drainer, DrainListener
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.identity import Identity
 from app.storage.spool.own_spool import OwnSpool
 

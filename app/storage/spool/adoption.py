@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.storage.spool.durable import SpoolError, spool_errors
+from app.storage.durable import SpoolError, spool_errors
 from app.storage.spool.old_spool import convert, held_segments, read_mark
 from app.storage.spool.quarantine import QUARANTINES, keep_damaged, set_aside
 from app.storage.spool.record_file import (

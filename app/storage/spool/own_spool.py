@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.storage.spool.durable import SpoolError, find_code
+from app.storage.durable import SpoolError, find_code
 from app.storage.spool.spool import Spool, SpoolBatch, SpoolMovedError
 
 # What a disk without room says: fewer records may still fit.

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.storage.spool.durable import make_folder, spool_errors, sync_folder, write_file
+from app.storage.durable import make_folder, spool_errors, sync_folder, write_file
 from app.storage.spool.record_file import find_wal
 
 _DAMAGED = "damaged"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from app.storage.spool.durable import find_code
+from app.storage.durable import find_code
 
 SUFFIX = ".sqlite3"
 PAGE_BYTES = 4096

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.storage.spool.durable import (
+from app.storage.durable import (
     NO_LOCKS,
     SpoolError,
     find_code,

@@ -7,9 +7,9 @@ import pytest
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.flows.operations.metrics import Metrics
 from app.flows.operations.raise_alarms import close_removed
+from app.storage.data_dir import DataDir
 from app.storage.db.database import Database
 from app.storage.operations.alerts import Alert, list_alerts, raise_alert
-from app.storage.spool.data_dir import DataDir
 from app.storage.spool.quarantine import Quarantine, refuse
 from tests.conftest import NOW
 

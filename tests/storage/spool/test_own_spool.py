@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.own_spool import OwnSpool
 from app.storage.spool.spool import Spool
 from tests.support.faulty_disk import FaultyDisk

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt, count_waiting
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.own_spool import OwnSpool
 from app.storage.spool.spool import Spool
 from tests.support.faulty_disk import FaultyDisk

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.record_file import find_wal
 from app.storage.spool.spool import Spool
 from tests.support.faulty_disk import FaultyDisk

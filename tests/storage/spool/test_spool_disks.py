@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.quarantine import count_kept, refuse
 from app.storage.spool.spool import Spool
 from tests.support.faulty_disk import FaultyDisk

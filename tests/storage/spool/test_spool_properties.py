@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.record_file import find_wal
 from app.storage.spool.spool import Spool
 from tests.support.faulty_disk import FaultyDisk

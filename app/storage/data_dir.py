@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.errors import SetupError
-from app.storage.spool.durable import write_file
+from app.storage.durable import write_file
 from app.storage.spool.quarantine import Quarantine, read_id
 
 MIN_FREE_SHARE = 0.05

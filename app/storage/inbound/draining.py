@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 import structlog
 
 from app.domain.inbound.messages import InboundMessage
+from app.storage.durable import SpoolError
 from app.storage.inbound.batch_store import BatchStore
 from app.storage.spool.adoption import adopt
-from app.storage.spool.durable import SpoolError
 from app.storage.spool.identity import Identity
 from app.storage.spool.quarantine import refuse
 from app.storage.spool.spool import Spool, SpoolBatch
