@@ -56,7 +56,9 @@ def fold_text(text: str) -> str:
     """
     if text.isascii():
         return text.lower().replace("`", "'")
-    plain = unicodedata.normalize("NFKC", text.translate(_REPLACEMENTS)).casefold()
+    # Composed first: a stroke that makes another sign of one (\u2260) is not unseen.
+    plain = unicodedata.normalize("NFC", text).translate(_REPLACEMENTS)
+    plain = unicodedata.normalize("NFKC", plain).casefold()
     # Folding the Turkish capital dotted I leaves its dot behind.
     plain = unicodedata.normalize("NFKC", plain).replace("i\u0307", "i")
     mark, loose_marks = _compile_marks()

@@ -4,7 +4,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.keywords import fold_text, read_keyword, split_keyword, split_words
@@ -102,6 +102,7 @@ def test_emoji_part_words() -> None:
     assert split_words("stop\U0001f44dtexts \u2764\ufe0f now") == ["stop", "texts", "now"]
 
 
+@example("\u2260")
 @given(st.text())
 def test_composed_and_decomposed_texts_fold_alike(text: str) -> None:
     plain = unicodedata.normalize("NFC", text)

@@ -207,7 +207,8 @@ def running(
         launcher = (sys.executable, "-c", HAND_OVER, ",".join(map(str, given)), *(launcher or ()))
     else:
         port, given = port or find_free_port(), []
-    if not folder.exists() and launcher is None and "database_url" not in settings:
+    serves = not arguments or arguments[0] == "serve"
+    if not folder.exists() and serves and launcher is None and "database_url" not in settings:
         folder.mkdir()
         shutil.copy(_share_migrated(), folder)
     folder.mkdir(exist_ok=True)

@@ -23,6 +23,9 @@ Change = Literal["removed", "replaced", "overwritten", "touched", "journal", "em
 # How every -wal file begins; the last bit is the byte order of its checksums.
 WAL_MAGIC = 0x377F0682
 WAL_HEAD_BYTES = 32
+# Where PRAGMA user_version stands in the file.
+FILE_MAGIC = b"SQLite format 3\0"
+STAMP_AT, STAMP_BYTES = 60, 4
 
 STEPS_BETWEEN_LOOKS = 10_000
 # How long a start checks for damage.
@@ -76,9 +79,9 @@ class SqliteFile:
         self._main = _look_at(self.path) or _NOTHING
         self._beside = (_find(self.wal), _find(self.shm))
         self._journal = self._read_journal()
+        self._hold()
         stamp = self._read_stamp()
         self._stamps = [] if stamp is None else [stamp]
-        self._hold()
 
     def note_writing(self, stamp: int | None = None) -> None:
         """We wrote to the file, or what another program wrote to it was fine.
@@ -201,23 +204,33 @@ class SqliteFile:
         return self._read_stamp() in self._stamps
 
     def _read_stamp(self) -> int | None:
-        """The stamp in the file itself, whatever the journal says."""
-        url = f"file:{quote(str(self.path))}?mode=ro&immutable=1"
-        try:
-            with closing(sqlite3.connect(url, uri=True, timeout=1)) as connection:
-                [(stamp,)] = connection.execute("PRAGMA user_version").fetchall()
-        except sqlite3.Error:
+        """The stamp in the file itself, whatever the journal says.
+
+        Not by SQLite, to which a file looks damaged in the middle of another program's checkpoint:
+        its first page may be new while it has not grown yet.
+        """
+        if self._held is None:
             return None
-        return int(stamp)
+        try:
+            head = os.pread(self._held, STAMP_AT + STAMP_BYTES, 0)
+        except OSError:
+            return None
+        return int.from_bytes(head[STAMP_AT:], "big") if head.startswith(FILE_MAGIC) else None
 
     def _hold(self) -> None:
-        """To recognise it after its name has gone. Closing such a descriptor releases no lock."""
+        """Open it to read its stamp, and to recognise it after its name has gone.
+
+        It stays open while SQLite has it open: closing would release SQLite's locks on it.
+        """
+        main = _look_at(self.path)
         if self._held is not None:
+            found = os.fstat(self._held)
+            if main is not None and main.place == _Place(found.st_dev, found.st_ino):
+                return
             os.close(self._held)
         self._held = None
-        if hasattr(os, "O_PATH"):
-            with contextlib.suppress(OSError):
-                self._held = os.open(self.path, os.O_PATH)
+        with contextlib.suppress(OSError):
+            self._held = os.open(self.path, os.O_RDONLY)
 
     def _find_free(self, name: str) -> Path:
         return next(path for path in self._list_names(name) if not path.exists())

@@ -134,8 +134,8 @@ def test_it_goes_on_with_what_stands_there_and_loses_nothing_from_then_on(
             load.wait_for(texts)
             back_up(data, copy)
             load.wait_for(texts)
-            after = len(load.forwards)
             harm(data, copy)
+            after = len(load.forwards)
             load.wait_for(texts * 2)
             time.sleep(1.5)
             wait_until(lambda: is_stored_directly(service), what=service.log)
@@ -164,8 +164,8 @@ def test_without_a_file_it_spools_and_says_so_until_there_is_one(
         with sending(service.port, senders=4, pause_seconds=0.002) as load:
             load.wait_for(100)
             back_up(data, copy)
-            after = len(load.forwards)
             harm(data, copy)
+            after = len(load.forwards)
             load.wait_for(200)
             wait_until_told(service, "while Letterbox was running" if harm != truncate else "empty")
             if back:

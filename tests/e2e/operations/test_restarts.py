@@ -190,7 +190,7 @@ def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
         # Its own output and files are not handed on from restart to restart.
         opened = psutil.Process(service.process.pid).num_fds()
         restart_in_place(service)
-        assert psutil.Process(service.process.pid).num_fds() <= opened
+        wait_until(lambda: psutil.Process(service.process.pid).num_fds() <= opened)
         assert psutil.Process(service.process.pid).children() == []
 
 

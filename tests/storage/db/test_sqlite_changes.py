@@ -63,6 +63,30 @@ async def test_an_emptied_journal_takes_what_was_only_there_and_spoils_nothing_e
     assert list_names(path) == ["in the file", "afterwards"]
 
 
+async def test_a_checkpoint_of_another_program_is_told_in_the_middle_of_it(tmp_path: Path) -> None:
+    """Its first page, with a new count of pages, is written before the file grows."""
+    path = tmp_path / "letterbox.sqlite3"
+    async with opened(path) as database:
+        await add(database, "in the file")
+    async with opened(path) as database:
+        with path.open("r+b") as file:
+            file.seek(28)
+            pages = int.from_bytes(file.read(4), "big")
+            file.seek(28)
+            file.write((pages + 100).to_bytes(4, "big"))
+        os.utime(path, ns=(1, 1))  # the system's clock of files may not have ticked
+        assert database.look()
+        with pytest.raises(Unavailable, match="being examined"):
+            database.look(for_messages=True)
+        with path.open("r+b") as file:
+            file.seek(28)
+            file.write(pages.to_bytes(4, "big"))
+        await database.mend()
+        assert database.look(for_messages=True)
+        assert not database.take_faults()
+    assert list_names(path) == ["in the file"]
+
+
 async def test_a_journal_emptied_and_written_to_again_is_told_by_its_head(tmp_path: Path) -> None:
     path = tmp_path / "letterbox.sqlite3"
     async with opened(path) as database:
