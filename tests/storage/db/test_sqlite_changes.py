@@ -69,6 +69,7 @@ async def test_a_checkpoint_of_another_program_is_told_in_the_middle_of_it(tmp_p
     async with opened(path) as database:
         await add(database, "in the file")
     async with opened(path) as database:
+        await add(database, "in the journal")
         with path.open("r+b") as file:
             file.seek(28)
             pages = int.from_bytes(file.read(4), "big")
@@ -84,7 +85,7 @@ async def test_a_checkpoint_of_another_program_is_told_in_the_middle_of_it(tmp_p
         await database.mend()
         assert database.look(for_messages=True)
         assert not database.take_faults()
-    assert list_names(path) == ["in the file"]
+    assert list_names(path) == ["in the file", "in the journal"]
 
 
 async def test_a_journal_emptied_and_written_to_again_is_told_by_its_head(tmp_path: Path) -> None:
