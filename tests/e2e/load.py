@@ -22,6 +22,7 @@ class Forward:
     message_id: str
     source: str
     status: int
+    began: float
     seconds: float
 
 
@@ -98,7 +99,7 @@ class Load:
                 query, self._patience_seconds, posts=self._posts, keeps=self._keeps
             )
             taken = time.monotonic() - began
-            self.forwards.append(Forward(message_id, source, status, taken))
+            self.forwards.append(Forward(message_id, source, status, began, taken))
             if connection.is_over:
                 connection.close()
                 connection = None

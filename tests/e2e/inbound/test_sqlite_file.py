@@ -34,12 +34,13 @@ def is_stored_directly(service: Service) -> bool:
     return all(parts[name]["status"] == "ok" for name in ("database", "spool"))
 
 
-def list_lost(store: SqliteStore, load: Load, *, after: int) -> list[str]:
-    """What was acknowledged from the `after`th answer on and cannot be found."""
+def list_lost(store: SqliteStore, load: Load, *, after: float) -> list[str]:
+    """What was sent after that moment, acknowledged, and cannot be found."""
     stored = set(store.list_ids())
-    late = load.forwards[after:]
     return [
-        each.message_id for each in late if each.status == 200 and each.message_id not in stored
+        each.message_id
+        for each in load.forwards
+        if each.began > after and each.status == 200 and each.message_id not in stored
     ]
 
 
@@ -135,7 +136,7 @@ def test_it_goes_on_with_what_stands_there_and_loses_nothing_from_then_on(
             back_up(data, copy)
             load.wait_for(texts)
             harm(data, copy)
-            after = len(load.forwards)
+            after = time.monotonic()
             load.wait_for(texts * 2)
             time.sleep(1.5)
             wait_until(lambda: is_stored_directly(service), what=service.log)
@@ -165,7 +166,7 @@ def test_without_a_file_it_spools_and_says_so_until_there_is_one(
             load.wait_for(100)
             back_up(data, copy)
             harm(data, copy)
-            after = len(load.forwards)
+            after = time.monotonic()
             load.wait_for(200)
             wait_until_told(service, "while Letterbox was running" if harm != truncate else "empty")
             if back:

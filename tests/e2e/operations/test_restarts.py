@@ -173,10 +173,10 @@ def test_a_restart_that_is_asked_for_during_the_first_start_does_not_end_it(tmp_
     os.mkfifo(tmp_path / ".env")
     with running(tmp_path / "data", wait=False, launcher=()) as service:
         with (tmp_path / ".env").open("w", encoding="utf-8") as settings:
+            # The start waits for the end of this one; the restart must not wait for another.
+            (tmp_path / ".env").unlink()
             service.process.send_signal(RESTART_SIGNAL)
             settings.write("LETTERBOX_LOG_LEVEL=info\n")
-        # Other steps of the start may read them as well.
-        (tmp_path / ".env").unlink()
         service.wait_until_ready()
         assert service.forward("1").status == 200
 

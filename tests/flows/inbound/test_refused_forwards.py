@@ -161,10 +161,13 @@ async def test_strangers_who_look_around_are_no_alert(kit: Kit) -> None:
 
 
 async def test_however_many_numbers_a_stranger_names_it_is_one_alert(kit: Kit) -> None:
-    for number in range(60):
-        await kit.forward(dest=f"4477009009{number:02}", auth="wrong-one")
+    answers = [
+        await kit.forward(dest=f"4477009009{number:02}", auth="wrong-one") for number in range(60)
+    ]
+    # On a busy machine a look-up may come too late: that one is no refusal.
+    late = sum(answer.status_code == 503 for answer in answers)
     [alert] = await look(kit)
-    assert ROOM <= alert.count <= 60, "room is gained again while they come"
+    assert ROOM - late <= alert.count <= 60, "room is gained again while they come"
 
 
 @pytest.fixture
