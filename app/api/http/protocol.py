@@ -46,6 +46,8 @@ MAX_FORWARD_BYTES = 1024 * 1024
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 # How much is read ahead from a caller who still has to be answered or to read the answers.
 MAX_AHEAD_BYTES = 64 * 1024
+# After an answered probe, before the next request on the same connection.
+PROBE_PAUSE_SECONDS = 0.05
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
 # For the body of any other request: so that no connection waits for ever.
@@ -305,8 +307,9 @@ class HttpProtocol(asyncio.Protocol):
         keeps_alive = self.begin_answer()
         headers = [*self.default_headers, make_id_header(head.headers)]
         self.write(answer.write(headers, closes=not keeps_alive))
-        # Others come first, however many are pipelined.
-        self.loop.call_soon(lambda: self.end_answer(keeps_alive=keeps_alive))
+        # Nobody who watches asks more often, and whoever floods must not keep the event loop busy.
+        pause = PROBE_PAUSE_SECONDS if keeps_alive else 0
+        self.loop.call_later(pause, lambda: self.end_answer(keeps_alive=keeps_alive))
 
     def _start(self, exchange: Exchange, line: Turnstile) -> bool:
         """It is the exchange's turn; returns False if nobody is waiting for it any more."""
