@@ -1,4 +1,4 @@
-"""Stores a batch whatever ails its rows: tried again, halved, stored plainly, or set aside."""
+"""Stores a batch even if some rows are bad: retried, halved, stored plainly, or set aside."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +17,7 @@ SetAside = Callable[[bytes, str], Awaitable[None]]
 
 
 class BatchStore:
-    """What it raises means: the database is away, and nobody knows what it kept of the batch."""
+    """An error means that the database is away, and that some of the batch may have been stored."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class BatchStore:
         self._set_aside = set_aside
 
     async def store(self, batch: Sequence[InboundMessage], *, within_seconds: float) -> None:
-        """Commit a batch; one that the data of a row spoils is halved down to that row."""
+        """Commit a batch; if the data of one row makes it fail, it is halved down to that row."""
         await self._within(within_seconds, self._store(batch))
 
     async def probe(self, *, within_seconds: float) -> None:
@@ -41,9 +41,9 @@ class BatchStore:
         await self._within(within_seconds, self._inserter.probe(self._now()))
 
     def look(self) -> bool:
-        """Whether what was stored is where it will be looked for; False: ask again in a moment.
+        """Whether the stored messages are in the file at the path; False: ask again in a moment.
 
-        Raises where it is not.
+        Raises if they are not.
         """
         return self._inserter.look()
 

@@ -51,12 +51,12 @@ class IntakeListener(DrainListener, Protocol):
 
 
 # Called once for a message: with None when it is on disk, with the error where no place takes it.
-Done = Callable[[NothingDurable | None], None]
+OnStored = Callable[[NothingDurable | None], None]
 
 
 class _Waiting(NamedTuple):
     message: InboundMessage
-    done: Done
+    done: OnStored
     deadline: float
 
 
@@ -147,7 +147,7 @@ class Intake:
         await self._probe_spool()
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
 
-    def put(self, message: InboundMessage, done: Done) -> None:
+    def put(self, message: InboundMessage, done: OnStored) -> None:
         """Queue a message; `done` is called on the event loop and must not block."""
         self._queue.append(_Waiting(message, done, monotonic() + DEADLINE_SECONDS))
         self._wake.set()
