@@ -25,8 +25,8 @@ from app.storage.operations.idempotency import Once, find_answer
 from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
-from app.storage.outbound.text_search import has_unindexed
 from app.storage.outbound.outbox import Addressee, queue_texts
+from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from app.storage.rules.pair_context import read_pair_context
 from tests.conftest import NOW
