@@ -43,6 +43,7 @@ class Renderer:
             summary=write_summary,
             who=write_who,
             sentence=write_sentence,
+            code=write_code,
         )
         return environment
 
@@ -80,6 +81,18 @@ def write_who(actor: str) -> str:
         "key": f"a program ({name})",
         "cli": f"{name} on the command line",
     }.get(kind, actor)
+
+
+def write_code(text: str) -> str:
+    """A text of ours, with what stands between backquotes as code; all else is escaped."""
+    from markupsafe import Markup, escape  # noqa: PLC0415 it comes with the engine
+
+    parts = text.split("`")
+    shown = [
+        Markup("<code>{}</code>").format(part) if position % 2 else escape(part)
+        for position, part in enumerate(parts)
+    ]
+    return Markup("").join(shown)
 
 
 def write_sentence(text: str) -> str:
