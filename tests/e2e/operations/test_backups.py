@@ -82,7 +82,7 @@ def test_nothing_is_restored_over_what_is_there(store: Store, tmp_path: Path, ru
 
 
 def _serve(folder: Path, store: Store, provider: Provider) -> Any:
-    settings = {"data_dir": folder, "database_url": store.url, "api_key": None}
+    settings: dict[str, Any] = {"data_dir": folder, "database_url": store.url, "api_key": None}
     return running(folder, **settings, **provider.settings)
 
 
