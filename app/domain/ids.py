@@ -4,7 +4,7 @@ from typing import Literal
 
 from app.domain.errors import NotFound
 
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out"]
+Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "not"]
 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -25,6 +25,10 @@ _SUBJECTS: dict[str, Prefix] = {
     "outbound.create": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
+    "conversation.done": "cnv",
+    "conversation.open": "cnv",
+    "conversation.assign": "cnv",
+    "conversation.note": "cnv",
 }
 
 

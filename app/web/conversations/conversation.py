@@ -10,13 +10,20 @@ from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import is_full_number
 from app.domain.outbound.requests import OutboundRequest
-from app.domain.places import read_pair_place, write_place
+from app.domain.places import read_thread_place, write_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.access.numbers import Number, get_number
-from app.storage.conversations.conversations import Conversation, get_conversation, list_thread
-from app.storage.conversations.threads import find_place, list_authors
+from app.storage.conversations.conversations import Conversation, get_conversation
+from app.storage.conversations.notes import Note
+from app.storage.conversations.threads import (
+    Entry,
+    ThreadPlace,
+    find_place,
+    list_authors,
+    list_thread,
+)
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
@@ -41,7 +48,7 @@ class Opened:
     """
 
     conversation: Conversation
-    entries: Sequence[Message | OutboundText]
+    entries: Sequence[Entry]
     older: str | None
     fields: Mapping[str, str]
     label: str
@@ -67,7 +74,7 @@ def make_conversation_routes(site: Site) -> list[Route]:
 async def show_conversation(visit: Visit) -> Response:
     """The thread, newest last; what is shown is marked as read."""
     query = visit.query
-    before = read_pair_place(query.text("before"))
+    before = read_thread_place(query.text("before"))
     opened = await visit.database.read(_open, visit.path_id, before, query.number("at"))
     newest = max((each.id for each in opened.entries if isinstance(each, Message)), default=0)
     if _is_seen(visit) and opened.conversation.unread and newest:
@@ -119,7 +126,7 @@ async def switch_opt_out(visit: Visit) -> Response:
 def _open(
     conn: Connection,
     conversation_id: int,
-    before: tuple[int, int] | None = None,
+    before: ThreadPlace | None = None,
     at: int | None = None,
 ) -> Opened:
     """The page below that place; without one the newest, or that which holds the message `at`."""
@@ -164,6 +171,7 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         measure=measure(body, [source]) if body else None,
         zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
+        is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
         explain_outcome=lambda message: _explain_outcome(message, opened.rules),
