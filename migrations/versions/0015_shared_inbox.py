@@ -19,9 +19,36 @@ ATTENTION = (
 )
 ROWS = 1_000
 # A conversation that has been quiet for so long, with nothing unread in it, is done.
-QUIET = {"sqlite": "30 * 24 * 3600 * 1000000", "postgresql": "interval '30 days'"}
-# Failures that are older have been seen, or nobody wanted to.
-OLD = {"sqlite": "14 * 24 * 3600 * 1000000", "postgresql": "interval '14 days'"}
+_DONE = """
+UPDATE conversations SET state = 'done' WHERE last_message_id IS NULL OR (
+    unread = 0 AND updated_at < (SELECT max(updated_at) FROM conversations) - {0}
+)
+"""
+MARK_DONE = {
+    "sqlite": _DONE.format("30 * 24 * 3600 * 1000000"),
+    "postgresql": _DONE.format("interval '30 days'"),
+}
+MARK_UNANSWERED = """
+UPDATE conversations SET awaits_answer = true WHERE last_message_id IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM outbound WHERE outbound.conversation_id = conversations.id
+    AND origin = 'person' AND outbound.created_at >= conversations.last_arrived_at
+)
+"""
+MARK_BATCHES = """
+UPDATE conversations SET in_batch = true WHERE last_message_id IS NULL AND (
+    SELECT batch_id FROM outbound WHERE outbound.conversation_id = conversations.id
+    ORDER BY outbound.id DESC LIMIT 1
+) IS NOT NULL
+"""
+# Older failures have been seen, or nobody wanted to.
+_OLD = """
+UPDATE outbound SET attended_at = created_at WHERE status IN ('failed', 'undelivered', 'expired')
+    AND created_at < (SELECT max(created_at) FROM outbound) - {0}
+"""
+END_OLD_ATTENTION = {
+    "sqlite": _OLD.format("14 * 24 * 3600 * 1000000"),
+    "postgresql": _OLD.format("interval '14 days'"),
+}
 
 
 def upgrade() -> None:
@@ -35,11 +62,7 @@ def upgrade() -> None:
         "outbound",
         sa.Column("attended_at", TIME, comment="when a person had dealt with its failure"),
     )
-    op.execute(
-        "UPDATE outbound SET attended_at = created_at"
-        " WHERE status IN ('failed', 'undelivered', 'expired')"
-        f" AND created_at < (SELECT max(created_at) FROM outbound) - {OLD[dialect]}"
-    )
+    op.execute(END_OLD_ATTENTION[dialect])
     _create_index("outbound_attention_idx", "outbound", ["conversation_id", "status"], ATTENTION)
     _create_index("outbound_newest_attention_idx", "outbound", ["id"], ATTENTION)
 
@@ -59,9 +82,7 @@ def _create_people() -> None:
             "contact_name", sa.Text(), nullable=False, comment="in the provider's address book"
         ),
         sa.Column("notes", sa.Text(), nullable=False),
-        sa.Column(
-            "search_text", sa.Text(), nullable=False, comment="the name and number, folded"
-        ),
+        sa.Column("search_text", sa.Text(), nullable=False, comment="the name and number, folded"),
         sqlite_autoincrement=True,
     )
 
@@ -129,22 +150,9 @@ def _add_states() -> None:
 
 def _fill_states(dialect: str) -> None:
     """Before the indexes are made, which is quicker."""
-    newest = "(SELECT max(updated_at) FROM conversations)"
-    op.execute(
-        "UPDATE conversations SET state = 'done' WHERE last_message_id IS NULL"
-        f" OR (unread = 0 AND updated_at < {newest} - {QUIET[dialect]})"
-    )
-    ours = "SELECT 1 FROM outbound WHERE outbound.conversation_id = conversations.id"
-    op.execute(
-        "UPDATE conversations SET awaits_answer = true WHERE last_message_id IS NOT NULL"
-        f" AND NOT EXISTS ({ours} AND origin = 'person'"
-        " AND outbound.created_at >= conversations.last_arrived_at)"
-    )
-    newest_text = f"SELECT max(id) {ours.removeprefix('SELECT 1 ')}"
-    op.execute(
-        "UPDATE conversations SET in_batch = true WHERE last_message_id IS NULL AND EXISTS ("
-        f"SELECT 1 FROM outbound WHERE id = ({newest_text}) AND batch_id IS NOT NULL)"
-    )
+    op.execute(MARK_DONE[dialect])
+    op.execute(MARK_UNANSWERED)
+    op.execute(MARK_BATCHES)
     op.create_index("conversations_state_idx", "conversations", ["state", "updated_at", "id"])
     for name, columns, where in (
         ("received", ["updated_at", "id"], "last_message_id IS NOT NULL"),
@@ -160,9 +168,7 @@ def _create_notes() -> None:
         "conversation_notes",
         sa.Column("id", BIG_ID, sa.Identity(always=False), primary_key=True),
         sa.Column("conversation_id", BIG_ID, nullable=False),
-        sa.Column(
-            "author", sa.Text(), nullable=False, comment="as the audit trail names them"
-        ),
+        sa.Column("author", sa.Text(), nullable=False, comment="as the audit trail names them"),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sqlite_autoincrement=True,

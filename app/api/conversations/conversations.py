@@ -88,9 +88,7 @@ class ConversationQuery(ListQuery):
 
 
 @reading.get("", responses=LINK_HEADER)
-async def list_all(
-    call: Call, query: Annotated[ConversationQuery, Query()]
-) -> Page[Conversation]:
+async def list_all(call: Call, query: Annotated[ConversationQuery, Query()]) -> Page[Conversation]:
     """List conversations, the one with the newest message first.
 
     With `q` a page may be short or empty while `next` is not null. `needs=attention` looks at the

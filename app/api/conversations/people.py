@@ -40,9 +40,7 @@ async def list_people(call: Call, query: Annotated[PeopleQuery, Query()]) -> Pag
     words = fold_words(query.q or "")
 
     async def read(before: int | None, limit: int) -> tuple[Sequence[people.Person], int | None]:
-        page = await call.database.read(
-            people.list_people, words=words, before=before, limit=limit
-        )
+        page = await call.database.read(people.list_people, words=words, before=before, limit=limit)
         return page.people, page.next
 
     return await answer_pages(call, query, read, Person.model_validate, read_id_place)

@@ -144,9 +144,7 @@ LoopSign = TypeAliasType(
 )
 ConversationState = TypeAliasType(
     "ConversationState",
-    Annotated[
-        State, Field(description="Whether somebody still has to look after a conversation")
-    ],
+    Annotated[State, Field(description="Whether somebody still has to look after a conversation")],
 )
 ConversationNeeds = TypeAliasType(
     "ConversationNeeds",

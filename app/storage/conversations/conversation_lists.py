@@ -1,11 +1,11 @@
 """Lists of conversations, by filters; what the views of the inbox are made of."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, TextClause, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, TextClause, and_, func, select, text
 
 from app.domain.inbound.messages import make_number_key
 from app.domain.keywords import fold_text
@@ -34,17 +34,19 @@ MOST_COUNTED = 99
 Condition = ColumnElement[bool] | TextClause
 
 # In the words of the partial indexes.
-_IS_RECEIVED = text("last_message_id IS NOT NULL")
-_IS_SENT = text("last_message_id IS NULL AND NOT in_batch")
+_ORIGINS = {
+    "received": text("last_message_id IS NOT NULL"),
+    "sent": text("last_message_id IS NULL AND NOT in_batch"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
     """What is wanted; None is any.
 
-    `words` are folded; each is a part of the name, of a number or of one text. `awaits_answer`
-    tells those whose last word is theirs, whatever else they need. `is_received`: they have
-    written; `is_sent`: only we have, and not in a batch. `is_assigned` is for those of nobody.
+    `words` are folded; each is a part of the name, of a number or of one text. `is_waiting`: the
+    last word is theirs, whatever else the conversation needs. `origin` is "received" where they
+    have written, "sent" where only we have, and not in a batch.
     """
 
     dest: str | None = None
@@ -53,11 +55,10 @@ class ConversationFilter:
     opted_out: bool | None = None
     state: State | None = None
     needs: Needs | None = None
-    awaits_answer: bool = False
+    is_waiting: Literal[True] | None = None
     assigned_to: int | None = None
     is_assigned: bool | None = None
-    is_received: bool = False
-    is_sent: bool = False
+    origin: Literal["received", "sent"] | None = None
     words: Sequence[str] = ()
 
 
@@ -90,32 +91,39 @@ def count_conversations(conn: Connection, wanted: ConversationFilter) -> int:
 
 
 def _list_conditions(wanted: ConversationFilter) -> Iterator[Condition]:
-    table = conversations.c
-    if wanted.dest is not None:
-        yield table.dest_key == make_number_key(wanted.dest)
-    if wanted.source is not None:
-        yield table.source_key == make_number_key(wanted.source)
-    if wanted.unread is not None:
-        yield text("unread > 0") if wanted.unread else table.unread == 0
-    if wanted.opted_out is not None:
-        out = table.source_key.in_(select(opt_outs.c.number_key).where(opt_outs.c.is_out))
-        yield out if wanted.opted_out else ~out
-    if wanted.state is not None:
-        yield table.state == wanted.state
-    if wanted.assigned_to is not None:
-        yield table.assigned_to == wanted.assigned_to
-    if wanted.is_assigned is not None:
-        yield table.assigned_to.is_not(None) if wanted.is_assigned else table.assigned_to.is_(None)
-    if wanted.is_received:
-        yield _IS_RECEIVED
-    if wanted.is_sent:
-        yield _IS_SENT
-    if wanted.needs == "attention":
-        yield table.id.in_(attention.select_conversations())
-    if wanted.needs == "answer" or wanted.awaits_answer:
-        yield AWAITS_ANSWER
-    if wanted.needs == "answer":
-        yield ~attention.has_attention()
+    for name, make in _CONDITIONS.items():
+        value = getattr(wanted, name)
+        if value is not None:
+            yield make(value)
+
+
+def _is_opted_out(is_out: bool) -> Condition:
+    out = select(opt_outs.c.number_key).where(opt_outs.c.is_out)
+    source_key = conversations.c.source_key
+    return source_key.in_(out) if is_out else source_key.not_in(out)
+
+
+def _needs(needs: Needs) -> Condition:
+    if needs == "attention":
+        return conversations.c.id.in_(attention.select_conversations())
+    return and_(AWAITS_ANSWER, ~attention.has_attention())
+
+
+_TABLE = conversations.c
+_CONDITIONS: dict[str, Callable[[Any], Condition]] = {
+    "dest": lambda dest: _TABLE.dest_key == make_number_key(dest),
+    "source": lambda source: _TABLE.source_key == make_number_key(source),
+    "unread": lambda unread: text("unread > 0") if unread else _TABLE.unread == 0,
+    "opted_out": _is_opted_out,
+    "state": lambda state: _TABLE.state == state,
+    "needs": _needs,
+    "is_waiting": lambda _: AWAITS_ANSWER,
+    "assigned_to": lambda member_id: _TABLE.assigned_to == member_id,
+    "is_assigned": lambda is_assigned: (
+        _TABLE.assigned_to.is_not(None) if is_assigned else _TABLE.assigned_to.is_(None)
+    ),
+    "origin": _ORIGINS.__getitem__,
+}
 
 
 def _search(

@@ -1,6 +1,5 @@
 """What the inbox shows besides its list: our numbers, and people by name or number."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -49,9 +48,7 @@ def find_people(
     """
     table = conversations.c
     ours = [] if dest is None else [table.dest_key == make_number_key(dest)]
-    newest = (
-        select_conversations().where(*ours).order_by(table.updated_at.desc(), table.id.desc())
-    )
+    newest = select_conversations().where(*ours).order_by(table.updated_at.desc(), table.id.desc())
     keys = [make_number_key(whole) for whole in (digits, q) if whole]
     exact = newest.where(table.source_key.in_(keys)).limit(limit)
     found = dict.fromkeys(row.id for row in conn.execute(exact))

@@ -85,9 +85,7 @@ def _merge(
     return items
 
 
-def _merge_ours(
-    texts: Sequence[OutboundText], notes: Sequence[Note]
-) -> list[OutboundText | Note]:
+def _merge_ours(texts: Sequence[OutboundText], notes: Sequence[Note]) -> list[OutboundText | Note]:
     """Each side stays in the order of its ids, even where a clock was set back."""
     items: list[OutboundText | Note] = []
     texts_left, notes_left = deque(texts), deque(notes)

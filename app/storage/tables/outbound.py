@@ -133,8 +133,8 @@ add_partial_index(
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
-# Texts that somebody should look at, as storage/conversations/attention.py says. Two indexes, for those
-# of a conversation and for the newest of all.
+# Texts that somebody should look at, as storage/conversations/attention.py says: those of a
+# conversation, and the newest of all.
 NEEDS_ATTENTION = (
     "attended_at IS NULL AND status IN ('failed', 'undelivered', 'expired', 'uncertain', 'held')"
 )
