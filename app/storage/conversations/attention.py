@@ -7,7 +7,17 @@ needs it until its conversation is marked as done, a person writes there again, 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from app.domain.outbound.states import OutboundStatus
 from app.storage.tables.conversations import conversations
@@ -20,6 +30,11 @@ MOST_TEXTS = 5_000
 
 # In the words of the partial indexes.
 _NEEDS_ATTENTION = text(NEEDS_ATTENTION)
+# For a RETURNING of conversations: whether one has such a text.
+HAS_ATTENTION: ColumnElement[bool] = literal_column(
+    "EXISTS (SELECT 1 FROM outbound"  # noqa: S608 written in the code
+    f" WHERE outbound.conversation_id = conversations.id AND {NEEDS_ATTENTION})"
+)
 
 
 def find_attention(conn: Connection, ids: Collection[int]) -> Mapping[int, Sequence[str]]:

@@ -136,7 +136,7 @@ def open_conversations(
         written["updated_at"] = case((is_later, new.updated_at), else_=old.updated_at)
         written["awaits_answer"] = new.awaits_answer
     upsert = statement.on_conflict_do_update(index_elements=["pair_key"], set_=written)
-    returned = upsert.returning(old.id, old.pair_key, attention.has_attention())
+    returned = upsert.returning(old.id, old.pair_key, attention.HAS_ATTENTION)
     found = conn.execute(returned, [{"pair_key": key, **row} for key, row in sorted(rows.items())])
     ids: dict[bytes, int] = {}
     troubled = []
