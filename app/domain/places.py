@@ -12,7 +12,7 @@ _MOST_DIGITS = len(str(LAST_ID))
 
 
 def write_place(place: int | tuple[datetime | int, ...]) -> str:
-    """A place in the order of one id, of three, or of a time and an id."""
+    """A place in the order of one id, of several, or of a time and an id."""
     parts = place if isinstance(place, tuple) else (place,)
     numbers = (to_microseconds(each) if isinstance(each, datetime) else each for each in parts)
     return ".".join(map(str, numbers))
@@ -22,6 +22,12 @@ def read_id_place(text: str) -> int | None:
     """None for whatever `write_place` did not make of one id."""
     found = _read(text, 1)
     return found[0] if found else None
+
+
+def read_pair_place(text: str) -> tuple[int, int] | None:
+    """None for whatever `write_place` did not make of two ids."""
+    found = _read(text, 2)
+    return (found[0], found[1]) if found else None
 
 
 def read_thread_place(text: str) -> tuple[int, int, int] | None:

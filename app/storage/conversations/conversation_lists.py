@@ -19,7 +19,7 @@ from app.storage.conversations.conversations import (
     select_conversations,
     start_below,
 )
-from app.storage.inbound.search import WALK_ROWS
+from app.storage.db.id_walks import WALK_ROWS
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.outbound import outbound

@@ -45,6 +45,7 @@ class Renderer:
             summary=write_summary,
             who=_make_who_filter(),
             sentence=write_sentence,
+            code=write_code,
         )
         return environment
 
@@ -87,6 +88,18 @@ def write_who(actor: str, names: Mapping[int, str]) -> str:
         "key": f"a program ({name})",
         "cli": f"{name} on the command line" if name else "the command line",
     }.get(kind, actor)
+
+
+def write_code(text: str) -> str:
+    """A text of ours, with what stands between backquotes as code; all else is escaped."""
+    from markupsafe import Markup, escape  # noqa: PLC0415 it comes with the engine
+
+    parts = text.split("`")
+    shown = [
+        Markup("<code>{}</code>").format(part) if position % 2 else escape(part)
+        for position, part in enumerate(parts)
+    ]
+    return Markup("").join(shown)
 
 
 def _make_who_filter() -> Callable[..., str]:

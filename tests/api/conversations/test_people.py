@@ -1,6 +1,7 @@
 """/people: what numbers are called, and notes about them."""
 
 from datetime import timedelta
+from typing import Any
 
 from tests.api.running import Running
 from tests.conftest import NOW
@@ -40,7 +41,7 @@ async def test_a_typed_name_wins_over_a_merge_field_and_its_end_brings_that_back
 async def test_a_card_is_written_changed_and_removed(api: Running) -> None:
     path = f"/people/{GRACE}"
     for method in ("GET", "PATCH", "DELETE"):
-        given = {"json": {"notes": "x"}} if method == "PATCH" else {}
+        given: dict[str, Any] = {"json": {"notes": "x"}} if method == "PATCH" else {}
         assert (await api.call(method, path, **given)).status_code == 404
     assert (await api.call("PUT", path, json={})).status_code == 422
     made = await api.send("PUT", path, {"notes": "Deaf: text only"})
@@ -61,11 +62,11 @@ async def test_nobody_overwrites_anothers_card(api: Running) -> None:
     path = f"/people/{ADA}"
     await api.send("PUT", path, {"name": "Ada"})
     etag = (await api.get(path)).headers["etag"]
-    given = {"headers": {"If-Match": etag}, "json": {"name": "Augusta"}}
+    given: dict[str, Any] = {"headers": {"If-Match": etag}, "json": {"name": "Augusta"}}
     assert (await api.call("PATCH", path, **given)).status_code == 200
     for method in ("PATCH", "PUT"):
         assert (await api.call(method, path, **given)).status_code == 412
-    stale = {"headers": {"If-Match": etag}}
+    stale: dict[str, Any] = {"headers": {"If-Match": etag}}
     assert (await api.call("DELETE", path, **stale)).status_code == 412
 
 

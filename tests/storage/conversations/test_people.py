@@ -37,8 +37,9 @@ async def test_a_typed_name_wins_over_a_merge_field_which_wins_over_a_contact(
         [listed] = (await database.read(people.list_people, before=None, limit=5)).people
         assert found == listed
         # The search finds the name that is shown.
-        query = {"words": fold_words(found.name), "before": None, "limit": 5}
-        assert (await database.read(people.list_people, **query)).people == [found]
+        words = fold_words(found.name)
+        searched = await database.read(people.list_people, words=words, before=None, limit=5)
+        assert searched.people == [found]
         return found.name, found.name_from
 
     await database.write(people.note_contact_names, {ADA: "Lovelace, Ada"})
@@ -69,7 +70,8 @@ async def test_a_search_looks_at_a_bounded_number_and_says_where_it_goes_on(
         name = "Ada" if number in {0, 1} else "Grace"
         await database.write(people.save_person, f"44770090000{number}", name=name, notes="")
     found: list[Person] = []
-    sizes, place = [], None
+    sizes: list[int] = []
+    place = None
     while not sizes or place:
         page = await database.read(people.list_people, words=("ada",), before=place, limit=5)
         found, place = [*found, *page.people], page.next

@@ -7,8 +7,8 @@ from alembic import op
 
 from app.domain.keywords import fold_text
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -120,7 +120,7 @@ def _describe_person(row: sa.Row[Any]) -> dict[str, Any]:
 
 def _add_states() -> None:
     op.drop_column("conversations", "name")
-    columns = (
+    columns: tuple[sa.Column[Any], ...] = (
         sa.Column(
             "state",
             sa.Text(),
