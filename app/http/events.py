@@ -40,8 +40,9 @@ class EventStream(EventSourceResponse):
         check: Callable[[], Awaitable[object]],
         ping: Callable[[], ServerSentEvent],
         recheck_seconds: float,
+        takes_notes: bool = False,
     ) -> None:
-        follower = tail.make_follower()
+        follower = tail.make_follower(takes_notes=takes_notes)
         closing = anyio.Event()
         super().__init__(
             _write_events(follower, after, render),
@@ -65,7 +66,10 @@ async def _write_events(
     with suppress(Unavailable):  # the client comes back with the id it has
         async with aclosing(follower.follow(after)) as changes:
             async for change in changes:
-                text, place = change.write(render), encode_id("evt", change.id)
+                text, place = (
+                    change.write(render),
+                    encode_id("evt", change.id) if change.id else None,
+                )
                 yield ServerSentEvent(text, event=change.kind, id=place, sep=LINE_END)
 
 

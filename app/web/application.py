@@ -16,7 +16,9 @@ from app.web.access.numbers import make_number_routes
 from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
+from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
@@ -50,11 +52,16 @@ class Pages:
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
 
+        async def serve_icon(request: Request) -> Response:
+            return await site.renderer.assets.serve_icon(request)
+
         routes = [
             *make_inbox_routes(site),
             *make_outbox_routes(site),
             *make_compose_routes(site),
             *make_conversation_routes(site),
+            *make_draft_routes(site),
+            *make_unread_routes(site),
             *make_text_routes(site),
             *make_writing_routes(site),
             *make_overview_routes(site),
@@ -69,6 +76,7 @@ class Pages:
             *make_sign_in_routes(site),
             *make_live_routes(site, recheck_seconds=recheck_seconds),
             Route("/static/{digest}/{name}", serve_asset),
+            Route("/icon/{count:int}", serve_icon),
         ]
         self.routes = routes
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
+from app.web.core.links import link_addresses
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,6 +43,7 @@ class Renderer:
             number=write_number,
             summary=write_summary,
             who=write_who,
+            links=link_addresses,
             sentence=write_sentence,
         )
         return environment
