@@ -75,8 +75,8 @@ class Pages:
             *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, recheck_seconds=recheck_seconds),
+            Route("/static/{digest}/letterbox-{count:int}.svg", serve_icon),
             Route("/static/{digest}/{name}", serve_asset),
-            Route("/icon/{count:int}", serve_icon),
         ]
         self.routes = routes
         self.paths = tuple(route.path for route in routes if "GET" in (route.methods or ()))

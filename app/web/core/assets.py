@@ -60,19 +60,18 @@ class Assets:
         return icon.replace(b"</svg>", BADGE.format(text=text).encode() + b"</svg>")
 
     async def serve_icon(self, request: Request) -> Response:
-        """The icon with the number of the address on it."""
+        """The icon with a number on it, under the same addresses."""
         count: int = request.path_params["count"]
-        headers = {"Cache-Control": "public, max-age=86400"}
-        return Response(self.draw_icon(count), media_type=TYPES[ICON], headers=headers)
+        return self._answer(request, self.draw_icon(count), TYPES[ICON])
 
     async def serve(self, request: Request) -> Response:
         """The file; a page of another release gets this release's, which it must not cache."""
         name = request.path_params["name"]
         if name not in self._files:
             raise NotFound("no such file")
+        return self._answer(request, self._files[name], TYPES[name])
+
+    def _answer(self, request: Request, data: bytes, media_type: str) -> Response:
         is_this = request.path_params["digest"] == self._digest
-        return Response(
-            self._files[name],
-            media_type=TYPES[name],
-            headers={"Cache-Control": FOR_EVER if is_this else "no-cache"},
-        )
+        headers = {"Cache-Control": FOR_EVER if is_this else "no-cache"}
+        return Response(data, media_type=media_type, headers=headers)

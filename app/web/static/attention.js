@@ -5,13 +5,16 @@ import { isAnyTabSeen, isListening } from "./live.js";
 
 const NOTIFY = "letterbox-notify"; // "sender" or "text", once a person has asked for it
 const WAIT_MILLISECONDS = 500;
-const title = document.title;
+const MOST = 99;
+const { title } = document;
+const icon = document.getElementById("icon");
+const plain = icon.href;
 let newest = "";
 let timer = 0;
 
 function show(unread) {
-  document.title = unread ? `(${unread}) ${title}` : title;
-  document.getElementById("icon").href = `${ROOT}/icon/${encodeURIComponent(unread || 0)}`;
+  document.title = unread ? `(${unread > MOST ? `${MOST}+` : unread}) ${title}` : title;
+  icon.href = unread ? plain.replace(/\.svg$/, `-${unread}.svg`) : plain;
 }
 
 async function look() {
@@ -36,7 +39,7 @@ function notify(texts) {
   const isOne = texts.every(({ path }) => path === text.path);
   const note = new Notification(isOne ? text.name : `${texts.length} new texts`, {
     body: isOne && choice === "text" ? text.body : isOne ? "New text" : "",
-    icon: `${ROOT}/icon/0`,
+    icon: plain,
     tag: `letterbox${ROOT}${isOne ? text.path : ""}`,
   });
   // Not in this tab: somebody may be writing in it.

@@ -59,6 +59,9 @@ PAGES = {
 # What a browser gets there is no page to look at, or is another one.
 NO_PAGES = {
     "/live",
+    "/unread",
+    "/static/{digest}/letterbox-{count:int}.svg",
+    "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
     "/outbox/csv",
