@@ -51,9 +51,6 @@ class Pages:
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
 
-        async def serve_icon(request: Request) -> Response:
-            return await site.renderer.assets.serve_icon(request)
-
         routes = [
             *make_inbox_routes(site),
             *make_outbox_routes(site),
@@ -74,7 +71,6 @@ class Pages:
             *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, recheck_seconds=recheck_seconds),
-            Route("/static/{digest}/letterbox-{count:int}.svg", serve_icon),
             Route("/static/{digest}/{name}", serve_asset),
         ]
         self.routes = routes

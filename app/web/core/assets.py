@@ -1,6 +1,7 @@
 """Static files: cached for ever, under an address that contains a digest of them all."""
 
 import hashlib
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from starlette.responses import Response
 from app.domain.errors import NotFound
 
 ICON = "letterbox.svg"
+# The icon with a number on it.
+COUNTED_ICON = re.compile(r"letterbox-([0-9]{1,3})\.svg")
 FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {
     "letterbox.css": "text/css",
@@ -59,19 +62,16 @@ class Assets:
         text = str(count) if count <= MOST_ON_ICON else f"{MOST_ON_ICON}+"
         return icon.replace(b"</svg>", BADGE.format(text=text).encode() + b"</svg>")
 
-    async def serve_icon(self, request: Request) -> Response:
-        """The icon with a number on it, under the same addresses."""
-        count: int = request.path_params["count"]
-        return self._answer(request, self.draw_icon(count), TYPES[ICON])
-
     async def serve(self, request: Request) -> Response:
         """The file; a page of another release gets this release's, which it must not cache."""
-        name = request.path_params["name"]
-        if name not in self._files:
+        name: str = request.path_params["name"]
+        counted = COUNTED_ICON.fullmatch(name)
+        if counted:
+            name, data = ICON, self.draw_icon(int(counted[1]))
+        elif name in self._files:
+            data = self._files[name]
+        else:
             raise NotFound("no such file")
-        return self._answer(request, self._files[name], TYPES[name])
-
-    def _answer(self, request: Request, data: bytes, media_type: str) -> Response:
         is_this = request.path_params["digest"] == self._digest
         headers = {"Cache-Control": FOR_EVER if is_this else "no-cache"}
-        return Response(data, media_type=media_type, headers=headers)
+        return Response(data, media_type=TYPES[name], headers=headers)

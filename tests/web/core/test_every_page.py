@@ -61,7 +61,6 @@ PAGES = {
 NO_PAGES = {
     "/live",
     "/unread",
-    "/static/{digest}/letterbox-{count:int}.svg",
     "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
