@@ -16,9 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "drafts",
         sa.Column("conversation_id", BIG_ID, primary_key=True, autoincrement=False),
-        sa.Column(
-            "owner", sa.Text(), primary_key=True, comment="as the audit trail names them"
-        ),
+        sa.Column("owner", sa.Text(), primary_key=True, comment="as the audit trail names them"),
         sa.Column("fields", sa.JSON(), nullable=False, comment="the form's, by name"),
         sa.Column("updated_at", TIME, nullable=False),
     )
