@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import AccessDenied, Unavailable
 from app.domain.ids import encode_id
-from app.flows.operations.event_stream import KINDS, READY, RESET, EventTail, Follower, Render
+from app.flows.operations.event_stream import KINDS, READY, RESET, EventTail, Follower, Note, Render
 
 KEEP_ALIVE_SECONDS = 15
 RECHECK_SECONDS = 30.0
@@ -43,8 +43,9 @@ class EventStream(EventSourceResponse):
         ping: Callable[[], ServerSentEvent],
         recheck_seconds: float,
         kinds: Collection[str] = KINDS,
+        takes_notes: bool = False,
     ) -> None:
-        follower = tail.make_follower()
+        follower = tail.make_follower(takes_notes=takes_notes)
         closing = anyio.Event()
         super().__init__(
             _write_events(follower, after, render, {*kinds, READY, RESET}),
@@ -68,9 +69,11 @@ async def _write_events(
     with suppress(Unavailable):  # the client comes back with the id it has
         async with aclosing(follower.follow(after)) as changes:
             async for change in changes:
-                if change.kind not in kinds:
+                if change.kind not in kinds and not isinstance(change.subject, Note):
                     continue
-                text, place = change.write(render), encode_id("evt", change.id)
+                text = change.write(render)
+                # A note is no event: nobody resumes after it.
+                place = None if isinstance(change.subject, Note) else encode_id("evt", change.id)
                 yield ServerSentEvent(text, event=change.kind, id=place, sep=LINE_END)
 
 

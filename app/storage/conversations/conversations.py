@@ -50,6 +50,12 @@ class Conversation:
     updated_at: datetime
 
     @property
+    def is_last_ours(self) -> bool:
+        """Whether the newest text is one of ours."""
+        ours, theirs = self.last_outbound, self.last_message
+        return ours is not None and (theirs is None or theirs.arrived_at < ours.created_at)
+
+    @property
     def needs(self) -> Needs | None:
         """What somebody has to do there: a failed text comes before an answer."""
         if self.attention:

@@ -1,9 +1,8 @@
-"""A conversation's thread: what both sides wrote and our notes, its authors, what is read."""
+"""A conversation's thread: what both sides wrote and our notes, and its authors."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, Table, select
 
@@ -11,15 +10,10 @@ from app.domain.ids import LAST_ID
 from app.domain.inbound.queries import MessageFilter
 from app.storage.conversations.conversations import Conversation
 from app.storage.conversations.notes import Note, list_notes
-from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.search import Message, Page, get_message, list_messages
 from app.storage.outbound.texts import OutboundText, list_sent_in
 from app.storage.tables.conversations import conversation_notes
-from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound, status_changes
-
-# Opening a conversation marks at most this many texts as read; opening it again marks the others.
-MOST_READ = 500
 
 Entry = Message | OutboundText | Note
 # Where a thread goes on: the ids of a message, a text of ours and a note, all exclusive.
@@ -127,17 +121,3 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
         .order_by(table.id.desc())
     )
     return dict(conn.execute(query).all()) if outbound_ids else {}
-
-
-def mark_conversation_read(
-    conn: Connection, conversation_id: int, *, up_to: int, now: datetime
-) -> int:
-    """Mark its texts up to that message as read; returns how many were unread."""
-    index = message_index.c
-    unread = (
-        select(index.message_id)
-        .where(index.conversation_id == conversation_id, index.message_id <= up_to, index.unread)
-        .order_by(index.message_id.desc())
-        .limit(MOST_READ)
-    )
-    return mark_all_read(conn, conn.execute(unread).scalars().all(), now)
