@@ -21,6 +21,7 @@ class NotifyTarget:
     called: dict[str, int] = field(default_factory=dict)
     # Set once a message was taken.
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def address(self, name: str) -> str:
         """The Apprise address of a path, with a password in it."""
@@ -34,6 +35,16 @@ class NotifyTarget:
         return str(self.taken[name][-1]["message"])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        try:
+            await self._answer(reader, writer)
+        finally:
+            self.serving.discard(task)
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(head.partition("content-length:")[2].split("\r\n")[0])
@@ -54,6 +65,8 @@ class NotifyTarget:
                 status = b"500 Server Error" if mode == "500" else b"200 OK"
                 writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % status)
                 await writer.drain()
+                writer.close()
+                await writer.wait_closed()
                 if mode == "ok":
                     self.taken.setdefault(name, []).append(body)
                     self.news.set()
@@ -70,3 +83,6 @@ async def serving_target() -> AsyncIterator[NotifyTarget]:
         yield target
     finally:
         server.close()
+        for task in target.serving:
+            task.cancel()
+        await asyncio.gather(*target.serving, return_exceptions=True)
