@@ -137,6 +137,7 @@ for _name, _module, _about in (
     ),
     ("backup", "backup", "Back up the whole service to a file, also while it runs."),
     ("restore", "backup", "Restore a backup into an empty place, with sending paused."),
+    ("move", "move", "Move everything to another database, SQLite to PostgreSQL or back."),
     ("verify", "backup", "Check that a backup is whole and can be read."),
     ("send", "texts", "Queue a text for numbers, a list or a group; the running service sends it."),
     ("status", "texts", "Print the status and history of a text."),
