@@ -5,6 +5,7 @@ import contextlib
 import logging
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Self
 
 from app.domain.operations.notices import Notice
@@ -31,6 +32,8 @@ class Deliverer:
         running = self._threads.get(address_id)
         if running is not None and running.is_alive():
             return "an earlier message is still on its way: the service does not answer"
+        # Not part of the time: a busy machine may need longer for it than a server to answer.
+        await asyncio.to_thread(load_apprise)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[str] = loop.create_future()
 
@@ -55,6 +58,14 @@ class Deliverer:
             return f"no answer within {self.seconds:g} seconds"
 
 
+@cache
+def load_apprise() -> None:
+    """Import it with its services, which takes half a second and 40 MB that few need."""
+    from apprise import Apprise  # noqa: PLC0415 see above
+
+    Apprise.instantiate("json://localhost")
+
+
 def call_apprise(address: str, notice: Notice) -> str:
     """Send it now, in this thread; returns what went wrong, without secrets, or ""."""
     try:
@@ -65,8 +76,7 @@ def call_apprise(address: str, notice: Notice) -> str:
 
 
 def _call(address: str, notice: Notice) -> str:
-    # Imported here: it takes 0.3 s and megabytes that only those who notify need.
-    from apprise import Apprise, AppriseAsset, NotifyType  # noqa: PLC0415
+    from apprise import Apprise, AppriseAsset, NotifyType  # noqa: PLC0415 see load_apprise
 
     asset = AppriseAsset(app_id="Letterbox", app_desc="Letterbox", app_url="")
     with _Warnings() as warnings:
