@@ -14,6 +14,7 @@ from app.loops import (
     REPORT_PATIENCE_SECONDS,
     CreditChecks,
     Handling,
+    Notifying,
     Sending,
     make_alarms,
     make_checking,
@@ -78,6 +79,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("handling", lambda _: Handling(runtime, on_turn)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
+            keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)
         # These need the provider's account.

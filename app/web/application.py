@@ -22,6 +22,7 @@ from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
+from app.web.operations.notifications import make_notification_routes
 from app.web.operations.overview import make_overview_routes
 from app.web.operations.reports import make_report_routes
 from app.web.outbound.compose import make_compose_routes
@@ -66,6 +67,7 @@ class Pages:
             *make_contact_routes(site),
             *make_report_routes(site),
             *make_notice_routes(site),
+            *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
             *make_rule_routes(site),
