@@ -4,11 +4,9 @@ from typing import Literal
 
 from app.domain.errors import NotFound
 
-<<<<<<< HEAD
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "not"]
-=======
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "ntf"]
->>>>>>> main
+Prefix = Literal[
+    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "not", "ntf"
+]
 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
