@@ -133,6 +133,11 @@ class Runtime:
         self.wakeups.notify("outbound")
         self.announce_changes()
 
+    def announce_batch(self) -> None:
+        """A batch was approved or cancelled: wake whoever makes its texts."""
+        self.wakeups.notify("batches")
+        self.announce_texts()
+
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
 
