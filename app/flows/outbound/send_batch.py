@@ -4,7 +4,7 @@ Approval is one small transaction, and from then on whichever process has time m
 step queues some rows and notes how far it came in one transaction, so a process may end anywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from app.domain.outbound.batch_rows import fill_row
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
+from app.flows.outbound.compose import Composed
 from app.flows.outbound.stage_batch import CHUNK_ROWS, get_columns
 from app.storage.access.audit import add_audit
 from app.storage.conversations.conversations import open_conversations
@@ -58,30 +59,32 @@ async def send_batch(
     leave_out: bool,
     force: bool = False,
     once: Once | None = None,
+    render: Callable[[CountedBatch], Mapping[str, Any]] = lambda _: {},
     who: str,
     now: datetime,
-) -> int:
-    """Approve a draft; one that was approved already stays as it is. Returns the batch's id, or
-    that of the batch that the same request `once` made before.
+) -> Composed:
+    """Approve a draft; one that was approved already stays as it is.
 
     `leave_out`: send to the good rows although others are bad. `force`: also to numbers that have
-    opted out. Raises InvalidInput, NotFound, and Conflict for one that was cancelled.
+    opted out. `render` makes the answer, which a request with the same key gets again for a day.
+    Raises InvalidInput, NotFound, and Conflict for one that was cancelled.
     """
     extra = await _count_opted_out(database, batch_id) if force else (0, 0)
 
-    def approve(conn: Connection) -> int:
+    def approve(conn: Connection) -> Composed:
         known = None if once is None else begin_once(conn, once, now)
         if known is not None:
-            return int(known["id"])
+            return Composed(known, is_replayed=True)
         batch = lock_batch(conn, batch_id)
         if batch.state == "draft":
             _check(batch, leave_out=leave_out, force=force, now=now)
             _approve(conn, batch, extra, force=force, who=who, now=now)
         elif batch.state not in ("queueing", "done"):
             raise Conflict("this batch was cancelled")
+        answer = render(read_batch(conn, batch_id))
         if once is not None:
-            keep_answer(conn, once, {"id": batch_id}, now)
-        return batch_id
+            keep_answer(conn, once, answer, now)
+        return Composed(answer)
 
     return await database.write(approve)
 

@@ -42,12 +42,17 @@ def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) 
         _end(conn, outbound_id, who, now)
         return True
     if status is not OutboundStatus.SENT or not _is_kept(row, now):
-        raise Conflict(_REASONS.get(status, f"the text is {status} already"))
+        raise Conflict(describe_obstacle(status))
     if row.to_number is None:
         raise Conflict("the provider keeps a text to many: cancel it in NetMessenger")
     table = provider_messages.c
     ids = select(table.provider_id).where(table.outbound_id == outbound_id).order_by(table.id)
     return Scheduled(tuple(conn.execute(ids).scalars()))
+
+
+def describe_obstacle(status: OutboundStatus) -> str:
+    """Why a text in this status can no longer be cancelled or changed."""
+    return _REASONS.get(status, f"the text is {status} already")
 
 
 def cancel_all(conn: Connection, ids: Sequence[int], who: str, now: datetime) -> int:

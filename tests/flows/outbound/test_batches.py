@@ -71,9 +71,17 @@ async def stage_file(outbox: Outbox, data: bytes, **changes: Any) -> int:
     )
 
 
-async def approve(outbox: Outbox, batch_id: int, **options: Any) -> int:
-    given = {"leave_out": False, "who": "session:Ada", "now": outbox.now()} | options
-    return await send_batch(outbox.database, batch_id, **given)
+async def approve(
+    outbox: Outbox, batch_id: int, *, leave_out: bool = False, force: bool = False
+) -> None:
+    await send_batch(
+        outbox.database,
+        batch_id,
+        leave_out=leave_out,
+        force=force,
+        who="session:Ada",
+        now=outbox.now(),
+    )
 
 
 async def advance(outbox: Outbox) -> None:
