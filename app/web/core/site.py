@@ -1,8 +1,8 @@
 """What all pages share: who is signed in, where forms come from, and how errors are shown."""
 
 import base64
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 from urllib.parse import quote
@@ -15,18 +15,22 @@ from starlette.routing import Route
 
 from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
-from app.domain.errors import LetterboxError, NotFound, Unavailable
+from app.domain.access.members import Role
+from app.domain.errors import LetterboxError, MissingRole, NotFound, Unavailable
 from app.domain.ids import LAST_ID
+from app.flows.access.hash_passwords import PasswordHashing
 from app.flows.access.note_action import note_action
 from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
+from app.storage.access.members import Member, read_member_names
 from app.storage.access.sessions import Session
 from app.storage.db.database import Database
 from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
 from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
-from app.web.core.navigation import SECTIONS
+from app.web.core.navigation import list_groups
 from app.web.core.origins import Origins
 from app.web.core.rendering import Renderer
+from app.web.core.roles import find_role
 
 SIGN_IN = "/sign-in"
 FLASH = "letterbox_flash"
@@ -45,11 +49,15 @@ log = structlog.get_logger("letterbox.web")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request for a page. `session` is None only on pages that need no sign-in."""
+    """One request for a page. `session` is None only on pages that need no sign-in.
+
+    `member_names` are all members' names by id, for what they did.
+    """
 
     site: "Site"
     request: Request
     session: Session | None
+    member_names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
@@ -75,6 +83,16 @@ class Visit:
         if self.session is None:
             raise RuntimeError("this page is open to everybody")
         return self.session
+
+    @property
+    def member(self) -> Member:
+        """Who is signed in, on a page that needs it."""
+        return self.signed_in.member
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether an admin is signed in."""
+        return self.session is not None and self.session.member.is_admin
 
     @property
     def region(self) -> str:
@@ -109,7 +127,7 @@ class Visit:
             "root": self.site.root,
             "visit": self,
             "session": self.session,
-            "sections": SECTIONS,
+            "menu_groups": list_groups(is_admin=self.is_admin),
             "path": self.request.scope["path"],
             "flash": flash,
             "now": self.now,
@@ -147,6 +165,7 @@ class Site:
     def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         settings = runtime.settings
         self.runtime = runtime
+        self.hashing = PasswordHashing()
         self.origins = Origins(settings.public_url, settings.base_url)
         self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
@@ -158,20 +177,20 @@ class Site:
         self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
 
     def get(self, path: str, handler: Handler) -> Route:
-        """A page for people who are signed in."""
-        return Route(path, self._guard(handler, is_open=False), methods=["GET"])
+        """A page for people who are signed in, in the role that roles.py names for the path."""
+        return Route(path, self._guard(handler, find_role(path)), methods=["GET"])
 
     def post(self, path: str, handler: Handler) -> Route:
-        """What a form of ours does, for people who are signed in."""
-        return Route(path, self._guard(handler, is_open=False), methods=["POST"])
+        """What a form of ours does, for the same people."""
+        return Route(path, self._guard(handler, find_role(path)), methods=["POST"])
 
     def open_to_all(self, path: str, handler: Handler, method: str = "GET") -> Route:
         """A page or form that needs no session."""
-        return Route(path, self._guard(handler, is_open=True), methods=[method])
+        return Route(path, self._guard(handler, None), methods=[method])
 
     async def find_session(self, request: Request) -> Session | None:
         """Who is signed in; looked up each time, so that signing out works at once."""
-        token = _read_cookie(request, self._cookie)
+        token = self._read_token(request)
         if not token:
             return None
         self.check_prepared()
@@ -182,6 +201,16 @@ class Site:
             None if password is None else password.get_secret_value(),
             now=self.runtime.now(),
         )
+
+    def _read_token(self, request: Request) -> str:
+        return _read_cookie(request, self._cookie)
+
+    async def _find_visit(self, request: Request) -> Visit:
+        session = await self.find_session(request)
+        if session is None:
+            return Visit(self, request, None)
+        names = await self.runtime.database.read(read_member_names)
+        return Visit(self, request, session, names)
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""
@@ -225,25 +254,29 @@ class Site:
         """The page for an error of the router: no such path, no such method."""
         await self.renderer.prepare()
         try:
-            session = await self.find_session(request)
+            visit = await self._find_visit(request)
         except LetterboxError:
-            session = None
-        response = self._show_error(Visit(self, request, session), error)
+            visit = Visit(self, request, None)
+        response = self._show_error(visit, error)
         response.headers.update(getattr(error, "headers", None) or {})
         return response
 
-    def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
+    def _guard(self, handler: Handler, role: Role | None) -> Callable[..., Awaitable[Response]]:
+        """`role` is the least that the handler needs; None: it is open to strangers."""
+
         async def answer(request: Request) -> Response:
             visit = Visit(self, request, None)
             await self.renderer.prepare()
             try:
                 if request.method == "POST":
                     self.origins.check(request.headers)
-                visit = Visit(self, request, await self.find_session(request))
+                visit = await self._find_visit(request)
                 if visit.session is not None:
                     self._note_proxy(request)
-                elif not is_open:
-                    return _ask_to_sign_in(visit)
+                elif role is not None:
+                    return _ask_to_sign_in(visit, had_session=bool(self._read_token(request)))
+                if role == "admin" and not visit.is_admin:
+                    raise MissingRole
                 self.check_prepared()
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 unexpected ones are logged there
@@ -267,13 +300,14 @@ def is_own_path(text: str) -> bool:
     )
 
 
-def _ask_to_sign_in(visit: Visit) -> Response:
+def _ask_to_sign_in(visit: Visit, *, had_session: bool) -> Response:
     request = visit.request
     path = request.scope["path"] if request.method == "GET" else "/"
     query = request.scope["query_string"].decode("latin-1") if request.method == "GET" else ""
     query = query and f"?{query}"
     wanted = "" if path == "/" and not query else f"?next={quote(path + query, safe='/')}"
-    return visit.redirect(f"{SIGN_IN}{wanted}")
+    ended = "Your session has ended. Sign in again." if had_session else ""
+    return visit.redirect(f"{SIGN_IN}{wanted}", ended, kind="failed")
 
 
 def _describe(error: Exception) -> tuple[ErrorPage, str]:
