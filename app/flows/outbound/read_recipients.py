@@ -1,5 +1,6 @@
 """Reads an uploaded file of recipients: CSV as spreadsheets save it, in constant memory."""
 
+import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 from app.domain.errors import InvalidInput, UnreadableAnswer
 from app.domain.numbers import read_number
-from app.domain.outbound.batch_rows import MOST_COLUMNS, NUMBER, Columns, Row
+from app.domain.outbound.batch_rows import MOST_COLUMNS, MOST_ROWS, NUMBER, Columns, Row
 from app.provider.contacts import CONTACT_SYNONYMS
 from app.provider.tables import RowReader, normalise_heading
 
@@ -23,6 +24,8 @@ _HEADINGS = (
     "cellphone",
     "cellnumber",
 )
+# Forwards are answered in between.
+CHECKED_AT_ONCE = 500
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # How the files of spreadsheets themselves begin: a ZIP archive, and the older format.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -55,6 +58,22 @@ async def read_recipients(chunks: AsyncIterator[bytes], region: str) -> Recipien
         headings[place] = NUMBER
         return Recipients(Columns(headings, place), _put_back(first, rows))
     return Recipients(_read_headings(first.cells), rows)
+
+
+async def check_count(chunks: AsyncIterator[bytes], region: str) -> None:
+    """Read all of a file before any row is stored. Raises InvalidInput, also for too many rows."""
+    found = await read_recipients(chunks, region)
+    count = 0
+    async for _ in found.rows:
+        count += 1
+        if count % CHECKED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    if not count:
+        raise InvalidInput("there are no rows below the headings")
+    if count > MOST_ROWS:
+        raise InvalidInput(
+            f"a batch has at most {MOST_ROWS:,} rows, and this file has {count:,}: split it"
+        )
 
 
 def _find_number(cells: Sequence[str], region: str) -> int | None:

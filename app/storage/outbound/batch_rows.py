@@ -17,8 +17,9 @@ from app.storage.tables.outbound import batch_rows, batches
 DRAFT_KEPT = timedelta(days=1)
 ROWS_KEPT = timedelta(days=30)
 
-# Which rows to show: all, those with a fault, those of numbers that have opted out, the others.
-Shown = Literal["all", "bad", "opted-out", "good"]
+# Which rows to show: all, those with a fault, those of numbers that have opted out, the others; or
+# those of which no text was made.
+Shown = Literal["all", "bad", "opted-out", "good", "left-out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def _is_shown(shown: Shown) -> ColumnElement[bool]:
         return table.fault.is_not(None)
     if shown == "opted-out":
         return table.fault.is_(None) & table.is_opted_out
+    if shown == "left-out":
+        return table.outbound_id.is_(None) & (table.fault.is_not(None) | table.is_opted_out)
     if shown == "good":
         return table.fault.is_(None) & ~table.is_opted_out
     return true()
