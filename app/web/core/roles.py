@@ -21,6 +21,7 @@ ROLES: Mapping[str, Role] = {
     "/scheduled": "office",
     "/sign-out": "office",
     "/texts": "office",
+    "/unread": "office",
     "/alerts": "admin",
     "/audit": "admin",
     "/contacts": "admin",

@@ -14,6 +14,7 @@ from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
+from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest, ScheduleBy
 from app.domain.templates import fill_template, list_names
 from app.domain.times import read_local
@@ -33,16 +34,25 @@ SHOWN_CHARACTERS = 12
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The length of a text; `credits` are for all `recipients`, None if they are unknown."""
+    """The length of a text; `credits` are for all `recipients`, None if they are unknown.
+
+    `plainly` is the text in plain SMS characters.
+    """
 
     characters: int
     sms: SmsText
     credits: int | None
     recipients: int
+    plainly: str
 
     @property
     def parts(self) -> int:
         return len(self.sms.parts)
+
+    @property
+    def saved_parts(self) -> int:
+        """How many parts plain characters would save."""
+        return self.parts - len(measure_text(self.plainly).parts)
 
     @property
     def outside(self) -> Sequence[str]:
@@ -76,9 +86,11 @@ async def show_measure(visit: Visit) -> Response:
     form = await visit.read_form()
     body = form.text("body")
     if form.has("template"):
-        return visit.render("outbound/measure.html", measure=measure_template(body))
+        measured = measure_template(body)
+        return visit.render("outbound/measure.html", measure=measured, offers_plain=False)
     numbers = normalise_numbers(visit, form.text("to"))
-    return visit.render("outbound/measure.html", measure=measure(body, numbers))
+    measured = measure(body, numbers)
+    return visit.render("outbound/measure.html", measure=measured, offers_plain=form.has("offer"))
 
 
 def normalise_numbers(visit: Visit, text: str) -> list[str]:
@@ -94,7 +106,7 @@ def measure(body: str, numbers: Sequence[str]) -> Measure:
     """Count a text, and estimate what it costs to send it to these numbers."""
     sms = measure_text(body)
     cost = sum(estimate_credits(number, len(sms.parts)) for number in numbers)
-    return Measure(len(body), sms, cost or None, len(numbers))
+    return Measure(len(body), sms, cost or None, len(numbers), write_plainly(body))
 
 
 def measure_template(template: str) -> Measure:
@@ -104,7 +116,7 @@ def measure_template(template: str) -> Measure:
     except InvalidInput:  # a placeholder is not complete yet
         body, names = template, []
     sms = measure_text(body)
-    return TemplateMeasure(len(body), sms, None, 0, len(names))
+    return TemplateMeasure(len(body), sms, None, 0, write_plainly(body), len(names))
 
 
 def read_sender(form: Form) -> str:
