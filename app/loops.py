@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
 from app.flows.operations.credit_monitor import CreditMonitor
+from app.flows.operations.deliver_notice import Deliverer
 from app.flows.operations.leader import take_turn
+from app.flows.operations.notify import Notifier
 from app.flows.operations.raise_alarms import raise_alarms
 from app.flows.operations.refill import refill
 from app.flows.operations.supervise import Chore, Loop, Work
@@ -279,6 +282,31 @@ def make_alarms(runtime: Runtime) -> Work:
                 runtime.announce_changes()
 
     return Chore(step, ALARMS_SECONDS)
+
+
+class Notifying(Work):
+    """Tells people what happens; at the end gives messages on their way a moment."""
+
+    rest_seconds = POLL_SECONDS
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._notifier = Notifier(
+            runtime.database,
+            Sealer(runtime.secrets.api_key),
+            [address.get_secret_value() for address in settings.notify],
+            settings.base_url,
+            Deliverer().deliver,
+            runtime.metrics,
+            on_change=runtime.announce_changes,
+            now=runtime.now,
+        )
+
+    async def turn(self) -> None:
+        await self._notifier.turn()
+
+    async def end(self) -> None:
+        await self._notifier.end()
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:

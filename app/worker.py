@@ -15,6 +15,7 @@ from app.loops import (
     Batching,
     CreditChecks,
     Handling,
+    Notifying,
     Sending,
     make_alarms,
     make_checking,
@@ -80,6 +81,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("batches", lambda _: Batching(runtime)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
+            keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)
         # These need the provider's account.

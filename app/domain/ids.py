@@ -5,7 +5,7 @@ from typing import Literal
 from app.domain.errors import NotFound
 
 Prefix = Literal[
-    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "bat", "rep"
+    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "ntf", "bat", "rep"
 ]
 
 # Crockford's: no letter that looks like a digit.

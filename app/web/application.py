@@ -22,6 +22,7 @@ from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
+from app.web.operations.notifications import make_notification_routes
 from app.web.operations.overview import make_overview_routes
 from app.web.operations.reports import make_report_routes
 from app.web.outbound.batch_form import make_batch_form_routes
@@ -74,6 +75,7 @@ class Pages:
             *make_contact_routes(site),
             *make_report_routes(site),
             *make_notice_routes(site),
+            *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
             *make_rule_routes(site),

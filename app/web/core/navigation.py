@@ -38,6 +38,7 @@ MENU = (
         (
             Section("/overview", "Overview"),
             Section("/alerts", "Alerts"),
+            Section("/notifications", "Notifications"),
             Section("/rules", "Rules"),
             Section("/numbers", "Numbers"),
             Section("/contacts", "Contacts"),

@@ -27,6 +27,7 @@ ROLES: Mapping[str, Role] = {
     "/contacts": "admin",
     "/groups": "admin",
     "/keys": "admin",
+    "/notifications": "admin",
     "/numbers": "admin",
     "/overview": "admin",
     "/refusals": "admin",

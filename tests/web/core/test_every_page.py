@@ -61,6 +61,9 @@ PAGES = {
     "/reports": "The provider's reports",
     "/alerts": "Alerts",
     "/alerts/help": "What alerts mean",
+    "/notifications": "Notifications",
+    "/notifications/{id:int}": "On-call (json://….com)",
+    "/notifications/{id:int}/remove": "Remove On-call (json://….com)?",
     "/refusals": "Rejected requests",
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",
@@ -117,6 +120,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     saved = {"name": "Opening hours", "body": "Hello {name|there}, from 9 to 17."}
     reply = office.service.call("/saved-replies", method="POST", body=saved)
     reply_path = f"/saved-replies/{decode_id('rep', reply.json['id'])}"
+        notified = await add_notified(tab)
     return {
         "/new/check": preview,
         "/batches/{id:int}": batch,
@@ -132,6 +136,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id:int}": shown,
         "/keys/{id:int}/revoke": f"/keys/{decode_id('key', key.json['id'])}/revoke",
+        "/notifications/{id:int}": notified,
+        "/notifications/{id:int}/remove": f"{notified}/remove",
         "/groups/change": "/groups/change?action=empty&name=customers",
         "/reports": "/reports?type=Messages&from=2026-06-01&to=2026-06-02",
     }
@@ -157,6 +163,17 @@ async def write_message(page: Page) -> str:
     await page.click("main .primary")
     await expect(page.get_by_role("button", name="Send to 2 numbers")).to_be_visible()
     return f"/new/check?{urlsplit(page.url).query}"
+
+
+async def add_notified(tab: Tab) -> str:
+    """An address of notifications, disabled so that no alert of other tests is sent to it."""
+    await tab.page.goto("/notifications")
+    await tab.page.fill("#address", "json://user:password@nowhere.example.com")
+    await tab.page.fill("#name", "On-call")
+    await tab.page.click("main .primary")
+    await tab.page.get_by_role("button", name="Disable").click()
+    await expect(tab.page.get_by_role("button", name="Enable")).to_be_visible()
+    return str(await tab.page.get_by_role("link", name="Change").get_attribute("href"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
