@@ -115,12 +115,12 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         shown = urlsplit(tab.page.url).path
         batch = await upload_batch(tab.page)
         preview = await write_message(tab.page)
+        notified = await add_notified(tab)
     later = text | {"schedule_at": f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}
     waiting = office.service.call("/outbound", method="POST", body=later)
     saved = {"name": "Opening hours", "body": "Hello {name|there}, from 9 to 17."}
     reply = office.service.call("/saved-replies", method="POST", body=saved)
     reply_path = f"/saved-replies/{decode_id('rep', reply.json['id'])}"
-        notified = await add_notified(tab)
     return {
         "/new/check": preview,
         "/batches/{id:int}": batch,
