@@ -20,6 +20,7 @@ from app.flows.operations.retain import remove_old
 from app.flows.operations.supervise import Chore, Loop, Work
 from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
+from app.flows.outbound.send_batch import advance_batches
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
@@ -221,6 +222,32 @@ def _make_sender(runtime: Runtime) -> Sender:
         on_change=runtime.announce_changes,
         draw=secrets.SystemRandom().random,
     )
+
+
+class Batching(Work):
+    """Makes texts of the rows of batches, and cancels those of cancelled ones, step by step."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._is_idle = True
+        self._pause_seconds = 0.0
+
+    async def turn(self) -> None:
+        runtime = self._runtime
+        busy = runtime.intake is not None and runtime.intake.is_busy
+        began = asyncio.get_running_loop().time()
+        done = await advance_batches(runtime.database, runtime.now())
+        taken = asyncio.get_running_loop().time() - began
+        self._is_idle = not done
+        self._pause_seconds = GIVE_WAY * taken if busy else 0.0
+        if done:
+            runtime.announce_texts()
+
+    async def rest(self) -> None:
+        if self._is_idle:
+            await self._runtime.wakeups.wait("batches", POLL_SECONDS)
+        elif self._pause_seconds:
+            await asyncio.sleep(self._pause_seconds)
 
 
 def make_ending(runtime: Runtime, loop: Loop) -> Work:

@@ -12,6 +12,7 @@ from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
+    Batching,
     CreditChecks,
     Handling,
     Notifying,
@@ -78,6 +79,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
     async with asyncio.TaskGroup() as flows:
         for loop in (
             keep("handling", lambda _: Handling(runtime, on_turn)),
+            keep("batches", lambda _: Batching(runtime)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
             keep("notifying", lambda _: Notifying(runtime)),
