@@ -83,8 +83,17 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "events",
             "stats",
             "opt-outs",
+            "batches",
+            "saved-replies",
         },
-        ("messages:send",): {"outbound", "opt-outs", "conversations", "people"},
+        ("messages:send",): {
+            "outbound",
+            "opt-outs",
+            "conversations",
+            "people",
+            "batches",
+            "saved-replies",
+        },
         ("rules:write",): {"rules"},
         ("admin",): {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"}
         | ASKING,
