@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from app.storage.inbound.text_search import remove_bodies
 from app.storage.tables.conversations import conversations
@@ -79,7 +79,7 @@ def _mend_conversations(
             mine.values(
                 last_message_id=values[0],
                 last_arrived_at=values[1],
-                awaits_answer=and_(table.awaits_answer, last is not None),
+                awaits_answer=table.awaits_answer if last is not None else False,
             )
         )
 
