@@ -39,6 +39,7 @@ from app.storage.operations.processes import (
 from app.storage.operations.queues import find_oldest
 from app.storage.operations.stats import count_backlog
 from app.storage.outbound.backlog import count_uncertain, count_waiting, find_oldest_due
+from app.storage.outbound.batch_rows import forget_old_rows
 from app.storage.outbound.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
 
@@ -143,6 +144,7 @@ class Housekeeper:
             forget_old_drafts,
             forget_old_refusals,
             forget_failed_sign_ins,
+            forget_old_rows,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:

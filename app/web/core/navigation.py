@@ -26,7 +26,10 @@ MENU = (
         (
             Section("/", "Inbox"),
             Section("/new", "New message"),
+            Section("/batches", "Batches"),
+            Section("/scheduled", "Scheduled"),
             Section("/outbox", "Outbox"),
+            Section("/saved-replies", "Saved replies"),
             Section("/opt-outs", "Opt-outs"),
         ),
     ),
