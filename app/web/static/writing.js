@@ -80,7 +80,6 @@ function putIn(field, text, from, to) {
 export const writePlainly = ({ form, dataset }) => putIn(form.elements.body, dataset.text, 0, form.elements.body.value.length);
 
 // Saved replies: `/` in an empty text opens their menu; the server fills in what is chosen.
-
 export function offerReplies(place) {
   const { body, saved_reply: menu, insert } = place.closest("form").elements;
   insert.addEventListener("click", async (event) => {
