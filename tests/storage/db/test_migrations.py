@@ -371,7 +371,7 @@ def add_sent(
 async def test_conversations_of_an_older_release_are_open_unless_they_are_quiet(
     bare_database: Database,
 ) -> None:
-    await bare_database.write_at_length(partial(upgrade_to, "0018"))
+    await bare_database.write_at_length(partial(upgrade_to, "0019"))
 
     def fill(conn: Connection) -> None:
         add_pair(conn, 1, "Ada", 0)
