@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api.access import audit, keys, numbers
-from app.api.conversations import address_book, conversations
+from app.api.conversations import address_book, conversations, people
 from app.api.core.calls import PREFIX
 from app.api.core.errors import install_error_handlers
 from app.api.core.keyring import Keyring
@@ -21,7 +21,7 @@ from app.api.middleware.methods import Methods
 from app.api.openapi import install_openapi
 from app.api.operations import account, alerts, events, reports, stats
 from app.api.operations.health import make_health_router
-from app.api.outbound import outbound, provider_messages, sender
+from app.api.outbound import batches, outbound, provider_messages, saved_replies, sender
 from app.api.rules import opt_outs, rules
 from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
@@ -30,10 +30,17 @@ from app.runtime import Runtime
 ROUTERS = (
     messages.router,
     messages.replaying,
-    conversations.router,
+    conversations.reading,
+    conversations.writing,
+    people.reading,
+    people.writing,
     outbound.reading,
     outbound.queueing,
     outbound.acting,
+    batches.reading,
+    batches.sending,
+    saved_replies.reading,
+    saved_replies.writing,
     events.router,
     stats.router,
     rules.trying,

@@ -9,6 +9,8 @@ from app.domain.access.credentials import Scope
 from app.domain.rules.rule_preview import Risk
 from app.flows.operations.export import Order
 from app.flows.outbound.resolve import ResolvedOutcome
+from app.storage.conversations import people
+from app.storage.conversations.conversations import Needs, State
 
 MessageVia = TypeAliasType(
     "MessageVia",
@@ -115,6 +117,16 @@ SchedulerName = TypeAliasType(
         Field(description="Who keeps a text until its time"),
     ],
 )
+BatchState = TypeAliasType(
+    "BatchState",
+    Annotated[
+        Literal["loading", "draft", "queueing", "done", "cancelling", "cancelled"],
+        Field(
+            description="`loading` and `draft`: not approved yet; `queueing` while its texts are"
+            " made, `cancelling` while they are cancelled"
+        ),
+    ],
+)
 SenderState = TypeAliasType(
     "SenderState",
     Annotated[
@@ -139,4 +151,22 @@ UserAccessLevel = TypeAliasType(
 LoopSign = TypeAliasType(
     "LoopSign",
     Annotated[Risk, Field(description="What looks like a machine; docs/api.md explains each sign")],
+)
+ConversationState = TypeAliasType(
+    "ConversationState",
+    Annotated[State, Field(description="Whether somebody still has to look after a conversation")],
+)
+ConversationNeeds = TypeAliasType(
+    "ConversationNeeds",
+    Annotated[Needs, Field(description="What somebody has to do in a conversation")],
+)
+NameSource = TypeAliasType(
+    "NameSource",
+    Annotated[
+        people.NameSource,
+        Field(
+            description="Typed by a person or program, from the merge fields of their newest text"
+            " that had a name, or from the provider's contacts; the first of these wins"
+        ),
+    ],
 )

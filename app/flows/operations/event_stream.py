@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.domain.errors import Unavailable
+from app.storage.conversations.conversations import Conversation, get_conversations
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.search import Message, get_messages
@@ -25,18 +26,31 @@ READY = "ready"
 # Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What only open pages are told, and nobody keeps: `about` says which pages need to know."""
+
+    about: tuple[str, ...]
+
+
 # The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert
+Subject = Message | OutboundText | Alert | Conversation | Note
 Render = Callable[[Subject], str]
+
+# What programs hear of; pages hear of changed conversations as well.
+PUBLISHED = ("message", "outbound", "status", "alert")
+KINDS = (*PUBLISHED, "conversation")
 
 log = structlog.get_logger("letterbox.event_stream")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY.
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY, and
+    `conversation` for pages: somebody has changed or annotated one.
 
-    The last two are about nothing.
+    The last two are about nothing. A note is no event: its id is 0, its kind `draft` or `read`.
     """
 
     id: int
@@ -65,7 +79,8 @@ class _Page:
 class Follower:
     """One client's position in the feed."""
 
-    def __init__(self, tail: "EventTail") -> None:
+    def __init__(self, tail: "EventTail", *, takes_notes: bool = False) -> None:
+        self.takes_notes = takes_notes
         self._tail = tail
         self._waiting: deque[Change] = deque()
         self._news = asyncio.Event()
@@ -106,7 +121,9 @@ class Follower:
                 place = change.id
                 yield change
             async for change in self._listen():
-                if change.id > place or change.kind == RESET:
+                if isinstance(change.subject, Note):
+                    yield change
+                elif change.id > place or change.kind == RESET:
                     place = change.id
                     yield change
         finally:
@@ -141,8 +158,15 @@ class EventTail:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def make_follower(self) -> Follower:
-        return Follower(self)
+    def make_follower(self, *, takes_notes: bool = False) -> Follower:
+        return Follower(self, takes_notes=takes_notes)
+
+    def take_note(self, note: str) -> None:
+        """Pass a note on to the followers that take notes: its kind, then what it is about."""
+        kind, *about = note.split(" ")
+        for follower in tuple(self._followers):
+            if follower.takes_notes:
+                follower.push([Change(0, kind, Note(tuple(about)))])
 
     async def read(self, place: int) -> _Page:
         """The events after that place, as far as a page goes. Raises Unavailable."""
@@ -210,7 +234,7 @@ def _read_page(conn: Connection, place: int) -> _Page:
 
 def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
     """The objects of the events as they are now, by kind and id."""
-    ids: dict[str, set[int]] = {kind: set() for kind in ("message", "outbound", "status", "alert")}
+    ids: dict[str, set[int]] = {kind: set() for kind in KINDS}
     for event in found:
         ids.setdefault(event.kind, set()).add(event.subject_id)
     texts = get_outbounds(conn, sorted(ids["outbound"] | ids["status"]))
@@ -219,6 +243,7 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         "outbound": texts,
         "status": texts,
         "alert": get_alerts(conn, sorted(ids["alert"])) if ids["alert"] else {},
+        "conversation": _read_conversations(conn, sorted(ids["conversation"])),
     }
     return {
         (kind, number): subjects[number]
@@ -226,3 +251,7 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         for number in ids[kind]
         if number in subjects
     }
+
+
+def _read_conversations(conn: Connection, ids: list[int]) -> dict[int, Subject]:
+    return {each.id: each for each in get_conversations(conn, ids)} if ids else {}
