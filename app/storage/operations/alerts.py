@@ -75,7 +75,7 @@ def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> 
         update(alerts).where(same).values(closed_at=now, updated_at=now).returning(alerts.c.id)
     ).scalars()
     for alert_id in closed.all():
-        add_event(conn, "alert", alert_id, now)
+        add_event(conn, "alert-closed", alert_id, now)
 
 
 def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> list[str]:

@@ -25,7 +25,9 @@ from app.storage.tables.operations import events
 EVENTS_LOCK = 0x4C455454_45564E54
 KEPT = timedelta(days=7)
 
-# What kind of thing changed (message, outbound, status, alert), and its id.
+# What changed, and the id of its row: `message` (a text came in and was handled), `replay` (it was
+# handled again), `outbound` (a text is to go out), `status` (what became of it changed), `opt-out`,
+# `alert` (one was opened), `alert-closed`.
 Change = tuple[str, int]
 
 
@@ -36,6 +38,7 @@ class Event:
     id: int
     kind: str
     subject_id: int
+    created_at: datetime
 
 
 def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> None:
@@ -71,7 +74,7 @@ def _lock_and_insert() -> TextClause:
 def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
     """In the order in which they were committed."""
     query = (
-        select(events.c.id, events.c.kind, events.c.subject_id)
+        select(events.c.id, events.c.kind, events.c.subject_id, events.c.created_at)
         .where(events.c.id > after)
         .order_by(events.c.id)
         .limit(limit)

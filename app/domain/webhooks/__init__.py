@@ -1,0 +1,1 @@
+"""What webhooks decide, without calling anybody."""
