@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-from app.flows.access.sign_in import make_login_link, use_login_link
+from app.flows.access.sign_in import Browser, make_login_link, use_login_link
 from app.storage.db.database import open_database
 from benchmarks.client import Client
 from benchmarks.contenders import (
@@ -104,8 +104,8 @@ async def _sign_in(database_url: str) -> str:
     database = open_database(database_url, Path(database_url.removeprefix("sqlite:///")))
     try:
         now = datetime.now(UTC)
-        link = await make_login_link(database, "benchmark", now=now)
-        made = await use_login_link(database, link, user_agent="", address="", now=now)
+        link = await make_login_link(database, "benchmark", who="cli", now=now)
+        made = await use_login_link(database, link, browser=Browser("", ""), now=now)
     finally:
         await database.close()
     if made is None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from app.domain.errors import NotFound
 
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out"]
+Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem"]
 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"

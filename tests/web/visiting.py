@@ -53,7 +53,7 @@ class Visitor:
     async def make_link(self, name: str = "Ada") -> str:
         """The token of a link that signs in."""
         return await make_login_link(
-            self.running.runtime.database, name, now=self.running.clock.now
+            self.running.runtime.database, name, who="cli:tests", now=self.running.clock.now
         )
 
     async def sign_in(self, name: str = "Ada") -> None:

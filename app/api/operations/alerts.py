@@ -11,6 +11,7 @@ from app.api.core.lists import LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
 from app.api.core.schemas import Page, Shown, Time, read_id
 from app.domain.ids import Prefix, encode_id
+from app.domain.operations.alert_kinds import Severity
 from app.storage.db.database import Connection
 from app.storage.operations import alerts
 
@@ -25,9 +26,14 @@ class Alert(Shown):
 
     id: Annotated[str, read_id("alr")] = Field(description="opaque", examples=["alr_5"])
     kind: str = Field(description="stable for programs", examples=["process-vanished"])
+    severity: Severity = Field(description="how urgent it is", examples=["critical"])
     subject: str = Field(description="which one")
     text: str = Field(description="what is the matter, for people")
     action: str = Field(description="what to do")
+    runbook: str = Field(
+        description="the page that explains this kind, below PUBLIC_URL; for a browser",
+        examples=["/alerts/help#process-vanished"],
+    )
     count: int = Field(description="how often it was found since it opened")
     opened_at: Time = Field(description="when it was found first")
     updated_at: Time = Field(description="when it was found last, or closed")

@@ -19,10 +19,11 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from app.api.http.protocol import SHUTDOWN_IDLE_SECONDS
+from app.cli.core.offline import find_actor
 from app.cli.login_link import write_link
 from app.cli.process.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.process.logs import configure_logging
-from app.domain.errors import LetterboxError, SetupError, Unavailable
+from app.domain.errors import Conflict, LetterboxError, SetupError, Unavailable
 from app.ending import End, catching_end, limit_end
 from app.flows.access.sign_in import make_login_link
 from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
@@ -194,8 +195,10 @@ async def _make_link(runtime: Runtime, base: str) -> str | None:
     if not runtime.prepared.is_set():
         return None
     try:
-        token = await make_login_link(runtime.database, LINK_NAME, now=datetime.now(UTC))
-    except Unavailable:
+        token = await make_login_link(
+            runtime.database, LINK_NAME, who=find_actor(), now=datetime.now(UTC)
+        )
+    except (Unavailable, Conflict):
         return None
     return write_link(base, token)
 

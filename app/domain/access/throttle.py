@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.access.members import make_name_key
+
 # How long failures count.
 FORGOTTEN = timedelta(days=1)
 
@@ -37,7 +39,7 @@ def list_limits(name: str, address: str, *, is_known: bool) -> tuple[Limit, ...]
     are signed in (`is_known`) are not delayed by that.
     """
     place = _find_network(address)
-    folded = name.casefold()
+    folded = make_name_key(name)
     own = (
         Limit(("pair", folded, place), 3, timedelta(minutes=15)),
         Limit(("name", folded), 30, timedelta(minutes=1)),

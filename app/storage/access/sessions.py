@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, text, update
 
+from app.domain.access.members import make_name_key
 from app.domain.access.throttle import FORGOTTEN, Failures, Limit, find_wait
+from app.domain.errors import NotFound
 from app.domain.inbound.messages import digest_texts
+from app.storage.access.members import Member, make_member, note_member_seen
 from app.storage.db.upserts import make_insert
-from app.storage.tables.access import login_links, sessions, sign_in_failures
+from app.storage.tables.access import login_links, members, sessions, sign_in_failures
+
+# A login link signs in, an invitation lets a member choose a password first.
+LinkKind = Literal["login", "invitation"]
 
 # A session's last use is kept to five minutes: not every page should be a write.
 SEEN_STEP = timedelta(minutes=5)
@@ -20,115 +26,184 @@ ATTEMPTS_LOCK = 0x4C455454_50415353
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is signed in. `name` is what they are called in the audit trail.
+    """A browser in which a member is signed in; `address` is where it began.
 
-    `proof` is of the password that opened it, None where a link did.
+    `proof` is of ADMIN_PASSWORD if that opened it, else None.
     """
 
     id: int
-    name: str
+    member: Member
     user_agent: str
+    address: str
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
     proof: bytes | None = field(repr=False)
 
     @property
+    def name(self) -> str:
+        """What the member is called."""
+        return self.member.name
+
+    @property
     def actor(self) -> str:
-        """The name in the audit trail and in histories."""
-        return f"session:{self.name}"
+        """Who it is in the audit trail and in histories."""
+        return self.member.actor
+
+
+@dataclass(frozen=True, slots=True)
+class LoginLink:
+    """Whom a link signs in; `member_id` is None where a member is made of the name."""
+
+    kind: LinkKind
+    name: str
+    member_id: int | None
 
 
 def add_session(
     conn: Connection,
-    name: str,
+    member_id: int,
     *,
     digest: bytes,
     proof: bytes | None,
     user_agent: str,
+    address: str,
     now: datetime,
     expires_at: datetime,
 ) -> Session:
     """Begin a session, and delete ended ones."""
     conn.execute(delete(sessions).where(sessions.c.expires_at <= now))
-    row = conn.execute(
-        insert(sessions)
-        .values(
+    note_member_seen(conn, member_id, now)
+    conn.execute(
+        insert(sessions).values(
             digest=digest,
-            name=name,
+            member_id=member_id,
             user_agent=user_agent,
+            address=address,
             created_at=now,
             seen_at=now,
             expires_at=expires_at,
             proof=proof,
         )
-        .returning(*sessions.c)
-    ).one()
+    )
+    row = conn.execute(_select_sessions().where(sessions.c.digest == digest)).one()
     return _make_session(row)
 
 
 def find_session(conn: Connection, digest: bytes, now: datetime) -> Session | None:
-    """The session that has not ended by itself, or None; whether its proof still holds is to be
-    asked besides.
+    """The session of an active member that has not ended by itself, or None; whether its proof
+    still holds is to be asked besides.
     """
-    row = conn.execute(
-        select(sessions).where(sessions.c.digest == digest, sessions.c.expires_at > now)
-    ).first()
+    query = _select_sessions().where(
+        sessions.c.digest == digest, sessions.c.expires_at > now, members.c.state == "active"
+    )
+    row = conn.execute(query).first()
     return _make_session(row) if row else None
 
 
+def list_sessions(
+    conn: Connection,
+    now: datetime,
+    *,
+    member_id: int | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[Session]:
+    """Newest first; of one member or of all."""
+    query = _select_sessions().where(sessions.c.expires_at > now)
+    if member_id is not None:
+        query = query.where(sessions.c.member_id == member_id)
+    if before is not None:
+        query = query.where(sessions.c.id < before)
+    rows = conn.execute(query.order_by(sessions.c.id.desc()).limit(limit))
+    return [_make_session(row) for row in rows]
+
+
+def get_session(conn: Connection, session_id: int) -> Session:
+    """Raises NotFound."""
+    row = conn.execute(_select_sessions().where(sessions.c.id == session_id)).first()
+    if row is None:
+        raise NotFound("this session has ended")
+    return _make_session(row)
+
+
 def note_session_seen(
-    conn: Connection, session_id: int, *, now: datetime, expires_at: datetime
+    conn: Connection, session: Session, *, now: datetime, expires_at: datetime
 ) -> None:
-    conn.execute(
+    noted = conn.execute(
         update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.seen_at < now - SEEN_STEP)
+        .where(sessions.c.id == session.id, sessions.c.seen_at < now - SEEN_STEP)
         .values(seen_at=now, expires_at=expires_at)
     )
+    if noted.rowcount:
+        note_member_seen(conn, session.member.id, now)
 
 
 def remove_session(conn: Connection, session_id: int) -> None:
     conn.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
-def remove_sessions_of(conn: Connection, name: str) -> int:
-    """End all sessions of that name; returns how many there were."""
-    return conn.execute(delete(sessions).where(sessions.c.name == name)).rowcount
+def remove_sessions_of(conn: Connection, member_id: int, *, besides: int | None = None) -> int:
+    """End all sessions of that member but the one `besides`; returns how many there were."""
+    query = delete(sessions).where(sessions.c.member_id == member_id)
+    if besides is not None:
+        query = query.where(sessions.c.id != besides)
+    return conn.execute(query).rowcount
 
 
 def add_login_link(
-    conn: Connection, name: str, *, digest: bytes, now: datetime, expires_at: datetime
+    conn: Connection,
+    kind: LinkKind,
+    name: str,
+    *,
+    member_id: int | None,
+    digest: bytes,
+    now: datetime,
+    expires_at: datetime,
 ) -> None:
     """Keep a link's digest, and delete used and expired links."""
     conn.execute(delete(login_links).where(login_links.c.expires_at <= now))
     conn.execute(
-        insert(login_links).values(digest=digest, name=name, created_at=now, expires_at=expires_at)
+        insert(login_links).values(
+            digest=digest,
+            kind=kind,
+            name=name,
+            member_id=member_id,
+            created_at=now,
+            expires_at=expires_at,
+        )
     )
 
 
-def find_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None:
-    """Who would be signed in by a link that is still valid, or None."""
-    query = select(login_links.c.name).where(*_is_good(digest, now))
-    return conn.execute(query).scalar()
+def find_login_link(conn: Connection, digest: bytes, now: datetime) -> LoginLink | None:
+    """Whom a link that is still valid would sign in, or None."""
+    row = conn.execute(select(login_links).where(*_is_good(digest, now))).first()
+    return LoginLink(row.kind, row.name, row.member_id) if row else None
 
 
-def use_login_link(conn: Connection, digest: bytes, now: datetime) -> str | None:
-    """Use up a link: only one of two simultaneous callers gets the name."""
+def use_login_link(
+    conn: Connection, digest: bytes, kind: LinkKind, now: datetime
+) -> LoginLink | None:
+    """Use up a link of that kind: only one of two simultaneous callers gets it."""
     query = (
         update(login_links)
-        .where(*_is_good(digest, now))
+        .where(login_links.c.kind == kind, *_is_good(digest, now))
         .values(used_at=now)
-        .returning(login_links.c.name)
+        .returning(*login_links.c)
     )
-    return conn.execute(query).scalar()
+    row = conn.execute(query).first()
+    return LoginLink(row.kind, row.name, row.member_id) if row else None
+
+
+def remove_login_links_of(conn: Connection, member_id: int) -> None:
+    """None of the member's links can be used any more."""
+    conn.execute(delete(login_links).where(login_links.c.member_id == member_id))
 
 
 def has_signed_in(conn: Connection, name: str) -> bool:
     """Whether anyone is signed in under that name."""
-    return (
-        conn.execute(select(sessions.c.id).where(sessions.c.name == name).limit(1)).first()
-        is not None
-    )
+    query = select(sessions.c.id).join(members).where(members.c.name_key == make_name_key(name))
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def read_wait(conn: Connection, limits: Sequence[Limit], now: datetime) -> timedelta:
@@ -194,11 +269,20 @@ def _is_good(digest: bytes, now: datetime) -> tuple[Any, ...]:
     )
 
 
+def _select_sessions() -> Select[Any]:
+    """Each with its member, whose columns have a prefix: both tables have an id."""
+    named = [column.label(f"member_{column.name}") for column in members.c]
+    return select(*(column for column in sessions.c if column.name != "member_id"), *named).join(
+        members
+    )
+
+
 def _make_session(row: Row[Any]) -> Session:
     return Session(
         row.id,
-        row.name,
+        make_member(row, "member_"),
         row.user_agent,
+        row.address,
         row.created_at,
         row.seen_at,
         row.expires_at,

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from app.domain.operations.alert_kinds import Severity, find_kind, make_runbook_path
 from app.storage.db.upserts import make_insert
 from app.storage.operations.events import add_event
 from app.storage.tables.operations import alerts
@@ -28,6 +29,15 @@ class Alert:
     opened_at: datetime
     updated_at: datetime
     closed_at: datetime | None
+
+    @property
+    def severity(self) -> Severity:
+        return find_kind(self.kind).severity
+
+    @property
+    def runbook(self) -> str:
+        """Where the pages explain what to do, below PUBLIC_URL."""
+        return make_runbook_path(self.kind)
 
 
 def raise_alert(

@@ -1,4 +1,4 @@
-"""The tables of numbers and their auth values, API keys, sessions, and the audit trail."""
+"""The tables of numbers and their auth values, API keys, members, sessions, and the audit trail."""
 
 from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
@@ -74,18 +74,34 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+# The people who use the pages; deactivated ones stay, because what they did names them.
+members = Table(
+    "members",
+    metadata,
+    make_id(),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True, comment="folded: without case"),
+    Column("role", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("password_hash", Text, comment="null: none was chosen yet"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
 sessions = Table(
     "sessions",
     metadata,
     make_id(),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
+    Column("member_id", BigId, ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
     Column("user_agent", Text, nullable=False, comment="cut to a length"),
+    Column("address", Text, nullable=False, comment="where it began"),
     Column("created_at", UtcTime, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
-    Column("proof", LargeBinary, comment="of the password that opened it; null: a link did"),
-    Index("sessions_name_idx", "name"),
+    Column("proof", LargeBinary, comment="of ADMIN_PASSWORD where that opened it"),
+    Index("sessions_member_idx", "member_id"),
     Index("sessions_expires_idx", "expires_at"),
     sqlite_autoincrement=True,
 )
@@ -95,11 +111,14 @@ login_links = Table(
     metadata,
     make_id(),
     Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("kind", Text, nullable=False, comment="login, or invitation: to choose a password"),
     Column("name", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("used_at", UtcTime),
+    Column("member_id", BigId, ForeignKey("members.id", ondelete="CASCADE")),
     Index("login_links_expires_idx", "expires_at"),
+    Index("login_links_member_idx", "member_id"),
     sqlite_autoincrement=True,
 )
 

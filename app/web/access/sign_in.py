@@ -5,9 +5,10 @@ import math
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import InvalidInput, TooManyTries
+from app.domain.errors import Conflict, InvalidInput, TooManyTries
 from app.flows.access import sign_in
-from app.flows.access.sign_in import SessionWithToken
+from app.flows.access.sign_in import Browser, SessionWithToken
+from app.storage.access.members import has_passwords
 from app.web.core.forms import WHOLE, Form
 from app.web.core.site import SIGN_IN, Site, Visit, is_own_path
 
@@ -36,11 +37,11 @@ async def show_sign_in(visit: Visit) -> Response:
     if not token:
         if visit.session is not None:
             return visit.redirect(HOME)
-        return _show_form(visit, Form([("next", query.text("next"))]))
-    name = await sign_in.find_login_link(visit.database, token, now=visit.now)
-    if name is None:
+        return await _show_form(visit, Form([("next", query.text("next"))]))
+    link = await sign_in.find_login_link(visit.database, token, now=visit.now)
+    if link is None:
         return _show_spent(visit)
-    return visit.render("access/sign_in_link.html", name=name, token=token)
+    return visit.render("access/sign_in_link.html", name=link.name, token=token)
 
 
 async def take_link(visit: Visit) -> Response:
@@ -49,36 +50,38 @@ async def take_link(visit: Visit) -> Response:
     made = await sign_in.use_login_link(
         visit.database,
         form.text("link"),
-        user_agent=_get_user_agent(visit),
-        address=visit.address,
+        browser=_find_browser(visit),
         now=visit.now,
     )
     return _show_spent(visit) if made is None else _welcome(visit, made, HOME)
 
 
 async def take_password(visit: Visit) -> Response:
-    """Begin a session for whoever knows ADMIN_PASSWORD."""
+    """Begin a session for a member who knows their password, or whoever knows ADMIN_PASSWORD."""
     form = await visit.read_form(max_bytes=MAX_BYTES)
+    if not await _has_passwords(visit):
+        return await _show_form(visit, form, status=403)
     password = visit.site.runtime.settings.admin_password
-    if password is None:
-        return _show_form(visit, form, status=403)
     try:
         made = await sign_in.sign_in_by_password(
             visit.database,
-            password.get_secret_value(),
+            visit.site.hashing,
+            None if password is None else password.get_secret_value(),
             # Not trimmed: a password may end in a space.
             form.raw("password"),
             name=form.text("name"),
-            address=visit.address,
-            user_agent=_get_user_agent(visit),
+            browser=_find_browser(visit),
             now=visit.now,
         )
     except InvalidInput as error:
         form.note(error)
-        return _show_form(visit, form, status=422)
+        return await _show_form(visit, form, status=422)
+    except Conflict as error:
+        form.fail("name", str(error))
+        return await _show_form(visit, form, status=422)
     except TooManyTries as error:
         form.fail(WHOLE, str(error))
-        response = _show_form(visit, form, status=429)
+        response = await _show_form(visit, form, status=429)
         response.headers["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
         return response
     return _welcome(visit, made, form.text("next"))
@@ -91,7 +94,7 @@ async def sign_out(visit: Visit) -> Response:
 
 
 async def sign_out_everywhere(visit: Visit) -> Response:
-    """End every session of this name, in every browser."""
+    """End every session of this member, in every browser."""
     count = await sign_in.sign_out_everywhere(
         visit.database, visit.signed_in, who=visit.actor, now=visit.now
     )
@@ -99,8 +102,8 @@ async def sign_out_everywhere(visit: Visit) -> Response:
     return _say_goodbye(visit, f"{visit.signed_in.name} is signed out of {browsers}.")
 
 
-def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
-    has_password = visit.site.runtime.settings.admin_password is not None
+async def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
+    has_password = await _has_passwords(visit)
     return visit.render("access/sign_in.html", status=status, form=form, has_password=has_password)
 
 
@@ -120,5 +123,11 @@ def _say_goodbye(visit: Visit, text: str) -> Response:
     return response
 
 
-def _get_user_agent(visit: Visit) -> str:
-    return visit.request.headers.get("user-agent", "")
+async def _has_passwords(visit: Visit) -> bool:
+    """Whether any password opens anything."""
+    is_set = visit.site.runtime.settings.admin_password is not None
+    return is_set or await visit.database.read(has_passwords)
+
+
+def _find_browser(visit: Visit) -> Browser:
+    return Browser(visit.request.headers.get("user-agent", ""), visit.address)

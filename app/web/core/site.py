@@ -1,8 +1,8 @@
 """What all pages share: who is signed in, where forms come from, and how errors are shown."""
 
 import base64
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 from urllib.parse import quote
@@ -17,9 +17,11 @@ from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
 from app.domain.errors import LetterboxError, NotFound, Unavailable
 from app.domain.ids import LAST_ID
+from app.flows.access.hash_passwords import PasswordHashing
 from app.flows.access.note_action import note_action
 from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
+from app.storage.access.members import Member, read_member_names
 from app.storage.access.sessions import Session
 from app.storage.db.database import Database
 from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
@@ -45,11 +47,15 @@ log = structlog.get_logger("letterbox.web")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request for a page. `session` is None only on pages that need no sign-in."""
+    """One request for a page. `session` is None only on pages that need no sign-in.
+
+    `member_names` are all members' names by id, for what they did.
+    """
 
     site: "Site"
     request: Request
     session: Session | None
+    member_names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def database(self) -> Database:
@@ -75,6 +81,16 @@ class Visit:
         if self.session is None:
             raise RuntimeError("this page is open to everybody")
         return self.session
+
+    @property
+    def member(self) -> Member:
+        """Who is signed in, on a page that needs it."""
+        return self.signed_in.member
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether an admin is signed in."""
+        return self.session is not None and self.session.member.is_admin
 
     @property
     def region(self) -> str:
@@ -147,6 +163,7 @@ class Site:
     def __init__(self, runtime: Runtime, renderer: Renderer) -> None:
         settings = runtime.settings
         self.runtime = runtime
+        self.hashing = PasswordHashing()
         self.origins = Origins(settings.public_url, settings.base_url)
         self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
@@ -182,6 +199,13 @@ class Site:
             None if password is None else password.get_secret_value(),
             now=self.runtime.now(),
         )
+
+    async def _find_visit(self, request: Request) -> Visit:
+        session = await self.find_session(request)
+        if session is None:
+            return Visit(self, request, None)
+        names = await self.runtime.database.read(read_member_names)
+        return Visit(self, request, session, names)
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""
@@ -225,10 +249,10 @@ class Site:
         """The page for an error of the router: no such path, no such method."""
         await self.renderer.prepare()
         try:
-            session = await self.find_session(request)
+            visit = await self._find_visit(request)
         except LetterboxError:
-            session = None
-        response = self._show_error(Visit(self, request, session), error)
+            visit = Visit(self, request, None)
+        response = self._show_error(visit, error)
         response.headers.update(getattr(error, "headers", None) or {})
         return response
 
@@ -239,7 +263,7 @@ class Site:
             try:
                 if request.method == "POST":
                     self.origins.check(request.headers)
-                visit = Visit(self, request, await self.find_session(request))
+                visit = await self._find_visit(request)
                 if visit.session is not None:
                     self._note_proxy(request)
                 elif not is_open:

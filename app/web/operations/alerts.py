@@ -4,6 +4,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.numbers import normalise_number
+from app.domain.operations.alert_kinds import HELP_PATH, KINDS, MEANINGS
 from app.storage.inbound import refusals
 from app.storage.operations import alerts
 from app.web.core.lists import read_list
@@ -13,7 +14,11 @@ STATES = (("open", "Open"), ("closed", "Resolved"), ("all", "All"))
 
 
 def make_notice_routes(site: Site) -> list[Route]:
-    return [site.get("/alerts", list_alerts), site.get("/refusals", list_refusals)]
+    return [
+        site.get("/alerts", list_alerts),
+        site.get(HELP_PATH, explain_alerts),
+        site.get("/refusals", list_refusals),
+    ]
 
 
 async def list_alerts(visit: Visit) -> Response:
@@ -23,6 +28,11 @@ async def list_alerts(visit: Visit) -> Response:
     is_open = None if state == "all" else state == "open"
     page = await read_list(visit, alerts.list_alerts, is_open=is_open)
     return visit.render("operations/alerts.html", page=page, state=state, states=STATES)
+
+
+async def explain_alerts(visit: Visit) -> Response:
+    """What each kind of alert means and what to do: the service may be offline."""
+    return visit.render("operations/alerts_help.html", kinds=KINDS.values(), meanings=MEANINGS)
 
 
 async def list_refusals(visit: Visit) -> Response:

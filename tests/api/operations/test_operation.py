@@ -60,9 +60,11 @@ async def test_alerts_are_listed_open_closed_or_both(api: Running) -> None:
     assert closed == {
         "id": "alr_1",
         "kind": "spool-damaged",
+        "severity": "critical",
         "subject": "one",
         "text": "Damaged.",
         "action": "Look.",
+        "runbook": "/alerts/help#spool-damaged",
         "count": 1,
         "opened_at": "2026-06-01T12:00:00.000000Z",
         "updated_at": "2026-06-01T13:00:00.000000Z",

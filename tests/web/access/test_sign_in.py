@@ -6,12 +6,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
+from app.domain.access.passwords import hash_password, is_outdated
 from app.domain.access.throttle import list_limits
+from app.domain.errors import Conflict
 from app.flows.access.sign_in import SESSION_LIFE
 from app.storage.access import sessions as storage
 from app.storage.access.audit import add_failed_sign_in, forget_failed_sign_ins, list_audit
+from app.storage.access.members import (
+    add_member,
+    change_member,
+    get_member,
+    list_members,
+    read_password_hash,
+    set_password_hash,
+)
+from app.storage.access.sessions import list_sessions
 from app.storage.db.database import Connection, Database
 from app.storage.tables.access import login_links, sessions, sign_in_failures
 from tests.api.running import BASE_URL
@@ -231,8 +243,9 @@ async def test_failed_sign_ins_are_in_the_audit_with_their_address(
             (each["action"], each["actor"], each["subject"], each["address"]) for each in entries
         ]
         assert found == [
-            ("session.end", "session:Ada", "Ada", "127.0.0.1"),
-            ("session.begin", "session:Ada", "Ada", "127.0.0.1"),
+            ("session.end", "member:mem_1", "Ada", "127.0.0.1"),
+            ("session.begin", "member:mem_1", "Ada", "127.0.0.1"),
+            ("member.add", "member:mem_1", "Ada", "127.0.0.1"),
             ("session.fail", "stranger", "Eve", "127.0.0.1"),
         ]
         assert "wrong" not in str(entries)
@@ -358,3 +371,71 @@ async def test_a_page_opened_by_a_strange_name_says_what_to_do_before_anything_i
         assert "but this page was opened at letterbox.lan:8000" in page.text
         page = await visitor.get("/sign-in", headers={"Host": "localhost:8000"})
         assert "but this page was opened" not in page.text
+
+
+@pytest.mark.parametrize("names", [("Ada", "ADA"), ("Zoë Straße", "zoë  STRASSE")])
+async def test_a_name_in_another_case_is_the_same_member(
+    names: tuple[str, str], sqlite_url: str, tmp_path: Path
+) -> None:
+    async with guessing(sqlite_url, tmp_path) as visitor:
+        for name in names:
+            assert await try_password(visitor, name=name) == 303
+        [member] = await visitor.running.runtime.database.read(list_members, before=None, limit=9)
+        assert (member.name, member.role, member.state) == (names[0], "admin", "active")
+
+
+async def test_the_admin_password_opens_nobody_elses_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with guessing(database_url, tmp_path) as visitor:
+        database, now = visitor.running.runtime.database, visitor.running.clock.now
+        await database.write(add_member, "Grace", "office", "active", now)
+        await database.write(add_member, "Mary", "admin", "invited", now)
+        gone = await database.write(add_member, "Edith", "admin", "deactivated", now)
+        own = await database.write(add_member, "Joan", "admin", "active", now)
+        await database.write(set_password_hash, own.id, hash_password("Joan's own secret"))
+        for name in ("grace", "Mary", "Edith", "Joan"):
+            answer = await visitor.post("/sign-in", {"name": name, "password": PASSWORD})
+            assert (answer.status_code, 'id="name-error"' in answer.text) == (422, True)
+        assert await try_password(visitor, "Joan's own secret", name="JOAN") == 303
+        assert await database.read(list_sessions, now, limit=9, member_id=gone.id) == []
+        [session] = await database.read(list_sessions, now, limit=9)
+        assert (session.name, session.proof) == ("Joan", None)
+        trail = (await visitor.running.call("GET", "/audit")).json()["items"]
+        assert [(each["actor"], each["detail"]) for each in trail] == [
+            (own.actor, {"by": "password"})
+        ]
+
+
+async def test_a_hash_with_old_parameters_is_replaced_when_its_password_is_used(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with guessing(sqlite_url, tmp_path) as visitor:
+        database, now = visitor.running.runtime.database, visitor.running.clock.now
+        joan = await database.write(add_member, "Joan", "office", "active", now)
+        old = PasswordHasher(time_cost=1, memory_cost=1024).hash("Joan's own secret")
+        await database.write(set_password_hash, joan.id, old)
+        assert await try_password(visitor, "wrong", name="Joan") == 422
+        assert await database.read(read_password_hash, "Joan") == old
+        for _ in range(2):
+            assert await try_password(visitor, "Joan's own secret", name="Joan") == 303
+        renewed = await database.read(read_password_hash, "Joan")
+        assert not is_outdated(renewed or "")
+
+
+async def test_a_login_link_signs_in_who_has_the_name_and_nobody_who_was_deactivated(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with guessing(database_url, tmp_path) as visitor:
+        database, now = visitor.running.runtime.database, visitor.running.clock.now
+        grace = await database.write(add_member, "Grace", "office", "active", now)
+        token = await visitor.make_link("GRACE")
+        assert (await visitor.post("/sign-in/link", {"link": token})).status_code == 303
+        found = await database.read(get_member, grace.id)
+        assert (found.role, found.last_seen_at) == ("office", now)
+        token = await visitor.make_link("Grace")
+        await database.write(change_member, grace.id, {"state": "deactivated"})
+        assert (await visitor.post("/sign-in/link", {"link": token})).status_code == 403
+        assert (await visitor.get("/")).status_code == 303, "her session has ended"
+        with pytest.raises(Conflict):
+            await visitor.make_link("Grace")

@@ -261,7 +261,7 @@ async def test_an_uncertain_text_is_settled_by_a_persons_word(
         query = select(audit.c.actor).where(audit.c.action == "outbound.resolve")
         return list(conn.execute(query).scalars())
 
-    assert await clerk.running.runtime.database.read(read_actors) == ["session:Ada"]
+    assert await clerk.running.runtime.database.read(read_actors) == ["member:mem_1"]
 
 
 async def test_a_word_about_an_older_attempt_settles_nothing(clerk: Visitor) -> None:

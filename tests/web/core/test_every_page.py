@@ -50,6 +50,7 @@ PAGES = {
     "/groups/delete-all": "Delete all groups?",
     "/reports": "The provider's reports",
     "/alerts": "Alerts",
+    "/alerts/help": "What alerts mean",
     "/refusals": "Rejected requests",
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",

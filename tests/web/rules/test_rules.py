@@ -124,7 +124,7 @@ async def test_what_people_do_to_rules_is_in_the_audit_trail(lone_visitor: Visit
     await lone_visitor.submit("/rules/1/switch", {"off": "1"})
     trail = (await lone_visitor.running.read("/audit"))["items"]
     done = [(each["actor"], each["action"]) for each in trail if "rule" in each["action"]]
-    assert done == [("session:Ada", "rule.change"), ("session:Ada", "rule.create")]
+    assert done == [("member:mem_1", "rule.change"), ("member:mem_1", "rule.create")]
     page = await lone_visitor.read("/audit?action=rule.create")
     # A number stays one: True equals 1.
     assert "enabled: yes; position: 1; dest: none;" in page
