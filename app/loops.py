@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
+from app.flows.operations.changes import Render
 from app.flows.operations.credit_monitor import CreditMonitor
 from app.flows.operations.leader import take_turn
 from app.flows.operations.raise_alarms import raise_alarms
@@ -16,6 +17,8 @@ from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
+from app.flows.webhooks.deliver_webhooks import Courier
+from app.network.caller import EndpointCaller
 from app.runtime import Runtime
 from app.storage.inbound.text_search import optimize_index
 from app.storage.outbound.backlog import Chores, find_chores
@@ -240,6 +243,34 @@ def make_alarms(runtime: Runtime) -> Work:
                 runtime.announce_changes()
 
     return Chore(step, ALARMS_SECONDS)
+
+
+class Delivering(Work):
+    """Delivers events to webhooks as they happen."""
+
+    def __init__(self, runtime: Runtime, render: Render) -> None:
+        intake = runtime.intake
+        self._courier = Courier(
+            runtime.database,
+            runtime.wakeups,
+            EndpointCaller(runtime.settings.webhook_networks),
+            render,
+            runtime.secrets.api_key,
+            runtime.metrics,
+            now=runtime.now,
+            draw=secrets.SystemRandom().random,
+            on_change=runtime.announce_changes,
+            is_busy=lambda: intake is not None and intake.is_busy,
+        )
+
+    async def turn(self) -> None:
+        await self._courier.turn()
+
+    async def rest(self) -> None:
+        await self._courier.rest()
+
+    async def end(self) -> None:
+        await self._courier.drain()
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:

@@ -7,12 +7,14 @@ from functools import partial
 
 import structlog
 
+from app.api.webhooks.subjects import render_subject
 from app.domain.errors import SetupError
 from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
     CreditChecks,
+    Delivering,
     Handling,
     Sending,
     make_alarms,
@@ -78,6 +80,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("handling", lambda _: Handling(runtime, on_turn)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
+            keep("webhooks", lambda _: Delivering(runtime, render_subject)),
         ):
             flows.create_task(loop)
         # These need the provider's account.

@@ -4,7 +4,9 @@ from typing import Literal
 
 from app.domain.errors import NotFound
 
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem"]
+Prefix = Literal[
+    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "whk", "dlv", "mem"
+]
 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -21,6 +23,14 @@ _SUBJECTS: dict[str, Prefix] = {
     "key.create": "key",
     "key.change": "key",
     "key.revoke": "key",
+    "webhook.add": "whk",
+    "webhook.change": "whk",
+    "webhook.enable": "whk",
+    "webhook.disable": "whk",
+    "webhook.remove": "whk",
+    "webhook.rotate-secret": "whk",
+    "webhook.replay": "whk",
+    "webhook.test": "whk",
     "message.replay": "msg",
     "outbound.create": "out",
     "outbound.cancel": "out",

@@ -1,7 +1,7 @@
 """Server-Sent Events of what changes, to programs and to open pages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 
 import anyio
@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import AccessDenied, Unavailable
 from app.domain.ids import encode_id
-from app.flows.operations.event_stream import EventTail, Follower, Render
+from app.flows.operations.changes import Change, Render
+from app.flows.operations.event_stream import STREAMED, EventTail, Follower
 
 KEEP_ALIVE_SECONDS = 15
 RECHECK_SECONDS = 30.0
@@ -24,8 +25,22 @@ LINE_END = "\n"
 log = structlog.get_logger("letterbox.events")
 
 
+# The events that a change is streamed as: each with its name and data.
+Present = Callable[[Change], Iterable[tuple[str, str]]]
+
+
+def show_objects(render: Render) -> Present:
+    """One event for each change that is streamed, with the text that `render` makes of it."""
+
+    def present(change: Change) -> Iterable[tuple[str, str]]:
+        name = STREAMED.get(change.kind)
+        return () if name is None else ((name, change.write(render)),)
+
+    return present
+
+
 class EventStream(EventSourceResponse):
-    """The changes after an event (None: from now on), each with the text that `render` makes of it.
+    """The changes after an event (None: from now on), as `present` shows them.
 
     `check` is called every `recheck_seconds`; when it raises AccessDenied the stream ends. A client
     that stopped reading is dropped without an error in the log: it reconnects by itself.
@@ -34,7 +49,7 @@ class EventStream(EventSourceResponse):
     def __init__(
         self,
         tail: EventTail,
-        render: Render,
+        present: Present,
         *,
         after: int | None,
         check: Callable[[], Awaitable[object]],
@@ -44,7 +59,7 @@ class EventStream(EventSourceResponse):
         follower = tail.make_follower()
         closing = anyio.Event()
         super().__init__(
-            _write_events(follower, after, render),
+            _write_events(follower, after, present),
             ping=KEEP_ALIVE_SECONDS,
             ping_message_factory=ping,
             sep=LINE_END,
@@ -60,13 +75,16 @@ class EventStream(EventSourceResponse):
 
 
 async def _write_events(
-    follower: Follower, after: int | None, render: Render
+    follower: Follower, after: int | None, present: Present
 ) -> AsyncIterator[ServerSentEvent]:
     with suppress(Unavailable):  # the client comes back with the id it has
         async with aclosing(follower.follow(after)) as changes:
             async for change in changes:
-                text, place = change.write(render), encode_id("evt", change.id)
-                yield ServerSentEvent(text, event=change.kind, id=place, sep=LINE_END)
+                events = list(present(change))
+                for left, (name, text) in enumerate(events, 1 - len(events)):
+                    # A client that ends between two of them gets all of them again.
+                    place = None if left else encode_id("evt", change.id)
+                    yield ServerSentEvent(text, event=name, id=place, sep=LINE_END)
 
 
 async def _watch(

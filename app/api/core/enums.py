@@ -59,6 +59,13 @@ OutcomeCode = TypeAliasType(
         Field(description="What became of a text; docs/rules.md explains each code"),
     ],
 )
+EventFormat = TypeAliasType(
+    "EventFormat",
+    Annotated[
+        Literal["object", "webhook"],
+        Field(description="What the data of a streamed event is: the object, or a webhook's body"),
+    ],
+)
 Weekday = TypeAliasType(
     "Weekday",
     Annotated[

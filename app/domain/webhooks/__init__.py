@@ -1,1 +1,1 @@
-"""What webhooks decide, without calling anybody."""
+"""Webhooks: programs that hear of events as they happen."""

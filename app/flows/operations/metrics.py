@@ -113,6 +113,11 @@ class Metrics:
             "letterbox_credits",
             "The credits of the provider's account at the last check.",
         )
+        self.webhook_deliveries = counter(
+            "letterbox_webhook_deliveries_total",
+            "Attempts to deliver an event to a webhook, by outcome: delivered or failed.",
+            ["outcome"],
+        )
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")
 

@@ -122,9 +122,7 @@ def add_opt_out(
     return cancel_texts(conn, number, now)
 
 
-def note_refused_numbers(
-    conn: Connection, answers: Mapping[str, str], now: datetime
-) -> list[int]:
+def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> list[int]:
     """Opt out the numbers that the provider blacklists; `answers` is what it said of each.
 
     If a number is out already, its reason stays. The caller cancels the texts that wait for it, and
@@ -198,7 +196,8 @@ def list_opt_outs(
 
 def get_opt_out_records(conn: Connection, ids: Iterable[int]) -> dict[int, OptOutRecord]:
     """By id; those that do not exist are missing."""
-    query = select(*_COLUMNS, opt_outs.c.is_out).where(opt_outs.c.id.in_(list(ids)))
+    columns = [opt_outs.c[each.name] for each in fields(OptOutRecord)]
+    query = select(*columns).where(opt_outs.c.id.in_(list(ids)))
     return {row.id: OptOutRecord(*row) for row in conn.execute(query)}
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import AccessDenied
-from app.http.events import LINE_END, EventStream
+from app.http.events import LINE_END, EventStream, show_objects
 from app.web.core.site import Site, Visit
 
 
@@ -30,7 +30,7 @@ def make_live_routes(site: Site, *, recheck_seconds: float) -> list[Route]:
 
         return EventStream(
             site.runtime.events,
-            render_change,
+            show_objects(render_change),
             after=None,
             check=check_session,
             # An event, because scripts do not receive comments.
