@@ -11,6 +11,7 @@ LetterboxError                 its text is one line that says what to do
 ├── AccessDenied               the caller may not do this
 │   ├── UnknownKey             no key, or none that is valid
 │   ├── MissingScope           a valid key without the scope that this needs
+│   ├── MissingRole            a member whose role does not cover this
 │   └── TooManyTries           too many wrong passwords: see `wait`
 ├── TooLarge                   more bytes than are accepted
 ├── Conflict                   the thing exists already or is not in a state for this
@@ -132,6 +133,13 @@ class MissingScope(AccessDenied):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this needs a key with the scope {scope}")
         self.scope = scope
+
+
+class MissingRole(AccessDenied):
+    """A member whose role does not cover this."""
+
+    def __init__(self) -> None:
+        super().__init__("only admins can use this page")
 
 
 class TooManyTries(AccessDenied):

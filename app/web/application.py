@@ -8,7 +8,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import NotFound
-from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
 from app.web.access.audit import make_audit_routes
 from app.web.access.keys import make_key_routes
@@ -17,7 +16,7 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.inbox import make_inbox_routes
-from app.web.core.live import make_live_routes
+from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes

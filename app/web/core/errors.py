@@ -35,6 +35,9 @@ AWAY = ErrorPage(
 ERROR_PAGES: Mapping[type[Exception], ErrorPage] = {
     errors.NotFound: NOT_FOUND,
     errors.AccessDenied: FORBIDDEN,
+    errors.MissingRole: ErrorPage(
+        HTTPStatus.FORBIDDEN, "For admins", "Ask an admin to do it for you, or to change your role."
+    ),
     errors.InvalidInput: ErrorPage(HTTPStatus.UNPROCESSABLE_ENTITY, "Check what you entered"),
     errors.Conflict: ErrorPage(HTTPStatus.CONFLICT, "This cannot be done now"),
     errors.Unavailable: ErrorPage(

@@ -10,6 +10,9 @@ from app.domain.errors import AccessDenied
 from app.http.events import LINE_END, EventStream, show_objects
 from app.web.core.site import Site, Visit
 
+# A member who is deactivated sees nothing more within this time; a look costs one short read.
+RECHECK_SECONDS = 2.0
+
 
 def render_change(subject: object) -> str:
     """The numbers that a change is about: a page that shows neither need not be refreshed."""

@@ -1,6 +1,9 @@
 """The menu."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from app.web.core.roles import find_role
 
 
 class Section(NamedTuple):
@@ -10,19 +13,46 @@ class Section(NamedTuple):
     label: str
 
 
-SECTIONS = (
-    Section("/", "Inbox"),
-    Section("/new", "New message"),
-    Section("/outbox", "Outbox"),
-    Section("/rules", "Rules"),
-    Section("/overview", "Overview"),
-    Section("/numbers", "Numbers"),
-    Section("/opt-outs", "Opt-outs"),
-    Section("/contacts", "Contacts"),
-    Section("/groups", "Groups"),
-    Section("/reports", "Reports"),
-    Section("/alerts", "Alerts"),
-    Section("/refusals", "Rejected requests"),
-    Section("/keys", "API keys"),
-    Section("/audit", "Audit trail"),
+class Group(NamedTuple):
+    """Entries that belong together."""
+
+    label: str
+    sections: Sequence[Section]
+
+
+MENU = (
+    Group(
+        "Office",
+        (
+            Section("/", "Inbox"),
+            Section("/new", "New message"),
+            Section("/outbox", "Outbox"),
+            Section("/opt-outs", "Opt-outs"),
+        ),
+    ),
+    Group(
+        "Running Letterbox",
+        (
+            Section("/overview", "Overview"),
+            Section("/alerts", "Alerts"),
+            Section("/rules", "Rules"),
+            Section("/numbers", "Numbers"),
+            Section("/contacts", "Contacts"),
+            Section("/groups", "Groups"),
+            Section("/reports", "Reports"),
+            Section("/refusals", "Rejected requests"),
+            Section("/keys", "API keys"),
+            Section("/audit", "Audit trail"),
+        ),
+    ),
 )
+
+
+def list_groups(*, is_admin: bool) -> list[Group]:
+    """The menu without what the person may not use, and without groups that this leaves empty."""
+    groups = []
+    for label, sections in MENU:
+        usable = [each for each in sections if is_admin or find_role(each.path) == "office"]
+        if usable:
+            groups.append(Group(label, usable))
+    return groups

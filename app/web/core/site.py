@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from app.domain.access.addresses import CallerFinder
 from app.domain.access.credentials import Actor
-from app.domain.errors import LetterboxError, NotFound, Unavailable
+from app.domain.access.members import Role
+from app.domain.errors import LetterboxError, MissingRole, NotFound, Unavailable
 from app.domain.ids import LAST_ID
 from app.flows.access.hash_passwords import PasswordHashing
 from app.flows.access.note_action import note_action
@@ -26,9 +27,10 @@ from app.storage.access.sessions import Session
 from app.storage.db.database import Database
 from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
 from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
-from app.web.core.navigation import SECTIONS
+from app.web.core.navigation import list_groups
 from app.web.core.origins import Origins
 from app.web.core.rendering import Renderer
+from app.web.core.roles import find_role
 
 SIGN_IN = "/sign-in"
 FLASH = "letterbox_flash"
@@ -125,7 +127,7 @@ class Visit:
             "root": self.site.root,
             "visit": self,
             "session": self.session,
-            "sections": SECTIONS,
+            "menu_groups": list_groups(is_admin=self.is_admin),
             "path": self.request.scope["path"],
             "flash": flash,
             "now": self.now,
@@ -175,20 +177,20 @@ class Site:
         self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
 
     def get(self, path: str, handler: Handler) -> Route:
-        """A page for people who are signed in."""
-        return Route(path, self._guard(handler, is_open=False), methods=["GET"])
+        """A page for people who are signed in, in the role that roles.py names for the path."""
+        return Route(path, self._guard(handler, find_role(path)), methods=["GET"])
 
     def post(self, path: str, handler: Handler) -> Route:
-        """What a form of ours does, for people who are signed in."""
-        return Route(path, self._guard(handler, is_open=False), methods=["POST"])
+        """What a form of ours does, for the same people."""
+        return Route(path, self._guard(handler, find_role(path)), methods=["POST"])
 
     def open_to_all(self, path: str, handler: Handler, method: str = "GET") -> Route:
         """A page or form that needs no session."""
-        return Route(path, self._guard(handler, is_open=True), methods=[method])
+        return Route(path, self._guard(handler, None), methods=[method])
 
     async def find_session(self, request: Request) -> Session | None:
         """Who is signed in; looked up each time, so that signing out works at once."""
-        token = _read_cookie(request, self._cookie)
+        token = self._read_token(request)
         if not token:
             return None
         self.check_prepared()
@@ -199,6 +201,9 @@ class Site:
             None if password is None else password.get_secret_value(),
             now=self.runtime.now(),
         )
+
+    def _read_token(self, request: Request) -> str:
+        return _read_cookie(request, self._cookie)
 
     async def _find_visit(self, request: Request) -> Visit:
         session = await self.find_session(request)
@@ -256,7 +261,9 @@ class Site:
         response.headers.update(getattr(error, "headers", None) or {})
         return response
 
-    def _guard(self, handler: Handler, *, is_open: bool) -> Callable[..., Awaitable[Response]]:
+    def _guard(self, handler: Handler, role: Role | None) -> Callable[..., Awaitable[Response]]:
+        """`role` is the least that the handler needs; None: it is open to strangers."""
+
         async def answer(request: Request) -> Response:
             visit = Visit(self, request, None)
             await self.renderer.prepare()
@@ -266,8 +273,10 @@ class Site:
                 visit = await self._find_visit(request)
                 if visit.session is not None:
                     self._note_proxy(request)
-                elif not is_open:
-                    return _ask_to_sign_in(visit)
+                elif role is not None:
+                    return _ask_to_sign_in(visit, had_session=bool(self._read_token(request)))
+                if role == "admin" and not visit.is_admin:
+                    raise MissingRole
                 self.check_prepared()
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 unexpected ones are logged there
@@ -291,13 +300,14 @@ def is_own_path(text: str) -> bool:
     )
 
 
-def _ask_to_sign_in(visit: Visit) -> Response:
+def _ask_to_sign_in(visit: Visit, *, had_session: bool) -> Response:
     request = visit.request
     path = request.scope["path"] if request.method == "GET" else "/"
     query = request.scope["query_string"].decode("latin-1") if request.method == "GET" else ""
     query = query and f"?{query}"
     wanted = "" if path == "/" and not query else f"?next={quote(path + query, safe='/')}"
-    return visit.redirect(f"{SIGN_IN}{wanted}")
+    ended = "Your session has ended. Sign in again." if had_session else ""
+    return visit.redirect(f"{SIGN_IN}{wanted}", ended, kind="failed")
 
 
 def _describe(error: Exception) -> tuple[ErrorPage, str]:
