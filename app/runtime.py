@@ -133,6 +133,11 @@ class Runtime:
         self.wakeups.notify("outbound")
         self.announce_changes()
 
+    def announce_webhooks(self) -> None:
+        """A webhook has changed, or is to be delivered to again: wake whoever does that."""
+        self.wakeups.notify("webhooks")
+        self.announce_changes()
+
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
 

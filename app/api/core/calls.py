@@ -73,6 +73,7 @@ KeyId = Annotated[int, path_id("key"), _AS_TEXT]
 MessageId = Annotated[int, path_id("msg"), _AS_TEXT]
 ConversationId = Annotated[int, path_id("cnv"), _AS_TEXT]
 OutboundId = Annotated[int, path_id("out"), _AS_TEXT]
+WebhookId = Annotated[int, path_id("whk"), _AS_TEXT]
 RuleId = Annotated[int, path_id("rul"), _AS_TEXT]
 
 

@@ -7,8 +7,11 @@ from typing_extensions import TypeAliasType
 
 from app.domain.access.credentials import Scope
 from app.domain.rules.rule_preview import Risk
+from app.domain.webhooks import payloads
 from app.flows.operations.export import Order
 from app.flows.outbound.resolve import ResolvedOutcome
+from app.storage.webhooks import deliveries
+from app.storage.webhooks.endpoints import State
 
 MessageVia = TypeAliasType(
     "MessageVia",
@@ -64,6 +67,30 @@ EventFormat = TypeAliasType(
     Annotated[
         Literal["object", "webhook"],
         Field(description="What the data of a streamed event is: the object, or a webhook's body"),
+    ],
+)
+WebhookType = TypeAliasType(
+    "WebhookType",
+    Annotated[
+        payloads.WebhookType,
+        Field(description="What a webhook can hear of; docs/webhooks.md explains each type"),
+    ],
+)
+WebhookState = TypeAliasType(
+    "WebhookState",
+    Annotated[
+        State,
+        Field(description="Whether the last attempt succeeded; `disabled`: nothing is delivered"),
+    ],
+)
+DeliveryState = TypeAliasType(
+    "DeliveryState",
+    Annotated[
+        deliveries.DeliveryState,
+        Field(
+            description="`waiting`: it is attempted, perhaps again; `failed`: it was given up after"
+            " ten attempts"
+        ),
     ],
 )
 Weekday = TypeAliasType(

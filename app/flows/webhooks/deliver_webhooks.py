@@ -116,22 +116,26 @@ class Courier:
             except TimeoutError:
                 self._moved.set()
 
-    async def drain(self) -> None:
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Begin no more calls, give those under way a moment, record, and return the leases."""
         self._is_ending = True
         if self.calls:
-            await asyncio.wait(set(self.calls), timeout=DRAIN_SECONDS)
+            await asyncio.wait(set(self.calls), timeout=seconds)
         for call in self.calls:
             call.cancel()
         if self.calls:
             await asyncio.wait(set(self.calls), timeout=1)
-        self._recorded_at = self._placed_at = -math.inf
+        self.record_at_once()
         await self._record()
         await self.leases.release_all()
         await self.caller.aclose()
 
     def _list_lanes(self) -> list[Lane]:
         return [lane for lane in self.lanes.values() if not lane.is_leaving]
+
+    def record_at_once(self) -> None:
+        """The next turn records whatever there is."""
+        self._recorded_at = self._placed_at = -math.inf
 
     async def _record(self) -> None:
         now = self.seconds()

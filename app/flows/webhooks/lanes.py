@@ -22,6 +22,9 @@ MOST_OPEN = 300
 # stay where they are, and the next of them shows once a minute whether it has recovered.
 MOST_WAITING = 1_000
 PROBE = timedelta(minutes=1)
+# After failures for so long, a success means that what failed since then is due at once. What fails
+# for its own sake, among others that succeed, keeps its waits.
+OUTAGE = timedelta(minutes=1)
 
 
 @dataclass(eq=False, slots=True)
@@ -184,7 +187,7 @@ class Lane:
     def judge(self, answer: EndpointAnswer, began_at: datetime, now: datetime) -> None:
         """What an answer says about the endpoint."""
         if answer.verdict is Verdict.DELIVERED:
-            if self.failing_since is not None:
+            if self.failing_since is not None and now - self.failing_since >= OUTAGE:
                 self.recovered_from = self.recovered_from or self.failing_since
             self.failing_since = None
             self.delivered += 1

@@ -24,6 +24,8 @@ from app.storage.tables.operations import events
 
 EVENTS_LOCK = 0x4C455454_45564E54
 KEPT = timedelta(days=7)
+# No transaction that adds events takes longer.
+LONGEST_WRITE = timedelta(minutes=1)
 
 # What changed, and the id of its row: `message` (a text came in and was handled), `replay` (it was
 # handled again), `outbound` (a text is to go out), `status` (what became of it changed), `opt-out`,
@@ -103,3 +105,17 @@ def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:
         .limit(limit)
     )
     return conn.execute(delete(events).where(events.c.id.in_(old))).rowcount
+
+
+def find_place(conn: Connection, since: datetime, now: datetime) -> int | None:
+    """The place before the first event since then; None if such events may have been deleted."""
+    if since < now - KEPT:
+        return None
+    at_once = select(func.min(events.c.created_at)).where(events.c.created_at >= since)
+    first_at: datetime | None = conn.execute(at_once).scalar()
+    if first_at is None:
+        return read_event_bounds(conn)[1]
+    # Ids are in commit order, and the times are those of the transactions' beginnings.
+    soon = events.c.created_at.between(first_at, first_at + LONGEST_WRITE)
+    found: int = conn.execute(select(func.min(events.c.id)).where(soon)).scalar_one()
+    return found - 1
