@@ -13,9 +13,11 @@ from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
+    Batching,
     CreditChecks,
     Delivering,
     Handling,
+    Notifying,
     Sending,
     make_alarms,
     make_checking,
@@ -78,9 +80,11 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
     async with asyncio.TaskGroup() as flows:
         for loop in (
             keep("handling", lambda _: Handling(runtime, on_turn)),
+            keep("batches", lambda _: Batching(runtime)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
             keep("webhooks", lambda _: Delivering(runtime, render_subject)),
+            keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)
         # These need the provider's account.

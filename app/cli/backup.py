@@ -17,7 +17,7 @@ from app.flows.operations import back_up
 from app.flows.operations import restore as flow
 from app.flows.operations.back_up import Place
 from app.settings import Settings, load_settings
-from app.storage.data_dir import find_file
+from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import open_database
 from app.storage.db.servers import FILE as SERVERS
 from app.storage.operations.backups import SECRETS, Manifest
@@ -55,8 +55,9 @@ def restore(file: SourceFile) -> None:
 
 def verify(file: SourceFile) -> None:
     """Check that a backup is whole and that its database can be read."""
+    data_dir = DataDir.open(load_settings().data_dir).path
     with _open_source(file) as source:
-        manifest = back_up.verify(source)
+        manifest = back_up.verify(source, data_dir)
     typer.echo(f"Sound: {_describe(manifest)}.")
 
 

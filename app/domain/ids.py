@@ -5,7 +5,22 @@ from typing import Literal
 from app.domain.errors import NotFound
 
 Prefix = Literal[
-    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "whk", "dlv", "mem"
+    "msg",
+    "cnv",
+    "evt",
+    "aut",
+    "key",
+    "ref",
+    "alr",
+    "rul",
+    "aud",
+    "out",
+    "mem",
+    "ntf",
+    "bat",
+    "rep",
+    "whk",
+    "dlv",
 ]
 
 # Crockford's: no letter that looks like a digit.
@@ -32,7 +47,13 @@ _SUBJECTS: dict[str, Prefix] = {
     "webhook.replay": "whk",
     "webhook.test": "whk",
     "message.replay": "msg",
+    "batch.send": "bat",
+    "batch.cancel": "bat",
+    "saved-reply.create": "rep",
+    "saved-reply.change": "rep",
+    "saved-reply.remove": "rep",
     "outbound.create": "out",
+    "outbound.change": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
 }

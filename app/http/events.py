@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import AccessDenied, Unavailable
 from app.domain.ids import encode_id
-from app.flows.operations.changes import Change, Render
+from app.flows.operations.changes import Change, Note, Render
 from app.flows.operations.event_stream import STREAMED, EventTail, Follower
 
 KEEP_ALIVE_SECONDS = 15
@@ -33,7 +33,7 @@ def show_objects(render: Render) -> Present:
     """One event for each change that is streamed, with the text that `render` makes of it."""
 
     def present(change: Change) -> Iterable[tuple[str, str]]:
-        name = STREAMED.get(change.kind)
+        name = change.kind if isinstance(change.subject, Note) else STREAMED.get(change.kind)
         return () if name is None else ((name, change.write(render)),)
 
     return present
@@ -55,8 +55,9 @@ class EventStream(EventSourceResponse):
         check: Callable[[], Awaitable[object]],
         ping: Callable[[], ServerSentEvent],
         recheck_seconds: float,
+        takes_notes: bool = False,
     ) -> None:
-        follower = tail.make_follower()
+        follower = tail.make_follower(takes_notes=takes_notes)
         closing = anyio.Event()
         super().__init__(
             _write_events(follower, after, present),
@@ -82,8 +83,10 @@ async def _write_events(
             async for change in changes:
                 events = list(present(change))
                 for left, (name, text) in enumerate(events, 1 - len(events)):
-                    # A client that ends between two of them gets all of them again.
-                    place = None if left else encode_id("evt", change.id)
+                    # A note is no event: nobody resumes after it. A client that ends between two
+                    # of a change gets all of them again.
+                    is_last = not left and not isinstance(change.subject, Note)
+                    place = encode_id("evt", change.id) if is_last else None
                     yield ServerSentEvent(text, event=name, id=place, sep=LINE_END)
 
 

@@ -25,6 +25,9 @@ from app.storage.operations import backups
 from app.storage.operations.backups import DATABASES, Manifest, unpack_backup, write_backup
 from app.storage.spool.copies import copy_spools
 
+# How the names of working folders begin.
+WORKING = ".working-"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -58,9 +61,9 @@ async def back_up(place: Place, database: Database, target: BinaryIO, *, now: da
         )
 
 
-def verify(file: BinaryIO) -> Manifest:
+def verify(file: BinaryIO, data_dir: Path) -> Manifest:
     """Check every byte of a backup, and that its database can be read. Raises SetupError."""
-    with working_folder(None) as folder:
+    with working_folder(data_dir) as folder:
         manifest = unpack_backup(file, folder)
         check_database(manifest, folder)
         return manifest
@@ -78,14 +81,16 @@ def check_database(manifest: Manifest, folder: Path) -> None:
 
 
 @contextmanager
-def working_folder(beside: Path | None) -> Iterator[Path]:
-    """A folder that only this user reads, removed at the end; on the same disk as `beside`."""
-    parent = None if beside is None else beside.absolute().parent
+def working_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder in DATA_DIR that only this user reads, removed at the end.
+
+    There, because it needs as much room as the database, which a container's /tmp may not have.
+    """
     try:
-        with tempfile.TemporaryDirectory(prefix=".letterbox-", dir=parent) as name:
+        with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as name:
             yield Path(name)
     except OSError as error:
-        raise SetupError(f"{error.filename or parent}: {error.strerror}") from None
+        raise SetupError(f"{error.filename or data_dir}: {error.strerror}") from None
 
 
 def _copy_secrets(data_dir: Path, target: Path) -> None:

@@ -11,8 +11,16 @@ from app.storage.operations.events import Event, read_events
 from app.storage.outbound.texts import OutboundText, get_outbounds
 from app.storage.rules.opt_outs import OptOutRecord, get_opt_out_records
 
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What only open pages are told, and nobody keeps: `about` says which pages need to know."""
+
+    about: tuple[str, ...]
+
+
 # The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert | OptOutRecord
+Subject = Message | OutboundText | Alert | OptOutRecord | Note
 Render = Callable[[Subject], str]
 
 
@@ -21,7 +29,8 @@ class Change:
     """`id` is the event's, `kind` one of storage/operations/events.py; `happened_at` is when the
     transaction that changed it began.
 
-    The two kinds of the stream itself, READY and RESET, are about nothing.
+    The two kinds of the stream itself, READY and RESET, are about nothing. A note is no event: its
+    id is 0, its kind `draft` or `read`.
     """
 
     id: int

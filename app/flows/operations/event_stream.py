@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 import structlog
 
 from app.domain.errors import Unavailable
-from app.flows.operations.changes import Change, ChangePage, read_changes
+from app.flows.operations.changes import Change, ChangePage, Note, read_changes
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import Wakeups
 from app.storage.operations.events import read_event_bounds
@@ -40,7 +40,8 @@ log = structlog.get_logger("letterbox.event_stream")
 class Follower:
     """One client's position in the feed."""
 
-    def __init__(self, tail: "EventTail") -> None:
+    def __init__(self, tail: "EventTail", *, takes_notes: bool = False) -> None:
+        self.takes_notes = takes_notes
         self._tail = tail
         self._waiting: deque[Change] = deque()
         self._news = asyncio.Event()
@@ -81,7 +82,9 @@ class Follower:
                 place = change.id
                 yield change
             async for change in self._listen():
-                if change.id > place or change.kind == RESET:
+                if isinstance(change.subject, Note):
+                    yield change
+                elif change.id > place or change.kind == RESET:
                     place = change.id
                     yield change
         finally:
@@ -116,8 +119,15 @@ class EventTail:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def make_follower(self) -> Follower:
-        return Follower(self)
+    def make_follower(self, *, takes_notes: bool = False) -> Follower:
+        return Follower(self, takes_notes=takes_notes)
+
+    def take_note(self, note: str) -> None:
+        """Pass a note on to the followers that take notes: its kind, then what it is about."""
+        kind, *about = note.split(" ")
+        for follower in tuple(self._followers):
+            if follower.takes_notes:
+                follower.push([Change(0, kind, Note(tuple(about)))])
 
     async def read(self, place: int) -> ChangePage:
         """The events after that place, as far as a page goes. Raises Unavailable."""

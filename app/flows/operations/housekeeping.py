@@ -15,6 +15,7 @@ from app.flows.operations.raise_alarms import close_removed
 from app.flows.operations.watch_storage import StorageWatch
 from app.storage.access.audit import forget_failed_sign_ins
 from app.storage.access.numbers import note_auths_seen
+from app.storage.conversations.drafts import forget_old_drafts
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.intake import Intake
 from app.storage.inbound.refusals import add_refusals, forget_old_refusals
@@ -35,6 +36,7 @@ from app.storage.operations.processes import (
 )
 from app.storage.operations.stats import count_backlog
 from app.storage.outbound.backlog import count_uncertain, count_waiting
+from app.storage.outbound.batch_rows import forget_old_rows
 from app.storage.outbound.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
 
@@ -129,8 +131,10 @@ class Housekeeper:
             forget_old_events,
             forget_old_answers,
             forget_old_alerts,
+            forget_old_drafts,
             forget_old_refusals,
             forget_failed_sign_ins,
+            forget_old_rows,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:

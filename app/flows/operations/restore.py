@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.domain.errors import SetupError
-from app.flows.operations.back_up import Place, check_database, working_folder
+from app.flows.operations.back_up import WORKING, Place, check_database, working_folder
 from app.flows.outbound.pause_sending import pause_sending
 from app.storage.data_dir import DataDir
 from app.storage.db.database import Connection, Database, open_database
@@ -51,17 +51,21 @@ async def restore(place: Place, file: BinaryIO, *, who: str, now: datetime) -> M
 def _hold_empty(place: Place) -> list[int]:
     """Hold DATA_DIR, which must be empty, against another process."""
     folder = DataDir.open(place.data_dir)
-    there = sorted(each.name for each in place.data_dir.iterdir() if each.name not in _IGNORED)
+    left = sorted(place.data_dir.glob(f"{WORKING}*"))
+    there = sorted({each.name for each in place.data_dir.iterdir()} - _IGNORED)
+    there = [each for each in there if not each.startswith(WORKING)]
     if there:
         raise SetupError(
             f"LETTERBOX_DATA_DIR: {place.data_dir} is not empty (there is {there[0]}): name a new"
             " folder, or move what is there away"
         )
-    if place.sqlite_path is None:
-        return [folder.lock()]
-    if place.sqlite_path.exists():
+    if place.sqlite_path is not None and place.sqlite_path.exists():
         raise SetupError(f"{place.sqlite_path} is there already: name another file")
-    return folder.hold_alone(place.sqlite_path)
+    path = place.sqlite_path
+    held = [folder.lock()] if path is None else folder.hold_alone(path)
+    for each in left:
+        shutil.rmtree(each)
+    return held
 
 
 # A mounted disk's own folder, and the locks of a restore that failed.

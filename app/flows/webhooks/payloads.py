@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.webhooks.payloads import find_types, make_body, make_message_id
-from app.flows.operations.changes import Change, Render, Subject
+from app.flows.operations.changes import Change, Note, Render, Subject
 from app.storage.inbound.search import Message
 from app.storage.operations.alerts import Alert
 from app.storage.outbound.texts import OutboundText
@@ -51,4 +51,6 @@ def _find_key(subject: Subject) -> str:
         if subject.conversation_id is not None:
             return f"conversation {subject.conversation_id}"
         return f"text {subject.id}"
+    if isinstance(subject, Note):
+        return ""
     return f"{'alert' if isinstance(subject, Alert) else 'opt-out'} {subject.id}"

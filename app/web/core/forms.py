@@ -31,6 +31,11 @@ class Form:
             return default
         return value.replace("\r\n", "\n").replace("\0", "").strip()
 
+    def replace(self, name: str, text: str) -> None:
+        """Put another text into a field."""
+        others = [pair for pair in self._data.multi_items() if pair[0] != name]
+        self._data = FormData([*others, (name, text)])
+
     def raw(self, name: str) -> str:
         """A field's text exactly as it was sent: for passwords."""
         value = self._data.get(name, "")
@@ -47,6 +52,13 @@ class Form:
     def has(self, name: str) -> bool:
         """Whether a box is ticked or a button was pressed."""
         return name in self._data
+
+    def changed(self, **values: str) -> "Form":
+        """The same form with other values of some fields."""
+        kept = [pair for pair in self._data.multi_items() if pair[0] not in values]
+        form = Form([*kept, *values.items()])
+        form.errors = self.errors
+        return form
 
     def file(self, name: str) -> UploadFile | None:
         """A file that was chosen, or None."""
