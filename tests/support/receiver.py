@@ -108,6 +108,8 @@ class Receiver:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=5)
+        # Their transports close in the loop's next round.
+        await asyncio.sleep(0.01)
 
 
 async def _read(reader: asyncio.StreamReader) -> Received:

@@ -99,7 +99,7 @@ class Lane:
     @property
     def is_full(self) -> bool:
         """Whether no more deliveries may become rows."""
-        return self.standing.waiting >= MOST_WAITING
+        return self.standing.waiting + len(self.results) >= MOST_WAITING
 
     def may_begin(self, now: datetime) -> bool:
         """Whether another call to it may begin."""
