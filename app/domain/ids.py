@@ -16,6 +16,7 @@ Prefix = Literal[
     "aud",
     "out",
     "mem",
+    "not",
     "ntf",
     "bat",
     "rep",
@@ -56,6 +57,10 @@ _SUBJECTS: dict[str, Prefix] = {
     "outbound.change": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
+    "conversation.done": "cnv",
+    "conversation.open": "cnv",
+    "conversation.assign": "cnv",
+    "conversation.note": "cnv",
 }
 
 

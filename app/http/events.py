@@ -1,7 +1,7 @@
 """Server-Sent Events of what changes, to programs and to open pages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 
 import anyio
@@ -29,11 +29,11 @@ log = structlog.get_logger("letterbox.events")
 Present = Callable[[Change], Iterable[tuple[str, str]]]
 
 
-def show_objects(render: Render) -> Present:
-    """One event for each change that is streamed, with the text that `render` makes of it."""
+def show_objects(render: Render, names: Mapping[str, str] = STREAMED) -> Present:
+    """One event for each change whose kind has a name, with the text that `render` makes of it."""
 
     def present(change: Change) -> Iterable[tuple[str, str]]:
-        name = change.kind if isinstance(change.subject, Note) else STREAMED.get(change.kind)
+        name = change.kind if isinstance(change.subject, Note) else names.get(change.kind)
         return () if name is None else ((name, change.write(render)),)
 
     return present

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.storage.conversations.conversations import Conversation, get_conversations
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.operations.alerts import Alert, get_alerts
@@ -20,7 +21,7 @@ class Note:
 
 
 # The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert | OptOutRecord | Note
+Subject = Message | OutboundText | Alert | OptOutRecord | Conversation | Note
 Render = Callable[[Subject], str]
 
 
@@ -89,6 +90,7 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         "status": texts,
         "alert": alerts,
         "alert-closed": alerts,
+        "conversation": _read(conn, _get_conversations, list_ids("conversation")),
         "opt-out": _read(conn, get_opt_out_records, list_ids("opt-out")),
     }
     return {
@@ -97,6 +99,10 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         for number in ids.get(kind, ())
         if number in subjects
     }
+
+
+def _get_conversations(conn: Connection, ids: list[int]) -> dict[int, Conversation]:
+    return {each.id: each for each in get_conversations(conn, ids)}
 
 
 def _read(

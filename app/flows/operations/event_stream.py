@@ -22,7 +22,7 @@ READY = "ready"
 # Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
-# The names of events in the streams; other kinds are not streamed.
+# The names of events in the streams of programs; other kinds are not streamed.
 STREAMED = {
     READY: READY,
     RESET: RESET,
@@ -33,6 +33,8 @@ STREAMED = {
     "alert": "alert",
     "alert-closed": "alert",
 }
+# Pages hear of changed conversations as well.
+STREAMED_TO_PAGES = STREAMED | {"conversation": "conversation"}
 
 log = structlog.get_logger("letterbox.event_stream")
 

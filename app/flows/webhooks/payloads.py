@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.webhooks.payloads import find_types, make_body, make_message_id
 from app.flows.operations.changes import Change, Note, Render, Subject
+from app.storage.conversations.conversations import Conversation
 from app.storage.inbound.search import Message
 from app.storage.operations.alerts import Alert
 from app.storage.outbound.texts import OutboundText
@@ -51,6 +52,6 @@ def _find_key(subject: Subject) -> str:
         if subject.conversation_id is not None:
             return f"conversation {subject.conversation_id}"
         return f"text {subject.id}"
-    if isinstance(subject, Note):
-        return ""
+    if isinstance(subject, Note | Conversation):
+        return ""  # no webhook hears of them
     return f"{'alert' if isinstance(subject, Alert) else 'opt-out'} {subject.id}"
