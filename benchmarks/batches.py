@@ -33,7 +33,7 @@ LONDON = ZoneInfo("Europe/London")
 WANTED = OutboundRequest("447700900100", "Hello {name|there}, your code is {code}")
 
 FLAT = Target(1.3)
-SHORT = Target(4)
+SHORT = Target(8)
 SMALL = Target(6)
 COUNTED = Target(12)
 
