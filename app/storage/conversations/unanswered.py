@@ -27,7 +27,7 @@ class Unanswered:
 def find_unanswered(
     conn: Connection, message_ids: Sequence[int], numbers: Sequence[str]
 ) -> list[Unanswered]:
-    """The open conversations of messages that neither a rule nor a person has answered, oldest first.
+    """The open conversations of messages that nobody has answered, oldest first.
 
     `numbers` are those of ours that count, none for all. Nobody answers a duplicate.
     """
