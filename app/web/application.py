@@ -16,6 +16,7 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.search import make_search_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
@@ -54,6 +55,7 @@ class Pages:
             *make_outbox_routes(site),
             *make_compose_routes(site),
             *make_conversation_routes(site),
+            *make_search_routes(site),
             *make_text_routes(site),
             *make_writing_routes(site),
             *make_overview_routes(site),

@@ -9,7 +9,7 @@ from app.domain.ids import LAST_ID
 from app.storage.conversations.conversations import Conversation
 from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.search import get_message
-from app.storage.tables.inbound import message_index
+from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.outbound import outbound, status_changes
 
 # Opening a conversation marks at most this many texts as read; opening it again marks the others.
@@ -26,6 +26,25 @@ def find_place(conn: Connection, conversation: Conversation, message_id: int) ->
         .limit(1)
     )
     return message_id + 1, conn.execute(later).scalar() or LAST_ID
+
+
+def find_sent_place(
+    conn: Connection, conversation: Conversation, outbound_id: int
+) -> tuple[int, int] | None:
+    """The `before` of the page whose newest text of ours is this one; None if it has none such."""
+    mine = outbound.c.id == outbound_id, outbound.c.conversation_id == conversation.id
+    created_at = conn.execute(select(outbound.c.created_at).where(*mine)).scalar()
+    if created_at is None:
+        return None
+    later = (
+        select(messages.c.id)
+        .join(message_index, message_index.c.message_id == messages.c.id)
+        .where(message_index.c.conversation_id == conversation.id)
+        .where(messages.c.arrived_at > created_at)
+        .order_by(message_index.c.message_id)
+        .limit(1)
+    )
+    return conn.execute(later).scalar() or LAST_ID, outbound_id + 1
 
 
 def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str]:

@@ -60,7 +60,7 @@ def cut_page(visit: Visit, rows: Sequence[Row]) -> ListPage[Row]:
 
 
 def make_page(
-    visit: Visit, rows: Sequence[Item], following: int | tuple[datetime, int] | None
+    visit: Visit, rows: Sequence[Item], following: int | tuple[datetime | int, int] | None
 ) -> ListPage[Item]:
     """The page whose older rows begin below that place; None: there are none."""
     older = None if following is None else link_page(visit, before=write_place(following))

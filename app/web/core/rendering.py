@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from app.domain.access.members import ACTOR_KIND, find_actor_member
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
+from app.web.core.highlighting import mark_number, mark_words, write_excerpt, write_summary
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SUMMARY = 160
 FOLDER = Path(__file__).parents[1] / "templates"
 
 
@@ -46,6 +46,9 @@ class Renderer:
             who=_make_who_filter(),
             sentence=write_sentence,
             code=write_code,
+            marked=mark_words,
+            marked_number=mark_number,
+            excerpt=write_excerpt,
         )
         return environment
 
@@ -67,12 +70,6 @@ def write_iso(time: datetime) -> str:
 def write_utc(time: datetime) -> str:
     """As people read it where no script shows it in their zone: `29 Nov 2026, 05:51 UTC`."""
     return f"{time.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
-
-
-def write_summary(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text[: 2 * SUMMARY].split())
-    return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
 
 
 def write_who(actor: str, names: Mapping[int, str]) -> str:

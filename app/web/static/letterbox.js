@@ -412,9 +412,18 @@ const KEYS = {
   "?": () => document.getElementById("keys")?.showModal(),
 };
 
+// Escape leaves a field; a search is emptied, and so is what it found.
+function leave(field) {
+  const isSearch = field.type === "search" && field.value !== "";
+  if (isSearch) field.value = "";
+  if (isSearch && field.form.dataset.instant) field.dispatchEvent(new Event("input", { bubbles: true }));
+  else if (isSearch) field.form.requestSubmit();
+  field.blur();
+}
+
 function press(event) {
   const isTyping = event.target.matches?.("input, textarea, select, [contenteditable]");
-  if (event.key === "Escape" && isTyping) event.target.blur();
+  if (event.key === "Escape" && isTyping && !event.isComposing) leave(event.target);
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (localStorage.getItem(KEYS_OFF) && event.key !== "?") return;
   const act = KEYS[event.key];
