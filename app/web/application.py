@@ -45,7 +45,7 @@ class Pages:
         renderer: Renderer | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
-        site = Site(runtime, renderer or Renderer())
+        site = Site(runtime, renderer or Renderer(runtime.settings.zone))
 
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)

@@ -23,10 +23,11 @@ from app.storage.outbound.texts import OutboundText
 from app.storage.rules.opt_outs import OptOut, get_opt_out
 from app.storage.rules.rules import read_rules
 from app.web.core.forms import WHOLE, Form
+from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import FIELD_LABELS, explain_outcome, explain_problem, explain_status
-from app.web.outbound.writing import measure, note_faults, read_moment, send_once
+from app.web.outbound.writing import measure, note_faults, send_once
 from app.web.rules.rule_forms import list_conditions
 
 PAGE = 50
@@ -162,7 +163,6 @@ def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) -> Res
         form=form,
         nonce=find_nonce(form),
         measure=measure(body, [source]) if body else None,
-        zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,

@@ -14,6 +14,7 @@ TYPES = {
     "letterbox.css": "text/css",
     "panels.css": "text/css",
     "letterbox.js": "text/javascript",
+    "zones.js": "text/javascript",
     "letterbox.svg": "image/svg+xml",
 }
 FOR_EVER = "public, max-age=31536000, immutable"

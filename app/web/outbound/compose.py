@@ -14,19 +14,21 @@ from app.storage.conversations.inbox import LabelledNumber, find_conversation, l
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
+from app.web.core.moments import ZONE, read_moment
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
 from app.web.outbound.writing import (
     measure,
     normalise_numbers,
     note_faults,
-    read_moment,
     read_numbers,
     send_once,
 )
 
 PATH = "/new"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# What the preview sends on.
+CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
 # The choice “Other sender…”.
@@ -121,7 +123,6 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         numbers=numbers,
         obstacle=obstacle,
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 
@@ -132,7 +133,7 @@ async def _show_look(visit: Visit, form: Form, wanted: OutboundRequest, look: Lo
         form=form,
         wanted=wanted,
         look=look,
-        fields=[(name, form.text(name)) for name in (*FIELDS, "kind") if form.text(name)],
+        fields=[(name, form.text(name)) for name in CARRIED if form.text(name)],
         nonce=find_nonce(form),
         measure=measure(wanted.body, [n for n in look.numbers if n not in look.opted_out]),
     )

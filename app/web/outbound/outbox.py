@@ -118,7 +118,6 @@ async def list_texts(visit: Visit) -> Response:
         statuses=[("", "All"), *((each.value, word.text) for each, word in STATUSES.items())],
         explain_status=lambda text: explain_status(text, visit.now),
         csv=link_page(visit, f"{PATH}/csv"),
-        zone=visit.site.runtime.settings.provider_timezone,
         is_filtered=any(query.text(name) for name in FILTERS),
         people=people,
         words=wanted.words,

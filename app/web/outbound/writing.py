@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,7 +13,6 @@ from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.outbound.requests import OutboundRequest
-from app.domain.times import read_local
 from app.flows.outbound.compose import compose_once
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
@@ -83,19 +80,6 @@ def read_numbers(text: str) -> list[str]:
         for each in text.replace(",", "\n").replace(";", "\n").split("\n")
         if each.strip()
     ]
-
-
-def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
-    """A time of a form in that zone; None where it is left empty. Raises InvalidInput."""
-    text = form.text(name)
-    if not text:
-        return None
-    moment, doubt = read_local(text, zone)
-    if moment is None:
-        raise InvalidInput("enter a date and a time", field=name)
-    if doubt == "time":
-        raise InvalidInput("the clocks skip this time in spring: choose another", field=name)
-    return moment
 
 
 async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:

@@ -135,10 +135,10 @@ async def test_escape_empties_a_search_and_what_it_found(desk: Desk, office: Off
         await page.keyboard.press("Escape")
         await expect(page.locator("#q")).to_have_value("")
         await expect(page.locator("#people .row")).to_have_count(2)
-        await expect(page).to_have_url(re.compile(f"number={ESCAPED}$"))
+        await expect(page).to_have_url(re.compile(r"/(\?number=\d+)?$"))
         await page.goto("/outbox?q=nothing-like-it")
         await page.locator("#q").press("Escape")
-        await expect(page).to_have_url(re.compile(r"/outbox\?q=&"))
+        await expect(page).to_have_url(re.compile(r"/outbox\?.*q=&"))
 
 
 async def test_without_scripts_the_inbox_is_searched_filtered_and_read(
@@ -153,7 +153,7 @@ async def test_without_scripts_the_inbox_is_searched_filtered_and_read(
         await page.get_by_role("button", name="Search").click()
         await expect(page.locator("#texts .row")).to_have_count(1)
         await expect(page.locator("#texts time")).to_have_text(
-            re.compile(r"^\d+ \w+ 20\d\d, \d\d:\d\d UTC$")
+            re.compile(r"^\d+ \w+ 20\d\d, \d\d:\d\d (BST|GMT)$")
         )
         await page.locator("#texts .row").click()
         await expect(page.locator("h1")).to_have_text("P0")

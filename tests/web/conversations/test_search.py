@@ -46,7 +46,12 @@ async def test_the_inbox_finds_what_we_sent_beside_what_came(clerk: Visitor) -> 
     await send(clerk, GRACE, HOSTILE)
     clerk.running.clock.now += timedelta(minutes=5)
     message = make_message(
-        2, source=GRACE, dest=BAR, body="HARBOUR?", arrived_at=NOW + timedelta(minutes=5)
+        2,
+        source=GRACE,
+        dest=BAR,
+        body="HARBOUR?",
+        merge_fields={},
+        arrived_at=NOW + timedelta(minutes=5),
     )
     await clerk.receive(message)
     page = await clerk.read("/?q=harbour")
@@ -66,7 +71,7 @@ async def test_the_inbox_finds_what_we_sent_beside_what_came(clerk: Visitor) -> 
         "+44 7700 900012: [HARBOUR]?"
     ]
     people = list_rows(await clerk.read("/?q=0900011"), "people")
-    assert people == ["Ada Harbour: +44 770[0 900011]"]
+    assert people == ["Ada Harbour: +44 7700 [900011]"]
 
 
 async def test_a_sent_text_that_is_found_leads_to_its_place_in_the_conversation(
