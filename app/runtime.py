@@ -133,6 +133,14 @@ class Runtime:
         self.wakeups.notify("outbound")
         self.announce_changes()
 
+    def announce_draft(self, conversation_id: int) -> None:
+        """Somebody began or ended writing in that conversation: tell whoever has it open."""
+        self.wakeups.pass_on(f"draft conversation-{conversation_id}")
+
+    def announce_read(self) -> None:
+        """Texts were marked as read or unread: tell whoever counts them."""
+        self.wakeups.pass_on("read")
+
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
 

@@ -14,6 +14,8 @@ from app.domain.errors import SetupError
 from app.storage.durable import write_file
 from app.storage.spool.quarantine import Quarantine, read_id
 
+# What `load_secret` may make; a backup takes them along.
+SECRETS = ("inbound_auth", "api_key")
 MIN_FREE_SHARE = 0.05
 MIN_FREE_BYTES = 200 * 1024**2
 MIN_FREE_INODES = 1_000
@@ -98,7 +100,9 @@ class DataDir:
         return self.path / f"worker-{socket.gethostname()}.heartbeat"
 
     def load_secret(self, name: str) -> str:
-        """The generated secret of that name, made on first use. Raises SetupError."""
+        """The generated secret, one of SECRETS, made on first use. Raises SetupError."""
+        if name not in SECRETS:
+            raise ValueError(f"{name} is not in SECRETS")
         try:
             return _load_or_make_secret(self.path / name)
         except OSError as error:
@@ -112,18 +116,24 @@ class DataDir:
         Returns the descriptors to keep. Raises SetupError if another process holds either.
         """
         held = [self.lock()]
+        try:
+            return held + self.hold_file(sqlite_path)
+        except SetupError:
+            os.close(held[0])
+            raise
+
+    def hold_file(self, sqlite_path: Path) -> list[int]:
+        """Lock the SQLite file alone, as above."""
         real = sqlite_path.resolve()
         try:
-            held.append(_take_lock(real.with_name(f"{real.name}.lock")))
+            return [_take_lock(real.with_name(f"{real.name}.lock"))]
         except BlockingIOError:
-            os.close(held[0])
             raise SetupError(
                 f"another letterbox is running on {real}, with another LETTERBOX_DATA_DIR: end it"
                 " first, or set LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
         except OSError:
-            pass  # if no file can be created, the database reports the reason
-        return held
+            return []  # if no file can be created, the database reports the reason
 
     def lock(self) -> int:
         """Hold the folder against a second process until this one ends.

@@ -15,8 +15,10 @@ from app.web.access.numbers import make_number_routes
 from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
+from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
 from app.web.conversations.search import make_search_routes
+from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
@@ -56,6 +58,8 @@ class Pages:
             *make_compose_routes(site),
             *make_conversation_routes(site),
             *make_search_routes(site),
+            *make_draft_routes(site),
+            *make_unread_routes(site),
             *make_text_routes(site),
             *make_writing_routes(site),
             *make_overview_routes(site),

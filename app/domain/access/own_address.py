@@ -38,6 +38,7 @@ PAGES = frozenset(
         "rules",
         "sign-in",
         "sign-out",
+        "unread",
     }
 )
 # These only begin paths, so what follows decides.

@@ -12,6 +12,7 @@ from app.domain.access.members import ACTOR_KIND, find_actor_member
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
 from app.web.core.highlighting import mark_number, mark_words, write_excerpt, write_summary
+from app.web.core.links import link_addresses
 from app.web.core.moments import write_local, write_moment
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Renderer:
             number=write_number,
             summary=write_summary,
             who=_make_who_filter(),
+            links=link_addresses,
             sentence=write_sentence,
             code=write_code,
             marked=mark_words,

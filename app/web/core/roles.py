@@ -18,6 +18,7 @@ ROLES: Mapping[str, Role] = {
     "/outbox": "office",
     "/sign-out": "office",
     "/texts": "office",
+    "/unread": "office",
     "/alerts": "admin",
     "/audit": "admin",
     "/contacts": "admin",

@@ -12,6 +12,7 @@ from app.domain.errors import InvalidFields, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
+from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.compose import compose_once
 from app.web.core.forms import WHOLE, Form
@@ -24,16 +25,25 @@ SHOWN_CHARACTERS = 12
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The length of a text; `credits` are for all `recipients`, None if they are unknown."""
+    """The length of a text; `credits` are for all `recipients`, None if they are unknown.
+
+    `plainly` is the text in plain SMS characters.
+    """
 
     characters: int
     sms: SmsText
     credits: int | None
     recipients: int
+    plainly: str
 
     @property
     def parts(self) -> int:
         return len(self.sms.parts)
+
+    @property
+    def saved_parts(self) -> int:
+        """How many parts plain characters would save."""
+        return self.parts - len(measure_text(self.plainly).parts)
 
     @property
     def outside(self) -> Sequence[str]:
@@ -54,7 +64,8 @@ async def show_measure(visit: Visit) -> Response:
     """The length of a text, as a part of a page that is fetched while someone types."""
     form = await visit.read_form()
     numbers = normalise_numbers(visit, form.text("to"))
-    return visit.render("outbound/measure.html", measure=measure(form.text("body"), numbers))
+    measured = measure(form.text("body"), numbers)
+    return visit.render("outbound/measure.html", measure=measured, offers_plain=form.has("offer"))
 
 
 def normalise_numbers(visit: Visit, text: str) -> list[str]:
@@ -70,7 +81,7 @@ def measure(body: str, numbers: Sequence[str]) -> Measure:
     """Count a text, and estimate what it costs to send it to these numbers."""
     sms = measure_text(body)
     cost = sum(estimate_credits(number, len(sms.parts)) for number in numbers)
-    return Measure(len(body), sms, cost or None, len(numbers))
+    return Measure(len(body), sms, cost or None, len(numbers), write_plainly(body))
 
 
 def read_numbers(text: str) -> list[str]:

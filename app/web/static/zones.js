@@ -1,17 +1,10 @@
-// Times are typed in the browser's zone: it is named beside the field, and sent with the form.
-
+// Times are typed in the browser's zone, which is named beside the field and sent with the form.
 const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+const fill = (selector, put) => { if (zone) document.querySelectorAll(selector).forEach(put); };
 
-// What a field for a date and a time takes, in the browser's zone.
-function writeLocal(moment) {
-  const local = new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
-  return local.toISOString().slice(0, 16);
-}
-
-if (zone) {
-  for (const field of document.querySelectorAll("input[data-zone]")) field.value = zone;
-  for (const name of document.querySelectorAll("[data-zone-name]")) name.textContent = zone;
-  for (const field of document.querySelectorAll("input[data-moment]")) {
-    field.value = writeLocal(new Date(field.dataset.moment));
-  }
-}
+fill("input[data-zone]", (field) => { field.value = zone; });
+fill("[data-zone-name]", (name) => { name.textContent = zone; });
+fill("input[data-moment]", (field) => {
+  const moment = new Date(field.dataset.moment);
+  field.value = new Date(moment - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+});

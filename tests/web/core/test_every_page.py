@@ -60,6 +60,8 @@ PAGES = {
 # What a browser gets there is no page to look at, or is another one.
 NO_PAGES = {
     "/live",
+    "/unread",
+    "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
     "/numbers/{number}/rotate",
     "/outbox/csv",
