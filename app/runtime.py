@@ -133,6 +133,11 @@ class Runtime:
         self.wakeups.notify("outbound")
         self.announce_changes()
 
+    def announce_batch(self) -> None:
+        """A batch was approved or cancelled: wake whoever makes its texts."""
+        self.wakeups.notify("batches")
+        self.announce_texts()
+
     def announce_draft(self, conversation_id: int) -> None:
         """Somebody began or ended writing in that conversation: tell whoever has it open."""
         self.wakeups.pass_on(f"draft conversation-{conversation_id}")

@@ -157,6 +157,7 @@ for _name, _about in {
     "keys": "The keys that open the REST interface.",
     "rules": "The rules for automatic replies.",
     "contacts": "The contacts of the provider's address book.",
+    "notify": "Who is told by mail, chat or phone.",
     "groups": "The groups of the provider's address book.",
     "users": "The child users of the provider's account.",
     "export": "Write what is stored to a file or pipe.",

@@ -81,7 +81,7 @@ async def show_overview(visit: Visit) -> Response:
         reconcile_seconds=settings.reconcile_seconds,
         max_backlog=MAX_BACKLOG,
         max_waiting=MAX_WAITING,
-        # The counts are by days of UTC (decision 0041); here is when those begin.
+        # The counts are by days of UTC (decision 0038); here is when those begin.
         day_begins=datetime.combine(today, time(), UTC).astimezone(settings.zone).strftime("%H:%M"),
     )
 

@@ -1,7 +1,7 @@
 """The pages of the outbox: every text that goes out, and the history of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,7 +12,7 @@ from app.domain.ids import encode_id
 from app.domain.inbound.queries import fold_words
 from app.domain.numbers import find_digits, normalise_number
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.states import OutboundStatus
+from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
 from app.storage.conversations.conversations import Conversation
@@ -34,12 +34,16 @@ from app.web.core.lists import (
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 from app.web.core.wording import STATUSES, explain_status
+from app.web.outbound.outbox_rows import read_beside
+from app.web.outbound.scheduled import is_ours
 
 PATH = "/outbox"
-FILTERS = ("q", "status", "to", "source", "since", "until")
+FILTERS = ("q", "status", "to", "source", "since", "until", "batch")
 MAX_QUERY = 200
 # How many people a search lists above the texts.
 PEOPLE = 20
+# With one of these each text of a batch is a row of its own.
+SINGLE_FILTERS = ("status", "to", "batch", "q")
 HEADINGS = (
     "id",
     "created_at",
@@ -88,7 +92,11 @@ class TextView:
     def can_be_cancelled(self) -> bool:
         """Whether asking may help: the provider has the last word on what it keeps for later."""
         is_kept = self.text.status == OutboundStatus.SENT and self.text.schedule_by == "provider"
-        return self.text.status in {OutboundStatus.QUEUED, OutboundStatus.HELD} or is_kept
+        return self.text.status in WAITING or is_kept
+
+    @property
+    def can_be_changed(self) -> bool:
+        return is_ours(self.text)
 
 
 def make_outbox_routes(site: Site) -> list[Route]:
@@ -105,15 +113,21 @@ async def list_texts(visit: Visit) -> Response:
     wanted = _read_filter(visit, query)
     digits = find_digits(query.text("q"), visit.region)
     people = await _find_people(visit, query, digits)
+    is_grouped = not any(query.text(name) for name in SINGLE_FILTERS)
+    wanted = replace(wanted, batches_as_one=is_grouped)
     page = make_page(visit, list[OutboundText](), None)
     if not query.errors:
         before = read_time_place(query.text("before"))
         found = await visit.database.read(list_outbound, wanted, before=before, limit=PAGE_ROWS)
         page = make_page(visit, found.texts, found.next)
+    beside = await visit.database.read(read_beside, page.rows)
     return visit.render(
         "outbound/outbox.html",
         status=422 if query.errors else 200,
         page=page,
+        beside=beside,
+        is_grouped=is_grouped,
+        batch=beside.batches.get(wanted.batch_id or 0),
         form=query,
         statuses=[("", "All"), *((each.value, word.text) for each, word in STATUSES.items())],
         explain_status=lambda text: explain_status(text, visit.now),
@@ -185,6 +199,7 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     return OutboundFilter(
         statuses=(status,) if status in set(OutboundStatus) else (),
         words=fold_words(query.text("q")[:MAX_QUERY]),
+        batch_id=query.number("batch"),
         to=normalise_number(query.text("to"), visit.region) or None,
         source=normalise_number(query.text("source"), visit.region) or None,
         since=read_day(query, "since", zone),
