@@ -186,8 +186,8 @@ async def test_a_time_is_meant_in_the_zone_that_the_form_names(clerk: Visitor) -
 
 
 async def test_in_the_hour_that_autumn_repeats_the_form_asks_which_is_meant(clerk: Visitor) -> None:
-    typed = FORM | {"schedule_at": "2026-10-25T01:30", "zone": "Europe/London"}
-    answer = await clerk.post("/new", typed)
+    typed = {"schedule_at": "2026-10-25T01:30", "zone": "Europe/London"}
+    answer = await preview(clerk, **typed)
     assert answer.status_code == 422
     assert "This time comes twice in Europe/London" in answer.text
     for fold, name in (("0", "BST, before"), ("1", "GMT, after")):
@@ -200,8 +200,7 @@ async def test_in_the_hour_that_autumn_repeats_the_form_asks_which_is_meant(cler
 
 
 async def test_a_zone_that_is_not_known_is_said_and_replaced(clerk: Visitor) -> None:
-    typed = {"schedule_at": "2026-06-02T10:00", "zone": "Moon/Tycho"}
-    answer = await clerk.post("/new", FORM | typed)
+    answer = await preview(clerk, schedule_at="2026-06-02T10:00", zone="Moon/Tycho")
     assert answer.status_code == 422
     assert "read in Europe/London time instead" in answer.text
     # The script must not put the same zone there again.
