@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import structlog
+
 from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
 from app.flows.operations.credit_monitor import CreditMonitor
@@ -14,6 +16,7 @@ from app.flows.operations.leader import take_turn
 from app.flows.operations.notify import Notifier
 from app.flows.operations.raise_alarms import raise_alarms
 from app.flows.operations.refill import refill
+from app.flows.operations.retain import remove_old
 from app.flows.operations.supervise import Chore, Loop, Work
 from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
@@ -47,6 +50,10 @@ CREDITS_SECONDS = 30.0
 # A report, which is a single step, may take 15 minutes.
 REPORT_PATIENCE_SECONDS = 1200.0
 ALARMS_SECONDS = 60.0
+RETENTION_SECONDS = 3600.0
+
+
+log = structlog.get_logger("letterbox.loops")
 
 
 @dataclass
@@ -307,6 +314,19 @@ class Notifying(Work):
 
     async def end(self) -> None:
         await self._notifier.end()
+
+
+def make_retention(runtime: Runtime, loop: Loop) -> Work:
+    """Removes what is older than KEEP_DAYS; one process at a time."""
+    keep = runtime.settings.keep or timedelta.max
+
+    async def step() -> None:
+        async with take_turn(runtime.database, "retention", now=runtime.now) as is_mine:
+            if is_mine:
+                removed = await remove_old(runtime.database, keep, runtime.now(), loop.progress)
+                log.info("old_removed", messages=removed.messages, outbound=removed.outbound)
+
+    return Chore(step, RETENTION_SECONDS)
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:

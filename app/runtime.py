@@ -113,6 +113,7 @@ class Runtime:
             zone=self.settings.zone,
             region=self.settings.default_region,
             now=self.now,
+            keep=self.settings.keep,
         )
 
     def note_reconciliation(self, result: Reconciliation) -> None:

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
         600, ge=0, le=A_WEEK, description="0: only a person decides"
     )
     reconcile_seconds: int = Field(300, ge=0, le=A_WEEK, description="0: never")
+    keep_days: int = Field(0, ge=0, le=36_500, description="0: never")
     reply_within_seconds: int = Field(900, ge=1, le=86400)
     replies_per_hour: int = Field(5, ge=0, le=1000)
     replies_per_day: int = Field(20, ge=0, le=10000)
@@ -151,6 +152,11 @@ class Settings(BaseSettings):
         """The SQLite file; only where `is_postgres` is false."""
         path = self.database_url.removeprefix("sqlite:///")
         return expand(Path(path)) if path else self.data_dir / "letterbox.sqlite3"
+
+    @property
+    def keep(self) -> timedelta | None:
+        """KEEP_DAYS; None: for ever."""
+        return timedelta(days=self.keep_days) if self.keep_days else None
 
     @property
     def root_path(self) -> str:

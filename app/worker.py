@@ -21,6 +21,7 @@ from app.loops import (
     make_checking,
     make_ending,
     make_reconciling,
+    make_retention,
     make_settling,
 )
 from app.runtime import Runtime
@@ -84,6 +85,8 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)
+        if runtime.settings.keep is not None:
+            flows.create_task(keep("retention", partial(make_retention, runtime)))
         # These need the provider's account.
         if runtime.provider is not None:
             for loop in (

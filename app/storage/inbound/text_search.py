@@ -52,12 +52,23 @@ def fold_before(text: str) -> str:
     return text.casefold()
 
 
+def remove_bodies(conn: Connection, bodies: Iterable[tuple[int, str]]) -> None:
+    """Remove messages from the index, given as (id, body)."""
+    waits = find_unfolded_end(conn)
+    for message_id, body in bodies:
+        fold = fold_before if message_id <= waits else fold_text
+        MESSAGE_INDEX.remove(conn, message_id, fold(body))
+
+
+def find_unfolded_end(conn: Connection) -> int:
+    """The last id that an older release indexed by its own folding; 0 if none."""
+    query = select(refills.c.position).where(refills.c.name == "folding")
+    return conn.execute(query).scalar() or 0
+
+
 def replace_body(conn: Connection, writes: Writes, message_id: int, old: str, new: str) -> None:
     """Index another body for a message."""
-    waits = select(refills.c.name).where(
-        refills.c.name == "folding", refills.c.position >= message_id
-    )
-    fold = fold_before if conn.execute(waits).first() else fold_text
+    fold = fold_before if message_id <= find_unfolded_end(conn) else fold_text
     MESSAGE_INDEX.remove(conn, message_id, fold(old))
     add_bodies(writes, [(message_id, new)], fold)
 

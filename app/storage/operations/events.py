@@ -103,9 +103,14 @@ def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:
 
     The newest stays so that the ids never seem to begin again. Returns how many went.
     """
+    return forget_events(conn, now - KEPT, limit)
+
+
+def forget_events(conn: Connection, before: datetime, limit: int) -> int:
+    """The same with those older than a time."""
     old = (
         select(events.c.id)
-        .where(events.c.created_at < now - KEPT)
+        .where(events.c.created_at < before)
         .where(events.c.id < select(func.max(events.c.id)).scalar_subquery())
         .order_by(events.c.created_at)
         .limit(limit)

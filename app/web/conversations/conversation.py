@@ -31,6 +31,7 @@ from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import explain_outcome, explain_problem, explain_status
+from app.web.outbound.saved_replies import insert_reply, list_choices
 from app.web.outbound.writing import measure, note_faults, send_once
 from app.web.rules.rule_forms import list_conditions
 
@@ -58,12 +59,14 @@ async def show_conversation(visit: Visit) -> Response:
 
 
 async def reply(visit: Visit) -> Response:
-    """Queue a reply, or show the form again: to check its length, or in plain characters."""
+    """Queue a reply, or show the form again: its length, plain characters, a saved reply."""
     form = await visit.read_form()
     found = await visit.database.read(get_conversation, visit.path_id)
     status = 200
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
+    elif form.has("insert"):
+        await insert_reply(visit, form)
     elif not form.has("preview"):
         try:
             wanted = _read_reply(form, found, visit)
@@ -123,6 +126,7 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         conversation=conversation,
         conversation_id=conversation.id,
         rows=rows,
+        saved_replies=await visit.database.read(list_choices),
         labels={each.number: each.label for each in numbers},
         form=form,
         nonce=find_nonce(form),

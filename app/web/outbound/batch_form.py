@@ -167,7 +167,8 @@ async def _show(visit: Visit, form: Form, earlier: Batch | None, *, status: int 
     numbers, obstacle = await read_senders(visit)
     source = form.text("source")
     if source and source != OWN and source not in {each.number for each in numbers}:
-        form = form.changed(source=OWN, own_source=source)
+        form.replace("source", OWN)
+        form.replace("own_source", source)
     return visit.render(
         "outbound/batch_new.html",
         status=status,

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
+from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.keep_form import find_form, keep_form
 from app.flows.outbound.compose import Look, look_at_text
@@ -69,12 +70,14 @@ async def show_form(visit: Visit) -> Response:
 async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
-    address = PATH if form.has("change") or form.has("preview") else CHECK
+    is_written_on = any(map(form.has, ("preview", "insert", "plain")))
     if form.has("insert"):
-        form, address = await insert_reply(visit, form, form.text("to")), PATH
+        await insert_reply(visit, form)
+    if form.has("plain"):
+        form.replace("body", write_plainly(form.text("body")))
     fields = [(name, form.text(name)) for name in CARRIED if form.text(name)]
     name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
-    return visit.redirect(f"{address}?{KEPT}={name}")
+    return visit.redirect(f"{PATH if is_written_on else CHECK}?{KEPT}={name}")
 
 
 async def show_look(visit: Visit) -> Response:

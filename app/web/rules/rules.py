@@ -23,6 +23,7 @@ from app.storage.rules.answers import read_our_numbers
 from app.web.core.forms import WHOLE, Form
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_silence
+from app.web.outbound.writing import measure_template
 from app.web.rules.rule_forms import (
     FIELDS,
     explain_shadow,
@@ -233,6 +234,7 @@ async def _show_form(
         days=DAYS,
         trial=trial,
         places=list_places(ordered, rule),
+        measure=measure_template(form.text("reply")) if form.text("reply") else None,
     )
 
 
