@@ -14,11 +14,10 @@ from app.storage.conversations.conversations import (
     Conversation,
     get_conversation,
     get_conversations,
-    list_thread,
 )
 from app.storage.conversations.inbox import find_people
 from app.storage.conversations.text_matches import search_texts
-from app.storage.conversations.threads import find_sent_place
+from app.storage.conversations.threads import ThreadPlace, find_sent_place, list_thread
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
@@ -68,7 +67,7 @@ async def open_at_sent(visit: Visit) -> Response:
     return visit.redirect(f"/conversations/{visit.path_id}{query}#o{text_id}")
 
 
-def _find_page(conn: Connection, conversation_id: int, text_id: int) -> tuple[int, int] | None:
+def _find_page(conn: Connection, conversation_id: int, text_id: int) -> ThreadPlace | None:
     """The `before` of a page that shows the text; None if the newest does. Raises NotFound."""
     conversation = get_conversation(conn, conversation_id)
     newest = list_thread(conn, conversation, before=None, limit=PAGE)
