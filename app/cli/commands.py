@@ -151,6 +151,7 @@ for _name, _module, _about in (
 for _name, _about in {
     "numbers": "Our virtual numbers and their auth values.",
     "keys": "The keys that open the REST interface.",
+    "members": "The people who use the pages.",
     "rules": "The rules for automatic replies.",
     "contacts": "The contacts of the provider's address book.",
     "groups": "The groups of the provider's address book.",

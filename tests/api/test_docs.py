@@ -85,7 +85,16 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         },
         ("messages:send",): {"outbound", "opt-outs"},
         ("rules:write",): {"rules"},
-        ("admin",): {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"}
+        ("admin",): {
+            "numbers",
+            "keys",
+            "members",
+            "refusals",
+            "alerts",
+            "audit",
+            "reconcile",
+            "sender",
+        }
         | ASKING,
         ("messages:send", "messages:read"): {"messages"},
         ("rules:write", "messages:read"): {"rules"},

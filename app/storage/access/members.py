@@ -147,10 +147,8 @@ def set_password_hash(conn: Connection, member_id: int, password_hash: str) -> N
 
 
 def has_passwords(conn: Connection) -> bool:
-    """Whether any active member has chosen a password."""
-    query = select(members.c.id).where(
-        members.c.password_hash.is_not(None), members.c.state == "active"
-    )
+    """Whether any member has chosen a password."""
+    query = select(members.c.id).where(members.c.password_hash.is_not(None))
     return conn.execute(query.limit(1)).first() is not None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain.access.members import ACTOR_KIND, find_actor_member
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
+from app.web.core.browsers import describe_browser
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -44,6 +45,7 @@ class Renderer:
             number=write_number,
             summary=write_summary,
             who=_make_who_filter(),
+            browser=describe_browser,
             sentence=write_sentence,
             code=write_code,
         )

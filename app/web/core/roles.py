@@ -8,6 +8,7 @@ from app.domain.access.members import Role
 # Whoever adds a page says here who may use it: without that the application does not start.
 ROLES: Mapping[str, Role] = {
     "/": "office",
+    "/account": "office",
     "/conversations": "office",
     "/live": "office",
     "/measure": "office",
@@ -23,6 +24,7 @@ ROLES: Mapping[str, Role] = {
     "/contacts": "admin",
     "/groups": "admin",
     "/keys": "admin",
+    "/members": "admin",
     "/numbers": "admin",
     "/overview": "admin",
     "/refusals": "admin",
