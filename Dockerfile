@@ -20,6 +20,10 @@ RUN printf '%s\n' '#!/opt/letterbox/bin/python' \
  && PYTHONPATH=/opt/letterbox/src /opt/letterbox/bin/python -m compileall -q /opt/letterbox/src
 
 FROM ${PYTHON_IMAGE}
+# `letterbox backup` and `restore` call PostgreSQL's own tools.
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends postgresql-client >/dev/null \
+ && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that a volume's owner stays the same from image to image.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin letterbox \
  && install -d -o letterbox -g letterbox -m 0700 /data /demo

@@ -17,9 +17,10 @@ from app.flows.outbound.send import Sender, SendPolicy
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
-from app.storage.inbound.text_search import optimize_index
+from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.outbound.backlog import Chores, find_chores
 from app.storage.outbound.expiry import end_leases, expire_overdue
+from app.storage.outbound.text_search import has_unindexed, index_texts
 
 POLL_SECONDS = 1.0
 # While many messages arrive, sending pauses for this many times the length of its last turn.
@@ -54,6 +55,7 @@ class Handling(Work):
     _book: RuleBook = field(default_factory=RuleBook)
     _is_idle: bool = False
     _is_refilling: bool = True
+    _is_indexing: bool = False
     _pause_seconds: float = 0.0
 
     async def turn(self) -> None:
@@ -67,6 +69,8 @@ class Handling(Work):
         optimizing = await _optimize(runtime, handled)
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
+        if not busy:
+            self._is_indexing = await _index_sent(runtime, was_indexing=self._is_indexing)
         self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
         # Messages stored since then have notified this loop; under load it pauses instead.
         self._is_idle = not optimizing and handled.messages < (1 if patience else rows)
@@ -75,7 +79,8 @@ class Handling(Work):
 
     async def rest(self) -> None:
         if self._is_idle:
-            patience = REFILL_SECONDS if self._is_refilling else POLL_SECONDS
+            has_more = self._is_refilling or self._is_indexing
+            patience = REFILL_SECONDS if has_more else POLL_SECONDS
             await self.runtime.wakeups.wait("messages", patience)
         elif self._pause_seconds:
             await asyncio.sleep(self._pause_seconds)
@@ -116,13 +121,20 @@ async def _refill(runtime: Runtime) -> bool:
     )
 
 
+async def _index_sent(runtime: Runtime, *, was_indexing: bool) -> bool:
+    """Index the words of a few texts that were queued; returns whether there is more to do."""
+    if not was_indexing and not await runtime.database.read(has_unindexed):
+        return False
+    return await runtime.database.write(index_texts)
+
+
 async def _optimize(runtime: Runtime, handled: Handled) -> bool:
     """Optimize the index a little; returns whether there may be more to do at once."""
     if runtime.database.dialect != "sqlite":
         return False
     if handled.queued:
         await asyncio.sleep(ANSWERS_FIRST_SECONDS)
-    return await runtime.database.write(optimize_index)
+    return await runtime.database.write(MESSAGE_INDEX.optimize)
 
 
 def make_reconciling(runtime: Runtime, loop: Loop) -> Work:

@@ -26,6 +26,7 @@ from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
 from app.storage.outbound.outbox import Addressee, add_outbound
 from app.storage.outbound.sender import get_sender, stop_sender
+from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
 from app.worker import run_flows
@@ -356,3 +357,18 @@ async def test_a_loop_that_fails_ends_no_other_and_goes_on_once_it_can(
         await queue(worker.runtime)
         await wait_for(lambda: has_status(outbox, "sent"))
     assert worker.flows.cancelled()
+
+
+@pytest.mark.usefixtures("quick_chores")
+async def test_the_words_of_a_queued_text_are_indexed_soon(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with working(database_url, tmp_path / "data", None) as worker:
+        database = worker.runtime.database
+        await queue(worker.runtime)
+        assert await database.read(has_unindexed)
+
+        async def is_indexed() -> bool:
+            return not await database.read(has_unindexed)
+
+        await wait_for(is_indexed)

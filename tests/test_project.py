@@ -89,6 +89,53 @@ def test_compose_looks_for_the_heartbeat_that_the_worker_gives() -> None:
     assert check in (ROOT / "docker-compose.yml").read_text()
 
 
+def test_containers_of_ours_write_to_their_volumes_alone_and_have_no_right_of_roots() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = [each for each in services.values() if each["image"] == "letterbox"]
+    assert len(ours) == 5
+    for each in ours:
+        assert each["read_only"]
+        assert each["cap_drop"] == ["ALL"]
+        assert each["security_opt"] == ["no-new-privileges:true"]
+    for each in services.values():
+        assert each["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+
+
+def test_compose_trusts_its_own_proxy() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    trusted = services["web"]["environment"]["LETTERBOX_TRUSTED_PROXIES"]
+    address = services["caddy"]["networks"]["default"]["ipv4_address"]
+    assert address.removeprefix("${CADDY_ADDRESS:-").removesuffix("}") in re.split("[-} ]", trusted)
+
+
+def test_the_manifests_for_kubernetes_name_settings_that_exist_and_each_other() -> None:
+    folder = ROOT / "docs/deploy/kubernetes"
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    known = {f"LETTERBOX_{name.upper()}" for name in Settings.model_fields}
+    settings = (folder / "settings.env").read_text()
+    assert set(re.findall(r"^(\w+)=", settings, re.MULTILINE)) <= known
+    found = [
+        part
+        for name in kustomization["resources"]
+        for part in yaml.safe_load_all((folder / name).read_text())
+    ]
+    pods = {
+        each["kind"]: each["spec"]["template"]["spec"]
+        for each in found
+        if "template" in each["spec"]
+    }
+    assert set(pods) == {"StatefulSet", "Deployment"}
+    for pod in pods.values():
+        [container] = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert {each["mountPath"] for each in container["volumeMounts"]} == {"/data", "/tmp"}
+        assert [each["configMapRef"]["name"] for each in container["envFrom"][:1]] == ["letterbox"]
+    [service] = [each for each in found if each["kind"] == "Service"]
+    [ingress] = [each for each in found if each["kind"] == "Ingress"]
+    [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+
+
 @pytest.mark.parametrize("pattern", ["*.lock", "Makefile", "pyproject.toml", "Dockerfile", "run"])
 def test_what_installs_things_names_no_address(pattern: str) -> None:
     files = [file for file in list_files() if file.match(pattern)]
@@ -104,9 +151,13 @@ def test_no_file_holds_a_path_of_somebodys_machine() -> None:
         assert not any(needle in data for needle in needles), file
 
 
+# The search indexes are made for each database by hand, and have no table in the code.
+SEARCHES = ("message_search", "outbound_search")
+
+
 def find_differences(conn: Connection) -> list[object]:
     def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-        return kind != "table" or not (name or "").startswith("message_search")
+        return kind != "table" or not (name or "").startswith(SEARCHES)
 
     context = MigrationContext.configure(conn, opts={"include_name": is_ours})
     return list(compare_metadata(context, metadata))

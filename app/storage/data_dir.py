@@ -14,6 +14,8 @@ from app.domain.errors import SetupError
 from app.storage.durable import write_file
 from app.storage.spool.quarantine import Quarantine, read_id
 
+# What `load_secret` may make; a backup takes them along.
+SECRETS = ("inbound_auth", "api_key")
 MIN_FREE_SHARE = 0.05
 MIN_FREE_BYTES = 200 * 1024**2
 MIN_FREE_INODES = 1_000
@@ -98,7 +100,9 @@ class DataDir:
         return self.path / f"worker-{socket.gethostname()}.heartbeat"
 
     def load_secret(self, name: str) -> str:
-        """The generated secret of that name, made on first use. Raises SetupError."""
+        """The generated secret, one of SECRETS, made on first use. Raises SetupError."""
+        if name not in SECRETS:
+            raise ValueError(f"{name} is not in SECRETS")
         try:
             return _load_or_make_secret(self.path / name)
         except OSError as error:

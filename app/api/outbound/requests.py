@@ -18,6 +18,7 @@ from app.api.core.lists import ListQuery
 from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
+from app.domain.inbound.queries import fold_words
 from app.domain.outbound.gsm import LONGEST_BODY
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
@@ -139,6 +140,10 @@ class OutboundFilters(BaseModel):
     ] = None
     to: Annotated[NumberFilter, Field(description="whom it goes to")] = None
     source: Annotated[NumberFilter, Field(description="what it goes out from")] = None
+    q: Annotated[
+        str | None,
+        Field(max_length=200, description="every word is a substring of the body, case aside"),
+    ] = None
     since: Annotated[TimeFilter, Field(description="created then or later")] = None
     until: Annotated[TimeFilter, Field(description="created before then")] = None
     reference: Annotated[
@@ -154,6 +159,7 @@ class OutboundFilters(BaseModel):
         given = self.model_dump(include=set(OutboundFilters.model_fields))
         given |= {
             "statuses": tuple(given.pop("status") or ()),
+            "words": fold_words(given.pop("q") or ""),
             "in_reply_to": find_number("msg", self.in_reply_to),
             "rule_id": find_number("rul", self.rule_id),
         }

@@ -1,6 +1,6 @@
 """What messages can be searched by, decided in one place for both databases."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import eq, ge, lt
@@ -9,7 +9,8 @@ from typing import Any
 from app.domain.keywords import fold_text
 
 
-def _has_words(body: str, words: tuple[str, ...]) -> bool:
+def has_words(body: str, words: Sequence[str]) -> bool:
+    """Whether a text holds every one of these folded words."""
     folded = fold_text(body)
     return all(word in folded for word in words)
 
@@ -28,7 +29,7 @@ _TESTS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "has_problems": ("problems", lambda codes, wanted: bool(codes) == wanted),
     "problem": ("problems", lambda codes, code: code in codes.split()),
     "merge_fields": ("merge_fields", lambda fields, wanted: wanted.items() <= fields.items()),
-    "words": ("body", _has_words),
+    "words": ("body", has_words),
 }
 
 

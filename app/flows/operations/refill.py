@@ -13,6 +13,7 @@ from app.flows.inbound.replay import replay_message
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refills
 from app.storage.operations.events import add_events
+from app.storage.outbound.text_search import refill_index
 
 WHO = "letterbox:upgrade"
 
@@ -54,7 +55,9 @@ async def refill(
     if unfolded is not None:
         await database.write(refills.refold, unfolded)
         return True
-    return await database.write(refills.index_provider_ids)
+    if await database.write(refills.index_provider_ids):
+        return True
+    return await database.write(refill_index)
 
 
 def _correct_opt_outs(

@@ -12,14 +12,9 @@ from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_pair_key
 from app.domain.inbound.queries import MessageFilter
 from app.domain.keywords import fold_text
+from app.storage.db.id_walks import WALK_ROWS
 from app.storage.db.upserts import make_insert
-from app.storage.inbound.search import (
-    WALK_ROWS,
-    Message,
-    Page,
-    get_messages,
-    list_messages,
-)
+from app.storage.inbound.search import Message, Page, get_messages, list_messages
 from app.storage.outbound.texts import OutboundText, list_sent_in
 from app.storage.rules.opt_outs import find_opted_out
 from app.storage.tables.conversations import conversations

@@ -47,6 +47,16 @@ async def is_current(database: Database) -> bool:
     return current == head
 
 
+async def find_revision(database: Database) -> str | None:
+    """The schema's revision; None in an empty database. Raises SetupError if it is newer."""
+    return (await _look(database))[0]
+
+
+def list_tables(conn: Connection) -> list[str]:
+    """Every table that is there, ours or not."""
+    return inspect(conn).get_table_names()
+
+
 async def _look(database: Database) -> tuple[str | None, str]:
     """Raises SetupError for a SQLite file that waiting will not make usable."""
     try:

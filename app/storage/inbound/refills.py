@@ -17,7 +17,7 @@ from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.operations import refills
 from app.storage.tables.rules import opt_outs
 
-Name = Literal["folding", "numbers", "opt-outs", "provider-ids"]
+Name = Literal["folding", "numbers", "opt-outs", "provider-ids", "outbound-words"]
 Read = Callable[[str], str]
 
 # Limits of a step: on SQLite nobody else can write meanwhile.

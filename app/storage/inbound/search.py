@@ -1,14 +1,11 @@
 """Finds messages: pages that do bounded work, newest first, and the feed that misses none."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Row, Select, func, select
 
 from app.domain.errors import NotFound
 from app.domain.ids import LAST_ID
@@ -19,26 +16,15 @@ from app.domain.inbound.messages import (
     make_provider_key,
 )
 from app.domain.inbound.queries import MessageFilter
+from app.storage.db import id_walks
+from app.storage.db.id_walks import Driver, IdWalk
+from app.storage.db.text_index import has_index_for
 from app.storage.inbound.refills import find_position
-from app.storage.inbound.text_search import has_index_for, select_candidates
+from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
 
-# A request reads at most this many messages, then returns where the next one continues.
-WALK_ROWS = 5_000
-# A common word is found among the newest messages; only a rarer one needs the search index.
-RECENT_ROWS = 1_000
-INDEX_PATIENCE_MILLISECONDS = 40
-# How many are still read if the index took too long.
-UNAIDED_ROWS = 1_000
-# SQLite's first window: even the commonest words take well under the time limit for it.
-WINDOW_IDS = 1 << 15
 BLOCK_ROWS = 1024
-
-QUERY_CANCELLED = "57014"
-
-# Ids of messages that may match, newest first, given the bounds [bottom, top) and a count.
-Driver = Callable[[int, int, int], Select[tuple[int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +107,13 @@ def list_messages(
     conn: Connection, wanted: MessageFilter, *, before: int | None, limit: int
 ) -> Page:
     """Newest stored first. The page may be short or empty while `next` is not None."""
-    found = _Found(limit + 1)
+    found = _make_walk(limit + 1, wanted)
     end = _find_handled_end(conn)
     top = LAST_ID if before is None else before
     low, high = find_span(conn, wanted.since, wanted.until)
     low = min(low, end)
     # Messages that are not indexed yet are few, and read one by one.
-    reached = found.walk(conn, _all_messages, wanted, top, end, WALK_ROWS)
+    reached = found.walk(conn, _all_messages, top, end, id_walks.WALK_ROWS)
     if reached <= end and not found.full:
         reached = _walk_indexed(conn, found, wanted, min(top, end, high), low)
     ids = found.ids[:limit]
@@ -146,12 +132,12 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
     low, _ = find_span(conn, wanted.since, wanted.until)
     start, looked_at = max(after, min(low, end) - 1), 0
     ids: list[int] = []
-    while len(ids) < limit and looked_at < WALK_ROWS:
+    while len(ids) < limit and looked_at < id_walks.WALK_ROWS:
         query = (
             select(messages.c.id, *_needed(wanted))
             .where(messages.c.id > start)
             .order_by(messages.c.id)
-            .limit(min(limit * 2, WALK_ROWS - looked_at))
+            .limit(min(limit * 2, id_walks.WALK_ROWS - looked_at))
         )
         rows = conn.execute(query).all()
         if not rows:
@@ -167,126 +153,23 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
     return Page([stored[each] for each in ids], start)
 
 
-class _Found:
-    """The ids that matched so far, newest first, as many as are wanted."""
-
-    def __init__(self, wanted_count: int) -> None:
-        self.ids: list[int] = []
-        self._count = wanted_count
-
-    @property
-    def full(self) -> bool:
-        return len(self.ids) >= self._count
-
-    def walk(
-        self,
-        conn: Connection,
-        driver: Driver,
-        wanted: MessageFilter,
-        top: int,
-        bottom: int,
-        budget: int,
-    ) -> int:
-        """Look at up to `budget` of the driver's messages in [bottom, top), in widening windows.
-
-        Returns the id down to which all has been looked at: `bottom` at the end.
-        """
-        window = self._count
-        while top > bottom and budget > 0 and not self.full:
-            count = min(window, budget)
-            rows = _fetch(conn, driver(top, bottom, count), wanted)
-            for row in rows:
-                top = row.id
-                if wanted.matches(row):
-                    self.ids.append(row.id)
-                    if self.full:
-                        return top
-            if len(rows) < count:
-                return bottom
-            budget -= len(rows)
-            window *= 2
-        return max(top, bottom)
-
-
 def _walk_indexed(
-    conn: Connection, found: _Found, wanted: MessageFilter, top: int, low: int
+    conn: Connection, found: IdWalk, wanted: MessageFilter, top: int, low: int
 ) -> int:
     driver = _choose_driver(conn, wanted)
     if not has_index_for(wanted.words) or wanted.source is not None:
-        return found.walk(conn, driver, wanted, top, low, WALK_ROWS)
-    reached = found.walk(conn, driver, wanted, top, low, RECENT_ROWS)
-    if found.full or reached <= low:
-        return reached
-    candidates = _make_text_driver(conn, wanted.words)
-    if conn.dialect.name == "sqlite":
-        return _walk_by_windows(conn, found, candidates, wanted, reached, low)
-    kept = len(found.ids)
-    try:
-        with _limited_time(conn):
-            return found.walk(conn, candidates, wanted, reached, low, RECENT_ROWS)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
-            raise
-    # Too many messages contain the trigrams for the index to help: continue one by one.
-    del found.ids[kept:]
-    return found.walk(conn, driver, wanted, reached, low, UNAIDED_ROWS)
+        return found.walk(conn, driver, top, low, id_walks.WALK_ROWS)
+    return found.walk_by_words(conn, driver, MESSAGE_INDEX, wanted.words, top, low)
 
 
-def _walk_by_windows(
-    conn: Connection, found: _Found, candidates: Driver, wanted: MessageFilter, top: int, low: int
-) -> int:
-    """SQLite has no time limit, so it is asked about a window of ids until the time is up.
+def _make_walk(count: int, wanted: MessageFilter) -> IdWalk:
+    def fetch(conn: Connection, candidates: Select[tuple[int]]) -> Sequence[Row[Any]]:
+        ids = candidates.subquery()
+        [candidate] = ids.c
+        query = select(messages.c.id, *_needed(wanted)).join(ids, candidate == messages.c.id)
+        return conn.execute(query.order_by(messages.c.id.desc())).all()
 
-    The window doubles while it takes little of the time.
-    """
-    patience, window = INDEX_PATIENCE_MILLISECONDS / 1000, WINDOW_IDS
-    began = asked_at = monotonic()
-    while top > low and not found.full and asked_at - began < patience:
-        bottom = max(low, top - window)
-        top = found.walk(conn, candidates, wanted, top, bottom, RECENT_ROWS)
-        if top > bottom:
-            break
-        asked_at, before = monotonic(), asked_at
-        if asked_at - before < patience / 8:
-            window *= 2
-    return top
-
-
-@contextlib.contextmanager
-def _limited_time(conn: Connection) -> Iterator[None]:
-    """A time limit for reading; the settings are undone at the end."""
-    conn.exec_driver_sql("SAVEPOINT limited")
-    # A generic plan would not use the index for a rare word.
-    conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    conn.execute(text(f"SET LOCAL statement_timeout = {INDEX_PATIENCE_MILLISECONDS}"))
-    try:
-        yield
-    finally:
-        while not _end_limit(conn):
-            pass
-
-
-def _end_limit(conn: Connection) -> bool:
-    """False if the server was so busy that the limit cancelled even the rollback."""
-    try:
-        conn.exec_driver_sql("ROLLBACK TO SAVEPOINT limited")
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
-            raise
-        return False
-    return True
-
-
-def _fetch(
-    conn: Connection, candidates: Select[tuple[int]], wanted: MessageFilter
-) -> Sequence[Row[Any]]:
-    ids = candidates.subquery()
-    query = (
-        select(messages.c.id, *_needed(wanted))
-        .join(ids, ids.c.message_id == messages.c.id)
-        .order_by(messages.c.id.desc())
-    )
-    return conn.execute(query).all()
+    return IdWalk(count, fetch, wanted.matches)
 
 
 def _needed(wanted: MessageFilter) -> Iterator[Any]:
@@ -331,13 +214,6 @@ def _all_messages(top: int, bottom: int, count: int) -> Select[tuple[int]]:
     column = messages.c.id
     query = select(column.label("message_id")).where(column < top, column >= bottom)
     return query.order_by(column.desc()).limit(count)
-
-
-def _make_text_driver(conn: Connection, words: tuple[str, ...]) -> Driver:
-    def drive(top: int, bottom: int, count: int) -> Select[tuple[int]]:
-        return select_candidates(conn.dialect.name, words, top=top, bottom=bottom, count=count)
-
-    return drive
 
 
 def _find_handled_end(conn: Connection) -> int:

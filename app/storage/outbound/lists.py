@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -14,17 +15,23 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
 )
 
+from app.domain.ids import LAST_ID
 from app.domain.inbound.messages import digest_texts, make_number_key
+from app.domain.inbound.queries import has_words
 from app.domain.outbound.states import IN_FLIGHT, WAITING
-from app.storage.outbound.outbox import OUTBOUND_LOCK
+from app.storage.outbound.outbox import find_settled_end
+from app.storage.outbound.text_search import find_by_words
 from app.storage.outbound.texts import OutboundText, make_texts
+from app.storage.tables.conversations import conversations
 from app.storage.tables.outbound import outbound, status_changes
 
 # A request reads at most this many texts; the next one continues from there.
 WALK_ROWS = 5_000
+# A request to many numbers is queued in one transaction, which ends long before that.
+SKEW = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A condition on a row of the outbox, or of an alias of it.
 Condition = Callable[[FromClause], ColumnElement[bool]]
@@ -40,10 +47,14 @@ _RARE = frozenset({*WAITING, *IN_FLIGHT})
 class OutboundFilter:
     """All conditions must hold. `since` (inclusive) and `until` (exclusive) are of `created_at`.
 
-    `statuses` are alternatives; none means any. `updated_since` is of any change of status.
+    `statuses` are alternatives; none means any. `updated_since` is of any change of status. `words`
+    are folded, and each must be part of the body. `dest` is our number in whose conversation the
+    text is shown, whatever sender it names.
     """
 
     statuses: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    dest: str | None = None
     to: str | None = None
     source: str | None = None
     reference: str | None = None
@@ -77,6 +88,9 @@ def list_outbound(
     selective of several conditions uses an index.
     """
     indexed, others = _split_conditions(conn, wanted)
+    is_narrow = wanted.to or wanted.reference or wanted.in_reply_to is not None
+    if wanted.words and not is_narrow:
+        return _search(conn, wanted, indexed + others, before, limit)
     driver, rest = indexed[:1], indexed[1:] + others
     place = (outbound.c.created_at, outbound.c.id)
     candidates = (
@@ -84,7 +98,7 @@ def list_outbound(
         .where(*(condition(outbound) for condition in driver), *_list_bounds(wanted, before))
         .order_by(*(column.desc() for column in place))
     )
-    if not rest:
+    if not rest and not wanted.words:
         return _make_page(conn, conn.execute(candidates.limit(limit + 1)).all(), limit)
     walked = candidates.limit(WALK_ROWS).subquery()
     query = (
@@ -92,7 +106,10 @@ def list_outbound(
         .where(*(condition(walked) for condition in rest))
         .order_by(walked.c.created_at.desc(), walked.c.id.desc())
     )
-    page = _make_page(conn, conn.execute(query.limit(limit + 1)).all(), limit)
+    if not wanted.words:
+        query = query.limit(limit + 1)
+    rows = [row for row in conn.execute(query).all() if has_words(row.body, wanted.words)]
+    page = _make_page(conn, rows[: limit + 1], limit)
     if page.next is not None:
         return page
     cut = candidates.with_only_columns(*place).offset(WALK_ROWS - 1).limit(1)
@@ -100,11 +117,50 @@ def list_outbound(
     return OutboundPage(page.texts, None if last is None else (last.created_at, last.id))
 
 
+def _search(
+    conn: Connection,
+    wanted: OutboundFilter,
+    conditions: Sequence[Condition],
+    before: Place | None,
+    limit: int,
+) -> OutboundPage:
+    """By words, in the order of ids; the time in a place is only for show."""
+    low, top = _find_span(conn, wanted)
+    fits = [condition(outbound) for condition in conditions] + _list_bounds(wanted, None)
+    ids, following = find_by_words(
+        conn,
+        wanted.words,
+        fits,
+        top=top if before is None else min(top, before[1]),
+        low=low,
+        limit=limit,
+    )
+    rows = conn.execute(select(outbound).where(outbound.c.id.in_(ids))).all() if ids else []
+    texts = make_texts(conn, sorted(rows, key=lambda row: -row.id))
+    return OutboundPage(texts, None if following is None else (_EPOCH, following))
+
+
+def _find_span(conn: Connection, wanted: OutboundFilter) -> tuple[int, int]:
+    """Bounds [low, high) of the ids of texts that may have been created then.
+
+    Ids are taken when a text is queued, which is less than SKEW after its `created_at`.
+    """
+    table, low, high = outbound.c, None, None
+    query = select(table.id).limit(1)
+    if wanted.since is not None:
+        earlier = query.where(table.created_at < wanted.since - SKEW)
+        low = conn.execute(earlier.order_by(table.created_at.desc(), table.id.desc())).scalar()
+    if wanted.until is not None:
+        later = query.where(table.created_at >= wanted.until + SKEW)
+        high = conn.execute(later.order_by(table.created_at, table.id)).scalar()
+    return (low or 0) + 1, high or LAST_ID
+
+
 def feed_outbound(
     conn: Connection, wanted: OutboundFilter, *, after: int, limit: int
 ) -> OutboundFeedPage:
     """Oldest first: whoever follows `next` sees each text once, whatever commits meanwhile."""
-    end = _find_settled_end(conn)
+    end = find_settled_end(conn)
     table = outbound.c
     span = select(outbound).where(table.id > after, table.id <= end).order_by(table.id)
     walked = span.limit(WALK_ROWS).subquery()
@@ -114,26 +170,15 @@ def feed_outbound(
         conditions.append(walked.c.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(walked.c.created_at < wanted.until)
-    query = select(walked).where(*conditions).order_by(walked.c.id).limit(limit)
-    rows = conn.execute(query).all()
+    query = select(walked).where(*conditions).order_by(walked.c.id)
+    if not wanted.words:
+        query = query.limit(limit)
+    found = conn.execute(query).all()
+    rows = list(islice((row for row in found if has_words(row.body, wanted.words)), limit))
     if len(rows) == limit:
         return OutboundFeedPage(make_texts(conn, rows), rows[-1].id)
     last = conn.execute(select(func.max(walked.c.id))).scalar()
     return OutboundFeedPage(make_texts(conn, rows), last or after)
-
-
-def _find_settled_end(conn: Connection) -> int:
-    """The largest id, once no transaction that has taken a smaller one is open."""
-    largest = select(func.max(outbound.c.id))
-    if conn.dialect.name != "postgresql":
-        return conn.execute(largest).scalar() or 0
-    # Whoever queues texts shares this lock until the commit.
-    lock = {"lock": OUTBOUND_LOCK}
-    conn.execute(text("SELECT pg_advisory_lock(:lock)"), lock)
-    try:
-        return conn.execute(largest).scalar() or 0
-    finally:
-        conn.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
 
 
 def _split_conditions(
@@ -148,7 +193,7 @@ def _split_conditions(
         _equals("rule_id", wanted.rule_id),
         _equals("source_key", None if wanted.source is None else make_number_key(wanted.source)),
     ]
-    others: list[Condition | None] = []
+    others: list[Condition | None] = [_is_shown_at(wanted.dest)]
     status = _is_one_of(wanted.statuses)
     if wanted.statuses and _RARE.issuperset(wanted.statuses):
         indexed.insert(4, status)
@@ -167,6 +212,14 @@ def _split_conditions(
 
 def _equals(name: str, value: Any) -> Condition | None:
     return None if value is None else lambda texts: texts.c[name] == value
+
+
+def _is_shown_at(dest: str | None) -> Condition | None:
+    if dest is None:
+        return None
+    table = conversations.c
+    is_ours = table.dest_key == make_number_key(dest)
+    return lambda texts: exists().where(table.id == texts.c.conversation_id, is_ours)
 
 
 def _is_one_of(statuses: Sequence[str]) -> Condition | None:

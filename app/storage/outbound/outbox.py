@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, text
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text
 
 from app.domain.inbound.messages import digest_texts, make_number_key, make_pair_key
 from app.domain.outbound.gsm import measure_text
@@ -80,6 +80,32 @@ def hold_order(conn: Connection) -> None:
     """Let no feed skip the ids that this transaction takes. SQLite has a single writer."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": OUTBOUND_LOCK})
+
+
+def find_settled_end(conn: Connection) -> int:
+    """The largest id, once no transaction that has taken a smaller one is open."""
+    if conn.dialect.name == "postgresql":
+        # Whoever queues texts shares this lock until the commit.
+        conn.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": OUTBOUND_LOCK})
+    return _find_end_locked(conn)
+
+
+def try_settled_end(conn: Connection) -> int | None:
+    """The same, or None while such a transaction is open: waiting would hold up the next ones."""
+    if conn.dialect.name == "postgresql":
+        taken = text("SELECT pg_try_advisory_lock(:lock)")
+        if not conn.execute(taken, {"lock": OUTBOUND_LOCK}).scalar():
+            return None
+    return _find_end_locked(conn)
+
+
+def _find_end_locked(conn: Connection) -> int:
+    """Ends the lock."""
+    try:
+        return conn.execute(select(func.max(outbound.c.id))).scalar() or 0
+    finally:
+        if conn.dialect.name == "postgresql":
+            conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": OUTBOUND_LOCK})
 
 
 def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:

@@ -32,6 +32,8 @@ ACCOUNT = "account"
 # A provider that does not answer for this long needs a person.
 TOLD_AFTER = timedelta(minutes=2)
 COUNTED_WAITING = 100_000
+# For a tool of PostgreSQL's, where none of our transactions can be open.
+PAUSE_SQL = "UPDATE sender SET state = 'paused', reason = 'a backup was restored' WHERE id = 1;"
 
 
 @dataclass(frozen=True, slots=True)

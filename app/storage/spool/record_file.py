@@ -44,6 +44,7 @@ _DAMAGE_CODES = frozenset(
     }
 )
 _WAL_HEADER = struct.Struct(">6I2I")
+WAL_HEADER_BYTES = _WAL_HEADER.size
 _FRAME_HEADER = struct.Struct(">II8s8s")
 
 

@@ -12,6 +12,15 @@ refills = Table(
     Column("position", BigInteger, nullable=False, comment="this row and those before wait"),
 )
 
+# How far indexes are fed that are filled apart from the rows: all rows up to there are in them,
+# except those that still wait in `refills`.
+index_progress = Table(
+    "index_progress",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="up to this row all are indexed"),
+)
+
 alerts = Table(
     "alerts",
     metadata,

@@ -44,6 +44,9 @@ async def test_each_filter_narrows_the_list_and_pages_hold_each_text_once(post: 
     assert await post.find(in_reply_to="msg_1") == [ids[4]]
     assert await post.find(in_reply_to="nonsense") == []
     assert await post.find(rule_id="rul_1") == []
+    assert await post.find(q="HELL") == ids[::-1]
+    assert await post.find(q="hell", to=GRACE) == [ids[5], ids[3], ids[1]]
+    assert await post.find(q="hell goodbye") == []
     assert await post.find(since="2026-06-01T12:04:00Z") == [ids[5], ids[4]]
     assert await post.find(until="2026-06-01T12:01:00Z") == [ids[0]]
     await api.call("POST", f"/outbound/{ids[0]}/cancel")

@@ -274,7 +274,7 @@ def test_the_units_for_systemd_say_what_the_service_does() -> None:
     for kind in ("socket", "service"):
         units[kind] = ConfigParser(interpolation=None, strict=False)
         units[kind].optionxform = str  # type: ignore[assignment,method-assign]
-        assert units[kind].read(ROOT / f"docs/systemd/letterbox.{kind}")
+        assert units[kind].read(ROOT / f"docs/deploy/systemd/letterbox.{kind}")
     settings, service = Settings.model_fields, units["service"]["Service"]
     default = f"{settings['host'].default}:{settings['port'].default}"
     assert units["socket"]["Socket"]["ListenStream"] == default

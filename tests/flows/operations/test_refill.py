@@ -170,7 +170,7 @@ async def test_words_are_found_in_old_texts_once_their_index_is_folded_anew(
     old: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "CHANGED", 1)
-    monkeypatch.setattr("app.storage.inbound.search.RECENT_ROWS", 1)
+    monkeypatch.setattr("app.storage.db.id_walks.RECENT_ROWS", 1)
     ids = await fold_as_before(old, monkeypatch)
     assert [await find(old, word) for word in WORDS[:3]] == [[], [], []]
     await run(old)
@@ -180,7 +180,7 @@ async def test_words_are_found_in_old_texts_once_their_index_is_folded_anew(
 async def test_a_replay_before_that_leaves_the_index_right(
     old: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.storage.inbound.search.RECENT_ROWS", 1)
+    monkeypatch.setattr("app.storage.db.id_walks.RECENT_ROWS", 1)
     query = f"source={MEANT}&dest={SHOP}&id=1&msg=It+won%E2%80%99t".encode()
     raw = read_request("GET", query, b"", b"").raw.to_bytes()
     with monkeypatch.context() as patched:

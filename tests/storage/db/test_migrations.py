@@ -23,7 +23,10 @@ from app.storage.db.columns import UtcTime
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
 from app.storage.db.sqlite import SqliteDatabase
+from app.storage.outbound.lists import OutboundFilter, list_outbound
+from app.storage.outbound.text_search import has_unindexed, refill_index
 from app.storage.tables.access import audit, login_links, members, sessions
+from app.storage.tables.operations import refills
 from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
 
@@ -306,3 +309,19 @@ async def test_two_texts_in_flight_to_one_number_are_still_refused_after_the_ren
 
     with pytest.raises(IntegrityError, match=r"outbound_in_flight_idx|outbound.pair_key"):
         await bare_database.write(pair_all)
+
+
+async def test_words_that_an_older_release_sent_are_found_before_and_after_they_are_indexed(
+    bare_database: Database,
+) -> None:
+    await bare_database.write(partial(upgrade_to, "0014"))
+    await bare_database.write(add_text, "sent", None, None)
+    await bare_database.write(partial(upgrade_to, "0015"))
+    words = OutboundFilter(words=("hel",))
+    for _ in range(2):
+        page = await bare_database.read(list_outbound, words, before=None, limit=5)
+        assert [each.id for each in page.texts] == [1]
+        while await bare_database.write(refill_index):
+            pass
+    assert not await bare_database.read(has_unindexed)
+    assert not await bare_database.read(lambda conn: conn.execute(select(refills)).all())

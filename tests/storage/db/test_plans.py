@@ -14,6 +14,7 @@ from app.flows.inbound.handle import handle_batch
 from app.storage.access import keys, numbers
 from app.storage.access.audit import list_audit
 from app.storage.conversations import conversations, inbox
+from app.storage.conversations.text_matches import find_conversations_with
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
 from app.storage.inbound.duplicates import find_reported
@@ -25,6 +26,7 @@ from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
 from app.storage.outbound.outbox import Addressee, queue_texts
+from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from app.storage.rules.pair_context import read_pair_context
 from tests.conftest import NOW
@@ -135,6 +137,13 @@ QUERIES: dict[str, Query] = {
     "bounds of events": events.read_event_bounds,
     "counts": lambda conn: stats.count_days(conn, since="2026-01-01", until=None, number=None),
     "outbound in reply": list_outbound(in_reply_to=1),
+    "outbound with words": list_outbound(words=("text", "never")),
+    "outbound with words of a time": list_outbound(words=("text", "never"), **SPAN),
+    "outbound with words to a number": list_outbound(words=("text", "never"), to=SENDER),
+    "texts that are not indexed": has_unindexed,
+    "texts of both sides with words": lambda conn: find_conversations_with(
+        conn, ["text"], dest=NUMBER, before=(900, 200), limit=50
+    ),
     "outbound in a status to a number": list_outbound(to=SENDER, statuses=("queued",)),
     "replies": lambda conn: outbound_texts.list_replies(conn, 1),
     "one outbound": lambda conn: outbound_texts.get_outbound(conn, 1),

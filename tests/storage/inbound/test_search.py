@@ -12,6 +12,7 @@ from sqlalchemy.util import await_only
 from app.domain.inbound.messages import InboundMessage
 from app.domain.inbound.queries import MessageFilter, fold_words
 from app.flows.inbound.handle import handle_batch
+from app.storage.db import id_walks
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import search
 from app.storage.inbound.inbound import make_inserter
@@ -114,8 +115,8 @@ async def test_every_filter_finds_what_a_plain_look_finds(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So small that a page seldom ends within one request's work.
-    monkeypatch.setattr(search, "WALK_ROWS", 40)
-    monkeypatch.setattr(search, "RECENT_ROWS", 15)
+    monkeypatch.setattr(id_walks, "WALK_ROWS", 40)
+    monkeypatch.setattr(id_walks, "RECENT_ROWS", 15)
     rng = random.Random(11)
     every = await filled.read(read_all)
     for _ in range(50):
@@ -129,15 +130,15 @@ async def test_every_filter_finds_what_a_plain_look_finds(
 async def test_a_search_that_takes_too_long_goes_on_one_by_one(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "RECENT_ROWS", 5)
-    monkeypatch.setattr(search, "INDEX_PATIENCE_MILLISECONDS", 1)
+    monkeypatch.setattr(id_walks, "RECENT_ROWS", 5)
+    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", 1)
     if filled.dialect == "postgresql":
 
         def slow(conn: Connection, *_: object) -> object:
             conn.exec_driver_sql("SELECT pg_sleep(0.2)")
             raise AssertionError("the statement should have been cancelled")
 
-        monkeypatch.setattr(search, "_make_text_driver", lambda conn, _: lambda *a: slow(conn))
+        monkeypatch.setattr(id_walks, "_make_text_driver", lambda conn, *_: lambda *a: slow(conn))
     wanted = MessageFilter(words=("hello",))
     plain = list_plainly(await filled.read(read_all), wanted)
     assert await filled.read(list_by_pages, wanted, 50) == plain
