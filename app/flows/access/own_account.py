@@ -59,7 +59,8 @@ async def end_session(
         if found.member.id != by.member.id and not by.member.is_admin:
             raise NotFound("this session has ended")
         sessions.remove_session(conn, found.id)
-        add_audit(conn, who, "session.end", found.name, {}, now)
+        detail = {"of_another": True} if found.member.id != by.member.id else {}
+        add_audit(conn, who, "session.end", found.name, detail, now)
         return found
 
     return await database.write(end)

@@ -8,7 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.access.members import MemberState, Role, make_name_key, write_actor
+from app.domain.access.members import (
+    MemberState,
+    Role,
+    describe_actor,
+    find_actor_member,
+    make_name_key,
+    write_actor,
+)
 from app.domain.errors import Conflict, NotFound
 from app.storage.tables.access import members
 
@@ -119,6 +126,13 @@ def read_member_names(conn: Connection, ids: Iterable[int] | None = None) -> dic
     if ids is not None:
         query = query.where(members.c.id.in_(set(ids)))
     return {row.id: row.name for row in conn.execute(query)}
+
+
+def name_actor(conn: Connection, actor: str) -> str:
+    """Who did something, for people: `Ada`, `a program (shop)`."""
+    member_id = find_actor_member(actor)
+    names = {} if member_id is None else read_member_names(conn, [member_id])
+    return describe_actor(actor, names)
 
 
 def change_member(conn: Connection, member_id: int, changes: Mapping[str, Any]) -> Member:
