@@ -105,6 +105,8 @@ def open_runtime(
     answer_notes = AnswerNotes(database, metrics, on_change=announce, now=now)
     if provider is not None:
         provider.on_answer = answer_notes
+    events = EventTail(database, wakeups)
+    wakeups.on_note = events.take_note
     return Runtime(
         settings,
         shared,
@@ -119,7 +121,7 @@ def open_runtime(
         identity,
         provider,
         answer_notes,
-        EventTail(database, wakeups),
+        events,
         now,
         time_keeper=TimeKeeper(database, clock, host, announce) if uses_clock else None,
     )

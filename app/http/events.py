@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import AccessDenied, Unavailable
 from app.domain.ids import encode_id
-from app.flows.operations.event_stream import EventTail, Follower, Render
+from app.flows.operations.event_stream import EventTail, Follower, Note, Render
 
 KEEP_ALIVE_SECONDS = 15
 RECHECK_SECONDS = 30.0
@@ -40,8 +40,9 @@ class EventStream(EventSourceResponse):
         check: Callable[[], Awaitable[object]],
         ping: Callable[[], ServerSentEvent],
         recheck_seconds: float,
+        takes_notes: bool = False,
     ) -> None:
-        follower = tail.make_follower()
+        follower = tail.make_follower(takes_notes=takes_notes)
         closing = anyio.Event()
         super().__init__(
             _write_events(follower, after, render),
@@ -65,7 +66,9 @@ async def _write_events(
     with suppress(Unavailable):  # the client comes back with the id it has
         async with aclosing(follower.follow(after)) as changes:
             async for change in changes:
-                text, place = change.write(render), encode_id("evt", change.id)
+                text = change.write(render)
+                # A note is no event: nobody resumes after it.
+                place = None if isinstance(change.subject, Note) else encode_id("evt", change.id)
                 yield ServerSentEvent(text, event=change.kind, id=place, sep=LINE_END)
 
 

@@ -17,15 +17,22 @@ from app.web.access.numbers import make_number_routes
 from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
+from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
+from app.web.operations.notifications import make_notification_routes
 from app.web.operations.overview import make_overview_routes
 from app.web.operations.reports import make_report_routes
+from app.web.outbound.batch_form import make_batch_form_routes
+from app.web.outbound.batches import make_batch_routes
 from app.web.outbound.compose import make_compose_routes
 from app.web.outbound.outbox import make_outbox_routes
+from app.web.outbound.saved_replies import make_saved_reply_routes
+from app.web.outbound.scheduled import make_scheduled_routes
 from app.web.outbound.texts import make_text_routes
 from app.web.outbound.writing import make_writing_routes
 from app.web.rules.opt_outs import make_opt_out_routes
@@ -55,7 +62,13 @@ class Pages:
             *make_inbox_routes(site),
             *make_outbox_routes(site),
             *make_compose_routes(site),
+            *make_batch_form_routes(site),
+            *make_batch_routes(site),
+            *make_scheduled_routes(site),
+            *make_saved_reply_routes(site),
             *make_conversation_routes(site),
+            *make_draft_routes(site),
+            *make_unread_routes(site),
             *make_text_routes(site),
             *make_writing_routes(site),
             *make_overview_routes(site),
@@ -64,6 +77,7 @@ class Pages:
             *make_contact_routes(site),
             *make_report_routes(site),
             *make_notice_routes(site),
+            *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
             *make_member_routes(site),

@@ -19,7 +19,7 @@ from app.domain.ids import find_number
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.places import read_id_place
-from app.flows.conversations.mark_read import mark_read
+from app.flows.conversations.mark_read import mark_read, mark_unread
 from app.flows.inbound import replay
 from app.flows.operations.export import MESSAGE_COLUMNS, read_pages
 from app.storage.db.database import Connection
@@ -131,7 +131,17 @@ async def get_message(id: MessageId, call: Call) -> MessageDetail:
 @router.post("/{id}/read")
 async def read_message(id: MessageId, call: Call) -> Message:
     """Mark a message as read; doing it again changes nothing."""
-    return Message.model_validate(await mark_read(call.database, id, now=call.now))
+    marked = await mark_read(call.database, id, now=call.now)
+    call.runtime.announce_read()
+    return Message.model_validate(marked)
+
+
+@router.post("/{id}/unread")
+async def unread_message(id: MessageId, call: Call) -> Message:
+    """Mark a message as unread; doing it again changes nothing."""
+    marked = await mark_unread(call.database, id)
+    call.runtime.announce_read()
+    return Message.model_validate(marked)
 
 
 @replaying.post("/{id}/replay")

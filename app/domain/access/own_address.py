@@ -40,6 +40,7 @@ PAGES = frozenset(
         "rules",
         "sign-in",
         "sign-out",
+        "unread",
     }
 )
 # These only begin paths, so what follows decides.

@@ -1,46 +1,56 @@
-"""Seals a short text, so that only processes that share a secret can read what a browser keeps.
+"""Secrets that the service must read again, encrypted for the database.
 
-HMAC-SHA256 in counter mode, with a nonce that is never used twice, and an HMAC over all of it.
+A stream of HMAC-SHA256 over a counter, and a second HMAC over the result: encrypt, then
+authenticate, from the standard library (docs/decisions has the reasons).
 """
 
-import base64
+import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass, field
 
-NONCE_BYTES = 16
-MARK_BYTES = 32
+from app.domain.errors import Unreadable
 
-
-def seal(secret: str, purpose: str, text: str) -> str:
-    """The text in a form that is safe in a cookie; `purpose` must be the same for `unseal`."""
-    data = text.encode()
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    hidden = _mix(_make_key(secret, purpose, "hide"), nonce, data)
-    mark = hmac.digest(_make_key(secret, purpose, "mark"), nonce + hidden, "sha256")
-    return base64.urlsafe_b64encode(nonce + mark + hidden).decode().rstrip("=")
+_NONCE_BYTES = 16
+_TAG_BYTES = 32
+_BLOCK_BYTES = 32
+_PURPOSE = b"letterbox sealed secret 1:"
 
 
-def unseal(secret: str, purpose: str, sealed: str) -> str | None:
-    """What was sealed; None for anything that was not, or for another purpose."""
-    try:
-        data = base64.urlsafe_b64decode(f"{sealed}==")
-    except ValueError:
-        return None
-    nonce, rest = data[:NONCE_BYTES], data[NONCE_BYTES:]
-    mark, hidden = rest[:MARK_BYTES], rest[MARK_BYTES:]
-    right = hmac.digest(_make_key(secret, purpose, "mark"), nonce + hidden, "sha256")
-    if not hmac.compare_digest(mark, right):
-        return None
-    return _mix(_make_key(secret, purpose, "hide"), nonce, hidden).decode()
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals with keys derived from `master`, which all processes share."""
 
+    master: str = field(repr=False)
 
-def _make_key(secret: str, purpose: str, use: str) -> bytes:
-    return hmac.digest(secret.encode(), f"letterbox {use} {purpose}".encode(), "sha256")
+    def seal(self, text: str, *, nonce: bytes | None = None) -> bytes:
+        """The text as the database keeps it; each time another."""
+        nonce = secrets.token_bytes(_NONCE_BYTES) if nonce is None else nonce
+        hidden = nonce + self._mix(text.encode(), nonce)
+        return hidden + self._sign(hidden)
 
+    def open(self, sealed: bytes) -> str:
+        """The text again. Raises Unreadable: another master has sealed it, or it was changed."""
+        hidden, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
+        if len(hidden) < _NONCE_BYTES or not hmac.compare_digest(tag, self._sign(hidden)):
+            raise Unreadable("it was stored with another LETTERBOX_API_KEY")
+        return self._mix(hidden[_NONCE_BYTES:], hidden[:_NONCE_BYTES]).decode()
 
-def _mix(key: bytes, nonce: bytes, data: bytes) -> bytes:
-    blocks = range(0, len(data), 32)
-    stream = b"".join(
-        hmac.digest(key, nonce + place.to_bytes(8, "big"), "sha256") for place in blocks
-    )
-    return bytes(each ^ hiding for each, hiding in zip(data, stream, strict=False))
+    def digest(self, text: str) -> bytes:
+        """What tells whether a text is known already, and nothing to those without the master."""
+        return hmac.digest(self._derive(b"digest"), text.encode(), hashlib.sha256)
+
+    def _mix(self, data: bytes, nonce: bytes) -> bytes:
+        key = self._derive(b"encrypt")
+        blocks = -(-len(data) // _BLOCK_BYTES)
+        stream = b"".join(
+            hmac.digest(key, nonce + block.to_bytes(8, "big"), hashlib.sha256)
+            for block in range(blocks)
+        )
+        return bytes(one ^ other for one, other in zip(data, stream, strict=False))
+
+    def _sign(self, hidden: bytes) -> bytes:
+        return hmac.digest(self._derive(b"authenticate"), hidden, hashlib.sha256)
+
+    def _derive(self, use: bytes) -> bytes:
+        return hmac.digest(self.master.encode(), _PURPOSE + use, hashlib.sha256)

@@ -25,8 +25,16 @@ READY = "ready"
 # Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What only open pages are told, and nobody keeps: `about` says which pages need to know."""
+
+    about: tuple[str, ...]
+
+
 # The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert
+Subject = Message | OutboundText | Alert | Note
 Render = Callable[[Subject], str]
 
 log = structlog.get_logger("letterbox.event_stream")
@@ -36,7 +44,7 @@ log = structlog.get_logger("letterbox.event_stream")
 class Change:
     """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY.
 
-    The last two are about nothing.
+    The last two are about nothing. A note is no event: its id is 0, its kind `draft` or `read`.
     """
 
     id: int
@@ -65,7 +73,8 @@ class _Page:
 class Follower:
     """One client's position in the feed."""
 
-    def __init__(self, tail: "EventTail") -> None:
+    def __init__(self, tail: "EventTail", *, takes_notes: bool = False) -> None:
+        self.takes_notes = takes_notes
         self._tail = tail
         self._waiting: deque[Change] = deque()
         self._news = asyncio.Event()
@@ -106,7 +115,9 @@ class Follower:
                 place = change.id
                 yield change
             async for change in self._listen():
-                if change.id > place or change.kind == RESET:
+                if isinstance(change.subject, Note):
+                    yield change
+                elif change.id > place or change.kind == RESET:
                     place = change.id
                     yield change
         finally:
@@ -141,8 +152,15 @@ class EventTail:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    def make_follower(self) -> Follower:
-        return Follower(self)
+    def make_follower(self, *, takes_notes: bool = False) -> Follower:
+        return Follower(self, takes_notes=takes_notes)
+
+    def take_note(self, note: str) -> None:
+        """Pass a note on to the followers that take notes: its kind, then what it is about."""
+        kind, *about = note.split(" ")
+        for follower in tuple(self._followers):
+            if follower.takes_notes:
+                follower.push([Change(0, kind, Note(tuple(about)))])
 
     async def read(self, place: int) -> _Page:
         """The events after that place, as far as a page goes. Raises Unavailable."""

@@ -1,19 +1,13 @@
-"""What a thread shows besides its texts: a message's page, authors, what is read."""
+"""What a thread shows besides its texts: a message's page, and authors."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from app.domain.ids import LAST_ID
 from app.storage.conversations.conversations import Conversation
-from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.search import get_message
-from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound, status_changes
-
-# Opening a conversation marks at most this many texts as read; opening it again marks the others.
-MOST_READ = 500
 
 
 def find_place(conn: Connection, conversation: Conversation, message_id: int) -> tuple[int, int]:
@@ -37,17 +31,3 @@ def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str
         .order_by(table.id.desc())
     )
     return dict(conn.execute(query).all()) if outbound_ids else {}
-
-
-def mark_conversation_read(
-    conn: Connection, conversation_id: int, *, up_to: int, now: datetime
-) -> int:
-    """Mark its texts up to that message as read; returns how many were unread."""
-    index = message_index.c
-    unread = (
-        select(index.message_id)
-        .where(index.conversation_id == conversation_id, index.message_id <= up_to, index.unread)
-        .order_by(index.message_id.desc())
-        .limit(MOST_READ)
-    )
-    return mark_all_read(conn, conn.execute(unread).scalars().all(), now)

@@ -3,18 +3,25 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from app.domain.errors import Unavailable
 from app.storage.db.database import Database, PostgresDatabase
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CHANNEL = "letterbox"
 # Many changes within this time are one notification.
 COALESCE_SECONDS = 0.02
 RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 10.0
+# What goes before a note, which is no signal.
+NOTE = "note "
+# While the server is away, no more than this waits to be passed on.
+MOST_OUTGOING = 1_000
 
 log = structlog.get_logger("letterbox.wakeups")
 
@@ -24,6 +31,9 @@ class Wakeups:
 
     Between processes they use PostgreSQL's NOTIFY, on a connection of their own: inside the
     intake's transaction a hanging listener could fill the server's queue and make commits fail.
+
+    Notes go the same way. Each is a line that `on_note` gets in every process, or, if the server is
+    away, only here: nobody may depend on one.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,6 +42,7 @@ class Wakeups:
         self._outgoing: set[str] = set()
         self._something = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.on_note: Callable[[str], None] = lambda _: None
 
     def start(self) -> None:
         if self._database is not None:
@@ -45,8 +56,17 @@ class Wakeups:
     def notify(self, name: str) -> None:
         """Wake whoever waits for `name`, in every process."""
         self._signals[name].set()
+        self._send(name)
+
+    def pass_on(self, note: str) -> None:
+        """Hand a note to `on_note`, in every process."""
+        self.on_note(note)
+        if len(self._outgoing) < MOST_OUTGOING:
+            self._send(NOTE + note)
+
+    def _send(self, text: str) -> None:
         if self._database is not None:
-            self._outgoing.add(name)
+            self._outgoing.add(text)
             self._something.set()
 
     async def wait(self, name: str, seconds: float) -> None:
@@ -85,7 +105,11 @@ class Wakeups:
 
     def _on_notify(self, connection: Any, pid: int, _channel: str, name: str) -> None:
         # Our own were set at once: setting them again would make loops check for nothing.
-        if pid != connection.get_server_pid():
+        if pid == connection.get_server_pid():
+            return
+        if name.startswith(NOTE):
+            self.on_note(name.removeprefix(NOTE))
+        else:
             self._signals[name].set()
 
 

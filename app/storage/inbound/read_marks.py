@@ -1,4 +1,4 @@
-"""Marks messages as read."""
+"""Marks messages as read, or as unread again."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +14,24 @@ from app.storage.tables.inbound import message_index, messages
 def mark_read(conn: Connection, message_id: int, now: datetime) -> Message:
     """Mark a message as read, if it is not already. Raises NotFound."""
     mark_all_read(conn, [message_id], now)
+    return get_message(conn, message_id)
+
+
+def mark_unread(conn: Connection, message_id: int) -> Message:
+    """Mark a message as unread, if it is not already. Raises NotFound."""
+    index = message_index.c
+    found = get_message(conn, message_id)
+    if found.conversation_id is None or found.read_at is None:
+        return found
+    mine = conversations.c.id == found.conversation_id
+    conn.execute(select(conversations.c.id).where(mine).with_for_update())
+    was_read = messages.c.read_at.is_not(None)
+    marked = update(messages).where(messages.c.id == message_id, was_read).values(read_at=None)
+    if conn.execute(marked).rowcount:
+        indexed = update(message_index).where(index.message_id == message_id)
+        conn.execute(indexed.values(unread=True))
+        counted = update(conversations).where(mine)
+        conn.execute(counted.values(unread=conversations.c.unread + 1))
     return get_message(conn, message_id)
 
 

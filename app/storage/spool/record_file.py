@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.storage.durable import find_code
 
@@ -48,6 +48,22 @@ WAL_HEADER_BYTES = _WAL_HEADER.size
 _FRAME_HEADER = struct.Struct(">II8s8s")
 
 
+class _Connection(sqlite3.Connection):
+    """SQLite's error may quote a damaged schema, and Python cannot raise what is no UTF-8."""
+
+    def execute(self, *asked: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*asked)
+        except UnicodeDecodeError as error:
+            raise _make_damage("the schema of the file is damaged") from error
+
+
+def _make_damage(told: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(told)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
 class State(NamedTuple):
     """`begun_at` is a Julian day by SQLite's clock; `mark` says whose the records are."""
 
@@ -78,7 +94,10 @@ def lock_file(path: Path) -> sqlite3.Connection | None:
     try:
         before = path.stat()
         uri = f"{path.absolute().as_uri()}?mode=rw&vfs=unix-excl"
-        connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=0, isolation_level=None, factory=_Connection
+        )
+        connection.text_factory = bytes  # what became a text by damage may be no UTF-8
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.execute("BEGIN EXCLUSIVE")
@@ -120,9 +139,7 @@ def read_state(connection: sqlite3.Connection) -> State:
         case (float(begun_at), (bytes() | None) as mark, int(appended), int(released)):
             state = State(begun_at, mark, appended, released)
         case _:
-            error = sqlite3.DatabaseError("the state of the file is damaged")
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
+            raise _make_damage("the state of the file is damaged")
     try:
         ends = "SELECT (SELECT min(id) FROM records), (SELECT max(id) FROM records)"
         first, last = connection.execute(ends).fetchone()

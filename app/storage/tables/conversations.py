@@ -49,3 +49,14 @@ contact_imports = Table(
     Index("contact_imports_created_idx", "created_at"),
     sqlite_autoincrement=True,
 )
+
+# What somebody has begun to write. Conversation 0 stands for a new message.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("conversation_id", BigId, primary_key=True, autoincrement=False),
+    Column("owner", Text, primary_key=True, comment="as the audit trail names them"),
+    Column("fields", JSON, nullable=False, comment="the form's, by name"),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("drafts_updated_idx", "updated_at"),
+)

@@ -63,6 +63,14 @@ processes = Table(
     Column("runs_workers", Boolean, nullable=False),
 )
 
+# What the worker processes count, written with their heartbeats, for /metrics of the web processes.
+process_figures = Table(
+    "process_figures",
+    metadata,
+    Column("process_id", Text, primary_key=True),
+    Column("figures", JSON, nullable=False),
+)
+
 # The stored answers of Idempotency-Keys, each written in the transaction it belongs to.
 idempotency_keys = Table(
     "idempotency_keys",
@@ -95,4 +103,35 @@ daily_counts = Table(
     Column("name", Text, primary_key=True),
     Column("number", Text, nullable=False),
     Column("value", BigInteger, nullable=False),
+)
+
+# Who is notified, what of, and how far. Addresses hold secrets: see app/domain/access/sealing.py.
+notify_addresses = Table(
+    "notify_addresses",
+    metadata,
+    make_id(),
+    Column("source", Text, nullable=False, comment="page, or settings: from NOTIFY"),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="keyed"),
+    Column("sealed", LargeBinary, comment="null where the address stands in NOTIFY"),
+    Column("kind", Text, nullable=False, comment="the service, as in mailto"),
+    Column("tail", Text, nullable=False, comment="the last characters"),
+    Column("name", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("alerts", Boolean, nullable=False),
+    Column("texts", Boolean, nullable=False),
+    Column("numbers", JSON, nullable=False, comment="whose texts; [] is all"),
+    Column("quiet_from", Text, comment="HH:MM in zone"),
+    Column("quiet_until", Text),
+    Column("summary_at", Text, comment="HH:MM in zone"),
+    Column("zone", Text, nullable=False),
+    Column("summary_on", Text, comment="the local day of the last summary"),
+    Column("alerts_after", BigId, nullable=False, comment="the last event that was told"),
+    Column("texts_after", BigId, nullable=False),
+    Column("is_test_due", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False, comment="in a row, with one in progress"),
+    Column("next_at", UtcTime, comment="not before, after a failure"),
+    Column("sent_at", UtcTime),
+    Column("last_error", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
 )

@@ -87,6 +87,11 @@ def read_wanted(query: Form, region: str) -> Wanted:
     return Wanted(q, number or None, view if view in VIEWS else "")
 
 
+def read_newest(conn: Connection, region: str) -> tuple[Rows, Sequence[inbox.LabelledNumber]]:
+    """The newest conversations, for the list beside an open one."""
+    return _read_rows(conn, Wanted("", None, ""), "", region)
+
+
 def _read_rows(
     conn: Connection, wanted: Wanted, before: str, region: str
 ) -> tuple[Rows, Sequence[inbox.LabelledNumber]]:

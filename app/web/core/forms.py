@@ -31,6 +31,11 @@ class Form:
             return default
         return value.replace("\r\n", "\n").replace("\0", "").strip()
 
+    def replace(self, name: str, text: str) -> None:
+        """Put another text into a field."""
+        others = [pair for pair in self._data.multi_items() if pair[0] != name]
+        self._data = FormData([*others, (name, text)])
+
     def raw(self, name: str) -> str:
         """A field's text exactly as it was sent: for passwords."""
         value = self._data.get(name, "")

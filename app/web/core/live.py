@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import AccessDenied
+from app.flows.operations.event_stream import Note
 from app.http.events import LINE_END, EventStream
 from app.web.core.site import Site, Visit
 
@@ -16,6 +17,8 @@ RECHECK_SECONDS = 2.0
 
 def render_change(subject: object) -> str:
     """The numbers that a change is about: a page that shows neither need not be refreshed."""
+    if isinstance(subject, Note):
+        return json.dumps(subject.about)
     names = ("source", "dest", "to")
     found = {getattr(subject, name, None) for name in names} - {None}
     return json.dumps(sorted(str(each) for each in found))
@@ -39,6 +42,7 @@ def make_live_routes(site: Site, *, recheck_seconds: float) -> list[Route]:
             # An event, because scripts do not receive comments.
             ping=lambda: ServerSentEvent("[]", event="ping", sep=LINE_END),
             recheck_seconds=recheck_seconds,
+            takes_notes=True,
         )
 
     return [site.get("/live", stream)]

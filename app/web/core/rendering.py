@@ -11,6 +11,7 @@ from app.domain.access.members import describe_actor
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
 from app.web.core.browsers import describe_browser
+from app.web.core.links import link_addresses
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,6 +47,7 @@ class Renderer:
             summary=write_summary,
             who=_make_who_filter(),
             browser=describe_browser,
+            links=link_addresses,
             sentence=write_sentence,
             code=write_code,
         )

@@ -21,6 +21,7 @@ from app.storage.rules.answers import read_our_numbers
 from app.web.core.forms import WHOLE, Form
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_silence
+from app.web.outbound.writing import measure_template
 from app.web.rules.rule_forms import FIELDS, fill_form, list_conditions, read_rule
 
 PATH = "/rules"
@@ -205,6 +206,7 @@ async def _show_form(
         names=names,
         days=DAYS,
         trial=trial,
+        measure=measure_template(form.text("reply")) if form.text("reply") else None,
     )
 
 

@@ -138,6 +138,24 @@ def test_a_file_that_does_not_say_whose_it_is_is_kept_whole(root: Path, harm: st
     assert kept_in(root)[0] == path.name
 
 
+def test_a_file_whose_damaged_schema_is_no_utf_8_is_kept_and_the_others_are_read(
+    root: Path,
+) -> None:
+    path = write_dead_spool(root, [b"one"], in_place=True)
+    overwrite(path, find(path, b" (julianday"), b"\x80")
+    write_dead_spool(root, [b"two"], name="other.1")
+    assert drain_all(root) == [b"two"]
+    assert kept_in(root)[0] == path.name
+
+
+def test_a_record_that_became_a_text_that_is_no_utf_8_costs_no_other(root: Path) -> None:
+    path = write_dead_spool(root, [b"one", b"two", b"three"], in_place=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE records SET record = CAST(x'80' AS TEXT) WHERE id = 2")
+    assert drain_all(root) == [b"one", b"three"]
+    assert kept_in(root)[0] == path.name
+
+
 def test_damage_to_a_page_costs_the_records_in_it(root: Path) -> None:
     records = [b"%04d" % number * 200 for number in range(100)]
     path = write_dead_spool(root, records, in_place=True)
