@@ -21,6 +21,8 @@ class Action(NamedTuple):
 
 
 ACTIONS: Mapping[str, Action] = {
+    "batch.cancel": Action("Batch cancelled", "cancelled what waited of a batch"),
+    "batch.send": Action("Batch sent", "sent a batch"),
     "contacts.delete-all": Action("Contacts deleted", "deleted all contacts"),
     "contacts.import": Action("Contacts imported", "imported contacts"),
     "group.delete": Action("Group deleted", "deleted the group {subject}"),
@@ -40,6 +42,20 @@ ACTIONS: Mapping[str, Action] = {
     "member.rename": Action("Member renamed", "renamed {name} to {new}"),
     "member.role": Action("Role changed", "gave {name} the role {role}"),
     "message.replay": Action("Message reprocessed", "reprocessed a message"),
+    "notify.add": Action("Notification address added", "added the notification address {subject}"),
+    "notify.change": Action(
+        "Notification address changed", "changed what the notification address {subject} gets"
+    ),
+    "notify.disable": Action(
+        "Notification address turned off", "turned off the notification address {subject}"
+    ),
+    "notify.enable": Action(
+        "Notification address turned on", "turned on the notification address {subject}"
+    ),
+    "notify.remove": Action(
+        "Notification address removed", "removed the notification address {subject}"
+    ),
+    "notify.test": Action("Test notification", "sent a test notification to {subject}"),
     "number.add": Action("Number added", "added the number {number}"),
     "number.change": Action("Number changed", "changed the number {number}"),
     "number.remove": Action("Number removed", "removed the number {number}"),
@@ -47,6 +63,7 @@ ACTIONS: Mapping[str, Action] = {
     "opt-out.add": Action("Opt-out added", "opted out {number}"),
     "opt-out.remove": Action("Opt-out removed", "removed the opt-out of {number}"),
     "outbound.cancel": Action("Text cancelled", "cancelled a text"),
+    "outbound.change": Action("Scheduled text changed", "changed a scheduled text"),
     "outbound.create": Action("Text written", "wrote a text"),
     "outbound.resolve": Action("Text resolved", "resolved an uncertain text"),
     "provider.cancel": Action("Text cancelled at the provider", "cancelled the text {subject}"),
@@ -54,6 +71,9 @@ ACTIONS: Mapping[str, Action] = {
     "rule.change": Action("Rule changed", "changed the rule {name}"),
     "rule.create": Action("Rule created", "created the rule {name}"),
     "rule.remove": Action("Rule removed", "removed the rule {name}"),
+    "saved-reply.change": Action("Saved reply changed", "changed the saved reply {name}"),
+    "saved-reply.create": Action("Saved reply created", "created the saved reply {name}"),
+    "saved-reply.remove": Action("Saved reply removed", "removed the saved reply {name}"),
     "sender.pause": Action("Sending paused", "paused sending"),
     "sender.resume": Action("Sending resumed", "resumed sending"),
     "session.begin": Action("Signed in", "signed in"),
@@ -94,7 +114,9 @@ def write_sentence(entry: AuditEntry) -> str:
     if entry.action == "session.end" and not _is_of_another(entry):
         return "signed out"
     told = {name: str(entry.detail[name]) for name in _SAID if entry.detail.get(name)}
-    parts = {**told, "subject": entry.subject, "number": write_number(entry.subject)}
+    # Only that it was done is kept of an old entry.
+    subject = entry.subject or "(no longer kept)"
+    parts = {**told, "subject": subject, "number": write_number(subject)}
     return action.sentence.format_map(_Parts(parts))
 
 

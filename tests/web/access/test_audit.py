@@ -57,6 +57,7 @@ def make_entry(action: str, subject: str, **detail: object) -> AuditEntry:
         (make_entry("session.end", "Ada"), "signed out"),
         (make_entry("session.end", "Grace", of_another=True), "signed out Grace"),
         (make_entry("key.create", "3", name="{oddly} named"), "created the API key {oddly} named"),
+        (make_entry("rule.create", ""), "created the rule (no longer kept)"),
         (make_entry("of-later.kind", "7"), "of-later.kind 7"),
     ],
 )
