@@ -8,14 +8,12 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
-from app.domain.places import read_pair_place
+from app.domain.places import read_thread_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen, mark_unread
 from app.flows.rules.opt_out import opt_in, opt_out
-from app.storage.conversations.conversations import (
-    Conversation,
-    get_conversation,
-)
+from app.storage.conversations.conversations import Conversation, get_conversation
+from app.storage.conversations.notes import Note
 from app.storage.inbound.search import Message
 from app.web.conversations.drafts import (
     ASKING_MILLISECONDS,
@@ -134,6 +132,7 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         asking=ASKING_MILLISECONDS,
         zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
+        is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
         explain_outcome=lambda message: _explain_outcome(message, opened.rules),
@@ -168,7 +167,7 @@ def _read_reply(form: Form, conversation: Conversation, visit: Visit) -> Outboun
 def _read_place(visit: Visit) -> Place:
     query = visit.query
     return Place(
-        read_pair_place(query.text("before")),
+        read_thread_place(query.text("before")),
         query.number("at"),
         query.number("new"),
         is_watched=visit.request.headers.get(PART) == "seen",

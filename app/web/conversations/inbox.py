@@ -12,7 +12,8 @@ from app.domain.numbers import normalise_number, read_number
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD
 from app.storage.conversations import inbox
-from app.storage.conversations.conversations import Conversation, list_conversations
+from app.storage.conversations.conversation_lists import ConversationFilter, list_conversations
+from app.storage.conversations.conversations import Conversation
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, list_messages
 from app.storage.operations.alerts import list_open_alerts
@@ -42,14 +43,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a page of the inbox shows; `following` is where the next one begins.
-
-    `sent` is what we wrote last in a conversation, if that is its newest text.
-    """
+    """What a page of the inbox shows; `following` is where the next one begins."""
 
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
-    sent: dict[int, inbox.LastSent] = field(default_factory=dict)
     following: int | TimePlace | None = None
 
 
@@ -101,24 +98,15 @@ def _read_rows(
         rows = _read_texts(conn, wanted, before)
     else:
         rows = _read_conversations(conn, wanted, before)
-    return replace(rows, sent=_find_sent(conn, rows)), inbox.list_our_numbers(conn)
-
-
-def _find_sent(conn: Connection, rows: Rows) -> dict[int, inbox.LastSent]:
-    sent = inbox.find_last_sent(conn, [each.id for each in rows.conversations])
-    return {
-        each.id: sent[each.id]
-        for each in rows.conversations
-        if each.id in sent
-        and (each.last_message is None or each.last_message.arrived_at < sent[each.id].created_at)
-    }
+    return rows, inbox.list_our_numbers(conn)
 
 
 def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
     page = list_conversations(
         conn,
-        dest=wanted.number,
-        unread=True if wanted.view == "unread" else None,
+        ConversationFilter(
+            dest=wanted.number, unread=True if wanted.view == "unread" else None, origin="received"
+        ),
         before=read_time_place(before),
         limit=PAGE,
     )

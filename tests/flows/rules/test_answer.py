@@ -11,7 +11,7 @@ from sqlalchemy.util import await_only
 
 from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
 from app.flows.inbound.handle import handle_batch
-from app.storage.conversations.conversations import list_conversations
+from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Database, open_database
 from app.storage.db.migrate import migrate
 from app.storage.inbound.handling import claim_unhandled
