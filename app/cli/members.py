@@ -13,9 +13,9 @@ from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import SHOWN_ONCE, JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.access.members import ROLES, Role
 from app.domain.errors import InvalidInput
-from app.flows.access.change_member import change_member
 from app.flows.access.invite import INVITATION_LIFE, Invitation, renew_link, write_link
 from app.flows.access.invite import invite as invite_member
+from app.flows.conversations.change_member import change_member
 from app.settings import Settings
 from app.storage.access import members
 from app.storage.access.members import Member

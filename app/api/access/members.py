@@ -12,8 +12,8 @@ from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
 from app.api.core.schemas import Changes, Member, MemberWithLink, Page, Sent, Text
 from app.domain.access.members import LONGEST_MEMBER_NAME
-from app.flows.access import change_member as changing
 from app.flows.access.invite import Invitation, invite, renew_link, write_link
+from app.flows.conversations import change_member as changing
 from app.storage.access import members
 
 router = make_router("/members", "admin")

@@ -5,9 +5,9 @@ from starlette.routing import Route
 
 from app.domain.access.members import ROLES, Role
 from app.domain.errors import Conflict, InvalidInput
-from app.flows.access.change_member import change_member
 from app.flows.access.invite import INVITATION_LIFE, Invitation, invite, renew_link, write_link
 from app.flows.access.own_account import end_session
+from app.flows.conversations.change_member import change_member
 from app.storage.access import members
 from app.storage.access.members import Member
 from app.storage.access.sessions import list_sessions

@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 
-from app.flows.access.change_member import change_member
+from app.flows.conversations import change_member as changing
+from app.flows.conversations.change_member import change_member
 from app.storage.access.members import add_member, list_members
+from app.storage.conversations.conversations import list_assigned
 from tests.api.running import Running
 from tests.conftest import NOW
+from tests.support.messages import make_message
 
 
 async def test_a_member_is_invited_changed_and_deactivated(api: Running) -> None:
@@ -94,3 +97,20 @@ async def test_an_invited_member_becomes_active_by_the_link_alone(api: Running) 
     assert (await api.call("GET", "/members/mem_9")).status_code == 404
     reader = await api.make_key("rules:write")
     assert (await api.call("GET", "/members", key=reader["key"])).status_code == 403
+
+
+async def test_what_was_assigned_to_a_deactivated_member_is_nobodys(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing, "STEP", 2)
+    database = api.runtime.database
+    grace = await database.write(add_member, "Grace", "office", "active", NOW)
+    await api.store(*(make_message(number, source=f"44770090012{number}") for number in range(5)))
+    ids = [each["id"] for each in (await api.read("/conversations"))["items"]]
+    for each in ids:
+        await api.send("PATCH", f"/conversations/{each}", {"assigned_to": "mem_1"})
+    assert len(await database.read(list_assigned, grace.id, 9)) == 5
+    assert (await api.call("DELETE", "/members/mem_1")).status_code == 204
+    assert await database.read(list_assigned, grace.id, 9) == []
+    listed = (await api.read("/conversations"))["items"]
+    assert [each["assigned_to"] for each in listed] == [None] * 5

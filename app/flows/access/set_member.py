@@ -1,4 +1,4 @@
-"""Changes a member: the name, the role, and whether they may sign in at all."""
+"""Sets what a member is: the name, the role, and whether they may sign in at all."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.storage.db.database import Connection, Database
 CheckMember = Callable[[Member], object]
 
 
-async def change_member(
+async def set_member(
     database: Database,
     member_id: int,
     changes: Mapping[str, Any],
