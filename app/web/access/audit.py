@@ -46,7 +46,6 @@ async def show_audit(visit: Visit) -> Response:
         write_sentence=write_sentence,
         describe_detail=describe_detail,
         csv=link_page(visit, f"{PATH}/csv"),
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 
