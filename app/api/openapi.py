@@ -50,6 +50,7 @@ TAGS = {
     "health": "What watches a service asks of it",
     "inbound": "The address that the provider forwards texts to",
     "keys": "Who may use this interface, and for what",
+    "members": "The people who use the pages",
     "messages": "The texts that came in",
     "numbers": "Our virtual numbers and their auth values",
     "opt-outs": "The numbers that want no texts",

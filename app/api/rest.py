@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api.access import audit, keys, numbers
+from app.api.access import audit, keys, members, numbers
 from app.api.conversations import address_book, conversations, people
 from app.api.core.calls import PREFIX
 from app.api.core.errors import install_error_handlers
@@ -51,6 +51,7 @@ ROUTERS = (
     opt_outs.writing,
     numbers.router,
     keys.router,
+    members.router,
     refusals.router,
     webhooks.router,
     alerts.router,

@@ -99,6 +99,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "webhooks",
             "numbers",
             "keys",
+            "members",
             "refusals",
             "alerts",
             "audit",

@@ -70,6 +70,7 @@ def path_id(prefix: Prefix) -> Any:
 
 _AS_TEXT = WithJsonSchema({"type": "string"})
 KeyId = Annotated[int, path_id("key"), _AS_TEXT]
+MemberId = Annotated[int, path_id("mem"), _AS_TEXT]
 MessageId = Annotated[int, path_id("msg"), _AS_TEXT]
 ConversationId = Annotated[int, path_id("cnv"), _AS_TEXT]
 OutboundId = Annotated[int, path_id("out"), _AS_TEXT]

@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from app.domain.access.credentials import Scope
+from app.domain.access.members import MemberState, Role
 from app.domain.rules.rule_preview import Risk
 from app.domain.webhooks import payloads
 from app.flows.operations.export import Order
@@ -103,6 +104,27 @@ Weekday = TypeAliasType(
 )
 ApiScope = TypeAliasType(
     "ApiScope", Annotated[Scope, Field(description="What a key may do; docs/api.md explains each")]
+)
+ApiRole = TypeAliasType(
+    "ApiRole",
+    Annotated[
+        Role,
+        Field(
+            description="What a member may do on the pages: `office` reads and answers texts,"
+            " `admin` does everything"
+        ),
+    ],
+)
+ApiMemberState = TypeAliasType(
+    "ApiMemberState",
+    Annotated[
+        MemberState,
+        Field(description="`invited` members have not signed in yet, `deactivated` ones cannot"),
+    ],
+)
+NewMemberState = TypeAliasType(
+    "NewMemberState",
+    Annotated[Literal["active", "deactivated"], Field(description="Whether a member may sign in")],
 )
 OptOutReason = TypeAliasType(
     "OptOutReason",
