@@ -9,14 +9,17 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import NotFound
 from app.runtime import Runtime
+from app.web.access.account import make_account_routes
 from app.web.access.audit import make_audit_routes
 from app.web.access.keys import make_key_routes
+from app.web.access.members import make_member_routes
 from app.web.access.numbers import make_number_routes
 from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.search import make_search_routes
 from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
@@ -51,7 +54,7 @@ class Pages:
         renderer: Renderer | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
-        site = Site(runtime, renderer or Renderer())
+        site = Site(runtime, renderer or Renderer(runtime.settings.zone))
 
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
@@ -65,6 +68,7 @@ class Pages:
             *make_scheduled_routes(site),
             *make_saved_reply_routes(site),
             *make_conversation_routes(site),
+            *make_search_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),
@@ -78,6 +82,8 @@ class Pages:
             *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
+            *make_member_routes(site),
+            *make_account_routes(site),
             *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, recheck_seconds=recheck_seconds),
