@@ -19,6 +19,7 @@ from app.storage.operations.alerts import list_open_alerts
 from app.web.conversations.search import Found, find
 from app.web.core.forms import Form
 from app.web.core.lists import make_page
+from app.web.core.obstacles import find_obstacle
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_problem, explain_status
 
@@ -64,6 +65,7 @@ async def show_inbox(visit: Visit) -> Response:
         rows=rows,
         page=make_page(visit, (), rows.following),
         refused=refused,
+        obstacle=await find_obstacle(visit),
         wanted=wanted,
         numbers=numbers,
         labels={each.number: each.label for each in numbers},

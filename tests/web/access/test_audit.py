@@ -58,11 +58,13 @@ def make_entry(action: str, subject: str, **detail: object) -> AuditEntry:
         (make_entry("session.end", "Grace", of_another=True), "signed out Grace"),
         (make_entry("key.create", "3", name="{oddly} named"), "created the API key {oddly} named"),
         (make_entry("rule.create", ""), "created the rule (no longer kept)"),
+        (make_entry("conversation.assign", "4", to=2), "assigned a conversation to Grace"),
+        (make_entry("conversation.assign", "4", to=None), "assigned a conversation to nobody"),
         (make_entry("of-later.kind", "7"), "of-later.kind 7"),
     ],
 )
 def test_an_entry_is_a_sentence(entry: AuditEntry, sentence: str) -> None:
-    assert write_sentence(entry) == sentence
+    assert write_sentence(entry, {2: "Grace"}) == sentence
 
 
 def test_values_are_for_people() -> None:
