@@ -19,6 +19,7 @@ from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
 from app.web.conversations.inbox_csv import make_inbox_csv_routes
 from app.web.conversations.people import make_people_routes
+from app.web.conversations.search import make_search_routes
 from app.web.conversations.sharing import make_sharing_routes
 from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
@@ -54,7 +55,7 @@ class Pages:
         renderer: Renderer | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
-        site = Site(runtime, renderer or Renderer())
+        site = Site(runtime, renderer or Renderer(runtime.settings.zone))
 
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
@@ -71,6 +72,7 @@ class Pages:
             *make_conversation_routes(site),
             *make_sharing_routes(site),
             *make_people_routes(site),
+            *make_search_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),

@@ -13,6 +13,7 @@ from app.storage.conversations.notes import Note, list_notes
 from app.storage.inbound.search import Message, Page, get_message, list_messages
 from app.storage.outbound.texts import OutboundText, list_sent_in
 from app.storage.tables.conversations import conversation_notes
+from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.outbound import outbound, status_changes
 
 Entry = Message | OutboundText | Note
@@ -110,6 +111,33 @@ def find_place(conn: Connection, conversation: Conversation, message_id: int) ->
         return conn.execute(later).scalar() or LAST_ID
 
     return message_id + 1, find_later(outbound), find_later(conversation_notes)
+
+
+def find_sent_place(
+    conn: Connection, conversation: Conversation, outbound_id: int
+) -> ThreadPlace | None:
+    """The `before` of the page whose newest text of ours is this one; None if it has none such."""
+    mine = outbound.c.id == outbound_id, outbound.c.conversation_id == conversation.id
+    created_at = conn.execute(select(outbound.c.created_at).where(*mine)).scalar()
+    if created_at is None:
+        return None
+    later = (
+        select(messages.c.id)
+        .join(message_index, message_index.c.message_id == messages.c.id)
+        .where(message_index.c.conversation_id == conversation.id)
+        .where(messages.c.arrived_at > created_at)
+        .order_by(message_index.c.message_id)
+        .limit(1)
+    )
+    notes = conversation_notes.c
+    noted = (
+        select(notes.id)
+        .where(notes.conversation_id == conversation.id, notes.created_at > created_at)
+        .order_by(notes.id)
+        .limit(1)
+    )
+    top_message, top_note = (conn.execute(each).scalar() or LAST_ID for each in (later, noted))
+    return top_message, outbound_id + 1, top_note
 
 
 def list_authors(conn: Connection, outbound_ids: Sequence[int]) -> dict[int, str]:

@@ -28,11 +28,12 @@ from app.web.conversations.inbox import read_newest
 from app.web.conversations.opened import Opened, Place, open_thread
 from app.web.conversations.people import SOURCES
 from app.web.core.forms import WHOLE, Form
+from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import explain_outcome, explain_problem, explain_status
 from app.web.outbound.saved_replies import insert_reply, list_choices
-from app.web.outbound.writing import measure, note_faults, read_moment, send_once
+from app.web.outbound.writing import measure, note_faults, send_once
 from app.web.rules.rule_forms import list_conditions
 
 REPLY_FIELDS = ("body", "schedule_at", "force")
@@ -136,7 +137,6 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         members=await visit.database.read(list_active_members),
         writers=await list_writers(visit, conversation.id),
         asking=ASKING_MILLISECONDS,
-        zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
         is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),

@@ -15,11 +15,17 @@ WHOLE = ""
 
 
 class Form:
-    """The values as they were typed; `errors` has one line for each invalid field."""
+    """The values as they were typed; `errors` has one line for each invalid field.
+
+    `repeated` has, for each field with a time that the clocks repeat, the two that it may mean, as
+    pairs of value and label. `unknown_zone`: its zone is not one that we know.
+    """
 
     def __init__(self, data: Iterable[tuple[str, str | UploadFile]] = ()) -> None:
         self._data = FormData(list(data))
         self.errors: dict[str, str] = {}
+        self.repeated: dict[str, list[tuple[str, str]]] = {}
+        self.unknown_zone = False
 
     def text(self, name: str, default: str = "") -> str:
         """A field's text, trimmed, with LF for the CR LF of browsers.

@@ -18,6 +18,7 @@ from app.flows.operations.keep_form import find_form, keep_form
 from app.flows.outbound.compose import Look, look_at_text
 from app.storage.conversations.inbox import find_conversation
 from app.web.core.forms import Form
+from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
 from app.web.outbound.saved_replies import insert_reply, list_choices
@@ -35,6 +36,8 @@ from app.web.outbound.writing import (
 PATH = "/new"
 CHECK = f"{PATH}/check"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# What the preview is made of.
+CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
 # The hidden field, and the parameter, that names a form that was kept.
@@ -72,8 +75,7 @@ async def take_form(visit: Visit) -> Response:
         await insert_reply(visit, form)
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
-    names = (*FIELDS, "kind")
-    fields = [(name, form.text(name)) for name in names if form.text(name)]
+    fields = [(name, form.text(name)) for name in CARRIED if form.text(name)]
     name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
     return visit.redirect(f"{PATH if is_written_on else CHECK}?{KEPT}={name}")
 
@@ -162,7 +164,6 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         obstacle=obstacle,
         saved_replies=await visit.database.read(list_choices),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 

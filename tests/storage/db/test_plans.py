@@ -16,7 +16,7 @@ from app.storage.access.audit import list_audit
 from app.storage.conversations import attention, conversations, inbox, people, threads
 from app.storage.conversations import conversation_lists as lists_of_conversations
 from app.storage.conversations.conversation_lists import ConversationFilter
-from app.storage.conversations.text_matches import find_conversations_with
+from app.storage.conversations.text_matches import search_texts
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
 from app.storage.inbound.duplicates import find_reported
@@ -170,7 +170,7 @@ QUERIES: dict[str, Query] = {
     "outbound with words of a time": list_outbound(words=("text", "never"), **SPAN),
     "outbound with words to a number": list_outbound(words=("text", "never"), to=SENDER),
     "texts that are not indexed": has_unindexed,
-    "texts of both sides with words": lambda conn: find_conversations_with(
+    "texts of both sides with words": lambda conn: search_texts(
         conn, ["text"], dest=NUMBER, before=(900, 200), limit=50
     ),
     "outbound in a status to a number": list_outbound(to=SENDER, statuses=("queued",)),
