@@ -31,7 +31,12 @@ class View:
 VIEWS: Mapping[str, View] = {
     each.key: each
     for each in (
-        View("", "Open", ConversationFilter(state="open"), ("All done", "New texts appear here.")),
+        View(
+            "",
+            "Open",
+            ConversationFilter(state="open"),
+            ("Nothing open", "Texts appear here as soon as the provider forwards them."),
+        ),
         View(
             "answer",
             "Needs answer",
