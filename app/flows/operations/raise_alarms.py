@@ -19,6 +19,7 @@ from app.flows.operations.deferred_writes import (
     TOO_LARGE,
 )
 from app.flows.outbound.sync import UNFOLLOWED
+from app.flows.webhooks.read_feed import GAP
 from app.storage.conversations.attention import KEPT, count_failed
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.last_seen import list_lags, list_silences
@@ -63,6 +64,7 @@ MOMENTARY = {
     SPOOL_MOVED: timedelta(days=7),
     UNTRUSTED_PROXY: timedelta(days=1),
     UNFOLLOWED: timedelta(days=1),
+    GAP: timedelta(days=7),
 }
 
 
