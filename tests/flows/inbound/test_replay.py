@@ -185,7 +185,7 @@ async def test_a_replay_is_told_and_kept(past: Past) -> None:
     message_id = await past.forward(body="misread")
     before = len(await past.list_events())
     await past.replay(message_id)
-    assert (await past.list_events())[before:] == [("message", message_id)]
+    assert (await past.list_events())[before:] == [("replay", message_id)]
     [entry] = await past.database.read(list_audit, before=None, limit=5)
     assert (entry.actor, entry.action, entry.subject) == (
         "cli:test",
