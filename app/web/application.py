@@ -18,6 +18,7 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.drafts import make_draft_routes
+from app.web.conversations.first_steps import make_first_steps_routes
 from app.web.conversations.inbox import make_inbox_routes
 from app.web.conversations.inbox_csv import make_inbox_csv_routes
 from app.web.conversations.people import make_people_routes
@@ -75,6 +76,7 @@ class Pages:
             *make_sharing_routes(site),
             *make_people_routes(site),
             *make_search_routes(site),
+            *make_first_steps_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),

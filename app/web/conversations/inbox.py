@@ -21,6 +21,7 @@ from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, list_messages
 from app.storage.operations.alerts import list_open_alerts
 from app.storage.outbound.batches import Batch
+from app.web.conversations.first_steps import list_first_steps
 from app.web.conversations.search import Found, find
 from app.web.conversations.views import VIEWS, count_views, list_sent, make_filter
 from app.web.core.forms import Form
@@ -88,6 +89,7 @@ async def show_inbox(visit: Visit) -> Response:
         explain_problem=explain_problem,
         explain_status=lambda text: explain_status(text, visit.now),
         words=fold_words(wanted.q),
+        steps=[] if before or wanted.q or wanted.view else await list_first_steps(visit),
     )
 
 
