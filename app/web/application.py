@@ -18,6 +18,7 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.drafts import make_draft_routes
+from app.web.conversations.first_steps import make_first_steps_routes
 from app.web.conversations.inbox import make_inbox_routes
 from app.web.conversations.search import make_search_routes
 from app.web.conversations.unread import make_unread_routes
@@ -69,6 +70,7 @@ class Pages:
             *make_saved_reply_routes(site),
             *make_conversation_routes(site),
             *make_search_routes(site),
+            *make_first_steps_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),

@@ -16,6 +16,7 @@ from app.storage.conversations.conversations import Conversation
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, list_messages
 from app.storage.operations.alerts import list_open_alerts
+from app.web.conversations.first_steps import list_first_steps
 from app.web.conversations.search import Found, find
 from app.web.core.forms import Form
 from app.web.core.lists import make_page
@@ -72,6 +73,7 @@ async def show_inbox(visit: Visit) -> Response:
         explain_problem=explain_problem,
         explain_status=lambda text: explain_status(text, visit.now),
         words=fold_words(wanted.q),
+        steps=[] if before or wanted.q or wanted.view else await list_first_steps(visit),
     )
 
 

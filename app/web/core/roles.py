@@ -11,6 +11,7 @@ ROLES: Mapping[str, Role] = {
     "/account": "office",
     "/batches": "office",
     "/conversations": "office",
+    "/conversations/first-steps/dismiss": "admin",
     "/live": "office",
     "/measure": "office",
     "/messages": "office",
