@@ -20,6 +20,8 @@ Prefix = Literal[
     "ntf",
     "bat",
     "rep",
+    "whk",
+    "dlv",
 ]
 
 # Crockford's: no letter that looks like a digit.
@@ -37,6 +39,14 @@ _SUBJECTS: dict[str, Prefix] = {
     "key.create": "key",
     "key.change": "key",
     "key.revoke": "key",
+    "webhook.add": "whk",
+    "webhook.change": "whk",
+    "webhook.enable": "whk",
+    "webhook.disable": "whk",
+    "webhook.remove": "whk",
+    "webhook.rotate-secret": "whk",
+    "webhook.replay": "whk",
+    "webhook.test": "whk",
     "message.replay": "msg",
     "member.add": "mem",
     "member.invite": "mem",

@@ -96,6 +96,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         },
         ("rules:write",): {"rules"},
         ("admin",): {
+            "webhooks",
             "numbers",
             "keys",
             "members",
