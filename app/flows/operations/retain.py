@@ -19,6 +19,7 @@ from app.storage.outbound.removal import (
     remove_old_rows,
     remove_texts,
 )
+from app.storage.webhooks.deliveries import forget_deliveries
 
 # Texts a step: on SQLite nobody else can write meanwhile.
 STEP_ROWS = 50
@@ -60,6 +61,7 @@ async def remove_old(
         forget_events,
         forget_refusals,
         forget_closed_alerts,
+        forget_deliveries,
     ):
         count = STEP_ROWS
         while count == STEP_ROWS:

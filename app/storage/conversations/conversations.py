@@ -100,8 +100,13 @@ def list_ids_of_number(conn: Connection, number_key: bytes) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def list_of_number(conn: Connection, number: str) -> list[Conversation]:
+    """The same, whole."""
+    return get_conversations(conn, list_ids_of_number(conn, make_number_key(number)))
+
+
 def lock_conversations(conn: Connection, ids: Collection[int]) -> list[Conversation]:
-    """The same, locked in the order in which the handle flow locks them."""
+    """Those of the ids that exist, locked in the order in which the handle flow locks them."""
     table = conversations.c
     query = select(table.id).where(table.id.in_(ids)).order_by(table.pair_key).with_for_update()
     return get_conversations(conn, conn.execute(query).scalars().all())

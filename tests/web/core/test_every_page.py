@@ -29,6 +29,8 @@ PAGES = {
     "/": "Inbox",
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "Original message",
+    "/people": "People",
+    "/people/{number:path}": "+44 7700 900031",
     "/new": "New message",
     "/new/check": "Check before sending",
     "/batches": "Batches",
@@ -79,6 +81,7 @@ PAGES = {
 NO_PAGES = {
     "/account/password",
     "/live",
+    "/inbox/csv",
     "/unread",
     "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
@@ -130,6 +133,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     reply = office.service.call("/saved-replies", method="POST", body=saved)
     reply_path = f"/saved-replies/{decode_id('rep', reply.json['id'])}"
     return {
+        "/people/{number:path}": f"/people/{SENDER}",
         "/new/check": preview,
         "/batches/{id:int}": batch,
         "/saved-replies/{id:int}": reply_path,
