@@ -35,6 +35,7 @@ ROLES: Mapping[str, Role] = {
     "/refusals": "admin",
     "/reports": "admin",
     "/rules": "admin",
+    "/webhooks": "admin",
 }
 
 
