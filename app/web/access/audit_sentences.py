@@ -29,6 +29,7 @@ ACTIONS: Mapping[str, Action] = {
     "conversation.done": Action("Conversation done", "marked a conversation as done"),
     "conversation.note": Action("Note written", "wrote a note in a conversation"),
     "conversation.open": Action("Conversation reopened", "opened a conversation again"),
+    "first-steps.dismiss": Action("First steps hidden", "hid the list of first steps"),
     "group.delete": Action("Group deleted", "deleted the group {subject}"),
     "group.empty": Action("Group emptied", "emptied the group {subject}"),
     "groups.delete-all": Action("Groups deleted", "deleted all groups"),

@@ -12,8 +12,10 @@ from app.domain.places import read_thread_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen, mark_unread
 from app.flows.rules.opt_out import opt_in, opt_out
+from app.storage.access.members import list_active_members
 from app.storage.conversations.conversations import Conversation, get_conversation
 from app.storage.conversations.notes import Note
+from app.storage.conversations.people import find_person
 from app.storage.inbound.search import Message
 from app.web.conversations.drafts import (
     ASKING_MILLISECONDS,
@@ -24,6 +26,7 @@ from app.web.conversations.drafts import (
 )
 from app.web.conversations.inbox import read_newest
 from app.web.conversations.opened import Opened, Place, open_thread
+from app.web.conversations.people import SOURCES
 from app.web.core.forms import WHOLE, Form
 from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import find_nonce
@@ -129,6 +132,9 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         form=form,
         nonce=find_nonce(form),
         measure=measure(body, [conversation.source]) if body else None,
+        card=await visit.database.read(find_person, conversation.source),
+        sources=SOURCES,
+        members=await visit.database.read(list_active_members),
         writers=await list_writers(visit, conversation.id),
         asking=ASKING_MILLISECONDS,
         is_message=lambda entry: isinstance(entry, Message),

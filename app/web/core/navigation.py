@@ -26,6 +26,7 @@ MENU = (
         (
             Section("/", "Inbox"),
             Section("/new", "New message"),
+            Section("/people", "People"),
             Section("/batches", "Batches"),
             Section("/scheduled", "Scheduled"),
             Section("/outbox", "Outbox"),

@@ -31,6 +31,8 @@ PAGES = {
     "/": "Inbox",
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "Original message",
+    "/people": "People",
+    "/people/{number:path}": "+44 7700 900031",
     "/new": "New message",
     "/new/check": "Check before sending",
     "/batches": "Batches",
@@ -86,6 +88,7 @@ PAGES = {
 NO_PAGES = {
     "/account/password",
     "/live",
+    "/inbox/csv",
     "/unread",
     "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
@@ -146,6 +149,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/webhooks/{id:int}/deliveries/{delivery:int}": (
             f"{hooked}/deliveries/{decode_id('dlv', tried.json['id'])}"
         ),
+        "/people/{number:path}": f"/people/{SENDER}",
         "/new/check": preview,
         "/batches/{id:int}": batch,
         "/saved-replies/{id:int}": reply_path,
