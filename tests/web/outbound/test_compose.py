@@ -205,3 +205,17 @@ async def test_a_zone_that_is_not_known_is_said_and_replaced(clerk: Visitor) -> 
     assert "read in Europe/London time instead" in answer.text
     # The script must not put the same zone there again.
     assert '<input type="hidden" name="zone" value="Europe/London">' in answer.text
+
+
+async def test_people_are_found_by_a_part_of_their_name_and_added(clerk: Visitor) -> None:
+    for number, name in (("447700900041", "Ada Lovelace"), ("447700900042", "Grace Hopper")):
+        await clerk.submit(f"/people/{number}", {"name": name})
+    form = {"kind": "to", "to": "447700900043", "body": "Hello", "person": "love"}
+    page = await clerk.submit("/new", form | {"look_up": "1"})
+    assert "Ada Lovelace" in page
+    assert "Grace Hopper" not in page
+    page = await clerk.submit("/new", form | {"add": "447700900041"})
+    assert "447700900043\n447700900041</textarea>" in page
+    assert "Hello</textarea>" in page
+    page = await clerk.submit("/new", form | {"person": "nobody", "look_up": "1"})
+    assert "Nobody found" in page
