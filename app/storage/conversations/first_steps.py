@@ -9,6 +9,7 @@ from app.storage.tables.access import audit, number_auths, numbers
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import has_status, outbound
 
+# The action in the audit trail by which somebody hid the list.
 DISMISSED = "first-steps.dismiss"
 
 _SENT = (OutboundStatus.SENT, OutboundStatus.DELIVERED, OutboundStatus.UNDELIVERED)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.access.own_address import is_loopback
-from app.storage.conversations.first_steps import DISMISSED, FirstSteps, read_first_steps
+from app.storage.conversations.first_steps import FirstSteps, read_first_steps
 from app.web.core.site import Site, Visit
 
 DISMISS = "/conversations/first-steps/dismiss"
@@ -37,7 +37,7 @@ async def list_first_steps(visit: Visit) -> Sequence[Step]:
 
 async def dismiss(visit: Visit) -> Response:
     """Never show the list again, to anybody."""
-    await visit.note(DISMISSED, "")
+    await visit.note("first-steps.dismiss", "")
     return visit.redirect("/", "The list of first steps is gone.")
 
 

@@ -23,6 +23,7 @@ from app.web.core.forms import Form
 from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
+from app.web.outbound.recipients import add_recipient, find_recipients
 from app.web.outbound.saved_replies import insert_reply, list_choices
 from app.web.outbound.writing import (
     measure,
@@ -74,10 +75,15 @@ async def show_form(visit: Visit) -> Response:
 async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
+<<<<<<< HEAD
     is_written_on = any(map(form.has, ("preview", "insert", "plain", "look_up", "add")))
     if form.has("add"):
         form.replace("to", "\n".join([*read_numbers(form.text("to")), form.text("add")]))
         form.replace("person", "")
+=======
+    is_written_on = any(map(form.has, ("preview", "insert", "plain")))
+    is_written_on |= add_recipient(form)
+>>>>>>> main
     if form.has("insert"):
         await insert_reply(visit, form)
     if form.has("plain"):
@@ -161,7 +167,7 @@ async def _go_on(
 
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     numbers, obstacle = await read_senders(visit)
-    body = form.text("body")
+    body, q = form.text("body"), visit.query.text("q")
     return visit.render(
         "outbound/new.html",
         status=status,
@@ -169,6 +175,9 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         kind=_read_kind(form),
         numbers=numbers,
         obstacle=obstacle,
+        kept=visit.query.text(KEPT),
+        query=visit.query,
+        found=await find_recipients(visit, q) if q else None,
         saved_replies=await visit.database.read(list_choices),
         people=await _look_up(visit, form),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
