@@ -12,13 +12,11 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
-from app.domain.inbound.queries import fold_words
 from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.keep_form import find_form, keep_form
 from app.flows.outbound.compose import Look, look_at_text
 from app.storage.conversations.inbox import find_conversation
-from app.storage.conversations.people import Person, look_up_people
 from app.web.core.forms import Form
 from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
@@ -40,9 +38,7 @@ PATH = "/new"
 CHECK = f"{PATH}/check"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
 # What the preview is made of.
-CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold", "person")
-# How many people are offered for a part of a name.
-OFFERED_PEOPLE = 10
+CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
 # The hidden field, and the parameter, that names a form that was kept.
@@ -75,15 +71,8 @@ async def show_form(visit: Visit) -> Response:
 async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
-<<<<<<< HEAD
-    is_written_on = any(map(form.has, ("preview", "insert", "plain", "look_up", "add")))
-    if form.has("add"):
-        form.replace("to", "\n".join([*read_numbers(form.text("to")), form.text("add")]))
-        form.replace("person", "")
-=======
     is_written_on = any(map(form.has, ("preview", "insert", "plain")))
     is_written_on |= add_recipient(form)
->>>>>>> main
     if form.has("insert"):
         await insert_reply(visit, form)
     if form.has("plain"):
@@ -179,17 +168,8 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         query=visit.query,
         found=await find_recipients(visit, q) if q else None,
         saved_replies=await visit.database.read(list_choices),
-        people=await _look_up(visit, form),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
     )
-
-
-async def _look_up(visit: Visit, form: Form) -> Sequence[Person]:
-    """The people whose name or number has what was typed."""
-    words = fold_words(form.text("person"))
-    if not words:
-        return ()
-    return await visit.database.read(look_up_people, words, limit=OFFERED_PEOPLE)
 
 
 def _read_kind(form: Form) -> str:

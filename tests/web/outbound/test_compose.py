@@ -207,20 +207,6 @@ async def test_a_zone_that_is_not_known_is_said_and_replaced(clerk: Visitor) -> 
     assert '<input type="hidden" name="zone" value="Europe/London">' in answer.text
 
 
-async def test_people_are_found_by_a_part_of_their_name_and_added(clerk: Visitor) -> None:
-    for number, name in (("447700900041", "Ada Lovelace"), ("447700900042", "Grace Hopper")):
-        await clerk.submit(f"/people/{number}", {"name": name})
-    form = {"kind": "to", "to": "447700900043", "body": "Hello", "person": "love"}
-    page = await clerk.submit("/new", form | {"look_up": "1"})
-    assert "Ada Lovelace" in page
-    assert "Grace Hopper" not in page
-    page = await clerk.submit("/new", form | {"add": "447700900041"})
-    assert "447700900043\n447700900041</textarea>" in page
-    assert "Hello</textarea>" in page
-    page = await clerk.submit("/new", form | {"person": "nobody", "look_up": "1"})
-    assert "Nobody found" in page
-
-
 async def test_people_lists_and_groups_are_found_by_a_part_of_their_name(clerk: Visitor) -> None:
     await clerk.running.send(
         "POST", "/outbound", {"list": "customers", "source": SHOP, "body": "x"}
