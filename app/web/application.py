@@ -42,6 +42,7 @@ from app.web.outbound.texts import make_text_routes
 from app.web.outbound.writing import make_writing_routes
 from app.web.rules.opt_outs import make_opt_out_routes
 from app.web.rules.rules import make_rule_routes
+from app.web.webhooks.webhooks import make_webhook_routes
 
 
 class Pages:
@@ -89,6 +90,7 @@ class Pages:
             *make_notice_routes(site),
             *make_notification_routes(site),
             *make_key_routes(site),
+            *make_webhook_routes(site),
             *make_audit_routes(site),
             *make_member_routes(site),
             *make_account_routes(site),

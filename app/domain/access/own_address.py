@@ -40,6 +40,7 @@ PAGES = frozenset(
         "rules",
         "sign-in",
         "sign-out",
+        "webhooks",
         "unread",
     }
 )

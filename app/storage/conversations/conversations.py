@@ -112,12 +112,6 @@ def lock_conversations(conn: Connection, ids: Collection[int]) -> list[Conversat
     return get_conversations(conn, conn.execute(query).scalars().all())
 
 
-def read_names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """The names of whom these conversations are with, where one is known."""
-    rows = conn.execute(select_conversations().where(conversations.c.id.in_(ids))) if ids else ()
-    return {row.id: row.name for row in rows if row.name}
-
-
 def open_conversations(
     conn: Connection,
     pairs: Iterable[tuple[str, str]],

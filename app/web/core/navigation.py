@@ -46,6 +46,7 @@ MENU = (
             Section("/groups", "Groups"),
             Section("/reports", "Reports"),
             Section("/refusals", "Rejected requests"),
+            Section("/webhooks", "Webhooks"),
             Section("/members", "Members"),
             Section("/keys", "API keys"),
             Section("/audit", "Audit trail"),

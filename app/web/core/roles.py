@@ -38,6 +38,7 @@ ROLES: Mapping[str, Role] = {
     "/refusals": "admin",
     "/reports": "admin",
     "/rules": "admin",
+    "/webhooks": "admin",
 }
 
 
