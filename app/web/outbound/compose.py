@@ -8,11 +8,14 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.inbound.messages import make_pair_key
+from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.compose import Look, look_at_text
+from app.storage.conversations.drafts import NEW_MESSAGE
 from app.storage.conversations.inbox import LabelledNumber, find_conversation, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
+from app.web.conversations.drafts import end_draft, read_draft, save_fields
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
@@ -27,6 +30,10 @@ from app.web.outbound.writing import (
 
 PATH = "/new"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# A time that was chosen yesterday is not kept.
+DRAFT_FIELDS = ("to", "list", "group", "body")
+# Kept with them.
+DRAFT_CHOICES = ("kind", "source", "own_source")
 # The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
 # The choice “Other sender…”.
@@ -40,18 +47,32 @@ def make_compose_routes(site: Site) -> list[Route]:
         site.get(PATH, show_form),
         site.post(PATH, take_form),
         site.post(f"{PATH}/send", send),
+        site.post(f"{PATH}/draft", take_draft),
     ]
 
 
 async def show_form(visit: Visit) -> Response:
-    """An empty form, or one that a link filled in: `to`, `source`, `group`."""
-    return await _show(visit, visit.query)
+    """This person's draft, or a form that a link filled in: `to`, `source`, `group`."""
+    query = visit.query
+    if not any(query.text(name) for name in FIELDS):
+        query = Form((await read_draft(visit, NEW_MESSAGE)).items())
+    return await _show(visit, query)
+
+
+async def take_draft(visit: Visit) -> Response:
+    """What somebody has written so far, sent by the script every other second."""
+    form = await visit.read_form()
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
+    return Response(status_code=204)
 
 
 async def take_form(visit: Visit) -> Response:
     """The preview, or the form again: with errors, to check the length, or to edit."""
     form = await visit.read_form()
-    if form.has("change") or form.has("preview"):
+    if form.has("plain"):
+        form.replace("body", write_plainly(form.text("body")))
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
+    if form.has("change") or form.has("preview") or form.has("plain"):
         return await _show(visit, form)
     return await _preview(visit, form, _show_look)
 
@@ -91,6 +112,7 @@ async def _send(visit: Visit, form: Form, wanted: OutboundRequest, look: Look) -
     except (InvalidInput, Conflict, NoProvider) as error:
         form.fail(WHOLE, str(error))
         return await _show_look(visit, form, wanted, look)
+    await end_draft(visit, NEW_MESSAGE)
     return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
 
 
