@@ -167,7 +167,7 @@ def _read_place(visit: Visit) -> Place:
         read_pair_place(query.text("before")),
         query.number("at"),
         query.number("new"),
-        is_watched=visit.request.headers.get(PART) == "seen",
+        visit.request.headers.get(PART, ""),
     )
 
 
@@ -177,5 +177,5 @@ def _is_seen(visit: Visit) -> bool:
     return (
         visit.request.method == "GET"
         and "prefetch" not in headers.get("sec-purpose", "")
-        and headers.get(PART) != "unseen"
+        and headers.get(PART, "seen") == "seen"
     )

@@ -1,6 +1,6 @@
 // Live arrival. One tab alone listens and tells the others: browsers allow few connections.
 
-import { ROOT, fetchPage, held, isWatched, replaceParts } from "./parts.js";
+import { ROOT, describeSight, fetchPage, held, replaceParts } from "./parts.js";
 
 const LIVE = `${ROOT}/live`;
 const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read", "reset", "ping"];
@@ -62,7 +62,7 @@ async function refresh() {
   const ids = [...waiting];
   waiting.clear();
   try {
-    hasMissed = !isWatched();
+    hasMissed = describeSight() !== "seen";
     for (const address of new Set(ids.map(findAddress))) {
       const page = await fetchPage(address);
       replaceParts(page, ids.filter((id) => findAddress(id) === address));
@@ -144,7 +144,7 @@ export function goLive() {
   else begin();
   const catchUp = () => { hasMissed = false; hear({ kind: "ready", numbers: [] }); };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) catchUp(); });
-  document.addEventListener("scroll", () => { if (hasMissed && isWatched()) catchUp(); }, { passive: true });
+  document.addEventListener("scroll", () => { if (hasMissed && describeSight() === "seen") catchUp(); }, { passive: true });
 }
 
 // Parts that are asked for again every so many milliseconds, for as long as `data-poll` is in them.

@@ -56,15 +56,14 @@ function isAtEnd() {
   return document.getElementById("latest").getBoundingClientRect().top <= bottom + END_PIXELS;
 }
 
-// Whether somebody sees what arrives.
-export function isWatched() {
-  return !document.hidden && (!document.querySelector("[data-to-end]") || isAtEnd());
+// Whether somebody sees what arrives: the tab is in sight, and so is the end of a thread.
+export function describeSight() {
+  if (document.hidden) return "hidden";
+  return !document.querySelector("[data-to-end]") || isAtEnd() ? "seen" : "unseen";
 }
 
 export async function fetchPage(address) {
-  const answer = await fetch(address, {
-    headers: { "X-Letterbox-Part": isWatched() ? "seen" : "unseen" },
-  });
+  const answer = await fetch(address, { headers: { "X-Letterbox-Part": describeSight() } });
   if (answer.redirected && new URL(answer.url).pathname === SIGN_IN) {
     location.assign(answer.url);
     throw Object.assign(new Error("signed out"), { isFinal: true });
