@@ -6,14 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import structlog
+
+from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
 from app.flows.operations.credit_monitor import CreditMonitor
+from app.flows.operations.deliver_notice import Deliverer
 from app.flows.operations.leader import take_turn
+from app.flows.operations.notify import Notifier
 from app.flows.operations.raise_alarms import raise_alarms
 from app.flows.operations.refill import refill
+from app.flows.operations.retain import remove_old
 from app.flows.operations.supervise import Chore, Loop, Work
 from app.flows.outbound.resolve_uncertain import UncertainResolver
 from app.flows.outbound.send import Sender, SendPolicy
+from app.flows.outbound.send_batch import advance_batches
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.runtime import Runtime
@@ -43,6 +50,10 @@ CREDITS_SECONDS = 30.0
 # A report, which is a single step, may take 15 minutes.
 REPORT_PATIENCE_SECONDS = 1200.0
 ALARMS_SECONDS = 60.0
+RETENTION_SECONDS = 3600.0
+
+
+log = structlog.get_logger("letterbox.loops")
 
 
 @dataclass
@@ -213,6 +224,32 @@ def _make_sender(runtime: Runtime) -> Sender:
     )
 
 
+class Batching(Work):
+    """Makes texts of the rows of batches, and cancels those of cancelled ones, step by step."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._is_idle = True
+        self._pause_seconds = 0.0
+
+    async def turn(self) -> None:
+        runtime = self._runtime
+        busy = runtime.intake is not None and runtime.intake.is_busy
+        began = asyncio.get_running_loop().time()
+        done = await advance_batches(runtime.database, runtime.now())
+        taken = asyncio.get_running_loop().time() - began
+        self._is_idle = not done
+        self._pause_seconds = GIVE_WAY * taken if busy else 0.0
+        if done:
+            runtime.announce_texts()
+
+    async def rest(self) -> None:
+        if self._is_idle:
+            await self._runtime.wakeups.wait("batches", POLL_SECONDS)
+        elif self._pause_seconds:
+            await asyncio.sleep(self._pause_seconds)
+
+
 def make_ending(runtime: Runtime, loop: Loop) -> Work:
     """Ends the leases of dead processes, and expires texts."""
 
@@ -252,6 +289,44 @@ def make_alarms(runtime: Runtime) -> Work:
                 runtime.announce_changes()
 
     return Chore(step, ALARMS_SECONDS)
+
+
+class Notifying(Work):
+    """Tells people what happens; at the end gives messages on their way a moment."""
+
+    rest_seconds = POLL_SECONDS
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._notifier = Notifier(
+            runtime.database,
+            Sealer(runtime.secrets.api_key),
+            [address.get_secret_value() for address in settings.notify],
+            settings.base_url,
+            Deliverer().deliver,
+            runtime.metrics,
+            on_change=runtime.announce_changes,
+            now=runtime.now,
+        )
+
+    async def turn(self) -> None:
+        await self._notifier.turn()
+
+    async def end(self) -> None:
+        await self._notifier.end()
+
+
+def make_retention(runtime: Runtime, loop: Loop) -> Work:
+    """Removes what is older than KEEP_DAYS; one process at a time."""
+    keep = runtime.settings.keep or timedelta.max
+
+    async def step() -> None:
+        async with take_turn(runtime.database, "retention", now=runtime.now) as is_mine:
+            if is_mine:
+                removed = await remove_old(runtime.database, keep, runtime.now(), loop.progress)
+                log.info("old_removed", messages=removed.messages, outbound=removed.outbound)
+
+    return Chore(step, RETENTION_SECONDS)
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:

@@ -113,6 +113,7 @@ class Runtime:
             zone=self.settings.zone,
             region=self.settings.default_region,
             now=self.now,
+            keep=self.settings.keep,
         )
 
     def note_reconciliation(self, result: Reconciliation) -> None:
@@ -132,6 +133,11 @@ class Runtime:
         """Texts were queued or have changed: wake whoever sends or shows them."""
         self.wakeups.notify("outbound")
         self.announce_changes()
+
+    def announce_batch(self) -> None:
+        """A batch was approved or cancelled: wake whoever makes its texts."""
+        self.wakeups.notify("batches")
+        self.announce_texts()
 
     def announce_draft(self, conversation_id: int) -> None:
         """Somebody began or ended writing in that conversation: tell whoever has it open."""

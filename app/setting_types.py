@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 from app.domain.access.own_address import check_port, read_host, read_public_url, split_url
 from app.domain.numbers import is_region
 from app.domain.operations.database_url import check_url
+from app.domain.operations.notify_addresses import split_addresses
 from app.domain.rules.hours import is_zone
 
 # What HOST begins with if it is the path of a Unix socket.
@@ -105,6 +106,12 @@ def _check_provider_url(value: str) -> str:
     return value
 
 
+def _read_addresses(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(SecretStr(address) for address in split_addresses(value))
+
+
 def _check_zone(value: str) -> str:
     if not is_zone(value):
         near = difflib.get_close_matches(value, available_timezones(), 1)
@@ -150,6 +157,7 @@ SomeNetworks = Annotated[Networks, AfterValidator(_check_some)]
 ProviderUrl = Annotated[str, AfterValidator(_check_provider_url)]
 PublicUrl = Annotated[str, AfterValidator(lambda text: text and read_public_url(text))]
 Region = Annotated[str, AfterValidator(_check_region)]
+NotifyAddresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_read_addresses)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 
 ApiKey = Annotated[

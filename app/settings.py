@@ -23,6 +23,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 from app.domain.access.own_address import bracket
 from app.domain.errors import SettingsError
 from app.domain.operations.database_url import mask_url
+from app.domain.operations.notify_addresses import mask_address
 from app.domain.rules.answering import ReplyLimits
 from app.env_file import EnvFileError, read_env_file
 from app.setting_types import (
@@ -36,6 +37,7 @@ from app.setting_types import (
     Host,
     InboundAuth,
     Networks,
+    NotifyAddresses,
     Password,
     ProviderUrl,
     PublicUrl,
@@ -57,6 +59,7 @@ SECRETIVE = frozenset(
         "api_key",
         "database_url",
         "inbound_auth",
+        "notify",
         "provider_token",
         "provider_url",
     }
@@ -104,10 +107,12 @@ class Settings(BaseSettings):
         600, ge=0, le=A_WEEK, description="0: only a person decides"
     )
     reconcile_seconds: int = Field(300, ge=0, le=A_WEEK, description="0: never")
+    keep_days: int = Field(0, ge=0, le=36_500, description="0: never")
     reply_within_seconds: int = Field(900, ge=1, le=86400)
     replies_per_hour: int = Field(5, ge=0, le=1000)
     replies_per_day: int = Field(20, ge=0, le=10000)
     reply_quiet_seconds: int = Field(10, ge=0, le=3600, description="0: off")
+    notify: NotifyAddresses = ()
     log_format: Annotated[Literal["console", "json"], AnyCase] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"
 
@@ -147,6 +152,11 @@ class Settings(BaseSettings):
         """The SQLite file; only where `is_postgres` is false."""
         path = self.database_url.removeprefix("sqlite:///")
         return expand(Path(path)) if path else self.data_dir / "letterbox.sqlite3"
+
+    @property
+    def keep(self) -> timedelta | None:
+        """KEEP_DAYS; None: for ever."""
+        return timedelta(days=self.keep_days) if self.keep_days else None
 
     @property
     def root_path(self) -> str:
@@ -241,6 +251,8 @@ def _show(name: str, value: object) -> str:
         return "********"
     if name == "database_url":
         return mask_url(str(value))
+    if name == "notify" and isinstance(value, tuple):
+        return " ".join(str(mask_address(each.get_secret_value())) for each in value)
     if isinstance(value, tuple):
         return "all" if value == EVERYWHERE else ",".join(str(network) for network in value)
     if isinstance(value, float):

@@ -12,13 +12,16 @@ from app.ending import End, catching_end, limit_end
 from app.loops import (
     POLL_SECONDS,
     REPORT_PATIENCE_SECONDS,
+    Batching,
     CreditChecks,
     Handling,
+    Notifying,
     Sending,
     make_alarms,
     make_checking,
     make_ending,
     make_reconciling,
+    make_retention,
     make_settling,
 )
 from app.runtime import Runtime
@@ -76,10 +79,14 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
     async with asyncio.TaskGroup() as flows:
         for loop in (
             keep("handling", lambda _: Handling(runtime, on_turn)),
+            keep("batches", lambda _: Batching(runtime)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
+            keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)
+        if runtime.settings.keep is not None:
+            flows.create_task(keep("retention", partial(make_retention, runtime)))
         # These need the provider's account.
         if runtime.provider is not None:
             for loop in (

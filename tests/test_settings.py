@@ -42,6 +42,17 @@ def test_a_databases_password_is_masked_wherever_it_stands(url: str, shown: str)
     assert dict(load(database_url=url).describe())["LETTERBOX_DATABASE_URL"] == shown
 
 
+def test_addresses_of_notifications_are_masked_and_not_repeated() -> None:
+    addresses = "mailto://me:s3cret@mail.example.com, ntfy://topic"
+    settings = load(notify=addresses)
+    shown = dict(settings.describe())
+    assert shown["LETTERBOX_NOTIFY"] == "mailto://….com ntfy://…"
+    assert "s3cret" not in repr(settings) + str(shown)
+    with pytest.raises(SettingsError, match=r"^LETTERBOX_NOTIFY: address 1 is none") as caught:
+        load(notify="me:s3cret@mail.example.com")
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("token", ["two words", "tök", "line\nbreak"])
 def test_a_token_that_cannot_be_one_is_named_and_not_repeated(token: str) -> None:
     with pytest.raises(SettingsError, match=r"^LETTERBOX_PROVIDER_TOKEN: is mistyped") as caught:

@@ -40,6 +40,7 @@ LICENSE = {"name": "MIT License", "identifier": "MIT"}
 TAGS = {
     "alerts": "What needs a person, each with what to do",
     "audit": "Who changed what",
+    "batches": "Texts to many, each filled from its row",
     "contacts": "The contacts of the provider's address book",
     "conversations": "What one of our numbers and one sender wrote to each other",
     "credits": "What the provider's account has left",
@@ -57,6 +58,7 @@ TAGS = {
     "provider": "The provider's own words about any of its ids",
     "reports": "The provider's reports",
     "rules": "What answers texts by itself",
+    "saved-replies": "Texts that people insert where they write",
     "sender": "Whether texts go out",
     "stats": "Counts by day and number",
     "users": "The child users of the provider's account",

@@ -21,7 +21,7 @@ from app.api.middleware.methods import Methods
 from app.api.openapi import install_openapi
 from app.api.operations import account, alerts, events, reports, stats
 from app.api.operations.health import make_health_router
-from app.api.outbound import outbound, provider_messages, sender
+from app.api.outbound import batches, outbound, provider_messages, saved_replies, sender
 from app.api.rules import opt_outs, rules
 from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
@@ -34,6 +34,10 @@ ROUTERS = (
     outbound.reading,
     outbound.queueing,
     outbound.acting,
+    batches.reading,
+    batches.sending,
+    saved_replies.reading,
+    saved_replies.writing,
     events.router,
     stats.router,
     rules.trying,

@@ -59,6 +59,7 @@ async def _run(
             zone=settings.zone,
             region=settings.default_region,
             now=clock.now,
+            keep=settings.keep,
         )
         with Progress(console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("Comparing", total=1.0)

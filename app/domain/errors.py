@@ -18,6 +18,7 @@ LetterboxError                 its text is one line that says what to do
 │   ├── Changed                it is no longer what If-Match says
 │   └── InFlight               the first request with this Idempotency-Key is not done yet
 ├── CutOff                     it is unknown whether the first request with this key was done
+├── Unreadable                 an encrypted secret cannot be read with today's key
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
 │   ├── LoginRefused           the database refuses our user name or password
@@ -168,6 +169,10 @@ class InFlight(Conflict):
 
 class CutOff(LetterboxError):
     """The first request with this Idempotency-Key was never answered: it may have been done."""
+
+
+class Unreadable(LetterboxError):
+    """An encrypted secret cannot be read: the key has changed, or the row."""
 
 
 class NoProvider(LetterboxError):

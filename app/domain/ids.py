@@ -4,7 +4,9 @@ from typing import Literal
 
 from app.domain.errors import NotFound
 
-Prefix = Literal["msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem"]
+Prefix = Literal[
+    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "ntf", "bat", "rep"
+]
 
 # Crockford's: no letter that looks like a digit.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -22,7 +24,13 @@ _SUBJECTS: dict[str, Prefix] = {
     "key.change": "key",
     "key.revoke": "key",
     "message.replay": "msg",
+    "batch.send": "bat",
+    "batch.cancel": "bat",
+    "saved-reply.create": "rep",
+    "saved-reply.change": "rep",
+    "saved-reply.remove": "rep",
     "outbound.create": "out",
+    "outbound.change": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
 }

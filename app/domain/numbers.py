@@ -39,6 +39,9 @@ def read_number(text: str, region: str) -> str:
 
     `region` (ISO 3166) says how a national form such as 07700 900123 is read. Raises InvalidInput.
     """
+    plain = _compile_plain(region)
+    if plain is not None and plain.fullmatch(text):
+        return text
     number = _find_full(text, region)
     if number is None:
         raise InvalidInput(

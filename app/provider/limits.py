@@ -27,6 +27,11 @@ _PLAIN_WORD = re.compile(r"[0-9A-Za-z_-]{1,64}")
 def check_text(text: OutgoingText) -> None:
     """Raise InvalidInput, with the field, for what the provider would refuse as malformed."""
     check_body(text.body)
+    check_sending(text)
+
+
+def check_sending(text: OutgoingText) -> None:
+    """The same for everything but the body."""
     check_source(text.source, text.source_ton)
     if not 1 <= text.validity_seconds <= LONGEST_VALIDITY_SECONDS:
         raise InvalidInput(

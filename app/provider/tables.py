@@ -56,6 +56,8 @@ class RowReader:
     """
 
     def __init__(self) -> None:
+        # The place of the last row as a spreadsheet counts: blank lines are rows, too.
+        self.place = 0
         self._rest = b""
         self._is_first = True
         self._delimiter: str | None = None
@@ -90,6 +92,7 @@ class RowReader:
                 message = f"The answer is no CSV: {error}"
                 raise UnreadableAnswer(message) from None
             self._lines.taken.clear()
+            self.place += 1
             if row:
                 yield row
         self._lines.waiting.extend(self._lines.taken)
@@ -100,6 +103,7 @@ class RowReader:
         lines = self._lines.waiting
         while lines and not lines[0].strip():
             lines.popleft()
+            self.place += 1
         if not lines:
             return False
         if match := _DELIMITER_LINE.fullmatch(lines[0].strip("\r\n")):

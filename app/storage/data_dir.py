@@ -116,18 +116,24 @@ class DataDir:
         Returns the descriptors to keep. Raises SetupError if another process holds either.
         """
         held = [self.lock()]
+        try:
+            return held + self.hold_file(sqlite_path)
+        except SetupError:
+            os.close(held[0])
+            raise
+
+    def hold_file(self, sqlite_path: Path) -> list[int]:
+        """Lock the SQLite file alone, as above."""
         real = sqlite_path.resolve()
         try:
-            held.append(_take_lock(real.with_name(f"{real.name}.lock")))
+            return [_take_lock(real.with_name(f"{real.name}.lock"))]
         except BlockingIOError:
-            os.close(held[0])
             raise SetupError(
                 f"another letterbox is running on {real}, with another LETTERBOX_DATA_DIR: end it"
                 " first, or set LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
         except OSError:
-            pass  # if no file can be created, the database reports the reason
-        return held
+            return []  # if no file can be created, the database reports the reason
 
     def lock(self) -> int:
         """Hold the folder against a second process until this one ends.

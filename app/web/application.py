@@ -22,10 +22,15 @@ from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
+from app.web.operations.notifications import make_notification_routes
 from app.web.operations.overview import make_overview_routes
 from app.web.operations.reports import make_report_routes
+from app.web.outbound.batch_form import make_batch_form_routes
+from app.web.outbound.batches import make_batch_routes
 from app.web.outbound.compose import make_compose_routes
 from app.web.outbound.outbox import make_outbox_routes
+from app.web.outbound.saved_replies import make_saved_reply_routes
+from app.web.outbound.scheduled import make_scheduled_routes
 from app.web.outbound.texts import make_text_routes
 from app.web.outbound.writing import make_writing_routes
 from app.web.rules.opt_outs import make_opt_out_routes
@@ -55,6 +60,10 @@ class Pages:
             *make_inbox_routes(site),
             *make_outbox_routes(site),
             *make_compose_routes(site),
+            *make_batch_form_routes(site),
+            *make_batch_routes(site),
+            *make_scheduled_routes(site),
+            *make_saved_reply_routes(site),
             *make_conversation_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
@@ -66,6 +75,7 @@ class Pages:
             *make_contact_routes(site),
             *make_report_routes(site),
             *make_notice_routes(site),
+            *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
             *make_rule_routes(site),

@@ -82,8 +82,10 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "events",
             "stats",
             "opt-outs",
+            "batches",
+            "saved-replies",
         },
-        ("messages:send",): {"outbound", "opt-outs"},
+        ("messages:send",): {"outbound", "opt-outs", "batches", "saved-replies"},
         ("rules:write",): {"rules"},
         ("admin",): {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"}
         | ASKING,

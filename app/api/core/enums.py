@@ -115,6 +115,16 @@ SchedulerName = TypeAliasType(
         Field(description="Who keeps a text until its time"),
     ],
 )
+BatchState = TypeAliasType(
+    "BatchState",
+    Annotated[
+        Literal["loading", "draft", "queueing", "done", "cancelling", "cancelled"],
+        Field(
+            description="`loading` and `draft`: not approved yet; `queueing` while its texts are"
+            " made, `cancelling` while they are cancelled"
+        ),
+    ],
+)
 SenderState = TypeAliasType(
     "SenderState",
     Annotated[

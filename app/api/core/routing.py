@@ -32,6 +32,7 @@ def make_router(
     *scopes: Scope,
     acts_at_provider: bool = False,
     fields: Mapping[str, str] | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> APIRouter:
     """A router under /api/v1 whose endpoints all need `scopes` and accept only known parameters.
 
@@ -84,7 +85,7 @@ def make_router(
                 keyring.check_prepared()
                 _check_parameters(request, known, several)
                 request.state.caller = caller
-                strict = StrictRequest(request.scope, limit_body(request.receive, MAX_BODY_BYTES))
+                strict = StrictRequest(request.scope, limit_body(request.receive, max_body_bytes))
                 if takes_json and await strict.body():
                     check_media_type(strict)
                 with _renaming(renamed):

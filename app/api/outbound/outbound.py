@@ -15,7 +15,13 @@ from app.api.core.idempotency import ONCE_PARAMETER, REPLAYED, REPLAYED_HEADER, 
 from app.api.core.lists import LINK_HEADER, ListQuery, answer_list, answer_pages
 from app.api.core.routing import make_router
 from app.api.core.schemas import Page
-from app.api.outbound.requests import OutboundCreate, OutboundExportQuery, OutboundQuery, Resolution
+from app.api.outbound.requests import (
+    OutboundChanges,
+    OutboundCreate,
+    OutboundExportQuery,
+    OutboundQuery,
+    Resolution,
+)
 from app.api.outbound.schemas import (
     Outbound,
     OutboundDetail,
@@ -29,6 +35,7 @@ from app.domain.outbound.requests import digest_request
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.operations.export import OUTBOUND_COLUMNS, read_outbound_pages
 from app.flows.outbound.cancel import cancel_text
+from app.flows.outbound.change_text import change_text
 from app.flows.outbound.compose import compose_once
 from app.flows.outbound.resolve import resolve_text
 from app.storage.db.database import Connection
@@ -138,6 +145,31 @@ async def cancel_outbound(id: OutboundId, call: Call, if_match: IfMatch) -> Outb
         call.database, call.runtime.get_provider, id, who=call.actor, now=call.now
     )
     return _show_changed(call, found)
+
+
+@acting.patch("/{id}")
+async def change_outbound(
+    id: OutboundId, body: OutboundChanges, call: Call, if_match: IfMatch
+) -> OutboundDetail:
+    """Change what a waiting text says, or when it goes out; its parts are counted anew.
+
+    409 says why it can no longer be changed: it is being sent, or the provider has it. Without the
+    scope `messages:read` the `body` is empty.
+    """
+    await change_text(
+        call.database,
+        id,
+        body.make_changes(),
+        check=lambda conn: if_match.check(_read_detail(conn, id)),
+        who=call.actor,
+        zone=call.runtime.settings.zone,
+        now=call.now,
+    )
+    call.runtime.announce_texts()
+    shown = await call.database.read(_read_detail, id)
+    if not call.caller.may("messages:read"):
+        shown.body = ""
+    return shown
 
 
 @acting.post("/{id}/resolve")

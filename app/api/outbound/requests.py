@@ -15,13 +15,14 @@ from app.api.core.enums import OutboundStatus, ResolvedAs, SchedulerName, SortOr
 from app.api.core.exports import ExportQuery
 from app.api.core.filters import NumberFilter, TimeFilter, split_list
 from app.api.core.lists import ListQuery
-from app.api.core.schemas import A_SENDER, OUR_NUMBER, Sent, Text
+from app.api.core.schemas import A_SENDER, OUR_NUMBER, Changes, Sent, Text
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, find_number
 from app.domain.inbound.queries import fold_words
 from app.domain.outbound.gsm import LONGEST_BODY
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
+from app.flows.outbound.change_text import TextChanges
 from app.flows.outbound.check_request import MOST_NUMBERS
 from app.storage.outbound.lists import OutboundFilter
 
@@ -63,16 +64,9 @@ Metadata = Annotated[
 ]
 
 
-class OutboundCreate(Sent):
-    """A text to send: to numbers, or to a list, or to a group of the provider's."""
+class OutboundOptions(Sent):
+    """What a text to one and a batch have in common."""
 
-    to: To | None = Field(
-        None,
-        description="the numbers; each gets one text, however often it is named. A text that is one"
-        " number is taken as well",
-    )
-    list_name: Name | None = Field(None, alias="list", description="a distribution list's name")
-    group: Name | None = Field(None, description="the name of a group of the address book")
     source: Annotated[
         Text,
         Field(
@@ -82,7 +76,6 @@ class OutboundCreate(Sent):
             examples=[OUR_NUMBER],
         ),
     ]
-    body: Body
     source_ton: Literal[1, 5] | None = Field(None, description="1 international, 5 alphanumeric")
     schedule_at: TimeFilter = Field(None, description="when to send it, within a year")
     schedule_by: SchedulerName | None = Field(
@@ -90,9 +83,6 @@ class OutboundCreate(Sent):
     )
     validity_seconds: Annotated[int, Field(ge=1, le=LONGEST_VALIDITY_SECONDS)] = Field(
         LONGEST_VALIDITY_SECONDS, description="how long the network tries to deliver it"
-    )
-    in_reply_to: str | None = Field(
-        None, description="the message that it answers, whose sender it goes to"
     )
     reference: Annotated[Text, Field(min_length=1, max_length=200)] | None = Field(
         None, description="your own name for it, which `GET /outbound?reference=` finds"
@@ -104,10 +94,40 @@ class OutboundCreate(Sent):
         default=False, description="send to numbers that have opted out; it is audited"
     )
 
+
+class OutboundCreate(OutboundOptions):
+    """A text to send: to numbers, or to a list, or to a group of the provider's."""
+
+    to: To | None = Field(
+        None,
+        description="the numbers; each gets one text, however often it is named. A text that is one"
+        " number is taken as well",
+    )
+    list_name: Name | None = Field(None, alias="list", description="a distribution list's name")
+    group: Name | None = Field(None, description="the name of a group of the address book")
+    body: Body
+    in_reply_to: str | None = Field(
+        None, description="the message that it answers, whose sender it goes to"
+    )
+
     def make_request(self) -> OutboundRequest:
         given = self.model_dump() | {"in_reply_to": _read_message_id(self.in_reply_to)}
         group = given.pop("group")
         return OutboundRequest(**given, group_name=group)
+
+
+class OutboundChanges(Changes):
+    """What to change of a text that waits: what is left out stays."""
+
+    body: Body = Field(default_factory=str)
+    schedule_at: TimeFilter = Field(None, description="when to send it; null: at once")
+
+    def make_changes(self) -> TextChanges:
+        sent = self.model_fields_set
+        return TextChanges(
+            body=self.body if "body" in sent else None,
+            schedule_at=self.schedule_at if "schedule_at" in sent else "unchanged",
+        )
 
 
 class Resolution(Sent):
@@ -154,6 +174,7 @@ class OutboundFilters(BaseModel):
     ] = None
     in_reply_to: Annotated[str | None, Field(description="a message's id")] = None
     rule_id: Annotated[str | None, Field(description="the rule that answered")] = None
+    batch_id: Annotated[str | None, Field(description="the batch that it belongs to")] = None
 
     def make_filter(self) -> OutboundFilter:
         given = self.model_dump(include=set(OutboundFilters.model_fields))
@@ -162,6 +183,7 @@ class OutboundFilters(BaseModel):
             "words": fold_words(given.pop("q") or ""),
             "in_reply_to": find_number("msg", self.in_reply_to),
             "rule_id": find_number("rul", self.rule_id),
+            "batch_id": find_number("bat", self.batch_id),
         }
         return OutboundFilter(**given)
 

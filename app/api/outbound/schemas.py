@@ -64,6 +64,9 @@ class Outbound(Shown):
         description="the message that it answers"
     )
     rule_id: Annotated[str | None, read_id("rul")] = Field(description="the rule that answered")
+    batch_id: Annotated[str | None, read_id("bat")] = Field(
+        description="the send to many that it belongs to"
+    )
     attempts: int = Field(description="calls that were made, or nearly made, for it")
     schedule_at: Time | None = Field(description="when it is to go out; null: at once")
     send_before: Time | None = Field(
@@ -103,6 +106,9 @@ class StatusChange(Shown):
     changed_at: Time = Field(description="when that was known")
     provider_id: str | None = Field(description="the part that the provider spoke of")
     provider_status: str | None = Field(description="the provider's word")
+    note: str | None = Field(
+        description="what else changed than the status", examples=["text changed"]
+    )
 
 
 class OutboundDetail(Outbound):

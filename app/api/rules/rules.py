@@ -18,7 +18,7 @@ from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import decode_id, encode_id
 from app.domain.rules import rules as domain
 from app.domain.rules.patterns import LONGEST_PATTERN
-from app.domain.rules.replies import LONGEST_TEMPLATE
+from app.domain.templates import LONGEST_TEMPLATE
 from app.flows.rules import edit_rules, try_rules
 from app.flows.rules.try_rules import DEFAULT_TEXTS, MOST_TEXTS
 from app.storage.rules import rules

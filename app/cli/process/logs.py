@@ -7,7 +7,18 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_QUIET = ("uvicorn.access", "asyncio", "alembic", "sse_starlette", "httpx2", "httpcore2")
+_QUIET = (
+    "uvicorn.access",
+    "asyncio",
+    "alembic",
+    "sse_starlette",
+    "httpx2",
+    "httpcore2",
+    # Those of Apprise: they would log addresses, which hold secrets.
+    "requests_oauthlib",
+    "oauthlib",
+    "urllib3",
+)
 
 
 def configure_logging(

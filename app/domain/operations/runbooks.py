@@ -143,6 +143,15 @@ WARNING: dict[str, Entry] = {
         "A status of that id may belong to either text. Compare both in the outbox with the"
         " provider's Messages report, and tell the provider.",
     ),
+    "notify-failing": Entry(
+        "messages to a notification address have failed at least twice in a row, until one gets"
+        " through or the address is disabled or removed",
+        "People are not told of alerts there. The notifications page shows the last error. Press"
+        " Send test after each change. Typical causes are an expired token, a changed mail password"
+        " or a server that this machine cannot reach. An address of LETTERBOX_NOTIFY is corrected"
+        " there, and the service restarted. Nothing is lost meanwhile: what was not told comes in"
+        " one message once it works.",
+    ),
     "uncertain": Entry(
         "it is unknown whether a text was accepted, and only a person can decide",
         "Look for the text in the provider's Messages report (`letterbox report Messages --from …"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS, Origin
 
@@ -60,11 +60,27 @@ class OutboundRequest(OutgoingText):
 
 def digest_request(request: OutboundRequest) -> bytes:
     """Tells two requests apart that came with one Idempotency-Key."""
+    return _digest(_list_given(request))
+
+
+def digest_batch(
+    request: OutboundRequest, rows: Sequence[Sequence[str]], *, skip_invalid: bool
+) -> bytes:
+    """The same for a batch of rows."""
+    given = _list_given(request)
+    return _digest({**given, "rows": [*map(list, rows)], "skip_invalid": skip_invalid})
+
+
+def _list_given(request: OutboundRequest) -> dict[str, Any]:
     given = asdict(request)
     for name in _NOT_DIGESTED:
         del given[name]
     for name in _LEFT_OUT_WHERE_EMPTY:
         if not given[name]:
             del given[name]
+    return given
+
+
+def _digest(given: Mapping[str, Any]) -> bytes:
     fields = json.dumps(given, sort_keys=True, default=datetime.isoformat)
     return hashlib.sha256(fields.encode("utf-8", "surrogatepass")).digest()

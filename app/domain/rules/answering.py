@@ -12,8 +12,9 @@ from app.domain.outbound.states import Origin
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.patterns import Search, search_pattern
 from app.domain.rules.refusals import read_refusal
-from app.domain.rules.replies import fill_template, list_values
+from app.domain.rules.replies import list_values
 from app.domain.rules.rules import Rule, find_rule, list_keywords, sort_rules
+from app.domain.templates import fill_template
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)

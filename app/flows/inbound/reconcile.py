@@ -34,6 +34,8 @@ REPORT = "InboundMessages"
 LEASE = "reconcile"
 # A forward may come later than the row in the report, and a row later than its own time.
 UNTOUCHED = timedelta(minutes=10)
+# Messages may be removed a little after they were received as long ago as that.
+KEPT_MARGIN = timedelta(hours=1)
 OVERLAP = timedelta(hours=2)
 # Compared in memory, so only a few hours of texts at a time.
 SLICE = timedelta(hours=6)
@@ -84,13 +86,17 @@ class Reconciler:
         zone: ZoneInfo,
         region: str,
         now: Callable[[], datetime],
+        keep: timedelta | None = None,
     ) -> None:
-        """`zone` is that of the provider's times."""
+        """`zone` is that of the provider's times; `keep` is KEEP_DAYS: what is older was removed,
+        and must not come back.
+        """
         self._database = database
         self._client = client
         self._zone = zone
         self._region = region
         self._now = now
+        self._keep = keep
 
     async def run(
         self, on_progress: Callable[[float], None] = lambda _: None
@@ -104,6 +110,7 @@ class Reconciler:
             if holder is None:
                 return None
             window = await self._database.read(_choose_window, began_at)
+            window = replace(window, since=self._leave_removed(window.since, window.until))
             if await self._find_hindrance(window.until):
                 return None
             try:
@@ -133,9 +140,15 @@ class Reconciler:
             if hindrance:
                 raise Conflict(f"{hindrance}: try again when they are stored")
             # The automatic runs have counted these texts.
+            since = self._leave_removed(since, max(since, until))
             window = Window(since, max(since, until), count_from=datetime.max.replace(tzinfo=UTC))
             result, _ = await self._compare(window, on_progress)
             return result
+
+    def _leave_removed(self, since: datetime, until: datetime) -> datetime:
+        if self._keep is None:
+            return since
+        return max(since, min(until, self._now() - self._keep + KEPT_MARGIN))
 
     def _take_turn(self) -> AbstractAsyncContextManager[str | None]:
         return take_turn(self._database, LEASE, now=self._now, notes_success=False)

@@ -55,6 +55,7 @@ OUTBOUND_COLUMNS = (
     "error.text",
     "in_reply_to",
     "rule_id",
+    "batch_id",
     "attempts",
     "schedule_at",
     "send_before",

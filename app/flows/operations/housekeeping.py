@@ -36,6 +36,7 @@ from app.storage.operations.processes import (
 )
 from app.storage.operations.stats import count_backlog
 from app.storage.outbound.backlog import count_uncertain, count_waiting
+from app.storage.outbound.batch_rows import forget_old_rows
 from app.storage.outbound.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
 
@@ -133,6 +134,7 @@ class Housekeeper:
             forget_old_drafts,
             forget_old_refusals,
             forget_failed_sign_ins,
+            forget_old_rows,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:

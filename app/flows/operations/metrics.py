@@ -97,6 +97,11 @@ class Metrics:
             "The provider's answers, by action: ok, an error code, http-503, unreachable, …",
             ["action", "outcome"],
         )
+        self.notifications = counter(
+            "letterbox_notifications_total",
+            "Messages to the addresses of notifications, by outcome: sent or failed.",
+            ["outcome"],
+        )
         self.unknown_words = counter(
             "letterbox_unknown_status_words_total",
             "Statuses in words the provider is not known to use; they are kept as they came.",

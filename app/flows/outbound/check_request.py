@@ -7,7 +7,13 @@ from zoneinfo import ZoneInfo
 from app.domain.errors import Fault, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.requests import OutboundRequest, SourceTon
-from app.provider.limits import check_encodable, check_name, check_text, find_warnings
+from app.provider.limits import (
+    check_body,
+    check_encodable,
+    check_name,
+    check_sending,
+    find_warnings,
+)
 from app.provider.times import format_schedule
 
 # A request is one transaction; on SQLite, incoming messages may have to wait for it.
@@ -40,18 +46,30 @@ def check_request(request: OutboundRequest, region: str, zone: ZoneInfo, now: da
     named = (request.to, request.list_name, request.group_name)
     if sum(each is not None for each in named) != 1:
         raise InvalidInput("name one of to, list and group", field="to")
-    if request.source_ton not in {None, *SourceTon}:
-        raise InvalidInput("write 1 (international) or 5 (alphanumeric)", field="source_ton")
-    if not request.is_stored:
-        request = replace(request, source=_read_source(request, region))
-    _check_schedule(request, zone, now)
-    check_text(request)
-    _check_characters(request)
+    request = check_options(request, region, zone, now)
+    check_body(request.body)
     warnings = find_warnings(request)
     numbers, faults = _read_numbers(request, region)
     if request.to is None:
         warnings += _check_group(request)
     return Checked(request, numbers, faults, warnings)
+
+
+def check_options(
+    request: OutboundRequest, region: str, zone: ZoneInfo, now: datetime
+) -> OutboundRequest:
+    """Check everything but the numbers and the body; returns it with its source normalised.
+
+    Raises InvalidInput.
+    """
+    if request.source_ton not in {None, *SourceTon}:
+        raise InvalidInput("write 1 (international) or 5 (alphanumeric)", field="source_ton")
+    if not request.is_stored:
+        request = replace(request, source=_read_source(request, region))
+    check_schedule(request.schedule_at, request.schedule_by, zone, now)
+    check_sending(request)
+    _check_characters(request)
+    return request
 
 
 def _read_source(request: OutboundRequest, region: str) -> str:
@@ -64,17 +82,20 @@ def _read_source(request: OutboundRequest, region: str) -> str:
         return request.source
 
 
-def _check_schedule(request: OutboundRequest, zone: ZoneInfo, now: datetime) -> None:
-    if request.schedule_at is None:
-        if request.schedule_by is not None:
+def check_schedule(
+    schedule_at: datetime | None, schedule_by: str | None, zone: ZoneInfo, now: datetime
+) -> None:
+    """Raises InvalidInput."""
+    if schedule_at is None:
+        if schedule_by is not None:
             raise InvalidInput("schedule_by needs schedule_at", field="schedule_by")
         return
-    if not now < request.schedule_at <= now + FURTHEST_SCHEDULE:
+    if not now < schedule_at <= now + FURTHEST_SCHEDULE:
         raise InvalidInput(
             "schedule_at lies in the past, or more than a year ahead", field="schedule_at"
         )
-    if request.schedule_by == "provider":
-        format_schedule(request.schedule_at, zone)
+    if schedule_by == "provider":
+        format_schedule(schedule_at, zone)
 
 
 def _check_characters(request: OutboundRequest) -> None:

@@ -76,7 +76,7 @@ async def look_at_text(
         out = find_opted_out(conn, numbers) if numbers else frozenset()
         cost = _estimate([each for each in numbers if each not in out], parts)
         opted_out = tuple(each for each in numbers if each in out)
-        warnings = [*checked.warnings, *_warn_of_sender(conn, cost or parts)]
+        warnings = [*checked.warnings, *warn_of_sender(conn, cost or parts)]
         return Look(checked.request.source, numbers, opted_out, cost, warnings)
 
     return await database.read(look)
@@ -139,7 +139,7 @@ def _queue(conn: Connection, checked: Checked, who: str, now: datetime) -> Queue
     ids = queue_texts(conn, request, addressees or [Addressee()], who, now)
     parts = len(measure_text(request.body).parts)
     cost = _estimate(numbers, parts)
-    warnings = [*checked.warnings, *_warn_of_sender(conn, cost or parts)]
+    warnings = [*checked.warnings, *warn_of_sender(conn, cost or parts)]
     # One entry a request, for the first of its texts; `forced` names those who had opted out.
     whom = request.list_name or request.group_name or ", ".join(numbers)
     detail: dict[str, Any] = {"to": whom, "source": request.source, "count": len(ids)}
@@ -182,7 +182,7 @@ def _estimate(numbers: Collection[str], parts: int) -> int | None:
     return sum(estimate_credits(number, parts) for number in numbers) or None
 
 
-def _warn_of_sender(conn: Connection, cost: int) -> list[str]:
+def warn_of_sender(conn: Connection, cost: int) -> list[str]:
     """What may keep the texts from going out soon."""
     state = get_sender(conn)
     warnings = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.domain.access.credentials import Actor
 from app.storage.tables.access import audit
@@ -15,6 +15,8 @@ FAILED_SIGN_IN = "session.fail"
 STRANGER = "stranger"
 FAILED_AN_HOUR = 100
 FAILED_KEPT = timedelta(days=90)
+# The subject of an entry of which only that it was done is kept.
+FORGOTTEN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,24 @@ def forget_failed_sign_ins(conn: Connection, now: datetime, *, limit: int) -> in
     )
     ids = old.order_by(audit.c.id).limit(limit)
     return conn.execute(delete(audit).where(audit.c.id.in_(ids))).rowcount
+
+
+def forget_old_details(
+    conn: Connection, before: datetime, after: int, limit: int
+) -> tuple[int | None, int]:
+    """Forget to whom and to what old entries speak: that somebody did such a thing stays.
+
+    Of the next `limit` entries behind that id; returns the id to go on from, None at the end, and
+    how many were changed.
+    """
+    query = select(audit.c.id, audit.c.done_at, audit.c.subject).where(audit.c.id > after)
+    rows = conn.execute(query.order_by(audit.c.id).limit(limit)).all()
+    old = [row.id for row in rows if row.done_at < before and row.subject != FORGOTTEN]
+    if old:
+        forgotten: dict[str, Any] = {"subject": FORGOTTEN, "detail": {}, "address": None}
+        conn.execute(update(audit).where(audit.c.id.in_(old)).values(forgotten))
+    is_end = len(rows) < limit or all(row.done_at >= before for row in rows)
+    return None if is_end else rows[-1].id, len(old)
 
 
 def list_audit(

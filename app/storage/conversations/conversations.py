@@ -107,6 +107,12 @@ def get_conversations(conn: Connection, ids: Sequence[int]) -> list[Conversation
     return [found[each] for each in ids if each in found]
 
 
+def read_names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The names of whom these conversations are with, where one is known."""
+    query = select(conversations.c.id, conversations.c.name).where(conversations.c.id.in_(ids))
+    return {row.id: row.name for row in conn.execute(query) if row.name} if ids else {}
+
+
 def open_conversations(
     conn: Connection, pairs: Iterable[tuple[str, str]], now: datetime
 ) -> dict[bytes, int]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from app.domain.errors import SetupError
 from app.storage.db.database import Database
+from app.storage.db.moving import is_moving
 from app.storage.db.sqlite import SqliteDatabase
 from app.storage.db.sqlite_engine import is_passing, make_private
 from app.storage.db.sqlite_file import find_damage
@@ -77,6 +78,15 @@ def list_revisions() -> list[str]:
 
 
 def _read_revisions(conn: Connection) -> tuple[str | None, str]:
+    if is_moving(conn):
+        raise SetupError(
+            "a move into this database is not finished: run the same `letterbox move` again"
+        )
+    return read_revisions(conn)
+
+
+def read_revisions(conn: Connection) -> tuple[str | None, str]:
+    """The schema's revision and this release's. Raises SetupError if the schema is newer."""
     revisions = list_revisions()
     current: str | None = None
     if inspect(conn).has_table("alembic_version"):

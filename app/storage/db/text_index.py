@@ -77,6 +77,13 @@ class TextIndex:
             {"id": row_id, "folded": folded},
         )
 
+    def clear(self, conn: Connection) -> None:
+        """Remove every text."""
+        if conn.dialect.name == "postgresql":
+            conn.execute(delete(self._table))
+        else:
+            conn.execute(text(f"INSERT INTO {self.name} ({self.name}) VALUES ('delete-all')"))  # noqa: S608 as above
+
     def optimize(self, conn: Connection) -> bool:
         """Merge a few pages of the index; returns whether there may be more to do."""
         if conn.dialect.name == "postgresql":

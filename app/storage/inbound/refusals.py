@@ -43,7 +43,12 @@ def add_refusals(conn: Connection, refused: Sequence[NewRefusal]) -> None:
 
 def forget_old_refusals(conn: Connection, now: datetime, *, limit: int) -> int:
     """Delete those older than KEPT, at most `limit`; returns how many."""
-    old = select(refusals.c.id).where(refusals.c.refused_at < now - KEPT)
+    return forget_refusals(conn, now - KEPT, limit)
+
+
+def forget_refusals(conn: Connection, before: datetime, limit: int) -> int:
+    """The same with those older than a time."""
+    old = select(refusals.c.id).where(refusals.c.refused_at < before)
     return conn.execute(
         delete(refusals).where(refusals.c.id.in_(old.order_by(refusals.c.id).limit(limit)))
     ).rowcount

@@ -119,7 +119,12 @@ def list_alerts(
 
 def forget_old_alerts(conn: Connection, now: datetime, *, limit: int) -> int:
     """Remove alerts closed for KEPT, `limit` at most; returns how many were removed."""
-    old = select(alerts.c.id).where(alerts.c.closed_at < now - KEPT).limit(limit)
+    return forget_closed_alerts(conn, now - KEPT, limit)
+
+
+def forget_closed_alerts(conn: Connection, before: datetime, limit: int) -> int:
+    """The same with those closed before a time."""
+    old = select(alerts.c.id).where(alerts.c.closed_at < before).limit(limit)
     return conn.execute(delete(alerts).where(alerts.c.id.in_(old))).rowcount
 
 

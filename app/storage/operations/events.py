@@ -79,6 +79,17 @@ def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
     return [Event(*row) for row in conn.execute(query)]
 
 
+def read_events_of(conn: Connection, kind: str, *, after: int, limit: int) -> list[Event]:
+    """Those of one kind, in the order in which they were committed."""
+    query = (
+        select(events.c.id, events.c.kind, events.c.subject_id)
+        .where(events.c.id > after, events.c.kind == kind)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [Event(*row) for row in conn.execute(query)]
+
+
 def read_event_bounds(conn: Connection) -> tuple[int, int]:
     """The ids of the oldest and newest event; (0, 0) if there is none."""
     # Two subqueries: SQLite scans the whole table for min and max in one query.
@@ -92,9 +103,14 @@ def forget_old_events(conn: Connection, now: datetime, *, limit: int) -> int:
 
     The newest stays so that the ids never seem to begin again. Returns how many went.
     """
+    return forget_events(conn, now - KEPT, limit)
+
+
+def forget_events(conn: Connection, before: datetime, limit: int) -> int:
+    """The same with those older than a time."""
     old = (
         select(events.c.id)
-        .where(events.c.created_at < now - KEPT)
+        .where(events.c.created_at < before)
         .where(events.c.id < select(func.max(events.c.id)).scalar_subquery())
         .order_by(events.c.created_at)
         .limit(limit)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from app.storage.db.upserts import make_insert
 from app.storage.tables.operations import leases
@@ -56,3 +56,8 @@ def find_first_taken(conn: Connection, name: str) -> datetime | None:
         select(leases.c.first_at).where(leases.c.name == name)
     ).scalar()
     return found
+
+
+def forget_lease(conn: Connection, name: str) -> None:
+    """What it was for is gone."""
+    conn.execute(delete(leases).where(leases.c.name == name))

@@ -1,6 +1,7 @@
 """Cancels texts by hand: those waiting here, and those scheduled at the provider."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from app.domain.errors import Conflict, NotFound
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
+from app.storage.outbound.expiry import end_waiting
 from app.storage.outbound.history import StatusChange, describe_status, note_changes
 from app.storage.tables.outbound import outbound, provider_messages
 
@@ -40,12 +42,25 @@ def cancel_waiting(conn: Connection, outbound_id: int, who: str, now: datetime) 
         _end(conn, outbound_id, who, now)
         return True
     if status is not OutboundStatus.SENT or not _is_kept(row, now):
-        raise Conflict(_REASONS.get(status, f"the text is {status} already"))
+        raise Conflict(describe_obstacle(status))
     if row.to_number is None:
         raise Conflict("the provider keeps a text to many: cancel it in NetMessenger")
     table = provider_messages.c
     ids = select(table.provider_id).where(table.outbound_id == outbound_id).order_by(table.id)
     return Scheduled(tuple(conn.execute(ids).scalars()))
+
+
+def describe_obstacle(status: OutboundStatus) -> str:
+    """Why a text in this status can no longer be cancelled or changed."""
+    return _REASONS.get(status, f"the text is {status} already")
+
+
+def cancel_all(conn: Connection, ids: Sequence[int], who: str, now: datetime) -> int:
+    """Cancel those texts of a batch that still wait here; returns how many."""
+    reason = "the batch was cancelled"
+    ended = end_waiting(conn, ids, OutboundEvent.CANCELLED, reason, now)
+    note_changes(conn, [replace(each, source=who) for each in ended], now)
+    return len(ended)
 
 
 def note_cancelled(conn: Connection, outbound_id: int, who: str, now: datetime) -> None:

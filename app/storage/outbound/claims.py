@@ -1,6 +1,6 @@
 """Claims the texts that a process sends in its next calls."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,6 +13,7 @@ from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import LOOK_FIRST
 from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent
+from app.storage.db.columns import UtcTime
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
 from app.storage.outbound.due import choose_calls, find_next, list_due
 from app.storage.outbound.expiry import end_waiting
@@ -153,14 +154,25 @@ def _take(
     if not ids:
         return []
     lease = {"until": now + timedelta(seconds=lease_seconds)}
-    taken = conn.execute(_update_taken(), {"ids": ids, **lease})
+    taken = conn.execute(_update_taken(), {"ids": ids, "now": now, **lease})
     rows = {row.id: row for row in taken}
     found = [rows[each] for each in ids if each in rows]
     attempts = [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in found]
     writes.add(_insert_attempts(), attempts)
     texts = {row.id: _make_text(row, now, is_probe=is_probe) for row in found}
-    calls = (tuple(texts[each] for each in call if each in texts) for call in chosen)
-    return [call for call in calls if call]
+    return [
+        tuple(alike)
+        for call in chosen
+        for alike in _group_alike([texts[each] for each in call if each in texts])
+    ]
+
+
+def _group_alike(call: Sequence[ClaimedText]) -> Iterable[list[ClaimedText]]:
+    """A text that somebody has edited since it was chosen gets a call of its own."""
+    groups: dict[Hashable, list[ClaimedText]] = {}
+    for text in call:
+        groups.setdefault((text.body, text.schedule_at), []).append(text)
+    return groups.values()
 
 
 @cache
@@ -172,7 +184,12 @@ def _insert_attempts() -> BulkWrite:
 def _update_taken() -> ReturningUpdate[Any]:
     return (
         update(outbound)
-        .where(outbound.c.id.in_(bindparam("ids", expanding=True)), is_waiting(outbound))
+        .where(
+            outbound.c.id.in_(bindparam("ids", expanding=True)),
+            is_waiting(outbound),
+            # Somebody may have put it off since it was chosen.
+            outbound.c.due_at <= bindparam("now", type_=UtcTime()),
+        )
         .values(
             status=OutboundStatus.SENDING,
             attempts=outbound.c.attempts + 1,

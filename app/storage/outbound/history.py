@@ -17,7 +17,8 @@ from app.storage.tables.outbound import status_changes
 class StatusChange:
     """`provider_id` is that of the part concerned, `provider_status` the provider's own status.
 
-    `source` is send, check, report, background, lease, or who did it.
+    `source` is send, check, report, background, lease, or who did it. `note` says what else has
+    changed than the status.
     """
 
     outbound_id: int
@@ -26,6 +27,7 @@ class StatusChange:
     changed_at: datetime
     provider_id: str | None = None
     provider_status: str | None = None
+    note: str | None = None
 
 
 def describe_status(
@@ -79,6 +81,7 @@ def list_changes(conn: Connection, outbound_id: int, *, limit: int = 500) -> lis
             table.changed_at,
             table.provider_id,
             table.provider_status,
+            table.note,
         )
         .where(table.outbound_id == outbound_id)
         .order_by(table.id)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     exists,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -49,7 +50,7 @@ class OutboundFilter:
 
     `statuses` are alternatives; none means any. `updated_since` is of any change of status. `words`
     are folded, and each must be part of the body. `dest` is our number in whose conversation the
-    text is shown, whatever sender it names.
+    text is shown, whatever sender it names. `batches_as_one`: only the first text of each batch.
     """
 
     statuses: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ class OutboundFilter:
     reference: str | None = None
     in_reply_to: int | None = None
     rule_id: int | None = None
+    batch_id: int | None = None
+    batches_as_one: bool = False
     since: datetime | None = None
     until: datetime | None = None
     updated_since: datetime | None = None
@@ -189,6 +192,7 @@ def _split_conditions(
     indexed = [
         _equals("in_reply_to", wanted.in_reply_to),
         _equals("reference_key", reference_key),
+        _equals("batch_id", wanted.batch_id),
         _equals("to_key", None if wanted.to is None else make_number_key(wanted.to)),
         _equals("rule_id", wanted.rule_id),
         _equals("source_key", None if wanted.source is None else make_number_key(wanted.source)),
@@ -196,7 +200,7 @@ def _split_conditions(
     others: list[Condition | None] = [_is_shown_at(wanted.dest)]
     status = _is_one_of(wanted.statuses)
     if wanted.statuses and _RARE.issuperset(wanted.statuses):
-        indexed.insert(4, status)
+        indexed.insert(5, status)
     elif len(wanted.statuses) == 1:
         indexed.append(status)
     else:
@@ -206,8 +210,16 @@ def _split_conditions(
         if ids is None:
             others.append(_was_updated(wanted.updated_since))
         else:
-            indexed.insert(4, ids)
+            indexed.insert(5, ids)
+    if wanted.batches_as_one:
+        indexed.append(_leads)
     return [each for each in indexed if each], [each for each in others if each]
+
+
+def _leads(texts: FromClause) -> ColumnElement[bool]:
+    """Those of no batch, and the first of each; in the words of the partial index."""
+    place = texts.c.batch_place
+    return or_(place.is_(None), place == literal_column("1"))
 
 
 def _equals(name: str, value: Any) -> Condition | None:

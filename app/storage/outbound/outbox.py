@@ -12,7 +12,8 @@ from app.domain.outbound.gsm import measure_text
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import OutboundStatus, Priority
 from app.storage.db.upserts import make_insert
-from app.storage.tables.outbound import batches, outbound, status_changes
+from app.storage.outbound.batches import add_batch
+from app.storage.tables.outbound import outbound, status_changes
 
 # Whoever queues texts shares it; a feed takes it alone while it looks for the last id.
 OUTBOUND_LOCK = 0x4C455454_4F555442
@@ -61,15 +62,45 @@ def queue_texts(
 ) -> list[int]:
     """Queue what a person or program wrote, for each addressee; returns the ids in their order.
 
+    Several are a batch. Their history begins with who wrote them. The caller adds the events.
+    """
+    batch_id: int | None = None
+    if len(addressees) > 1:
+        count = len(addressees)
+        schedule_by = None if request.schedule_at is None else request.schedule_by or "letterbox"
+        described = {
+            "source": request.source,
+            "body": request.body,
+            "schedule_at": request.schedule_at,
+            "schedule_by": schedule_by,
+            "forced": request.force,
+            "total": count,
+            "queued": count,
+        }
+        batch_id = add_batch(conn, who, now, described)
+    texts = [(request, each) for each in addressees]
+    return queue_batch(conn, batch_id, 1, texts, who, now)
+
+
+def queue_batch(
+    conn: Connection,
+    batch_id: int | None,
+    first: int,
+    texts: Sequence[tuple[OutboundRequest, Addressee]],
+    who: str,
+    now: datetime,
+) -> list[int]:
+    """Queue texts of a batch, from the place `first` on; returns the ids in their order.
+
     Their history begins with who wrote them. The caller adds the events.
     """
     hold_order(conn)
-    batch_id: int | None = None
-    if len(addressees) > 1:
-        batch = {"created_by": who, "created_at": now}
-        batch_id = conn.execute(insert(batches).returning(batches.c.id), batch).scalar_one()
     statement = insert(outbound).returning(outbound.c.id, sort_by_parameter_order=True)
-    rows = [_make_row(request, each, batch_id, now) for each in addressees]
+    rows = [
+        _make_row(request, addressee, batch_id, now)
+        | {"batch_place": None if batch_id is None else place}
+        for place, (request, addressee) in enumerate(texts, first)
+    ]
     ids = conn.execute(statement, rows).scalars().all()
     queued = {"status": OutboundStatus.QUEUED, "source": who, "changed_at": now}
     conn.execute(insert(status_changes), [{"outbound_id": each, **queued} for each in ids])

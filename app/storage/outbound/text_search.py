@@ -8,7 +8,19 @@ wait in `refills`.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from app.domain.inbound.queries import has_words
 from app.domain.keywords import fold_text
@@ -18,7 +30,7 @@ from app.storage.db.text_index import TextIndex, has_index_for
 from app.storage.db.writes import Writes
 from app.storage.inbound.refills import find_position, move_position
 from app.storage.outbound.outbox import try_settled_end
-from app.storage.tables.operations import index_progress
+from app.storage.tables.operations import index_progress, refills
 from app.storage.tables.outbound import outbound
 
 OUTBOUND_INDEX = TextIndex("outbound_search", "outbound_id")
@@ -61,6 +73,15 @@ def refill_index(conn: Connection) -> bool:
         _add(conn, rows)
         OUTBOUND_INDEX.optimize(conn)
     return True
+
+
+def index_again(conn: Connection) -> None:
+    """Let `refill_index` index all texts, in a database that was copied without its index."""
+    OUTBOUND_INDEX.clear(conn)
+    position = conn.execute(_select_position()).scalar()
+    conn.execute(delete(refills).where(refills.c.name == "outbound-words"))
+    if position:
+        conn.execute(insert(refills).values(name="outbound-words", position=position))
 
 
 def replace_text(conn: Connection, outbound_id: int, old: str, new: str | None) -> None:

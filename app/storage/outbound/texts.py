@@ -49,6 +49,7 @@ class OutboundText:
     error: OutboundError | None
     in_reply_to: int | None
     rule_id: int | None
+    batch_id: int | None
     attempts: int
     schedule_at: datetime | None
     schedule_by: str | None

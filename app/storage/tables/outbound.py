@@ -23,14 +23,56 @@ from sqlalchemy.sql.functions import FunctionElement
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.storage.db.columns import BigId, UtcTime, add_partial_index, make_id, metadata
 
-# Requests for a text to many numbers.
+# Texts to many. Of those that come as rows, `batch_rows` keeps each row, and the texts are queued
+# some rows at a time once somebody has approved all of them.
 batches = Table(
     "batches",
     metadata,
     make_id(),
     Column("created_by", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default="done",
+        comment="loading, draft, queueing, done, cancelling or cancelled",
+    ),
+    Column("name", Text, nullable=False, server_default="", comment="of the file, if it was one"),
+    Column("source", Text),
+    Column("body", Text, comment="with its placeholders, if it has rows"),
+    Column("schedule_at", UtcTime),
+    Column("schedule_by", Text),
+    Column("options", JSON, comment="source_ton, validity_seconds, reference, metadata"),
+    Column("columns", JSON, comment="the headings of its rows; null: it has no rows"),
+    Column("number_column", Integer),
+    Column("forced", Boolean, comment="also to numbers that have opted out"),
+    Column("total", Integer, nullable=False, server_default="0", comment="rows, or texts"),
+    Column("bad", Integer, nullable=False, server_default="0"),
+    Column("opted_out", Integer, nullable=False, server_default="0", comment="of the good rows"),
+    Column("parts", Integer, nullable=False, server_default="0", comment="of who gets a text"),
+    Column("credits", Integer, nullable=False, server_default="0"),
+    Column("queued", Integer, nullable=False, server_default="0", comment="texts made of rows"),
+    Column("last_row", Integer, nullable=False, server_default="0", comment="looked at so far"),
+    Column("cancelled_by", Text),
+    Index("batches_created_idx", "created_at", "id"),
     sqlite_autoincrement=True,
+)
+add_partial_index("batches_open_idx", batches, ["id"], "state NOT IN ('done', 'cancelled')")
+
+batch_rows = Table(
+    "batch_rows",
+    metadata,
+    Column("batch_id", BigId, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False, comment="from 1"),
+    Column("line", Integer, nullable=False, comment="as a spreadsheet counts its rows"),
+    Column("cells", JSON, nullable=False),
+    Column("number", Text, comment="null where the row has none that can be texted"),
+    Column("parts", Integer, nullable=False),
+    Column("is_opted_out", Boolean, nullable=False),
+    Column("fault", Text, comment="a code; null: the row is good"),
+    Column("fault_text", Text),
+    Column("outbound_id", BigId),
 )
 
 # The outbox, which is the queue as well. `pair_key` is that of source and recipient, whichever
@@ -54,6 +96,7 @@ outbound = Table(
     Column("in_reply_to", BigId),
     Column("rule_id", BigId),
     Column("batch_id", BigId),
+    Column("batch_place", Integer, comment="its place in its batch, from 1"),
     Column(
         "priority",
         Integer,
@@ -102,6 +145,22 @@ add_partial_index(
     outbound,
     ["reference_key", "created_at", "id"],
     "reference_key IS NOT NULL",
+)
+add_partial_index("outbound_batch_idx", outbound, ["batch_id", "status"], "batch_id IS NOT NULL")
+add_partial_index(
+    "outbound_batch_created_idx",
+    outbound,
+    ["batch_id", "created_at", "id"],
+    "batch_id IS NOT NULL",
+)
+# The list in which a batch is one row: its first text.
+LEADS = "batch_place IS NULL OR batch_place = 1"
+add_partial_index("outbound_leads_idx", outbound, ["created_at", "id"], LEADS)
+add_partial_index(
+    "outbound_scheduled_idx",
+    outbound,
+    ["schedule_at", "id"],
+    "schedule_at IS NOT NULL AND batch_id IS NULL",
 )
 add_partial_index(
     "outbound_due_idx", outbound, ["priority", "due_at", "id"], "status IN ('queued', 'held')"
@@ -212,6 +271,7 @@ status_changes = Table(
     Column("provider_status", Text),
     Column("source", Text, nullable=False, comment="send, check, report, background or a name"),
     Column("changed_at", UtcTime, nullable=False),
+    Column("note", Text, comment="what else changed than the status"),
     Index("status_changes_outbound_idx", "outbound_id", "id"),
     Index("status_changes_changed_idx", "changed_at", "outbound_id"),
     sqlite_autoincrement=True,
@@ -238,4 +298,15 @@ sender = Table(
         server_default="0",
         comment="tries in a row that showed no working provider",
     ),
+)
+
+saved_replies = Table(
+    "saved_replies",
+    metadata,
+    make_id(),
+    Column("name", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
 )

@@ -53,6 +53,13 @@ class Form:
         """Whether a box is ticked or a button was pressed."""
         return name in self._data
 
+    def changed(self, **values: str) -> "Form":
+        """The same form with other values of some fields."""
+        kept = [pair for pair in self._data.multi_items() if pair[0] not in values]
+        form = Form([*kept, *values.items()])
+        form.errors = self.errors
+        return form
+
     def file(self, name: str) -> UploadFile | None:
         """A file that was chosen, or None."""
         value = self._data.get(name)

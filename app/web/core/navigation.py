@@ -26,7 +26,10 @@ MENU = (
         (
             Section("/", "Inbox"),
             Section("/new", "New message"),
+            Section("/batches", "Batches"),
+            Section("/scheduled", "Scheduled"),
             Section("/outbox", "Outbox"),
+            Section("/saved-replies", "Saved replies"),
             Section("/opt-outs", "Opt-outs"),
         ),
     ),
@@ -35,6 +38,7 @@ MENU = (
         (
             Section("/overview", "Overview"),
             Section("/alerts", "Alerts"),
+            Section("/notifications", "Notifications"),
             Section("/rules", "Rules"),
             Section("/numbers", "Numbers"),
             Section("/contacts", "Contacts"),

@@ -8,6 +8,7 @@ from app.domain.access.members import Role
 # Whoever adds a page says here who may use it: without that the application does not start.
 ROLES: Mapping[str, Role] = {
     "/": "office",
+    "/batches": "office",
     "/conversations": "office",
     "/live": "office",
     "/measure": "office",
@@ -16,6 +17,8 @@ ROLES: Mapping[str, Role] = {
     "/new": "office",
     "/opt-outs": "office",
     "/outbox": "office",
+    "/saved-replies": "office",
+    "/scheduled": "office",
     "/sign-out": "office",
     "/texts": "office",
     "/unread": "office",
@@ -24,6 +27,7 @@ ROLES: Mapping[str, Role] = {
     "/contacts": "admin",
     "/groups": "admin",
     "/keys": "admin",
+    "/notifications": "admin",
     "/numbers": "admin",
     "/overview": "admin",
     "/refusals": "admin",

@@ -1,7 +1,7 @@
 """The pages of the outbox: every text that goes out, and the history of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,7 +11,7 @@ from app.domain.errors import NotFound
 from app.domain.ids import encode_id
 from app.domain.numbers import normalise_number
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.states import OutboundStatus
+from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
 from app.storage.db.database import Connection
@@ -31,8 +31,13 @@ from app.web.core.lists import (
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 from app.web.core.wording import STATUSES, explain_status
+from app.web.outbound.outbox_rows import read_beside
+from app.web.outbound.scheduled import is_ours
 
 PATH = "/outbox"
+FILTERS = ("status", "to", "source", "since", "until", "batch")
+# With one of these each text of a batch is a row of its own.
+SINGLE_FILTERS = ("status", "to", "batch", "q")
 HEADINGS = (
     "id",
     "created_at",
@@ -81,7 +86,11 @@ class TextView:
     def can_be_cancelled(self) -> bool:
         """Whether asking may help: the provider has the last word on what it keeps for later."""
         is_kept = self.text.status == OutboundStatus.SENT and self.text.schedule_by == "provider"
-        return self.text.status in {OutboundStatus.QUEUED, OutboundStatus.HELD} or is_kept
+        return self.text.status in WAITING or is_kept
+
+    @property
+    def can_be_changed(self) -> bool:
+        return is_ours(self.text)
 
 
 def make_outbox_routes(site: Site) -> list[Route]:
@@ -96,21 +105,29 @@ async def list_texts(visit: Visit) -> Response:
     """Texts to be sent and sent, newest first."""
     query = visit.query
     wanted = _read_filter(visit, query)
+    is_grouped = not any(query.text(name) for name in SINGLE_FILTERS)
+    wanted = replace(wanted, batches_as_one=is_grouped)
     page = make_page(visit, list[OutboundText](), None)
     if not query.errors:
         before = read_time_place(query.text("before"))
         found = await visit.database.read(list_outbound, wanted, before=before, limit=PAGE_ROWS)
         page = make_page(visit, found.texts, found.next)
+    beside = await visit.database.read(read_beside, page.rows)
     return visit.render(
         "outbound/outbox.html",
         status=422 if query.errors else 200,
         page=page,
+        beside=beside,
+        is_grouped=is_grouped,
+        batch=beside.batches.get(wanted.batch_id or 0),
         form=query,
         statuses=[("", "All"), *((each.value, word.text) for each, word in STATUSES.items())],
         explain_status=lambda text: explain_status(text, visit.now),
         csv=link_page(visit, f"{PATH}/csv"),
         zone=visit.site.runtime.settings.provider_timezone,
-        is_filtered=any(query.text(name) for name in ("status", "to", "source", "since", "until")),
+        is_filtered=any(
+            query.text(name) for name in ("status", "to", "source", "since", "until", "batch")
+        ),
     )
 
 
@@ -164,6 +181,7 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     status = query.text("status")
     return OutboundFilter(
         statuses=(status,) if status in set(OutboundStatus) else (),
+        batch_id=query.number("batch"),
         to=normalise_number(query.text("to"), visit.region) or None,
         source=normalise_number(query.text("source"), visit.region) or None,
         since=read_day(query, "since", zone),

@@ -15,13 +15,19 @@ from app.domain.numbers import read_number
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.outbound.plain_text import write_plainly
-from app.domain.outbound.requests import OutboundRequest
+from app.domain.outbound.requests import OutboundRequest, ScheduleBy
+from app.domain.templates import fill_template, list_names
 from app.domain.times import read_local
 from app.flows.outbound.compose import compose_once
+from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
+from app.storage.db.database import Connection
+from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
+# The choice “Other sender…”.
+OWN = "own"
 # So many of the characters that made a text Unicode are shown.
 SHOWN_CHARACTERS = 12
 
@@ -54,9 +60,21 @@ class Measure:
         return self.sms.outside[:SHOWN_CHARACTERS]
 
     @property
+    def room(self) -> int:
+        """How many more characters fit into the last part."""
+        return min(self.sms.room, LONGEST_BODY - self.characters)
+
+    @property
     def too_many(self) -> int:
         """How many characters it is too long."""
         return max(0, self.characters - LONGEST_BODY)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateMeasure(Measure):
+    """The length of a text whose placeholders are empty or have their fallbacks."""
+
+    placeholders: int
 
 
 def make_writing_routes(site: Site) -> list[Route]:
@@ -66,8 +84,12 @@ def make_writing_routes(site: Site) -> list[Route]:
 async def show_measure(visit: Visit) -> Response:
     """The length of a text, as a part of a page that is fetched while someone types."""
     form = await visit.read_form()
+    body = form.text("body")
+    if form.has("template"):
+        measured = measure_template(body)
+        return visit.render("outbound/measure.html", measure=measured, offers_plain=False)
     numbers = normalise_numbers(visit, form.text("to"))
-    measured = measure(form.text("body"), numbers)
+    measured = measure(body, numbers)
     return visit.render("outbound/measure.html", measure=measured, offers_plain=form.has("offer"))
 
 
@@ -85,6 +107,54 @@ def measure(body: str, numbers: Sequence[str]) -> Measure:
     sms = measure_text(body)
     cost = sum(estimate_credits(number, len(sms.parts)) for number in numbers)
     return Measure(len(body), sms, cost or None, len(numbers), write_plainly(body))
+
+
+def measure_template(template: str) -> Measure:
+    """Count a text with placeholders, which are as long as what they are filled with."""
+    try:
+        body, names = fill_template(template, {}), list_names(template)
+    except InvalidInput:  # a placeholder is not complete yet
+        body, names = template, []
+    sms = measure_text(body)
+    return TemplateMeasure(len(body), sms, None, 0, write_plainly(body), len(names))
+
+
+def read_sender(form: Form) -> str:
+    """Whom a text comes from. Raises InvalidInput."""
+    source = form.text("source")
+    source = form.text("own_source") if source == OWN else source
+    if not source:
+        raise InvalidInput("choose a sender", field="source")
+    return source
+
+
+def read_schedule(visit: Visit, form: Form) -> tuple[datetime | None, ScheduleBy | None]:
+    """When a text goes, and who holds it until then. Raises InvalidInput."""
+    schedule_at = read_moment(form, "schedule_at", visit.site.runtime.settings.zone)
+    by_provider = form.text("schedule_by") == "provider" and schedule_at is not None
+    return schedule_at, "provider" if by_provider else None
+
+
+async def read_senders(visit: Visit) -> tuple[list[LabelledNumber], str]:
+    """Our numbers, and why nothing would be sent now, if so."""
+    numbers, obstacle = await visit.database.read(_read_senders)
+    if visit.site.runtime.provider is None:
+        obstacle = "No provider account is set up, so nothing can be sent."
+    return numbers, obstacle
+
+
+def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
+    state = get_sender(conn)
+    obstacle = ""
+    if state.state != "running":
+        reason = state.reason or "no reason was given"
+        obstacle = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
+    return list_our_numbers(conn), obstacle
+
+
+def write_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """The value of a browser's field for a date and time."""
+    return f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}"
 
 
 def read_numbers(text: str) -> list[str]:

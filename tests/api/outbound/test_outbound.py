@@ -40,6 +40,7 @@ async def test_a_queued_text_is_the_object_of_the_contract(post: Post) -> None:
                 "error": None,
                 "in_reply_to": None,
                 "rule_id": None,
+                "batch_id": None,
                 "attempts": 0,
                 "schedule_at": None,
                 "send_before": "2026-06-02T12:00:00.000000Z",

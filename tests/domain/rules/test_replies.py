@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.errors import InvalidInput
-from app.domain.rules.replies import check_template, fill_template, find_fault, list_values
+from app.domain.rules.replies import check_template, find_fault, list_values
+from app.domain.templates import fill_template
 
 VALUES = list_values(
     source="447700900123",

@@ -316,7 +316,7 @@ async def test_words_that_an_older_release_sent_are_found_before_and_after_they_
 ) -> None:
     await bare_database.write(partial(upgrade_to, "0014"))
     await bare_database.write(add_text, "sent", None, None)
-    await bare_database.write(partial(upgrade_to, "0015"))
+    await bare_database.write(partial(upgrade_to, "head"))
     words = OutboundFilter(words=("hel",))
     for _ in range(2):
         page = await bare_database.read(list_outbound, words, before=None, limit=5)

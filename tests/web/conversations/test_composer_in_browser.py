@@ -63,7 +63,7 @@ async def wait_for(page: Page, condition: str) -> None:
     """The policy of the pages lets no test wait inside them."""
     async with asyncio.timeout(PATIENCE_MS / 1000):
         while not await page.evaluate(condition):
-            await asyncio.sleep(0.05)
+            await page.wait_for_timeout(50)
 
 
 async def find_tops(page: Page) -> list[float]:
@@ -107,7 +107,7 @@ async def test_a_new_text_moves_neither_the_reply_form_nor_the_place_in_the_thre
             send_texts(office, STAYS, *["And on Sunday?"] * (count - known), source=source)
             await expect(page.locator(".entry")).to_have_count(count)
             assert await find_tops(page) == pytest.approx(before, abs=2)
-            assert await is_in_sight(page, ".entry .body")
+            assert await is_in_sight(page, ".entry .body"), (scripts, size)
         await expect(page.locator("#body")).to_be_focused()
         await expect(page.locator("#body")).to_have_value(f"{draft}x")
         # Who reads older texts stays there, and what arrives below is not read yet.
@@ -133,7 +133,7 @@ async def test_a_conversation_opens_at_its_first_new_text_else_at_its_end(
             await page.goto(f"{path}#new")
             await page.goto("/new")
             await page.goto(f"{path}#new")
-            assert await is_in_sight(page, ".entry .body")
+            assert await is_in_sight(page, ".entry .body"), (scripts, size)
             await page.goto("/new")
             send_texts(office, OPENS, *(f"new {n}" for n in range(12)))
             await page.goto(f"/?number={OPENS}")

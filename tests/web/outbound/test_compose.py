@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.support.messages import make_message
 from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.web.visiting import Visitor, browsing, visiting
 
 SHOP = "447700900100"
 FORM = {"kind": "to", "to": "07700 900011", "source": SHOP, "body": "We close at noon"}
@@ -24,8 +25,15 @@ async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
         yield visitor
 
 
-async def look(visitor: Visitor, **changes: str) -> str:
+async def preview(visitor: Visitor, **changes: str) -> httpx2.Response:
+    """Where the form leads to."""
     answer = await visitor.post("/new", FORM | changes)
+    assert answer.status_code == 303, answer.text
+    return await visitor.get(answer.headers["location"])
+
+
+async def look(visitor: Visitor, **changes: str) -> str:
+    answer = await preview(visitor, **changes)
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -66,7 +74,7 @@ async def test_many_numbers_are_written_as_people_write_them(clerk: Visitor) -> 
 
 
 async def test_a_number_that_is_none_is_named_and_everything_typed_stays(clerk: Visitor) -> None:
-    answer = await clerk.post("/new", FORM | {"to": "07700 900011, 0770, nobody"})
+    answer = await preview(clerk, to="07700 900011, 0770, nobody")
     assert answer.status_code == 422
     assert "0770: not a full phone number" in answer.text
     assert "nobody: not a full phone number" in answer.text
@@ -91,9 +99,10 @@ async def test_who_has_opted_out_is_shown_and_gets_nothing_unless_they_asked(
 
 async def test_where_all_have_opted_out_nobody_is_left(clerk: Visitor) -> None:
     await clerk.running.send("POST", "/opt-outs", {"number": ADA})
-    answer = await clerk.post("/new/send", read_hidden(await look(clerk)))
-    assert answer.status_code == 422
-    assert "nobody to send it to" in answer.text
+    page = await clerk.submit("/new/send", read_hidden(await look(clerk)))
+    assert "Check before sending" in page
+    assert "nobody to send it to" in page
+    assert await list_texts(clerk) == []
 
 
 @pytest.mark.parametrize("kind", ["list", "group"])
@@ -132,7 +141,7 @@ async def test_it_may_wait_for_its_time_with_either_of_us(clerk: Visitor) -> Non
 async def test_each_mistake_stands_beside_its_field(
     shared_lone_visitor: Visitor, changes: dict[str, str], field: str
 ) -> None:
-    answer = await shared_lone_visitor.post("/new", FORM | changes)
+    answer = await preview(shared_lone_visitor, **changes)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
     assert 'aria-invalid="true"' in answer.text
@@ -140,9 +149,28 @@ async def test_each_mistake_stands_beside_its_field(
 
 async def test_it_can_be_changed_after_the_look(clerk: Visitor) -> None:
     page = await look(clerk, to=f"{ADA}\n{GRACE}")
-    answer = await clerk.post("/new", read_hidden(page) | {"change": "1"})
-    assert answer.status_code == 200
-    assert f"{ADA}\n{GRACE}</textarea>" in answer.text
+    address = re.search(r'href="(/new\?form=[^"]+)"', page)
+    assert address is not None
+    page = await clerk.read(address[1])
+    assert f"{ADA}\n{GRACE}</textarea>" in page
+    assert "We close at noon</textarea>" in page
+
+
+async def test_each_page_has_an_address_that_can_be_loaded_again(clerk: Visitor) -> None:
+    answer = await clerk.post("/new", FORM)
+    for _ in range(2):
+        assert "We close at noon" in await clerk.read(answer.headers["location"])
+    answer = await clerk.post("/new", FORM | {"preview": "1"})
+    assert answer.headers["location"].startswith("/new?form=")
+    assert "16 characters" in await clerk.read(answer.headers["location"])
+    assert (await clerk.get("/new/check?form=nothing")).status_code == 404
+
+
+async def test_a_form_that_was_kept_is_found_by_whoever_wrote_it_alone(clerk: Visitor) -> None:
+    answer = await clerk.post("/new", FORM)
+    async with browsing(clerk.running) as other:
+        await other.sign_in("Grace")
+        assert (await other.get(answer.headers["location"])).status_code == 404
 
 
 async def test_it_says_beforehand_that_nothing_can_be_sent(lone_visitor: Visitor) -> None:

@@ -1,0 +1,154 @@
+"""Copies every table to another database, a step at a time, so that it can be taken up again.
+
+Rows are copied in the order of their keys, each step in a transaction: how far it is shows in the
+rows themselves. Until the end a table `unfinished_move` keeps services away.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy import Table as Table
+
+from app.domain.errors import SetupError
+from app.storage.db.columns import metadata
+
+STEP = 2_000
+MARK = "unfinished_move"
+
+
+def list_tables_to_move(leave_out: frozenset[str]) -> list[Table]:
+    """Every table but those, what is referred to first."""
+    return [table for table in metadata.sorted_tables if table.name not in leave_out]
+
+
+def is_moving(conn: Connection) -> bool:
+    """Whether a move into this database has begun and is not finished."""
+    return inspect(conn).has_table(MARK)
+
+
+def begin_move(conn: Connection, source: str) -> None:
+    """Empty the tables of a new database, which the migrations left a few rows in, and mark it.
+
+    Raises SetupError where there is more, or another move was begun.
+    """
+    if is_moving(conn):
+        if conn.execute(text(f"SELECT source FROM {MARK}")).scalar() != source:  # noqa: S608
+            raise SetupError("another database was being moved to this one: name an empty one")
+        return
+    tables = list(reversed(metadata.sorted_tables))
+    for name in ("messages", "outbound", "members", "audit", "processes"):
+        if conn.execute(select(metadata.tables[name]).limit(1)).first() is not None:
+            raise SetupError("the database to move to has been used: name an empty one")
+    for table in tables:
+        conn.execute(table.delete())
+    conn.execute(text(f"CREATE TABLE {MARK} (source text NOT NULL)"))
+    conn.execute(text(f"INSERT INTO {MARK} VALUES (:source)"), {"source": source})  # noqa: S608
+
+
+def end_move(conn: Connection) -> None:
+    conn.execute(text(f"DROP TABLE {MARK}"))
+
+
+def count_rows(conn: Connection, table: Table) -> int:
+    return conn.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def find_last_key(conn: Connection, table: Table) -> tuple[Any, ...] | None:
+    """The greatest key that is there."""
+    keys = list(table.primary_key)
+    row = conn.execute(select(*keys).order_by(*(key.desc() for key in keys)).limit(1)).first()
+    return None if row is None else tuple(row)
+
+
+def read_step(conn: Connection, table: Table, after: tuple[Any, ...] | None) -> list[Row[Any]]:
+    """The next rows by their keys, STEP of them unless they are the last."""
+    return list(conn.execute(_select_after(table, after).limit(STEP)))
+
+
+def write_step(conn: Connection, table: Table, rows: Sequence[Row[Any]]) -> None:
+    conn.execute(insert(table), [row._asdict() for row in rows])
+
+
+def read_counter(conn: Connection, table: Table) -> int:
+    """The last id that the table gave, which may be of a row that is gone."""
+    if conn.dialect.name == "sqlite":
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+        return conn.execute(query, {"name": table.name}).scalar() or 0
+    query = text(f"SELECT last_value, is_called FROM {_find_sequence(conn, table)}")  # noqa: S608
+    last, is_called = conn.execute(query).one()
+    return int(last) if is_called else 0
+
+
+def write_counter(conn: Connection, table: Table, last: int) -> None:
+    """Go on after that id."""
+    if not last:
+        return
+    if conn.dialect.name == "sqlite":
+        values = {"name": table.name, "last": last}
+        conn.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
+        conn.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :last)"), values)
+        return
+    sequence = _find_sequence(conn, table)
+    conn.execute(text(f"SELECT setval('{sequence}', :last)"), {"last": last})
+
+
+def has_counter(table: Table) -> bool:
+    return bool(table.dialect_options["sqlite"].get("autoincrement"))
+
+
+def digest_step(
+    conn: Connection, table: Table, after: tuple[Any, ...] | None
+) -> tuple[bytes, tuple[Any, ...] | None, int]:
+    """A digest of the next rows, alike on both databases; the last key, and how many they were."""
+    digest = hashlib.sha256()
+    rows = read_step(conn, table, after)
+    for row in rows:
+        digest.update(json.dumps(list(_write_plainly(table, row)), sort_keys=True).encode())
+    last = tuple(rows[-1]._mapping[key] for key in table.primary_key) if rows else None
+    return digest.digest(), last, len(rows)
+
+
+def _write_plainly(table: Table, row: Row[Any]) -> Iterator[Any]:
+    for column, value in zip(table.c, row, strict=True):
+        if isinstance(value, datetime):
+            yield value.astimezone(UTC).isoformat(timespec="microseconds")
+        elif isinstance(value, bytes | memoryview):
+            yield bytes(value).hex()
+        elif isinstance(column.type, JSON):
+            yield json.dumps(value, sort_keys=True)
+        else:
+            yield value
+
+
+def _select_after(table: Table, after: tuple[Any, ...] | None) -> Select[Any]:
+    keys = list(table.primary_key)
+    query = select(table).order_by(*keys)
+    return query if after is None else query.where(tuple_(*keys) > tuple_(*_bind(keys, after)))
+
+
+def _bind(keys: Sequence[Any], values: tuple[Any, ...]) -> list[Any]:
+    return [
+        bindparam(f"after_{key.name}", value, key.type)
+        for key, value in zip(keys, values, strict=True)
+    ]
+
+
+def _find_sequence(conn: Connection, table: Table) -> str:
+    find = text("SELECT pg_get_serial_sequence(:name, 'id')")
+    return str(conn.execute(find, {"name": table.name}).scalar_one())

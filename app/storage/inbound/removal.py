@@ -1,0 +1,88 @@
+"""Removes messages for good, from every table and index that knows them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from app.storage.inbound.text_search import remove_bodies
+from app.storage.tables.conversations import conversations
+from app.storage.tables.inbound import message_blocks, message_index, messages
+
+IDS_A_BLOCK = 1024
+
+
+def find_old_messages(
+    conn: Connection, before: datetime, after: int, limit: int
+) -> tuple[list[int], int | None]:
+    """Of the next `limit` messages behind that id, those to remove; and the id to go on from.
+
+    None once there is no older one: ids ascend roughly with the time of arrival. What has not been
+    handled stays.
+    """
+    table = messages.c
+    query = select(table.id, table.arrived_at, table.handled_at).where(table.id > after)
+    rows = conn.execute(query.order_by(table.id).limit(limit)).all()
+    old = [row.id for row in rows if row.arrived_at < before and row.handled_at is not None]
+    is_end = len(rows) < limit or all(row.arrived_at >= before for row in rows)
+    return old, None if is_end else rows[-1].id
+
+
+def remove_messages(conn: Connection, ids: Sequence[int]) -> list[int]:
+    """Remove handled messages; returns the ids of their conversations.
+
+    Conversations are locked before messages, as handling does. Counts of days stay.
+    """
+    index = message_index.c
+    of_these = select(index.conversation_id).where(index.message_id.in_(ids))
+    conn.execute(
+        select(conversations.c.id)
+        .where(conversations.c.id.in_(of_these))
+        .order_by(conversations.c.id)
+        .with_for_update()
+    )
+    texts = select(messages.c.id, messages.c.body).where(messages.c.id.in_(ids))
+    remove_bodies(conn, [(row.id, row.body) for row in conn.execute(texts.order_by(messages.c.id))])
+    gone = delete(message_index).where(index.message_id.in_(ids))
+    rows = conn.execute(gone.returning(index.conversation_id, index.unread)).all()
+    conn.execute(delete(messages).where(messages.c.id.in_(ids)))
+    _mend_conversations(conn, rows, ids)
+    return sorted({row.conversation_id for row in rows})
+
+
+def remove_old_blocks(conn: Connection) -> None:
+    """Forget the times of blocks of ids of which no message is left."""
+    first = conn.execute(select(messages.c.id).order_by(messages.c.id).limit(1)).scalar()
+    if first is not None:
+        gone = message_blocks.c.block < first // IDS_A_BLOCK
+        conn.execute(delete(message_blocks).where(gone))
+
+
+def _mend_conversations(
+    conn: Connection, gone: Sequence[Row[Any, Any]], ids: Sequence[int]
+) -> None:
+    unread = Counter(row.conversation_id for row in gone if row.unread)
+    table = conversations.c
+    for conversation_id, count in sorted(unread.items()):
+        mine = update(conversations).where(table.id == conversation_id)
+        conn.execute(mine.values(unread=table.unread - count))
+    touched = select(table.id).where(
+        table.id.in_({row.conversation_id for row in gone}), table.last_message_id.in_(ids)
+    )
+    for conversation_id in conn.execute(touched.order_by(table.id)).scalars().all():
+        last = _find_last(conn, conversation_id)
+        mine = update(conversations).where(table.id == conversation_id)
+        values = (None, None) if last is None else (last.id, last.arrived_at)
+        conn.execute(mine.values(last_message_id=values[0], last_arrived_at=values[1]))
+
+
+def _find_last(conn: Connection, conversation_id: int) -> Row[Any, Any] | None:
+    """The newest message that is left."""
+    index = message_index.c
+    newest = select(index.message_id).where(index.conversation_id == conversation_id)
+    few = newest.order_by(index.message_id.desc()).limit(100)
+    query = select(messages.c.id, messages.c.arrived_at).where(messages.c.id.in_(few))
+    order = (messages.c.arrived_at.desc(), messages.c.id.desc())
+    return conn.execute(query.order_by(*order).limit(1)).first()
