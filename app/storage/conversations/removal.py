@@ -1,10 +1,10 @@
-"""Removes conversations in which nothing is left."""
+"""Removes conversations in which nothing is left, with what somebody had begun to write there."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select
 
-from app.storage.tables.conversations import conversations
+from app.storage.tables.conversations import conversations, drafts
 from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound
 
@@ -22,4 +22,6 @@ def remove_empty_conversations(conn: Connection, ids: Sequence[int]) -> int:
         ~has_message.exists(),
         ~has_text.exists(),
     )
-    return conn.execute(empty).rowcount
+    removed = conn.execute(empty.returning(table.id)).scalars().all()
+    conn.execute(delete(drafts).where(drafts.c.conversation_id.in_(removed)))
+    return len(removed)

@@ -107,7 +107,7 @@ async def test_a_new_text_moves_neither_the_reply_form_nor_the_place_in_the_thre
             send_texts(office, STAYS, *["And on Sunday?"] * (count - known), source=source)
             await expect(page.locator(".entry")).to_have_count(count)
             assert await find_tops(page) == pytest.approx(before, abs=2)
-            assert await is_in_sight(page, ".entry .body"), (scripts, size)
+            assert await is_in_sight(page, ".entry .body")
         await expect(page.locator("#body")).to_be_focused()
         await expect(page.locator("#body")).to_have_value(f"{draft}x")
         # Who reads older texts stays there, and what arrives below is not read yet.

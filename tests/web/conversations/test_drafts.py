@@ -41,7 +41,9 @@ async def save(visitor: Visitor, body: str, path: str = f"{PATH}/draft") -> None
 
 
 def read_field(page: str) -> str:
-    return FIELD.findall(page)[0]
+    found = FIELD.search(page)
+    assert found is not None
+    return found[1]
 
 
 def read_writers(page: str) -> str:
