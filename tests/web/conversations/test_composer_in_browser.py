@@ -212,7 +212,7 @@ async def test_title_icon_and_notifications_tell_of_new_texts(desk: Desk, office
         page, other = tab.page, await tab.open_another()
         for each in (page, other):
             await each.goto("/outbox")
-        await page.get_by_role("button", name="Notifications").first.click()
+        await page.get_by_role("button", name="Browser notifications").first.click()
         await page.get_by_role("button", name="Turn on notifications").click()
         await expect(page.get_by_role("button", name="Turn off notifications")).to_be_visible()
         await page.get_by_role("button", name="Close").click()
