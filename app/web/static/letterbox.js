@@ -3,7 +3,7 @@
 import { attend } from "./attention.js";
 import { offerKeys } from "./keys.js";
 import { goLive, pollSoon } from "./live.js";
-import { prepare, showTimes } from "./parts.js";
+import { END_PIXELS, prepare, showTimes } from "./parts.js";
 import { countWhileTyping, keepDraft, searchInstantly, showChosen, tryWhileTyping, writePlainly } from "./writing.js";
 
 const SLOW_MILLISECONDS = 1500;
@@ -35,14 +35,23 @@ function isToOurPage(link) {
     && !link.pathname.endsWith("/csv");
 }
 
-// A conversation begins at its first new text, or at its end; a reload stays where it was.
+// A conversation begins at its first new text, or at its end; a reload stays where it was. Where
+// the end is in sight, the reply form does not grow over it.
 
 function goToNewTexts() {
   const [{ type }] = performance.getEntriesByType("navigation");
-  const field = location.hash === "#body" ? document.getElementById("body") : null;
-  if (!field && (location.hash || type !== "navigate")) return;
-  document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
-  field?.focus({ preventScroll: true });
+  const form = document.getElementById("reply");
+  const isOpened = ["", "#new", "#latest", "#body"].includes(location.hash) && type === "navigate";
+  if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
+  if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
+  if (!form) return;
+  let top = isOpened && !document.querySelector(".divider") ? Infinity : form.getBoundingClientRect().top;
+  new ResizeObserver(() => {
+    const now = form.getBoundingClientRect().top;
+    const end = document.getElementById("latest").getBoundingClientRect().top;
+    if (end > now && end - top < END_PIXELS) scrollBy({ top: end - now, behavior: "instant" });
+    top = now;
+  }).observe(form);
 }
 
 document.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));

@@ -6,7 +6,7 @@
 export const ROOT = document.documentElement.dataset.root;
 const SIGN_IN = `${ROOT}/sign-in`;
 const RELATIVE_SECONDS = 7 * 24 * 3600;
-const END_PIXELS = 60;
+export const END_PIXELS = 60;
 
 // Parts to update once nobody is typing in them.
 export const held = new Set();
