@@ -28,7 +28,9 @@ th, td { border-bottom: 1px solid #8883; padding: .25rem .75rem .25rem 0; text-a
 td { overflow-wrap: anywhere; vertical-align: top; }
 pre { overflow-x: auto; }
 """
-# Text that the advice marks as code.
+# The pages are where /docs is, also below a path of the host.
+BACK = '<p><a href="./">Back to Letterbox</a></p>'
+# What descriptions and advice mark as code.
 _CODE = re.compile(r"`([^`]*)`")
 POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
@@ -113,21 +115,47 @@ def render_docs(schema: dict[str, Any]) -> str:
             groups.setdefault(operation["tags"][0], []).append(shown)
     sections = "".join(f"<h2>{escape(name)}</h2>{''.join(shown)}" for name, shown in groups.items())
     schemas = "".join(
-        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>'
-        f"<pre>{escape(json.dumps(each, indent=2, ensure_ascii=False))}</pre></details>"
-        for name, each in sorted(schema["components"]["schemas"].items())
+        _render_schema(name, each) for name, each in sorted(schema["components"]["schemas"].items())
     )
     paragraphs = "".join(
-        f"<p>{escape(text)}</p>" for text in schema["info"]["description"].strip().split("\n\n")
+        f"<p>{_mark_code(escape(text))}</p>"
+        for text in schema["info"]["description"].strip().split("\n\n")
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<title>Letterbox: REST interface</title><link rel="stylesheet" href="docs.css"></head>'
-        f"<body><h1>Letterbox: REST interface</h1>{paragraphs}"
+        f"<body>{BACK}<h1>Letterbox: REST interface</h1>{paragraphs}"
         f'<p>For programs: <a href="openapi.json">openapi.json</a>. Try it: <code>curl -H'
         f" 'Authorization: Bearer KEY' …{PREFIX}/messages</code></p>"
         f"{sections}<h2>Objects</h2>{schemas}</body></html>"
+    )
+
+
+def _render_schema(name: str, schema: dict[str, Any]) -> str:
+    """An object with its fields, or the values that a field may have; below it, as programs see it.
+
+    The first sentence of its description is its title.
+    """
+    text = schema.get("description", "")
+    title, _, rest = text.partition("\n")
+    required = set(schema.get("required", []))
+    rows = [
+        (
+            field,
+            f"{_describe_type(each)}{'' if field in required else ', optional'}",
+            each.get("description", ""),
+        )
+        for field, each in schema.get("properties", {}).items()
+    ]
+    kind = "" if rows else f"<p>{_describe_type(schema)}</p>"
+    return (
+        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code>'
+        f" {_mark_code(escape(title))}</summary>"
+        f"{f'<p>{_mark_code(escape(rest.strip()))}</p>' if rest.strip() else ''}"
+        f"{kind}{_render_table('Field', rows)}"
+        f"<details><summary>JSON schema</summary><pre>"
+        f"{escape(json.dumps(schema, indent=2, ensure_ascii=False))}</pre></details></details>"
     )
 
 
@@ -146,8 +174,9 @@ def render_problems(kinds: Sequence[ProblemKind], up: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Letterbox: errors</title>"
         f'<link rel="stylesheet" href="{up}docs.css"></head>'
-        f'<body><h1>Errors of the REST interface</h1>{shown}<p><a href="{up}problems">All'
-        f' errors</a>, <a href="{up}docs">the whole interface</a></p></body></html>'
+        f"<body>{BACK.replace('./', up or './')}<h1>Errors of the REST interface</h1>{shown}"
+        f'<p><a href="{up}problems">All errors</a>,'
+        f' <a href="{up}docs">the whole interface</a></p></body></html>'
     )
 
 
@@ -171,7 +200,7 @@ def _render_operation(
     text = operation.get("description", "")
     return (
         f"<details><summary><code>{method.upper()} {escape(path)}</code>"
-        f" {escape(operation['summary'])}</summary><p>{escape(text)}</p>"
+        f" {escape(operation['summary'])}</summary><p>{_mark_code(escape(text))}</p>"
         f"{_render_scope(operation)}{_render_table('Parameter', parameters)}"
         f"{f'<p>Body: {_describe_content(body)}</p>' if body else ''}"
         f"{_render_table('Answer', answers)}</details>"
@@ -193,7 +222,7 @@ def _render_table(heading: str, rows: list[tuple[str, str, str]]) -> str:
     if not rows:
         return ""
     lines = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{kind}</td><td>{escape(text)}</td></tr>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{kind}</td><td>{_mark_code(escape(text))}</td></tr>"
         for name, kind, text in rows
     )
     return f"<table><tr><th>{heading}</th><th></th><th></th></tr>{lines}</table>"
@@ -216,4 +245,6 @@ def _describe_type(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(escape(str(each)) for each in schema["enum"])
     kind = schema.get("type", "")
+    if kind == "array" and "items" in schema:
+        return f"list of {_describe_type(schema['items'])}"
     return escape(schema.get("format") or (kind if isinstance(kind, str) else kind[0]))

@@ -53,6 +53,7 @@ TAGS = {
     "numbers": "Our virtual numbers and their auth values",
     "opt-outs": "The numbers that want no texts",
     "outbound": "The texts that go out",
+    "people": "What numbers are called, and notes about them",
     "reconcile": "Comparing what arrived with the provider's report",
     "refusals": "The forwards that were turned away",
     "provider": "The provider's own words about any of its ids",

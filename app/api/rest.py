@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api.access import audit, keys, numbers
-from app.api.conversations import address_book, conversations
+from app.api.conversations import address_book, conversations, people
 from app.api.core.calls import PREFIX
 from app.api.core.errors import install_error_handlers
 from app.api.core.keyring import Keyring
@@ -30,7 +30,10 @@ from app.runtime import Runtime
 ROUTERS = (
     messages.router,
     messages.replaying,
-    conversations.router,
+    conversations.reading,
+    conversations.writing,
+    people.reading,
+    people.writing,
     outbound.reading,
     outbound.queueing,
     outbound.acting,

@@ -5,7 +5,21 @@ from typing import Literal
 from app.domain.errors import NotFound
 
 Prefix = Literal[
-    "msg", "cnv", "evt", "aut", "key", "ref", "alr", "rul", "aud", "out", "mem", "ntf", "bat", "rep"
+    "msg",
+    "cnv",
+    "evt",
+    "aut",
+    "key",
+    "ref",
+    "alr",
+    "rul",
+    "aud",
+    "out",
+    "mem",
+    "not",
+    "ntf",
+    "bat",
+    "rep",
 ]
 
 # Crockford's: no letter that looks like a digit.
@@ -33,6 +47,10 @@ _SUBJECTS: dict[str, Prefix] = {
     "outbound.change": "out",
     "outbound.cancel": "out",
     "outbound.resolve": "out",
+    "conversation.done": "cnv",
+    "conversation.open": "cnv",
+    "conversation.assign": "cnv",
+    "conversation.note": "cnv",
 }
 
 

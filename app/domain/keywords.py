@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 
 # What ends a word, besides white space and symbols. Not apostrophes and hyphens: don't, opt-out.
@@ -140,3 +140,50 @@ def _strip_ends(word: str) -> str:
     while fold_word(f"a{word[end - 1]}") == "a":
         end -= 1
     return word[start:end]
+
+
+Spans = list[tuple[int, int]]
+
+
+def find_spans(text: str, words: Iterable[str]) -> Spans:
+    """Where a text holds these folded words: starts and ends, in order and apart from each other.
+
+    A letter is marked with the accents and invisible characters that belong to it.
+    """
+    pieces = list(range(len(text))) if text.isascii() else _split_letters(text)
+    ends = [*pieces, len(text)][1:]
+    folded, owners = "", list[int]()
+    for number, (start, end) in enumerate(zip(pieces, ends, strict=True)):
+        piece = fold_text(text[start:end])
+        folded += piece
+        owners += [number] * len(piece)
+    found: set[int] = set()
+    for word in filter(None, words):
+        at = folded.find(word)
+        while at >= 0:
+            found.update(owners[at : at + len(word)])
+            at = folded.find(word, at + 1)
+    return _join_spans((pieces[each], ends[each]) for each in sorted(found))
+
+
+def _split_letters(text: str) -> list[int]:
+    """Where each letter begins, with the marks and invisible characters that follow it."""
+    starts = [0]
+    for place in range(1, len(text)):
+        alone = fold_text(text[place])
+        before = text[starts[-1] : place]
+        is_part = not alone or unicodedata.category(text[place]).startswith("M")
+        # A part of a Korean syllable makes one letter with those before it.
+        if not is_part and fold_text(before + text[place]) == fold_text(before) + alone:
+            starts.append(place)
+    return starts
+
+
+def _join_spans(spans: Iterable[tuple[int, int]]) -> Spans:
+    joined: Spans = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined

@@ -19,6 +19,8 @@ MAX_NAME = 32
 MIN_DIGITS = 8
 MAX_DIGITS = 15
 LONGEST_WRITTEN = 60
+# Almost every number contains any shorter sequence of digits.
+LEAST_PART = 3
 
 _URI = re.compile(r"\s*(?:tel|sms|smsto|callto):", re.IGNORECASE)
 # Ignored between or around a number's digits: spaces, dashes, direction marks.
@@ -89,6 +91,33 @@ def read_prefix(text: str, region: str) -> str | None:
         digits = f"{phonenumbers.country_code_for_region(region)}{digits[1:]}"
     is_prefix = 1 <= len(digits) <= MAX_DIGITS and not digits.startswith("0")
     return digits if is_prefix else None
+
+
+def find_whole_number(text: str, region: str) -> str | None:
+    """The digits of a number that may be texted as far as its country's plan says; else None.
+
+    A part of a number, a short code or a name is none, though a shorter number may be possible.
+    """
+    import phonenumbers  # noqa: PLC0415 see `_find_full`
+
+    number = _find_full(text, region)
+    if number is None:
+        return None
+    parsed = phonenumbers.parse(f"+{number}")
+    mobile = phonenumbers.PhoneNumberType.MOBILE
+    has_length = phonenumbers.is_possible_number_for_type(parsed, mobile)
+    return number if has_length or phonenumbers.is_valid_number(parsed) else None
+
+
+def find_digits(text: str, region: str) -> str:
+    """The digits of a number that is looked for, or of a part of one; "" if it is neither."""
+    number = find_whole_number(text, region)
+    if number is not None:
+        return number
+    compact = _compact(_TRUNK.sub(r"\1", text.translate(_WIDE))).removeprefix("+")
+    digits = compact.removeprefix("00").removeprefix("0")
+    is_part = digits.isascii() and digits.isdecimal() and len(digits) >= LEAST_PART
+    return digits if is_part else ""
 
 
 def is_region(text: str) -> bool:

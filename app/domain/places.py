@@ -11,8 +11,8 @@ TimePlace = tuple[datetime, int]
 _MOST_DIGITS = len(str(LAST_ID))
 
 
-def write_place(place: int | tuple[datetime | int, int]) -> str:
-    """A place in the order of one id, of two, or of a time and an id."""
+def write_place(place: int | tuple[datetime | int, ...]) -> str:
+    """A place in the order of one id, of several, or of a time and an id."""
     parts = place if isinstance(place, tuple) else (place,)
     numbers = (to_microseconds(each) if isinstance(each, datetime) else each for each in parts)
     return ".".join(map(str, numbers))
@@ -28,6 +28,12 @@ def read_pair_place(text: str) -> tuple[int, int] | None:
     """None for whatever `write_place` did not make of two ids."""
     found = _read(text, 2)
     return (found[0], found[1]) if found else None
+
+
+def read_thread_place(text: str) -> tuple[int, int, int] | None:
+    """None for whatever `write_place` did not make of three ids."""
+    found = _read(text, 3)
+    return (found[0], found[1], found[2]) if found else None
 
 
 def read_time_place(text: str) -> TimePlace | None:

@@ -1,7 +1,7 @@
 """Server-Sent Events of what changes, to programs and to open pages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing, suppress
 
 import anyio
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import AccessDenied, Unavailable
 from app.domain.ids import encode_id
-from app.flows.operations.event_stream import EventTail, Follower, Note, Render
+from app.flows.operations.event_stream import KINDS, READY, RESET, EventTail, Follower, Note, Render
 
 KEEP_ALIVE_SECONDS = 15
 RECHECK_SECONDS = 30.0
@@ -27,6 +27,8 @@ log = structlog.get_logger("letterbox.events")
 class EventStream(EventSourceResponse):
     """The changes after an event (None: from now on), each with the text that `render` makes of it.
 
+    Only those of `kinds`.
+
     `check` is called every `recheck_seconds`; when it raises AccessDenied the stream ends. A client
     that stopped reading is dropped without an error in the log: it reconnects by itself.
     """
@@ -40,12 +42,13 @@ class EventStream(EventSourceResponse):
         check: Callable[[], Awaitable[object]],
         ping: Callable[[], ServerSentEvent],
         recheck_seconds: float,
+        kinds: Collection[str] = KINDS,
         takes_notes: bool = False,
     ) -> None:
         follower = tail.make_follower(takes_notes=takes_notes)
         closing = anyio.Event()
         super().__init__(
-            _write_events(follower, after, render),
+            _write_events(follower, after, render, {*kinds, READY, RESET}),
             ping=KEEP_ALIVE_SECONDS,
             ping_message_factory=ping,
             sep=LINE_END,
@@ -61,11 +64,13 @@ class EventStream(EventSourceResponse):
 
 
 async def _write_events(
-    follower: Follower, after: int | None, render: Render
+    follower: Follower, after: int | None, render: Render, kinds: Collection[str]
 ) -> AsyncIterator[ServerSentEvent]:
     with suppress(Unavailable):  # the client comes back with the id it has
         async with aclosing(follower.follow(after)) as changes:
             async for change in changes:
+                if change.kind not in kinds and not isinstance(change.subject, Note):
+                    continue
                 text = change.write(render)
                 # A note is no event: nobody resumes after it.
                 place = None if isinstance(change.subject, Note) else encode_id("evt", change.id)

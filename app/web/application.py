@@ -17,6 +17,7 @@ from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.drafts import make_draft_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.search import make_search_routes
 from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
@@ -51,7 +52,7 @@ class Pages:
         renderer: Renderer | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
-        site = Site(runtime, renderer or Renderer())
+        site = Site(runtime, renderer or Renderer(runtime.settings.zone))
 
         async def serve_asset(request: Request) -> Response:
             return await site.renderer.assets.serve(request)
@@ -65,6 +66,7 @@ class Pages:
             *make_scheduled_routes(site),
             *make_saved_reply_routes(site),
             *make_conversation_routes(site),
+            *make_search_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),

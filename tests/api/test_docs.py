@@ -78,6 +78,7 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
         ("messages:read",): {
             "messages",
             "conversations",
+            "people",
             "outbound",
             "events",
             "stats",
@@ -85,7 +86,14 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "batches",
             "saved-replies",
         },
-        ("messages:send",): {"outbound", "opt-outs", "batches", "saved-replies"},
+        ("messages:send",): {
+            "outbound",
+            "opt-outs",
+            "conversations",
+            "people",
+            "batches",
+            "saved-replies",
+        },
         ("rules:write",): {"rules"},
         ("admin",): {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"}
         | ASKING,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.keywords import fold_text, read_keyword, split_keyword, split_words
+from app.domain.keywords import find_spans, fold_text, read_keyword, split_keyword, split_words
 
 ALIKE = [
     ("can't", "can\u2019t"),
@@ -120,3 +120,51 @@ def test_no_text_takes_long_to_fold_or_split(text: str) -> None:
     fold_text(text)
     split_keyword(text)
     assert time.perf_counter() - began < 2
+
+
+def show_spans(text: str, *words: str) -> str:
+    shown, place = "", 0
+    for start, end in find_spans(text, [fold_text(each) for each in words]):
+        shown += f"{text[place:start]}[{text[start:end]}]"
+        place = end
+    return shown + text[place:]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "shown"),
+    [
+        ("A Caf\u00e9 and cafe\u0301 too", ["CAF\u00c9"], "A [Caf\u00e9] and [cafe\u0301] too"),
+        (
+            "\uff28\uff25\uff2c\uff2c\uff2f hello",
+            ["hello"],
+            "[\uff28\uff25\uff2c\uff2c\uff2f] [hello]",
+        ),
+        ("o\ufb03ce", ["fi"], "o[\ufb03]ce"),
+        ("it\u2019s it's", ["it's"], "[it\u2019s] [it's]"),
+        ("hel\u200dlo", ["hello"], "[hel\u200dlo]"),
+        ("\u0130stanbul", ["ist"], "[\u0130st]anbul"),
+        ("Stra\u00dfe STRASSE", ["strasse"], "[Stra\u00dfe] [STRASSE]"),
+        ("\u1100\u1161\u11a8 \uac01", ["\uac01"], "[\u1100\u1161\u11a8] [\uac01]"),
+        ("aaa b", ["aa", "b"], "[aaa] [b]"),
+        ("caf\u00e9", ["cafe"], "caf\u00e9"),
+        ("<b>", ["b"], "<[b]>"),
+        ("", ["x"], ""),
+        ("plain", [""], "plain"),
+    ],
+)
+def test_words_are_marked_as_the_search_finds_them(text: str, words: list[str], shown: str) -> None:
+    assert show_spans(text, *words) == shown
+
+
+LETTERS = (
+    "ab \u00e9\u0301e\u200d\uff28\u00df\ufb011\u20e0\uac01\u1100\u1161\u11a8"
+    "\u0130\u03a3\u2019\ufe0f"
+)
+
+
+@given(st.text(LETTERS, max_size=9), st.text(LETTERS, min_size=1, max_size=2))
+def test_something_is_marked_wherever_the_search_finds_a_word(text: str, word: str) -> None:
+    folded = fold_text(word)
+    found = find_spans(text, [folded]) if folded else []
+    assert bool(found) == (bool(folded) and folded in fold_text(text))
+    assert all(0 <= start < end <= len(text) for start, end in found)

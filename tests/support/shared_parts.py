@@ -1,6 +1,7 @@
 """Applications that share what costs more to make than a test takes."""
 
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from app.main import WebApplication, build_app
 from app.runtime import Runtime
@@ -14,4 +15,4 @@ def build_with_shared_parts(runtime: Runtime) -> WebApplication:
 
 @cache
 def _share_renderer() -> Renderer:
-    return Renderer()
+    return Renderer(ZoneInfo("Europe/London"))

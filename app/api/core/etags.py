@@ -26,6 +26,15 @@ _VOLATILE = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
     "credits",
     "credits_at",
     "probe_at",
+    # What comes and goes in a conversation.
+    "items",
+    "next",
+    "last_message",
+    "last_outbound",
+    "unread",
+    "opted_out",
+    "needs",
+    "updated_at",
 }
 _HEX_DIGITS = 20
 # No tag looks like this.

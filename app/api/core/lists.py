@@ -49,7 +49,7 @@ class HasId(Protocol):
 
 Stored = TypeVar("Stored")
 Row = TypeVar("Row", bound=HasId)
-Place = TypeVar("Place", bound=int | tuple[datetime | int, int])
+Place = TypeVar("Place", bound=int | tuple[datetime | int, ...])
 # Reads so many rows from a place on (None: from the beginning), and says where the next ones begin.
 ReadPage = Callable[[Place | None, int], Awaitable[tuple[Sequence[Stored], Place | None]]]
 

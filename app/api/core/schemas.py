@@ -157,25 +157,6 @@ def show_message(stored: object) -> dict[str, Any]:
     return Message.model_validate(stored).model_dump(mode="json")
 
 
-class Conversation(Shown):
-    """One of our numbers and one sender."""
-
-    id: Annotated[str, read_id("cnv")] = Field(description="opaque", examples=["cnv_7"])
-    dest: str = Field(description="our number", examples=[OUR_NUMBER])
-    source: str = Field(description="the other side", examples=[A_SENDER])
-    name: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
-        description="from the merge fields of their newest text that has one"
-    )
-    last_message: Message | None = Field(
-        description="the newest text that came in; null where only we have written"
-    )
-    unread: int = Field(description="how many of its texts nobody has marked as read")
-    opted_out: bool = Field(description="whether they refuse texts from all our numbers")
-    updated_at: Time = Field(
-        description="when the newest text arrived, or when somebody wrote by hand after it"
-    )
-
-
 class Auth(Shown):
     """An auth value of a number; the value itself is not kept."""
 

@@ -14,7 +14,7 @@ from app.api.outbound.schemas import Outbound
 from app.domain.access.credentials import Scope
 from app.domain.errors import NotFound
 from app.domain.ids import decode_id
-from app.flows.operations.event_stream import Subject
+from app.flows.operations.event_stream import PUBLISHED, Subject
 from app.http.events import LINE_END, EventStream
 from app.storage.inbound import search
 from app.storage.operations import alerts
@@ -88,6 +88,7 @@ async def stream_events(
         check=check_key,
         ping=Ping,
         recheck_seconds=call.request.app.state.recheck_seconds,
+        kinds=PUBLISHED,
     )
 
 

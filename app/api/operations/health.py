@@ -16,12 +16,18 @@ from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
 from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
+from app.flows.operations.process_figures import Figures
 from app.flows.operations.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.data_dir import is_full
 from app.storage.db.database import Connection
 from app.storage.operations.alerts import list_open_subjects
-from app.storage.operations.processes import GONE_AFTER, Process, list_processes
+from app.storage.operations.processes import (
+    GONE_AFTER,
+    Process,
+    list_figures,
+    list_processes,
+)
 from app.storage.operations.stats import find_oldest_unhandled
 from app.storage.outbound.backlog import find_oldest_due
 from app.storage.outbound.sender import SenderState, get_sender
@@ -156,9 +162,25 @@ def make_health_router(
             return make_problem(
                 NOT_NEAR, "only networks in LETTERBOX_MONITOR_NETWORKS may read the metrics"
             )
-        return Response(runtime.metrics.render(), headers={"Content-Type": METRICS_TYPE})
+        workers = await _read_workers(runtime)
+        return Response(runtime.metrics.render(workers), headers={"Content-Type": METRICS_TYPE})
 
     return router
+
+
+async def _read_workers(runtime: Runtime) -> Sequence[tuple[str, Figures]]:
+    """What the worker processes count; nothing while the database does not answer."""
+    since = runtime.now() - GONE_AFTER
+    if not runtime.prepared.is_set():
+        return ()
+    try:
+        return await runtime.database.read_within(
+            PATIENCE_SECONDS, lambda conn: list_figures(conn, alive_since=since)
+        )
+    except Exception:
+        # Our own figures matter more.
+        log.exception("figures_of_workers_unknown")
+        return ()
 
 
 def _judge_clock(runtime: Runtime) -> Part:

@@ -1,12 +1,12 @@
-"""The objects about outgoing texts, and those of both directions."""
+"""The objects about outgoing texts, and a message with its replies."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from app.api.core.enums import AttemptFate, OutboundStatus
-from app.api.core.schemas import A_SENDER, OUR_NUMBER, Conversation, Message, Shown, Time, read_id
+from app.api.core.schemas import A_SENDER, OUR_NUMBER, Message, Shown, Time, read_id
 from app.domain.inbound.messages import RawForward
 from app.flows.outbound.compose import Queued
 from app.storage.outbound.texts import OutboundHistory, OutboundText
@@ -167,27 +167,6 @@ class MessageDetail(Message):
         description="the request that brought it"
     )
     replies: Sequence[Outbound] = Field(description="automatic or by hand, oldest first")
-
-
-class ConversationMessage(Message):
-    """A message of a conversation."""
-
-    direction: Literal["inbound"] = Field("inbound", description="tells it from an outbound text")
-
-
-class ConversationOutbound(Outbound):
-    """A text of a conversation that goes, or went, out."""
-
-    direction: Literal["outbound"] = Field("outbound", description="tells it from a message")
-
-
-class ConversationDetail(Conversation):
-    """A conversation and a page of what both sides wrote, newest first."""
-
-    items: list[
-        Annotated[ConversationMessage | ConversationOutbound, Field(discriminator="direction")]
-    ] = Field(description="what both sides wrote, newest first")
-    next: str | None = Field(description="the cursor of the next page; null at the end")
 
 
 class QueuedTexts(Shown):

@@ -14,7 +14,8 @@ _QUIET = (
     "sse_starlette",
     "httpx2",
     "httpcore2",
-    # Those of Apprise: they would log addresses, which hold secrets.
+    # Apprise and what it uses would log addresses, which hold secrets.
+    "apprise",
     "requests_oauthlib",
     "oauthlib",
     "urllib3",

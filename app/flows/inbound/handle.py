@@ -12,6 +12,7 @@ from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
 from app.domain.rules.patterns import Search, Unprepared, find_all, search_pattern
 from app.domain.rules.rules import list_patterns
 from app.flows.rules.answer import RuleBook, answer_messages, raise_faults
+from app.storage.conversations.people import MergeName, note_merge_names
 from app.storage.db.database import Connection, Database
 from app.storage.db.writes import Writes
 from app.storage.inbound.duplicates import find_forwarded, find_reported, note_duplicates
@@ -113,6 +114,7 @@ def handle_batch(
     batch = flag_reused_ids(conn, batch, some_known=context.has_known_id)
     writes = Writes()
     index_messages(writes, batch, conversation_ids)
+    note_names(writes, batch, context)
     duplicates: set[int] = set()
     if _may_have_duplicates(batch, context):
         writes.run(conn)
@@ -138,6 +140,19 @@ def handle_batch(
     raise_faults(conn, answers, now)
     outcomes = _count_outcomes(answers.outcomes)
     return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
+
+
+def note_names(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:
+    """Keep the names that texts bring, where they are not known."""
+    known = {pair.source: pair.merge_name for pair in context.pairs.values()}
+    note_merge_names(
+        writes,
+        [
+            MergeName(each.source, each.name, each.arrived_at)
+            for each in batch
+            if each.name != known[each.source]
+        ],
+    )
 
 
 def _count(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:

@@ -12,7 +12,7 @@ from app.domain.inbound.messages import InboundMessage, RawForward, sort_problem
 from app.domain.rules.answering import ReplyLimits
 from app.domain.rules.patterns import Search, Unprepared, find_all
 from app.domain.rules.rules import list_patterns
-from app.flows.inbound.handle import MOST_TRIES
+from app.flows.inbound.handle import MOST_TRIES, note_names
 from app.flows.rules.answer import RuleBook, answer_messages, raise_faults
 from app.provider.forwards.forwarding import parse
 from app.storage.access.audit import add_audit
@@ -107,24 +107,27 @@ def _replay(
     if has_moved and old.pair_key < new.pair_key:
         lock_conversation(conn, old.pair_key)
     # It locks the pair, and counts the message as unread only if it is new to it.
-    ids = upsert_conversations(conn, [new if has_moved else replace(new, read_at=now)])
+    counted = new if has_moved else replace(new, read_at=now)
+    ids = upsert_conversations(conn, [counted], are_new=has_moved)
     rewrite_message(conn, old, new, ids[new.pair_key])
     if old.via != "report" and (read.provider_id or read.received_raw):
         rekey_message(conn, message_id, read.dedupe_key)
     if has_moved:
         leave_conversation(conn, old.pair_key, was_unread=old.read_at is None)
     is_asked = old.duplicate_of is None and not has_reply(conn, message_id)
+    context = read_pair_context(conn, ids.values(), now)
     answers = answer_messages(
         conn,
         [new] if is_asked else [],
         ids,
-        read_pair_context(conn, ids.values(), now),
+        context,
         now,
         book=RuleBook(),
         limits=limits,
         search=search,
     )
     writes = Writes()
+    note_names(writes, [new], context)
     note_outcomes(writes, answers.outcomes, now)
     writes.run(conn)
     replayed = get_message(conn, message_id)

@@ -15,7 +15,7 @@ from app.storage.operations.notify_addresses import NotifyAddress, Progress
 from app.storage.operations.stats import count_days
 
 # How many events of a kind one message looks at; the next message goes on.
-MOST_EVENTS = 1_000
+MOST_EVENTS = 5_000
 COUNTED_CONVERSATIONS = 10_000
 
 # The counts of a summary, each with its label.

@@ -63,6 +63,8 @@ def load_apprise() -> None:
     """Import it with its services, which takes half a second and 40 MB that few need."""
     from apprise import Apprise  # noqa: PLC0415 see above
 
+    # It also knows our log; at the level debug it writes whole addresses.
+    logging.getLogger("apprise").propagate = False
     Apprise.instantiate("json://localhost")
 
 
@@ -99,7 +101,6 @@ class _Warnings(logging.Handler):
         self._logger = logging.getLogger("apprise")
 
     def __enter__(self) -> Self:
-        self._logger.propagate = False
         self._logger.setLevel(logging.WARNING)
         self._logger.addHandler(self)
         return self

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.domain.errors import Unavailable
+from app.storage.conversations.conversations import Conversation, get_conversations
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.search import Message, get_messages
@@ -34,15 +35,20 @@ class Note:
 
 
 # The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert | Note
+Subject = Message | OutboundText | Alert | Conversation | Note
 Render = Callable[[Subject], str]
+
+# What programs hear of; pages hear of changed conversations as well.
+PUBLISHED = ("message", "outbound", "status", "alert")
+KINDS = (*PUBLISHED, "conversation")
 
 log = structlog.get_logger("letterbox.event_stream")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY.
+    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY, and
+    `conversation` for pages: somebody has changed or annotated one.
 
     The last two are about nothing. A note is no event: its id is 0, its kind `draft` or `read`.
     """
@@ -228,7 +234,7 @@ def _read_page(conn: Connection, place: int) -> _Page:
 
 def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
     """The objects of the events as they are now, by kind and id."""
-    ids: dict[str, set[int]] = {kind: set() for kind in ("message", "outbound", "status", "alert")}
+    ids: dict[str, set[int]] = {kind: set() for kind in KINDS}
     for event in found:
         ids.setdefault(event.kind, set()).add(event.subject_id)
     texts = get_outbounds(conn, sorted(ids["outbound"] | ids["status"]))
@@ -237,6 +243,7 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         "outbound": texts,
         "status": texts,
         "alert": get_alerts(conn, sorted(ids["alert"])) if ids["alert"] else {},
+        "conversation": _read_conversations(conn, sorted(ids["conversation"])),
     }
     return {
         (kind, number): subjects[number]
@@ -244,3 +251,7 @@ def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, 
         for number in ids[kind]
         if number in subjects
     }
+
+
+def _read_conversations(conn: Connection, ids: list[int]) -> dict[int, Subject]:
+    return {each.id: each for each in get_conversations(conn, ids)} if ids else {}

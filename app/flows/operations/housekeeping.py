@@ -11,6 +11,7 @@ from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.refused_forwards import report_refused
 from app.flows.operations.deferred_writes import Batch, DeferredWrites
 from app.flows.operations.metrics import Metrics
+from app.flows.operations.process_figures import pack_figures
 from app.flows.operations.raise_alarms import close_removed
 from app.flows.operations.watch_storage import StorageWatch
 from app.storage.access.audit import forget_failed_sign_ins
@@ -32,10 +33,12 @@ from app.storage.operations.processes import (
     Process,
     forget_processes,
     list_processes,
+    note_figures,
     note_process,
 )
+from app.storage.operations.queues import find_oldest
 from app.storage.operations.stats import count_backlog
-from app.storage.outbound.backlog import count_uncertain, count_waiting
+from app.storage.outbound.backlog import count_uncertain, count_waiting, find_oldest_due
 from app.storage.outbound.batch_rows import forget_old_rows
 from app.storage.outbound.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
@@ -68,6 +71,7 @@ class Housekeeper:
     watch: StorageWatch
     now: Callable[[], datetime]
     _due: dict[str, datetime] = field(default_factory=dict)
+    _spooling_since: datetime | None = None
 
     async def tick(self) -> None:
         """A failure does not stop the other steps; it is raised at the end."""
@@ -75,6 +79,7 @@ class Housekeeper:
             # First, because it matters most while the database is unavailable.
             self.metrics.spool_depth.set(self.intake.depth)
             self.metrics.spool_bytes.set(self.intake.spool_bytes)
+            self._note_spool_age(self.intake.depth)
         failures: list[Exception] = []
         for step in self._list_due():
             try:
@@ -85,6 +90,11 @@ class Housekeeper:
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def _note_spool_age(self, depth: int) -> None:
+        """No message in the spool can be older than since when it has not been empty."""
+        self._spooling_since = (self._spooling_since or self.now()) if depth else None
+        self.metrics.note_queues({"spool": self._spooling_since}, self.now())
 
     def _list_due(self) -> Iterator[Callable[[], Awaitable[object]]]:
         database = self.database
@@ -158,6 +168,8 @@ class Housekeeper:
     def _count_outbox(self, conn: Connection) -> None:
         self.metrics.outbox_depth.set(count_waiting(conn, at_most=COUNTED_BACKLOG))
         self.metrics.uncertain.set(count_uncertain(conn))
+        oldest = {**find_oldest(conn), "outbox": find_oldest_due(conn, self.now())}
+        self.metrics.note_queues(oldest, self.now())
         balance = get_sender(conn).credits
         if balance is not None:
             self.metrics.credits.set(float(balance))
@@ -165,6 +177,8 @@ class Housekeeper:
     def _beat(self, conn: Connection, now: datetime) -> None:
         depth = self.intake.depth if self.intake else 0
         note_process(conn, replace(self.process, seen_at=now, spool_depth=depth))
+        if self.process.kind == "work":
+            note_figures(conn, self.process.id, pack_figures(self.metrics.registry))
         _report_vanished(conn, now)
 
 

@@ -1,10 +1,16 @@
 """The metrics that a monitoring system scrapes from /metrics."""
 
 import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from app import __version__
+from app.flows.operations.process_figures import Figures, MergedFigures
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -118,13 +124,36 @@ class Metrics:
             "letterbox_credits",
             "The credits of the provider's account at the last check.",
         )
+        self.queue_age = Gauge(
+            "letterbox_queue_oldest_seconds",
+            "How long the oldest item of a queue has been waiting; 0 if none is.",
+            ["queue"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.webhook_deliveries = counter(
+            "letterbox_webhook_deliveries_total",
+            "Attempts to deliver to webhooks, by outcome.",
+            ["outcome"],
+        )
+        newest(
+            "letterbox_build_info",
+            "Always 1; the labels say which release runs.",
+            ["version", "python"],
+        ).labels(__version__, platform.python_version()).set(1)
         self.kept_in_database = self.acknowledged.labels("database")
         self.kept_in_spool = self.acknowledged.labels("spool")
 
-    def render(self) -> bytes:
-        """The Prometheus text format."""
-        if MULTIPROCESS_VARIABLE not in os.environ:
-            return generate_latest(self.registry)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+    def render(self, workers: Sequence[tuple[str, Figures]] = ()) -> bytes:
+        """The Prometheus text format, with the figures of worker processes."""
+        registry = self.registry
+        if MULTIPROCESS_VARIABLE in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(MergedFigures(registry.collect(), workers))
+
+    def note_queues(self, oldest: Mapping[str, datetime | None], now: datetime) -> None:
+        """Set how long the oldest item of each queue has been waiting."""
+        for queue, since in oldest.items():
+            age = 0.0 if since is None else max((now - since).total_seconds(), 0.0)
+            self.queue_age.labels(queue).set(age)

@@ -15,6 +15,7 @@ from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
 from app.storage.outbound.cancellations import describe_obstacle
 from app.storage.outbound.changes import LockedText, change_waiting, lock_text
+from app.storage.outbound.text_search import replace_text
 from app.storage.outbound.texts import OutboundText, get_outbound
 
 Unchanged = Literal["unchanged"]
@@ -57,6 +58,8 @@ async def change_text(
         values, notes = _list_changes(text, changes, zone, now)
         if notes:
             change_waiting(conn, outbound_id, values, ", ".join(notes), who, now)
+            if "body" in values:
+                replace_text(conn, outbound_id, text.body, values["body"])
             add_audit(conn, who, "outbound.change", str(outbound_id), {"changed": notes}, now)
         return get_outbound(conn, outbound_id)
 

@@ -158,7 +158,8 @@ def _open_conversations(conn: Connection, checked: Checked, now: datetime) -> di
         ours = _find_answered(conn, checked, checked.request.in_reply_to)
     if not numbers:
         return {}
-    found = open_conversations(conn, [(ours, number) for number in numbers], now)
+    pairs = [(ours, number) for number in numbers]
+    found = open_conversations(conn, pairs, now, in_batch=len(pairs) > 1)
     return {number: found[make_pair_key(ours, number)] for number in numbers}
 
 

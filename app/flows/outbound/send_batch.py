@@ -177,7 +177,8 @@ def _queue_some(conn: Connection, batch: Batch, now: datetime) -> int:
 def _queue_rows(conn: Connection, batch: Batch, rows: Sequence[BatchRow], now: datetime) -> None:
     ours, columns = batch.source or "", get_columns(batch)
     numbers = [row.number or "" for row in rows]
-    opened = open_conversations(conn, [(ours, number) for number in numbers], now)
+    pairs = [(ours, number) for number in numbers]
+    opened = open_conversations(conn, pairs, now, in_batch=True)
     texts = [
         (
             _make_request(batch, fill_row(batch.body or "", columns, row.cells)),

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.rules.answering import OurNumber
+from app.domain.rules.ordering import Place, place_last
 from app.domain.rules.patterns import check_cost
 from app.domain.rules.replies import check_template
 from app.domain.rules.rule_files import (
@@ -47,14 +48,15 @@ async def create_rule(
     database: Database,
     draft: Rule,
     *,
-    position: int | None,
+    position: int | Place | None,
     region: str,
     who: str,
     now: datetime,
 ) -> Rule:
     """Add a rule at a position, whose rule moves down by one; after all others if it is None.
 
-    Raises InvalidInput, which names the field, and Conflict if there are too many.
+    A `Place` finds the position among the rules as they are then. Raises InvalidInput, which names
+    the field, and Conflict if there are too many.
     """
     await check_costs([draft])
 
@@ -64,10 +66,9 @@ async def create_rule(
         if len(others) >= MOST_RULES:
             raise Conflict(f"there are {MOST_RULES} rules already: remove one first")
         rule = prepare(draft, read_our_numbers(conn), region)
-        if position is None:
-            return _add(conn, replace(rule, position=find_next_position(others)), who, now)
-        rules.make_room(conn, position)
-        return _add(conn, replace(rule, position=position), who, now)
+        at = find_position(position, others, rule)
+        rules.make_room(conn, at)
+        return _add(conn, replace(rule, position=at), who, now)
 
     return await database.write(create)
 
@@ -78,11 +79,12 @@ async def change_rule(
     changes: Mapping[str, Any],
     *,
     region: str,
+    place: Place | None = None,
     check: Callable[[Rule], None] = accept,
     who: str,
     now: datetime,
 ) -> Rule:
-    """Set the given fields of `Rule`; a position as `create_rule` does.
+    """Set the given fields of `Rule`; a position, or a place, as `create_rule` does.
 
     `check` may object to the current rule. Raises InvalidInput, which names the field, and
     NotFound.
@@ -95,6 +97,9 @@ async def change_rule(
         old = rules.get_rule(conn, rule_id)
         check(old)
         new = prepare(replace(old, **changes), read_our_numbers(conn), region, stored=old)
+        if place is not None:
+            others = [each for each in rules.read_rules(conn) if each.id != rule_id]
+            new = replace(new, position=find_position(place, others, new))
         if new.position != old.position:
             rules.make_room(conn, new.position, besides=rule_id)
         changed = _change(conn, old, new, who, now)
@@ -192,9 +197,11 @@ async def import_rules(
     return await database.write(replace_all)
 
 
-def find_next_position(ordered: Sequence[Rule]) -> int:
-    """The position behind all others."""
-    return ordered[-1].position + 1 if ordered else 1
+def find_position(position: int | Place | None, others: Sequence[Rule], rule: Rule) -> int:
+    """A position as it is given, or found among the other rules; None is behind them."""
+    if isinstance(position, int):
+        return position
+    return (position or place_last)(others, rule)
 
 
 async def check_costs(drafts: Sequence[Rule], *, named: bool = False) -> None:

@@ -9,9 +9,10 @@ from app.domain.inbound.messages import StoredMessage
 from app.domain.numbers import is_full_number
 from app.domain.rules.answering import OurNumber, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
+from app.domain.rules.ordering import Place, Shadow, find_shadows
 from app.domain.rules.rule_preview import RulePreview, try_draft
 from app.domain.rules.rules import Rule
-from app.flows.rules.edit_rules import check_costs, find_next_position, prepare
+from app.flows.rules.edit_rules import check_costs, find_position, prepare
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.search import list_newest_texts
 from app.storage.rules import rules
@@ -22,6 +23,8 @@ DEFAULT_TEXTS = 200
 MOST_TEXTS = 1000
 # Rules with patterns over long texts may take longer: the preview then covers fewer texts.
 MOST_SECONDS = 5.0
+# The list of rules should not wait longer for the counts beside them.
+SHADOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ async def try_rule(
     database: Database,
     draft: Rule,
     *,
-    position: int | None,
+    position: int | Place | None,
     limit: int = DEFAULT_TEXTS,
     limits: ReplyLimits,
     region: str,
@@ -65,23 +68,37 @@ async def try_rule(
     )
 
 
+async def find_shadowed_rules(database: Database) -> dict[int, Shadow]:
+    """The rules that an earlier one leaves nothing to answer, by id, as far as the newest texts and
+    the rules' conditions show.
+    """
+
+    def read(conn: Connection) -> tuple[Sequence[Rule], Sequence[StoredMessage]]:
+        return rules.read_rules(conn), list_newest_texts(conn, limit=DEFAULT_TEXTS)
+
+    found, texts = await database.read(read)
+    ends_at = time.monotonic() + SHADOW_SECONDS
+    return await asyncio.to_thread(
+        find_shadows, found, texts, is_over=lambda: time.monotonic() > ends_at
+    )
+
+
 def _read_situation(
-    conn: Connection, draft: Rule, position: int | None, limit: int, region: str
+    conn: Connection, draft: Rule, position: int | Place | None, limit: int, region: str
 ) -> _Situation:
     ours = read_our_numbers(conn)
     old = rules.get_rule(conn, draft.id) if draft.id else None
     stored = rules.read_rules(conn)
-    if position is None:
-        position = old.position if old else find_next_position(stored)
-    others = [
-        replace(rule, position=rule.position + (rule.position >= position))
-        for rule in stored
-        if rule.id != draft.id
-    ]
+    prepared = prepare(draft, ours, region, stored=old)
+    rest = [rule for rule in stored if rule.id != draft.id]
+    if position is None and old is not None:
+        position = old.position
+    at = find_position(position, rest, prepared)
+    others = [replace(rule, position=rule.position + (rule.position >= at)) for rule in rest]
     texts = list_newest_texts(conn, limit=limit)
     sources = {text.source for text in texts if is_full_number(text.source)}
     return _Situation(
-        replace(prepare(draft, ours, region, stored=old), position=position),
+        replace(prepared, position=at),
         others,
         ours,
         texts,

@@ -1,23 +1,19 @@
-"""Texts of both directions that hold the words of a search, and the conversations they are in."""
+"""Texts of both directions that hold the words of a search."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
 from app.domain.ids import LAST_ID
-from app.domain.inbound.queries import MessageFilter, has_words
+from app.domain.inbound.queries import MessageFilter
 from app.storage.inbound.search import Message, list_messages
 from app.storage.outbound.lists import OutboundFilter, list_outbound
 from app.storage.outbound.texts import OutboundText
-from app.storage.tables.inbound import message_index, messages
-from app.storage.tables.outbound import outbound
 
-# A conversation comes again where more of its texts than that are newer than a page.
-NEWER_ROWS = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Where a search continues: below a message, and below a text of ours.
 Place = tuple[int, int]
@@ -28,14 +24,6 @@ class TextPage:
     """`next` is what the next page's `before` is; None at the end."""
 
     items: list[Message | OutboundText]
-    next: Place | None
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationIds:
-    """Conversations in the order of their newest text that matches; `next` as above."""
-
-    ids: list[int]
     next: Place | None
 
 
@@ -68,25 +56,6 @@ def search_texts(
     return TextPage(items, None if places == (0, 0) else places)
 
 
-def find_conversations_with(
-    conn: Connection,
-    words: Sequence[str],
-    *,
-    dest: str | None = None,
-    before: Place | None,
-    limit: int,
-) -> ConversationIds:
-    """The conversations of those texts, each once. A page may be short, as there."""
-    page = search_texts(conn, words, dest=dest, before=before, limit=limit)
-    ids = dict.fromkeys(each.conversation_id for each in page.items if each.conversation_id)
-    if before is not None:
-        ids = {each: None for each in ids if not _has_newer_match(conn, each, words, before)}
-    return ConversationIds(list(ids), page.next)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def _merge(
     received: Sequence[Message], sent: Sequence[OutboundText], limit: int
 ) -> list[Message | OutboundText]:
@@ -108,29 +77,3 @@ def _find_place(
     if not found or last_shown == found[-1].id:
         return following or 0
     return found[0].id + 1 if last_shown is None else last_shown
-
-
-def _has_newer_match(
-    conn: Connection, conversation_id: int, words: Sequence[str], place: Place
-) -> bool:
-    """Whether an earlier page has shown the conversation."""
-    top_message, top_text = place
-    received = (
-        select(messages.c.body)
-        .join(message_index, message_index.c.message_id == messages.c.id)
-        .where(message_index.c.conversation_id == conversation_id)
-        .where(message_index.c.message_id >= top_message)
-        .order_by(message_index.c.message_id)
-    )
-    sent = (
-        select(outbound.c.body)
-        .where(outbound.c.conversation_id == conversation_id)
-        .where(outbound.c.id >= top_text)
-        .order_by(outbound.c.id)
-    )
-    return _holds_one(conn, received, words) or _holds_one(conn, sent, words)
-
-
-def _holds_one(conn: Connection, query: Select[Any], words: Sequence[str]) -> bool:
-    bodies = conn.execute(query.limit(NEWER_ROWS)).scalars()
-    return any(has_words(body, words) for body in bodies)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 
 from app.domain.inbound.messages import make_number_key
 from app.storage.conversations.conversations import get_conversations
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
-from app.storage.tables.outbound import outbound
 
 # What needs no answer of a person: a rule has answered, or it was about opting out.
 SETTLED = ("replied", "opt-out", "opt-in")
@@ -28,7 +27,7 @@ class Unanswered:
 def find_unanswered(
     conn: Connection, message_ids: Sequence[int], numbers: Sequence[str]
 ) -> list[Unanswered]:
-    """The conversations of messages that nobody has answered since, oldest first.
+    """The open conversations of messages that nobody has answered, oldest first.
 
     `numbers` are those of ours that count, none for all. Nobody answers a duplicate.
     """
@@ -39,11 +38,6 @@ def find_unanswered(
             messages.c.id.in_(message_ids),
             messages.c.duplicate_of.is_(None),
             func.coalesce(messages.c.outcome, "").not_in(SETTLED),
-            ~exists().where(
-                outbound.c.conversation_id == message_index.c.conversation_id,
-                outbound.c.origin == "person",
-                outbound.c.created_at >= messages.c.arrived_at,
-            ),
         )
         .order_by(messages.c.id)
     )
@@ -54,6 +48,7 @@ def find_unanswered(
     return [
         Unanswered(each.id, each.name, each.source, each.dest)
         for each in get_conversations(conn, ids)
+        if each.awaits_answer and each.state == "open"
     ]
 
 

@@ -75,18 +75,19 @@ def _update_handled() -> BulkWrite:
     return make_bulk_update(messages, ["id"], ("handled_at", "outcome", "rule_id"))
 
 
-def upsert_conversations(conn: Connection, batch: Sequence[StoredMessage]) -> dict[bytes, int]:
+def upsert_conversations(
+    conn: Connection, batch: Sequence[StoredMessage], *, are_new: bool = True
+) -> dict[bytes, int]:
     """Update and lock the pairs' conversations, sorted by key to avoid deadlocks; ids by pair key.
 
     The last message is the newest by (arrived_at, id), not the last handled. A conversation in
-    which only we wrote has none yet.
+    which only we wrote has none yet. Texts that are new open it, and await an answer: nobody can
+    have given one, even if they arrived long ago.
     """
     newest: dict[bytes, StoredMessage] = {}
-    names: dict[bytes, str] = {}
     unread: Counter[bytes] = Counter()
     for message in sorted(batch, key=lambda each: (each.arrived_at, each.id)):
         newest[message.pair_key] = message
-        names[message.pair_key] = message.name or names.get(message.pair_key, "")
         unread[message.pair_key] += message.read_at is None
     rows = [
         {
@@ -95,11 +96,12 @@ def upsert_conversations(conn: Connection, batch: Sequence[StoredMessage]) -> di
             "source_key": make_number_key(message.source),
             "dest": message.dest,
             "source": message.source,
-            "name": names[key],
             "last_message_id": message.id,
             "last_arrived_at": message.arrived_at,
             "unread": unread[key],
             "updated_at": message.arrived_at,
+            "state": "open",
+            "awaits_answer": are_new,
         }
         for key, message in sorted(newest.items())
     ]
@@ -120,17 +122,14 @@ def _upsert_conversations(dialect: str) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["pair_key"],
         set_={
-            "name": case(
-                (and_(is_newer, new.name != ""), new.name),
-                (old.name == "", new.name),
-                else_=old.name,
-            ),
             "last_message_id": case((is_newer, new.last_message_id), else_=old.last_message_id),
             "last_arrived_at": case((is_newer, new.last_arrived_at), else_=old.last_arrived_at),
             "updated_at": case(
                 (new.updated_at > old.updated_at, new.updated_at), else_=old.updated_at
             ),
             "unread": old.unread + new.unread,
+            "state": case((new.awaits_answer, new.state), else_=old.state),
+            "awaits_answer": or_(old.awaits_answer, new.awaits_answer),
         },
     ).returning(old.id, old.pair_key)
 

@@ -75,7 +75,13 @@ def _mend_conversations(
         last = _find_last(conn, conversation_id)
         mine = update(conversations).where(table.id == conversation_id)
         values = (None, None) if last is None else (last.id, last.arrived_at)
-        conn.execute(mine.values(last_message_id=values[0], last_arrived_at=values[1]))
+        conn.execute(
+            mine.values(
+                last_message_id=values[0],
+                last_arrived_at=values[1],
+                awaits_answer=table.awaits_answer if last is not None else False,
+            )
+        )
 
 
 def _find_last(conn: Connection, conversation_id: int) -> Row[Any, Any] | None:

@@ -104,5 +104,6 @@ def leave_conversation(conn: Connection, pair_key: bytes, *, was_unread: bool) -
             last_message_id=newest.id if newest else None,
             last_arrived_at=newest.arrived_at if newest else None,
             unread=found.unread - (was_unread and found.unread > 0),
+            awaits_answer=found.awaits_answer and newest is not None,
         )
     )

@@ -43,6 +43,7 @@ UPDATE outbound SET created_at = :now WHERE created_at > :now;
 UPDATE opt_outs SET created_at = :now WHERE created_at > :now;
 UPDATE conversations SET last_arrived_at = :now WHERE last_arrived_at > :now;
 UPDATE conversations SET updated_at = :now WHERE updated_at > :now;
+UPDATE people SET merge_named_at = :now WHERE merge_named_at > :now;
 UPDATE number_last_seen SET last_arrived_at = :now WHERE last_arrived_at > :now;
 UPDATE contact_imports SET lease_until = :lease WHERE lease_until > :lease;
 UPDATE processes SET seen_at = :now WHERE seen_at > :now

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from app.domain.rules.answering import History
 from app.domain.rules.opt_outs import OptOutState
 from app.storage.tables.access import revisions
-from app.storage.tables.conversations import conversations
+from app.storage.tables.conversations import conversations, people
 from app.storage.tables.inbound import message_index, messages, number_last_seen
 from app.storage.tables.outbound import outbound
 from app.storage.tables.rules import opt_outs
@@ -33,7 +33,8 @@ _DAY = timedelta(days=1)
 class Pair:
     """A sender and the number it texted: `last_arrived_at` is the number's, `opt_out` the sender's.
 
-    `was_reported`: the provider's report has brought a text of it. `history` is of the last day.
+    `was_reported`: the provider's report has brought a text of it. `merge_name` is the sender's, ""
+    for none. `history` is of the last day.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Pair:
     last_arrived_at: datetime | None
     opt_out: OptOutState | None
     was_reported: bool
+    merge_name: str
     history: History = field(default_factory=History)
 
 
@@ -85,7 +87,14 @@ def _make_pair(row: Row[Any]) -> Pair:
     opt_out = None
     if row.is_out is not None:
         opt_out = OptOutState(row.is_out, row.reason, row.said_at, row.message_id or 0)
-    return Pair(row.source, row.dest, row.last_arrived_at, opt_out, bool(row.was_reported))
+    return Pair(
+        row.source,
+        row.dest,
+        row.last_arrived_at,
+        opt_out,
+        bool(row.was_reported),
+        row.merge_name or "",
+    )
 
 
 @cache  # building it takes longer than running it
@@ -112,6 +121,7 @@ def _select_pair_context() -> Select[Any]:
             .where(message_index.c.conversation_id == pair.id, is_reported)
             .label("was_reported"),
             number_last_seen.c.last_arrived_at,
+            people.c.merge_name,
             state.is_out,
             state.reason,
             state.created_at.label("said_at"),
@@ -121,6 +131,7 @@ def _select_pair_context() -> Select[Any]:
             messages.c.arrived_at.label("answered_arrived_at"),
         )
         .outerjoin(opt_outs, state.number_key == pair.source_key)
+        .outerjoin(people, people.c.number_key == pair.source_key)
         .outerjoin(number_last_seen, number_last_seen.c.dest_key == pair.dest_key)
         .outerjoin(outbound, replied)
         .outerjoin(messages, messages.c.id == reply.in_reply_to)

@@ -63,6 +63,14 @@ processes = Table(
     Column("runs_workers", Boolean, nullable=False),
 )
 
+# What the worker processes count, written with their heartbeats, for /metrics of the web processes.
+process_figures = Table(
+    "process_figures",
+    metadata,
+    Column("process_id", Text, primary_key=True),
+    Column("figures", JSON, nullable=False),
+)
+
 # The stored answers of Idempotency-Keys, each written in the transaction it belongs to.
 idempotency_keys = Table(
     "idempotency_keys",

@@ -128,6 +128,7 @@ outbound = Table(
     Column("reference", Text, comment="the program's own"),
     Column("reference_key", LargeBinary),
     Column("metadata", JSON),
+    Column("attended_at", UtcTime, comment="when a person had dealt with its failure"),
     Index("outbound_status_idx", "status", "created_at", "id"),
     Index("outbound_to_idx", "to_key", "created_at", "id"),
     Index("outbound_source_idx", "source_key", "created_at", "id"),
@@ -191,6 +192,15 @@ add_partial_index(
 add_partial_index(
     "outbound_automatic_idx", outbound, ["conversation_id", "created_at"], "origin <> 'person'"
 )
+# Texts that somebody should look at, as storage/conversations/attention.py says: those of a
+# conversation, and the newest of all.
+NEEDS_ATTENTION = (
+    "attended_at IS NULL AND status IN ('failed', 'undelivered', 'expired', 'uncertain', 'held')"
+)
+add_partial_index(
+    "outbound_attention_idx", outbound, ["conversation_id", "status"], NEEDS_ATTENTION
+)
+add_partial_index("outbound_newest_attention_idx", outbound, ["id"], NEEDS_ATTENTION)
 
 
 def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bool]:

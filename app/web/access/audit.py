@@ -34,7 +34,6 @@ async def show_audit(visit: Visit) -> Response:
         form=query,
         describe_detail=_describe_detail,
         csv=link_page(visit, f"{PATH}/csv"),
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 

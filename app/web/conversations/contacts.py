@@ -12,6 +12,7 @@ from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
 from app.web.core.lists import answer_csv
+from app.web.core.no_account import show_no_account
 from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
@@ -21,6 +22,11 @@ HEADINGS = ("name", "number", "email", "groups")
 MAX_FILE_BYTES = 1024 * 1024
 # Partial: the contact was added, but not to every group.
 GOOD_RESULTS = frozenset({"success", "partial"})
+REASONS = {
+    "partial": "Added, but not to every group.",
+    "duplicate name": "Another contact has this name.",
+    "duplicate number": "Another contact has this number.",
+}
 DUPLICATES = (
     ("refuse", "Refuse the line"),
     ("overwrite", "Overwrite the contact"),
@@ -48,8 +54,11 @@ def make_contact_routes(site: Site) -> list[Route]:
 
 async def list_contacts(visit: Visit) -> Response:
     """The contacts, fetched from the provider; a search covers every field."""
+    provider = visit.site.runtime.provider
+    if provider is None:
+        return show_no_account(visit, "Contacts")
     words = visit.query.text("q").casefold().split()
-    book = await visit.site.runtime.get_provider().get_all_contacts()
+    book = await provider.get_all_contacts()
     found = [row for row in book.rows if _matches(row, words)]
     return visit.render(
         "conversations/contacts.html",
@@ -72,7 +81,8 @@ async def export_contacts(visit: Visit) -> Response:
 
 
 async def show_import_form(visit: Visit) -> Response:
-    visit.site.runtime.get_provider()
+    if visit.site.runtime.provider is None:
+        return show_no_account(visit, "Import contacts")
     return _show_import_form(visit, Form())
 
 
@@ -115,7 +125,14 @@ async def show_import(visit: Visit) -> Response:
         job=found,
         good=good,
         is_running=found.is_running(visit.now),
+        explain_result=explain_result,
     )
+
+
+def explain_result(result: str) -> str:
+    """Why a line failed where the provider gave no reason; "" for one that did not."""
+    word = result.lower()
+    return "" if word == "success" else REASONS.get(word, "The provider gave no reason.")
 
 
 async def continue_import(visit: Visit) -> Response:
@@ -134,8 +151,10 @@ async def _go_on(visit: Visit, provider: ProviderClient, import_id: int) -> None
 
 
 async def ask_to_delete_contacts(visit: Visit) -> Response:
-    book = await visit.site.runtime.get_provider().get_all_contacts()
-    return _ask(visit, Form(), len(book.rows), "contacts")
+    provider = visit.site.runtime.provider
+    if provider is None:
+        return show_no_account(visit, "Delete all contacts?")
+    return _ask(visit, Form(), len((await provider.get_all_contacts()).rows), "contacts")
 
 
 async def delete_contacts(visit: Visit) -> Response:
@@ -144,13 +163,18 @@ async def delete_contacts(visit: Visit) -> Response:
 
 
 async def list_groups(visit: Visit) -> Response:
-    book = await visit.site.runtime.get_provider().get_all_groups()
+    provider = visit.site.runtime.provider
+    if provider is None:
+        return show_no_account(visit, "Groups")
+    book = await provider.get_all_groups()
     return visit.render("conversations/groups.html", rows=book.rows, headings=book.headings)
 
 
 async def ask_to_delete_groups(visit: Visit) -> Response:
-    book = await visit.site.runtime.get_provider().get_all_groups()
-    return _ask(visit, Form(), len(book.rows), "groups")
+    provider = visit.site.runtime.provider
+    if provider is None:
+        return show_no_account(visit, "Delete all groups?")
+    return _ask(visit, Form(), len((await provider.get_all_groups()).rows), "groups")
 
 
 async def delete_groups(visit: Visit) -> Response:

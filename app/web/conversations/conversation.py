@@ -8,14 +8,12 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput, NoProvider
 from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
-from app.domain.places import read_pair_place
+from app.domain.places import read_thread_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen, mark_unread
 from app.flows.rules.opt_out import opt_in, opt_out
-from app.storage.conversations.conversations import (
-    Conversation,
-    get_conversation,
-)
+from app.storage.conversations.conversations import Conversation, get_conversation
+from app.storage.conversations.notes import Note
 from app.storage.inbound.search import Message
 from app.web.conversations.drafts import (
     ASKING_MILLISECONDS,
@@ -27,10 +25,12 @@ from app.web.conversations.drafts import (
 from app.web.conversations.inbox import read_newest
 from app.web.conversations.opened import Opened, Place, open_thread
 from app.web.core.forms import WHOLE, Form
+from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import explain_outcome, explain_problem, explain_status
-from app.web.outbound.writing import measure, note_faults, read_moment, send_once
+from app.web.outbound.saved_replies import insert_reply, list_choices
+from app.web.outbound.writing import measure, note_faults, send_once
 from app.web.rules.rule_forms import list_conditions
 
 REPLY_FIELDS = ("body", "schedule_at", "force")
@@ -57,12 +57,14 @@ async def show_conversation(visit: Visit) -> Response:
 
 
 async def reply(visit: Visit) -> Response:
-    """Queue a reply, or show the form again: to check its length, or in plain characters."""
+    """Queue a reply, or show the form again: its length, plain characters, a saved reply."""
     form = await visit.read_form()
     found = await visit.database.read(get_conversation, visit.path_id)
     status = 200
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
+    elif form.has("insert"):
+        await insert_reply(visit, form)
     elif not form.has("preview"):
         try:
             wanted = _read_reply(form, found, visit)
@@ -122,14 +124,15 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         conversation=conversation,
         conversation_id=conversation.id,
         rows=rows,
+        saved_replies=await visit.database.read(list_choices),
         labels={each.number: each.label for each in numbers},
         form=form,
         nonce=find_nonce(form),
         measure=measure(body, [conversation.source]) if body else None,
         writers=await list_writers(visit, conversation.id),
         asking=ASKING_MILLISECONDS,
-        zone=visit.site.runtime.settings.provider_timezone,
         is_message=lambda entry: isinstance(entry, Message),
+        is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
         explain_outcome=lambda message: _explain_outcome(message, opened.rules),
@@ -164,7 +167,7 @@ def _read_reply(form: Form, conversation: Conversation, visit: Visit) -> Outboun
 def _read_place(visit: Visit) -> Place:
     query = visit.query
     return Place(
-        read_pair_place(query.text("before")),
+        read_thread_place(query.text("before")),
         query.number("at"),
         query.number("new"),
         visit.request.headers.get(PART, ""),

@@ -1,31 +1,28 @@
 """The inbox: conversations, newest first, and searches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import InvalidInput
 from app.domain.inbound.queries import MessageFilter, fold_words
-from app.domain.numbers import normalise_number, read_number
+from app.domain.numbers import normalise_number
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD
 from app.storage.conversations import inbox
-from app.storage.conversations.conversations import Conversation, list_conversations
+from app.storage.conversations.conversation_lists import ConversationFilter, list_conversations
+from app.storage.conversations.conversations import Conversation
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, list_messages
 from app.storage.operations.alerts import list_open_alerts
+from app.web.conversations.search import Found, find
 from app.web.core.forms import Form
 from app.web.core.lists import make_page
 from app.web.core.site import Site, Visit
-from app.web.core.wording import explain_problem
+from app.web.core.wording import explain_problem, explain_status
 
 PAGE = 50
-# How many people a search lists above the texts.
-PEOPLE = 20
-# Almost every number contains any shorter sequence of digits.
-LEAST_DIGITS = 3
 MAX_QUERY = 200
 # What is shown: all conversations, those with unread texts, or texts with problems.
 VIEWS = ("", "unread", "problems")
@@ -42,15 +39,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a page of the inbox shows; `following` is where the next one begins.
-
-    `sent` is what we wrote last in a conversation, if that is its newest text.
-    """
+    """What a page of the inbox shows; `following` is where the next one begins."""
 
     conversations: list[Conversation] = field(default_factory=list)
     texts: list[Message] = field(default_factory=list)
-    sent: dict[int, inbox.LastSent] = field(default_factory=dict)
-    following: int | TimePlace | None = None
+    following: int | tuple[int, int] | TimePlace | None = None
+    found: Found | None = None
 
 
 def make_inbox_routes(site: Site) -> list[Route]:
@@ -76,6 +70,8 @@ async def show_inbox(visit: Visit) -> Response:
         is_newest=not before,
         people_rows=inbox.PEOPLE_ROWS,
         explain_problem=explain_problem,
+        explain_status=lambda text: explain_status(text, visit.now),
+        words=fold_words(wanted.q),
     )
 
 
@@ -101,24 +97,15 @@ def _read_rows(
         rows = _read_texts(conn, wanted, before)
     else:
         rows = _read_conversations(conn, wanted, before)
-    return replace(rows, sent=_find_sent(conn, rows)), inbox.list_our_numbers(conn)
-
-
-def _find_sent(conn: Connection, rows: Rows) -> dict[int, inbox.LastSent]:
-    sent = inbox.find_last_sent(conn, [each.id for each in rows.conversations])
-    return {
-        each.id: sent[each.id]
-        for each in rows.conversations
-        if each.id in sent
-        and (each.last_message is None or each.last_message.arrived_at < sent[each.id].created_at)
-    }
+    return rows, inbox.list_our_numbers(conn)
 
 
 def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
     page = list_conversations(
         conn,
-        dest=wanted.number,
-        unread=True if wanted.view == "unread" else None,
+        ConversationFilter(
+            dest=wanted.number, unread=True if wanted.view == "unread" else None, origin="received"
+        ),
         before=read_time_place(before),
         limit=PAGE,
     )
@@ -126,12 +113,10 @@ def _read_conversations(conn: Connection, wanted: Wanted, before: str) -> Rows:
 
 
 def _search(conn: Connection, wanted: Wanted, before: str, region: str) -> Rows:
-    rows = _read_texts(conn, wanted, before)
-    if before or wanted.view:
-        return rows
-    digits = find_digits(wanted.q, region)
-    people = inbox.find_people(conn, wanted.q, digits=digits, dest=wanted.number, limit=PEOPLE)
-    return replace(rows, conversations=people)
+    if wanted.view:
+        return _read_texts(conn, wanted, before)
+    found = find(conn, wanted.q, dest=wanted.number, before=before, region=region)
+    return Rows(found=found, following=found.following)
 
 
 def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
@@ -147,13 +132,3 @@ def _read_texts(conn: Connection, wanted: Wanted, before: str) -> Rows:
         limit=PAGE,
     )
     return Rows(texts=page.messages, following=page.next)
-
-
-def find_digits(q: str, region: str) -> str:
-    """The digits of a number, or of part of one; "" if the search is for words."""
-    try:
-        return read_number(q, region)
-    except InvalidInput:
-        compact = normalise_number(q, region).removeprefix("+").removeprefix("0")
-    is_number = compact.isascii() and compact.isdecimal() and len(compact) >= LEAST_DIGITS
-    return compact if is_number else ""

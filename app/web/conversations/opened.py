@@ -9,13 +9,15 @@ from app.domain.numbers import is_full_number
 from app.domain.places import write_place
 from app.domain.rules.rules import Rule
 from app.storage.access.numbers import Number, get_number
-from app.storage.conversations.conversations import (
-    Conversation,
+from app.storage.conversations.conversations import Conversation, get_conversation
+from app.storage.conversations.threads import (
+    Entry,
     ThreadPage,
-    get_conversation,
+    ThreadPlace,
+    find_place,
+    list_authors,
     list_thread,
 )
-from app.storage.conversations.threads import find_place, list_authors
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
@@ -37,7 +39,7 @@ class Place:
     the window, "hidden" where the tab is, "" for a page that is opened.
     """
 
-    before: tuple[int, int] | None = None
+    before: ThreadPlace | None = None
     at: int | None = None
     divider: int | None = None
     sight: str = ""
@@ -52,7 +54,7 @@ class Opened:
     """
 
     conversation: Conversation
-    entries: Sequence[Message | OutboundText]
+    entries: Sequence[Entry]
     older: str | None
     fields: Mapping[str, str]
     label: str

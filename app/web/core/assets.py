@@ -23,6 +23,7 @@ TYPES = {
     "live.js": "text/javascript",
     "parts.js": "text/javascript",
     "writing.js": "text/javascript",
+    "zones.js": "text/javascript",
     ICON: "image/svg+xml",
 }
 # As large as the icon has room for.

@@ -15,11 +15,17 @@ WHOLE = ""
 
 
 class Form:
-    """The values as they were typed; `errors` has one line for each invalid field."""
+    """The values as they were typed; `errors` has one line for each invalid field.
+
+    `repeated` has, for each field with a time that the clocks repeat, the two that it may mean, as
+    pairs of value and label. `unknown_zone`: its zone is not one that we know.
+    """
 
     def __init__(self, data: Iterable[tuple[str, str | UploadFile]] = ()) -> None:
         self._data = FormData(list(data))
         self.errors: dict[str, str] = {}
+        self.repeated: dict[str, list[tuple[str, str]]] = {}
+        self.unknown_zone = False
 
     def text(self, name: str, default: str = "") -> str:
         """A field's text, trimmed, with LF for the CR LF of browsers.
@@ -52,13 +58,6 @@ class Form:
     def has(self, name: str) -> bool:
         """Whether a box is ticked or a button was pressed."""
         return name in self._data
-
-    def changed(self, **values: str) -> "Form":
-        """The same form with other values of some fields."""
-        kept = [pair for pair in self._data.multi_items() if pair[0] not in values]
-        form = Form([*kept, *values.items()])
-        form.errors = self.errors
-        return form
 
     def file(self, name: str) -> UploadFile | None:
         """A file that was chosen, or None."""

@@ -13,6 +13,7 @@ from app.domain.csv_safety import BYTE_ORDER_MARK, Cell, write_csv
 from app.domain.places import read_id_place, write_place
 from app.http.streams import StreamedAnswer, begin, make_in_turn
 from app.web.core.forms import Form
+from app.web.core.moments import read_zone
 from app.web.core.site import Visit
 
 PAGE_ROWS = 50
@@ -60,7 +61,7 @@ def cut_page(visit: Visit, rows: Sequence[Row]) -> ListPage[Row]:
 
 
 def make_page(
-    visit: Visit, rows: Sequence[Item], following: int | tuple[datetime, int] | None
+    visit: Visit, rows: Sequence[Item], following: int | tuple[datetime | int, int] | None
 ) -> ListPage[Item]:
     """The page whose older rows begin below that place; None: there are none."""
     older = None if following is None else link_page(visit, before=write_place(following))
@@ -76,8 +77,8 @@ def link_page(visit: Visit, path: str | None = None, **changes: str) -> str:
     return f"{address}?{urlencode(pairs)}" if pairs else address
 
 
-def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> datetime | None:
-    """The midnight at the beginning of a day, or at its end; None for no day.
+def read_day(form: Form, name: str, usual: ZoneInfo, *, is_end: bool = False) -> datetime | None:
+    """The midnight at the beginning of a day, or at its end, in the form's zone; None for no day.
 
     An invalid day becomes an error at the field.
     """
@@ -91,7 +92,7 @@ def read_day(form: Form, name: str, zone: ZoneInfo, *, is_end: bool = False) -> 
     except ValueError:
         form.fail(name, "enter a day such as 2026-06-01")
         return None
-    return datetime.combine(day + _DAY if is_end else day, time(), zone)
+    return datetime.combine(day + _DAY if is_end else day, time(), read_zone(form, usual))
 
 
 async def read_all(

@@ -45,6 +45,11 @@ class Line:
     points: str
     series: int
 
+    @property
+    def is_lone(self) -> bool:
+        """Whether it is a single day, which is drawn as a dot."""
+        return len(set(self.points.split())) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

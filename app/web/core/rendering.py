@@ -3,26 +3,32 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from app.domain.access.members import ACTOR_KIND, find_actor_member
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
+from app.web.core.highlighting import mark_number, mark_words, write_excerpt, write_summary
 from app.web.core.links import link_addresses
+from app.web.core.moments import write_local, write_moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SUMMARY = 160
 FOLDER = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:
-    """The templates, compiled when they are first used, and the files that they name."""
+    """The templates, compiled when they are first used, and the files that they name.
 
-    def __init__(self) -> None:
+    Times are written in the service's zone, which a script replaces by the reader's.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
         self.assets = Assets()
 
     @cached_property
@@ -39,15 +45,20 @@ class Renderer:
             auto_reload=False,
         )
         environment.globals["asset"] = self.assets.make_path
+        environment.globals["service_zone"] = self._zone
         environment.filters.update(
             iso=write_iso,
-            utc=write_utc,
+            local=partial(write_local, zone=self._zone),
+            typed=write_moment,
             number=write_number,
             summary=write_summary,
             who=_make_who_filter(),
             links=link_addresses,
             sentence=write_sentence,
             code=write_code,
+            marked=mark_words,
+            marked_number=mark_number,
+            excerpt=write_excerpt,
         )
         return environment
 
@@ -64,17 +75,6 @@ class Renderer:
 def write_iso(time: datetime) -> str:
     """As programs read it: `2026-11-29T05:51:46Z`."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def write_utc(time: datetime) -> str:
-    """As people read it where no script shows it in their zone: `29 Nov 2026, 05:51 UTC`."""
-    return f"{time.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
-
-
-def write_summary(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text[: 2 * SUMMARY].split())
-    return line if len(line) <= SUMMARY else f"{line[:SUMMARY].rstrip()}…"
 
 
 def write_who(actor: str, names: Mapping[int, str]) -> str:

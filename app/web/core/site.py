@@ -41,7 +41,7 @@ COOKIE_SECONDS = 365 * 24 * 3600
 PART = "x-letterbox-part"
 
 # How a message on top of a page looks.
-FlashKind = Literal["done", "failed"]
+FlashKind = Literal["done", "warn", "failed"]
 FLASH_KINDS = frozenset(get_args(FlashKind))
 
 log = structlog.get_logger("letterbox.web")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from starlette.responses import Response
@@ -81,6 +81,8 @@ async def show_overview(visit: Visit) -> Response:
         reconcile_seconds=settings.reconcile_seconds,
         max_backlog=MAX_BACKLOG,
         max_waiting=MAX_WAITING,
+        # The counts are by days of UTC (decision 0038); here is when those begin.
+        day_begins=datetime.combine(today, time(), UTC).astimezone(settings.zone).strftime("%H:%M"),
     )
 
 

@@ -15,6 +15,7 @@ from app.flows.operations.fetch_report import (
 )
 from app.web.core.forms import Form
 from app.web.core.lists import link_page, read_day, save_csv
+from app.web.core.no_account import show_no_account
 from app.web.core.site import Site, Visit
 
 PATH = "/reports"
@@ -35,7 +36,9 @@ def make_report_routes(site: Site) -> list[Route]:
 
 async def show_report(visit: Visit) -> Response:
     """The form and, once it was sent, the report's first rows."""
-    provider = visit.site.runtime.get_provider()
+    provider = visit.site.runtime.provider
+    if provider is None:
+        return show_no_account(visit, "The provider's reports")
     form = visit.query
     head: ReportHead | None = None
     if form.has("type"):

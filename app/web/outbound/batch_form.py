@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
@@ -23,7 +24,6 @@ from app.web.outbound.writing import (
     read_schedule,
     read_sender,
     read_senders,
-    write_moment,
 )
 
 PATH = "/batches/new"
@@ -40,7 +40,7 @@ def make_batch_form_routes(site: Site) -> list[Route]:
 async def show_form(visit: Visit) -> Response:
     """An empty form, or the text of an earlier batch over its rows."""
     earlier = await _find_earlier(visit, visit.query)
-    return await _show(visit, Form() if earlier is None else _fill(visit, earlier), earlier)
+    return await _show(visit, Form() if earlier is None else _fill(earlier), earlier)
 
 
 async def take_form(visit: Visit) -> Response:
@@ -146,26 +146,29 @@ async def _find_earlier(visit: Visit, form: Form) -> Batch | None:
     return None if number is None else await visit.database.read(get_batch, number)
 
 
-def _fill(visit: Visit, earlier: Batch) -> Form:
+def _fill(earlier: Batch) -> Form:
     """The form of an earlier batch; its sender is chosen where it is one of ours."""
-    later = earlier.schedule_at
-    at = later if later is not None and later > visit.now else None
-    zone = visit.site.runtime.settings.zone
     pairs = {
         "from": str(earlier.id),
         "body": earlier.body or "",
         "source": earlier.source or "",
-        "schedule_at": write_moment(at, zone) if at else "",
         "schedule_by": earlier.schedule_by or "",
     }
     return Form(pairs.items())
+
+
+def _find_time(visit: Visit, earlier: Batch | None) -> datetime | None:
+    """When the earlier batch goes, if that is still to come."""
+    later = earlier.schedule_at if earlier is not None else None
+    return later if later is not None and later > visit.now else None
 
 
 async def _show(visit: Visit, form: Form, earlier: Batch | None, *, status: int = 200) -> Response:
     numbers, obstacle = await read_senders(visit)
     source = form.text("source")
     if source and source != OWN and source not in {each.number for each in numbers}:
-        form = form.changed(source=OWN, own_source=source)
+        form.replace("source", OWN)
+        form.replace("own_source", source)
     return visit.render(
         "outbound/batch_new.html",
         status=status,
@@ -176,5 +179,5 @@ async def _show(visit: Visit, form: Form, earlier: Batch | None, *, status: int 
         obstacle=obstacle,
         most_rows=MOST_ROWS,
         measure=measure_template(form.text("body")) if form.text("body") else None,
-        zone=visit.site.runtime.settings.provider_timezone,
+        at=_find_time(visit, earlier),
     )

@@ -20,6 +20,7 @@ from app.storage.conversations.drafts import NEW_MESSAGE
 from app.storage.conversations.inbox import find_conversation
 from app.web.conversations.drafts import end_draft, read_draft, save_fields
 from app.web.core.forms import Form
+from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
 from app.web.outbound.saved_replies import insert_reply, list_choices
@@ -41,6 +42,8 @@ FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", 
 DRAFT_FIELDS = ("to", "list", "group", "body")
 # Kept with them.
 DRAFT_CHOICES = ("kind", "source", "own_source")
+# What the preview is made of.
+CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
 KINDS = ("to", "list", "group")
 # The hidden field, and the parameter, that names a form that was kept.
@@ -86,16 +89,15 @@ async def take_draft(visit: Visit) -> Response:
 async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
-    is_shown = any(form.has(button) for button in ("change", "preview", "plain", "insert"))
+    is_written_on = any(map(form.has, ("preview", "insert", "plain")))
+    if form.has("insert"):
+        await insert_reply(visit, form)
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
-    elif form.has("insert"):
-        form = await insert_reply(visit, form, form.text("to"))
     await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
-    names = (*FIELDS, "kind")
-    fields = [(name, form.text(name)) for name in names if form.text(name)]
+    fields = [(name, form.text(name)) for name in CARRIED if form.text(name)]
     name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
-    return visit.redirect(f"{PATH if is_shown else CHECK}?{KEPT}={name}")
+    return visit.redirect(f"{PATH if is_written_on else CHECK}?{KEPT}={name}")
 
 
 async def show_look(visit: Visit) -> Response:
@@ -183,7 +185,6 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         obstacle=obstacle,
         saved_replies=await visit.database.read(list_choices),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 

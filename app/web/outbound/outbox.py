@@ -9,11 +9,14 @@ from starlette.routing import Route
 from app.domain.csv_safety import Cell
 from app.domain.errors import NotFound
 from app.domain.ids import encode_id
-from app.domain.numbers import normalise_number
+from app.domain.inbound.queries import fold_words
+from app.domain.numbers import find_digits, normalise_number
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
+from app.storage.conversations.conversations import Conversation
+from app.storage.conversations.inbox import find_people
 from app.storage.db.database import Connection
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter, list_outbound
@@ -35,7 +38,10 @@ from app.web.outbound.outbox_rows import read_beside
 from app.web.outbound.scheduled import is_ours
 
 PATH = "/outbox"
-FILTERS = ("status", "to", "source", "since", "until", "batch")
+FILTERS = ("q", "status", "to", "source", "since", "until", "batch")
+MAX_QUERY = 200
+# How many people a search lists above the texts.
+PEOPLE = 20
 # With one of these each text of a batch is a row of its own.
 SINGLE_FILTERS = ("status", "to", "batch", "q")
 HEADINGS = (
@@ -105,6 +111,8 @@ async def list_texts(visit: Visit) -> Response:
     """Texts to be sent and sent, newest first."""
     query = visit.query
     wanted = _read_filter(visit, query)
+    digits = find_digits(query.text("q"), visit.region)
+    people = await _find_people(visit, query, digits)
     is_grouped = not any(query.text(name) for name in SINGLE_FILTERS)
     wanted = replace(wanted, batches_as_one=is_grouped)
     page = make_page(visit, list[OutboundText](), None)
@@ -124,11 +132,20 @@ async def list_texts(visit: Visit) -> Response:
         statuses=[("", "All"), *((each.value, word.text) for each, word in STATUSES.items())],
         explain_status=lambda text: explain_status(text, visit.now),
         csv=link_page(visit, f"{PATH}/csv"),
-        zone=visit.site.runtime.settings.provider_timezone,
-        is_filtered=any(
-            query.text(name) for name in ("status", "to", "source", "since", "until", "batch")
-        ),
+        is_filtered=any(query.text(name) for name in FILTERS),
+        people=people,
+        words=wanted.words,
+        digits=digits,
     )
+
+
+async def _find_people(visit: Visit, query: Form, digits: str) -> Sequence[Conversation]:
+    """Whom the search means by a name or a number, each once; none on a later page."""
+    q = query.text("q")
+    if not q or query.has("before"):
+        return ()
+    found = await visit.database.read(find_people, q, digits=digits, dest=None, limit=PEOPLE)
+    return list({each.source: each for each in found}.values())
 
 
 async def export_texts(visit: Visit) -> Response:
@@ -181,6 +198,7 @@ def _read_filter(visit: Visit, query: Form) -> OutboundFilter:
     status = query.text("status")
     return OutboundFilter(
         statuses=(status,) if status in set(OutboundStatus) else (),
+        words=fold_words(query.text("q")[:MAX_QUERY]),
         batch_id=query.number("batch"),
         to=normalise_number(query.text("to"), visit.region) or None,
         source=normalise_number(query.text("source"), visit.region) or None,

@@ -107,13 +107,12 @@ async def fill(visit: Visit) -> Response:
     return PlainTextResponse(await _fill(visit, await visit.read_form()))
 
 
-async def insert_reply(visit: Visit, form: Form, to: str) -> Form:
-    """The form with the chosen reply behind what was written; unchanged where none is chosen."""
+async def insert_reply(visit: Visit, form: Form) -> None:
+    """Put the chosen reply behind what was written; nothing where none is chosen."""
     if form.number(CHOSEN) is None:
-        return form
-    text = await _fill(visit, form.changed(to=to))
-    written = form.text("body")
-    return form.changed(body=f"{written}\n{text}" if written else text)
+        return
+    text, written = await _fill(visit, form), form.text("body")
+    form.replace("body", f"{written}\n{text}" if written else text)
 
 
 async def _fill(visit: Visit, form: Form) -> str:

@@ -18,9 +18,10 @@ from app.storage.outbound.lists import OutboundPage
 from app.storage.outbound.texts import OutboundText, get_outbound
 from app.web.core.forms import Form
 from app.web.core.lists import PAGE_ROWS, ListPage, make_page
+from app.web.core.moments import read_moment, read_zone, write_moment
 from app.web.core.site import Site, Visit
 from app.web.outbound.batches import BatchView
-from app.web.outbound.writing import measure, read_moment, write_moment
+from app.web.outbound.writing import measure
 
 PATH = "/scheduled"
 SHOWN_BATCHES = 50
@@ -67,9 +68,7 @@ async def show_text(visit: Visit) -> Response:
     text = await visit.database.read(get_outbound, visit.path_id)
     if not is_ours(text):
         return visit.redirect(f"/outbox/{text.id}", _explain(text, visit.now), kind="failed")
-    zone = visit.site.runtime.settings.zone
-    at = write_moment(text.schedule_at, zone) if text.schedule_at else ""
-    return _show(visit, text, Form([("body", text.body), ("schedule_at", at)]))
+    return _show(visit, text, Form([("body", text.body)]))
 
 
 async def change(visit: Visit) -> Response:
@@ -98,12 +97,12 @@ async def change(visit: Visit) -> Response:
 
 def _read_changes(visit: Visit, form: Form, text: OutboundText) -> TextChanges:
     """Raises InvalidInput."""
-    zone = visit.site.runtime.settings.zone
-    at = read_moment(form, "schedule_at", zone)
+    usual, before = visit.site.runtime.settings.zone, text.schedule_at
     # The field has no seconds: what was not touched stays.
-    is_same = text.schedule_at is not None and at is not None
-    if is_same and write_moment(text.schedule_at, zone) == write_moment(at, zone):  # type: ignore[arg-type]
+    shown = write_moment(before, read_zone(form, usual)) if before else ""
+    if shown and form.text("schedule_at") == shown and not form.text("schedule_at_fold"):
         return TextChanges(body=form.text("body"))
+    at = read_moment(form, "schedule_at", usual)
     return TextChanges(body=form.text("body"), schedule_at=at)
 
 
@@ -124,7 +123,6 @@ def _show(visit: Visit, text: OutboundText, form: Form, *, status: int = 200) ->
         text=text,
         form=form,
         measure=measure(body, [text.to] if text.to else []) if body else None,
-        zone=visit.site.runtime.settings.provider_timezone,
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,12 +16,12 @@ from app.domain.outbound.gsm import LONGEST_BODY, SmsText, measure_text
 from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest, ScheduleBy
 from app.domain.templates import fill_template, list_names
-from app.domain.times import read_local
 from app.flows.outbound.compose import compose_once
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
+from app.web.core.moments import read_moment
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
@@ -152,11 +151,6 @@ def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
     return list_our_numbers(conn), obstacle
 
 
-def write_moment(moment: datetime, zone: ZoneInfo) -> str:
-    """The value of a browser's field for a date and time."""
-    return f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}"
-
-
 def read_numbers(text: str) -> list[str]:
     """The numbers of a field that takes several, one per line or separated by commas, as typed."""
     return [
@@ -164,19 +158,6 @@ def read_numbers(text: str) -> list[str]:
         for each in text.replace(",", "\n").replace(";", "\n").split("\n")
         if each.strip()
     ]
-
-
-def read_moment(form: Form, name: str, zone: ZoneInfo) -> datetime | None:
-    """A time of a form in that zone; None where it is left empty. Raises InvalidInput."""
-    text = form.text(name)
-    if not text:
-        return None
-    moment, doubt = read_local(text, zone)
-    if moment is None:
-        raise InvalidInput("enter a date and a time", field=name)
-    if doubt == "time":
-        raise InvalidInput("the clocks skip this time in spring: choose another", field=name)
-    return moment
 
 
 async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:

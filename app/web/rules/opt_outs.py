@@ -6,16 +6,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
-from app.domain.numbers import normalise_number, read_number
+from app.domain.inbound.queries import fold_words
+from app.domain.numbers import find_digits, find_whole_number, normalise_number, read_number
+from app.domain.places import read_id_place
 from app.flows.rules.opt_out import opt_in, opt_out
+from app.storage.conversations.opt_out_search import search_opt_outs
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
 from app.web.core.forms import Form
-from app.web.core.lists import answer_csv, read_all, read_list
+from app.web.core.lists import PAGE_ROWS, answer_csv, make_page, read_all
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
 
 PATH = "/opt-outs"
+MAX_QUERY = 200
 HEADINGS = ("number", "reason", "text", "created_at")
 
 
@@ -67,9 +71,26 @@ async def export_opt_outs(visit: Visit) -> Response:
 
 async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
     query = visit.query
-    number = normalise_number(query.text("q"), visit.region) or None
-    page = await read_list(visit, opt_outs.list_opt_outs, number=number)
-    return visit.render("rules/opt_outs.html", status=status, page=page, form=form, query=query)
+    q = query.text("q")[:MAX_QUERY]
+    words, digits = fold_words(q), find_digits(q, visit.region)
+    found = await visit.database.read(
+        search_opt_outs,
+        words,
+        digits=digits,
+        before=read_id_place(query.text("before")),
+        limit=PAGE_ROWS,
+    )
+    return visit.render(
+        "rules/opt_outs.html",
+        status=status,
+        page=make_page(visit, found.rows, found.next),
+        names=found.names,
+        form=form,
+        query=query,
+        words=words,
+        digits=digits,
+        number=find_whole_number(q, visit.region),
+    )
 
 
 def _write(row: OptOut) -> Sequence[str]:

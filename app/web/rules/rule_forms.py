@@ -1,18 +1,25 @@
 """Rules as forms, and in words."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
 from app.domain.numbers import write_number
 from app.domain.rules.hours import DAYS, is_zone
+from app.domain.rules.ordering import (
+    Place,
+    Shadow,
+    place_after,
+    place_before_catch_all,
+    place_first,
+)
 from app.domain.rules.rules import Rule
 from app.web.core.forms import Form
-from app.web.outbound.writing import read_moment
+from app.web.core.moments import read_moment, write_fold, write_local, write_moment
 
 FIELDS = (
     "name",
+    "place",
     "dest",
     "keyword",
     "contains",
@@ -80,16 +87,22 @@ def fill_form(rule: Rule) -> Form:
         "from": rule.from_time,
         "to": rule.to_time,
         "timezone": rule.timezone,
-        "valid_from": _write_moment(rule.valid_from, zone),
-        "valid_until": _write_moment(rule.valid_until, zone),
         "cooldown_seconds": str(count) if count else None,
         "cooldown_unit": unit,
         "source": rule.source,
         "reply": rule.reply,
         "enabled": "on" if rule.enabled else None,
     }
+    for name in ("valid_from", "valid_until"):
+        moment = getattr(rule, name)
+        if moment is not None:
+            values |= {name: write_moment(moment, zone), f"{name}_fold": write_fold(moment, zone)}
     pairs = [(name, value) for name, value in values.items() if value is not None]
-    return Form([*pairs, *(("days", day) for day in rule.days or DAYS)])
+    form = Form([*pairs, *(("days", day) for day in rule.days or DAYS)])
+    # Where the clocks repeat a time, both are offered.
+    read_moment(form, "valid_from", zone)
+    read_moment(form, "valid_until", zone)
+    return form
 
 
 def list_conditions(rule: Rule, labels: Mapping[str, str]) -> list[str]:
@@ -112,10 +125,44 @@ def list_conditions(rule: Rule, labels: Mapping[str, str]) -> list[str]:
         words.append(f"between {begins} and {ends} ({rule.timezone})")
     zone = ZoneInfo(rule.timezone)
     if rule.valid_from is not None:
-        words.append(f"from {rule.valid_from.astimezone(zone):%-d %b %Y %H:%M} on")
+        words.append(f"from {write_local(rule.valid_from, zone)} on")
     if rule.valid_until is not None:
-        words.append(f"until {rule.valid_until.astimezone(zone):%-d %b %Y %H:%M}")
+        words.append(f"until {write_local(rule.valid_until, zone)}")
     return words
+
+
+def list_places(rules: Sequence[Rule], rule: Rule | None) -> list[tuple[str, str]]:
+    """The choices of where a rule goes in the list, as pairs of value and label."""
+    others = [each for each in rules if rule is None or each.id != rule.id]
+    catch_all = next((each for each in others if each.takes_any_words), None)
+    usual = f"Before “{catch_all.name}”, which answers any text" if catch_all else "Last"
+    places = [("", "Where it is now" if rule is not None else usual)]
+    if others:
+        places.append(("first", f"First, before “{others[0].name}”"))
+    return places + [(str(each.id), f"After “{each.name}”") for each in others]
+
+
+def read_place(form: Form, *, is_new: bool) -> Place | None:
+    """The chosen place; None where the rule stays. Raises InvalidInput with the field."""
+    chosen = form.text("place")
+    if chosen == "first":
+        return place_first
+    if not chosen:
+        return place_before_catch_all if is_new else None
+    rule_id = form.number("place")
+    if rule_id is None:
+        raise InvalidInput("choose a place from the list", field="place")
+    return place_after(rule_id)
+
+
+def explain_shadow(shadow: Shadow) -> str:
+    """What keeps a rule from answering, and what to do."""
+    count = shadow.taken
+    took = f" It took {count} recent {'text' if count == 1 else 'texts'} that this rule matches."
+    return (
+        f"“{shadow.by.name}” comes first and answers the same texts.{took if count else ''}"
+        f" Move this rule before “{shadow.by.name}” if it should answer them."
+    )
 
 
 def _read_cooldown(form: Form) -> int:
@@ -133,8 +180,3 @@ def _split_cooldown(seconds: int) -> tuple[int, str]:
     if not seconds:
         return 0, "minutes"
     return next((seconds // size, unit) for unit, size in UNITS if seconds % size == 0)
-
-
-def _write_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
-    """The value of a browser's field for a date and time."""
-    return None if moment is None else f"{moment.astimezone(zone):%Y-%m-%dT%H:%M}"

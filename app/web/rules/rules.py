@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -9,10 +10,11 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.rules.hours import DAYS
+from app.domain.rules.ordering import Place
 from app.domain.rules.rule_preview import RulePreview
 from app.domain.rules.rules import Rule
 from app.flows.rules import edit_rules
-from app.flows.rules.try_rules import try_rule
+from app.flows.rules.try_rules import find_shadowed_rules, try_rule
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
@@ -21,13 +23,29 @@ from app.storage.rules.answers import read_our_numbers
 from app.web.core.forms import WHOLE, Form
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_silence
-from app.web.rules.rule_forms import FIELDS, fill_form, list_conditions, read_rule
+from app.web.outbound.writing import measure_template
+from app.web.rules.rule_forms import (
+    FIELDS,
+    explain_shadow,
+    fill_form,
+    list_conditions,
+    list_places,
+    read_place,
+    read_rule,
+)
 
 PATH = "/rules"
 # `move` alone changes the position.
 NOT_IN_FORM = frozenset({"id", "position"})
 # How many replies of a test are shown.
 SHOWN_REPLIES = 8
+
+
+class Saved(NamedTuple):
+    """A rule that was saved, and what to say of it."""
+
+    rule_id: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,8 @@ async def show_rules(visit: Visit) -> Response:
     return visit.render(
         "rules/rules.html",
         rules=found,
+        shadows=await find_shadowed_rules(visit.database),
+        explain_shadow=explain_shadow,
         list_conditions=lambda rule: list_conditions(rule, labels),
     )
 
@@ -74,16 +94,17 @@ async def show_new(visit: Visit) -> Response:
 async def create(visit: Visit) -> Response:
     """Add a rule, or test it."""
 
-    async def add(draft: Rule) -> str:
+    async def add(draft: Rule, place: Place | None) -> Saved:
         added = await edit_rules.create_rule(
             visit.database,
             draft,
-            position=None,
+            position=place,
             region=visit.region,
             who=visit.actor,
             now=visit.now,
         )
-        return f"The rule “{added.name}” is active."
+        state = "active" if added.enabled else "saved; it is off"
+        return Saved(added.id, f"The rule “{added.name}” is {state}.")
 
     return await _take_form(visit, None, add)
 
@@ -98,23 +119,24 @@ async def change(visit: Visit) -> Response:
     """Change a rule, or test the change."""
     rule = await visit.database.read(rules.get_rule, visit.path_id)
 
-    async def save(draft: Rule) -> str:
+    async def save(draft: Rule, place: Place | None) -> Saved:
         changes = {name: value for name, value in asdict(draft).items() if name not in NOT_IN_FORM}
         await edit_rules.change_rule(
             visit.database,
             rule.id,
             changes,
+            place=place,
             region=visit.region,
             who=visit.actor,
             now=visit.now,
         )
-        return f"The rule “{draft.name}” is saved."
+        return Saved(rule.id, f"The rule “{draft.name}” is saved.")
 
     return await _take_form(visit, rule, save)
 
 
 async def _take_form(
-    visit: Visit, rule: Rule | None, save: Callable[[Rule], Awaitable[str]]
+    visit: Visit, rule: Rule | None, save: Callable[[Rule, Place | None], Awaitable[Saved]]
 ) -> Response:
     """Save the rule in the form, or test it; show the form again with its errors."""
     form = await visit.read_form()
@@ -122,16 +144,21 @@ async def _take_form(
         draft = read_rule(form)
         if rule is not None:
             draft = replace(draft, id=rule.id, position=rule.position)
+        place = read_place(form, is_new=rule is None)
         if form.has("try"):
-            return await _show_form(visit, form, rule, trial=await _try(visit, draft))
-        done = await save(draft)
+            return await _show_form(visit, form, rule, trial=await _try(visit, draft, place))
+        saved = await save(draft, place)
     except InvalidInput as error:
         form.note(error, FIELDS)
         return await _show_form(visit, form, rule, status=422)
     except Conflict as error:
         form.fail(WHOLE, str(error))
         return await _show_form(visit, form, rule, status=409)
-    return visit.redirect(PATH, done)
+    shadow = (await find_shadowed_rules(visit.database)).get(saved.rule_id)
+    if shadow is None:
+        return visit.redirect(f"{PATH}#rule{saved.rule_id}", saved.text)
+    text = f"{saved.text} {explain_shadow(shadow)}"
+    return visit.redirect(f"{PATH}#rule{saved.rule_id}", text, kind="warn")
 
 
 async def show_trial(visit: Visit) -> Response:
@@ -142,7 +169,7 @@ async def show_trial(visit: Visit) -> Response:
         draft = read_rule(form)
         if rule_id is not None:
             draft = replace(draft, id=rule_id)
-        trial = await _try(visit, draft)
+        trial = await _try(visit, draft, read_place(form, is_new=rule_id is None))
     except InvalidInput as error:
         return visit.render(
             "rules/rule_trial.html", trial=None, fault=str(error), field=error.field
@@ -196,6 +223,7 @@ async def _show_form(
     status: int = 200,
 ) -> Response:
     numbers, names = await visit.database.read(_read_choices)
+    ordered = await visit.database.read(rules.read_rules)
     return visit.render(
         "rules/rule.html",
         status=status,
@@ -205,15 +233,17 @@ async def _show_form(
         names=names,
         days=DAYS,
         trial=trial,
+        places=list_places(ordered, rule),
+        measure=measure_template(form.text("reply")) if form.text("reply") else None,
     )
 
 
-async def _try(visit: Visit, draft: Rule) -> ShownTrial:
+async def _try(visit: Visit, draft: Rule, place: Place | None) -> ShownTrial:
     settings = visit.site.runtime.settings
     trial = await try_rule(
         visit.database,
         draft,
-        position=None,
+        position=place,
         limits=settings.reply_limits,
         region=visit.region,
     )

@@ -52,9 +52,17 @@ function send(event) {
   button.form.requestSubmit(button);
 }
 
+// Escape leaves a field; a search is emptied, and so is what it found.
+function leave(field) {
+  const hasSearched = field.type === "search" && field.value !== "";
+  if (hasSearched) field.value = "";
+  if (hasSearched) field.form.requestSubmit();
+  field.blur();
+}
+
 function press(event) {
   const isTyping = event.target.matches?.(FIELDS);
-  if (event.key === "Escape" && isTyping) event.target.blur();
+  if (event.key === "Escape" && isTyping && !event.isComposing) leave(event.target);
   send(event);
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (localStorage.getItem(KEYS_OFF) && event.key !== "?") return;

@@ -4,7 +4,7 @@ import { attend } from "./attention.js";
 import { offerKeys } from "./keys.js";
 import { goLive, pollSoon } from "./live.js";
 import { END_PIXELS, prepare, showTimes } from "./parts.js";
-import { countWhileTyping, keepDraft, searchInstantly, showChosen, tryWhileTyping, writePlainly } from "./writing.js";
+import { countWhileTyping, keepDraft, offerReplies, searchInstantly, showChosen, tryWhileTyping, writePlainly } from "./writing.js";
 
 const SLOW_MILLISECONDS = 1500;
 
@@ -73,6 +73,7 @@ addEventListener("afterprint", () => showTimes());
 document.querySelectorAll("form[data-instant]").forEach(searchInstantly);
 document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
 document.querySelectorAll("form[data-draft]").forEach(keepDraft);
+document.querySelectorAll("[data-saved-replies]").forEach(offerReplies);
 document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
 for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
   showChosen(form);

@@ -3,7 +3,7 @@
 import { ROOT, describeSight, fetchPage, held, replaceParts } from "./parts.js";
 
 const LIVE = `${ROOT}/live`;
-const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read", "reset", "ping"];
+const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read", "conversation", "reset", "ping"];
 const REFRESH_MILLISECONDS = 700;
 const RETRY_MILLISECONDS = [2000, 4000, 8000, 16000, 30000];
 const READY_MILLISECONDS = 6000;

@@ -62,6 +62,7 @@ export function countWhileTyping(field) {
   const ask = () => {
     const body = new URLSearchParams({ body: field.value, to: field.form.elements.to?.value ?? "" });
     if ("plain" in field.dataset) body.set("offer", "1");
+    if ("template" in field.dataset) body.set("template", "1");
     return postForm("/measure", body);
   };
   const { now, soon } = askLater(COUNT_MILLISECONDS, ask, (text) => { place.innerHTML = text; });
@@ -69,12 +70,30 @@ export function countWhileTyping(field) {
   if (field.value && !place.textContent.trim()) now();
 }
 
-// The button that writes the text in plain characters holds the changed text.
-export function writePlainly(button) {
-  const field = button.form.elements.body;
-  field.value = button.dataset.text;
+function putIn(field, text, from, to) {
+  field.setRangeText(text, from, to, "end");
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
+}
+
+// The button that writes the text in plain characters holds the changed text.
+export const writePlainly = ({ form, dataset }) => putIn(form.elements.body, dataset.text, 0, form.elements.body.value.length);
+
+// Saved replies: `/` in an empty text opens their menu; the server fills in what is chosen.
+export function offerReplies(place) {
+  const { body, saved_reply: menu, insert } = place.closest("form").elements;
+  insert.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const text = menu.value && await postForm("/saved-replies/fill", new URLSearchParams(new FormData(body.form)));
+    putIn(body, text, body.selectionStart, body.selectionEnd);
+  });
+  body.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || body.value || !menu.showPicker) return;
+    event.preventDefault();
+    Object.assign(menu, { value: "", onchange: () => insert.click(), onblur: () => { menu.onchange = null; } });
+    menu.focus();
+    menu.showPicker();
+  });
 }
 
 // A rule's draft is tried over real texts while somebody writes it.

@@ -45,8 +45,12 @@ async def test_a_conversation_is_the_object_of_the_contract(api: Running) -> Non
         "source": "447700900001",
         "name": "Anna",
         "last_message": last,
+        "last_outbound": None,
         "unread": 2,
         "opted_out": False,
+        "state": "open",
+        "needs": "answer",
+        "assigned_to": None,
         "updated_at": "2026-06-01T12:00:00.000000Z",
     }
 

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from app.api.core.cursors import decode_cursor, encode_cursor
 from app.domain.errors import InvalidCursor, NotFound
 from app.domain.ids import decode_id, encode_id
-from app.domain.places import read_id_place, read_pair_place, read_time_place, write_place
+from app.domain.places import (
+    read_id_place,
+    read_pair_place,
+    read_thread_place,
+    read_time_place,
+    write_place,
+)
 from tests.conftest import NOW
 
 NUMBERS = st.integers(0, 2**63 - 1)
@@ -37,16 +43,28 @@ def test_what_no_id_looks_like_is_not_found(text: str) -> None:
         decode_id("msg", text)
 
 
-@given(st.one_of(NUMBERS, st.tuples(NUMBERS, NUMBERS), st.tuples(TIMES, NUMBERS)))
-def test_a_place_is_read_back_by_its_own_reader(place: int | tuple[Any, int]) -> None:
-    readers = (read_id_place, read_pair_place, read_time_place)
-    reader = readers[0 if isinstance(place, int) else 1 if isinstance(place[0], int) else 2]
-    assert reader(write_place(place)) == place
+PLACES = (
+    NUMBERS,
+    st.tuples(NUMBERS, NUMBERS),
+    st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    st.tuples(TIMES, NUMBERS),
+)
+
+
+@given(st.one_of(*PLACES))
+def test_a_place_is_read_back_by_its_own_reader(place: int | tuple[Any, ...]) -> None:
+    if isinstance(place, int):
+        assert read_id_place(write_place(place)) == place
+    elif len(place) == 3:
+        assert read_thread_place(write_place(place)) == place
+    else:
+        read = read_pair_place if isinstance(place[0], int) else read_time_place
+        assert read(write_place(place)) == place
 
 
 @given(st.text() | st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,25})?", fullmatch=True))
 def test_any_other_text_is_no_place_or_one_that_a_row_may_have(text: str) -> None:
-    for read in (read_id_place, read_pair_place, read_time_place):
+    for read in (read_id_place, read_pair_place, read_thread_place, read_time_place):
         place = read(text)
         assert place is None or read(write_place(place)) == place
 

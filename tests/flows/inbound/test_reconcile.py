@@ -16,7 +16,7 @@ from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import list_messages
 from app.storage.operations.alerts import list_alerts
 from app.storage.operations.leases import take_lease
-from app.storage.operations.processes import Process, note_process
+from app.storage.operations.processes import GONE_AFTER, Process, note_process
 from app.storage.operations.stats import count_days
 from tests.support.simulated import (
     ADA,
@@ -188,6 +188,8 @@ async def test_messages_on_their_way_are_waited_for(world: World) -> None:
     assert await world.reconciler.run() is None
     with pytest.raises(Conflict, match="wait in a spool"):
         await world.look_back()
+    world.pass_minutes(GONE_AFTER.total_seconds() / 60 + 1)
+    assert await world.reconciler.run() is not None, "nobody waits for a process that is gone"
 
 
 async def test_a_report_that_cannot_be_read_is_alerted_until_it_can(world: World) -> None:

@@ -16,7 +16,7 @@ from app.domain.rules.answering import DEFAULT_LIMITS
 from app.flows.inbound.replay import Replay, replay_message
 from app.provider.forwards.forwarding import parse, read_request
 from app.storage.access.audit import list_audit
-from app.storage.conversations.conversations import list_conversations
+from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import list_messages

@@ -21,6 +21,7 @@ from app.flows.operations.deliver_notice import Deliverer
 from app.flows.operations.metrics import Metrics
 from app.flows.operations.notify import FAILING, Notifier
 from app.storage.access.audit import list_audit
+from app.storage.conversations.conversations import change_conversations
 from app.storage.db.database import Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import close_alert, list_open_alerts, raise_alert
@@ -182,6 +183,19 @@ async def test_quiet_hours_hold_texts_back_in_their_zone_but_no_alert(bench: Ben
     await bench.run()
     assert bench.target.titles("desk")[1:] == ["Letterbox: 1 conversation needs an answer"]
     assert (await bench.read(address)).failures == 0
+
+
+async def test_what_was_done_before_the_quiet_hours_end_is_not_told(bench: Bench) -> None:
+    await bench.add("desk", texts=True, quiet_from="11:00", quiet_until="13:00")
+    await bench.receive(source="447700900011")
+    await bench.receive(source="447700900012")
+    await bench.run()
+    await bench.database.write(change_conversations, [1], {"state": "done"}, bench.now)
+    bench.wait(hours=1)
+    await bench.run()
+    [message] = bench.target.taken["desk"]
+    assert message["title"] == "Letterbox: 1 conversation needs an answer"
+    assert "900012" in message["message"]
 
 
 async def test_a_summary_comes_once_a_day_at_its_time(bench: Bench) -> None:

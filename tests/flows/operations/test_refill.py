@@ -13,7 +13,7 @@ from app.domain.rules.opt_outs import OptOutState
 from app.flows.inbound.replay import replay_message
 from app.flows.operations.refill import refill
 from app.provider.forwards.forwarding import parse, read_request
-from app.storage.conversations.conversations import list_conversations
+from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refills as storage
 from app.storage.inbound.inbound import make_inserter

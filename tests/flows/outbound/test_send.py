@@ -10,7 +10,7 @@ import pytest
 from app.storage.db.database import Database
 from app.storage.operations.events import read_events
 from app.storage.outbound.sender import get_sender, pause_sender, resume_sender
-from app.storage.rules.opt_outs import find_opted_out, note_refused_numbers
+from app.storage.rules.opt_outs import find_opted_out, note_refused_numbers, remove_opt_out
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
 
 
@@ -228,10 +228,13 @@ async def test_who_opted_out_after_the_queueing_gets_nothing(outbox: Outbox) -> 
     plain = await outbox.queue()
     forced = await outbox.queue(force=True, source="447700900002")
     answer = await outbox.queue(origin="opt-out", in_reply_to=1, source="447700900003")
-    await outbox.database.write(note_refused_numbers, {ADA: "STOP"}, outbox.now())
+    back = await outbox.queue(GRACE)
+    both = {ADA: "STOP", GRACE: "STOP"}
+    await outbox.database.write(note_refused_numbers, both, outbox.now())
+    await outbox.database.write(remove_opt_out, GRACE, now=outbox.now())
     await outbox.send()
-    statuses = [await outbox.status(each) for each in (plain, forced, answer)]
-    assert statuses == ["cancelled", "sent", "sent"]
+    statuses = await outbox.statuses([plain, forced, answer, back])
+    assert statuses == ["cancelled", "sent", "sent", "sent"]
 
 
 async def test_a_scheduled_text_waits_here_or_at_the_provider(outbox: Outbox) -> None:

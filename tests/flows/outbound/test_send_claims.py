@@ -8,6 +8,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from app.domain.outbound.send_outcomes import SendOutcome
 from app.flows.outbound.send import LEASE_SECONDS, Sender
 from app.storage.outbound.expiry import end_leases
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
@@ -30,6 +31,17 @@ async def test_an_expired_lease_is_uncertain_not_sent_again(outbox: Outbox) -> N
     assert await outbox.database.write(end_leases, outbox.now()) == 1
     assert await outbox.status(number) == "uncertain"
     assert await outbox.send() == 0
+
+
+async def test_a_lease_that_ends_leaves_the_earlier_tries_as_they_were(outbox: Outbox) -> None:
+    outbox.strike("code", taken=False, code=-511)
+    await outbox.queue()
+    await outbox.send()
+    outbox.pass_seconds(60)
+    await claim_one(outbox)
+    assert await outbox.database.write(end_leases, outbox.now() + timedelta(days=1)) == 1
+    tries = await outbox.fetch("SELECT outcome FROM send_attempts ORDER BY attempt")
+    assert [row.outcome for row in tries] == [SendOutcome.REFUSED, SendOutcome.UNKNOWN]
 
 
 async def test_who_slept_over_the_lease_does_not_call(outbox: Outbox) -> None:

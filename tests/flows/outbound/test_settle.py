@@ -64,6 +64,8 @@ async def test_what_changed_while_the_report_was_read_is_left_alone(outbox: Outb
     assert not await settle_as(outbox, text, Finding.ADOPT, other_id)
     assert await outbox.status(number) == "uncertain"
     assert await settle_as(outbox, text, Finding.ADOPT, "1")
+    assert not await settle_as(outbox, text, Finding.SEND_AGAIN)
+    assert await outbox.status(number) == "sent"
 
 
 async def settle_as(outbox: Outbox, text: UncertainText, finding: Finding, *ids: str) -> bool:

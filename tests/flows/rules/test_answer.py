@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
-from sqlalchemy.util import await_only
+from sqlalchemy import Connection
 
 from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
-from app.flows.inbound.handle import handle_batch
-from app.storage.conversations.conversations import list_conversations
+from app.flows.inbound.handle import Handled, handle_batch
+from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Database, open_database
 from app.storage.db.migrate import migrate
 from app.storage.inbound.handling import claim_unhandled
@@ -20,6 +19,7 @@ from app.storage.operations.stats import count_days
 from app.storage.rules.opt_outs import add_opt_out, is_opted_out, list_opt_outs, remove_opt_out
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk, set_status
+from tests.support.overlap import overlap
 
 OTHER = "447700900002"
 
@@ -282,31 +282,13 @@ async def test_a_second_worker_waits_until_the_first_has_counted(postgres_url: s
     await desk.add_rule()
     ids = await desk.receive("one", "two")
     limits = ReplyLimits(per_hour=1)
-    handled, commit = asyncio.Event(), asyncio.Event()
 
-    def handle_and_linger(conn: Connection) -> None:
-        assert handle_batch(conn, NOW, limit=1, limits=limits).queued == 1
-        handled.set()
-        await_only(commit.wait())
+    def handle_one(conn: Connection) -> Handled | None:
+        return handle_batch(conn, NOW, limit=1, limits=limits)
 
-    first = asyncio.create_task(database.write(handle_and_linger))
-    await handled.wait()
-    second = asyncio.create_task(database.write(handle_batch, NOW, limit=1, limits=limits))
-    while not await database.read(_count_waiting):
-        assert not second.done()
-    commit.set()
-    await first
-    assert (await second).outcomes == {"budget": 1}
+    assert (await overlap(database, handle_one, handle_one)).outcomes == {"budget": 1}
     assert [message.outcome_code for message in await desk.read(ids)] == ["replied", "budget"]
     await database.close()
-
-
-def _count_waiting(conn: Connection) -> int:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return int(conn.execute(query).scalar_one())
 
 
 async def test_texts_that_arrive_together_get_one_answer_whoever_handles_them(shop: Desk) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from app.domain.inbound.queries import fold_words, has_words
 from app.domain.outbound.requests import OutboundRequest
-from app.storage.conversations.conversations import get_conversations, open_conversations
-from app.storage.conversations.text_matches import find_conversations_with, search_texts
+from app.storage.conversations.conversations import open_conversations
+from app.storage.conversations.text_matches import search_texts
 from app.storage.db import id_walks
 from app.storage.db.database import Connection, Database
 from app.storage.outbound.outbox import Addressee, queue_texts
@@ -82,20 +82,3 @@ async def read_all(
         if page.next is None:
             return found
         before = page.next
-
-
-@pytest.mark.parametrize("limit", [3, 50])
-async def test_each_conversation_with_such_a_text_is_found_once(desk: Desk, limit: int) -> None:
-    texts = await read_all(desk, "harbour", None, 50)
-    ids: list[int] = []
-    before = None
-    while True:
-        page = await desk.database.read(
-            find_conversations_with, fold_words("harbour"), before=before, limit=limit
-        )
-        ids += page.ids
-        if page.next is None:
-            break
-        before = page.next
-    assert sorted(ids) == sorted({each for _, _, each in texts if each})
-    assert len(await desk.database.read(get_conversations, ids)) == len(ids)

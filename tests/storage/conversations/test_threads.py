@@ -7,19 +7,19 @@ import pytest
 
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.inbound.handle import handle_batch
-from app.storage.conversations.conversations import (
-    get_conversation,
-    list_thread,
-    open_conversations,
-)
+from app.storage.conversations.conversations import get_conversation, open_conversations
+from app.storage.conversations.notes import Note, add_note
+from app.storage.conversations.threads import list_thread
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import Message
 from app.storage.outbound.outbox import Addressee, queue_texts
+from app.storage.outbound.texts import OutboundText
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
 SHOP, SENDER = "447700900100", "447700900001"
+SIDES = {Message: "in", OutboundText: "out", Note: "note"}
 
 
 def write(conn: Connection, conversation_id: int, now: datetime) -> None:
@@ -40,8 +40,12 @@ async def test_every_text_is_on_one_page_whatever_comes_in_meanwhile(
     async def add(now: datetime) -> None:
         nonlocal count
         count += 1
-        if random.random() < 0.5:
+        side = random.choice(["in", "out", "note"])
+        if side == "out":
             await database.write(write, conversation_id, now)
+            return
+        if side == "note":
+            await database.write(add_note, conversation_id, "key:x", "A note", now)
             return
         # Spooled texts arrived long before they are stored.
         arrived_at = now - timedelta(minutes=random.choice([0, 0, 0, 30]))
@@ -62,13 +66,13 @@ async def test_every_text_is_on_one_page_whatever_comes_in_meanwhile(
         limit = random.choice([1, 2, 7])
         page = await database.read(list_thread, conversation, before=place, limit=limit)
         assert len(page.items) <= limit
-        seen += [("in" if isinstance(item, Message) else "out", item.id) for item in page.items]
+        seen += [(SIDES[type(item)], item.id) for item in page.items]
         place = page.next
         if place is None:
             break
         await add(now)
     inserter.abandon()
     assert len(seen) == len(set(seen)) == expected
-    for side in ("in", "out"):
+    for side in SIDES.values():
         ids = [number for where, number in seen if where == side]
         assert ids == sorted(ids, reverse=True)

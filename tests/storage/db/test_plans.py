@@ -13,8 +13,10 @@ from app.domain.outbound.requests import OutboundRequest
 from app.flows.inbound.handle import handle_batch
 from app.storage.access import keys, numbers
 from app.storage.access.audit import list_audit
-from app.storage.conversations import conversations, inbox
-from app.storage.conversations.text_matches import find_conversations_with
+from app.storage.conversations import attention, conversations, inbox, people, threads
+from app.storage.conversations import conversation_lists as lists_of_conversations
+from app.storage.conversations.conversation_lists import ConversationFilter
+from app.storage.conversations.text_matches import search_texts
 from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
 from app.storage.inbound.duplicates import find_reported
@@ -47,6 +49,8 @@ LARGE = (
     "opt_outs",
     "idempotency_keys",
     "audit",
+    "people",
+    "conversation_notes",
 )
 
 Query = Callable[[Connection], Any]
@@ -63,9 +67,15 @@ def feed_by(**conditions: Any) -> Query:
 
 
 def list_conversations(**conditions: Any) -> Query:
-    return lambda conn: conversations.list_conversations(
-        conn, before=(NOW, 5), limit=50, **conditions
+    wanted = ConversationFilter(**conditions)
+    return lambda conn: lists_of_conversations.list_conversations(
+        conn, wanted, before=(NOW, 5), limit=50
     )
+
+
+def count_conversations(**conditions: Any) -> Query:
+    wanted = ConversationFilter(**conditions)
+    return lambda conn: lists_of_conversations.count_conversations(conn, wanted)
 
 
 def list_outbound(**conditions: Any) -> Query:
@@ -75,7 +85,7 @@ def list_outbound(**conditions: Any) -> Query:
 
 def list_thread(conn: Connection) -> Any:
     found = conversations.get_conversation(conn, 1)
-    return conversations.list_thread(conn, found, before=(900, 200), limit=50)
+    return threads.list_thread(conn, found, before=(900, 200, 50), limit=50)
 
 
 SENDER, NUMBER = "447700900001", "447700900100"
@@ -94,6 +104,18 @@ OUTBOUND: dict[str, Query] = {
     "of a conversation": lambda conn: outbound_texts.list_sent_in(conn, 1, before=200, limit=50),
     "recipients": lambda conn: outbound_texts.list_recipients(conn, 1, before=200, limit=50),
     "history": lambda conn: outbound_texts.read_history(conn, 1),
+}
+# The views of the inbox, each in its index's own order.
+VIEWS: dict[str, Query] = {
+    "open": list_conversations(state="open"),
+    "done": list_conversations(state="done", origin="received"),
+    "that await an answer": list_conversations(is_waiting=True),
+    "that need an answer": list_conversations(needs="answer"),
+    "of a member": list_conversations(assigned_to=1, state="open"),
+    "of nobody": list_conversations(state="open", is_assigned=False),
+    "of all": list_conversations(origin="received"),
+    "sent": list_conversations(origin="sent"),
+    "counted": count_conversations(is_waiting=True),
 }
 QUERIES: dict[str, Query] = {
     "newest": lambda conn: search.list_messages(conn, MessageFilter(), before=None, limit=50),
@@ -125,7 +147,14 @@ QUERIES: dict[str, Query] = {
     "people by number": lambda conn: inbox.find_people(
         conn, SENDER, digits=SENDER, dest=NUMBER, limit=20
     ),
-    "what we wrote last": lambda conn: inbox.find_last_sent(conn, [1, 2, 3]),
+    "the numbers of unread conversations": count_conversations(unread=True),
+    "conversations that need attention": list_conversations(needs="attention"),
+    "texts that need attention": attention.count_failed,
+    "names": lambda conn: people.name_numbers(conn, [SENDER, NUMBER]),
+    "a card": lambda conn: people.find_person(conn, SENDER),
+    "cards": lambda conn: people.list_people(conn, before=900, limit=50),
+    "cards by a word": lambda conn: people.list_people(conn, words=("anna",), before=900, limit=50),
+    **{f"conversations {name}": query for name, query in VIEWS.items()},
     "our numbers": inbox.list_our_numbers,
     "one conversation": lambda conn: conversations.get_conversation(conn, 1),
     "refusals": lambda conn: refusals.list_refusals(conn, before=900, limit=50),
@@ -141,7 +170,7 @@ QUERIES: dict[str, Query] = {
     "outbound with words of a time": list_outbound(words=("text", "never"), **SPAN),
     "outbound with words to a number": list_outbound(words=("text", "never"), to=SENDER),
     "texts that are not indexed": has_unindexed,
-    "texts of both sides with words": lambda conn: find_conversations_with(
+    "texts of both sides with words": lambda conn: search_texts(
         conn, ["text"], dest=NUMBER, before=(900, 200), limit=50
     ),
     "outbound in a status to a number": list_outbound(to=SENDER, statuses=("queued",)),
@@ -245,8 +274,10 @@ async def test_the_guard_sees_a_scan(filled: Database) -> None:
     assert find_scans(plans[0][1])
 
 
-async def test_no_list_of_texts_that_go_out_is_sorted(filled: Database) -> None:
-    for name, query in OUTBOUND.items():
+async def test_no_list_of_texts_that_go_out_and_no_view_of_the_inbox_is_sorted(
+    filled: Database,
+) -> None:
+    for name, query in (OUTBOUND | VIEWS).items():
         for _, plan in await filled.read(explain, query):
             assert "TEMP B-TREE" not in plan, (name, plan)
             assert "Sort" not in plan, (name, plan)

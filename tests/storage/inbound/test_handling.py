@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.domain.inbound.messages import StoredMessage
-from app.storage.db.database import Connection, Database
+from app.storage.db.database import Database
 from app.storage.inbound.handling import upsert_conversations
 from app.storage.tables.conversations import conversations
 from tests.conftest import NOW
@@ -38,16 +38,3 @@ async def test_the_last_message_is_the_newest_by_arrival_then_by_id(
     [row] = await database.read(lambda conn: conn.execute(select(conversations)).all())
     assert row.last_message_id == 2
     assert row.unread == sum(map(len, batches))
-
-
-async def test_of_texts_that_arrived_together_the_one_with_the_larger_id_gives_the_name(
-    database: Database,
-) -> None:
-    def read_name(conn: Connection) -> str:
-        return str(conn.execute(select(conversations.c.name)).scalar())
-
-    await database.write(upsert_conversations, [arrive(5, name="Anna")])
-    await database.write(upsert_conversations, [arrive(4, name="Ann")])
-    assert await database.read(read_name) == "Anna"
-    await database.write(upsert_conversations, [arrive(6, name="A. Lee")])
-    assert await database.read(read_name) == "A. Lee"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.domain.inbound.messages import InboundMessage
+from app.domain.numbers import find_digits
 from app.storage.conversations import inbox
-from app.web.conversations.inbox import PAGE, find_digits
+from app.web.conversations.inbox import PAGE
 from tests.conftest import NOW
 from tests.support.messages import make_message
 from tests.support.service import NUMBER, make_forward
@@ -32,7 +33,8 @@ def text_of(number: int, name: str = "", **changes: Any) -> InboundMessage:
 
 
 def list_names(page: str) -> list[str]:
-    return re.findall(r'class="row-name" dir="auto">([^<]*)<', page)
+    found = re.findall(r'class="row-name" dir="auto">(.*?)</span>', page)
+    return [re.sub("</?mark>", "", each) for each in found]
 
 
 async def test_the_newest_conversation_stands_first_with_name_and_unread_count(

@@ -75,3 +75,10 @@ def test_a_plot_without_values_says_so() -> None:
     plot = plot_bars("texts", "Texts", DAYS, [], show=show)
     assert plot.is_empty
     assert "nothing to show" in plot.summary
+
+
+def test_a_day_alone_is_a_dot() -> None:
+    plot = plot_lines("time", "Time", DAYS, [Series("A", [None, 3, None])], show=show)
+    assert [line.is_lone for line in plot.lines] == [True]
+    plot = plot_lines("time", "Time", DAYS, [Series("A", [1, 1, None])], show=show)
+    assert [line.is_lone for line in plot.lines] == [False]

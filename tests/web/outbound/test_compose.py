@@ -175,3 +175,33 @@ async def test_a_form_that_was_kept_is_found_by_whoever_wrote_it_alone(clerk: Vi
 
 async def test_it_says_beforehand_that_nothing_can_be_sent(lone_visitor: Visitor) -> None:
     assert "No provider account" in await lone_visitor.read("/new")
+
+
+async def test_a_time_is_meant_in_the_zone_that_the_form_names(clerk: Visitor) -> None:
+    assert "<span data-zone-name>Europe/London</span> time." in await clerk.read("/new")
+    page = await look(clerk, schedule_at="2026-06-02T10:00", zone="America/New_York")
+    await clerk.submit("/new/send", read_hidden(page))
+    [text] = (await clerk.running.read("/outbound"))["items"]
+    assert text["schedule_at"] == "2026-06-02T14:00:00.000000Z"
+
+
+async def test_in_the_hour_that_autumn_repeats_the_form_asks_which_is_meant(clerk: Visitor) -> None:
+    typed = {"schedule_at": "2026-10-25T01:30", "zone": "Europe/London"}
+    answer = await preview(clerk, **typed)
+    assert answer.status_code == 422
+    assert "This time comes twice in Europe/London" in answer.text
+    for fold, name in (("0", "BST, before"), ("1", "GMT, after")):
+        assert f'name="schedule_at_fold" value="{fold}"> 25 Oct 2026, 01:30 {name}' in answer.text
+    page = await look(clerk, **typed, schedule_at_fold="1")
+    assert "25 Oct 2026, 01:30 GMT" in page
+    await clerk.submit("/new/send", read_hidden(page))
+    [text] = (await clerk.running.read("/outbound"))["items"]
+    assert text["schedule_at"] == "2026-10-25T01:30:00.000000Z"
+
+
+async def test_a_zone_that_is_not_known_is_said_and_replaced(clerk: Visitor) -> None:
+    answer = await preview(clerk, schedule_at="2026-06-02T10:00", zone="Moon/Tycho")
+    assert answer.status_code == 422
+    assert "read in Europe/London time instead" in answer.text
+    # The script must not put the same zone there again.
+    assert '<input type="hidden" name="zone" value="Europe/London">' in answer.text

@@ -204,3 +204,64 @@ async def test_a_conversation_names_the_rule_that_answered(lone_visitor: Visitor
 @pytest.mark.parametrize("path", ["/rules/9", "/rules/9/remove"])
 async def test_a_rule_that_is_not_there_is_a_page(lone_visitor: Visitor, path: str) -> None:
     assert (await lone_visitor.get(path)).status_code == 404
+
+
+async def test_a_new_rule_goes_before_the_rule_that_answers_any_text(visitor: Visitor) -> None:
+    await add(visitor, name="Hours")
+    await add(visitor, name="Away", keyword="")
+    form = await visitor.read("/rules/new")
+    assert "Before “Away”, which answers any text</option>" in form
+    await add(visitor, name="Prices", keyword="prices")
+    assert await list_names(visitor) == ["Hours", "Prices", "Away"]
+    await add(visitor, name="Night", keyword="", **{"from": "22:00", "to": "06:00"})
+    assert await list_names(visitor) == ["Hours", "Prices", "Night", "Away"]
+
+
+async def test_a_rule_goes_where_the_person_says_and_moves_by_its_form(visitor: Visitor) -> None:
+    for name in ("One", "Two", "Three"):
+        await add(visitor, name=name, keyword=name)
+    await add(visitor, name="New", keyword="new", place="first")
+    assert await list_names(visitor) == ["New", "One", "Two", "Three"]
+    await add(visitor, name="Newer", keyword="newer", place="1")
+    assert await list_names(visitor) == ["New", "One", "Newer", "Two", "Three"]
+    await visitor.submit("/rules/4", FORM | {"name": "New", "keyword": "new", "place": "3"})
+    assert await list_names(visitor) == ["One", "Newer", "Two", "Three", "New"]
+    await visitor.submit("/rules/4", FORM | {"name": "New", "keyword": "new"})
+    assert await list_names(visitor) == ["One", "Newer", "Two", "Three", "New"]
+    answer = await visitor.post("/rules/new", FORM | {"place": "nowhere"})
+    assert answer.status_code == 422
+    assert "Choose a place from the list" in answer.text
+
+
+async def test_a_rule_that_another_shadows_is_marked_with_what_that_one_took(
+    visitor: Visitor,
+) -> None:
+    await hear(visitor, "hours", "hours please", "hello")
+    await add(visitor, name="Away", keyword="")
+    page = await add(visitor, place="1")
+    warning = "“Away” comes first and answers the same texts. It took 2 recent texts"
+    assert page.count(warning) == 2
+    assert page.count("Never reached") == 1
+    page = await visitor.submit("/rules/2/move", {"direction": "up"})
+    assert "Never reached" not in page
+
+
+async def test_a_draft_is_tried_at_the_place_where_it_will_go(visitor: Visitor) -> None:
+    await hear(visitor, "hours", "hello")
+    await add(visitor, name="Away", keyword="")
+    for place, count in (("", 1), ("1", 0), ("first", 1)):
+        answer = await visitor.post("/rules/try", FORM | {"place": place})
+        assert f"It would have answered {count} of the 2" in answer.text
+
+
+async def test_a_rule_that_ends_in_the_repeated_hour_asks_once_which_is_meant(
+    lone_visitor: Visitor,
+) -> None:
+    typed = FORM | {"valid_until": "2026-10-25T01:30"}
+    answer = await lone_visitor.post("/rules/new", typed)
+    assert answer.status_code == 422
+    assert "This time comes twice in Europe/London" in answer.text
+    page = await add(lone_visitor, valid_until="2026-10-25T01:30", valid_until_fold="1")
+    assert "until 25 Oct 2026, 01:30 GMT" in page
+    form = await lone_visitor.read("/rules/1")
+    assert 'name="valid_until_fold" value="1" checked' in form
