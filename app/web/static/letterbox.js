@@ -22,25 +22,18 @@ async function copy(button) {
 }
 
 // A page that takes long, for the provider or the database is slow: say that something goes on.
-
-function tellOfWaiting() {
-  setTimeout(() => {
-    const note = document.getElementById("slow-state");
-    if (note) note.hidden = false;
-  }, SLOW_MILLISECONDS);
-}
+const showWaiting = (isShown) => document.getElementById("slow-state")?.toggleAttribute("hidden", !isShown);
+const tellOfWaiting = () => setTimeout(showWaiting, SLOW_MILLISECONDS, true);
 
 function isToOurPage(link) {
-  return link && link.origin === location.origin && !link.target && !link.hash
-    && !link.pathname.endsWith("/csv");
+  return link?.origin === location.origin && !link.target && !link.hash && !link.pathname.endsWith("/csv");
 }
 
 // A conversation begins at its first new text, or at its end; a reload stays where it was. Where
 // the end is in sight, the reply form does not grow over it.
-
 function goToNewTexts() {
   const [{ type }] = performance.getEntriesByType("navigation");
-  const form = document.getElementById("reply");
+  const form = document.querySelector("form.composer");
   const isOpened = ["", "#new", "#latest", "#body"].includes(location.hash) && type === "navigate";
   if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
   if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
@@ -58,12 +51,10 @@ document.addEventListener("animationend", (event) => event.target.classList.remo
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-copy], [data-opens], [data-text]");
   if (!button) return;
+  if (button.dataset.text) event.preventDefault();
   if (button.dataset.copy) copy(button);
   else if (button.dataset.opens) document.getElementById(button.dataset.opens)?.showModal();
-  else {
-    event.preventDefault();
-    writePlainly(button);
-  }
+  else writePlainly(button);
 });
 prepare();
 offerKeys();
@@ -86,7 +77,7 @@ document.addEventListener("click", (event) => {
   const isPlain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey;
   if (isPlain && isToOurPage(event.target.closest?.("a[href]"))) tellOfWaiting();
 });
-addEventListener("pageshow", () => document.getElementById("slow-state")?.toggleAttribute("hidden", true));
+addEventListener("pageshow", () => showWaiting(false));
 if ("signedIn" in document.documentElement.dataset) {
   goLive();
   attend();

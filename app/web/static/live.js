@@ -5,7 +5,9 @@ import { ROOT, describeSight, fetchPage, held, replaceParts } from "./parts.js";
 const LIVE = `${ROOT}/live`;
 const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read", "conversation", "reset", "ping"];
 const REFRESH_MILLISECONDS = 700;
-const RETRY_MILLISECONDS = [2000, 4000, 8000, 16000, 30000];
+const RETRY_MILLISECONDS = 2000; // twice as long after each failure
+const MOST_RETRY_MILLISECONDS = 30000;
+const SEEN_MILLISECONDS = 2000;
 const READY_MILLISECONDS = 6000;
 const SILENCE_MILLISECONDS = 45000; // the stream sends something every 15 seconds
 const POLL_MILLISECONDS = 10000;
@@ -16,19 +18,23 @@ let timer = 0;
 let pollTimer = 0;
 let failures = 0;
 let stream = "live"; // or "cut", or "silent" if a proxy buffers it
+let seenAt = 0; // when a tab in sight, of which there may be several, last heard something
 let hasMissed = false; // something arrived out of sight: it is not marked as read yet
 
 // Whether this tab is the one that listens.
 export let isListening = false;
 
+export const isAnyTabSeen = () => !document.hidden || Date.now() - seenAt < SEEN_MILLISECONDS;
+
 function hear(message) {
   const { kind, numbers } = message;
   if (kind === "state") {
     stream = numbers;
-    showState();
-    return;
+    return showState();
   }
-  if (kind === "poll" && document.hidden) return; // it checks once it is visible again
+  if (kind === "seen") seenAt = Date.now();
+  if (kind === "seen" || (kind === "poll" && document.hidden)) return; // that is for when it is visible
+  if (kind === "message" && !document.hidden) channel.postMessage({ kind: "seen" });
   document.dispatchEvent(new CustomEvent("letterbox:heard", { detail: message }));
   const isForAll = ["ready", "reset", "poll"].includes(kind);
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -77,7 +83,7 @@ async function refresh() {
   }
   showState();
   timer = 0;
-  renewSoon(failures ? RETRY_MILLISECONDS[Math.min(failures, RETRY_MILLISECONDS.length) - 1] : REFRESH_MILLISECONDS);
+  renewSoon(failures ? Math.min(RETRY_MILLISECONDS * 2 ** (failures - 1), MOST_RETRY_MILLISECONDS) : REFRESH_MILLISECONDS);
   pollSoon();
 }
 
@@ -119,17 +125,6 @@ function listen() {
   expect(READY_MILLISECONDS);
 }
 
-// Whether a tab of this browser is in sight: this one or, as it answers, another.
-export function isAnyTabSeen() {
-  if (!document.hidden) return Promise.resolve(true);
-  const asking = new BroadcastChannel(`letterbox-sight${ROOT}`);
-  asking.postMessage("?");
-  return new Promise((tell) => {
-    asking.onmessage = ({ data }) => { if (data === "!") tell(true); };
-    setTimeout(() => tell(false), 200);
-  }).finally(() => asking.close());
-}
-
 export function goLive() {
   channel.onmessage = ({ data }) => {
     // A tab that has just been opened does not know the state yet.
@@ -137,8 +132,6 @@ export function goLive() {
     else if (isListening) channel.postMessage({ kind: "state", numbers: stream });
   };
   channel.postMessage({ kind: "hello" });
-  const sight = new BroadcastChannel(`letterbox-sight${ROOT}`);
-  sight.onmessage = ({ data }) => { if (data === "?" && !document.hidden) sight.postMessage("!"); };
   const begin = () => { isListening = true; listen(); return new Promise(() => {}); };
   if (navigator.locks) navigator.locks.request(`letterbox-live${ROOT}`, begin);
   else begin();

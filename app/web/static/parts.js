@@ -11,10 +11,7 @@ export const END_PIXELS = 60;
 // Parts to update once nobody is typing in them.
 export const held = new Set();
 
-const within = (root, selector) => [
-  ...(root.matches?.(selector) ? [root] : []),
-  ...root.querySelectorAll(selector),
-];
+const within = (root, selector) => [...(root.matches?.(selector) ? [root] : []), ...root.querySelectorAll(selector)];
 
 // Times: how long ago, the exact one in the browser's own zone when pointed at.
 
@@ -43,8 +40,7 @@ export function showTimes(root = document, isExact = false) {
 
 // Copying, and whatever else makes sense only here.
 export function prepare(root = document) {
-  for (const button of within(root, "[data-copy]")) button.hidden = false;
-  for (const element of within(root, "[data-with-script]")) element.hidden = false;
+  for (const element of within(root, "[data-copy], [data-with-script]")) element.hidden = false;
   for (const element of within(root, "[data-without-script]")) element.hidden = true;
   showTimes(root);
 }
@@ -136,7 +132,6 @@ function refill(old, child) {
 }
 
 function findAnchor(part) {
-  if (scrollY === 0) return null;
-  const rows = [...part.querySelectorAll("[data-keyed] > *")];
+  const rows = scrollY === 0 ? [] : [...part.querySelectorAll("[data-keyed] > *")];
   return rows.find((row) => row.getBoundingClientRect().bottom > 0);
 }
