@@ -10,6 +10,7 @@ import structlog
 
 from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
+from app.flows.operations.changes import Render
 from app.flows.operations.credit_monitor import CreditMonitor
 from app.flows.operations.deliver_notice import Deliverer
 from app.flows.operations.leader import take_turn
@@ -23,6 +24,8 @@ from app.flows.outbound.send import Sender, SendPolicy
 from app.flows.outbound.send_batch import advance_batches
 from app.flows.outbound.sync import Checker
 from app.flows.rules.answer import RuleBook
+from app.flows.webhooks.deliver_webhooks import Courier
+from app.network.caller import EndpointCaller
 from app.runtime import Runtime
 from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.outbound.backlog import Chores, find_chores
@@ -289,6 +292,34 @@ def make_alarms(runtime: Runtime) -> Work:
                 runtime.announce_changes()
 
     return Chore(step, ALARMS_SECONDS)
+
+
+class Delivering(Work):
+    """Delivers events to webhooks as they happen."""
+
+    def __init__(self, runtime: Runtime, render: Render) -> None:
+        intake = runtime.intake
+        self._courier = Courier(
+            runtime.database,
+            runtime.wakeups,
+            EndpointCaller(runtime.settings.webhook_networks),
+            render,
+            runtime.secrets.api_key,
+            runtime.metrics,
+            now=runtime.now,
+            draw=secrets.SystemRandom().random,
+            on_change=runtime.announce_changes,
+            is_busy=lambda: intake is not None and intake.is_busy,
+        )
+
+    async def turn(self) -> None:
+        await self._courier.turn()
+
+    async def rest(self) -> None:
+        await self._courier.rest()
+
+    async def end(self) -> None:
+        await self._courier.drain()
 
 
 class Notifying(Work):

@@ -134,6 +134,11 @@ class Runtime:
         self.wakeups.notify("outbound")
         self.announce_changes()
 
+    def announce_webhooks(self) -> None:
+        """A webhook has changed, or is to be delivered to again: wake whoever does that."""
+        self.wakeups.notify("webhooks")
+        self.announce_changes()
+
     def announce_batch(self) -> None:
         """A batch was approved or cancelled: wake whoever makes its texts."""
         self.wakeups.notify("batches")

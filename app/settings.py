@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     replies_per_hour: int = Field(5, ge=0, le=1000)
     replies_per_day: int = Field(20, ge=0, le=10000)
     reply_quiet_seconds: int = Field(10, ge=0, le=3600, description="0: off")
+    webhook_networks: Networks = ()
     notify: NotifyAddresses = ()
     log_format: Annotated[Literal["console", "json"], AnyCase] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = "info"

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from app.api.webhooks.subjects import render_subject
 from app.domain.errors import SetupError
 from app.ending import End, catching_end, limit_end
 from app.loops import (
@@ -14,6 +15,7 @@ from app.loops import (
     REPORT_PATIENCE_SECONDS,
     Batching,
     CreditChecks,
+    Delivering,
     Handling,
     Notifying,
     Sending,
@@ -82,6 +84,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("batches", lambda _: Batching(runtime)),
             keep("ending", partial(make_ending, runtime)),
             keep("alarms", lambda _: make_alarms(runtime)),
+            keep("webhooks", lambda _: Delivering(runtime, render_subject)),
             keep("notifying", lambda _: Notifying(runtime)),
         ):
             flows.create_task(loop)

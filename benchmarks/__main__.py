@@ -1,4 +1,4 @@
-"""`python -m benchmarks [receive] [lists] [send]`: runs them and prints their tables."""
+"""`python -m benchmarks [receive] [lists] [send] [batch]`: runs them and prints their tables."""
 
 import argparse
 import signal
@@ -9,6 +9,7 @@ from types import FrameType
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+from benchmarks.batches import measure_batches, tabulate_batches
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
 from benchmarks.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
@@ -28,7 +29,7 @@ from benchmarks.sending import (
     tabulate_sending,
 )
 
-PARTS = ("receive", "lists", "send")
+PARTS = ("receive", "lists", "send", "batch")
 SMALL_ROWS = 50_000
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     cores = claim_cores()
     # Asked before anything of ours runs.
     others = psutil.cpu_percent(interval=1.0)
-    runs = {"receive": run_receive, "lists": run_lists, "send": run_send}
+    runs = {"receive": run_receive, "lists": run_lists, "send": run_send, "batch": run_batch}
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
     print(f"Other programs took {others:.0f} % of this machine when it began.")
@@ -111,6 +112,17 @@ def run_send(arguments: argparse.Namespace, cores: Cores) -> bool:
         return False
     show(tabulate_sending(found), markdown=arguments.markdown)
     show(tabulate_following(measure_following()), markdown=arguments.markdown)
+    return True
+
+
+def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
+    """Whether every database could be made."""
+    try:
+        found = measure_batches(arguments.databases)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_batches(found), markdown=arguments.markdown)
     return True
 
 

@@ -22,6 +22,7 @@ from app.api.core.errors import (
 from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
+from app.api.webhooks.openapi_webhooks import turn_webhooks
 from app.domain.errors import FaultCode
 
 DESCRIPTION = """
@@ -49,6 +50,7 @@ TAGS = {
     "health": "What watches a service asks of it",
     "inbound": "The address that the provider forwards texts to",
     "keys": "Who may use this interface, and for what",
+    "members": "The people who use the pages",
     "messages": "The texts that came in",
     "numbers": "Our virtual numbers and their auth values",
     "opt-outs": "The numbers that want no texts",
@@ -62,6 +64,7 @@ TAGS = {
     "saved-replies": "Texts that people insert where they write",
     "sender": "Whether texts go out",
     "stats": "Counts by day and number",
+    "webhooks": "The endpoints that are called when something happens",
     "users": "The child users of the provider's account",
 }
 
@@ -150,6 +153,9 @@ _NAMED = {
 _CONFLICTING = frozenset(
     {
         "add_number",
+        "add_webhook",
+        "test_webhook",
+        "replay_webhook",
         "create_rule",
         "replay_message",
         "send_text",
@@ -192,11 +198,13 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         summary="Texts in and out, for programs",
         description=DESCRIPTION,
         routes=app.routes,
+        webhooks=app.webhooks.routes,
         contact=CONTACT,
         license_info=LICENSE,
         # Relative where nobody has said how strangers reach it.
         servers=[{"url": public_url or "/", "description": "This service"}],
     )
+    turn_webhooks(schema)
     # In the order in which people look for them, not the routing order.
     paths = sorted(schema["paths"].items(), key=lambda each: not each[0].startswith(PREFIX))
     schema["paths"] = {**dict(paths), PATH: describe_inbound()}
@@ -230,7 +238,7 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
             "description": "A key of this service; what it may do are its scopes",
         }
     }
-    _tidy([schema["paths"], components])
+    _tidy([schema["paths"], schema["webhooks"], components])
     for name, each in schemas.items():
         _name_constants(name, each)
     components["schemas"] = {_name_page(name): each for name, each in sorted(schemas.items())}

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api.access import audit, keys, numbers
+from app.api.access import audit, keys, members, numbers
 from app.api.conversations import address_book, conversations, people
 from app.api.core.calls import PREFIX
 from app.api.core.errors import install_error_handlers
@@ -23,6 +23,8 @@ from app.api.operations import account, alerts, events, reports, stats
 from app.api.operations.health import make_health_router
 from app.api.outbound import batches, outbound, provider_messages, saved_replies, sender
 from app.api.rules import opt_outs, rules
+from app.api.webhooks import webhooks
+from app.api.webhooks.openapi_webhooks import describe_webhooks
 from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
 
@@ -49,7 +51,9 @@ ROUTERS = (
     opt_outs.writing,
     numbers.router,
     keys.router,
+    members.router,
     refusals.router,
+    webhooks.router,
     alerts.router,
     audit.router,
     account.balance,
@@ -92,6 +96,7 @@ def build_rest(
     app.add_middleware(Methods, list_routes=lambda: app.routes)
     app.add_middleware(AccessLog)
     install_error_handlers(app)
+    describe_webhooks(app)
     install_openapi(app, runtime.settings.public_url)
     app.state.keyring = Keyring(runtime)
     app.state.recheck_seconds = recheck_seconds

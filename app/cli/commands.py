@@ -155,6 +155,7 @@ for _name, _module, _about in (
 for _name, _about in {
     "numbers": "Our virtual numbers and their auth values.",
     "keys": "The keys that open the REST interface.",
+    "members": "The people who use the pages.",
     "rules": "The rules for automatic replies.",
     "contacts": "The contacts of the provider's address book.",
     "notify": "Who is told by mail, chat or phone.",

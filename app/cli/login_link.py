@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.core.offline import find_actor, run_on_database
+from app.flows.access.invite import write_link
 from app.flows.access.sign_in import make_login_link
 from app.settings import Settings
 from app.storage.db.database import Database
@@ -24,8 +25,3 @@ def login_link(
         return write_link(settings.base_url, token)
 
     typer.echo(run_on_database(write))
-
-
-def write_link(base: str, token: str) -> str:
-    """The address that a token signs in at: below PUBLIC_URL, whatever a request's Host says."""
-    return f"{base}/sign-in?link={token}"

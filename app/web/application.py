@@ -9,8 +9,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import NotFound
 from app.runtime import Runtime
+from app.web.access.account import make_account_routes
 from app.web.access.audit import make_audit_routes
 from app.web.access.keys import make_key_routes
+from app.web.access.members import make_member_routes
 from app.web.access.numbers import make_number_routes
 from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
@@ -80,6 +82,8 @@ class Pages:
             *make_notification_routes(site),
             *make_key_routes(site),
             *make_audit_routes(site),
+            *make_member_routes(site),
+            *make_account_routes(site),
             *make_rule_routes(site),
             *make_sign_in_routes(site),
             *make_live_routes(site, recheck_seconds=recheck_seconds),

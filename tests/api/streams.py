@@ -70,19 +70,30 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(
-    api: Running, *, after: str | None = None, key: str = ADMIN_KEY, stalled: bool = False
+    api: Running,
+    *,
+    after: str | None = None,
+    key: str = ADMIN_KEY,
+    stalled: bool = False,
+    query: str = "",
 ) -> AsyncIterator[Stream]:
     """GET /events, hung up at the end."""
     headers = [(b"authorization", f"Bearer {key}".encode())]
     if after is not None:
         headers.append((b"last-event-id", after.encode()))
-    async with opening(api.app, "/api/v1/events", headers, stalled=stalled) as stream:
+    address = "/api/v1/events"
+    async with opening(api.app, address, headers, stalled=stalled, query=query) as stream:
         yield stream
 
 
 @asynccontextmanager
 async def opening(
-    app: Any, path: str, headers: list[tuple[bytes, bytes]], *, stalled: bool = False
+    app: Any,
+    path: str,
+    headers: list[tuple[bytes, bytes]],
+    *,
+    stalled: bool = False,
+    query: str = "",
 ) -> AsyncIterator[Stream]:
     """GET a path that streams, hung up at the end."""
     scope = {
@@ -93,7 +104,7 @@ async def opening(
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": headers,
         "client": ("127.0.0.1", 1),

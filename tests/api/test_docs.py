@@ -95,7 +95,17 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "saved-replies",
         },
         ("rules:write",): {"rules"},
-        ("admin",): {"numbers", "keys", "refusals", "alerts", "audit", "reconcile", "sender"}
+        ("admin",): {
+            "webhooks",
+            "numbers",
+            "keys",
+            "members",
+            "refusals",
+            "alerts",
+            "audit",
+            "reconcile",
+            "sender",
+        }
         | ASKING,
         ("messages:send", "messages:read"): {"messages"},
         ("rules:write", "messages:read"): {"rules"},

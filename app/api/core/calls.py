@@ -70,9 +70,11 @@ def path_id(prefix: Prefix) -> Any:
 
 _AS_TEXT = WithJsonSchema({"type": "string"})
 KeyId = Annotated[int, path_id("key"), _AS_TEXT]
+MemberId = Annotated[int, path_id("mem"), _AS_TEXT]
 MessageId = Annotated[int, path_id("msg"), _AS_TEXT]
 ConversationId = Annotated[int, path_id("cnv"), _AS_TEXT]
 OutboundId = Annotated[int, path_id("out"), _AS_TEXT]
+WebhookId = Annotated[int, path_id("whk"), _AS_TEXT]
 BatchId = Annotated[int, path_id("bat"), _AS_TEXT]
 SavedReplyId = Annotated[int, path_id("rep"), _AS_TEXT]
 RuleId = Annotated[int, path_id("rul"), _AS_TEXT]

@@ -6,11 +6,14 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from app.domain.access.credentials import Scope
+from app.domain.access.members import MemberState, Role
 from app.domain.rules.rule_preview import Risk
+from app.domain.webhooks import payloads
 from app.flows.operations.export import Order
 from app.flows.outbound.resolve import ResolvedOutcome
 from app.storage.conversations import people
 from app.storage.conversations.conversations import Needs, State
+from app.storage.webhooks import deliveries, endpoints
 
 MessageVia = TypeAliasType(
     "MessageVia",
@@ -61,6 +64,37 @@ OutcomeCode = TypeAliasType(
         Field(description="What became of a text; docs/rules.md explains each code"),
     ],
 )
+EventFormat = TypeAliasType(
+    "EventFormat",
+    Annotated[
+        Literal["object", "webhook"],
+        Field(description="What the data of a streamed event is: the object, or a webhook's body"),
+    ],
+)
+WebhookType = TypeAliasType(
+    "WebhookType",
+    Annotated[
+        payloads.WebhookType,
+        Field(description="What a webhook can hear of; docs/webhooks.md explains each type"),
+    ],
+)
+WebhookState = TypeAliasType(
+    "WebhookState",
+    Annotated[
+        endpoints.State,
+        Field(description="Whether the last attempt succeeded; `disabled`: nothing is delivered"),
+    ],
+)
+DeliveryState = TypeAliasType(
+    "DeliveryState",
+    Annotated[
+        deliveries.DeliveryState,
+        Field(
+            description="`waiting`: it is attempted, perhaps again; `failed`: it was given up after"
+            " ten attempts"
+        ),
+    ],
+)
 Weekday = TypeAliasType(
     "Weekday",
     Annotated[
@@ -70,6 +104,27 @@ Weekday = TypeAliasType(
 )
 ApiScope = TypeAliasType(
     "ApiScope", Annotated[Scope, Field(description="What a key may do; docs/api.md explains each")]
+)
+ApiRole = TypeAliasType(
+    "ApiRole",
+    Annotated[
+        Role,
+        Field(
+            description="What a member may do on the pages: `office` reads and answers texts,"
+            " `admin` does everything"
+        ),
+    ],
+)
+ApiMemberState = TypeAliasType(
+    "ApiMemberState",
+    Annotated[
+        MemberState,
+        Field(description="`invited` members have not signed in yet, `deactivated` ones cannot"),
+    ],
+)
+NewMemberState = TypeAliasType(
+    "NewMemberState",
+    Annotated[Literal["active", "deactivated"], Field(description="Whether a member may sign in")],
 )
 OptOutReason = TypeAliasType(
     "OptOutReason",

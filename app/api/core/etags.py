@@ -20,7 +20,9 @@ ETAG_HEADER: dict[str, Any] = {
 }
 
 # What changes without anyone changing the resource, or is shown only once.
-_VOLATILE = frozenset({"last_seen_at", "last_used_at", "value", "key"}) | {
+_VOLATILE = frozenset({"last_seen_at", "last_used_at", "value", "key", "secret"}) | {
+    "last_delivery",
+    "failing_since",
     "waiting",
     "uncertain",
     "credits",

@@ -15,7 +15,16 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from app.api.core.enums import ApiScope, MessageVia, OptOutReason, OutcomeCode, ProblemCode, Weekday
+from app.api.core.enums import (
+    ApiMemberState,
+    ApiRole,
+    ApiScope,
+    MessageVia,
+    OptOutReason,
+    OutcomeCode,
+    ProblemCode,
+    Weekday,
+)
 from app.domain.ids import Prefix, encode_id
 
 Item = TypeVar("Item")
@@ -210,6 +219,26 @@ class ApiKeyWithSecret(ApiKey):
     """A key at the one moment when it can be seen."""
 
     key: str = Field(description="the key itself, for the header `Authorization`")
+
+
+class Member(Shown):
+    """Somebody who uses the pages."""
+
+    id: Annotated[str, read_id("mem")] = Field(description="opaque", examples=["mem_3"])
+    name: str = Field(description="shown next to what they do", examples=["Ada"])
+    role: ApiRole = Field(description="what they may do on the pages")
+    state: ApiMemberState = Field(description="whether they have signed in, and still may")
+    last_seen_at: Time | None = Field(description="to five minutes; null before the first time")
+
+
+class MemberWithLink(Member):
+    """A member with a link by which they choose a password; it works once."""
+
+    link: str = Field(
+        description="to pass on; shown in this answer alone",
+        examples=["https://texts.example.com/sign-in?link=ZXhhbXBsZQ"],
+    )
+    link_expires_at: Time = Field(description="when it can no longer be used")
 
 
 class Rule(Shown):

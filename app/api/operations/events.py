@@ -1,24 +1,23 @@
 """/events: what changes, as Server-Sent Events."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.core.calls import Call
+from app.api.core.enums import EventFormat
 from app.api.core.keyring import get_keyring
 from app.api.core.routing import make_router
-from app.api.core.schemas import Message, Shown
-from app.api.operations.alerts import Alert
-from app.api.outbound.schemas import Outbound
+from app.api.webhooks.subjects import render_subject
 from app.domain.access.credentials import Scope
 from app.domain.errors import NotFound
 from app.domain.ids import decode_id
-from app.flows.operations.event_stream import PUBLISHED, Subject
-from app.http.events import LINE_END, EventStream
-from app.storage.inbound import search
-from app.storage.operations import alerts
-from app.storage.outbound.texts import OutboundText
+from app.flows.operations.changes import Change
+from app.flows.operations.event_stream import READY, RESET
+from app.flows.webhooks.payloads import make_payloads
+from app.http.events import LINE_END, EventStream, Present, show_objects
 
 SCOPE: Scope = "messages:read"
 
@@ -45,17 +44,19 @@ class Ping(ServerSentEvent):
         return b":" + LINE_END.encode()
 
 
-SHOWN: dict[type[Subject], type[Shown]] = {
-    search.Message: Message,
-    OutboundText: Outbound,
-    alerts.Alert: Alert,
+def show_payloads(change: Change) -> Iterator[tuple[str, str]]:
+    """What webhooks are sent of a change: the type and the body of each."""
+    if change.kind in {READY, RESET}:
+        yield change.kind, "{}"
+    for payload in make_payloads(change, render_subject):
+        yield payload.type, payload.body
+
+
+# By the parameter `format`, what a stream shows of a change.
+FORMATS: dict[EventFormat, Present] = {
+    "object": show_objects(render_subject),
+    "webhook": show_payloads,
 }
-
-
-def render_subject(subject: Subject) -> str:
-    """The REST object of a message, a text that goes out or an alert, as JSON."""
-    return SHOWN[type(subject)].model_validate(subject).model_dump_json()
-
 
 router = make_router("/events", SCOPE)
 
@@ -66,6 +67,9 @@ async def stream_events(
     last_event_id: Annotated[
         str | None, Header(description="the last `id` that was seen; resumes for 7 days")
     ] = None,
+    format: Annotated[
+        EventFormat, Query(description="`webhook`: events as webhooks are sent them")
+    ] = "object",
 ) -> EventStream:
     """Stream events, whose data is the object as its list shows it.
 
@@ -75,6 +79,9 @@ async def stream_events(
     Without `Last-Event-ID` the stream begins now, with an event `ready` whose data is `{}`.
     Where events after that id are gone, an event `reset` with `{}` says so, and the stream goes
     on from now: read the lists again. Comments keep the connection open.
+
+    With `format=webhook` an event is named by its type, such as `message.received`, and its data is
+    the body that webhooks are sent; a change may be several events, of which the last has the id.
     """
 
     async def check_key() -> None:
@@ -83,12 +90,11 @@ async def stream_events(
 
     return EventStream(
         call.runtime.events,
-        render_subject,
+        FORMATS[format],
         after=_read_place(last_event_id),
         check=check_key,
         ping=Ping,
         recheck_seconds=call.request.app.state.recheck_seconds,
-        kinds=PUBLISHED,
     )
 
 

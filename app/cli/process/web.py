@@ -20,11 +20,11 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.api.http.protocol import SHUTDOWN_IDLE_SECONDS
 from app.cli.core.offline import find_actor
-from app.cli.login_link import write_link
 from app.cli.process.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.process.logs import configure_logging
 from app.domain.errors import Conflict, LetterboxError, SetupError, Unavailable
 from app.ending import End, catching_end, limit_end
+from app.flows.access.invite import write_link
 from app.flows.access.sign_in import make_login_link
 from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
 from app.main import build_app

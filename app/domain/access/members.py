@@ -1,5 +1,6 @@
 """Members: the people who use the pages, their roles, and how the audit trail names them."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from app.domain.errors import InvalidInput
@@ -40,3 +41,19 @@ def find_actor_member(actor: str) -> int | None:
     """The id in such an actor; None for a key, the command line or a session of earlier times."""
     kind, _, name = actor.partition(":")
     return (find_number("mem", name) or None) if kind == ACTOR_KIND else None
+
+
+def describe_actor(actor: str, names: Mapping[int, str]) -> str:
+    """Who did something, for people; `names` are the members' by id.
+
+    `session:Ada` is how releases before members wrote it: a name that somebody had typed.
+    """
+    kind, _, name = actor.partition(":")
+    if kind == ACTOR_KIND:
+        return names.get(find_actor_member(actor) or 0, "a former member")
+    return {
+        "session": name,
+        "key": f"a program ({name})",
+        "cli": f"{name} on the command line" if name else "the command line",
+        "stranger": "somebody",
+    }.get(kind, actor)

@@ -13,6 +13,7 @@ EXAMPLE = "write it like https://texts.example.com"
 # remove the path.
 PAGES = frozenset(
     {
+        "account",
         "alerts",
         "audit",
         "contacts",
@@ -24,6 +25,7 @@ PAGES = frozenset(
         "live",
         "livez",
         "measure",
+        "members",
         "metrics",
         "new",
         "numbers",

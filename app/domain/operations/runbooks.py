@@ -90,6 +90,26 @@ CRITICAL: dict[str, Entry] = {
 }
 
 WARNING: dict[str, Entry] = {
+    "webhook-disabled": Entry(
+        "a webhook is disabled because it answered 410 or failed for five days, until it is enabled"
+        " or removed",
+        "Nothing is delivered to it. Its page under *Webhooks* shows the last deliveries with what"
+        " the endpoint answered. Once the program behind it works again, enable it: events of the"
+        " last seven days that it has missed are delivered then. Remove it if nobody needs it.",
+    ),
+    "webhook-gap": Entry(
+        "a webhook was behind by more than the seven days for which events are kept; closes after a"
+        " week",
+        "The events between were never delivered to it. Have the program behind it read the lists"
+        " of the interface (`/messages`, `/outbound`, `/opt-outs`) for that time.",
+    ),
+    "webhook-secret": Entry(
+        "nothing can be delivered to a webhook because LETTERBOX_API_KEY has changed since its"
+        " secret was created",
+        "The secrets of webhooks are derived from that key. Create a new secret on the webhook's"
+        " page and give it to the program behind it, or set the old key again. Events of the last"
+        " seven days are delivered then.",
+    ),
     "number-silent": Entry(
         "a number has had no text for three times its longest pause of 28 days, and six hours at"
         " least",

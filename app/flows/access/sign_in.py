@@ -102,7 +102,7 @@ async def sign_in_by_password(
     the password is right but does not open this name.
     """
     name = check_member_name(name)
-    limits = await _count_attempt(database, name, browser.address, now)
+    limits = await count_attempt(database, name, browser.address, now)
     kept = await database.read(members.read_password_hash, name)
     is_own = await hashing.is_password(kept, given)
     is_shared = not is_own and _is_same(given, admin_password)
@@ -193,6 +193,23 @@ def begin_session(
     return SessionWithToken(session, token)
 
 
+async def count_attempt(
+    database: Database, name: str, address: str, now: datetime
+) -> tuple[Limit, ...]:
+    """Count it as wrong until it turns out right. Raises TooManyTries."""
+    limits = list_limits(name, address, is_known=await database.read(sessions.has_signed_in, name))
+    # Attempts that must wait should not cause writes.
+    wait = await database.read(sessions.read_wait, limits, now)
+    wait = wait or await database.write(sessions.count_attempt, limits, now)
+    if wait:
+        raise TooManyTries(
+            f"too many wrong passwords: wait {_describe(wait)}, or run `letterbox login-link` on"
+            " the machine that Letterbox runs on",
+            wait,
+        )
+    return limits
+
+
 def _find_linked(
     conn: Connection, link: LoginLink, browser: Browser, now: datetime
 ) -> Member | None:
@@ -233,7 +250,8 @@ def _take_name(conn: Connection, name: str, browser: Browser, now: datetime) -> 
 def _add_admin(conn: Connection, name: str, by: str, browser: Browser, now: datetime) -> Member:
     added = members.add_member(conn, name, "admin", "active", now)
     who = Actor(added.actor, browser.address)
-    add_audit(conn, who, "member.add", name, {"role": "admin", "by": by}, now)
+    detail = {"name": name, "role": "admin", "by": by}
+    add_audit(conn, who, "member.add", str(added.id), detail, now)
     return added
 
 
@@ -241,23 +259,6 @@ def _check_active(member: Member) -> Member:
     if member.state != "active":
         raise Conflict(f"{member.name} is deactivated: ask an admin to activate the account again")
     return member
-
-
-async def _count_attempt(
-    database: Database, name: str, address: str, now: datetime
-) -> tuple[Limit, ...]:
-    """Count it as wrong until it turns out right. Raises TooManyTries."""
-    limits = list_limits(name, address, is_known=await database.read(sessions.has_signed_in, name))
-    # Attempts that must wait should not cause writes.
-    wait = await database.read(sessions.read_wait, limits, now)
-    wait = wait or await database.write(sessions.count_attempt, limits, now)
-    if wait:
-        raise TooManyTries(
-            f"too many wrong passwords: wait {_describe(wait)}, or run `letterbox login-link` on"
-            " the machine that Letterbox runs on",
-            wait,
-        )
-    return limits
 
 
 def _is_proved(session: Session, token: str, admin_password: str | None) -> bool:

@@ -134,7 +134,7 @@ def _replay(
     changed = [name for name in PARSED_FIELDS if getattr(old, name) != getattr(replayed, name)]
     detail = {"changed": changed, "outcome": replayed.outcome_code, "queued": len(answers.queued)}
     add_audit(conn, who, "message.replay", str(message_id), detail, now)
-    add_events(conn, [("message", message_id), *answers.list_changes()], now)
+    add_events(conn, [("replay", message_id), *answers.list_changes()], now)
     raise_faults(conn, answers, now)
     return Replay(replayed, bool(answers.queued))
 

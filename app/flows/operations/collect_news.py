@@ -29,6 +29,10 @@ _COUNTED = (
     ("expired", "texts expired"),
 )
 
+# The events that news are made of.
+ALERTS = ("alert", "alert-closed")
+TEXTS = ("message", "replay")
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -49,11 +53,11 @@ def collect_news(conn: Connection, address: NotifyAddress, now: datetime) -> Col
     # First: what is committed meanwhile is for the next message.
     _, newest = read_event_bounds(conn)
     wishes = address.wishes
-    alerts, alerts_after = _read(conn, "alert", address.alerts_after, newest, wanted=wishes.alerts)
+    alerts, alerts_after = _read(conn, ALERTS, address.alerts_after, newest, wanted=wishes.alerts)
     texts: list[Event] = []
     texts_after, is_held = address.texts_after, wishes.texts and is_quiet(wishes, now)
     if not is_held:
-        texts, texts_after = _read(conn, "message", texts_after, newest, wanted=wishes.texts)
+        texts, texts_after = _read(conn, TEXTS, texts_after, newest, wanted=wishes.texts)
     day = find_summary_day(address.schedule, now)
     news = News(
         _find_alerts(conn, alerts, address),
@@ -70,14 +74,14 @@ def collect_news(conn: Connection, address: NotifyAddress, now: datetime) -> Col
 
 
 def _read(
-    conn: Connection, kind: str, after: int, newest: int, *, wanted: bool
+    conn: Connection, kinds: Sequence[str], after: int, newest: int, *, wanted: bool
 ) -> tuple[list[Event], int]:
-    """The events of a kind, and up to which id there are no others."""
+    """The events of some kinds, and up to which id there are no others."""
     if not wanted:
         return [], newest
     found = [
         event
-        for event in read_events_of(conn, kind, after=after, limit=MOST_EVENTS)
+        for event in read_events_of(conn, kinds, after=after, limit=MOST_EVENTS)
         if event.id <= newest
     ]
     return found, found[-1].id if len(found) == MOST_EVENTS else newest

@@ -2,19 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 import structlog
 
 from app.domain.errors import Unavailable
-from app.storage.conversations.conversations import Conversation, get_conversations
+from app.flows.operations.changes import Change, ChangePage, Note, read_changes
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import Wakeups
-from app.storage.inbound.search import Message, get_messages
-from app.storage.operations.alerts import Alert, get_alerts
-from app.storage.operations.events import Event, read_event_bounds, read_events
-from app.storage.outbound.texts import OutboundText, get_outbounds
+from app.storage.operations.events import read_event_bounds
 
 PAGE_EVENTS = 200
 POLL_SECONDS = 1.0
@@ -26,54 +22,21 @@ READY = "ready"
 # Events between the client's place and this one were deleted: it must read the lists.
 RESET = "reset"
 
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What only open pages are told, and nobody keeps: `about` says which pages need to know."""
-
-    about: tuple[str, ...]
-
-
-# The object of an event, and the function that renders it.
-Subject = Message | OutboundText | Alert | Conversation | Note
-Render = Callable[[Subject], str]
-
-# What programs hear of; pages hear of changed conversations as well.
-PUBLISHED = ("message", "outbound", "status", "alert")
-KINDS = (*PUBLISHED, "conversation")
+# The names of events in the streams of programs; other kinds are not streamed.
+STREAMED = {
+    READY: READY,
+    RESET: RESET,
+    "message": "message",
+    "replay": "message",
+    "outbound": "outbound",
+    "status": "status",
+    "alert": "alert",
+    "alert-closed": "alert",
+}
+# Pages hear of changed conversations as well.
+STREAMED_TO_PAGES = STREAMED | {"conversation": "conversation"}
 
 log = structlog.get_logger("letterbox.event_stream")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """`id` is the event's; `kind` is `message`, `outbound`, `status`, `alert`, RESET or READY, and
-    `conversation` for pages: somebody has changed or annotated one.
-
-    The last two are about nothing. A note is no event: its id is 0, its kind `draft` or `read`.
-    """
-
-    id: int
-    kind: str
-    subject: Subject | None = None
-    _written: dict[Render, str] = field(default_factory=dict, repr=False, compare=False)
-
-    def write(self, render: Render) -> str:
-        """Its text, made once for all clients of a kind."""
-        if self.subject is None:
-            return "{}"
-        if render not in self._written:
-            self._written[render] = render(self.subject)
-        return self._written[render]
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """`place` is the id of the last event that was looked at."""
-
-    changes: list[Change]
-    place: int
-    is_last: bool
 
 
 class Follower:
@@ -168,7 +131,7 @@ class EventTail:
             if follower.takes_notes:
                 follower.push([Change(0, kind, Note(tuple(about)))])
 
-    async def read(self, place: int) -> _Page:
+    async def read(self, place: int) -> ChangePage:
         """The events after that place, as far as a page goes. Raises Unavailable."""
         return await self._database.read(_read_page, place)
 
@@ -217,41 +180,8 @@ class EventTail:
         self._task = None
 
 
-def _read_page(conn: Connection, place: int) -> _Page:
+def _read_page(conn: Connection, place: int) -> ChangePage:
     oldest, newest = read_event_bounds(conn)
     if not oldest - 1 <= place <= newest:
-        return _Page([Change(newest, RESET)], newest, is_last=True)
-    found = read_events(conn, after=place, limit=PAGE_EVENTS)
-    subjects = _read_subjects(conn, found)
-    changes = [
-        Change(event.id, event.kind, subjects[event.kind, event.subject_id])
-        for event in found
-        if (event.kind, event.subject_id) in subjects
-    ]
-    last = found[-1].id if found else place
-    return _Page(changes, last, is_last=len(found) < PAGE_EVENTS)
-
-
-def _read_subjects(conn: Connection, found: Iterable[Event]) -> dict[tuple[str, int], Subject]:
-    """The objects of the events as they are now, by kind and id."""
-    ids: dict[str, set[int]] = {kind: set() for kind in KINDS}
-    for event in found:
-        ids.setdefault(event.kind, set()).add(event.subject_id)
-    texts = get_outbounds(conn, sorted(ids["outbound"] | ids["status"]))
-    read: dict[str, Mapping[int, Subject]] = {
-        "message": get_messages(conn, sorted(ids["message"])) if ids["message"] else {},
-        "outbound": texts,
-        "status": texts,
-        "alert": get_alerts(conn, sorted(ids["alert"])) if ids["alert"] else {},
-        "conversation": _read_conversations(conn, sorted(ids["conversation"])),
-    }
-    return {
-        (kind, number): subjects[number]
-        for kind, subjects in read.items()
-        for number in ids[kind]
-        if number in subjects
-    }
-
-
-def _read_conversations(conn: Connection, ids: list[int]) -> dict[int, Subject]:
-    return {each.id: each for each in get_conversations(conn, ids)} if ids else {}
+        return ChangePage([Change(newest, RESET)], newest, is_last=True)
+    return read_changes(conn, after=place, limit=PAGE_EVENTS)

@@ -18,6 +18,7 @@ from app.flows.operations.deferred_writes import (
     TOO_LARGE,
 )
 from app.flows.outbound.sync import UNFOLLOWED
+from app.flows.webhooks.read_feed import GAP
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.last_seen import list_lags, list_silences
 from app.storage.inbound.reconciling import find_hindrance
@@ -54,6 +55,7 @@ MOMENTARY = {
     SPOOL_MOVED: timedelta(days=7),
     UNTRUSTED_PROXY: timedelta(days=1),
     UNFOLLOWED: timedelta(days=1),
+    GAP: timedelta(days=7),
 }
 
 

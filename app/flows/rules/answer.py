@@ -28,7 +28,8 @@ class Answers:
 
     `outcomes` are message ids by outcome and rule; `added` are the ids of new texts, `queued` those
     of them that can be sent. `stops` are numbers that opted out, each with the length of `added` at
-    that point; `cancelled` texts waited for them. `faults` say by rule id why a reply could not be
+    that point; `cancelled` texts waited for them. `opted` are the ids of the
+    opt-outs that changed. `faults` say by rule id why a reply could not be
     sent.
     """
 
@@ -38,15 +39,17 @@ class Answers:
     stops: list[tuple[str, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     opt_outs: list[OptOutChange] = field(default_factory=list)
+    opted: list[int] = field(default_factory=list)
     faults: dict[int, tuple[Rule, str]] = field(default_factory=dict)
 
     def note_outcome(self, message_id: int, outcome: str | None, rule_id: int | None) -> None:
         self.outcomes.setdefault((outcome, rule_id), []).append(message_id)
 
     def list_changes(self) -> list[Change]:
-        """New and changed texts, for the events."""
+        """New and changed texts and opt-outs, for the events."""
         added: list[Change] = [("outbound", each) for each in self.added]
-        return added + [("status", each) for each in self.cancelled]
+        added += [("status", each) for each in self.cancelled]
+        return added + [("opt-out", each) for each in self.opted]
 
 
 class RuleBook:
@@ -108,7 +111,7 @@ def answer_messages(
         if decision.reply is not None:
             conversation_id = conversation_ids[message.pair_key]
             _queue(conn, message, conversation_id, decision, decision.reply, answers, now)
-    add_opt_out_changes(conn, answers.opt_outs)
+    answers.opted = add_opt_out_changes(conn, answers.opt_outs)
     for number, before in answers.stops:
         answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
     return answers

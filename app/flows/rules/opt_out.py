@@ -7,7 +7,7 @@ from app.domain.lengths import LONGEST_REASON, check_length
 from app.flows.access.configure import accept
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
-from app.storage.operations.events import add_events
+from app.storage.operations.events import Change, add_events
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
 
@@ -23,11 +23,13 @@ async def opt_out(
     check_length("text", reason, LONGEST_REASON)
 
     def take_out(conn: Connection) -> OptOut:
+        was_out = opt_outs.is_opted_out(conn, number)
         cancelled = opt_outs.add_opt_out(conn, number, reason="person", text=reason, now=now)
         detail = {"reason": reason, "cancelled": len(cancelled)}
         add_audit(conn, who, "opt-out.add", number, detail, now)
         found = opt_outs.get_opt_out(conn, number)
-        add_events(conn, [("status", each) for each in cancelled], now)
+        changes: list[Change] = [] if was_out else [("opt-out", found.id)]
+        add_events(conn, [*changes, *(("status", each) for each in cancelled)], now)
         return found
 
     return await database.write(take_out)
@@ -50,5 +52,6 @@ async def opt_in(
         check(opt_outs.get_opt_out(conn, number))
         was = opt_outs.remove_opt_out(conn, number, now=now)
         add_audit(conn, who, "opt-out.remove", number, {"was": was.reason, "text": was.text}, now)
+        add_events(conn, [("opt-out", was.id)], now)
 
     await database.write(bring_back)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from app.domain.access.credentials import Actor
 from app.storage.tables.access import audit
@@ -14,6 +14,8 @@ FAILED_SIGN_IN = "session.fail"
 # The actor of a failed sign-in: the name given is the subject.
 STRANGER = "stranger"
 FAILED_AN_HOUR = 100
+# As many as a menu can hold.
+MOST_CHOICES = 500
 FAILED_KEPT = timedelta(days=90)
 # The subject of an entry of which only that it was done is kept.
 FORGOTTEN = ""
@@ -56,6 +58,16 @@ def add_audit(
             address=actor.address if isinstance(actor, Actor) else None,
         )
     )
+
+
+def list_audit_actors(conn: Connection) -> list[str]:
+    """Everybody who has done something, as stored; at most MOST_CHOICES."""
+    return _list_distinct(conn, "actor")
+
+
+def list_audit_actions(conn: Connection) -> list[str]:
+    """Every action that has been done, in the order of their codes."""
+    return _list_distinct(conn, "action")
 
 
 def add_failed_sign_in(conn: Connection, name: str, address: str, now: datetime) -> None:
@@ -118,3 +130,17 @@ def list_audit(
     if before is not None:
         query = query.where(table.id < before)
     return [AuditEntry(*row) for row in conn.execute(query)]
+
+
+def _list_distinct(conn: Connection, column: str) -> list[str]:
+    """Jumps from one value to the next along the index: DISTINCT would read all entries."""
+    query = f"""
+    WITH RECURSIVE found(value) AS (
+        SELECT min({column}) FROM audit
+        UNION ALL
+        SELECT (SELECT min({column}) FROM audit WHERE {column} > found.value) FROM found
+        WHERE found.value IS NOT NULL
+    )
+    SELECT value FROM found WHERE value IS NOT NULL LIMIT {MOST_CHOICES}
+    """  # noqa: S608 the names are ours
+    return list(conn.execute(text(query)).scalars())

@@ -8,7 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.access.members import MemberState, Role, make_name_key, write_actor
+from app.domain.access.members import (
+    MemberState,
+    Role,
+    describe_actor,
+    find_actor_member,
+    make_name_key,
+    write_actor,
+)
 from app.domain.errors import Conflict, NotFound
 from app.storage.tables.access import members
 
@@ -121,6 +128,13 @@ def read_member_names(conn: Connection, ids: Iterable[int] | None = None) -> dic
     return {row.id: row.name for row in conn.execute(query)}
 
 
+def name_actor(conn: Connection, actor: str) -> str:
+    """Who did something, for people: `Ada`, `a program (shop)`."""
+    member_id = find_actor_member(actor)
+    names = {} if member_id is None else read_member_names(conn, [member_id])
+    return describe_actor(actor, names)
+
+
 def change_member(conn: Connection, member_id: int, changes: Mapping[str, Any]) -> Member:
     """Set `name`, `role` and `state` as far as they are named. Raises Conflict and NotFound."""
     values = dict(changes)
@@ -147,10 +161,8 @@ def set_password_hash(conn: Connection, member_id: int, password_hash: str) -> N
 
 
 def has_passwords(conn: Connection) -> bool:
-    """Whether any active member has chosen a password."""
-    query = select(members.c.id).where(
-        members.c.password_hash.is_not(None), members.c.state == "active"
-    )
+    """Whether any member has chosen a password."""
+    query = select(members.c.id).where(members.c.password_hash.is_not(None))
     return conn.execute(query.limit(1)).first() is not None
 
 

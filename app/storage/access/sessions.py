@@ -103,8 +103,8 @@ def find_session(conn: Connection, digest: bytes, now: datetime) -> Session | No
 
 def list_sessions(
     conn: Connection,
-    now: datetime,
     *,
+    now: datetime,
     member_id: int | None = None,
     before: int | None = None,
     limit: int,

@@ -161,6 +161,12 @@ def open_conversations(
     return ids
 
 
+def list_assigned(conn: Connection, member_id: int, limit: int) -> list[int]:
+    """The ids of some conversations that are assigned to a member."""
+    query = select(conversations.c.id).where(conversations.c.assigned_to == member_id)
+    return list(conn.execute(query.limit(limit)).scalars())
+
+
 def change_conversations(
     conn: Connection, ids: Collection[int], changes: dict[str, Any], now: datetime
 ) -> None:

@@ -39,6 +39,7 @@ class Wakeups:
     def __init__(self, database: Database) -> None:
         self._database = database if isinstance(database, PostgresDatabase) else None
         self._signals: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._subscribed: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
         self._outgoing: set[str] = set()
         self._something = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -55,7 +56,7 @@ class Wakeups:
 
     def notify(self, name: str) -> None:
         """Wake whoever waits for `name`, in every process."""
-        self._signals[name].set()
+        self._set(name)
         self._send(name)
 
     def pass_on(self, note: str) -> None:
@@ -68,6 +69,21 @@ class Wakeups:
         if self._database is not None:
             self._outgoing.add(text)
             self._something.set()
+
+    def subscribe(self, *names: str) -> asyncio.Event:
+        """A signal of one's own, set with each of `names`; whoever has it clears it.
+
+        `wait` is for one waiter for each name, because it clears what all of them share.
+        """
+        signal = asyncio.Event()
+        for name in names:
+            self._subscribed[name].append(signal)
+        return signal
+
+    def _set(self, name: str) -> None:
+        self._signals[name].set()
+        for signal in self._subscribed[name]:
+            signal.set()
 
     async def wait(self, name: str, seconds: float) -> None:
         """Return when `name` was notified since the last wait, or after `seconds`."""
@@ -110,7 +126,7 @@ class Wakeups:
         if name.startswith(NOTE):
             self.on_note(name.removeprefix(NOTE))
         else:
-            self._signals[name].set()
+            self._set(name)
 
 
 async def notify_once(database: Database, name: str) -> None:

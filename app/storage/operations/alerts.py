@@ -78,14 +78,16 @@ def raise_alert(
     add_event(conn, "alert", alert_id, now)
 
 
-def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> None:
-    """End an alert where it is open."""
+def close_alert(conn: Connection, kind: str, subject: str, *, now: datetime) -> bool:
+    """End an alert where it is open; returns whether it was."""
     same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
     closed = conn.execute(
         update(alerts).where(same).values(closed_at=now, updated_at=now).returning(alerts.c.id)
     ).scalars()
-    for alert_id in closed.all():
-        add_event(conn, "alert", alert_id, now)
+    ids = closed.all()
+    for alert_id in ids:
+        add_event(conn, "alert-closed", alert_id, now)
+    return bool(ids)
 
 
 def list_quiet_subjects(conn: Connection, kind: str, *, before: datetime) -> list[str]:

@@ -24,8 +24,12 @@ from app.storage.tables.operations import events
 
 EVENTS_LOCK = 0x4C455454_45564E54
 KEPT = timedelta(days=7)
+# No transaction that adds events takes longer.
+LONGEST_WRITE = timedelta(minutes=1)
 
-# What kind of thing changed (message, outbound, status, alert), and its id.
+# What changed, and the id of its row: `message` (a text came in and was handled), `replay` (it was
+# handled again), `outbound` (a text is to go out), `status` (what became of it changed), `opt-out`,
+# `alert` (one was opened), `alert-closed`.
 Change = tuple[str, int]
 
 
@@ -36,6 +40,7 @@ class Event:
     id: int
     kind: str
     subject_id: int
+    created_at: datetime
 
 
 def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> None:
@@ -71,7 +76,7 @@ def _lock_and_insert() -> TextClause:
 def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
     """In the order in which they were committed."""
     query = (
-        select(events.c.id, events.c.kind, events.c.subject_id)
+        select(events.c.id, events.c.kind, events.c.subject_id, events.c.created_at)
         .where(events.c.id > after)
         .order_by(events.c.id)
         .limit(limit)
@@ -79,11 +84,13 @@ def read_events(conn: Connection, *, after: int, limit: int) -> list[Event]:
     return [Event(*row) for row in conn.execute(query)]
 
 
-def read_events_of(conn: Connection, kind: str, *, after: int, limit: int) -> list[Event]:
-    """Those of one kind, in the order in which they were committed."""
+def read_events_of(
+    conn: Connection, kinds: Sequence[str], *, after: int, limit: int
+) -> list[Event]:
+    """Those of some kinds, in the order in which they were committed."""
     query = (
-        select(events.c.id, events.c.kind, events.c.subject_id)
-        .where(events.c.id > after, events.c.kind == kind)
+        select(events.c.id, events.c.kind, events.c.subject_id, events.c.created_at)
+        .where(events.c.id > after, events.c.kind.in_(kinds))
         .order_by(events.c.id)
         .limit(limit)
     )
@@ -116,3 +123,17 @@ def forget_events(conn: Connection, before: datetime, limit: int) -> int:
         .limit(limit)
     )
     return conn.execute(delete(events).where(events.c.id.in_(old))).rowcount
+
+
+def find_place(conn: Connection, since: datetime, now: datetime) -> int | None:
+    """The place before the first event since then; None if such events may have been deleted."""
+    if since < now - KEPT:
+        return None
+    at_once = select(func.min(events.c.created_at)).where(events.c.created_at >= since)
+    first_at: datetime | None = conn.execute(at_once).scalar()
+    if first_at is None:
+        return read_event_bounds(conn)[1]
+    # Ids are in commit order, and the times are those of the transactions' beginnings.
+    soon = events.c.created_at.between(first_at, first_at + LONGEST_WRITE)
+    found: int = conn.execute(select(func.min(events.c.id)).where(soon)).scalar_one()
+    return found - 1

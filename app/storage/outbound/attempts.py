@@ -100,7 +100,7 @@ def _refuse_numbers(conn: Connection, recorded: Recorded, now: datetime) -> None
         for result in recorded.results
         if result.step.opts_out and result.text.to is not None
     }
-    note_refused_numbers(conn, refused, now)
+    recorded.opted += note_refused_numbers(conn, refused, now)
     for number in refused:
         recorded.cancelled += cancel_texts(conn, number, now)
 

@@ -77,6 +77,9 @@ def list_rows(
         .order_by(table.place)
         .limit(limit)
     )
+    if shown == "all":
+        # No place is left out; PostgreSQL would sort all later rows otherwise.
+        query = query.where(table.place <= after + limit)
     return [BatchRow(*row) for row in conn.execute(query)]
 
 

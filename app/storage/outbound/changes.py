@@ -13,7 +13,7 @@ from app.domain.places import TimePlace
 from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.lists import OutboundPage
 from app.storage.outbound.texts import make_texts
-from app.storage.tables.outbound import has_status, outbound
+from app.storage.tables.outbound import has_status, holds_mostly, outbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,14 @@ def list_scheduled(
     page's `after`.
     """
     table = outbound.c
-    is_kept = has_status(outbound, OutboundStatus.SENT) & (table.schedule_by == "provider")
+    # What it has taken is to come only where it keeps the schedule.
+    is_kept = (table.schedule_by == "provider") & table.settled_at.is_(None)
     query = select(outbound).where(
         table.schedule_at.is_not(None),
         table.batch_id.is_(None),
         table.schedule_at > now,
-        has_status(outbound, *WAITING) | (is_kept & table.settled_at.is_(None)),
+        holds_mostly(has_status(outbound, *WAITING, OutboundStatus.SENT)),
+        or_(table.status != OutboundStatus.SENT, is_kept),
     )
     if after is not None:
         time, number = after

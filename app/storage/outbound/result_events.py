@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from app.domain.outbound.retries import Step
 from app.domain.outbound.send_outcomes import CallResult, ErrorClass, SendOutcome, StopCause
 from app.storage.operations.alerts import close_alert, raise_alert
-from app.storage.operations.events import add_events
+from app.storage.operations.events import Change, add_events
 from app.storage.outbound.claims import ClaimedText
 from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.sender import (
@@ -49,7 +49,8 @@ class Recorded:
     `results` are those that were not recorded before. `resolved` are texts that were uncertain,
     `late` the answers that came when nobody waited for them any more, each with its text as it was
     found. `shared_ids` are ids that another text had before: the id, that text and the new one.
-    `cancelled` are other texts, to numbers that the provider refuses.
+    `cancelled` are other texts, to numbers that the provider refuses; `opted` are those numbers'
+    opt-outs.
     """
 
     results: list[SendResult] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Recorded:
     late: list[tuple[Row[Any], SendResult]] = field(default_factory=list)
     shared_ids: list[tuple[str, int, int]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
+    opted: list[int] = field(default_factory=list)
 
 
 def publish_results(
@@ -88,7 +90,8 @@ def publish_results(
     for outbound_id in recorded.resolved:
         close_alert(conn, UNCERTAIN_ALERT, str(outbound_id), now=now)
     note_changes(conn, [*recorded.changes, *others], now)
-    add_events(conn, [("status", each) for each in recorded.cancelled], now)
+    changes: list[Change] = [("status", each) for each in recorded.cancelled]
+    add_events(conn, changes + [("opt-out", each) for each in recorded.opted], now)
     return len(recorded.changes) + len(others) + len(recorded.cancelled)
 
 

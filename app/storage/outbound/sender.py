@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, select, update
 
 from app.domain.outbound.retries import ACCOUNT_REST, compute_rest, find_longest_rest
 from app.domain.outbound.send_outcomes import StopCause
+from app.storage.access.members import name_actor
 from app.storage.db.clock import read_clock
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.operations.alerts import close_alert, list_open_subjects, raise_alert
@@ -280,12 +281,17 @@ def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) 
         conn,
         PAUSED_ALERT,
         ACCOUNT,
-        text=f"Sending was paused by {who}" + (f": {reason}" if reason else "."),
-        action='Let it go on when it may: POST /api/v1/sender {"state": "running"}. Texts whose'
-        " time is over meanwhile expire.",
+        text=f"{_begin(name_actor(conn, who))} paused sending" + (f": {reason}" if reason else "."),
+        action="Resume sending on the overview when texts may go out again. Texts whose time runs"
+        " out in the meantime expire.",
         count=0,
         now=now,
     )
+
+
+def _begin(text: str) -> str:
+    """As the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now: datetime) -> None:

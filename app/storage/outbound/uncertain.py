@@ -301,8 +301,8 @@ def ask_person(conn: Connection, outbound_id: int, now: datetime) -> None:
         str(row.id),
         text=f"Nobody knows whether a text to {whom} went out:"
         f" {row.error_text or 'its call was cut off'}",
-        action="Look for it in the provider's Messages report, then resolve it as sent, as failed,"
-        " or have it sent again: POST /api/v1/outbound/{id}/resolve.",
+        action="Look for it in the provider's Messages report, then say on its page whether it was"
+        " sent, failed, or has to go out again.",
         count=0,
         now=now,
     )

@@ -33,6 +33,13 @@ class OptOut:
 
 
 @dataclass(frozen=True, slots=True)
+class OptOutRecord(OptOut):
+    """What is kept of a number that ever opted out: not `is_out` if it has opted back in."""
+
+    is_out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OptOutChange:
     """A number's new state; `text` is what its owner wrote, or a person's reason."""
 
@@ -70,15 +77,18 @@ def read_opt_out_states(conn: Connection, numbers: Iterable[str]) -> dict[str, O
     }
 
 
-def add_opt_out_changes(conn: Connection, changes: Iterable[OptOutChange]) -> None:
-    """Keep the newest state of each number, by (said_at, message id), whatever comes in last."""
+def add_opt_out_changes(conn: Connection, changes: Iterable[OptOutChange]) -> list[int]:
+    """Keep the newest state of each number, by (said_at, message id), whatever comes in last.
+
+    Returns the ids of the rows that changed, whose events the caller adds.
+    """
     newest: dict[bytes, OptOutChange] = {}
     for new in changes:
         key = make_number_key(new.number)
         if key not in newest or newest[key].state.is_older_than(new.state):
             newest[key] = new
     if not newest:
-        return
+        return []
     # Sorted, so that two workers cannot wait for each other.
     statement = make_insert(conn, opt_outs).values(
         [_make_row(key, new) for key, new in sorted(newest.items())]
@@ -92,13 +102,12 @@ def add_opt_out_changes(conn: Connection, changes: Iterable[OptOutChange]) -> No
         ),
     )
     changed = ("is_out", "reason", "text", "message_id", "created_at")
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["number_key"],
-            set_={name: excluded[name] for name in changed},
-            where=is_newer,
-        )
+    upsert = statement.on_conflict_do_update(
+        index_elements=["number_key"],
+        set_={name: excluded[name] for name in changed},
+        where=is_newer,
     )
+    return list(conn.execute(upsert.returning(opt_outs.c.id)).scalars())
 
 
 def add_opt_out(
@@ -113,14 +122,15 @@ def add_opt_out(
     return cancel_texts(conn, number, now)
 
 
-def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> None:
+def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> list[int]:
     """Opt out the numbers that the provider blacklists; `answers` is what it said of each.
 
-    If a number is out already, its reason stays. The caller cancels the texts that wait for it.
+    If a number is out already, its reason stays. The caller cancels the texts that wait for it, and
+    adds the events of the opt-outs whose ids this returns.
     """
     known = find_opted_out(conn, answers)
     refused = OptOutState(True, "provider", now, 0)
-    add_opt_out_changes(
+    return add_opt_out_changes(
         conn, [OptOutChange(each, answers[each], refused) for each in answers if each not in known]
     )
 
@@ -182,6 +192,13 @@ def list_opt_outs(
     if before is not None:
         query = query.where(opt_outs.c.id < before)
     return [OptOut(*row) for row in conn.execute(query)]
+
+
+def get_opt_out_records(conn: Connection, ids: Iterable[int]) -> dict[int, OptOutRecord]:
+    """By id; those that do not exist are missing."""
+    columns = [opt_outs.c[each.name] for each in fields(OptOutRecord)]
+    query = select(*columns).where(opt_outs.c.id.in_(list(ids)))
+    return {row.id: OptOutRecord(*row) for row in conn.execute(query)}
 
 
 def get_opt_out(conn: Connection, number: str) -> OptOut:

@@ -6,3 +6,4 @@ from app.storage.tables import inbound as inbound
 from app.storage.tables import operations as operations
 from app.storage.tables import outbound as outbound
 from app.storage.tables import rules as rules
+from app.storage.tables import webhooks as webhooks

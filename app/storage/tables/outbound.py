@@ -215,7 +215,12 @@ def has_status(table: FromClause, *statuses: OutboundStatus) -> ColumnElement[bo
 
 def is_waiting(table: FromClause) -> ColumnElement[bool]:
     """Whether a row is waiting to be sent; matches the partial indexes of such rows."""
-    return _Likely(has_status(table, *WAITING))
+    return holds_mostly(has_status(table, *WAITING))
+
+
+def holds_mostly(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same condition, which SQLite then takes for one that narrows little."""
+    return _Likely(condition)
 
 
 class _Likely(FunctionElement[bool]):

@@ -7,8 +7,15 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.domain.access.members import describe_actor
 from app.domain.ids import encode_subject
-from app.storage.access.audit import AuditEntry, list_audit
+from app.storage.access.audit import (
+    AuditEntry,
+    list_audit,
+    list_audit_actions,
+    list_audit_actors,
+)
+from app.web.access.audit_sentences import describe_detail, name_action, write_sentence
 from app.web.core.forms import Form
 from app.web.core.lists import answer_csv, cut_page, link_page, read_all, read_day, read_list
 from app.web.core.rendering import write_iso
@@ -27,12 +34,17 @@ async def show_audit(visit: Visit) -> Response:
     query = visit.query
     filters = _read_filters(visit, query)
     page = cut_page(visit, []) if query.errors else await read_list(visit, list_audit, **filters)
+    actors = await visit.database.read(list_audit_actors)
+    actions = await visit.database.read(list_audit_actions)
     return visit.render(
         "access/audit.html",
         status=422 if query.errors else 200,
         page=page,
         form=query,
-        describe_detail=_describe_detail,
+        actors=[(each, _name_actor(visit, each)) for each in actors],
+        actions=sorted(((each, name_action(each)) for each in actions), key=lambda pair: pair[1]),
+        write_sentence=write_sentence,
+        describe_detail=describe_detail,
         csv=link_page(visit, f"{PATH}/csv"),
     )
 
@@ -55,19 +67,10 @@ def _read_filters(visit: Visit, query: Form) -> dict[str, Any]:
     }
 
 
-def _describe_detail(entry: AuditEntry) -> str:
-    """`name: shop; scopes: admin`, for people."""
-    return "; ".join(f"{name}: {_describe(value)}" for name, value in entry.detail.items())
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_describe, value)) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} = {_describe(each)}" for name, each in value.items()) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
+def _name_actor(visit: Visit, actor: str) -> str:
+    """As a menu begins it; a name of before members may be a member's as well."""
+    name = describe_actor(actor, visit.member_names)
+    return f"{name} (before members)" if actor.startswith("session:") else name
 
 
 def _write(entry: AuditEntry) -> Sequence[str]:

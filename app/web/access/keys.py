@@ -36,7 +36,7 @@ async def list_keys(visit: Visit) -> Response:
 
 
 async def create_key(visit: Visit) -> Response:
-    """Create a key; only the page that answers shows it."""
+    """Create a key; the page of keys shows it until somebody leaves it."""
     form = await visit.read_form()
     scopes = [scope for scope in form.texts("scopes") if scope in SCOPES]
     try:
@@ -46,7 +46,7 @@ async def create_key(visit: Visit) -> Response:
     except InvalidInput as error:
         form.note(error, ("name", "scopes"))
         return await _show_list(visit, form, status=422)
-    return await _show_list(visit, Form(), made=made, status=201)
+    return visit.redirect(PATH, once={"name": made.key.name, "secret": made.secret})
 
 
 async def ask_to_revoke(visit: Visit) -> Response:
@@ -59,19 +59,13 @@ async def revoke_key(visit: Visit) -> Response:
     return visit.redirect(PATH, f"The key {key.name} has been revoked.")
 
 
-async def _show_list(
-    visit: Visit,
-    form: Form,
-    *,
-    made: configure.KeyWithSecret | None = None,
-    status: int = 200,
-) -> Response:
+async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
     return visit.render(
         "access/keys.html",
         status=status,
         page=await read_list(visit, keys.list_keys),
         form=form,
-        made=made,
+        made=visit.shown_once,
         scope_labels=SCOPE_LABELS,
         base_url=visit.site.runtime.settings.base_url,
     )

@@ -10,6 +10,7 @@ from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.numbers import normalise_number
 from app.flows.access import configure
+from app.flows.access.configure import NumberWithAuth
 from app.storage.access import numbers
 from app.storage.access.numbers import Number, NumberAuth
 from app.storage.db.database import Connection
@@ -23,6 +24,9 @@ from app.web.core.wording import FIELD_LABELS
 
 PATH = "/numbers"
 SHOWN_REFUSALS = 10
+# What the pages show once.
+AUTH = "auth"
+SHARED_AUTH = "shared-auth"
 OVERLAPS = (
     ("0", "ends at once"),
     ("3600", "1 hour"),
@@ -73,7 +77,7 @@ async def list_numbers(visit: Visit) -> Response:
 
 
 async def add_number(visit: Visit) -> Response:
-    """Add a number; only the page that answers shows its auth value."""
+    """Add a number; its page shows the auth value until somebody leaves it."""
     form = await visit.read_form()
     try:
         added = await configure.add_number(
@@ -89,7 +93,7 @@ async def add_number(visit: Visit) -> Response:
     except Conflict as error:
         form.fail("number", str(error))
     else:
-        return await _show(visit, added.number.number, Form(), value=added.value, status=201)
+        return _show_value(visit, added)
     return await _show_list(visit, form, status=422)
 
 
@@ -99,7 +103,7 @@ async def show_shared_auth(visit: Visit) -> Response:
     if "inbound_auth" not in shared.generated:
         raise NotFound("the value is set in LETTERBOX_INBOUND_AUTH, and shown nowhere")
     await visit.note("inbound-auth.show", "INBOUND_AUTH")
-    return await _show_list(visit, Form(), shared_auth=shared.inbound_auth)
+    return visit.redirect(PATH, once={SHARED_AUTH: shared.inbound_auth})
 
 
 async def show_number(visit: Visit) -> Response:
@@ -127,7 +131,7 @@ async def change_number(visit: Visit) -> Response:
 
 
 async def rotate_auth(visit: Visit) -> Response:
-    """Create a new value; only the page that answers shows it."""
+    """Create a new value; the number's page shows it until somebody leaves it."""
     number = _read_number(visit)
     form = await visit.read_form()
     seconds = form.text("overlap", "86400")
@@ -141,7 +145,7 @@ async def rotate_auth(visit: Visit) -> Response:
         who=visit.actor,
         now=visit.now,
     )
-    return await _show(visit, number, Form(), value=rotated.value)
+    return _show_value(visit, rotated)
 
 
 async def go_back_to_number(visit: Visit) -> Response:
@@ -160,9 +164,11 @@ async def remove_number(visit: Visit) -> Response:
     return visit.redirect(PATH, f"{number} is removed. Its texts stay in the inbox.")
 
 
-async def _show_list(
-    visit: Visit, form: Form, *, shared_auth: str | None = None, status: int = 200
-) -> Response:
+def _show_value(visit: Visit, made: NumberWithAuth) -> Response:
+    return visit.redirect(f"{PATH}/{made.number.number}", once={AUTH: made.value})
+
+
+async def _show_list(visit: Visit, form: Form, *, status: int = 200) -> Response:
     shared = visit.site.runtime.secrets
     return visit.render(
         "access/numbers.html",
@@ -170,21 +176,19 @@ async def _show_list(
         page=await read_list(visit, _read_rows),
         form=form,
         inbound_url=_make_url(visit),
-        shared_auth=shared_auth,
+        shared_auth=visit.shown_once.get(SHARED_AUTH),
         is_generated="inbound_auth" in shared.generated,
     )
 
 
-async def _show(
-    visit: Visit, number: str, form: Form, *, value: str | None = None, status: int = 200
-) -> Response:
+async def _show(visit: Visit, number: str, form: Form, *, status: int = 200) -> Response:
     view = await visit.database.read(_read_view, number, visit.now)
     return visit.render(
         "access/number.html",
         status=status,
         view=view,
         form=form,
-        value=value,
+        value=visit.shown_once.get(AUTH),
         inbound_url=_make_url(visit),
         overlaps=OVERLAPS,
         field_labels=FIELD_LABELS,

@@ -5,8 +5,10 @@ import math
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.domain.access.passwords import SHORTEST_PASSWORD
 from app.domain.errors import Conflict, InvalidInput, TooManyTries
 from app.flows.access import sign_in
+from app.flows.access.invite import accept_invitation
 from app.flows.access.sign_in import Browser, SessionWithToken
 from app.storage.access.members import has_passwords
 from app.web.core.forms import WHOLE, Form
@@ -22,13 +24,14 @@ def make_sign_in_routes(site: Site) -> list[Route]:
         site.open_to_all(SIGN_IN, show_sign_in),
         site.open_to_all(SIGN_IN, take_password, "POST"),
         site.open_to_all(f"{SIGN_IN}/link", take_link, "POST"),
+        site.open_to_all(f"{SIGN_IN}/invitation", take_invitation, "POST"),
         site.post("/sign-out", sign_out),
         site.post("/sign-out/everywhere", sign_out_everywhere),
     ]
 
 
 async def show_sign_in(visit: Visit) -> Response:
-    """The button of a link, or the form for the password.
+    """The button of a link, the form of an invitation, or the one for name and password.
 
     Opening a link does not use it: mail programs and chats open links before people do.
     """
@@ -41,6 +44,8 @@ async def show_sign_in(visit: Visit) -> Response:
     link = await sign_in.find_login_link(visit.database, token, now=visit.now)
     if link is None:
         return _show_spent(visit)
+    if link.kind == "invitation":
+        return _show_invitation(visit, Form(), token, link.name)
     return visit.render("access/sign_in_link.html", name=link.name, token=token)
 
 
@@ -53,6 +58,31 @@ async def take_link(visit: Visit) -> Response:
         browser=_find_browser(visit),
         now=visit.now,
     )
+    return _show_spent(visit) if made is None else _welcome(visit, made, HOME)
+
+
+async def take_invitation(visit: Visit) -> Response:
+    """Set the password that somebody chose, and begin a session."""
+    form = await visit.read_form(max_bytes=MAX_BYTES)
+    token, password = form.text("link"), form.raw("password")
+    link = await sign_in.find_login_link(visit.database, token, now=visit.now)
+    if link is None:
+        return _show_spent(visit)
+    if password != form.raw("again"):
+        form.fail("again", "the two passwords differ; write the same one twice")
+        return _show_invitation(visit, form, token, link.name)
+    try:
+        made = await accept_invitation(
+            visit.database,
+            visit.site.hashing,
+            token,
+            password,
+            browser=_find_browser(visit),
+            now=visit.now,
+        )
+    except InvalidInput as error:
+        form.note(error)
+        return _show_invitation(visit, form, token, link.name)
     return _show_spent(visit) if made is None else _welcome(visit, made, HOME)
 
 
@@ -105,6 +135,17 @@ async def sign_out_everywhere(visit: Visit) -> Response:
 async def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
     has_password = await _has_passwords(visit)
     return visit.render("access/sign_in.html", status=status, form=form, has_password=has_password)
+
+
+def _show_invitation(visit: Visit, form: Form, token: str, name: str) -> Response:
+    return visit.render(
+        "access/sign_in_invited.html",
+        status=422 if form.errors else 200,
+        form=form,
+        token=token,
+        name=name,
+        shortest=SHORTEST_PASSWORD,
+    )
 
 
 def _show_spent(visit: Visit) -> Response:

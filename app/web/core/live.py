@@ -7,8 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import AccessDenied
-from app.flows.operations.event_stream import Note
-from app.http.events import LINE_END, EventStream
+from app.flows.operations.changes import Note
+from app.flows.operations.event_stream import STREAMED_TO_PAGES
+from app.http.events import LINE_END, EventStream, show_objects
 from app.web.core.site import Site, Visit
 
 # A member who is deactivated sees nothing more within this time; a look costs one short read.
@@ -36,7 +37,7 @@ def make_live_routes(site: Site, *, recheck_seconds: float) -> list[Route]:
 
         return EventStream(
             site.runtime.events,
-            render_change,
+            show_objects(render_change, STREAMED_TO_PAGES),
             after=None,
             check=check_session,
             # An event, because scripts do not receive comments.

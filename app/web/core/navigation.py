@@ -45,6 +45,7 @@ MENU = (
             Section("/groups", "Groups"),
             Section("/reports", "Reports"),
             Section("/refusals", "Rejected requests"),
+            Section("/members", "Members"),
             Section("/keys", "API keys"),
             Section("/audit", "Audit trail"),
         ),

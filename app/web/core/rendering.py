@@ -1,16 +1,17 @@
 """Turns templates into pages; the template engine is imported when the first page is asked for."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from app.domain.access.members import ACTOR_KIND, find_actor_member
+from app.domain.access.members import describe_actor
 from app.domain.numbers import write_number
 from app.web.core.assets import Assets
+from app.web.core.browsers import describe_browser
 from app.web.core.highlighting import mark_number, mark_words, write_excerpt, write_summary
 from app.web.core.links import link_addresses
 from app.web.core.moments import write_local, write_moment
@@ -53,6 +54,7 @@ class Renderer:
             number=write_number,
             summary=write_summary,
             who=_make_who_filter(),
+            browser=describe_browser,
             links=link_addresses,
             sentence=write_sentence,
             code=write_code,
@@ -77,21 +79,6 @@ def write_iso(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def write_who(actor: str, names: Mapping[int, str]) -> str:
-    """Who did something, from how the audit trail names them: `member:mem_3` is Ada.
-
-    `session:Ada` is how earlier releases wrote it.
-    """
-    kind, _, name = actor.partition(":")
-    if kind == ACTOR_KIND:
-        return names.get(find_actor_member(actor) or 0, "a former member")
-    return {
-        "session": name,
-        "key": f"a program ({name})",
-        "cli": f"{name} on the command line" if name else "the command line",
-    }.get(kind, actor)
-
-
 def write_code(text: str) -> str:
     """A text of ours, with what stands between backquotes as code; all else is escaped."""
     from markupsafe import Markup, escape  # noqa: PLC0415 it comes with the engine
@@ -110,7 +97,7 @@ def _make_who_filter() -> Callable[..., str]:
     @pass_context
     def write(context: Any, actor: str) -> str:
         """Needs the page's context: in a macro of another file, import it `with context`."""
-        return write_who(actor, context["visit"].member_names)
+        return describe_actor(actor, context["visit"].member_names)
 
     return write
 

@@ -8,6 +8,7 @@ from app.domain.access.members import Role
 # Whoever adds a page says here who may use it: without that the application does not start.
 ROLES: Mapping[str, Role] = {
     "/": "office",
+    "/account": "office",
     "/batches": "office",
     "/conversations": "office",
     "/live": "office",
@@ -27,6 +28,7 @@ ROLES: Mapping[str, Role] = {
     "/contacts": "admin",
     "/groups": "admin",
     "/keys": "admin",
+    "/members": "admin",
     "/notifications": "admin",
     "/numbers": "admin",
     "/overview": "admin",

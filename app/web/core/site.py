@@ -31,6 +31,7 @@ from app.web.core.navigation import list_groups
 from app.web.core.origins import Origins
 from app.web.core.rendering import Renderer
 from app.web.core.roles import find_role
+from app.web.core.shown_once import COOKIE, LIFE, read_once, write_once
 
 SIGN_IN = "/sign-in"
 FLASH = "letterbox_flash"
@@ -135,25 +136,40 @@ class Visit:
         }
         response = HTMLResponse(self.site.renderer.render(template, page | context), status)
         if flash is not None:
-            response.delete_cookie(FLASH, self.site.cookie_path, httponly=True, samesite="strict")
+            self.site.forget_note(response, FLASH)
+        if _has_left(self):
+            self.site.forget_note(response, COOKIE)
         return response
 
-    def redirect(self, path: str, done: str = "", *, kind: FlashKind = "done") -> Response:
-        """Redirect to one of our pages after a form, with a flash message."""
+    def redirect(
+        self,
+        path: str,
+        done: str = "",
+        *,
+        kind: FlashKind = "done",
+        once: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Redirect to one of our pages after a form, with a flash message.
+
+        `once` are secrets that the page shows, as `shown_once`, until somebody leaves it.
+        """
         response = RedirectResponse(self.site.root + path, 303)
         if done:
             # Without padding, because a value with `=` would have to be quoted.
             text = base64.urlsafe_b64encode(f"{kind} {done}".encode()).decode().rstrip("=")
-            response.set_cookie(
-                FLASH,
-                text,
-                max_age=FLASH_SECONDS,
-                path=self.site.cookie_path,
-                httponly=True,
-                samesite="strict",
-                secure=self.site.origins.is_https,
-            )
+            self.site.set_note(response, FLASH, text, FLASH_SECONDS)
+        if once:
+            secret, session_id = self.site.runtime.secrets.api_key, self.signed_in.id
+            sealed = write_once(secret, session_id, path, once, self.now)
+            self.site.set_note(response, COOKIE, sealed, int(LIFE.total_seconds()))
         return response
+
+    @property
+    def shown_once(self) -> dict[str, str]:
+        """The secrets that this page shows once."""
+        secret, path = self.site.runtime.secrets.api_key, self.request.scope["path"]
+        cookie = _read_cookie(self.request, COOKIE)
+        return read_once(secret, self.signed_in.id, path, cookie, self.now)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -228,6 +244,21 @@ class Site:
         unheeded = self.caller_finder.find_unheeded(client, request.scope["headers"])
         if unheeded:
             self.runtime.deferred_writes.on_unheeded(unheeded)
+
+    def set_note(self, response: Response, name: str, text: str, seconds: int) -> None:
+        """Keep a text in the browser for a page to come."""
+        response.set_cookie(
+            name,
+            text,
+            max_age=seconds,
+            path=self.cookie_path,
+            httponly=True,
+            samesite="strict",
+            secure=self.origins.is_https,
+        )
+
+    def forget_note(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, self.cookie_path, httponly=True, samesite="strict")
 
     def set_session(self, response: Response, token: str) -> None:
         """Store a session's token in the browser."""
@@ -320,6 +351,13 @@ def _describe(error: Exception) -> tuple[ErrorPage, str]:
         log.error("page_failed", exc_info=error)
         return INTERNAL, "An unexpected error; it has been logged."
     return found, str(error)
+
+
+def _has_left(visit: Visit) -> bool:
+    """Whether this is another page than the one that shows a secret once."""
+    if PART in visit.request.headers or not _read_cookie(visit.request, COOKIE):
+        return False
+    return visit.session is None or not visit.shown_once
 
 
 def _read_flash(request: Request) -> tuple[str, str] | None:

@@ -66,7 +66,7 @@ document.querySelectorAll("form[data-tried]").forEach(tryWhileTyping);
 document.querySelectorAll("form[data-draft]").forEach(keepDraft);
 document.querySelectorAll("[data-saved-replies]").forEach(offerReplies);
 document.querySelectorAll("[data-measured]").forEach(countWhileTyping);
-for (const form of document.querySelectorAll("form:has([data-for-kind])")) {
+for (const form of document.querySelectorAll("form:has([data-for-kind], [data-for-source])")) {
   showChosen(form);
   form.addEventListener("change", () => showChosen(form));
 }

@@ -34,7 +34,8 @@ async def test_a_person_takes_a_number_out_and_cancels_what_waits(api: Running) 
     assert (made["number"], made["reason"], made["text"]) == (OTHER, "person", "phoned us")
     assert made["message_id"] is None
     events = await api.runtime.database.read(read_events, after=0, limit=10)
-    assert [(event.kind, event.subject_id) for event in events] == [("status", waiting)]
+    told = [(event.kind, event.subject_id) for event in events]
+    assert told == [("opt-out", 1), ("status", waiting)]
     [entry] = await api.runtime.database.read(list_audit, before=None, limit=5)
     assert (entry.actor, entry.action) == ("key:LETTERBOX_API_KEY", "opt-out.add")
     assert (entry.subject, entry.detail) == (OTHER, {"reason": "phoned us", "cancelled": 1})

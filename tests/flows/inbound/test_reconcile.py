@@ -2,22 +2,28 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from app.domain.errors import Conflict, ProviderError
 from app.domain.inbound.queries import MessageFilter
 from app.flows.inbound.handle import handle_batch
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.provider.forwards.forwarding import parse, read_request
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database, open_database
 from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.reconciling import store_reported
 from app.storage.inbound.search import list_messages
 from app.storage.operations.alerts import list_alerts
 from app.storage.operations.leases import take_lease
 from app.storage.operations.processes import GONE_AFTER, Process, note_process
 from app.storage.operations.stats import count_days
+from tests.conftest import NOW
+from tests.support.messages import make_message
+from tests.support.overlap import overlap
 from tests.support.simulated import (
     ADA,
     GRACE,
@@ -266,3 +272,21 @@ async def test_a_window_that_broke_off_and_is_repeated_counts_once(world: World)
     days = await world.database.read(count_days, since=None, until=None, number=None)
     assert sum(day.counts["reported"] for day in days) == 8
     assert sum(day.counts["missing"] for day in days) == 4
+
+
+async def test_texts_of_the_report_take_their_ids_one_transaction_after_the_other(
+    postgres_url: str,
+) -> None:
+    """Else who follows the ids could pass one that is committed later."""
+    database = open_database(postgres_url, Path())
+    first, second = make_message(1, via="report"), make_message(2, via="report")
+
+    def store(conn: Connection) -> None:
+        assert store_reported(conn, [first], NOW) == [first]
+
+    def store_another(conn: Connection) -> list[int]:
+        assert store_reported(conn, [second], NOW) == [second]
+        return list(conn.execute(text("SELECT id FROM messages ORDER BY id")).scalars())
+
+    assert len(await overlap(database, store, store_another)) == 2
+    await database.close()

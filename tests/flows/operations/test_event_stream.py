@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from app.flows.operations.event_stream import Change, EventTail, Follower
+from app.flows.operations.changes import Change
+from app.flows.operations.event_stream import EventTail, Follower
 from app.storage.db.wakeups import Wakeups
 from app.storage.operations.events import add_event
 from tests.support.outbox import Outbox

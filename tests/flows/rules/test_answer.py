@@ -143,6 +143,7 @@ async def test_an_opt_out_holds_for_all_numbers_and_cancels_what_waits(shop: Des
         ("message", stop),
         *(("outbound", each) for each in [reply, confirmation]),
         *(("status", each) for each in cancelled),
+        ("opt-out", 1),
     ]
     assert await shop.database.read(is_opted_out, SENDER)
     assert not await shop.database.read(is_opted_out, OTHER)

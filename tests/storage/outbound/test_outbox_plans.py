@@ -8,12 +8,23 @@ import pytest
 
 from app.storage.db.database import Connection, Database
 from app.storage.outbound import backlog
+from app.storage.outbound.batches import add_batch, count_texts, get_batch
+from app.storage.outbound.changes import list_scheduled
 from app.storage.outbound.deliveries import list_unsettled
 from app.storage.outbound.expiry import end_leases, expire_overdue
+from app.storage.outbound.lists import OutboundFilter, list_outbound
 from app.storage.outbound.uncertain import list_uncertain
 from tests.conftest import NOW
 from tests.storage.db.test_plans import explain
 from tests.support.outbox import claim_due
+
+FIRST_PAGE: dict[str, Any] = {"before": None, "limit": 9}
+
+
+def count_first_batch(conn: Connection) -> Any:
+    batch_id = add_batch(conn, "key:test", NOW, {"state": "done", "total": 2})
+    return count_texts(conn, [get_batch(conn, batch_id)])
+
 
 LATER = NOW + timedelta(days=1)
 QUERIES: dict[str, tuple[Callable[[Connection], Any], str]] = {
@@ -28,6 +39,19 @@ QUERIES: dict[str, tuple[Callable[[Connection], Any], str]] = {
     "oldest": (lambda conn: backlog.find_oldest_due(conn, LATER), "outbound_due_idx"),
     "waiting": (lambda conn: backlog.count_waiting(conn, at_most=9), "outbound_"),
     "uncertain": (backlog.count_uncertain, "outbound_"),
+    "batches as one": (
+        lambda conn: list_outbound(conn, OutboundFilter(batches_as_one=True), **FIRST_PAGE),
+        "outbound_leads_idx",
+    ),
+    "of a batch": (
+        lambda conn: list_outbound(conn, OutboundFilter(batch_id=1), **FIRST_PAGE),
+        "outbound_batch_created_idx",
+    ),
+    "counts": (count_first_batch, "outbound_batch_idx"),
+    "scheduled": (
+        lambda conn: list_scheduled(conn, NOW, after=None, limit=9),
+        "outbound_scheduled_idx",
+    ),
 }
 
 

@@ -398,8 +398,8 @@ async def test_the_admin_password_opens_nobody_elses_name(
             answer = await visitor.post("/sign-in", {"name": name, "password": PASSWORD})
             assert (answer.status_code, 'id="name-error"' in answer.text) == (422, True)
         assert await try_password(visitor, "Joan's own secret", name="JOAN") == 303
-        assert await database.read(list_sessions, now, limit=9, member_id=gone.id) == []
-        [session] = await database.read(list_sessions, now, limit=9)
+        assert await database.read(list_sessions, now=now, limit=9, member_id=gone.id) == []
+        [session] = await database.read(list_sessions, now=now, limit=9)
         assert (session.name, session.proof) == ("Joan", None)
         trail = (await visitor.running.call("GET", "/audit")).json()["items"]
         assert [(each["actor"], each["detail"]) for each in trail] == [

@@ -153,7 +153,7 @@ async def test_a_new_message_to_a_group_names_only_the_groups_field(desk: Desk) 
         await page.fill("#body", "Hello all")
         await page.click("text=Preview")
         await expect(page.locator("main")).to_contain_text("the group customers")
-        await page.get_by_role("button", name="Edit").click()
+        await page.get_by_role("link", name="Edit").click()
         await expect(page.locator("#group")).to_have_value("customers")
 
 

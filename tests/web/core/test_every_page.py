@@ -68,10 +68,16 @@ PAGES = {
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",
     "/audit": "Audit trail",
+    "/members": "Members",
+    "/members/sessions": "Who is signed in",
+    "/members/{id:int}": "Grace",
+    "/members/{id:int}/deactivate": "Deactivate Grace?",
+    "/account": "Your account",
     "/sign-in": "Inbox",
 }
 # What a browser gets there is no page to look at, or is another one.
 NO_PAGES = {
+    "/account/password",
     "/live",
     "/unread",
     "/conversations/{id:int}/writing",
@@ -107,6 +113,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     wait_until(lambda: office.service.get(f"/conversations?source={SENDER}")["items"])
     [talk] = office.service.get(f"/conversations?source={SENDER}")["items"]
     office.service.forward("wrong", dest=OURS, auth="not-the-value")
+    [grace] = [each for each in office.service.get("/members")["items"] if each["name"] == "Grace"]
+    member = f"/members/{decode_id('mem', grace['id'])}"
     async with desk.open() as tab:
         await tab.page.goto("/contacts/import")
         await tab.page.fill("#csv", "Ada Lovelace,447700900011,ada@example.com,customers\nNobody,x")
@@ -136,6 +144,8 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/numbers/{number}/remove": f"/numbers/{OURS}/remove",
         "/contacts/imports/{id:int}": shown,
         "/keys/{id:int}/revoke": f"/keys/{decode_id('key', key.json['id'])}/revoke",
+        "/members/{id:int}": member,
+        "/members/{id:int}/deactivate": f"{member}/deactivate",
         "/notifications/{id:int}": notified,
         "/notifications/{id:int}/remove": f"{notified}/remove",
         "/groups/change": "/groups/change?action=empty&name=customers",

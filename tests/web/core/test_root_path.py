@@ -94,7 +94,8 @@ async def test_every_link_form_and_file_of_the_pages_is_below_the_path(
     assert any(path.startswith(f"{root}/static/") for path in seen)
     assert any("before=" in path for path in seen)
     saved = await neighbour.post(f"{base}/numbers", {"number": "07700 900001"}, headers=origin)
-    assert saved.status_code == 201, saved.text
+    assert saved.headers["location"] == f"{root}/numbers/447700900001"
+    assert 'id="auth-value"' in (await neighbour.get(f"{base}/numbers/447700900001")).text
     left = await neighbour.post(f"{base}/sign-out", headers=origin)
     assert left.headers["location"] == f"{root}/sign-in"
     assert all(f"Path={root}" in each for each in left.headers.get_list("set-cookie"))

@@ -1,0 +1,1 @@
+"""Webhooks: programs that hear of events as they happen."""
