@@ -36,11 +36,11 @@ function notify(texts) {
   const choice = localStorage.getItem(NOTIFY);
   if (!choice || globalThis.Notification?.permission !== "granted") return;
   const [text] = texts;
-  const isOne = texts.every(({ path }) => path === text.path);
+  const isOne = texts.every(({ conversation }) => conversation === text.conversation);
   const note = new Notification(isOne ? text.name : `${texts.length} new texts`, {
     body: isOne && choice === "text" ? text.body : isOne ? "New text" : "",
     icon: plain,
-    tag: `letterbox${ROOT}${isOne ? text.path : ""}`,
+    tag: `letterbox${ROOT}/${isOne ? text.conversation : ""}`,
   });
   // Not in this tab: somebody may be writing in it.
   note.onclick = () => { open(isOne ? text.path : `${ROOT}/`, "letterbox-new-texts"); note.close(); };

@@ -7,7 +7,6 @@ const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read
 const REFRESH_MILLISECONDS = 700;
 const RETRY_MILLISECONDS = 2000; // twice as long after each failure
 const MOST_RETRY_MILLISECONDS = 30000;
-const SEEN_MILLISECONDS = 2000;
 const READY_MILLISECONDS = 6000;
 const SILENCE_MILLISECONDS = 45000; // the stream sends something every 15 seconds
 const POLL_MILLISECONDS = 10000;
@@ -18,13 +17,13 @@ let timer = 0;
 let pollTimer = 0;
 let failures = 0;
 let stream = "live"; // or "cut", or "silent" if a proxy buffers it
-let seenAt = 0; // when a tab in sight, of which there may be several, last heard something
+let isSeenElsewhere = false; // another tab was in sight when the newest text came
 let hasMissed = false; // something arrived out of sight: it is not marked as read yet
 
 // Whether this tab is the one that listens.
 export let isListening = false;
 
-export const isAnyTabSeen = () => !document.hidden || Date.now() - seenAt < SEEN_MILLISECONDS;
+export const isAnyTabSeen = () => !document.hidden || isSeenElsewhere;
 
 function hear(message) {
   const { kind, numbers } = message;
@@ -32,8 +31,9 @@ function hear(message) {
     stream = numbers;
     return showState();
   }
-  if (kind === "seen") seenAt = Date.now();
+  if (kind === "seen") isSeenElsewhere = true;
   if (kind === "seen" || (kind === "poll" && document.hidden)) return; // that is for when it is visible
+  if (kind === "message") isSeenElsewhere = false;
   if (kind === "message" && !document.hidden) channel.postMessage({ kind: "seen" });
   document.dispatchEvent(new CustomEvent("letterbox:heard", { detail: message }));
   const isForAll = ["ready", "reset", "poll"].includes(kind);

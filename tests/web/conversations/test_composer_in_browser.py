@@ -126,7 +126,7 @@ async def test_a_new_text_moves_neither_the_reply_form_nor_the_place_in_the_thre
 async def test_a_conversation_opens_at_its_first_new_text_else_at_its_end(
     desk: Desk, office: Office
 ) -> None:
-    path = send_texts(office, OPENS, *(f"old {n}" for n in range(20)))
+    path = send_texts(office, OPENS, *(f"old {n}" for n in range(12)))
     for scripts, size in ((True, DESK), (False, DESK), (True, PHONE)):
         async with desk.open(scripts=scripts, size=size) as tab:
             page = tab.page
@@ -135,13 +135,14 @@ async def test_a_conversation_opens_at_its_first_new_text_else_at_its_end(
             await page.goto(f"{path}#new")
             assert await is_in_sight(page, ".entry .body"), (scripts, size)
             await page.goto("/new")
-            send_texts(office, OPENS, *(f"new {n}" for n in range(12)))
+            send_texts(office, OPENS, *(f"new {n}" for n in range(10)))
             await page.goto(f"/?number={OPENS}")
             await page.locator("#people .row").click()
             await expect(page.locator(".divider")).to_have_text("New texts")
             assert await is_in_sight(page, ".divider")
             assert not await is_in_sight(page, ".entry .body")
-            assert await find_violations(page) == []
+            if scripts:  # axe waits for timers
+                assert await find_violations(page) == []
             # A refused reply keeps what was typed, and the field has the focus.
             await page.fill("#body", "x" * 460)
             await page.get_by_role("button", name="Send", exact=True).click()

@@ -72,7 +72,7 @@ async def test_what_arrives_in_a_hidden_tab_gets_the_divider_and_stays_unread(
 
 async def test_only_what_the_page_shows_is_marked_as_read(visitor: Visitor) -> None:
     await visitor.receive(*(hear(number) for number in range(1, 261)))
-    older = await visitor.read(f"{PATH}?before=11.1")
+    older = await visitor.read(f"{PATH}?before=11.1.1")
     assert len(re.findall('<li class="entry', older)) == 10
     assert await count_in_first(visitor) == 250
     at = await visitor.read(f"{PATH}?at=30")
