@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput, NotFound
+from app.flows.conversations.contact_names import keep_contact_names
 from app.flows.conversations.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
 from app.provider.client import ProviderClient
@@ -59,6 +60,7 @@ async def list_contacts(visit: Visit) -> Response:
         return show_no_account(visit, "Contacts")
     words = visit.query.text("q").casefold().split()
     book = await provider.get_all_contacts()
+    await keep_contact_names(visit.database, book, visit.region)
     found = [row for row in book.rows if _matches(row, words)]
     return visit.render(
         "conversations/contacts.html",

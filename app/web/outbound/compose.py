@@ -23,6 +23,7 @@ from app.web.core.forms import Form
 from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
+from app.web.outbound.recipients import add_recipient, find_recipients
 from app.web.outbound.saved_replies import insert_reply, list_choices
 from app.web.outbound.writing import (
     measure,
@@ -90,6 +91,7 @@ async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
     is_written_on = any(map(form.has, ("preview", "insert", "plain")))
+    is_written_on |= add_recipient(form)
     if form.has("insert"):
         await insert_reply(visit, form)
     if form.has("plain"):
@@ -175,7 +177,7 @@ async def _go_on(
 
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     numbers, obstacle = await read_senders(visit)
-    body = form.text("body")
+    body, q = form.text("body"), visit.query.text("q")
     return visit.render(
         "outbound/new.html",
         status=status,
@@ -183,6 +185,9 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         kind=_read_kind(form),
         numbers=numbers,
         obstacle=obstacle,
+        kept=visit.query.text(KEPT),
+        query=visit.query,
+        found=await find_recipients(visit, q) if q else None,
         saved_replies=await visit.database.read(list_choices),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
     )
