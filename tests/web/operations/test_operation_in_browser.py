@@ -184,7 +184,7 @@ async def test_the_audit_trail_says_who_did_what(desk: Desk, office: Office) -> 
         page = tab.page
         await page.goto("/audit")
         await page.fill("#action", "key.create")
-        await page.fill("#actor", "key:LETTERBOX_API_KEY")
+        await page.select_option("#actor", "key:LETTERBOX_API_KEY")
         await page.get_by_role("button", name="Filter").click()
         row = page.locator("tbody tr").first
         await expect(row).to_contain_text("traced")
