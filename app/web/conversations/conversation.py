@@ -178,7 +178,7 @@ def _read_place(visit: Visit) -> Place:
         read_thread_place(query.text("before")),
         query.number("at"),
         query.number("new"),
-        is_watched=visit.request.headers.get(PART) == "seen",
+        visit.request.headers.get(PART, ""),
     )
 
 
@@ -188,5 +188,5 @@ def _is_seen(visit: Visit) -> bool:
     return (
         visit.request.method == "GET"
         and "prefetch" not in headers.get("sec-purpose", "")
-        and headers.get(PART) != "unseen"
+        and headers.get(PART, "seen") == "seen"
     )
