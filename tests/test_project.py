@@ -172,6 +172,11 @@ def test_the_names_of_the_migrations_tell_their_order() -> None:
     assert list_revisions() == [script.revision for script in walked][::-1]
 
 
+def test_the_page_about_data_names_every_table() -> None:
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/data.md").read_text()))
+    assert set(metadata.tables) <= named
+
+
 def test_make_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]

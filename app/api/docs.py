@@ -26,7 +26,10 @@ summary code { font-weight: bold; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; width: 100%; }
 th, td { border-bottom: 1px solid #8883; padding: .25rem .75rem .25rem 0; text-align: left; }
 td { overflow-wrap: anywhere; vertical-align: top; }
-pre { overflow-x: auto; }
+table { table-layout: fixed; }
+code { overflow-wrap: anywhere; }
+details details { margin-left: 1rem; }
+pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 """
 # The pages are where /docs is, also below a path of the host.
 BACK = '<p><a href="./">Back to Letterbox</a></p>'

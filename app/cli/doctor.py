@@ -1,7 +1,6 @@
 """`letterbox doctor`: every effective value, and whether what the service needs is there."""
 
 import asyncio
-import ipaddress
 import json
 import shutil
 import time
@@ -17,6 +16,7 @@ import typer
 from app.account import open_provider
 from app.cli.core.output import JsonOption
 from app.domain.access.addresses import NetworkSet
+from app.domain.access.own_address import is_loopback
 from app.domain.errors import LetterboxError, ProviderError
 from app.settings import Settings, find_unknown_variables, load_settings
 from app.storage.data_dir import DataDir, find_file
@@ -91,7 +91,7 @@ def _check_variables() -> Iterator[Finding]:
 
 
 def _check_public_url(settings: Settings) -> Iterator[Finding]:
-    if _is_loopback(urlsplit(settings.base_url).hostname or ""):
+    if is_loopback(urlsplit(settings.base_url).hostname or ""):
         yield Finding(
             "warn",
             f"the provider cannot reach {settings.base_url}: set LETTERBOX_PUBLIC_URL to the"
@@ -105,13 +105,6 @@ def _check_public_url(settings: Settings) -> Iterator[Finding]:
             "LETTERBOX_PUBLIC_URL: texts, keys and people's sessions travel in the clear; put a"
             " proxy with https before it",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_data_dir(settings: Settings) -> Iterator[Finding]:
@@ -180,7 +173,7 @@ async def _check_proxies(settings: Settings, database: Database) -> list[Finding
 
 def _check_provider_url(settings: Settings) -> Iterator[Finding]:
     address = urlsplit(settings.provider_url)
-    if address.scheme == "http" and not _is_loopback(address.hostname or ""):
+    if address.scheme == "http" and not is_loopback(address.hostname or ""):
         yield Finding("warn", "LETTERBOX_PROVIDER_URL: the token travels in the clear; use https")
 
 

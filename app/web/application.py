@@ -18,8 +18,12 @@ from app.web.access.sign_in import make_sign_in_routes
 from app.web.conversations.contacts import make_contact_routes
 from app.web.conversations.conversation import make_conversation_routes
 from app.web.conversations.drafts import make_draft_routes
+from app.web.conversations.first_steps import make_first_steps_routes
 from app.web.conversations.inbox import make_inbox_routes
+from app.web.conversations.inbox_csv import make_inbox_csv_routes
+from app.web.conversations.people import make_people_routes
 from app.web.conversations.search import make_search_routes
+from app.web.conversations.sharing import make_sharing_routes
 from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering import Renderer
@@ -38,6 +42,7 @@ from app.web.outbound.texts import make_text_routes
 from app.web.outbound.writing import make_writing_routes
 from app.web.rules.opt_outs import make_opt_out_routes
 from app.web.rules.rules import make_rule_routes
+from app.web.webhooks.webhooks import make_webhook_routes
 
 
 class Pages:
@@ -61,6 +66,7 @@ class Pages:
 
         routes = [
             *make_inbox_routes(site),
+            *make_inbox_csv_routes(site),
             *make_outbox_routes(site),
             *make_compose_routes(site),
             *make_batch_form_routes(site),
@@ -68,7 +74,10 @@ class Pages:
             *make_scheduled_routes(site),
             *make_saved_reply_routes(site),
             *make_conversation_routes(site),
+            *make_sharing_routes(site),
+            *make_people_routes(site),
             *make_search_routes(site),
+            *make_first_steps_routes(site),
             *make_draft_routes(site),
             *make_unread_routes(site),
             *make_text_routes(site),
@@ -81,6 +90,7 @@ class Pages:
             *make_notice_routes(site),
             *make_notification_routes(site),
             *make_key_routes(site),
+            *make_webhook_routes(site),
             *make_audit_routes(site),
             *make_member_routes(site),
             *make_account_routes(site),

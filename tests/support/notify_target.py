@@ -49,7 +49,7 @@ class NotifyTarget:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(head.partition("content-length:")[2].split("\r\n")[0])
             body = json.loads(await reader.readexactly(length))
-            name = head.split()[1].strip("/")
+            name = head.split()[1].partition("?")[0].strip("/")
             self.called[name] = self.called.get(name, 0) + 1
             mode = self.modes.get(name, "ok")
             if mode == "hang":

@@ -11,6 +11,7 @@ from app.api.core.filters import BoolFilter
 from app.api.core.json_input import check_media_type
 from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Shown
+from app.flows.conversations.contact_names import keep_contact_names
 from app.flows.conversations.import_contacts import import_contacts as run_import
 from app.flows.conversations.import_contacts import read_contacts
 
@@ -117,8 +118,10 @@ class Imported(Shown):
 
 @contacts.get("")
 async def list_contacts(call: Call) -> Contacts:
-    """List every contact of the provider's address book."""
-    return Contacts.model_validate(await call.runtime.get_provider().get_all_contacts())
+    """List every contact of the provider's address book; their names are kept for /people."""
+    book = await call.runtime.get_provider().get_all_contacts()
+    await keep_contact_names(call.database, book, call.region)
+    return Contacts.model_validate(book)
 
 
 @contacts.post("", openapi_extra=CSV_BODY)

@@ -40,6 +40,7 @@ PAGES = frozenset(
         "rules",
         "sign-in",
         "sign-out",
+        "webhooks",
         "unread",
     }
 )
@@ -132,3 +133,11 @@ class RootPath:
 def _read_port(url: str) -> str:
     port = check_port(url)
     return "" if port in {None, _DEFAULT_PORTS[urlsplit(url.strip()).scheme]} else f":{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host means this machine, which nobody outside can reach by it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

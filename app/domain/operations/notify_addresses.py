@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from urllib.parse import unquote, unquote_plus
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
@@ -100,6 +101,8 @@ def scrub(text: str, address: str) -> str:
     """A text without anything that may be a secret of the address, such as an error of Apprise."""
     _, _, rest = address.partition("://")
     parts = {rest, *re.split(r"[:/@?&=,#]+", rest)}
+    # Services see an address as it is meant, not as it is written.
+    parts |= {unquote(part) for part in parts} | {unquote_plus(part) for part in parts}
     for part in sorted(parts, key=len, reverse=True):
         if len(part) >= _TAIL:
             text = re.sub(re.escape(part), "…", text, flags=re.IGNORECASE)

@@ -90,6 +90,13 @@ CRITICAL: dict[str, Entry] = {
 }
 
 WARNING: dict[str, Entry] = {
+    "texts-failed": Entry(
+        "texts of ours failed, were not delivered or expired and nobody has dealt with them, one"
+        " alert for each of the three; a text counts for two weeks",
+        "Open “Needs attention” in the inbox. Each conversation says what the provider answered."
+        " Write to the person again, or mark the conversation as done. If many texts failed at"
+        " once, look at the account's credits and at the provider's answers in the outbox first.",
+    ),
     "webhook-disabled": Entry(
         "a webhook is disabled because it answered 410 or failed for five days, until it is enabled"
         " or removed",

@@ -78,17 +78,32 @@ def call_apprise(address: str, notice: Notice) -> str:
 
 
 def _call(address: str, notice: Notice) -> str:
-    from apprise import Apprise, AppriseAsset, NotifyType  # noqa: PLC0415 see load_apprise
+    import apprise  # noqa: PLC0415 see load_apprise
+    from apprise.conversion import convert_between  # noqa: PLC0415 as above
 
-    asset = AppriseAsset(app_id="Letterbox", app_desc="Letterbox", app_url="")
+    asset = apprise.AppriseAsset(app_id="Letterbox", app_desc="Letterbox", app_url="")
     with _Warnings() as warnings:
-        target = Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
-        is_sent = target and target.notify(
-            title=notice.title, body=notice.body, notify_type=NotifyType(notice.tone)
+        service = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
+        if not service:
+            return "; ".join(warnings.lines) or UNKNOWN
+        if "overflow=" not in address.lower():
+            # Many services refuse what is too long, again and again; the worst stands first.
+            service.overflow_mode = apprise.OverflowMode.TRUNCATE
+        # Services that show HTML get it escaped. Apprise's own `notify` would do so as well, but in
+        # a pool of threads, which a process waits for at its end.
+        wanted = service.resolve_format(apprise.NotifyFormat.TEXT)
+        title, body = (
+            convert_between(apprise.NotifyFormat.TEXT, wanted, text)  # type: ignore[no-untyped-call]
+            for text in (notice.title, notice.body)
         )
-    if is_sent:
-        return ""
-    return "; ".join(dict.fromkeys(warnings.lines)) or (REFUSED if target else UNKNOWN)
+        is_sent = service.notify(
+            body=body,
+            # Only where it has no field of its own does a title become a part of the body.
+            title=title if service.title_maxlen <= 0 else notice.title,
+            notify_type=apprise.NotifyType(notice.tone),
+            body_format=wanted,
+        )
+    return "" if is_sent else "; ".join(dict.fromkeys(warnings.lines)) or REFUSED
 
 
 class _Warnings(logging.Handler):

@@ -16,6 +16,7 @@ from app.flows.operations.raise_alarms import close_removed
 from app.flows.operations.watch_storage import StorageWatch
 from app.storage.access.audit import forget_failed_sign_ins
 from app.storage.access.numbers import note_auths_seen
+from app.storage.conversations.attention import end_old_attention
 from app.storage.conversations.drafts import forget_old_drafts
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.intake import Intake
@@ -144,6 +145,7 @@ class Housekeeper:
             forget_old_drafts,
             forget_old_refusals,
             forget_failed_sign_ins,
+            end_old_attention,
             forget_old_rows,
         ):
             gone = TIDIED_ROWS

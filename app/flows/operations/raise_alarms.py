@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from app.domain.batches import cut
 from app.domain.operations.alarms import LAGS, PERIOD, find_alarm_time, judge_lags, judge_old
+from app.domain.outbound.states import OutboundStatus
 from app.flows.inbound.reconcile import FAILED, LEASE, REPORT
 from app.flows.inbound.refused_forwards import REFUSED_FORWARD, find_mended
 from app.flows.operations.deferred_writes import (
@@ -19,12 +20,14 @@ from app.flows.operations.deferred_writes import (
 )
 from app.flows.outbound.sync import UNFOLLOWED
 from app.flows.webhooks.read_feed import GAP
+from app.storage.conversations.attention import KEPT, count_failed
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.last_seen import list_lags, list_silences
 from app.storage.inbound.reconciling import find_hindrance
 from app.storage.operations.alerts import (
     STEP,
     close_alert,
+    list_open_alerts,
     list_open_subjects,
     list_quiet_subjects,
     raise_alert,
@@ -38,6 +41,12 @@ SILENT = "number-silent"
 ZONE = "provider-timezone"
 OLD = "old-texts"
 FORWARDS = "forwards"
+TEXTS_FAILED = "texts-failed"
+FAILURES: dict[str, str] = {
+    OutboundStatus.FAILED: "could not be sent",
+    OutboundStatus.UNDELIVERED: "did not reach the phone",
+    OutboundStatus.EXPIRED: "expired before arriving",
+}
 SETTING = "LETTERBOX_PROVIDER_TIMEZONE"
 
 # After this many failed reconciliations in a row, something is wrong.
@@ -67,6 +76,7 @@ class Alarm:
     subject: str
     text: str | None = None
     action: str = ""
+    count: int = 1
 
 
 async def raise_alarms(
@@ -119,7 +129,8 @@ def _find_alarms(conn: Connection, timezone: str, now: datetime) -> list[Alarm]:
         for subject in list_quiet_subjects(conn, kind, before=now - kept)
     ]
     mended = [Alarm(REFUSED_FORWARD, subject) for subject in find_mended(conn, now)]
-    return [*_find_silences(conn, now), *_find_lags(conn, timezone), *quiet, *mended]
+    failures = _find_failures(conn)
+    return [*_find_silences(conn, now), *_find_lags(conn, timezone), *quiet, *mended, *failures]
 
 
 def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
@@ -145,6 +156,30 @@ def _find_silences(conn: Connection, now: datetime) -> list[Alarm]:
                 )
             )
     return alarms + [Alarm(SILENT, number) for number in sorted(told - silent)]
+
+
+def _find_failures(conn: Connection) -> list[Alarm]:
+    """One alert for each way in which texts fail, with how many need attention."""
+    told = {each.subject: each.count for each in list_open_alerts(conn, TEXTS_FAILED)}
+    return [
+        _tell_failures(status, count, count - told.get(status, 0))
+        for status, count in count_failed(conn).items()
+        if count != told.get(status, 0)
+    ]
+
+
+def _tell_failures(status: str, count: int, more: int) -> Alarm:
+    if not count:
+        return Alarm(TEXTS_FAILED, status)
+    texts = "1 text" if count == 1 else f"{count:,} texts"
+    return Alarm(
+        TEXTS_FAILED,
+        status,
+        f"{texts} {FAILURES[status]}.",
+        "Open “Needs attention” in the inbox. Send each text again or mark its conversation as done"
+        f" there. This alert closes when none is left, or {KEPT.days} days after the last failure.",
+        more,
+    )
 
 
 def _find_lags(conn: Connection, timezone: str) -> list[Alarm]:

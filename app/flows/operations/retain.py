@@ -13,7 +13,13 @@ from app.storage.inbound.refusals import forget_refusals
 from app.storage.inbound.removal import find_old_messages, remove_messages, remove_old_blocks
 from app.storage.operations.alerts import forget_closed_alerts
 from app.storage.operations.events import forget_events
-from app.storage.outbound.removal import find_old_texts, remove_empty_batches, remove_texts
+from app.storage.outbound.removal import (
+    find_old_texts,
+    remove_empty_batches,
+    remove_old_rows,
+    remove_texts,
+)
+from app.storage.webhooks.deliveries import forget_deliveries
 
 # Texts a step: on SQLite nobody else can write meanwhile.
 STEP_ROWS = 50
@@ -50,10 +56,12 @@ async def remove_old(
         for step in (_remove_messages, _remove_texts, _forget_details)
     ]
     for forget in (
+        remove_old_rows,
         remove_empty_batches,
         forget_events,
         forget_refusals,
         forget_closed_alerts,
+        forget_deliveries,
     ):
         count = STEP_ROWS
         while count == STEP_ROWS:

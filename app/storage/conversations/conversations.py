@@ -100,17 +100,16 @@ def list_ids_of_number(conn: Connection, number_key: bytes) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def list_of_number(conn: Connection, number: str) -> list[Conversation]:
+    """The same, whole."""
+    return get_conversations(conn, list_ids_of_number(conn, make_number_key(number)))
+
+
 def lock_conversations(conn: Connection, ids: Collection[int]) -> list[Conversation]:
-    """The same, locked in the order in which the handle flow locks them."""
+    """Those of the ids that exist, locked in the order in which the handle flow locks them."""
     table = conversations.c
     query = select(table.id).where(table.id.in_(ids)).order_by(table.pair_key).with_for_update()
     return get_conversations(conn, conn.execute(query).scalars().all())
-
-
-def read_names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """The names of whom these conversations are with, where one is known."""
-    rows = conn.execute(select_conversations().where(conversations.c.id.in_(ids))) if ids else ()
-    return {row.id: row.name for row in rows if row.name}
 
 
 def open_conversations(

@@ -1,14 +1,13 @@
 """Opt-outs found by a part of the number, or by the name of whom it belongs to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from app.domain.inbound.messages import make_number_key
 from app.domain.keywords import fold_text
+from app.storage.conversations.people import name_numbers
 from app.storage.rules.opt_outs import OptOut, list_opt_outs
-from app.storage.tables.conversations import conversations
 
 # A request reads at most this many opt-outs, then returns where the next one continues.
 WALK_ROWS = 5_000
@@ -37,7 +36,7 @@ def search_opt_outs(
     names: dict[str, str] = {}
     for _ in range(WALK_ROWS // WINDOW_ROWS):
         rows = list_opt_outs(conn, before=before, limit=WINDOW_ROWS if words else limit + 1)
-        known = find_names(conn, [row.number for row in rows])
+        known = name_numbers(conn, [row.number for row in rows])
         for row in rows:
             name = known.get(row.number, "")
             if not _matches(row.number, name, words, digits):
@@ -50,15 +49,6 @@ def search_opt_outs(
             return OptOutPage(found, names, None)
         before = rows[-1].id
     return OptOutPage(found, names, before)
-
-
-def find_names(conn: Connection, numbers: Iterable[str]) -> dict[str, str]:
-    """The newest name of each number in its conversations; numbers without one are missing."""
-    keys = [make_number_key(number) for number in set(numbers)]
-    table = conversations.c
-    query = select(table.source, table.name).where(table.source_key.in_(keys), table.name != "")
-    rows = conn.execute(query.order_by(table.updated_at, table.id)).all() if keys else []
-    return {row.source: row.name for row in rows}
 
 
 def _matches(number: str, name: str, words: Sequence[str], digits: str) -> bool:

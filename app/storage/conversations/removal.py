@@ -1,10 +1,10 @@
-"""Removes conversations in which nothing is left, with their notes and the names they brought."""
+"""Removes conversations in which nothing is left, with their notes, drafts and names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, exists, or_, select
+from sqlalchemy import Connection, delete, select
 
-from app.storage.tables.conversations import conversation_notes, conversations, people
+from app.storage.tables.conversations import conversation_notes, conversations, drafts, people
 from app.storage.tables.inbound import message_index
 from app.storage.tables.outbound import outbound
 
@@ -12,7 +12,8 @@ from app.storage.tables.outbound import outbound
 def remove_empty_conversations(conn: Connection, ids: Sequence[int]) -> int:
     """Of these, those without any text of either side; returns how many.
 
-    Their notes go along, and cards of which nothing but a merge field's name is known.
+    A card that only has a name from a text goes with the last conversation of its number; one that
+    somebody wrote, or that comes from the address book, stays.
     """
     table = conversations.c
     has_message = select(message_index.c.message_id).where(
@@ -26,14 +27,12 @@ def remove_empty_conversations(conn: Connection, ids: Sequence[int]) -> int:
         ~has_text.exists(),
     )
     gone = conn.execute(empty.returning(table.id, table.source_key)).all()
-    notes = conversation_notes.c.conversation_id.in_([row.id for row in gone])
-    conn.execute(delete(conversation_notes).where(notes))
-    _remove_unknown_people(conn, {row.source_key for row in gone})
-    return len(gone)
-
-
-def _remove_unknown_people(conn: Connection, keys: Collection[bytes]) -> None:
+    removed = [row.id for row in gone]
+    for other in (conversation_notes, drafts):
+        conn.execute(delete(other).where(other.c.conversation_id.in_(removed)))
     card = people.c
-    is_known = or_(card.typed_name != "", card.notes != "", card.contact_name != "")
-    has_others = exists().where(conversations.c.source_key == card.number_key)
-    conn.execute(delete(people).where(card.number_key.in_(keys), ~is_known, ~has_others))
+    is_written = (card.typed_name != "") | (card.notes != "") | (card.contact_name != "")
+    has_other = select(table.id).where(table.source_key == card.number_key).exists()
+    keys = {row.source_key for row in gone}
+    conn.execute(delete(people).where(card.number_key.in_(keys), ~is_written, ~has_other))
+    return len(removed)

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, tuple_
 
 from app.storage.outbound.text_search import replace_text
 from app.storage.tables.outbound import (
+    batch_rows,
     batches,
     outbound,
     provider_messages,
     send_attempts,
     status_changes,
 )
+
+# The states of batches that queue no more texts.
+ENDED = ("done", "cancelled")
 
 
 def find_old_texts(
@@ -48,9 +52,23 @@ def remove_texts(conn: Connection, ids: Sequence[int]) -> list[int]:
     return sorted({row.conversation_id for row in rows if row.conversation_id is not None})
 
 
+def remove_old_rows(conn: Connection, before: datetime, limit: int) -> int:
+    """Remove rows that ended batches were made from; returns how many."""
+    table = batch_rows.c
+    is_old = (batches.c.created_at < before) & batches.c.state.in_(ENDED)
+    old = select(table.batch_id, table.place).join(batches, batches.c.id == table.batch_id)
+    some = conn.execute(old.where(is_old).limit(limit)).all()
+    keys = [tuple(row) for row in some]
+    gone = delete(batch_rows).where(tuple_(table.batch_id, table.place).in_(keys))
+    return conn.execute(gone).rowcount if keys else 0
+
+
 def remove_empty_batches(conn: Connection, before: datetime, limit: int) -> int:
-    """Remove batches of which no text is left; returns how many."""
-    has_text = select(outbound.c.id).where(outbound.c.batch_id == batches.c.id).exists()
-    empty = select(batches.c.id).where(batches.c.created_at < before, ~has_text)
-    ids = empty.order_by(batches.c.id).limit(limit)
-    return conn.execute(delete(batches).where(batches.c.id.in_(ids))).rowcount
+    """Remove ended batches of which no text and no row is left; returns how many."""
+    table = batches.c
+    has_text = select(outbound.c.id).where(outbound.c.batch_id == table.id).exists()
+    has_row = select(batch_rows.c.place).where(batch_rows.c.batch_id == table.id).exists()
+    is_old = (table.created_at < before) & table.state.in_(ENDED)
+    empty = select(table.id).where(is_old, ~has_text, ~has_row)
+    ids = empty.order_by(table.id).limit(limit)
+    return conn.execute(delete(batches).where(table.id.in_(ids))).rowcount

@@ -209,6 +209,11 @@ def trim_deliveries(conn: Connection, webhook_id: int) -> None:
 
 def forget_old_deliveries(conn: Connection, now: datetime, *, limit: int) -> int:
     """Remove finished deliveries older than KEPT, `limit` at most; returns how many went."""
+    return forget_deliveries(conn, now - KEPT, limit)
+
+
+def forget_deliveries(conn: Connection, before: datetime, limit: int) -> int:
+    """The same with those older than a time."""
     # Only the first are looked at: ids rise with time, and no index is worth it.
     oldest = (
         select(_TABLE.id, _TABLE.created_at)
@@ -217,5 +222,5 @@ def forget_old_deliveries(conn: Connection, now: datetime, *, limit: int) -> int
         .limit(limit)
         .subquery()
     )
-    old = select(oldest.c.id).where(oldest.c.created_at < now - KEPT)
+    old = select(oldest.c.id).where(oldest.c.created_at < before)
     return conn.execute(delete(webhook_deliveries).where(_TABLE.id.in_(old))).rowcount

@@ -6,11 +6,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.domain.errors import InvalidInput, NotFound
+from app.flows.conversations.contact_names import keep_contact_names
 from app.flows.conversations.import_in_steps import claim_import, run_import, start_import
 from app.provider.actions import Contact
 from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
+from app.web.core.kept_forms import find_kept, show_again
 from app.web.core.lists import answer_csv
 from app.web.core.no_account import show_no_account
 from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
@@ -59,6 +61,7 @@ async def list_contacts(visit: Visit) -> Response:
         return show_no_account(visit, "Contacts")
     words = visit.query.text("q").casefold().split()
     book = await provider.get_all_contacts()
+    await keep_contact_names(visit.database, book, visit.region)
     found = [row for row in book.rows if _matches(row, words)]
     return visit.render(
         "conversations/contacts.html",
@@ -83,7 +86,8 @@ async def export_contacts(visit: Visit) -> Response:
 async def show_import_form(visit: Visit) -> Response:
     if visit.site.runtime.provider is None:
         return show_no_account(visit, "Import contacts")
-    return _show_import_form(visit, Form())
+    form = await find_kept(visit) or Form()
+    return _show_import_form(visit, form, status=422 if form.errors else 200)
 
 
 async def take_import(visit: Visit) -> Response:
@@ -110,7 +114,7 @@ async def take_import(visit: Visit) -> Response:
         )
     except InvalidInput as error:
         form.fail("csv" if chosen is None else "file", str(error))
-        return _show_import_form(visit, form, status=422)
+        return await show_again(visit, f"{PATH}/import", form)
     if started.is_new:
         await _go_on(visit, provider, started.id)
     return visit.redirect(f"{PATH}/imports/{started.id}")

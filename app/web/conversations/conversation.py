@@ -12,8 +12,10 @@ from app.domain.places import read_thread_place
 from app.domain.rules.rules import Rule
 from app.flows.conversations.mark_read import mark_seen, mark_unread
 from app.flows.rules.opt_out import opt_in, opt_out
+from app.storage.access.members import list_active_members
 from app.storage.conversations.conversations import Conversation, get_conversation
 from app.storage.conversations.notes import Note
+from app.storage.conversations.people import find_person
 from app.storage.inbound.search import Message
 from app.web.conversations.drafts import (
     ASKING_MILLISECONDS,
@@ -24,8 +26,10 @@ from app.web.conversations.drafts import (
 )
 from app.web.conversations.inbox import read_newest
 from app.web.conversations.opened import Opened, Place, open_thread
+from app.web.conversations.people import SOURCES
 from app.web.core.forms import WHOLE, Form
 from app.web.core.moments import read_moment
+from app.web.core.obstacles import find_obstacle
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import explain_outcome, explain_problem, explain_status
@@ -123,29 +127,33 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         opened=opened,
         conversation=conversation,
         conversation_id=conversation.id,
+        obstacle=await find_obstacle(visit),
         rows=rows,
         saved_replies=await visit.database.read(list_choices),
         labels={each.number: each.label for each in numbers},
         form=form,
         nonce=find_nonce(form),
         measure=measure(body, [conversation.source]) if body else None,
+        card=await visit.database.read(find_person, conversation.source),
+        sources=SOURCES,
+        members=await visit.database.read(list_active_members),
         writers=await list_writers(visit, conversation.id),
         asking=ASKING_MILLISECONDS,
         is_message=lambda entry: isinstance(entry, Message),
         is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
-        explain_outcome=lambda message: _explain_outcome(message, opened.rules),
+        explain_outcome=lambda message: _explain_outcome(visit, message, opened.rules),
     )
 
 
-def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
+def _explain_outcome(visit: Visit, message: Message, rules: Mapping[int, Rule]) -> str:
     """Which rule answered and by which of its conditions, or why none did."""
     rule = rules.get(message.rule_id or 0)
     return explain_outcome(
         message.outcome_code,
         rule.name if rule else None,
-        list_conditions(rule, {}) if rule else (),
+        list_conditions(rule, {}, shows_pattern=visit.is_admin) if rule else (),
         is_handled=message.handled_at is not None,
     )
 
@@ -170,7 +178,7 @@ def _read_place(visit: Visit) -> Place:
         read_thread_place(query.text("before")),
         query.number("at"),
         query.number("new"),
-        is_watched=visit.request.headers.get(PART) == "seen",
+        visit.request.headers.get(PART, ""),
     )
 
 
@@ -180,5 +188,5 @@ def _is_seen(visit: Visit) -> bool:
     return (
         visit.request.method == "GET"
         and "prefetch" not in headers.get("sec-purpose", "")
-        and headers.get(PART) != "unseen"
+        and headers.get(PART, "seen") == "seen"
     )

@@ -55,6 +55,11 @@ class Form:
         """All values of a field that occurs several times."""
         return [value for value in self._data.getlist(name) if isinstance(value, str)]
 
+    def list_texts(self) -> list[tuple[str, str]]:
+        """All fields but files, as they were typed."""
+        pairs = self._data.multi_items()
+        return [(name, value) for name, value in pairs if isinstance(value, str)]
+
     def has(self, name: str) -> bool:
         """Whether a box is ticked or a button was pressed."""
         return name in self._data

@@ -26,6 +26,7 @@ MENU = (
         (
             Section("/", "Inbox"),
             Section("/new", "New message"),
+            Section("/people", "People"),
             Section("/batches", "Batches"),
             Section("/scheduled", "Scheduled"),
             Section("/outbox", "Outbox"),
@@ -45,6 +46,7 @@ MENU = (
             Section("/groups", "Groups"),
             Section("/reports", "Reports"),
             Section("/refusals", "Rejected requests"),
+            Section("/webhooks", "Webhooks"),
             Section("/members", "Members"),
             Section("/keys", "API keys"),
             Section("/audit", "Audit trail"),

@@ -11,8 +11,11 @@ ROLES: Mapping[str, Role] = {
     "/account": "office",
     "/batches": "office",
     "/conversations": "office",
+    "/conversations/first-steps/dismiss": "admin",
     "/live": "office",
+    "/inbox": "office",
     "/measure": "office",
+    "/people": "office",
     "/messages": "office",
     "/messages/{id:int}/replay": "admin",
     "/new": "office",
@@ -35,6 +38,7 @@ ROLES: Mapping[str, Role] = {
     "/refusals": "admin",
     "/reports": "admin",
     "/rules": "admin",
+    "/webhooks": "admin",
 }
 
 

@@ -16,11 +16,14 @@ from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.keep_form import find_form, keep_form
 from app.flows.outbound.compose import Look, look_at_text
+from app.storage.conversations.drafts import NEW_MESSAGE
 from app.storage.conversations.inbox import find_conversation
+from app.web.conversations.drafts import end_draft, read_draft, save_fields
 from app.web.core.forms import Form
 from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
+from app.web.outbound.recipients import add_recipient, find_recipients
 from app.web.outbound.saved_replies import insert_reply, list_choices
 from app.web.outbound.writing import (
     measure,
@@ -36,6 +39,10 @@ from app.web.outbound.writing import (
 PATH = "/new"
 CHECK = f"{PATH}/check"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# A time that was chosen yesterday is not kept.
+DRAFT_FIELDS = ("to", "list", "group", "body")
+# Kept with them.
+DRAFT_CHOICES = ("kind", "source", "own_source")
 # What the preview is made of.
 CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
@@ -58,23 +65,38 @@ def make_compose_routes(site: Site) -> list[Route]:
         site.post(PATH, take_form),
         site.get(CHECK, show_look),
         site.post(f"{PATH}/send", send),
+        site.post(f"{PATH}/draft", take_draft),
     ]
 
 
 async def show_form(visit: Visit) -> Response:
-    """An empty form, one that a link filled in (`to`, `source`, `group`), or one that was kept."""
+    """This person's draft, a form that a link filled in, or one that was kept.
+
+    Links fill in `to`, `source` and `group`.
+    """
     form = await _find_form(visit, visit.query) if visit.query.has(KEPT) else visit.query
+    if not any(form.text(name) for name in FIELDS):
+        form = Form((await read_draft(visit, NEW_MESSAGE)).items())
     return await _show(visit, form)
+
+
+async def take_draft(visit: Visit) -> Response:
+    """What somebody has written so far, sent by the script every other second."""
+    form = await visit.read_form()
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
+    return Response(status_code=204)
 
 
 async def take_form(visit: Visit) -> Response:
     """Keep the form; its preview follows, or the form again to check its length or to edit it."""
     form = await visit.read_form()
     is_written_on = any(map(form.has, ("preview", "insert", "plain")))
+    is_written_on |= add_recipient(form)
     if form.has("insert"):
         await insert_reply(visit, form)
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
     fields = [(name, form.text(name)) for name in CARRIED if form.text(name)]
     name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
     return visit.redirect(f"{PATH if is_written_on else CHECK}?{KEPT}={name}")
@@ -116,6 +138,7 @@ async def send(visit: Visit) -> Response:
         await send_once(visit, sent, chosen)
     except (InvalidInput, Conflict, NoProvider) as error:
         return visit.redirect(back, f"Not sent: {error}.", kind="failed")
+    await end_draft(visit, NEW_MESSAGE)
     return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
 
 
@@ -154,7 +177,7 @@ async def _go_on(
 
 async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     numbers, obstacle = await read_senders(visit)
-    body = form.text("body")
+    body, q = form.text("body"), visit.query.text("q")
     return visit.render(
         "outbound/new.html",
         status=status,
@@ -162,6 +185,9 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
         kind=_read_kind(form),
         numbers=numbers,
         obstacle=obstacle,
+        kept=visit.query.text(KEPT),
+        query=visit.query,
+        found=await find_recipients(visit, q) if q else None,
         saved_replies=await visit.database.read(list_choices),
         measure=measure(body, normalise_numbers(visit, form.text("to"))) if body else None,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.storage.conversations.conversations import read_names
+from app.storage.conversations.people import name_numbers
 from app.storage.conversations.threads import list_authors
 from app.storage.db.database import Connection
 from app.storage.outbound.batches import count_texts, get_batches, sort_counts
@@ -14,9 +14,9 @@ from app.web.outbound.batches import BatchView
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """`names` by conversation, `authors` by text, `rules` and `batches` by id."""
+    """`names` by number, `authors` by text, `rules` and `batches` by id."""
 
-    names: Mapping[int, str]
+    names: Mapping[str, str]
     authors: Mapping[int, str]
     rules: Mapping[int, str]
     batches: Mapping[int, BatchView]
@@ -29,7 +29,7 @@ def read_beside(conn: Connection, texts: Sequence[OutboundText]) -> Beside:
     found = get_batches(conn, list({text.batch_id for text in texts if text.batch_id}))
     counts = count_texts(conn, list(found.values()))
     return Beside(
-        read_names(conn, [text.conversation_id for text in texts if text.conversation_id]),
+        name_numbers(conn, [text.to for text in texts if text.to]),
         list_authors(conn, by_hand),
         {rule.id: rule.name for rule in read_rules(conn)} if has_rules else {},
         {key: BatchView(batch, sort_counts(counts[key])) for key, batch in found.items()},

@@ -10,6 +10,7 @@ from app.domain.errors import Conflict, InvalidInput
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_time_place
 from app.flows.outbound.change_text import TextChanges, change_text
+from app.storage.conversations.people import name_numbers
 from app.storage.conversations.threads import list_authors
 from app.storage.db.database import Connection
 from app.storage.outbound.batches import count_texts, list_scheduled_batches, sort_counts
@@ -29,11 +30,14 @@ SHOWN_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """`batches` are all that still wait, `page` the single texts; `authors` by their ids."""
+    """`batches` are all that still wait, `page` the single texts; `authors` by their ids, `names`
+    by number.
+    """
 
     batches: list[BatchView]
     page: OutboundPage
     authors: dict[int, str]
+    names: dict[str, str]
 
 
 def make_scheduled_routes(site: Site) -> list[Route]:
@@ -54,6 +58,7 @@ async def show_scheduled(visit: Visit) -> Response:
         page=replace(page, newest=page.newest and f"{visit.site.root}{PATH}"),
         batches=found.batches,
         authors=found.authors,
+        names=found.names,
         is_ours=is_ours,
     )
 
@@ -132,4 +137,6 @@ def _read(conn: Connection, now: datetime, after: tuple[datetime, int] | None) -
     views = [BatchView(each, sort_counts(counts[each.id])) for each in batches]
     page = list_scheduled(conn, now, after=after, limit=PAGE_ROWS)
     authors = list_authors(conn, [text.id for text in page.texts])
-    return Scheduled([each for each in views if each.waiting or each.count_kept()], page, authors)
+    names = name_numbers(conn, [text.to for text in page.texts if text.to])
+    shown = [each for each in views if each.waiting or each.count_kept()]
+    return Scheduled(shown, page, authors, names)

@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
 from app.domain.inbound.queries import fold_words
+from app.domain.lengths import LONGEST_REASON, check_length
 from app.domain.numbers import find_digits, find_whole_number, normalise_number, read_number
 from app.domain.places import read_id_place
 from app.flows.rules.opt_out import opt_in, opt_out
@@ -14,6 +15,7 @@ from app.storage.conversations.opt_out_search import search_opt_outs
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
 from app.web.core.forms import Form
+from app.web.core.kept_forms import find_kept, show_again
 from app.web.core.lists import PAGE_ROWS, answer_csv, make_page, read_all
 from app.web.core.rendering import write_iso
 from app.web.core.site import Site, Visit
@@ -33,8 +35,16 @@ def make_opt_out_routes(site: Site) -> list[Route]:
 
 
 async def list_opt_outs(visit: Visit) -> Response:
-    """The opt-outs, newest first, or the one that is looked up."""
-    return await _show_list(visit, Form())
+    """The opt-outs, newest first, or those that are looked up."""
+    form = await find_kept(visit)
+    if form is None:
+        return await _show_list(visit, Form())
+    try:
+        read_number(form.text("number"), visit.region)
+        check_length("text", form.text("text"), LONGEST_REASON)
+    except InvalidInput as error:
+        form.note(error, ("number", "text"))
+    return await _show_list(visit, form, status=422)
 
 
 async def add_opt_out(visit: Visit) -> Response:
@@ -48,9 +58,8 @@ async def add_opt_out(visit: Visit) -> Response:
             who=visit.actor,
             now=visit.now,
         )
-    except InvalidInput as error:
-        form.note(error, ("number", "text"))
-        return await _show_list(visit, form, status=422)
+    except InvalidInput:
+        return await show_again(visit, PATH, form)
     visit.site.runtime.wakeups.notify("events")
     return visit.redirect(PATH, f"{found.number} receives no more texts.")
 

@@ -1,5 +1,6 @@
 """The pages of the rules: the list, the form, and the test on recent texts."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
+from app.domain.keywords import fold_text
 from app.domain.rules.hours import DAYS
 from app.domain.rules.ordering import Place
 from app.domain.rules.rule_preview import RulePreview
@@ -20,7 +22,8 @@ from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms import Form
+from app.web.core.kept_forms import find_kept, show_again
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_silence
 from app.web.outbound.writing import measure_template
@@ -79,14 +82,24 @@ async def show_rules(visit: Visit) -> Response:
     return visit.render(
         "rules/rules.html",
         rules=found,
+        repeated=_find_repeated_names(found),
         shadows=await find_shadowed_rules(visit.database),
         explain_shadow=explain_shadow,
         list_conditions=lambda rule: list_conditions(rule, labels),
     )
 
 
+def _find_repeated_names(found: Sequence[Rule]) -> set[str]:
+    """Names that several rules have, so that pages which name a rule may mean any of them."""
+    counts = Counter(fold_text(rule.name) for rule in found)
+    return {rule.name for rule in found if counts[fold_text(rule.name)] > 1}
+
+
 async def show_new(visit: Visit) -> Response:
-    """An empty form."""
+    """An empty form, or one that is shown again."""
+    kept = await find_kept(visit)
+    if kept is not None:
+        return await _show_kept(visit, kept, None)
     form = Form([("enabled", "on"), ("timezone", visit.site.runtime.settings.provider_timezone)])
     return await _show_form(visit, form, None)
 
@@ -110,8 +123,11 @@ async def create(visit: Visit) -> Response:
 
 
 async def show_rule(visit: Visit) -> Response:
-    """A rule's form."""
+    """A rule's form, as it is stored or as it is shown again."""
     rule = await visit.database.read(rules.get_rule, visit.path_id)
+    kept = await find_kept(visit)
+    if kept is not None:
+        return await _show_kept(visit, kept, rule)
     return await _show_form(visit, fill_form(rule), rule)
 
 
@@ -138,27 +154,39 @@ async def change(visit: Visit) -> Response:
 async def _take_form(
     visit: Visit, rule: Rule | None, save: Callable[[Rule, Place | None], Awaitable[Saved]]
 ) -> Response:
-    """Save the rule in the form, or test it; show the form again with its errors."""
+    """Save the rule in the form; show the form again with its errors, or with its test."""
     form = await visit.read_form()
+    path = f"{PATH}/new" if rule is None else f"{PATH}/{rule.id}"
+    if form.has("try"):
+        return await show_again(visit, path, form)
     try:
-        draft = read_rule(form)
-        if rule is not None:
-            draft = replace(draft, id=rule.id, position=rule.position)
-        place = read_place(form, is_new=rule is None)
-        if form.has("try"):
-            return await _show_form(visit, form, rule, trial=await _try(visit, draft, place))
-        saved = await save(draft, place)
-    except InvalidInput as error:
-        form.note(error, FIELDS)
-        return await _show_form(visit, form, rule, status=422)
+        saved = await save(_read_draft(form, rule), read_place(form, is_new=rule is None))
+    except InvalidInput:
+        return await show_again(visit, path, form)
     except Conflict as error:
-        form.fail(WHOLE, str(error))
-        return await _show_form(visit, form, rule, status=409)
+        return visit.redirect(PATH, f"Not saved: {error}.", kind="failed")
     shadow = (await find_shadowed_rules(visit.database)).get(saved.rule_id)
     if shadow is None:
         return visit.redirect(f"{PATH}#rule{saved.rule_id}", saved.text)
     text = f"{saved.text} {explain_shadow(shadow)}"
     return visit.redirect(f"{PATH}#rule{saved.rule_id}", text, kind="warn")
+
+
+async def _show_kept(visit: Visit, form: Form, rule: Rule | None) -> Response:
+    """What was typed, with its errors; without any, tried on recent texts."""
+    try:
+        place = read_place(form, is_new=rule is None)
+        trial = await _try(visit, _read_draft(form, rule), place)
+    except InvalidInput as error:
+        form.note(error, FIELDS)
+        return await _show_form(visit, form, rule, status=422)
+    return await _show_form(visit, form, rule, trial=trial)
+
+
+def _read_draft(form: Form, rule: Rule | None) -> Rule:
+    """The rule in a form, in place of the stored one. Raises InvalidInput."""
+    draft = read_rule(form)
+    return draft if rule is None else replace(draft, id=rule.id, position=rule.position)
 
 
 async def show_trial(visit: Visit) -> Response:

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection, insert
 
 from app import __version__
 from app.domain.access.sealing import Sealer
@@ -11,6 +12,7 @@ from app.domain.operations.notify_addresses import Wishes
 from app.flows.operations.manage_notify import add_address
 from app.flows.operations.metrics import Metrics
 from app.flows.operations.process_figures import pack_figures
+from app.storage.db.columns import metadata
 from app.storage.operations.alerts import raise_alert
 from app.storage.operations.processes import (
     GONE_AFTER,
@@ -128,6 +130,30 @@ async def test_an_alert_that_nobody_was_told_of_waits(api: Running) -> None:
     assert (await database.read(find_oldest))["notifications"] is None
     await raise_one(api, "after")
     assert (await database.read(find_oldest))["notifications"] == NOW
+
+
+async def test_a_delivery_that_an_endpoint_has_not_taken_waits(api: Running) -> None:
+    database = api.runtime.database
+
+    def add_row(conn: Connection, table: str, values: dict[str, object]) -> None:
+        conn.execute(insert(metadata.tables[table]).values(values))
+
+    endpoint = {"url": "https://example.com", "types": "", "numbers": [], "ordered": False}
+    endpoint |= {"salt": b"", "secret_digest": b"", "position": 0, "revision": 0}
+    delivery = {"event_id": 0, "type": "", "order_key": "", "body": "", "attempts": 1}
+    delivery |= {"answer": "", "error": "", "created_at": NOW}
+    for webhook_id, disabled_at, state, minutes in (
+        (1, None, "waiting", 2),
+        (2, NOW, "waiting", 9),
+        (3, None, "delivered", 9),
+    ):
+        values = {"id": webhook_id, "created_at": NOW, "disabled_at": disabled_at}
+        await database.write(add_row, "webhooks", endpoint | values)
+        values = {"webhook_id": webhook_id, "message_id": "x", "state": state}
+        values["happened_at"] = NOW - timedelta(minutes=minutes)
+        await database.write(add_row, "webhook_deliveries", delivery | values)
+    oldest = await database.read(find_oldest)
+    assert oldest["webhooks"] == NOW - timedelta(minutes=2)
 
 
 async def raise_one(api: Running, subject: str) -> None:

@@ -63,10 +63,10 @@ def test_only_the_service_and_a_tail_are_shown(address: str, masked: str) -> Non
 
 
 def test_an_error_loses_every_part_of_the_address() -> None:
-    address = "json://me:hunter2@host.example/path?to=TokenC"
-    error = "POST http://me:hunter2@host.example/path failed: TOKENC is wrong (401)"
+    address = "json://me:hunter2%40home@host.example/path?to=TokenC"
+    error = "POST http://me:hunter2@home@host.example/path failed: TOKENC is wrong (401)"
     scrubbed = scrub(error, address)
-    for part in ("hunter2", "host.example", "TOKENC", "path"):
+    for part in ("hunter2", "home", "host.example", "TOKENC", "path"):
         assert part not in scrubbed
     assert "is wrong (401)" in scrubbed
 

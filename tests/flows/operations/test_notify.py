@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from apprise import Apprise
 from structlog.testing import capture_logs
 
 from app.domain.access.sealing import Sealer
@@ -17,7 +18,7 @@ from app.domain.operations.notices import Notice
 from app.domain.operations.notify_addresses import Wishes
 from app.flows.inbound.handle import handle_batch
 from app.flows.operations import manage_notify
-from app.flows.operations.deliver_notice import Deliverer
+from app.flows.operations.deliver_notice import Deliverer, load_apprise
 from app.flows.operations.metrics import Metrics
 from app.flows.operations.notify import FAILING, Notifier
 from app.storage.access.audit import list_audit
@@ -150,6 +151,23 @@ async def test_what_follows_within_five_minutes_comes_in_one_digest(bench: Bench
     [_, digest] = bench.target.taken["desk"]
     assert digest["title"] == "Letterbox: 30 alerts, critical first, disk-full is over"
     assert "… and 10 more." in digest["message"]
+
+
+async def test_services_that_show_html_get_it_escaped_and_long_ones_are_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_apprise()
+    plugin = type(Apprise.instantiate("json://localhost"))
+    monkeypatch.setattr(plugin, "body_maxlen", 300)
+    await bench.add("desk?format=html")
+    await bench.open_alert("<b>web-1</b>")
+    for number in range(9):
+        await bench.open_alert(f"web-{number}")
+    await bench.run()
+    [message] = bench.target.taken["desk"]
+    assert "&lt;b&gt;" in message["message"]
+    assert "<b>" not in message["message"]
+    assert len(message["message"]) <= 300
 
 
 async def test_only_texts_that_need_an_answer_are_told_without_their_words(bench: Bench) -> None:

@@ -3,13 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, update
 
+from app.domain.outbound.requests import OutboundRequest
 from app.flows.access.configure import remove_number
 from app.flows.operations.raise_alarms import raise_alarms
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import Alert, list_alerts, raise_alert
 from app.storage.operations.leases import take_lease
 from app.storage.operations.processes import Process, note_process
+from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk
 
@@ -186,3 +190,27 @@ async def test_what_happened_at_one_moment_is_over_after_a_while(way: Way) -> No
     assert [alert.kind for alert in await way.look()] == ["spool-damaged", "late-answer"]
     way.wait(days=7)
     assert [alert.kind for alert in await way.look()] == ["spool-damaged"]
+
+
+async def test_texts_that_failed_are_one_alert_that_counts_them_and_ends(way: Way) -> None:
+    def settle(conn: Connection, statuses: list[str]) -> None:
+        conn.execute(delete(outbound))
+        for status in statuses:
+            request = OutboundRequest(SHOP, "Hi")
+            text_id = add_outbound(conn, request, Addressee(SENDER, 1), way.now)
+            mine = update(outbound).where(outbound.c.id == text_id)
+            conn.execute(mine.values(status=status, settled_at=way.now))
+
+    expected = [
+        (["failed", "sent", "undelivered"], {"failed": 1, "undelivered": 1}),
+        (["failed"] * 3, {"failed": 3}),
+        (["failed"] * 2, {"failed": 2}),
+        (["delivered"], {}),
+    ]
+    for statuses, counts in expected:
+        await way.database.write(settle, statuses)
+        for _ in range(2):
+            alerts = await way.look()
+        assert {alert.kind for alert in alerts} <= {"texts-failed"}
+        assert {alert.subject: alert.count for alert in alerts} == counts
+        assert all("Needs attention" in alert.action for alert in alerts)

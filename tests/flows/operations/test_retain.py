@@ -24,6 +24,10 @@ async def _fill(kit: Kit, name: str) -> None:
     await kit.forward(f"{name}-1", source=ADA, dest=OURS, msg=f"hours {name} please")
     await kit.forward(f"{name}-2", source=ADA, dest=OURS, msg=f"more {name}")
     await kit.handle()
+    talk = (await kit.get("/conversations", source=ADA))["items"][0]["id"]
+    note = {"body": f"{name} note"}
+    noted = await kit.client.post(f"/api/v1/conversations/{talk}/notes", json=note)
+    assert noted.status_code == 201, noted.text
     order = {"to": [GRACE], "source": OURS, "body": f"{name} for Grace"}
     queued = await kit.client.post("/api/v1/outbound", json=order)
     assert queued.status_code == 202, queued.text

@@ -25,10 +25,14 @@ from tests.web.conftest import Office
 
 pytestmark = IN_BROWSER
 
+# Nothing answers at this name.
+HOOK = "https://hooks.example.invalid/texts"
 PAGES = {
     "/": "Inbox",
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "Original message",
+    "/people": "People",
+    "/people/{number:path}": "+44 7700 900031",
     "/new": "New message",
     "/new/check": "Check before sending",
     "/batches": "Batches",
@@ -64,6 +68,11 @@ PAGES = {
     "/notifications": "Notifications",
     "/notifications/{id:int}": "On-call (json://….com)",
     "/notifications/{id:int}/remove": "Remove On-call (json://….com)?",
+    "/webhooks": "Webhooks",
+    "/webhooks/{id:int}": HOOK,
+    "/webhooks/{id:int}/rotate": f"Create a new secret for {HOOK}?",
+    "/webhooks/{id:int}/remove": f"Remove {HOOK}?",
+    "/webhooks/{id:int}/deliveries/{delivery:int}": "webhook.test",
     "/refusals": "Rejected requests",
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",
@@ -78,7 +87,9 @@ PAGES = {
 # What a browser gets there is no page to look at, or is another one.
 NO_PAGES = {
     "/account/password",
+    "/conversations/{id:int}/sent/{text:int}",
     "/live",
+    "/inbox/csv",
     "/unread",
     "/conversations/{id:int}/writing",
     "/static/{digest}/{name}",
@@ -129,7 +140,17 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     saved = {"name": "Opening hours", "body": "Hello {name|there}, from 9 to 17."}
     reply = office.service.call("/saved-replies", method="POST", body=saved)
     reply_path = f"/saved-replies/{decode_id('rep', reply.json['id'])}"
+    hook = office.service.call("/webhooks", method="POST", body={"url": HOOK}).json["id"]
+    tried = office.service.call(f"/webhooks/{hook}/test", method="POST")
+    hooked = f"/webhooks/{decode_id('whk', hook)}"
     return {
+        "/webhooks/{id:int}": hooked,
+        "/webhooks/{id:int}/rotate": f"{hooked}/rotate",
+        "/webhooks/{id:int}/remove": f"{hooked}/remove",
+        "/webhooks/{id:int}/deliveries/{delivery:int}": (
+            f"{hooked}/deliveries/{decode_id('dlv', tried.json['id'])}"
+        ),
+        "/people/{number:path}": f"/people/{SENDER}",
         "/new/check": preview,
         "/batches/{id:int}": batch,
         "/saved-replies/{id:int}": reply_path,

@@ -80,3 +80,22 @@ async def test_going_back_after_a_preview_asks_for_nothing(desk: Desk, office: O
         await expect(page.locator("h1")).to_have_text("Check before sending")
         await page.reload()
         await expect(page.locator(".bubble")).to_contain_text("We close at noon")
+
+
+async def test_a_person_is_found_while_typing_and_added_without_losing_the_text(
+    desk: Desk, office: Office
+) -> None:
+    office.add_number(OURS, label="Batches")
+    person = {"name": "Zuleika Dobson"}
+    answer = office.service.call("/people/447700900077", method="PUT", body=person)
+    assert answer.status in {200, 201}, answer
+    async with desk.open(size=PHONE) as tab:
+        page = tab.page
+        await page.goto("/new")
+        await page.fill("#body", "We close at noon")
+        await page.fill("#q", "zuleika d")
+        await page.get_by_role("button", name="Add Zuleika Dobson").click()
+        await expect(page.locator("#to")).to_have_value("447700900077")
+        await expect(page.locator("#body")).to_have_value("We close at noon")
+        assert await find_violations(page) == []
+        assert await measure_overflow(page) == 0

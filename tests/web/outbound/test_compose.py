@@ -205,3 +205,21 @@ async def test_a_zone_that_is_not_known_is_said_and_replaced(clerk: Visitor) -> 
     assert "read in Europe/London time instead" in answer.text
     # The script must not put the same zone there again.
     assert '<input type="hidden" name="zone" value="Europe/London">' in answer.text
+
+
+async def test_people_lists_and_groups_are_found_by_a_part_of_their_name(clerk: Visitor) -> None:
+    await clerk.running.send(
+        "POST", "/outbound", {"list": "customers", "source": SHOP, "body": "x"}
+    )
+    page = await clerk.read("/new?q=ann")
+    assert "Anna" in page
+    assert f'name="add" value="{ADA}"' in page
+    assert 'name="add_list" value="customers"' in await clerk.read("/new?q=custom")
+    assert "Nobody found" in await clerk.read("/new?q=zzz")
+    form = FORM | {"to": GRACE, "add": ADA}
+    page = await clerk.submit("/new", form)
+    assert f"{GRACE}\n{ADA}</textarea>" in page
+    assert "We close at noon</textarea>" in page
+    page = await clerk.submit("/new", FORM | {"add_list": "customers"})
+    assert 'value="list" checked' in page
+    assert 'value="customers"' in page

@@ -73,3 +73,15 @@ async def test_a_look_up_among_many_goes_on_where_it_stopped(
     assert "No match so far" in page
     [older] = re.findall(r'href="(/opt-outs\?[^"]+)" rel="next"', page)
     assert list_numbers(await visitor.read(older.replace("&amp;", "&"))) == [ADA]
+
+
+async def test_a_number_that_cannot_be_read_is_shown_again_with_its_error(
+    lone_visitor: Visitor,
+) -> None:
+    answer = await lone_visitor.post("/opt-outs", {"number": "60777", "text": "by phone"})
+    assert answer.status_code == 303
+    answer = await lone_visitor.get(answer.headers["location"])
+    assert answer.status_code == 422
+    assert 'id="number-error"' in answer.text
+    assert 'value="by phone"' in answer.text
+    assert (await lone_visitor.get("/opt-outs?form=unknown")).status_code == 404
