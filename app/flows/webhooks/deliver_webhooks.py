@@ -34,9 +34,11 @@ KEPT_FREE = 2
 AT_ONCE_FAILING = 8
 # While many messages arrive, so many calls are begun in each turn, and a turn begins so often.
 BUSY_CALLS = 1
-BUSY_SECONDS = 0.1
+BUSY_SECONDS = 0.2
 # What ends within this time is recorded together.
 RECORD_SECONDS = 0.05
+# On SQLite each transaction delays a batch of messages.
+RECORD_SECONDS_BUSY = 2.0
 # How often the place of an endpoint that nothing concerns is stored.
 PLACE_SECONDS = 10.0
 DUE_ROWS = 50
@@ -145,7 +147,8 @@ class Courier:
             for lane in self.lanes.values()
             if lane.results or (is_placing and lane.done_to != lane.stored_to)
         ]
-        if not lanes or now - self._recorded_at < RECORD_SECONDS:
+        least = RECORD_SECONDS_BUSY if self.is_busy() else RECORD_SECONDS
+        if not lanes or now - self._recorded_at < least:
             return
         is_told = await record_lanes(
             self.database, lanes, self.leases.holder, now=self.now(), draw=self.draw

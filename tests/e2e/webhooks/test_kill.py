@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from standardwebhooks import Webhook
 
@@ -12,7 +13,7 @@ from tests.support.service import API_KEY, find_free_port, running, wait_until
 from tests.support.slow_endpoint import serving_slowly
 
 TEXTS = 12
-OPTIONS = {"webhook_networks": "127.0.0.1"}
+OPTIONS: dict[str, Any] = {"webhook_networks": "127.0.0.1"}
 
 
 def test_a_kill_in_the_middle_of_deliveries_loses_none(store: Store, tmp_path: Path) -> None:
