@@ -283,3 +283,13 @@ async def test_the_page_and_the_description_can_be_asked_for_at_once() -> None:
     ) as client:
         answers = await asyncio.gather(client.get("/docs"), client.get("/openapi.json"))
     assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_the_page_of_the_interface_shows_fields_and_leads_back(lone_api: Running) -> None:
+    page = (await lone_api.client.get("/docs")).text
+    assert '<a href="./">Back to Letterbox</a>' in page
+    shown = re.sub("<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    assert "`" not in shown
+    assert "<tr><th>Field</th>" in shown
+    problems = (await lone_api.client.get("/problems/not-found")).text
+    assert '<a href="../">Back to Letterbox</a>' in problems

@@ -22,8 +22,8 @@ class AuditEntry(Shown):
     id: Annotated[str, read_id("aud")] = Field(description="opaque", examples=["aud_9"])
     done_at: Time = Field(description="when it was done")
     actor: str = Field(
-        description="`key:` and the key's name, `session:` or `cli:` and who it was; `stranger`"
-        " where a sign-in failed",
+        description="`key:` and the key's name, `member:` and the member's id, `cli:` and the user;"
+        " `session:` and a typed name in old entries; `stranger` where a sign-in failed",
         examples=["key:reporting"],
     )
     action: str = Field(description="stable for programs", examples=["rule.change"])

@@ -18,7 +18,7 @@ async def keep_draft(
     *,
     now: datetime,
 ) -> bool:
-    """Replace the owner's draft there, or delete it if its text is empty.
+    """Replace the owner's draft there, or delete it if no field is filled in.
 
     Returns whether they began or ended writing: whoever has the conversation open should know.
     """
@@ -33,7 +33,7 @@ async def forget_draft(database: Database, conversation_id: int, owner: str) -> 
 def _keep(
     conn: Connection, conversation_id: int, owner: str, fields: Mapping[str, str], now: datetime
 ) -> bool:
-    if not any(fields.values()):
+    if not fields:
         return drafts.remove_draft(conn, conversation_id, owner)
     saved_at = drafts.save_draft(conn, conversation_id, owner, fields, now)
     return saved_at is None or saved_at <= now - FRESH

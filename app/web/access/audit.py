@@ -43,7 +43,7 @@ async def show_audit(visit: Visit) -> Response:
         form=query,
         actors=[(each, _name_actor(visit, each)) for each in actors],
         actions=sorted(((each, name_action(each)) for each in actions), key=lambda pair: pair[1]),
-        write_sentence=write_sentence,
+        write_sentence=lambda entry: write_sentence(entry, visit.member_names),
         describe_detail=describe_detail,
         csv=link_page(visit, f"{PATH}/csv"),
     )

@@ -23,6 +23,7 @@ class Action(NamedTuple):
 ACTIONS: Mapping[str, Action] = {
     "batch.cancel": Action("Batch cancelled", "cancelled what waited of a batch"),
     "batch.send": Action("Batch sent", "sent a batch"),
+    "contact.save": Action("Contact saved", "saved the contact {subject}"),
     "contacts.delete-all": Action("Contacts deleted", "deleted all contacts"),
     "contacts.import": Action("Contacts imported", "imported contacts"),
     "conversation.assign": Action("Conversation assigned", "assigned a conversation"),
@@ -89,6 +90,14 @@ ACTIONS: Mapping[str, Action] = {
     "session.fail": Action("Wrong password", "tried to sign in as {subject} with a wrong password"),
     "user.create": Action("Child user created", "created the child user {subject}"),
     "user.credits": Action("Credits moved", "moved credits to the child user {subject}"),
+    "webhook.add": Action("Webhook added", "added a webhook"),
+    "webhook.change": Action("Webhook changed", "changed a webhook"),
+    "webhook.disable": Action("Webhook turned off", "turned off a webhook"),
+    "webhook.enable": Action("Webhook turned on", "turned on a webhook"),
+    "webhook.remove": Action("Webhook removed", "removed a webhook"),
+    "webhook.replay": Action("Deliveries repeated", "had deliveries of a webhook repeated"),
+    "webhook.rotate-secret": Action("Webhook secret renewed", "created a secret for a webhook"),
+    "webhook.test": Action("Webhook tested", "tested a webhook"),
 }
 # Said in the sentence already.
 _SAID = {"name", "new", "role"}
@@ -113,13 +122,19 @@ class _Parts(dict[str, str]):
         return self["subject"]
 
 
-def write_sentence(entry: AuditEntry) -> str:
-    """What was done, to follow the name of who did it; an unknown action as its code."""
+def write_sentence(entry: AuditEntry, names: Mapping[int, str]) -> str:
+    """What was done, to follow the name of who did it; an unknown action as its code.
+
+    `names` are the members' by id.
+    """
     action = ACTIONS.get(entry.action)
     if action is None:
         return f"{entry.action} {entry.subject}"
     if entry.action == "session.end" and not _is_of_another(entry):
         return "signed out"
+    if entry.action == "conversation.assign":
+        whom = names.get(entry.detail.get("to") or 0, "nobody")
+        return f"{action.sentence} to {whom}"
     told = {name: str(entry.detail[name]) for name in _SAID if entry.detail.get(name)}
     # Only that it was done is kept of an old entry.
     subject = entry.subject or "(no longer kept)"
@@ -142,6 +157,8 @@ def describe_detail(entry: AuditEntry) -> list[str]:
                 f"{_name_field(each)}: {_describe(pair[0])} → {_describe(pair[1])}"
                 for each, pair in value.items()
             ]
+        elif (entry.action, name) == ("conversation.assign", "to"):
+            continue
         elif name not in _SAID and value not in (None, "", [], {}):
             found.append(f"{_name_field(name)}: {_describe(value)}")
     return found

@@ -12,6 +12,7 @@ from app.provider.actions import Contact
 from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms import Form
+from app.web.core.kept_forms import find_kept, show_again
 from app.web.core.lists import answer_csv
 from app.web.core.no_account import show_no_account
 from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
@@ -85,7 +86,8 @@ async def export_contacts(visit: Visit) -> Response:
 async def show_import_form(visit: Visit) -> Response:
     if visit.site.runtime.provider is None:
         return show_no_account(visit, "Import contacts")
-    return _show_import_form(visit, Form())
+    form = await find_kept(visit) or Form()
+    return _show_import_form(visit, form, status=422 if form.errors else 200)
 
 
 async def take_import(visit: Visit) -> Response:
@@ -112,7 +114,7 @@ async def take_import(visit: Visit) -> Response:
         )
     except InvalidInput as error:
         form.fail("csv" if chosen is None else "file", str(error))
-        return _show_import_form(visit, form, status=422)
+        return await show_again(visit, f"{PATH}/import", form)
     if started.is_new:
         await _go_on(visit, provider, started.id)
     return visit.redirect(f"{PATH}/imports/{started.id}")

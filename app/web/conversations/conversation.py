@@ -29,6 +29,7 @@ from app.web.conversations.opened import Opened, Place, open_thread
 from app.web.conversations.people import SOURCES
 from app.web.core.forms import WHOLE, Form
 from app.web.core.moments import read_moment
+from app.web.core.obstacles import find_obstacle
 from app.web.core.one_time_forms import find_nonce
 from app.web.core.site import PART, Site, Visit
 from app.web.core.wording import explain_outcome, explain_problem, explain_status
@@ -126,6 +127,7 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         opened=opened,
         conversation=conversation,
         conversation_id=conversation.id,
+        obstacle=await find_obstacle(visit),
         rows=rows,
         saved_replies=await visit.database.read(list_choices),
         labels={each.number: each.label for each in numbers},
@@ -141,17 +143,17 @@ async def _show(visit: Visit, opened: Opened, form: Form, *, status: int = 200) 
         is_note=lambda entry: isinstance(entry, Note),
         explain_status=lambda text: explain_status(text, visit.now),
         explain_problem=explain_problem,
-        explain_outcome=lambda message: _explain_outcome(message, opened.rules),
+        explain_outcome=lambda message: _explain_outcome(visit, message, opened.rules),
     )
 
 
-def _explain_outcome(message: Message, rules: Mapping[int, Rule]) -> str:
+def _explain_outcome(visit: Visit, message: Message, rules: Mapping[int, Rule]) -> str:
     """Which rule answered and by which of its conditions, or why none did."""
     rule = rules.get(message.rule_id or 0)
     return explain_outcome(
         message.outcome_code,
         rule.name if rule else None,
-        list_conditions(rule, {}) if rule else (),
+        list_conditions(rule, {}, shows_pattern=visit.is_admin) if rule else (),
         is_handled=message.handled_at is not None,
     )
 
@@ -176,7 +178,7 @@ def _read_place(visit: Visit) -> Place:
         read_thread_place(query.text("before")),
         query.number("at"),
         query.number("new"),
-        is_watched=visit.request.headers.get(PART) == "seen",
+        visit.request.headers.get(PART, ""),
     )
 
 
@@ -186,5 +188,5 @@ def _is_seen(visit: Visit) -> bool:
     return (
         visit.request.method == "GET"
         and "prefetch" not in headers.get("sec-purpose", "")
-        and headers.get(PART) != "unseen"
+        and headers.get(PART, "seen") == "seen"
     )

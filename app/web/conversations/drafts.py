@@ -58,13 +58,25 @@ async def read_draft(visit: Visit, conversation_id: int) -> Mapping[str, str]:
     return await visit.database.read(drafts.get_draft, conversation_id, visit.signed_in.actor)
 
 
-async def save_fields(visit: Visit, conversation_id: int, form: Form, names: Iterable[str]) -> None:
-    """Keep these fields of a form as this person's draft."""
-    texts = {name: form.text(name)[:LONGEST_FIELD] for name in names if form.text(name)}
+async def save_fields(
+    visit: Visit,
+    conversation_id: int,
+    form: Form,
+    names: Iterable[str],
+    choices: Iterable[str] = (),
+) -> None:
+    """Keep these fields of a form as this person's draft, and `choices` if any is filled in."""
+    texts = _read_texts(form, names)
+    if texts:
+        texts |= _read_texts(form, choices)
     owner = visit.signed_in.actor
     is_news = await keep_draft(visit.database, conversation_id, owner, texts, now=visit.now)
     if is_news:
         visit.site.runtime.announce_draft(conversation_id)
+
+
+def _read_texts(form: Form, names: Iterable[str]) -> dict[str, str]:
+    return {name: form.text(name)[:LONGEST_FIELD] for name in names if form.text(name)}
 
 
 async def end_draft(visit: Visit, conversation_id: int) -> None:

@@ -26,6 +26,7 @@ from app.web.conversations.search import Found, find
 from app.web.conversations.views import VIEWS, count_views, list_sent, make_filter
 from app.web.core.forms import Form
 from app.web.core.lists import link_page, make_page
+from app.web.core.obstacles import find_obstacle
 from app.web.core.site import Site, Visit
 from app.web.core.wording import explain_problem, explain_status
 
@@ -74,6 +75,7 @@ async def show_inbox(visit: Visit) -> Response:
         rows=rows,
         page=make_page(visit, (), rows.following),
         refused=refused,
+        obstacle=await find_obstacle(visit),
         wanted=wanted,
         view=VIEWS[wanted.view],
         views=VIEWS.values(),

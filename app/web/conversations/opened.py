@@ -34,13 +34,15 @@ LONGEST_PAGE = 200
 class Place:
     """Which page of a thread: below `before`, that which holds the message `at`, else the newest.
 
-    The page of a reader who watches keeps its divider above the message `divider` as texts come in.
+    `divider` is the message that the divider stands above on an open page, `sight` what its script
+    says of the reader: "seen" where texts are seen as they arrive, "unseen" where they arrive below
+    the window, "hidden" where the tab is, "" for a page that is opened.
     """
 
     before: ThreadPlace | None = None
     at: int | None = None
     divider: int | None = None
-    is_watched: bool = False
+    sight: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,16 @@ def open_thread(conn: Connection, conversation_id: int, place: Place) -> Opened:
         list_authors(conn, [each.id for each in sent if each.origin == "person"]),
         is_newest,
         unread,
-        known if place.is_watched or not unread else unread[0],
+        _choose_divider(place, known, unread),
     )
+
+
+def _choose_divider(place: Place, known: int | None, unread: Sequence[int]) -> int | None:
+    """It stays where it is while somebody reads, and goes to what came in while nobody did."""
+    first = unread[0] if unread else None
+    if place.sight == "seen":
+        return known
+    return known or first if place.sight == "unseen" else first or known
 
 
 def _read_thread(

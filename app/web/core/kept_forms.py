@@ -11,11 +11,15 @@ from app.web.core.site import Visit
 
 # The parameter that names a form that was kept.
 KEPT = "form"
+# What the names of its errors begin with.
+FAULT = "fault."
 
 
 async def show_again(visit: Visit, path: str, form: Form) -> Response:
-    """Lead to the page that shows the form as it was typed."""
-    name = await keep_form(visit.database, _name_owner(visit), form.list_texts(), now=visit.now)
+    """Lead to the page that shows the form as it was typed, with the errors that it has."""
+    faults = [(FAULT + name, text) for name, text in form.errors.items()]
+    fields = [*form.list_texts(), *faults]
+    name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
     return visit.redirect(f"{path}?{KEPT}={name}")
 
 
@@ -24,7 +28,11 @@ async def find_kept(visit: Visit) -> Form | None:
     name = visit.query.text(KEPT)
     if not name:
         return None
-    return Form(await find_form(visit.database, _name_owner(visit), name, now=visit.now))
+    form = Form(await find_form(visit.database, _name_owner(visit), name, now=visit.now))
+    for field, text in form.list_texts():
+        if field.startswith(FAULT):
+            form.fail(field.removeprefix(FAULT), text)
+    return form
 
 
 def _name_owner(visit: Visit) -> str:

@@ -24,7 +24,11 @@ from app.flows.access.sign_in import find_session
 from app.runtime import Runtime
 from app.storage.access.members import Member, read_member_names
 from app.storage.access.sessions import Session
-from app.storage.db.database import Database
+from app.storage.conversations.conversation_lists import (
+    ConversationFilter,
+    count_conversations,
+)
+from app.storage.db.database import Connection, Database
 from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
 from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.core.navigation import list_groups
@@ -52,13 +56,15 @@ log = structlog.get_logger("letterbox.web")
 class Visit:
     """One request for a page. `session` is None only on pages that need no sign-in.
 
-    `member_names` are all members' names by id, for what they did.
+    `member_names` are all members' names by id, for what they did. `attention` is how many
+    conversations need it, for the menu.
     """
 
     site: "Site"
     request: Request
     session: Session | None
     member_names: Mapping[int, str] = field(default_factory=dict)
+    attention: int = 0
 
     @property
     def database(self) -> Database:
@@ -225,8 +231,8 @@ class Site:
         session = await self.find_session(request)
         if session is None:
             return Visit(self, request, None)
-        names = await self.runtime.database.read(read_member_names)
-        return Visit(self, request, session, names)
+        names, attention = await self.runtime.database.read(_read_shared)
+        return Visit(self, request, session, names, attention)
 
     def check_prepared(self) -> None:
         """Raises Unavailable while the database has not been reached since the start."""
@@ -319,6 +325,12 @@ class Site:
     def _show_error(self, visit: Visit, error: Exception) -> Response:
         page, detail = _describe(error)
         return visit.render("core/error.html", status=int(page.status), page=page, detail=detail)
+
+
+def _read_shared(conn: Connection) -> tuple[Mapping[int, str], int]:
+    """What every page shows: the members' names, and how many conversations need attention."""
+    wanted = ConversationFilter(needs="attention")
+    return read_member_names(conn), count_conversations(conn, wanted)
 
 
 def is_own_path(text: str) -> bool:

@@ -16,7 +16,9 @@ from app.domain.outbound.plain_text import write_plainly
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.operations.keep_form import find_form, keep_form
 from app.flows.outbound.compose import Look, look_at_text
+from app.storage.conversations.drafts import NEW_MESSAGE
 from app.storage.conversations.inbox import find_conversation
+from app.web.conversations.drafts import end_draft, read_draft, save_fields
 from app.web.core.forms import Form
 from app.web.core.moments import ZONE
 from app.web.core.one_time_forms import find_nonce
@@ -37,6 +39,10 @@ from app.web.outbound.writing import (
 PATH = "/new"
 CHECK = f"{PATH}/check"
 FIELDS = ("to", "list", "group", "source", "own_source", "body", "schedule_at", "schedule_by")
+# A time that was chosen yesterday is not kept.
+DRAFT_FIELDS = ("to", "list", "group", "body")
+# Kept with them.
+DRAFT_CHOICES = ("kind", "source", "own_source")
 # What the preview is made of.
 CARRIED = (*FIELDS, "kind", ZONE, "schedule_at_fold")
 # The kinds of recipient; each has a field of its own.
@@ -59,13 +65,26 @@ def make_compose_routes(site: Site) -> list[Route]:
         site.post(PATH, take_form),
         site.get(CHECK, show_look),
         site.post(f"{PATH}/send", send),
+        site.post(f"{PATH}/draft", take_draft),
     ]
 
 
 async def show_form(visit: Visit) -> Response:
-    """An empty form, one that a link filled in (`to`, `source`, `group`), or one that was kept."""
+    """This person's draft, a form that a link filled in, or one that was kept.
+
+    Links fill in `to`, `source` and `group`.
+    """
     form = await _find_form(visit, visit.query) if visit.query.has(KEPT) else visit.query
+    if not any(form.text(name) for name in FIELDS):
+        form = Form((await read_draft(visit, NEW_MESSAGE)).items())
     return await _show(visit, form)
+
+
+async def take_draft(visit: Visit) -> Response:
+    """What somebody has written so far, sent by the script every other second."""
+    form = await visit.read_form()
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
+    return Response(status_code=204)
 
 
 async def take_form(visit: Visit) -> Response:
@@ -77,6 +96,7 @@ async def take_form(visit: Visit) -> Response:
         await insert_reply(visit, form)
     if form.has("plain"):
         form.replace("body", write_plainly(form.text("body")))
+    await save_fields(visit, NEW_MESSAGE, form, DRAFT_FIELDS, DRAFT_CHOICES)
     fields = [(name, form.text(name)) for name in CARRIED if form.text(name)]
     name = await keep_form(visit.database, _name_owner(visit), fields, now=visit.now)
     return visit.redirect(f"{PATH if is_written_on else CHECK}?{KEPT}={name}")
@@ -118,6 +138,7 @@ async def send(visit: Visit) -> Response:
         await send_once(visit, sent, chosen)
     except (InvalidInput, Conflict, NoProvider) as error:
         return visit.redirect(back, f"Not sent: {error}.", kind="failed")
+    await end_draft(visit, NEW_MESSAGE)
     return await _go_on(visit, look, left, is_scheduled=wanted.schedule_at is not None)
 
 

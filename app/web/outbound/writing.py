@@ -18,10 +18,9 @@ from app.domain.outbound.requests import OutboundRequest, ScheduleBy
 from app.domain.templates import fill_template, list_names
 from app.flows.outbound.compose import compose_once
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
-from app.storage.db.database import Connection
-from app.storage.outbound.sender import get_sender
 from app.web.core.forms import WHOLE, Form
 from app.web.core.moments import read_moment
+from app.web.core.obstacles import find_obstacle
 from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
@@ -136,19 +135,7 @@ def read_schedule(visit: Visit, form: Form) -> tuple[datetime | None, ScheduleBy
 
 async def read_senders(visit: Visit) -> tuple[list[LabelledNumber], str]:
     """Our numbers, and why nothing would be sent now, if so."""
-    numbers, obstacle = await visit.database.read(_read_senders)
-    if visit.site.runtime.provider is None:
-        obstacle = "No provider account is set up, so nothing can be sent."
-    return numbers, obstacle
-
-
-def _read_senders(conn: Connection) -> tuple[list[LabelledNumber], str]:
-    state = get_sender(conn)
-    obstacle = ""
-    if state.state != "running":
-        reason = state.reason or "no reason was given"
-        obstacle = f"Sending is {state.state} ({reason}): texts you send now wait until it resumes."
-    return list_our_numbers(conn), obstacle
+    return await visit.database.read(list_our_numbers), await find_obstacle(visit)
 
 
 def read_numbers(text: str) -> list[str]:

@@ -105,15 +105,20 @@ def fill_form(rule: Rule) -> Form:
     return form
 
 
-def list_conditions(rule: Rule, labels: Mapping[str, str]) -> list[str]:
-    """The conditions in words; a rule without any answers every text."""
+def list_conditions(
+    rule: Rule, labels: Mapping[str, str], *, shows_pattern: bool = True
+) -> list[str]:
+    """The conditions in words; a rule without any answers every text.
+
+    `shows_pattern` is for those who edit rules: others could make nothing of one.
+    """
     words = []
     if rule.keyword is not None:
         words.append(f"the first word is “{rule.keyword}”")
     if rule.contains is not None:
         words.append(f"it contains “{rule.contains}”")
     if rule.pattern is not None:
-        words.append(f"it matches {rule.pattern}")
+        words.append(f"it matches {rule.pattern if shows_pattern else 'a pattern'}")
     if rule.dest is not None:
         words.append(f"it was sent to {labels.get(rule.dest) or write_number(rule.dest)}")
     if rule.source_prefix is not None:

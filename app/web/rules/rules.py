@@ -1,5 +1,6 @@
 """The pages of the rules: the list, the form, and the test on recent texts."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import MERGE_FIELDS
+from app.domain.keywords import fold_text
 from app.domain.rules.hours import DAYS
 from app.domain.rules.ordering import Place
 from app.domain.rules.rule_preview import RulePreview
@@ -80,10 +82,17 @@ async def show_rules(visit: Visit) -> Response:
     return visit.render(
         "rules/rules.html",
         rules=found,
+        repeated=_find_repeated_names(found),
         shadows=await find_shadowed_rules(visit.database),
         explain_shadow=explain_shadow,
         list_conditions=lambda rule: list_conditions(rule, labels),
     )
+
+
+def _find_repeated_names(found: Sequence[Rule]) -> set[str]:
+    """Names that several rules have, so that pages which name a rule may mean any of them."""
+    counts = Counter(fold_text(rule.name) for rule in found)
+    return {rule.name for rule in found if counts[fold_text(rule.name)] > 1}
 
 
 async def show_new(visit: Visit) -> Response:

@@ -26,7 +26,7 @@ async function look() {
     show(unread);
     const isKnown = newest !== "";
     newest = last;
-    if (isKnown && texts.length && isListening && !(await isAnyTabSeen())) notify(texts);
+    if (isKnown && texts.length && isListening && !isAnyTabSeen()) notify(texts);
   } catch (error) {
     console.info(`unread texts not counted: ${error.message}`);
   }
@@ -36,39 +36,34 @@ function notify(texts) {
   const choice = localStorage.getItem(NOTIFY);
   if (!choice || globalThis.Notification?.permission !== "granted") return;
   const [text] = texts;
-  const isOne = texts.every(({ path }) => path === text.path);
+  const isOne = texts.every(({ conversation }) => conversation === text.conversation);
   const note = new Notification(isOne ? text.name : `${texts.length} new texts`, {
     body: isOne && choice === "text" ? text.body : isOne ? "New text" : "",
     icon: plain,
-    tag: `letterbox${ROOT}${isOne ? text.path : ""}`,
+    tag: `letterbox${ROOT}/${isOne ? text.conversation : ""}`,
   });
   // Not in this tab: somebody may be writing in it.
   note.onclick = () => { open(isOne ? text.path : `${ROOT}/`, "letterbox-new-texts"); note.close(); };
 }
 
-function showChoice() {
-  const isOn = localStorage.getItem(NOTIFY) !== null && Notification.permission === "granted";
-  document.getElementById("notify-on").hidden = isOn;
-  document.getElementById("notify-off").hidden = !isOn;
-  document.getElementById("notify-refused").hidden = Notification.permission !== "denied";
-  document.getElementById("notify-text").checked = localStorage.getItem(NOTIFY) === "text";
-}
-
 function offerNotifications() {
   if (!globalThis.Notification) return;
-  const box = document.getElementById("notify-text");
+  const [button, box, refused] = ["switch", "text", "refused"].map((id) => document.getElementById(`notify-${id}`));
+  const isOn = () => localStorage.getItem(NOTIFY) !== null && Notification.permission === "granted";
+  const show = () => {
+    button.textContent = isOn() ? "Turn off notifications" : "Turn on notifications";
+    box.checked = localStorage.getItem(NOTIFY) === "text";
+    refused.hidden = Notification.permission !== "denied";
+  };
   const choose = () => localStorage.setItem(NOTIFY, box.checked ? "text" : "sender");
+  button.addEventListener("click", async () => {
+    if (isOn()) localStorage.removeItem(NOTIFY);
+    else if (await Notification.requestPermission() === "granted") choose();
+    show();
+  });
+  box.addEventListener("change", () => { if (isOn()) choose(); });
   for (const opener of document.querySelectorAll('[data-opens="notify"]')) opener.hidden = false;
-  document.getElementById("notify-on").addEventListener("click", async () => {
-    if (await Notification.requestPermission() === "granted") choose();
-    showChoice();
-  });
-  document.getElementById("notify-off").addEventListener("click", () => {
-    localStorage.removeItem(NOTIFY);
-    showChoice();
-  });
-  box.addEventListener("change", () => { if (localStorage.getItem(NOTIFY)) choose(); });
-  showChoice();
+  show();
 }
 
 export function attend() {

@@ -6,13 +6,9 @@ import { ROOT } from "./parts.js";
 const KEYS_OFF = "letterbox-keys-off";
 const FIELDS = "input, textarea, select, [contenteditable]";
 
-function listRows() {
-  return [...document.querySelectorAll("[data-list] a.row")];
-}
-
 // In a list to the next row; beside an open conversation to the next one.
 function step(by) {
-  const rows = listRows();
+  const rows = [...document.querySelectorAll("[data-list] a.row")];
   const open = rows.findIndex((row) => row.hasAttribute("aria-current"));
   const isOpen = document.querySelector("[data-to-end]") !== null;
   const here = isOpen ? open : rows.indexOf(document.activeElement);
@@ -26,13 +22,15 @@ function reply() {
   if (row) location.assign(`${row.href.split("#")[0]}#body`);
 }
 
+const go = (path) => location.assign(`${ROOT}${path}`);
+
 // Where the page has no element of its own for a key.
 const KEYS = {
   "j": () => step(1),
   "k": () => step(-1),
-  "/": () => location.assign(`${ROOT}/`),
-  "u": () => location.assign(`${ROOT}/`),
-  "c": () => location.assign(`${ROOT}/new`),
+  "/": () => go("/"),
+  "u": () => go("/"),
+  "c": () => go("/new"),
   "r": reply,
   "?": () => document.getElementById("keys")?.showModal(),
 };
@@ -54,9 +52,10 @@ function send(event) {
 
 // Escape leaves a field; a search is emptied, and so is what it found.
 function leave(field) {
-  const hasSearched = field.type === "search" && field.value !== "";
-  if (hasSearched) field.value = "";
-  if (hasSearched) field.form.requestSubmit();
+  if (field.type === "search" && field.value !== "") {
+    field.value = "";
+    field.form.requestSubmit();
+  }
   field.blur();
 }
 

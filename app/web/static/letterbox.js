@@ -3,7 +3,7 @@
 import { attend } from "./attention.js";
 import { offerKeys } from "./keys.js";
 import { goLive, pollSoon } from "./live.js";
-import { prepare, showTimes } from "./parts.js";
+import { END_PIXELS, prepare, showTimes } from "./parts.js";
 import { countWhileTyping, keepDraft, offerReplies, searchInstantly, showChosen, tryWhileTyping, writePlainly } from "./writing.js";
 
 const SLOW_MILLISECONDS = 1500;
@@ -22,39 +22,39 @@ async function copy(button) {
 }
 
 // A page that takes long, for the provider or the database is slow: say that something goes on.
-
-function tellOfWaiting() {
-  setTimeout(() => {
-    const note = document.getElementById("slow-state");
-    if (note) note.hidden = false;
-  }, SLOW_MILLISECONDS);
-}
+const showWaiting = (isShown) => document.getElementById("slow-state")?.toggleAttribute("hidden", !isShown);
+const tellOfWaiting = () => setTimeout(showWaiting, SLOW_MILLISECONDS, true);
 
 function isToOurPage(link) {
-  return link && link.origin === location.origin && !link.target && !link.hash
-    && !link.pathname.endsWith("/csv");
+  return link?.origin === location.origin && !link.target && !link.hash && !link.pathname.endsWith("/csv");
 }
 
-// A conversation begins at its first new text, or at its end; a reload stays where it was.
-
+// A conversation begins at its first new text, or at its end; a reload stays where it was. Where
+// the end is in sight, the reply form does not grow over it.
 function goToNewTexts() {
   const [{ type }] = performance.getEntriesByType("navigation");
-  const field = location.hash === "#body" ? document.getElementById("body") : null;
-  if (!field && (location.hash || type !== "navigate")) return;
-  document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
-  field?.focus({ preventScroll: true });
+  const form = document.querySelector("form.composer");
+  const isOpened = ["", "#new", "#latest", "#body"].includes(location.hash) && type === "navigate";
+  if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
+  if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
+  if (!form) return;
+  let top = isOpened && !document.querySelector(".divider") ? Infinity : form.getBoundingClientRect().top;
+  new ResizeObserver(() => {
+    const now = form.getBoundingClientRect().top;
+    const end = document.getElementById("latest").getBoundingClientRect().top;
+    if (end > now && end - top < END_PIXELS) scrollBy({ top: end - now, behavior: "instant" });
+    top = now;
+  }).observe(form);
 }
 
 document.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-copy], [data-opens], [data-text]");
   if (!button) return;
+  if (button.dataset.text) event.preventDefault();
   if (button.dataset.copy) copy(button);
   else if (button.dataset.opens) document.getElementById(button.dataset.opens)?.showModal();
-  else {
-    event.preventDefault();
-    writePlainly(button);
-  }
+  else writePlainly(button);
 });
 prepare();
 offerKeys();
@@ -77,7 +77,7 @@ document.addEventListener("click", (event) => {
   const isPlain = !event.defaultPrevented && event.button === 0 && !event.ctrlKey && !event.metaKey;
   if (isPlain && isToOurPage(event.target.closest?.("a[href]"))) tellOfWaiting();
 });
-addEventListener("pageshow", () => document.getElementById("slow-state")?.toggleAttribute("hidden", true));
+addEventListener("pageshow", () => showWaiting(false));
 if ("signedIn" in document.documentElement.dataset) {
   goLive();
   attend();

@@ -1,11 +1,12 @@
 // Live arrival. One tab alone listens and tells the others: browsers allow few connections.
 
-import { ROOT, fetchPage, held, isWatched, replaceParts } from "./parts.js";
+import { ROOT, describeSight, fetchPage, held, replaceParts } from "./parts.js";
 
 const LIVE = `${ROOT}/live`;
 const KINDS = ["ready", "message", "outbound", "status", "alert", "draft", "read", "conversation", "reset", "ping"];
 const REFRESH_MILLISECONDS = 700;
-const RETRY_MILLISECONDS = [2000, 4000, 8000, 16000, 30000];
+const RETRY_MILLISECONDS = 2000; // twice as long after each failure
+const MOST_RETRY_MILLISECONDS = 30000;
 const READY_MILLISECONDS = 6000;
 const SILENCE_MILLISECONDS = 45000; // the stream sends something every 15 seconds
 const POLL_MILLISECONDS = 10000;
@@ -16,19 +17,24 @@ let timer = 0;
 let pollTimer = 0;
 let failures = 0;
 let stream = "live"; // or "cut", or "silent" if a proxy buffers it
+let isSeenElsewhere = false; // another tab was in sight when the newest text came
 let hasMissed = false; // something arrived out of sight: it is not marked as read yet
 
 // Whether this tab is the one that listens.
 export let isListening = false;
 
+export const isAnyTabSeen = () => !document.hidden || isSeenElsewhere;
+
 function hear(message) {
   const { kind, numbers } = message;
   if (kind === "state") {
     stream = numbers;
-    showState();
-    return;
+    return showState();
   }
-  if (kind === "poll" && document.hidden) return; // it checks once it is visible again
+  if (kind === "seen") isSeenElsewhere = true;
+  if (kind === "seen" || (kind === "poll" && document.hidden)) return; // that is for when it is visible
+  if (kind === "message") isSeenElsewhere = false;
+  if (kind === "message" && !document.hidden) channel.postMessage({ kind: "seen" });
   document.dispatchEvent(new CustomEvent("letterbox:heard", { detail: message }));
   const isForAll = ["ready", "reset", "poll"].includes(kind);
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -62,7 +68,7 @@ async function refresh() {
   const ids = [...waiting];
   waiting.clear();
   try {
-    hasMissed = !isWatched();
+    hasMissed = describeSight() !== "seen";
     for (const address of new Set(ids.map(findAddress))) {
       const page = await fetchPage(address);
       replaceParts(page, ids.filter((id) => findAddress(id) === address));
@@ -77,7 +83,7 @@ async function refresh() {
   }
   showState();
   timer = 0;
-  renewSoon(failures ? RETRY_MILLISECONDS[Math.min(failures, RETRY_MILLISECONDS.length) - 1] : REFRESH_MILLISECONDS);
+  renewSoon(failures ? Math.min(RETRY_MILLISECONDS * 2 ** (failures - 1), MOST_RETRY_MILLISECONDS) : REFRESH_MILLISECONDS);
   pollSoon();
 }
 
@@ -119,17 +125,6 @@ function listen() {
   expect(READY_MILLISECONDS);
 }
 
-// Whether a tab of this browser is in sight: this one or, as it answers, another.
-export function isAnyTabSeen() {
-  if (!document.hidden) return Promise.resolve(true);
-  const asking = new BroadcastChannel(`letterbox-sight${ROOT}`);
-  asking.postMessage("?");
-  return new Promise((tell) => {
-    asking.onmessage = ({ data }) => { if (data === "!") tell(true); };
-    setTimeout(() => tell(false), 200);
-  }).finally(() => asking.close());
-}
-
 export function goLive() {
   channel.onmessage = ({ data }) => {
     // A tab that has just been opened does not know the state yet.
@@ -137,14 +132,12 @@ export function goLive() {
     else if (isListening) channel.postMessage({ kind: "state", numbers: stream });
   };
   channel.postMessage({ kind: "hello" });
-  const sight = new BroadcastChannel(`letterbox-sight${ROOT}`);
-  sight.onmessage = ({ data }) => { if (data === "?" && !document.hidden) sight.postMessage("!"); };
   const begin = () => { isListening = true; listen(); return new Promise(() => {}); };
   if (navigator.locks) navigator.locks.request(`letterbox-live${ROOT}`, begin);
   else begin();
   const catchUp = () => { hasMissed = false; hear({ kind: "ready", numbers: [] }); };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) catchUp(); });
-  document.addEventListener("scroll", () => { if (hasMissed && isWatched()) catchUp(); }, { passive: true });
+  document.addEventListener("scroll", () => { if (hasMissed && describeSight() === "seen") catchUp(); }, { passive: true });
 }
 
 // Parts that are asked for again every so many milliseconds, for as long as `data-poll` is in them.

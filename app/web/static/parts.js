@@ -6,15 +6,12 @@
 export const ROOT = document.documentElement.dataset.root;
 const SIGN_IN = `${ROOT}/sign-in`;
 const RELATIVE_SECONDS = 7 * 24 * 3600;
-const END_PIXELS = 60;
+export const END_PIXELS = 60;
 
 // Parts to update once nobody is typing in them.
 export const held = new Set();
 
-const within = (root, selector) => [
-  ...(root.matches?.(selector) ? [root] : []),
-  ...root.querySelectorAll(selector),
-];
+const within = (root, selector) => [...(root.matches?.(selector) ? [root] : []), ...root.querySelectorAll(selector)];
 
 // Times: how long ago, the exact one in the browser's own zone when pointed at.
 
@@ -43,8 +40,7 @@ export function showTimes(root = document, isExact = false) {
 
 // Copying, and whatever else makes sense only here.
 export function prepare(root = document) {
-  for (const button of within(root, "[data-copy]")) button.hidden = false;
-  for (const element of within(root, "[data-with-script]")) element.hidden = false;
+  for (const element of within(root, "[data-copy], [data-with-script]")) element.hidden = false;
   for (const element of within(root, "[data-without-script]")) element.hidden = true;
   showTimes(root);
 }
@@ -56,15 +52,14 @@ function isAtEnd() {
   return document.getElementById("latest").getBoundingClientRect().top <= bottom + END_PIXELS;
 }
 
-// Whether somebody sees what arrives.
-export function isWatched() {
-  return !document.hidden && (!document.querySelector("[data-to-end]") || isAtEnd());
+// Whether somebody sees what arrives: the tab is in sight, and so is the end of a thread.
+export function describeSight() {
+  if (document.hidden) return "hidden";
+  return !document.querySelector("[data-to-end]") || isAtEnd() ? "seen" : "unseen";
 }
 
 export async function fetchPage(address) {
-  const answer = await fetch(address, {
-    headers: { "X-Letterbox-Part": isWatched() ? "seen" : "unseen" },
-  });
+  const answer = await fetch(address, { headers: { "X-Letterbox-Part": describeSight() } });
   if (answer.redirected && new URL(answer.url).pathname === SIGN_IN) {
     location.assign(answer.url);
     throw Object.assign(new Error("signed out"), { isFinal: true });
@@ -137,7 +132,6 @@ function refill(old, child) {
 }
 
 function findAnchor(part) {
-  if (scrollY === 0) return null;
-  const rows = [...part.querySelectorAll("[data-keyed] > *")];
+  const rows = scrollY === 0 ? [] : [...part.querySelectorAll("[data-keyed] > *")];
   return rows.find((row) => row.getBoundingClientRect().bottom > 0);
 }

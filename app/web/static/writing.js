@@ -9,7 +9,6 @@ const DRAFT_MILLISECONDS = 1500;
 const SAVE_MILLISECONDS = 3000;
 
 // Asks a moment after the last change; the newest answer alone is shown.
-
 function askLater(milliseconds, ask, show) {
   let delay = 0;
   let count = 0;
@@ -33,7 +32,6 @@ async function postForm(path, body) {
 }
 
 // Filters that answer while somebody types: a form with `data-instant="results another"`.
-
 export function searchInstantly(form) {
   const ids = form.dataset.instant.split(" ");
   const setBusy = (isBusy) => {
@@ -56,7 +54,6 @@ export function searchInstantly(form) {
 }
 
 // The server counts: it knows the alphabets.
-
 export function countWhileTyping(field) {
   const place = document.getElementById(field.dataset.measured);
   const ask = () => {
@@ -97,7 +94,6 @@ export function offerReplies(place) {
 }
 
 // A rule's draft is tried over real texts while somebody writes it.
-
 export function tryWhileTyping(form) {
   const place = document.getElementById(form.dataset.tried);
   const ask = () => postForm("/rules/try", new URLSearchParams(new FormData(form)));
@@ -111,19 +107,15 @@ export function tryWhileTyping(form) {
 }
 
 // A form with `data-draft` is saved there while somebody writes, so that leaving loses nothing.
-
 export function keepDraft(form) {
   let delay = 0;
   let saving = null;
   const save = () => {
     clearTimeout(delay);
     delay = 0;
-    saving = fetch(form.dataset.draft, {
-      method: "POST",
-      body: new URLSearchParams(new FormData(form)),
-      keepalive: true,
-      signal: AbortSignal.timeout(SAVE_MILLISECONDS),
-    }).catch((error) => console.info(`draft not saved: ${error.message}`)).finally(() => { saving = null; });
+    const body = new URLSearchParams(new FormData(form));
+    const signal = AbortSignal.timeout(SAVE_MILLISECONDS);
+    saving = fetch(form.dataset.draft, { method: "POST", body, keepalive: true, signal }).catch((error) => console.info(`draft not saved: ${error.message}`)).finally(() => { saving = null; });
   };
   form.addEventListener("input", () => { delay ||= setTimeout(save, DRAFT_MILLISECONDS); });
   addEventListener("pagehide", () => { if (delay) save(); });
@@ -139,7 +131,6 @@ export function keepDraft(form) {
 }
 
 // Fields that only one choice needs: `data-for-kind="list"` belongs to the field `kind`.
-
 export function showChosen(form) {
   for (const part of form.querySelectorAll("[data-for-kind], [data-for-source]")) {
     const [name, value] = part.dataset.forKind ? ["kind", part.dataset.forKind] : ["source", part.dataset.forSource];

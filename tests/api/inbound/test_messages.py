@@ -253,6 +253,14 @@ async def test_marking_as_read_happens_once_and_counts_down(api: Running) -> Non
     assert (await api.read("/conversations"))["items"][0]["unread"] == 1
 
 
+async def test_marking_as_unread_happens_once_and_counts_up(api: Running) -> None:
+    await api.store(make_message(1), make_message(2))
+    await api.send("POST", "/messages/msg_1/read")
+    for _ in range(2):
+        assert (await api.send("POST", "/messages/msg_1/unread"))["read_at"] is None
+    assert (await api.read("/conversations"))["items"][0]["unread"] == 2
+
+
 async def test_a_message_read_before_it_is_handled_is_not_unread_afterwards(api: Running) -> None:
     await api.store(make_message(1), handled=False)
     await api.send("POST", "/messages/msg_1/read")

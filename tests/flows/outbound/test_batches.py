@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.outbound.batch_rows import MOST_ROWS, make_rows
@@ -21,10 +21,13 @@ from app.flows.outbound.send_batch import (
 from app.flows.outbound.stage_batch import RowSource, stage_batch
 from app.storage.db.database import Database
 from app.storage.operations.idempotency import Once
+from app.storage.outbound import claims
 from app.storage.outbound.batch_rows import forget_old_rows, list_rows
 from app.storage.outbound.batches import change_batch, list_batches
+from app.storage.outbound.due import choose_calls
 from app.storage.rules.opt_outs import note_refused_numbers
-from tests.support.outbox import ADA, GRACE, LONDON, OURS, Outbox, open_outbox
+from app.storage.tables.outbound import outbound
+from tests.support.outbox import ADA, GRACE, LONDON, OURS, Outbox, claim_due, open_outbox
 
 WANTED = OutboundRequest(OURS, "Hello {name|there}")
 CROWD = [f"447700900{each:03}" for each in range(20, 270)]
@@ -387,3 +390,25 @@ async def test_a_text_that_no_row_can_fill_is_refused(outbox: Outbox, body: str)
     with pytest.raises(InvalidInput) as refused:
         await stage(outbox, name_rows([ADA]), body=body)
     assert refused.value.field == "body"
+
+
+async def test_texts_that_are_changed_once_they_were_chosen_go_as_they_are_then(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await outbox.queue_many(CROWD[:4])
+    later = outbox.now() + timedelta(hours=1)
+
+    def choose_and_be_overtaken(conn: Any, *given: Any, **named: Any) -> Any:
+        chosen = choose_calls(conn, *given, **named)
+        # What another connection commits between the choice and the claim.
+        table = outbound.c
+        conn.execute(update(outbound).where(table.id == ids[1]).values(body="Changed"))
+        conn.execute(update(outbound).where(table.id == ids[2]).values(due_at=later))
+        return chosen
+
+    monkeypatch.setattr(claims, "choose_calls", choose_and_be_overtaken)
+    claim = await outbox.database.write(claim_due, now=outbox.now())
+    assert sorted([text.id for text in call] for call in claim.calls) == [
+        [ids[0], ids[3]],
+        [ids[1]],
+    ]

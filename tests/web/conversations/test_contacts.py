@@ -63,7 +63,10 @@ async def test_each_showing_of_the_form_has_a_name_that_an_error_keeps(clerk: Vi
     assert 'name="once"' in first
     assert first != second
     answer = await clerk.post(PATH, {"csv": " ", "once": "a-nonce"})
+    assert answer.status_code == 303
+    answer = await clerk.get(answer.headers["location"])
     assert answer.status_code == 422
+    assert "There is no contact to import" in answer.text
     assert 'name="once" value="a-nonce"' in answer.text
 
 

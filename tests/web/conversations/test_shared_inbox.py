@@ -102,8 +102,10 @@ async def test_a_failed_text_is_seen_on_its_row_and_in_a_view_until_done(
     assert list_names(page) == ["Anna"]
     assert count_view(page, "Needs attention") == "1"
     assert '<span class="badge bad">Failed</span>' in page
+    assert '1<span class="for-readers"> need attention' in await visitor.read("/people")
     await visitor.submit("/conversations/1/state", {"state": "done"})
     assert await list_view(visitor, "attention") == []
+    assert "need attention</span>" not in await visitor.read("/people")
 
 
 async def test_what_only_we_wrote_is_hidden_until_answered_and_a_batch_is_one_row(

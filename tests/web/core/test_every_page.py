@@ -87,6 +87,7 @@ PAGES = {
 # What a browser gets there is no page to look at, or is another one.
 NO_PAGES = {
     "/account/password",
+    "/conversations/{id:int}/sent/{text:int}",
     "/live",
     "/inbox/csv",
     "/unread",

@@ -123,3 +123,18 @@ async def test_nothing_is_found_and_a_day_that_is_none(desk: Desk) -> None:
         await expect(tab.page.get_by_text("Nothing found")).to_be_visible()
         await tab.page.goto("/outbox?since=soon")
         await expect(tab.page.locator("#since-error")).to_contain_text("Enter a day such as")
+
+
+async def test_times_are_typed_in_the_browsers_zone_which_is_named(desk: Desk) -> None:
+    async with desk.open() as tab:
+        page = tab.page
+        await page.goto("/new")
+        zone = await page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+        await expect(page.locator("input[name=zone]")).to_have_value(zone)
+        await page.get_by_text("Send later").click()
+        await expect(page.locator("#schedule_at-hint")).to_have_text(f"In {zone} time.")
+        await page.goto("/outbox")
+        await expect(page.get_by_text(f"Days are in {zone} time.")).to_be_visible()
+    async with desk.open(scripts=False) as tab:
+        await tab.page.goto("/outbox")
+        await expect(tab.page.get_by_text("Days are in Europe/London time.")).to_be_visible()

@@ -281,3 +281,10 @@ async def test_a_rule_that_ends_in_the_repeated_hour_asks_once_which_is_meant(
     assert "until 25 Oct 2026, 01:30 GMT" in page
     form = await lone_visitor.read("/rules/1")
     assert 'name="valid_until_fold" value="1" checked' in form
+
+
+async def test_rules_of_the_same_name_are_told_apart_in_the_list(lone_visitor: Visitor) -> None:
+    for number, name in enumerate(("Away", "AWAY", "Hours")):
+        body = {"name": name, "keyword": f"word{number}", "reply": "Hello"}
+        await lone_visitor.running.send("POST", "/rules", body)
+    assert (await lone_visitor.read("/rules")).count("Same name as another") == 2
