@@ -68,10 +68,11 @@ async def wait_for(page: Page, condition: str) -> None:
 
 async def find_tops(page: Page) -> list[float]:
     """Where the field and the button are in the window, and the newest text's end above them."""
-    return [
-        await page.locator(selector).evaluate("each => each.getBoundingClientRect().top")
-        for selector in ("#body", "#reply button.primary", "#latest")
-    ]
+    tops: list[float] = await page.evaluate(
+        """["#body", "#reply button.primary", "#latest"].map(
+            (each) => document.querySelector(each).getBoundingClientRect().top)"""
+    )
+    return tops
 
 
 async def is_in_sight(page: Page, selector: str) -> bool:
