@@ -1,7 +1,7 @@
 """Uncertain texts: adopted, proved absent twice, or handed to a person, and never sent blindly."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -10,7 +10,12 @@ from app.domain.errors import Conflict
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
 from app.domain.outbound.uncertain_resolution import Finding, UncertainText
-from app.storage.outbound.uncertain import list_uncertain, resolve_by_hand, resolve_uncertain
+from app.storage.outbound.uncertain import (
+    list_evidence,
+    list_uncertain,
+    resolve_by_hand,
+    resolve_uncertain,
+)
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
 PROOF = 600
@@ -90,6 +95,24 @@ async def test_an_absent_text_goes_out_after_two_proofs(outbox: Outbox) -> None:
     row = await outbox.row(number)
     assert (row.status, row.attempts) == ("sent", 2)
     assert sorted(outbox.taken()) == [(ADA, "Hello"), (GRACE, "Hello")]
+
+
+async def test_the_next_texts_are_evidence_however_many_went_out_since(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.storage.outbound.uncertain.EVIDENCE_TEXTS", 20)
+    await outbox.queue_alone([GRACE] * 4)
+    await outbox.send()
+    outbox.pass_seconds(1)
+    number = await queue_uncertain(outbox, taken=False)
+    outbox.pass_seconds(1)
+    await outbox.queue_alone([GRACE] * 24)
+    await outbox.send()
+    found = await outbox.database.read(list_uncertain, outbox.now() + timedelta(minutes=1), limit=9)
+    assert [each.id for each in found] == [number]
+    evidence = await outbox.database.read(list_evidence, found)
+    # The next two of the twenty-four, and the newest twenty.
+    assert len(evidence) == 22
 
 
 async def test_without_a_later_text_no_absence_is_proved(outbox: Outbox) -> None:

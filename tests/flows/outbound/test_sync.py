@@ -8,6 +8,7 @@ import pytest
 from app.provider.client import ProviderClient
 from app.simulator.actions.magic import ENDING_NUMBERS
 from app.storage.operations.alerts import list_alerts
+from app.storage.outbound.deliveries import NO_FINAL_WORD, StatusReport, record_statuses
 from tests.support.outbox import ADA, GRACE, LONDON, TOKEN, Outbox
 
 NUMBERS = {ending: number for number, ending in ENDING_NUMBERS.items()}
@@ -340,3 +341,21 @@ async def test_an_id_that_another_text_has_is_kept_by_both_and_told_of(outbox: O
         checker.client = client
         await checker.check_due()
     assert [await outbox.status(each) for each in (first, second)] == ["delivered", "delivered"]
+
+
+async def test_a_text_that_is_followed_no_more_stays_as_it_is(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    await outbox.send()
+    [provider_id] = await outbox.ids(number)
+    given_up = f"settled_at = due_at, settled_reason = '{NO_FINAL_WORD}', check_at = NULL"
+    await outbox.database.write(
+        lambda conn: conn.exec_driver_sql(f"UPDATE outbound SET {given_up} WHERE id = {number}")
+    )
+    late = StatusReport(number, provider_id, "Delivered")
+    await outbox.database.write(record_statuses, [late], "report", outbox.now())
+    row = await outbox.row(number)
+    assert (row.status, row.settled_reason) == ("sent", NO_FINAL_WORD)
+    assert await outbox.history(number) == [
+        ("sent", "send", None),
+        ("sent", "report", "Delivered"),
+    ]

@@ -168,7 +168,9 @@ async def test_a_redelivery_is_kept_but_not_stored_again(kit: Kit) -> None:
 async def test_one_row_that_can_never_be_stored_spoils_no_other(kit: Kit) -> None:
     await kit.intake.recover()
     # NUL is more than PostgreSQL's text takes, a lone surrogate more than SQLite's.
-    bad = make_message(5, body="\ud800\x00", raw=b"what came")
+    odd = "\ud800\x00"
+    texts = dict.fromkeys(("provider_id", "source", "dest", "body", "received_raw"), odd)
+    bad = make_message(5, **texts, merge_fields={odd: odd}, extra={odd: odd}, raw=b"what came")
     async with asyncio.timeout(20):
         await asyncio.gather(
             *(keep(kit.intake, make_message(number)) for number in range(1, 5)),
