@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.domain.inbound.duplicates import match_duplicates
 from app.domain.inbound.messages import StoredMessage
-from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
+from app.domain.rules.answering import DEFAULT_LIMITS, Outcome, ReplyLimits
 from app.domain.rules.patterns import Search, Unprepared, find_all, search_pattern
 from app.domain.rules.rules import list_patterns
 from app.flows.rules.answer import RuleBook, answer_messages, raise_faults
@@ -18,6 +18,7 @@ from app.storage.db.writes import Writes
 from app.storage.inbound.duplicates import find_forwarded, find_reported, note_duplicates
 from app.storage.inbound.handling import (
     claim_unhandled,
+    end_waiting,
     flag_reused_ids,
     index_messages,
     list_waiting,
@@ -135,6 +136,10 @@ def handle_batch(
         answers.note_outcome(message_id, None, None)
     note_outcomes(writes, answers.outcomes, now)
     writes.run(conn)
+    stops = set(answers.outcomes.get((Outcome.OPT_OUT, None), ()))
+    if stops:
+        asked = {conversation_ids[each.pair_key] for each in batch if each.id in stops}
+        end_waiting(conn, asked, stops)
     changes = [("message", message.id) for message in batch]
     add_events(conn, changes + answers.list_changes(), now)
     raise_faults(conn, answers, now)

@@ -109,6 +109,15 @@ def upsert_conversations(
     return {row.pair_key: row.id for row in written}
 
 
+def end_waiting(
+    conn: Connection, conversation_ids: Iterable[int], message_ids: Iterable[int]
+) -> None:
+    """Whoever has said stop with their last text awaits no answer; it stays open to be seen."""
+    said_last = conversations.c.last_message_id.in_(list(message_ids))
+    theirs = conversations.c.id.in_(list(conversation_ids))
+    conn.execute(update(conversations).where(theirs, said_last).values(awaits_answer=False))
+
+
 @cache
 def _upsert_conversations(dialect: str) -> Any:
     words = postgresql if dialect == "postgresql" else sqlite

@@ -57,6 +57,14 @@ async def test_a_conversation_is_open_until_somebody_is_done_and_again_with_the_
     assert await read_one(api, state="open", needs="answer") != done
 
 
+async def test_whoever_says_stop_awaits_no_answer_until_they_write_again(api: Running) -> None:
+    await api.store(make_message(1), make_message(2, body="STOP"))
+    shown = await read_one(api)
+    assert (shown["state"], shown["needs"], shown["opted_out"]) == ("open", None, True)
+    await api.store(make_message(3, body="But where is my parcel?"))
+    assert (await read_one(api))["needs"] == "answer"
+
+
 async def test_a_persons_text_answers_and_an_automatic_one_does_not(post: Post) -> None:
     rule = Rule(name="hours", timezone="UTC", dest=SHOP, keyword="hours", reply="Until five")
     await post.api.runtime.database.write(store_rule, rule, now=NOW)
