@@ -12,7 +12,7 @@ from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.send import LEASE_SECONDS, Sender
 from app.storage.outbound.expiry import end_leases
-from app.storage.outbound.uncertain import resolve_by_hand
+from app.storage.outbound.uncertain import ask_person, resolve_by_hand
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 
@@ -67,6 +67,8 @@ async def test_a_late_answer_settles_what_was_uncertain(outbox: Outbox) -> None:
     await sender.turn()
     await outbox.database.write(end_leases, outbox.now() + timedelta(seconds=LEASE_SECONDS))
     assert await outbox.status(number) == "uncertain"
+    await outbox.database.write(ask_person, number, outbox.now())
+    assert await outbox.alerts() == ["uncertain"]
     await sender.run_dry()
     assert await outbox.status(number) == "sent"
     assert await outbox.ids(number) == ["3509592"]
