@@ -35,7 +35,10 @@ function goToNewTexts() {
   const [{ type }] = performance.getEntriesByType("navigation");
   const form = document.querySelector("form.composer");
   const isOpened = ["", "#new", "#latest", "#body"].includes(location.hash) && type === "navigate";
-  if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
+  const go = () => document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
+  if (isOpened) go();
+  // While a page loads, browsers go to the field of the address again and again.
+  if (isOpened && document.readyState !== "complete") addEventListener("load", () => setTimeout(go), { once: true });
   if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
   if (!form) return;
   let top = isOpened && !document.querySelector(".divider") ? Infinity : form.getBoundingClientRect().top;
