@@ -1,4 +1,4 @@
-"""`python -m benchmarks [receive] [lists] [send] [batch]`: runs them and prints their tables."""
+"""`python -m benchmarks [PART …]`: runs the parts and prints their tables."""
 
 import argparse
 import signal
@@ -28,8 +28,9 @@ from benchmarks.sending import (
     tabulate_following,
     tabulate_sending,
 )
+from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
-PARTS = ("receive", "lists", "send", "batch")
+PARTS = ("receive", "lists", "send", "batch", "webhooks")
 SMALL_ROWS = 50_000
 
 
@@ -41,7 +42,13 @@ def main() -> int:
     cores = claim_cores()
     # Asked before anything of ours runs.
     others = psutil.cpu_percent(interval=1.0)
-    runs = {"receive": run_receive, "lists": run_lists, "send": run_send, "batch": run_batch}
+    runs = {
+        "receive": run_receive,
+        "lists": run_lists,
+        "send": run_send,
+        "batch": run_batch,
+        "webhooks": run_webhooks,
+    }
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
     print(f"Other programs took {others:.0f} % of this machine when it began.")
@@ -123,6 +130,18 @@ def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
         print(error, file=sys.stderr)
         return False
     show(tabulate_batches(found), markdown=arguments.markdown)
+    return True
+
+
+def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started, and everything was delivered."""
+    pace = Pace(arguments.rounds, arguments.seconds)
+    try:
+        found = measure_webhooks(arguments.databases, pace, cores)
+    except (DidNotStartError, AnsweredOddlyError) as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_webhooks(found), markdown=arguments.markdown)
     return True
 
 

@@ -43,6 +43,7 @@ from app.storage.outbound.backlog import count_uncertain, count_waiting, find_ol
 from app.storage.outbound.batch_rows import forget_old_rows
 from app.storage.outbound.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
+from app.storage.webhooks.deliveries import forget_old_deliveries
 
 TICK_SECONDS = 1.0
 HEARTBEAT = timedelta(seconds=10)
@@ -147,6 +148,7 @@ class Housekeeper:
             forget_failed_sign_ins,
             end_old_attention,
             forget_old_rows,
+            forget_old_deliveries,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:

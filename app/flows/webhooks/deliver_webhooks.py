@@ -34,9 +34,12 @@ KEPT_FREE = 2
 AT_ONCE_FAILING = 8
 # While many messages arrive, so many calls are begun in each turn, and a turn begins so often.
 BUSY_CALLS = 1
-BUSY_SECONDS = 0.1
+BUSY_SECONDS = 0.2
+BUSY_LASTS_SECONDS = 1.0
 # What ends within this time is recorded together.
 RECORD_SECONDS = 0.05
+# On SQLite each transaction delays a batch of messages.
+RECORD_SECONDS_BUSY = 2.0
 # How often the place of an endpoint that nothing concerns is stored.
 PLACE_SECONDS = 10.0
 DUE_ROWS = 50
@@ -77,6 +80,7 @@ class Courier:
     _recorded_at: float = -math.inf
     _placed_at: float = -math.inf
     _due_at: float = -math.inf
+    _busy_until: float = -math.inf
     _turn: int = 0
 
     def __post_init__(self) -> None:
@@ -89,6 +93,12 @@ class Courier:
     @property
     def lanes(self) -> dict[int, Lane]:
         return self.leases.lanes
+
+    def _gives_way(self) -> bool:
+        """Whether messages stream in, or did a moment ago: a stream has gaps."""
+        if self.is_busy():
+            self._busy_until = self.seconds() + BUSY_LASTS_SECONDS
+        return self.seconds() < self._busy_until
 
     async def turn(self) -> None:
         """Do what is due, and begin calls. May raise anything."""
@@ -105,7 +115,7 @@ class Courier:
 
     async def rest(self) -> None:
         """Until there is something to do."""
-        if self.is_busy() and self.lanes:
+        if self._gives_way() and self.lanes:
             await asyncio.sleep(BUSY_SECONDS)
         elif not any(lane.wants_events and not lane.is_at_end for lane in self._list_lanes()):
             # The events are looked at even if nothing tells of them.
@@ -145,7 +155,8 @@ class Courier:
             for lane in self.lanes.values()
             if lane.results or (is_placing and lane.done_to != lane.stored_to)
         ]
-        if not lanes or now - self._recorded_at < RECORD_SECONDS:
+        least = RECORD_SECONDS_BUSY if self._gives_way() else RECORD_SECONDS
+        if not lanes or now - self._recorded_at < least:
             return
         is_told = await record_lanes(
             self.database, lanes, self.leases.holder, now=self.now(), draw=self.draw
@@ -188,7 +199,7 @@ class Courier:
         """Begin calls as far as there is room, the endpoints taking turns."""
         if self._is_ending:
             return
-        at_once = BUSY_CALLS if self.is_busy() else AT_ONCE
+        at_once = BUSY_CALLS if self._gives_way() else AT_ONCE
         lanes = self._rotate()
         now = self.now()
         while lanes and len(self.calls) < at_once:
@@ -223,7 +234,7 @@ class Courier:
     def _on_done(self, call: asyncio.Task[None]) -> None:
         self.calls.discard(call)
         self.news.set()
-        if not self.is_busy():
+        if not self._gives_way():
             self._begin()
 
     async def _deliver(self, lane: Lane, attempt: Attempt, began_at: datetime) -> None:

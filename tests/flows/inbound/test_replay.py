@@ -87,6 +87,9 @@ async def test_a_message_that_was_stored_plainly_becomes_what_it_is(past: Past) 
     assert (shown.source, shown.unread, shown.last_message) == (SENDER, 1, replayed)
     for wanted in (
         MessageFilter(source=SENDER, dest=SHOP),
+        MessageFilter(source=SENDER),
+        MessageFilter(dest=SHOP),
+        MessageFilter(provider_id="7"),
         MessageFilter(words=("hello",)),
         MessageFilter(unread=True),
     ):

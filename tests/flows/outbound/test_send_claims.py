@@ -9,8 +9,10 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.send import LEASE_SECONDS, Sender
 from app.storage.outbound.expiry import end_leases
+from app.storage.outbound.uncertain import ask_person, resolve_by_hand
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 
@@ -65,6 +67,8 @@ async def test_a_late_answer_settles_what_was_uncertain(outbox: Outbox) -> None:
     await sender.turn()
     await outbox.database.write(end_leases, outbox.now() + timedelta(seconds=LEASE_SECONDS))
     assert await outbox.status(number) == "uncertain"
+    await outbox.database.write(ask_person, number, outbox.now())
+    assert await outbox.alerts() == ["uncertain"]
     await sender.run_dry()
     assert await outbox.status(number) == "sent"
     assert await outbox.ids(number) == ["3509592"]
@@ -124,6 +128,27 @@ async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox)
     assert await outbox.alerts() == []
     assert [change[0] for change in await outbox.history(number)] == ["sent"]
     assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(1,)]
+
+
+async def test_answers_to_two_tries_of_one_text_that_come_together_are_both_kept(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    again, now = OutboundEvent.RESENT_BY_HAND, outbox.now()
+    first, second = outbox.make_sender(), outbox.make_sender()
+    await first.turn()
+    await wait_for_calls(first)
+    await outbox.database.write(end_leases, now + timedelta(seconds=LEASE_SECONDS))
+    await outbox.database.write(resolve_by_hand, number, again, None, "Anna", now)
+    await second.turn()
+    await wait_for_calls(second)
+    second.results.finished += first.results.finished
+    await second.run_dry()
+    assert await outbox.status(number) == "sent"
+    assert len(await outbox.ids(number)) == len(outbox.taken()) == 2
+    tries = await outbox.fetch("SELECT outcome FROM send_attempts")
+    assert [row.outcome for row in tries] == [SendOutcome.TAKEN] * 2
+    assert await outbox.alerts() == ["late-answer"]
 
 
 TROUBLE = {

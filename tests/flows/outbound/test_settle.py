@@ -161,6 +161,16 @@ async def test_an_unknown_text_from_another_source_forbids_the_proof(outbox: Out
     assert await outbox.status(number) == "uncertain"
 
 
+async def test_a_doubt_takes_the_first_proof_back(outbox: Outbox) -> None:
+    number = await queue_uncertain(outbox, taken=False)
+    await send_later(outbox)
+    await settle_after(outbox, 5)
+    assert (await outbox.row(number)).absent_since is not None
+    await outbox.client.send(OutgoingText("447700900002", "From elsewhere"), ADA)
+    await settle_after(outbox, 60)
+    assert (await outbox.row(number)).absent_since is None
+
+
 async def test_the_row_of_a_lists_recipient_is_not_taken_for_the_text(outbox: Outbox) -> None:
     await outbox.queue(None, list_name="people")
     await outbox.send()

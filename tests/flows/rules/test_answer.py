@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
+from app.domain.rules.opt_outs import OptOutState
 from app.flows.inbound.handle import Handled, handle_batch
 from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Database, open_database
@@ -16,7 +17,15 @@ from app.storage.db.migrate import migrate
 from app.storage.inbound.handling import claim_unhandled
 from app.storage.operations.alerts import list_alerts
 from app.storage.operations.stats import count_days
-from app.storage.rules.opt_outs import add_opt_out, is_opted_out, list_opt_outs, remove_opt_out
+from app.storage.rules.opt_outs import (
+    OptOutChange,
+    add_opt_out,
+    add_opt_out_changes,
+    find_opted_out,
+    is_opted_out,
+    list_opt_outs,
+    remove_opt_out,
+)
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk, set_status
 from tests.support.overlap import overlap
@@ -172,6 +181,16 @@ async def test_the_newest_word_holds_not_the_last_handled(shop: Desk) -> None:
     assert await shop.hear("STOP", arrived_at=earlier) == ["opt-out"]
     assert not await shop.database.read(is_opted_out, SENDER)
     assert await shop.list_bodies() == ["Hello Anna"]
+
+
+async def test_of_words_that_arrive_at_one_moment_the_later_message_holds(shop: Desk) -> None:
+    out, _ = await shop.receive("STOP", "START")
+    await shop.receive("STOP", "START", "STOP", source=OTHER)
+    await shop.handle(limit=1)
+    assert await shop.database.read(find_opted_out, [SENDER, OTHER]) == {OTHER}
+    earlier = OptOutChange(SENDER, "STOP", OptOutState(True, "keyword", NOW, out))
+    await shop.database.write(add_opt_out_changes, [earlier])
+    assert not await shop.database.read(is_opted_out, SENDER)
 
 
 async def test_who_comes_back_at_once_gets_what_follows(shop: Desk) -> None:

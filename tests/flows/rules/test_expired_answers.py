@@ -6,7 +6,7 @@ import pytest
 
 from app.storage.db.database import Database
 from app.storage.outbound.expiry import expire_overdue
-from tests.flows.desk import SENDER, SHOP, Desk
+from tests.flows.desk import SENDER, SHOP, Desk, set_status
 from tests.support.outbox import open_outbox
 
 LATE = timedelta(seconds=901)
@@ -54,11 +54,18 @@ async def test_a_reply_that_went_out_answers_whatever_becomes_of_it(database: Da
     assert message.outcome_code == "replied"
 
 
-async def test_a_persons_reply_that_expires_changes_no_outcome(database: Database) -> None:
+@pytest.mark.parametrize("outcome", ["no-rule", "replied"])
+async def test_a_persons_reply_that_expires_changes_no_outcome(
+    database: Database, outcome: str
+) -> None:
     desk = Desk(database)
+    if outcome == "replied":
+        await desk.add_rule()
     [number] = await desk.receive("Hello", source=SENDER, dest=SHOP)
     await desk.handle()
+    if outcome == "replied":
+        await database.write(set_status, 1, "sent")
     await desk.write_to(SENDER, in_reply_to=number, send_before=desk.now + LATE)
     assert await database.write(expire_overdue, desk.now + LATE) == 1
     [message] = await desk.read([number])
-    assert message.outcome_code == "no-rule"
+    assert message.outcome_code == outcome

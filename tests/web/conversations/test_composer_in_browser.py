@@ -208,7 +208,9 @@ async def test_keys_walk_from_one_conversation_to_the_next(desk: Desk, office: O
         await expect(page.locator("h1")).to_have_text("Inbox")
         await page.set_viewport_size({"width": 1100, "height": 800})
         await page.locator("#people .row", has_text="Walker 1").click()
+        await expect(page.locator("h1")).to_have_text("Walker 1")
         await expect(page.locator(".beside")).to_be_hidden()
+        await page.wait_for_load_state()
         await page.keyboard.press("u")
         await expect(page.locator("h1")).to_have_text("Inbox")
     async with desk.open(scripts=False) as tab:

@@ -85,6 +85,7 @@ async def test_keys_walk_the_list_open_reply_and_search(desk: Desk, office: Offi
             await expect(focused).to_contain_text(name)
         await page.keyboard.press("Enter")
         await expect(page.locator("h1")).to_have_text("P1")
+        await page.wait_for_load_state()
         await page.keyboard.press("r")
         await page.keyboard.type("j/k?")
         await expect(page.locator("#body")).to_have_value("j/k?")

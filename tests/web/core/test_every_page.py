@@ -189,6 +189,8 @@ async def upload_batch(page: Page) -> str:
 async def write_message(page: Page) -> str:
     """The address of a preview."""
     await page.goto("/new")
+    # A draft of another kind may be there.
+    await page.locator("[name=kind][value=to]").check()
     await page.fill("#to", "447700900011, 447700900012")
     await page.fill("#body", "We close at noon")
     await page.click("main .primary")
