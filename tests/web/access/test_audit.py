@@ -94,6 +94,14 @@ def test_values_are_for_people() -> None:
     ]
 
 
+def test_numbers_and_changes_of_texts_are_written_for_people() -> None:
+    written = make_entry("outbound.create", "1", to="447700900123", source="Shop")
+    assert describe_detail(written) == ["to: +44 7700 900123", "source: Shop"]
+    assert describe_detail(make_entry("outbound.change", "1", changed=["text changed"])) == [
+        "text changed"
+    ]
+
+
 async def test_menus_offer_what_there_is(database: Database) -> None:
     assert await database.read(list_audit_actors) == []
     for actor, action in (("key:b", "rule.create"), ("cli:a", "rule.create"), ("key:b", "key.x")):
