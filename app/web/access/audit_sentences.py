@@ -101,6 +101,8 @@ ACTIONS: Mapping[str, Action] = {
 }
 # Said in the sentence already.
 _SAID = {"name", "new", "role"}
+# Details that are phone numbers, or names of senders.
+_NUMBERS = {"to", "source", "dest"}
 # Details that have a better name than their field's.
 _FIELDS = {
     "old_ends_at": "the old value ends",
@@ -159,6 +161,10 @@ def describe_detail(entry: AuditEntry) -> list[str]:
             ]
         elif (entry.action, name) == ("conversation.assign", "to"):
             continue
+        elif (entry.action, name) == ("outbound.change", "changed"):
+            found.append(_describe(value))
+        elif name in _NUMBERS and isinstance(value, str) and value:
+            found.append(f"{_name_field(name)}: {write_number(value)}")
         elif name not in _SAID and value not in (None, "", [], {}):
             found.append(f"{_name_field(name)}: {_describe(value)}")
     return found

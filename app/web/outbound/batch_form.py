@@ -60,11 +60,19 @@ async def _take(visit: Visit, form: Form, chosen: UploadFile | None) -> Response
         batch_id = await _stage(visit, form, chosen, earlier)
     except InvalidInput as error:
         form.note(error, FIELDS)
+        _ask_for_file(form, chosen)
         return await _show(visit, form, earlier, status=422)
     except Conflict as error:
         form.fail(WHOLE, str(error))
+        _ask_for_file(form, chosen)
         return await _show(visit, form, earlier, status=409)
     return visit.redirect(f"/batches/{batch_id}")
+
+
+def _ask_for_file(form: Form, chosen: UploadFile | None) -> None:
+    """No page may fill in a field for files: without this, the file would be gone unnoticed."""
+    if chosen is not None:
+        form.fail("file", f"choose “{chosen.filename}” again")
 
 
 async def _stage(visit: Visit, form: Form, chosen: UploadFile | None, earlier: Batch | None) -> int:

@@ -44,8 +44,9 @@ async def find_recipients(visit: Visit, q: str) -> Recipients:
 def add_recipient(form: Form) -> bool:
     """Put into the form whom a button names; returns whether one was pressed."""
     if form.has(ADD_PERSON):
-        written = [form.text("to"), form.text(ADD_PERSON)]
-        form.replace("to", "\n".join(filter(None, written)))
+        written, number = form.text("to"), form.text(ADD_PERSON)
+        if number not in written.replace(",", " ").split():
+            form.replace("to", f"{written}\n{number}".strip())
         form.replace("kind", "to")
         return True
     for kind, button in (("list", ADD_LIST), ("group", ADD_GROUP)):

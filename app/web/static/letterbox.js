@@ -35,16 +35,23 @@ function goToNewTexts() {
   const [{ type }] = performance.getEntriesByType("navigation");
   const form = document.querySelector("form.composer");
   const isOpened = ["", "#new", "#latest", "#body"].includes(location.hash) && type === "navigate";
-  if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
-  if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
-  if (!form) return;
-  let top = isOpened && !document.querySelector(".divider") ? Infinity : form.getBoundingClientRect().top;
-  new ResizeObserver(() => {
+  let top = 0;
+  const follow = () => {
     const now = form.getBoundingClientRect().top;
     const end = document.getElementById("latest").getBoundingClientRect().top;
     if (end > now && end - top < END_PIXELS) scrollBy({ top: end - now, behavior: "instant" });
     top = now;
-  }).observe(form);
+  };
+  const go = () => {
+    if (isOpened) document.getElementById("new")?.scrollIntoView({ behavior: "instant" });
+    top = isOpened && !document.querySelector(".divider") ? Infinity : form?.getBoundingClientRect().top;
+  };
+  go();
+  if (location.hash === "#body") document.getElementById("body")?.focus({ preventScroll: true });
+  if (!form) return;
+  new ResizeObserver(follow).observe(form);
+  // Until a page is loaded, the browser itself goes to what the address names.
+  if (isOpened && document.readyState !== "complete") addEventListener("load", () => setTimeout(() => { go(); follow(); }), { once: true });
 }
 
 document.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));

@@ -59,6 +59,12 @@ def send_texts(office: Office, dest: str, *bodies: str, source: str = ADA, name:
     return f"/conversations/{decode_id('cnv', talk['id'])}"
 
 
+IS_END_ABOVE_FORM = """(() => {
+    const end = document.getElementById("latest").getBoundingClientRect().top;
+    return end > 0 && end <= document.getElementById("reply").getBoundingClientRect().top + 2;
+})()"""
+
+
 async def wait_for(page: Page, condition: str) -> None:
     """The policy of the pages lets no test wait inside them."""
     async with asyncio.timeout(PATIENCE_MS / 1000):
@@ -141,6 +147,8 @@ async def test_a_conversation_opens_at_its_first_new_text_else_at_its_end(
             await page.locator("#people .row").click()
             await expect(page.locator(".divider")).to_have_text("New texts")
             assert await is_in_sight(page, ".divider")
+            unread = page.get_by_role("button", name="Mark unread")
+            await expect(unread).to_be_in_viewport(ratio=1)
             assert not await is_in_sight(page, ".entry .body")
             if scripts:  # axe waits for timers
                 assert await find_violations(page) == []
@@ -150,6 +158,8 @@ async def test_a_conversation_opens_at_its_first_new_text_else_at_its_end(
             await expect(page.locator("#body-error")).to_be_in_viewport()
             await expect(page.locator("#body")).to_be_focused()
             await expect(page.locator("#body")).to_have_value("x" * 460)
+            if scripts:  # The end of the thread stays above the field, which the address names.
+                await wait_for(page, IS_END_ABOVE_FORM)
 
 
 async def test_a_draft_is_found_again_and_others_see_who_writes(desk: Desk, office: Office) -> None:

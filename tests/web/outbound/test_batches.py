@@ -188,6 +188,8 @@ async def test_each_mistake_stands_beside_its_field(
     answer = await upload(lone_visitor, data, **changes)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text
+    # A page cannot keep a chosen file, so it says that the file is to be chosen again.
+    assert 'id="file-error"' in answer.text
 
 
 async def test_without_a_file_or_rows_it_asks_for_them(lone_visitor: Visitor) -> None:

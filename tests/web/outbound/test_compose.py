@@ -220,6 +220,8 @@ async def test_people_lists_and_groups_are_found_by_a_part_of_their_name(clerk: 
     page = await clerk.submit("/new", form)
     assert f"{GRACE}\n{ADA}</textarea>" in page
     assert "We close at noon</textarea>" in page
+    page = await clerk.submit("/new", FORM | {"to": f"{GRACE}, {ADA}", "add": ADA})
+    assert f"{GRACE}, {ADA}</textarea>" in page
     page = await clerk.submit("/new", FORM | {"add_list": "customers"})
     assert 'value="list" checked' in page
     assert 'value="customers"' in page
