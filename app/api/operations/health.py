@@ -177,9 +177,9 @@ async def _read_workers(runtime: Runtime) -> Sequence[tuple[str, Figures]]:
         return await runtime.database.read_within(
             PATIENCE_SECONDS, lambda conn: list_figures(conn, alive_since=since)
         )
-    except Exception:
+    except Unavailable as error:
         # Our own figures matter more.
-        log.exception("figures_of_workers_unknown")
+        log.warning("figures_of_workers_unknown", reason=str(error))
         return ()
 
 

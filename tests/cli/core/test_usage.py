@@ -19,7 +19,10 @@ PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ("command", "said"),
     [
         ("frobnicate", "no such command 'frobnicate'; see `letterbox --help`"),
-        ("number", "no such command 'number'; did you mean 'numbers'? See `letterbox --help`"),
+        (
+            "number",
+            "no such command 'number'; did you mean 'numbers', 'members'? See `letterbox --help`",
+        ),
         ("--frobnicate", "no such option: --frobnicate; see `letterbox --help`"),
         ("numbers add", "missing argument 'number'; see `letterbox numbers add --help`"),
         ("numbers ad", "no such command 'ad'; did you mean 'add'? See `letterbox numbers --help`"),

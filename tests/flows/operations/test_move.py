@@ -15,7 +15,6 @@ from app.storage.db.migrate import is_current
 from app.storage.tables.operations import events
 from tests.support.kit import open_kit
 
-LATER = datetime.now(UTC) + timedelta(minutes=5)
 SENDER = "447700900123"
 
 
@@ -57,7 +56,9 @@ def _forget_last_event(conn: Any) -> None:
 
 
 async def _move(source: Database, target: Database, report: Any = lambda *_: None) -> Any:
-    return await move(source, target, "the old one", report, LATER)
+    # Whoever filled the source is gone by then.
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    return await move(source, target, "the old one", report, later)
 
 
 async def test_everything_is_there_afterwards_and_a_reader_of_the_feed_goes_on(

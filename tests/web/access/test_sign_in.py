@@ -245,7 +245,7 @@ async def test_failed_sign_ins_are_in_the_audit_with_their_address(
         assert found == [
             ("session.end", "member:mem_1", "Ada", "127.0.0.1"),
             ("session.begin", "member:mem_1", "Ada", "127.0.0.1"),
-            ("member.add", "member:mem_1", "Ada", "127.0.0.1"),
+            ("member.add", "member:mem_1", "mem_1", "127.0.0.1"),
             ("session.fail", "stranger", "Eve", "127.0.0.1"),
         ]
         assert "wrong" not in str(entries)

@@ -200,6 +200,7 @@ async def test_keys_walk_from_one_conversation_to_the_next(desk: Desk, office: O
         for key, name in (("j", "Walker 1"), ("j", "Walker 0"), ("k", "Walker 1")):
             await page.keyboard.press(key)
             await expect(page.locator("h1")).to_have_text(name)
+            await page.wait_for_load_state()
         await page.keyboard.press("U")
         await expect(page.locator(".note.done")).to_have_text("Marked as unread.")
         await page.keyboard.press("c")
