@@ -72,7 +72,7 @@ def _mend_conversations(
         table.id.in_({row.conversation_id for row in gone}), table.last_message_id.in_(ids)
     )
     for conversation_id in conn.execute(touched.order_by(table.id)).scalars().all():
-        last = _find_last(conn, conversation_id)
+        last = find_last_message(conn, conversation_id)
         mine = update(conversations).where(table.id == conversation_id)
         values = (None, None) if last is None else (last.id, last.arrived_at)
         conn.execute(
@@ -84,8 +84,11 @@ def _mend_conversations(
         )
 
 
-def _find_last(conn: Connection, conversation_id: int) -> Row[Any, Any] | None:
-    """The newest message that is left."""
+def find_last_message(conn: Connection, conversation_id: int) -> Row[Any, Any] | None:
+    """The newest message of a conversation by (arrived_at, id), as handling decides it.
+
+    Of the last hundred stored: texts that waited in a spool are stored late.
+    """
     index = message_index.c
     newest = select(index.message_id).where(index.conversation_id == conversation_id)
     few = newest.order_by(index.message_id.desc()).limit(100)

@@ -6,6 +6,7 @@ from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_provider_key
 from app.storage.db.writes import Writes
 from app.storage.inbound.handling import widen_blocks
+from app.storage.inbound.removal import find_last_message
 from app.storage.inbound.search import Message, get_message
 from app.storage.inbound.text_search import replace_body
 from app.storage.tables.conversations import conversations
@@ -85,13 +86,7 @@ def leave_conversation(conn: Connection, pair_key: bytes, *, was_unread: bool) -
     found = conn.execute(select(conversations).where(conversations.c.pair_key == pair_key)).first()
     if found is None:
         return
-    newest = conn.execute(
-        select(messages.c.id, messages.c.arrived_at)
-        .join(message_index, message_index.c.message_id == messages.c.id)
-        .where(message_index.c.conversation_id == found.id)
-        .order_by(message_index.c.message_id.desc())
-        .limit(1)
-    ).first()
+    newest = find_last_message(conn, found.id)
     mine = conversations.c.id == found.id
     written = select(exists().where(outbound.c.conversation_id == found.id))
     if newest is None and not conn.execute(written).scalar():

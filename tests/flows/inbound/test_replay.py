@@ -112,6 +112,19 @@ async def test_another_message_of_the_pair_it_leaves_becomes_the_newest(past: Pa
     assert (left.last_message.id, left.unread) == (older, 2)
 
 
+async def test_of_those_that_are_left_the_one_that_arrived_last_is_the_newest(past: Past) -> None:
+    pair = {"source": "447700900002"}
+    newest = await past.forward("kept", **pair, dedupe_key=b"a" * 16)
+    an_hour_ago = past.now - timedelta(hours=1)
+    await past.forward("was spooled", **pair, dedupe_key=b"b" * 16, arrived_at=an_hour_ago)
+    moving = await past.forward("Other", **pair, dedupe_key=b"c" * 16)
+    await past.replay(moving)
+    page = await past.database.read(list_conversations, before=None, limit=5)
+    [left] = [each for each in page.conversations if each.source == pair["source"]]
+    assert left.last_message is not None
+    assert left.last_message.id == newest
+
+
 async def test_a_words_index_forgets_what_the_message_said(past: Past) -> None:
     message_id = await past.forward(body="misread words")
     await past.replay(message_id)
