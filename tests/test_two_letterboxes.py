@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,8 @@ from app.settings import Settings
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.state.clock import SimulatorClock
 from app.simulator.state.config import AccountConfig, NumberConfig, SimulatorConfig
-from app.storage.db.database import Connection
+from app.storage.access.secrets import register_secret
+from app.storage.db.database import Connection, Database
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
 from app.worker import run_flows
@@ -155,3 +157,12 @@ async def test_two_that_answer_everything_fall_silent_within_the_budget(
         assert await two.database.read(list_outcomes) == ["replied"] * PER_HOUR + ["budget"]
         assert await one.database.read(list_outcomes) == ["replied"] * PER_HOUR
         assert len(provider.simulator.world.outgoing.texts) == 2 * PER_HOUR
+
+
+async def test_processes_that_start_together_register_a_secret_once(database: Database) -> None:
+    def register(conn: Connection) -> bool:
+        return register_secret(conn, "api_key", "the same", generated=True)
+
+    assert await asyncio.gather(*(database.write(register) for _ in range(8))) == [True] * 8
+    other = partial(register_secret, name="api_key", secret="another", generated=True)
+    assert not await database.write(other)

@@ -1,8 +1,9 @@
 """The digests of generated secrets, by which processes see that they share them."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from app.domain.access.credentials import digest_secret
+from app.storage.db.upserts import make_insert
 from app.storage.tables.access import shared_secrets
 
 
@@ -12,12 +13,13 @@ def register_secret(conn: Connection, name: str, secret: str, *, generated: bool
     A secret that somebody set replaces what was registered; a generated one must be the same.
     """
     digest = digest_secret(secret)
+    # Processes that start together find nothing there, all of them.
+    first = make_insert(conn, shared_secrets).values(name=name, digest=digest)
+    conn.execute(first.on_conflict_do_nothing(index_elements=["name"]))
     known = conn.execute(
         select(shared_secrets.c.digest).where(shared_secrets.c.name == name)
-    ).scalar()
-    if known is None:
-        conn.execute(insert(shared_secrets).values(name=name, digest=digest))
-    elif known != digest:
+    ).scalar_one()
+    if known != digest:
         if generated:
             return False
         conn.execute(

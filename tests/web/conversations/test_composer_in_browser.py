@@ -117,6 +117,8 @@ async def test_a_new_text_moves_neither_the_reply_form_nor_the_place_in_the_thre
             assert await is_in_sight(page, ".entry .body")
         await expect(page.locator("#body")).to_be_focused()
         await expect(page.locator("#body")).to_have_value(f"{draft}x")
+        unread = f"/messages?dest={STAYS}&source={source}&unread=true"
+        wait_until(lambda: not office.service.get(unread)["items"])
         # Who reads older texts stays there, and what arrives below is not read yet.
         await page.evaluate("scrollTo(0, 0)")
         row = page.locator(".entry").first
@@ -124,7 +126,6 @@ async def test_a_new_text_moves_neither_the_reply_form_nor_the_place_in_the_thre
         send_texts(office, STAYS, "Below", source=source)
         await expect(page.locator(".entry")).to_have_count(15)
         assert await row.evaluate("row => row.getBoundingClientRect().top") == top
-        unread = f"/messages?dest={STAYS}&source={source}&unread=true"
         assert len(office.service.get(unread)["items"]) == 1
         await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         wait_until(lambda: not office.service.get(unread)["items"])
