@@ -113,7 +113,7 @@ async def test_another_message_of_the_pair_it_leaves_becomes_the_newest(past: Pa
 
 
 async def test_of_those_that_are_left_the_one_that_arrived_last_is_the_newest(past: Past) -> None:
-    pair = {"source": "447700900002"}
+    pair: dict[str, Any] = {"source": "447700900002"}
     newest = await past.forward("kept", **pair, dedupe_key=b"a" * 16)
     an_hour_ago = past.now - timedelta(hours=1)
     await past.forward("was spooled", **pair, dedupe_key=b"b" * 16, arrived_at=an_hour_ago)
