@@ -91,7 +91,7 @@ def test_compose_looks_for_the_heartbeat_that_the_worker_gives() -> None:
 
 def test_containers_of_ours_write_to_their_volumes_alone_and_have_no_right_of_roots() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    ours = [each for each in services.values() if each["image"] == "letterbox"]
+    ours = [each for each in services.values() if each["image"].startswith("letterbox:")]
     assert len(ours) == 5
     for each in ours:
         assert each["read_only"]
@@ -105,7 +105,18 @@ def test_compose_trusts_its_own_proxy() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     trusted = services["web"]["environment"]["LETTERBOX_TRUSTED_PROXIES"]
     address = services["caddy"]["networks"]["default"]["ipv4_address"]
-    assert address.removeprefix("${CADDY_ADDRESS:-").removesuffix("}") in re.split("[-} ]", trusted)
+    assert address.removeprefix("${CADDY_ADDRESS:-").removesuffix("}") in re.split("[-},]", trusted)
+
+
+def test_letterbox_takes_every_value_that_compose_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, value in services["web"]["environment"].items():
+        # The default, or for what .env must have, something long enough.
+        given = re.sub(r"\$\{\w+:?(?:-([^}]*)|\?[^}]*)\}", lambda m: m[1] or "x" * 32, value)
+        monkeypatch.setenv(name, given)
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    assert settings.is_postgres
+    assert [str(each) for each in settings.trusted_proxies] == ["172.29.87.1/32", "172.29.87.2/32"]
 
 
 def test_the_manifests_for_kubernetes_name_settings_that_exist_and_each_other() -> None:
