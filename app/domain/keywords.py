@@ -87,8 +87,24 @@ def fold_word(text: str) -> str:
 
 def split_words(text: str) -> list[str]:
     """Every word of a text, folded; words without a letter or digit are skipped."""
+    return list(iterate_words(text))
+
+
+def iterate_words(text: str) -> Iterator[str]:
+    """The same, one after another."""
+    if text.isascii():  # nearly every text, and quicker as a whole
+        found = map(_keep_alphanumeric, _WORD.findall(text.lower()))
+        return filter(None, found)
+    return _iterate_any_words(text)
+
+
+def _iterate_any_words(text: str) -> Iterator[str]:
     folded = (fold_word(text[start:end]) for start, end in _find_words(text))
-    return [word for word in folded if word]
+    return (word for word in folded if word)
+
+
+def _keep_alphanumeric(word: str) -> str:
+    return word if word.isalnum() else "".join(filter(str.isalnum, word))
 
 
 def read_keyword(text: str) -> str:
