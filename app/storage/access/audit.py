@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from app.domain.access.credentials import Actor
 from app.storage.tables.access import audit
@@ -58,6 +58,11 @@ def add_audit(
             address=actor.address if isinstance(actor, Actor) else None,
         )
     )
+
+
+def find_last_entry(conn: Connection) -> int:
+    """The id of the newest entry; 0 if there is none."""
+    return conn.execute(select(func.max(audit.c.id))).scalar() or 0
 
 
 def list_audit_actors(conn: Connection) -> list[str]:
