@@ -26,7 +26,7 @@ from app.provider.actions import (
 )
 from app.provider.client import ProviderClient
 from tests.support.provider import calling
-from tests.support.wire_server import answer
+from tests.support.endpoints.wire_server import answer
 
 HELLO = OutgoingText("API", "Hello World")
 LONG = OutgoingText("API", "a" * 161)

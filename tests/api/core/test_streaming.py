@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import CallBroken
-from app.http.streams import StreamedAnswer, begin
+from app.streaming.answers import StreamedAnswer, begin
 
 
 class Source:

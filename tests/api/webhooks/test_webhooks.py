@@ -10,7 +10,7 @@ from app.network.caller import EndpointCaller
 from tests.api.running import Running, running
 from tests.api.streams import streaming
 from tests.support.messages import make_message
-from tests.support.receiver import Reply, receiving
+from tests.support.endpoints.receiver import Reply, receiving
 
 URL = "https://example.com/texts"
 
