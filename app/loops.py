@@ -10,18 +10,18 @@ import structlog
 
 from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
-from app.flows.operations.changes import Render
 from app.flows.operations.alarms.credit_monitor import CreditMonitor
-from app.flows.operations.notifications.deliver_notice import Deliverer
-from app.flows.operations.processes.leader import take_turn
-from app.flows.operations.notifications.notify import Notifier
 from app.flows.operations.alarms.raise_alarms import raise_alarms
+from app.flows.operations.changes import Render
+from app.flows.operations.notifications.deliver_notice import Deliverer
+from app.flows.operations.notifications.notify import Notifier
+from app.flows.operations.processes.leader import take_turn
+from app.flows.operations.processes.supervise import Chore, Loop, Work
 from app.flows.operations.refill import refill
 from app.flows.operations.retain import remove_old
-from app.flows.operations.processes.supervise import Chore, Loop, Work
+from app.flows.outbound.batches.send_batch import advance_batches
 from app.flows.outbound.sending.resolve_uncertain import UncertainResolver
 from app.flows.outbound.sending.send import Sender, SendPolicy
-from app.flows.outbound.batches.send_batch import advance_batches
 from app.flows.outbound.sending.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.flows.webhooks.deliver_webhooks import Courier

@@ -12,12 +12,12 @@ import structlog
 
 from app.account import open_provider
 from app.flows.access.auth_gate import AuthGate
+from app.flows.operations.alarms.watch_storage import StorageWatch
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import Housekeeper
 from app.flows.operations.processes.keep_time import Clock, TimeKeeper
 from app.flows.operations.processes.metrics import Metrics
-from app.flows.operations.alarms.watch_storage import StorageWatch
 from app.flows.outbound.sending.note_answers import AnswerNotes
 from app.provider.client import ProviderClient
 from app.runtime import Runtime

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.load import LoadPlan, LoadResult, run_load
 from benchmarks.servers.contenders import Contender, DidNotStartError, Running, running_server
 from benchmarks.servers.cores import Cores
-from benchmarks.load import LoadPlan, LoadResult, run_load
 from benchmarks.verify import Verdict, verify_rows
 from tests.support.storage.postgres import PostgresServer, running_postgres
 

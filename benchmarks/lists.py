@@ -13,7 +13,10 @@ from urllib.parse import urlencode
 
 from app.flows.access.sign_in import Browser, make_login_link, use_login_link
 from app.storage.db.database import open_database
+from benchmarks.archive.fill import fill_database
+from benchmarks.archive.questions import Question, make_questions
 from benchmarks.client import Client
+from benchmarks.report import Figure, Table, Target
 from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
@@ -23,9 +26,6 @@ from benchmarks.servers.contenders import (
     running_server,
 )
 from benchmarks.servers.cores import Cores
-from benchmarks.archive.fill import fill_database
-from benchmarks.archive.questions import Question, make_questions
-from benchmarks.report import Figure, Table, Target
 from tests.support.storage.postgres import running_postgres
 
 GROWTH = Target(2)

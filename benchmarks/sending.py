@@ -20,6 +20,9 @@ from app.domain.outbound.requests import OutgoingText
 from app.provider.client import ProviderClient
 from benchmarks import outbox
 from benchmarks.compare import CROWD
+from benchmarks.load import LoadPlan, run_load
+from benchmarks.outbox import Followed
+from benchmarks.report import Figure, Table, Target
 from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
@@ -29,10 +32,7 @@ from benchmarks.servers.contenders import (
     running_server,
 )
 from benchmarks.servers.cores import Cores
-from benchmarks.load import LoadPlan, run_load
-from benchmarks.outbox import Followed
 from benchmarks.servers.provider import TOKEN, Provider, running_provider
-from benchmarks.report import Figure, Table, Target
 from tests.support.storage.postgres import PostgresServer, running_postgres
 
 ANSWER = Target(3)

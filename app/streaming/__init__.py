@@ -1,1 +1,1 @@
-"""What the REST interface and the pages share of HTTP."""
+"""Answers and bodies in parts, for the REST interface and the pages alike."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from benchmarks import archive
+from benchmarks.archive import archive
 from benchmarks.client import AnsweredOddlyError, Client
 
 MESSAGES = "/api/v1/messages"

@@ -23,7 +23,7 @@ Engine = Literal["", "sqlite", "postgresql"]
 
 ENGINE_NAMES: dict[Engine, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 START_SECONDS = 60.0
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 LETTERBOX = str(Path(sys.executable).parent / "letterbox")
 
 

@@ -25,9 +25,9 @@ from app.simulator.state.config import AccountConfig, ListConfig, ListEntry, Sim
 from app.simulator.state.faults import Fault
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import list_alerts
-from app.storage.outbound.sending.claims import Claim, claim_texts
 from app.storage.outbound.history import list_changes
 from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.sending.claims import Claim, claim_texts
 from app.storage.outbound.sending.sender import lock_sender
 from tests.support.clock import NOW
 

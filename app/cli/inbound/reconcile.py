@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.account import open_provider
-from app.cli.operations.account import read_time
 from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import JsonOption
+from app.cli.operations.account import read_time
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.processes.keep_time import Clock
 from app.settings import Settings, load_settings

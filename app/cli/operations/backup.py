@@ -13,8 +13,8 @@ import typer
 
 from app.cli.core.offline import BUSY_SECONDS, find_actor
 from app.domain.errors import SetupError
-from app.flows.operations import back_up
-from app.flows.operations import restore as flow
+from app.flows.operations.backups import back_up
+from app.flows.operations.backups import restore as flow
 from app.flows.operations.backups.back_up import Place
 from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir, find_file

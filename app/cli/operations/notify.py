@@ -16,7 +16,7 @@ from app.domain.ids import decode_id, encode_id
 from app.domain.numbers import read_number
 from app.domain.operations.notices import write_test
 from app.domain.operations.notify_addresses import Wishes, describe_wishes
-from app.flows.operations import manage_notify
+from app.flows.operations.notifications import manage_notify
 from app.flows.operations.notifications.deliver_notice import Deliverer
 from app.settings import Settings
 from app.shared_secrets import find_secrets

@@ -9,9 +9,9 @@ import typer
 
 from app.account import open_provider
 from app.api.outbound.schemas import Outbound, OutboundDetail, show_detail, show_queued
-from app.cli.operations.account import read_time
 from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import JsonOption, print_json, print_table
+from app.cli.operations.account import read_time
 from app.domain.errors import InvalidInput, NoProvider, NotFound
 from app.domain.ids import decode_id
 from app.domain.outbound.requests import OutboundRequest, digest_request

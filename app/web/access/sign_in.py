@@ -134,7 +134,9 @@ async def sign_out_everywhere(visit: Visit) -> Response:
 
 async def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
     has_password = await _has_passwords(visit)
-    return visit.render("access/sign_in/sign_in.html", status=status, form=form, has_password=has_password)
+    return visit.render(
+        "access/sign_in/sign_in.html", status=status, form=form, has_password=has_password
+    )
 
 
 def _show_invitation(visit: Visit, form: Form, token: str, name: str) -> Response:

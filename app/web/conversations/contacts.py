@@ -13,9 +13,9 @@ from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms.form import Form
 from app.web.core.forms.kept_forms import find_kept, show_again
+from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.lists import answer_csv
 from app.web.core.no_account import show_no_account
-from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
 PATH = "/contacts"
@@ -171,7 +171,9 @@ async def list_groups(visit: Visit) -> Response:
     if provider is None:
         return show_no_account(visit, "Groups")
     book = await provider.get_all_groups()
-    return visit.render("conversations/contacts/groups.html", rows=book.rows, headings=book.headings)
+    return visit.render(
+        "conversations/contacts/groups.html", rows=book.rows, headings=book.headings
+    )
 
 
 async def ask_to_delete_groups(visit: Visit) -> Response:

@@ -27,8 +27,8 @@ from app.web.conversations.views import VIEWS, count_views, list_sent, make_filt
 from app.web.core.forms.form import Form
 from app.web.core.lists import link_page, make_page
 from app.web.core.obstacles import find_obstacle
-from app.web.core.site import Site, Visit
 from app.web.core.rendering.wording import explain_problem, explain_status
+from app.web.core.site import Site, Visit
 
 PAGE = 50
 MAX_QUERY = 200

@@ -12,9 +12,9 @@ from app.domain.outbound.batch_rows import Columns, fill_row
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
-from app.flows.outbound.compose import warn_of_sender
 from app.flows.outbound.batches.send_batch import CountedBatch, cancel_batch, read_batch, send_batch
 from app.flows.outbound.batches.stage_batch import discard, get_columns
+from app.flows.outbound.compose import warn_of_sender
 from app.storage.db.database import Connection
 from app.storage.outbound.batch_rows import BatchRow, Shown, list_rows
 from app.storage.outbound.batches import Batch, count_texts, list_batches, sort_counts
@@ -23,8 +23,8 @@ from app.storage.outbound.texts import OutboundText, get_outbounds
 from app.web.core.forms.form import WHOLE, Form
 from app.web.core.lists import ListPage, answer_csv, make_page
 from app.web.core.rendering.renderer import write_iso
-from app.web.core.site import Site, Visit
 from app.web.core.rendering.wording import STATUSES, Label
+from app.web.core.site import Site, Visit
 
 PATH = "/batches"
 # Each of them counts its texts.

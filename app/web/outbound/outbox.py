@@ -32,8 +32,8 @@ from app.web.core.lists import (
     read_day,
 )
 from app.web.core.rendering.renderer import write_iso
-from app.web.core.site import Site, Visit
 from app.web.core.rendering.wording import STATUSES, explain_status
+from app.web.core.site import Site, Visit
 from app.web.outbound.outbox_rows import read_beside
 from app.web.outbound.scheduled import is_ours
 

@@ -10,8 +10,8 @@ from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
 from app.storage.inbound.search import get_message
 from app.web.core.forms.form import Form
-from app.web.core.site import Site, Visit, is_own_path
 from app.web.core.rendering.wording import explain_problem
+from app.web.core.site import Site, Visit, is_own_path
 
 RESOLVED: dict[ResolvedOutcome, str] = {
     "sent": "Saved as sent.",

@@ -20,8 +20,8 @@ from app.flows.outbound.compose import compose_once
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.web.core.forms.form import WHOLE, Form
 from app.web.core.forms.moments import read_moment
-from app.web.core.obstacles import find_obstacle
 from app.web.core.forms.one_time_forms import make_once, wait_for_first
+from app.web.core.obstacles import find_obstacle
 from app.web.core.site import Site, Visit
 
 # The choice “Other sender…”.

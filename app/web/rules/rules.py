@@ -24,8 +24,8 @@ from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
 from app.web.core.forms.form import Form
 from app.web.core.forms.kept_forms import find_kept, show_again
-from app.web.core.site import Site, Visit
 from app.web.core.rendering.wording import explain_silence
+from app.web.core.site import Site, Visit
 from app.web.outbound.writing import measure_template
 from app.web.rules.rule_forms import (
     FIELDS,

@@ -16,8 +16,8 @@ from app.storage.webhooks import deliveries, endpoints
 from app.storage.webhooks.deliveries import Delivery
 from app.storage.webhooks.endpoints import Webhook
 from app.web.core.forms.form import Form
-from app.web.core.lists import read_list
 from app.web.core.forms.moments import read_moment
+from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 
 PATH = "/webhooks"

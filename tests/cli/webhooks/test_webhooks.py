@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import webhooks
 from app.cli.commands import app
+from app.cli.webhooks import webhooks
 from app.domain.errors import LetterboxError
 
 Run = Callable[..., Result]

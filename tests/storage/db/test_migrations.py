@@ -206,7 +206,14 @@ async def test_a_migration_that_is_killed_leaves_the_old_file_and_the_next_start
     await database.write(lambda conn: conn.execute(keep).rowcount)
     await database.close()
     old = read_sqlite(path)
-    runs = [sys.executable, "-m", "tests.support.storage.killed_migration", str(path), str(killed), "9"]
+    runs = [
+        sys.executable,
+        "-m",
+        "tests.support.storage.killed_migration",
+        str(path),
+        str(killed),
+        "9",
+    ]
     done = await asyncio.to_thread(
         lambda: subprocess.run(
             runs, cwd=MIGRATIONS.parent, timeout=300, capture_output=True, text=True

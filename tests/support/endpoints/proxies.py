@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.debian import find_program
 from tests.support.service import find_free_port, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/proxies.md"
 # Both the certificate and its key.
 CERTIFICATE = ROOT / "tests/provider/untrusted.pem"

@@ -1,4 +1,4 @@
-"""`python -m tests.support.storage.killed_migration OLD FOLDER STEP`: migrations that are killed half-way.
+"""`python -m tests.support.storage.killed_migration OLD FOLDER STEP`: migrations killed half-way.
 
 Each STEPth statement of migrating the SQLite file OLD, and the commit, is one where a process of
 its own is killed; what each leaves lies in FOLDER/<number>/. The last one comes to its end.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.debian import find_program
+from tests.support.service import find_free_port
 from tests.support.storage.postgres import MEMORY, PostgresServer
 from tests.support.storage.postgres_place import find_account
-from tests.support.service import find_free_port
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from app.domain.errors import Fault, FaultCode, InvalidFields
 from app.domain.outbound.batch_rows import Columns, Row
 from app.domain.outbound.requests import OutboundRequest
-from app.flows.outbound.compose import Composed
 from app.flows.outbound.batches.send_batch import CountedBatch, send_batch
 from app.flows.outbound.batches.stage_batch import CHUNK_ROWS, RowSource, discard, stage_batch
+from app.flows.outbound.compose import Composed
 from app.storage.db.database import Database
 from app.storage.operations.idempotency import Once, find_answer
 from app.storage.outbound.batch_rows import BatchRow, list_rows

@@ -15,8 +15,8 @@ from app.domain.outbound.batch_rows import fill_row
 from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import LONGEST_VALIDITY_SECONDS
-from app.flows.outbound.compose import Composed
 from app.flows.outbound.batches.stage_batch import CHUNK_ROWS, get_columns
+from app.flows.outbound.compose import Composed
 from app.storage.access.audit import add_audit
 from app.storage.conversations.conversations import open_conversations
 from app.storage.db.database import Connection, Database

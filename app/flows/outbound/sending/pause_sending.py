@@ -5,7 +5,12 @@ from datetime import datetime
 from app.domain.lengths import LONGEST_REASON, check_length
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection
-from app.storage.outbound.sending.sender import get_sender, pause_sender, resume_sender, tell_resumed
+from app.storage.outbound.sending.sender import (
+    get_sender,
+    pause_sender,
+    resume_sender,
+    tell_resumed,
+)
 
 SUBJECT = "sender"
 

@@ -23,9 +23,9 @@ from app.domain.outbound.transitions import OutboundEvent, move_on
 from app.storage.db.upserts import make_insert
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.operations.daily_counts import DailyCounts
-from app.storage.outbound.sending.expiry import note_unanswered
 from app.storage.outbound.history import StatusChange, describe_status
 from app.storage.outbound.outbox import lock_texts
+from app.storage.outbound.sending.expiry import note_unanswered
 from app.storage.outbound.sending.result_events import Recorded, SendResult, steer_sender
 from app.storage.outbound.sending.sender import lock_sender
 from app.storage.rules.opt_outs import cancel_texts, note_refused_numbers

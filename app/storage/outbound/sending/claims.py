@@ -15,9 +15,9 @@ from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent
 from app.storage.db.columns import UtcTime
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
+from app.storage.outbound.history import StatusChange
 from app.storage.outbound.sending.due import choose_calls, find_next, list_due
 from app.storage.outbound.sending.expiry import end_waiting
-from app.storage.outbound.history import StatusChange
 from app.storage.outbound.sending.sender import (
     SenderState,
     compute_wait,

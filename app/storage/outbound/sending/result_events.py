@@ -11,8 +11,8 @@ from app.domain.outbound.retries import Step
 from app.domain.outbound.send_outcomes import CallResult, ErrorClass, SendOutcome, StopCause
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import Change, add_events
-from app.storage.outbound.sending.claims import ClaimedText
 from app.storage.outbound.history import StatusChange, note_changes
+from app.storage.outbound.sending.claims import ClaimedText
 from app.storage.outbound.sending.sender import (
     get_sender,
     plan_probe,

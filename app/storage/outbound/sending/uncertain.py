@@ -20,8 +20,8 @@ from app.domain.outbound.uncertain_resolution import (
 )
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
-from app.storage.outbound.sending.attempts import add_ids
 from app.storage.outbound.history import StatusChange, describe_status, note_changes
+from app.storage.outbound.sending.attempts import add_ids
 from app.storage.outbound.sending.result_events import UNCERTAIN_ALERT
 from app.storage.tables.outbound import has_status, outbound, provider_messages, send_attempts
 

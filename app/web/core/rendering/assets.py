@@ -13,7 +13,7 @@ from app.domain.errors import NotFound
 ICON = "letterbox.svg"
 # The icon with a number on it.
 COUNTED_ICON = re.compile(r"letterbox-([0-9]{1,3})\.svg")
-FOLDER = Path(__file__).parents[1] / "static"
+FOLDER = Path(__file__).parents[2] / "static"
 TYPES = {
     "letterbox.css": "text/css",
     "panels.css": "text/css",

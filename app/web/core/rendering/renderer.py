@@ -10,16 +10,21 @@ from zoneinfo import ZoneInfo
 
 from app.domain.access.members import describe_actor
 from app.domain.numbers import write_number
+from app.web.core.forms.moments import write_local, write_moment
 from app.web.core.rendering.assets import Assets
 from app.web.core.rendering.browsers import describe_browser
-from app.web.core.rendering.highlighting import mark_number, mark_words, write_excerpt, write_summary
+from app.web.core.rendering.highlighting import (
+    mark_number,
+    mark_words,
+    write_excerpt,
+    write_summary,
+)
 from app.web.core.rendering.links import link_addresses
-from app.web.core.forms.moments import write_local, write_moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-FOLDER = Path(__file__).parents[1] / "templates"
+FOLDER = Path(__file__).parents[2] / "templates"
 
 
 class Renderer:

@@ -17,10 +17,10 @@ from app.domain.errors import Conflict
 from app.domain.operations.notices import Notice
 from app.domain.operations.notify_addresses import Wishes
 from app.flows.inbound.handle import handle_batch
-from app.flows.operations import manage_notify
+from app.flows.operations.notifications import manage_notify
 from app.flows.operations.notifications.deliver_notice import Deliverer, load_apprise
-from app.flows.operations.processes.metrics import Metrics
 from app.flows.operations.notifications.notify import FAILING, Notifier
+from app.flows.operations.processes.metrics import Metrics
 from app.storage.access.audit import list_audit
 from app.storage.conversations.conversations import change_conversations
 from app.storage.db.database import Database
@@ -28,8 +28,8 @@ from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import close_alert, list_open_alerts, raise_alert
 from app.storage.operations.notify_addresses import NotifyAddress, get_address, list_addresses
 from tests.support.clock import NOW
-from tests.support.messages import make_message
 from tests.support.endpoints.notify_target import SECRET, NotifyTarget, serving_target
+from tests.support.messages import make_message
 
 BASE = "https://texts.example.com"
 WHO = "session:Ada"
@@ -409,6 +409,7 @@ async def test_no_secret_is_stored_audited_or_repeated(bench: Bench) -> None:
 
 
 def test_apprise_is_not_imported_before_there_is_something_to_send() -> None:
-    code = "import sys, app.main, app.worker, app.web.operations.notifications, app.cli.operations.notify;"
+    code = "import sys, app.main, app.worker, app.cli.operations.notify;"
+    code += "import app.web.operations.notifications;"
     code += "sys.exit('apprise' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

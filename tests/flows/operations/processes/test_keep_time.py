@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.flows.operations.processes.keep_time import DRIFT_SECONDS, LOOK_SECONDS, Clock, TimeKeeper, utc_now
+from app.flows.operations.processes.keep_time import (
+    DRIFT_SECONDS,
+    LOOK_SECONDS,
+    Clock,
+    TimeKeeper,
+    utc_now,
+)
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.operations.leases import take_lease

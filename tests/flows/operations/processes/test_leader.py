@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.domain.errors import Unavailable
-from app.flows.operations import leader
+from app.flows.operations.processes import leader
 from app.flows.operations.processes.leader import take_turn
 from app.storage.db.database import Database, open_database
 from app.storage.operations.leases import find_last_success, take_lease

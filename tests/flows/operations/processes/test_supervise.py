@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from app.domain.errors import Conflict, Unavailable, Unreachable
-from app.flows.operations import supervise
+from app.flows.operations.processes import supervise
 from app.flows.operations.processes.supervise import FAILING, Chore, Loop, LoopAlerts, Loops
 from app.storage.db.database import Database, open_database
 from app.storage.operations.alerts import Alert, list_alerts, raise_alert

@@ -21,9 +21,9 @@ from app.flows.outbound.batches.send_batch import (
 from app.flows.outbound.batches.stage_batch import RowSource, stage_batch
 from app.storage.db.database import Database
 from app.storage.operations.idempotency import Once
-from app.storage.outbound import claims
 from app.storage.outbound.batch_rows import forget_old_rows, list_rows
 from app.storage.outbound.batches import change_batch, list_batches
+from app.storage.outbound.sending import claims
 from app.storage.outbound.sending.due import choose_calls
 from app.storage.rules.opt_outs import note_refused_numbers
 from app.storage.tables.outbound import outbound

@@ -12,9 +12,9 @@ from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.leases import take_lease
 from tests.support.clock import NOW
 from tests.support.messages import make_message
+from tests.support.service import run_command
 from tests.support.storage.pgbouncer import pooling
 from tests.support.storage.postgres import PostgresServer
-from tests.support.service import run_command
 
 
 def find_url(port: int, postgres_url: str) -> str:

@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.errors import InvalidInput
 from app.web.core.forms.form import Form
-from app.web.core.lists import read_day
 from app.web.core.forms.moments import read_moment, read_zone, write_fold, write_local, write_moment
+from app.web.core.lists import read_day
 
 LONDON = ZoneInfo("Europe/London")
 
