@@ -126,7 +126,7 @@ def _plan_server(database_url: str) -> Running:
 def _make_command(contender: Contender, running: Running) -> list[str]:
     if contender.kind == "letterbox":
         return [LETTERBOX, "serve"]
-    module = f"benchmarks.{contender.kind}"
+    module = f"benchmarks.servers.{contender.kind}"
     options = ["--port", str(running.port), "--database-url", running.database_url]
     return [sys.executable, "-m", module, *options, "--auth", running.auth]
 
