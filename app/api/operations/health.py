@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
+from app import __version__
 from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
 from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
@@ -77,6 +78,7 @@ class Readiness(BaseModel):
     """`ready` while /inbound can acknowledge; all else is told to MONITOR_NETWORKS alone."""
 
     ready: bool = Field(description="whether messages can be acknowledged")
+    version: str | None = Field(default=None, description="the release of Letterbox")
     status: HealthState | None = Field(default=None, description="`ok` if every part is")
     database: Part | None = Field(default=None, description="whether it answers")
     disk: Part | None = Field(default=None, description="whether the disk of DATA_DIR has room")
@@ -153,7 +155,8 @@ def make_health_router(
             for name, trouble in runtime.loops.find_troubles().items()
         }
         is_well = can and all(part.status == "ok" for part in (*parts.values(), *loops.values()))
-        return Readiness(ready=can, status="ok" if is_well else "degraded", loops=loops, **parts)
+        status: HealthState = "ok" if is_well else "degraded"
+        return Readiness(ready=can, version=__version__, status=status, loops=loops, **parts)
 
     @router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
     async def show_metrics(request: Request) -> Response:
