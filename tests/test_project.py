@@ -18,7 +18,7 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from app.cli.commands import app
-from app.cli.doctor import MAX_SILENCE_SECONDS
+from app.cli.operations.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
 from app.storage import tables as tables  # registers all of them
 from app.storage.data_dir import DataDir
