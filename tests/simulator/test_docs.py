@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.simulate import app
+from app.cli.process.simulate import app
 from app.simulator.actions.codes import ERROR_TEXTS
 from app.simulator.actions.magic import CODE_NUMBERS, list_magic_numbers
 from app.simulator.control import Control

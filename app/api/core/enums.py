@@ -10,7 +10,7 @@ from app.domain.access.members import MemberState, Role
 from app.domain.rules.rule_preview import Risk
 from app.domain.webhooks import payloads
 from app.flows.operations.export import Order
-from app.flows.outbound.resolve import ResolvedOutcome
+from app.flows.outbound.sending.resolve import ResolvedOutcome
 from app.storage.conversations import people
 from app.storage.conversations.conversations import Needs, State
 from app.storage.webhooks import deliveries, endpoints
