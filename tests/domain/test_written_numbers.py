@@ -39,9 +39,7 @@ def test_a_number_is_found_however_it_is_written(text: str, *, expected: bool) -
         ("Shop", "Shopping", False),
     ],
 )
-def test_a_short_code_or_name_is_found_as_a_word(
-    number: str, text: str, *, expected: bool
-) -> None:
+def test_a_short_code_or_name_is_found_as_a_word(number: str, text: str, *, expected: bool) -> None:
     assert make_finder(number)(text) is expected
 
 

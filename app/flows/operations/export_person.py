@@ -11,10 +11,9 @@ from app.domain.inbound.messages import RawForward
 from app.domain.numbers import is_full_number
 from app.domain.times import format_time
 from app.domain.written_numbers import make_finder
-from app.storage.access.audit import add_audit, find_last_entry
+from app.storage.access.audit import add_audit
 from app.storage.access.members import read_member_names
 from app.storage.db.database import Connection, Database
-from app.storage.db.key_walks import Key
 from app.storage.operations.places import (
     Found,
     Table,
@@ -140,14 +139,14 @@ async def export_person(
 
     `number` is in normal form. Raises Unavailable.
     """
-    reader, last = await database.write(_begin, number, who, now)
+    reader, entry_id = await database.write(_begin, number, who, now)
     head = {"number": number, "exported_at": format_time(now)}
     yield json.dumps(head, ensure_ascii=False, indent=1).rstrip("\n}").encode()
     for table in list_sections():
-        pages = _read(database, table, number, last, mentions=False)
+        pages = _read(database, table, number, entry_id, mentions=False)
         async for chunk in _write_section(table.name, pages, reader.show, exported):
             yield chunk
-    mentions = _read_mentions(database, number, last)
+    mentions = _read_mentions(database, number, entry_id)
     async for chunk in _write_section(_MENTIONS, mentions, reader.show_mention, exported):
         yield chunk
     yield b"\n}\n"
@@ -171,21 +170,20 @@ def _is_shown(table: Table, name: str) -> bool:
 
 
 def _begin(conn: Connection, number: str, who: str, now: datetime) -> tuple[_Reader, int]:
-    last = find_last_entry(conn)
-    add_audit(conn, who, "person.export", number, {}, now)
-    return _Reader(number, read_member_names(conn)), last
+    entry_id = add_audit(conn, who, "person.export", number, {}, now)
+    return _Reader(number, read_member_names(conn)), entry_id
 
 
 async def _read(
-    database: Database, table: Table, number: str, last: int, *, mentions: bool
+    database: Database, table: Table, number: str, entry_id: int, *, mentions: bool
 ) -> AsyncIterator[tuple[Table, Found]]:
-    after: Key | None = None
+    after = None
     while True:
         found, after = await database.read(find_step, table, number, after)
         for each in found:
             is_about = each.is_own or table.name in _ABOUT
             # The document is empty where nothing is known, though its own entry is there by now.
-            is_this = table.name == "audit" and each.row.id > last
+            is_this = table.name == "audit" and each.row.id == entry_id
             if is_about is not mentions and not is_this:
                 yield table, each
         if after is None:
@@ -193,11 +191,11 @@ async def _read(
 
 
 async def _read_mentions(
-    database: Database, number: str, last: int
+    database: Database, number: str, entry_id: int
 ) -> AsyncIterator[tuple[Table, Found]]:
     for table in metadata.sorted_tables:
         if table.name not in _ABOUT and list_places(table):
-            async for each in _read(database, table, number, last, mentions=True):
+            async for each in _read(database, table, number, entry_id, mentions=True):
                 yield each
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from app.domain.access.credentials import Actor
 from app.storage.tables.access import audit
@@ -44,25 +44,19 @@ def add_audit(
     subject: str,
     detail: Mapping[str, Any],
     now: datetime,
-) -> None:
+) -> int:
     """`actor` is a key, a session or the command line, an Actor if the address is known; `detail`
-    must not contain secrets.
+    must not contain secrets. Returns the entry's id.
     """
-    conn.execute(
-        insert(audit).values(
-            done_at=now,
-            actor=str(actor),
-            action=action,
-            subject=subject,
-            detail=dict(detail),
-            address=actor.address if isinstance(actor, Actor) else None,
-        )
+    entry = insert(audit).values(
+        done_at=now,
+        actor=str(actor),
+        action=action,
+        subject=subject,
+        detail=dict(detail),
+        address=actor.address if isinstance(actor, Actor) else None,
     )
-
-
-def find_last_entry(conn: Connection) -> int:
-    """The id of the newest entry; 0 if there is none."""
-    return conn.execute(select(func.max(audit.c.id))).scalar() or 0
+    return int(conn.execute(entry.returning(audit.c.id)).scalar_one())
 
 
 def list_audit_actors(conn: Connection) -> list[str]:

@@ -110,9 +110,7 @@ def has_counter(table: Table) -> bool:
     return bool(table.dialect_options["sqlite"].get("autoincrement"))
 
 
-def digest_step(
-    conn: Connection, table: Table, after: Key | None
-) -> tuple[bytes, Key | None, int]:
+def digest_step(conn: Connection, table: Table, after: Key | None) -> tuple[bytes, Key | None, int]:
     """A digest of the next rows, alike on both databases; the last key, and how many they were."""
     digest = hashlib.sha256()
     rows = read_step(conn, table, after)

@@ -47,14 +47,14 @@ STEP = 1_000
 
 _CODE = "one of a few codes"
 _KEY = "a digest, which nobody can read; what it stands for is in the same row or message"
-_SECRET = "a secret, or a digest of one"
+_HIDDEN = "a secret, or a digest of one"
 _OWN = "bookkeeping of the service, which holds names of its own"
 _TIME = "a time of day, a day or a zone"
 
 # Columns of texts in which nobody's number stands, and why.
 NO_PLACES: Mapping[str, str] = {
     "alerts.kind": _CODE,
-    "api_keys.digest": _SECRET,
+    "api_keys.digest": _HIDDEN,
     "api_keys.scopes": _CODE,
     "audit.action": _CODE,
     "batch_rows.fault": _CODE,
@@ -72,9 +72,9 @@ NO_PLACES: Mapping[str, str] = {
     "index_progress.name": _OWN,
     "leases.holder": _OWN,
     "leases.name": _OWN,
-    "login_links.digest": _SECRET,
+    "login_links.digest": _HIDDEN,
     "login_links.kind": _CODE,
-    "members.password_hash": _SECRET,
+    "members.password_hash": _HIDDEN,
     "members.role": _CODE,
     "members.state": _CODE,
     "message_index.dest_key": _KEY,
@@ -86,17 +86,17 @@ NO_PLACES: Mapping[str, str] = {
     "messages.outcome": _CODE,
     "messages.problems": _CODE,
     "messages.via": _CODE,
-    "notify_addresses.digest": _SECRET,
+    "notify_addresses.digest": _HIDDEN,
     "notify_addresses.kind": _CODE,
     "notify_addresses.quiet_from": _TIME,
     "notify_addresses.quiet_until": _TIME,
-    "notify_addresses.sealed": _SECRET,
+    "notify_addresses.sealed": _HIDDEN,
     "notify_addresses.source": _CODE,
     "notify_addresses.summary_at": _TIME,
     "notify_addresses.summary_on": _TIME,
     "notify_addresses.tail": "the last characters of an address: never a whole number",
     "notify_addresses.zone": _TIME,
-    "number_auths.digest": _SECRET,
+    "number_auths.digest": _HIDDEN,
     "number_last_seen.dest_key": _KEY,
     "opt_outs.number_key": _KEY,
     "opt_outs.reason": _CODE,
@@ -129,9 +129,9 @@ NO_PLACES: Mapping[str, str] = {
     "sender.cause": _CODE,
     "sender.credits": "a count",
     "sender.state": _CODE,
-    "sessions.digest": _SECRET,
-    "sessions.proof": _SECRET,
-    "shared_secrets.digest": _SECRET,
+    "sessions.digest": _HIDDEN,
+    "sessions.proof": _HIDDEN,
+    "shared_secrets.digest": _HIDDEN,
     "shared_secrets.name": _OWN,
     "sign_in_failures.who": _KEY,
     "status_changes.provider_status": _CODE,
@@ -143,9 +143,9 @@ NO_PLACES: Mapping[str, str] = {
     "webhooks.disabled_reason": _CODE,
     "webhooks.holder": _OWN,
     "webhooks.last_message_id": _OWN,
-    "webhooks.old_salt": _SECRET,
-    "webhooks.salt": _SECRET,
-    "webhooks.secret_digest": _SECRET,
+    "webhooks.old_salt": _HIDDEN,
+    "webhooks.salt": _HIDDEN,
+    "webhooks.secret_digest": _HIDDEN,
     "webhooks.types": _CODE,
     "webhooks.url": "where a program listens; may hold a secret",
 }
