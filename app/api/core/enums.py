@@ -103,7 +103,8 @@ Weekday = TypeAliasType(
     ],
 )
 ApiScope = TypeAliasType(
-    "ApiScope", Annotated[Scope, Field(description="What a key may do; docs/reference/rest.md explains each")]
+    "ApiScope",
+    Annotated[Scope, Field(description="What a key may do; docs/reference/rest.md explains each")],
 )
 ApiRole = TypeAliasType(
     "ApiRole",
@@ -205,7 +206,10 @@ UserAccessLevel = TypeAliasType(
 )
 LoopSign = TypeAliasType(
     "LoopSign",
-    Annotated[Risk, Field(description="What looks like a machine; docs/reference/rest.md explains each sign")],
+    Annotated[
+        Risk,
+        Field(description="What looks like a machine; docs/reference/rest.md explains each sign"),
+    ],
 )
 ConversationState = TypeAliasType(
     "ConversationState",
