@@ -1,4 +1,4 @@
-"""docs/reference/simulator.md tells the truth: every switch, number, code, endpoint and command is in it."""
+"""The simulator's page has every switch, number, code, endpoint and command."""
 
 import json
 from pathlib import Path
