@@ -1,17 +1,17 @@
 """Calling endpoints over sockets: only addresses that were checked, and no more than asked for."""
 
-import gc
 import ipaddress
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from app.domain.webhooks.retries import EndpointAnswer
 from app.network.caller import EndpointCaller
 from tests.support.certificates import Authority, make_authority
-from tests.support.receiver import Reply, receiving
+from tests.support.endpoints.receiver import Reply, receiving
 
 LOCAL = (ipaddress.ip_network("127.0.0.1"),)
 HEADERS = {"webhook-id": "evt_1"}
@@ -147,13 +147,14 @@ async def test_a_certificate_of_a_stranger_gets_nothing(
 
 
 async def test_the_connection_of_a_handshake_that_never_ends_is_closed(
-    authority: Authority, recwarn: pytest.WarningsRecorder
+    authority: Authority,
 ) -> None:
     assert authority.certificate.exists()
     async with receiving() as endpoint:  # it waits for a request and speaks no TLS
         caller = EndpointCaller(LOCAL, resolve=Names(["127.0.0.1"]), total_seconds=0.3)
-        answer = await post(caller, f"https://hooks.example.com:{endpoint.port}/x")
+        answer = await caller.post(f"https://hooks.example.com:{endpoint.port}/x", HEADERS, b"{}")
         assert (answer.status, answer.error) == (None, "no answer within 0.3 seconds")
+        calls = psutil.Process().net_connections("tcp")
+        assert [each for each in calls if each.raddr and each.raddr.port == endpoint.port] == []
+        await caller.aclose()
         assert endpoint.got == []
-        gc.collect()
-    assert [each.message for each in recwarn if each.category is ResourceWarning] == []
