@@ -23,7 +23,11 @@ FROM ${PYTHON_IMAGE}
 # `letterbox backup` and `restore` call PostgreSQL's own tools.
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends postgresql-client >/dev/null \
- && rm -rf /var/lib/apt/lists/*
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+LABEL org.opencontainers.image.title=Letterbox \
+      org.opencontainers.image.description="Receives the texts that an SMS provider forwards" \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.version=1.0.0
 # A fixed number, so that a volume's owner stays the same from image to image.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin letterbox \
  && install -d -o letterbox -g letterbox -m 0700 /data /demo

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from app.cli.commands import app
 from app.domain.errors import LetterboxError
 from app.storage.spool.quarantine import refuse
-from tests.support.spools import drain_all, write_dead_spool
+from tests.support.storage.spools import drain_all, write_dead_spool
 
 Run = Callable[..., Result]
 OURS = "447700900001"

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.webhooks.retries import EndpointAnswer
 from app.network.caller import EndpointCaller
-from tests.support.receiver import Reply, receiving
+from tests.support.endpoints.receiver import Reply, receiving
 
 LOCAL = (ipaddress.ip_network("127.0.0.1"),)
 HEADERS = {"webhook-id": "evt_1"}

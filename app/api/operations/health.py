@@ -11,13 +11,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
+from app import __version__
 from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
 from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
 from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
-from app.flows.operations.process_figures import Figures
-from app.flows.operations.supervise import FAILING
+from app.flows.operations.processes.process_figures import Figures
+from app.flows.operations.processes.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.data_dir import is_full
 from app.storage.db.database import Connection
@@ -29,8 +30,8 @@ from app.storage.operations.processes import (
     list_processes,
 )
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.backlog import find_oldest_due
-from app.storage.outbound.sender import SenderState, get_sender
+from app.storage.outbound.sending.backlog import find_oldest_due
+from app.storage.outbound.sending.sender import SenderState, get_sender
 
 PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where
@@ -77,6 +78,7 @@ class Readiness(BaseModel):
     """`ready` while /inbound can acknowledge; all else is told to MONITOR_NETWORKS alone."""
 
     ready: bool = Field(description="whether messages can be acknowledged")
+    version: str | None = Field(default=None, description="the release of Letterbox")
     status: HealthState | None = Field(default=None, description="`ok` if every part is")
     database: Part | None = Field(default=None, description="whether it answers")
     disk: Part | None = Field(default=None, description="whether the disk of DATA_DIR has room")
@@ -153,7 +155,8 @@ def make_health_router(
             for name, trouble in runtime.loops.find_troubles().items()
         }
         is_well = can and all(part.status == "ok" for part in (*parts.values(), *loops.values()))
-        return Readiness(ready=can, status="ok" if is_well else "degraded", loops=loops, **parts)
+        status: HealthState = "ok" if is_well else "degraded"
+        return Readiness(ready=can, version=__version__, status=status, loops=loops, **parts)
 
     @router.get("/metrics", response_class=Response, responses=METRICS_RESPONSES)
     async def show_metrics(request: Request) -> Response:

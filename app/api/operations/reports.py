@@ -12,7 +12,7 @@ from app.api.core.filters import TimeFilter
 from app.api.core.routing import make_router
 from app.api.core.schemas import Shown, format_time
 from app.flows.operations.fetch_report import Write, fetch_report, write_csv, write_json
-from app.http.streams import StreamedAnswer, begin
+from app.streaming.answers import StreamedAnswer, begin
 
 JSON = "application/json"
 CSV = "text/csv"

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
 from app.domain.errors import LoginRefused, Unavailable
-from app.storage.db.pooled import is_pooled
-from app.storage.db.postgres import SESSION_SETTINGS as SESSION_SETTINGS
-from app.storage.db.postgres import Connector, name_address
-from app.storage.db.servers import Servers
+from app.storage.db.postgres.connector import SESSION_SETTINGS as SESSION_SETTINGS
+from app.storage.db.postgres.connector import Connector, name_address
+from app.storage.db.postgres.pooled import is_pooled
+from app.storage.db.postgres.servers import Servers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -206,11 +206,11 @@ def open_database(
     """The database from the settings, not yet connected.
 
     `is_owner`: this process watches the SQLite file, as the service does. `servers` is the file
-    that records PostgreSQL's servers (storage/db/servers.py).
+    that records PostgreSQL's servers (storage/db/postgres/servers.py).
     """
     if url.startswith("postgres"):
         return PostgresDatabase(url, servers)
-    from app.storage.db.sqlite import SqliteDatabase  # noqa: PLC0415 it imports this module
+    from app.storage.db.sqlite.database import SqliteDatabase  # noqa: PLC0415 it imports this module
 
     return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from app.domain.errors import SetupError
-from app.storage.db.sqlite_engine import make_private
+from app.storage.db.sqlite.engine import make_private
 
 # Where Debian keeps each release's tools; the newest can read every older server.
 _DEBIAN = Path("/usr/lib/postgresql")

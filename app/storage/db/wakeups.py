@@ -9,7 +9,7 @@ import structlog
 
 from app.domain.errors import Unavailable
 from app.storage.db.database import Database, PostgresDatabase
-from app.storage.db.pooled import is_pooled
+from app.storage.db.postgres.pooled import is_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from app.domain.errors import Unavailable
 from app.domain.inbound.messages import InboundMessage
 from app.domain.times import to_microseconds
 from app.storage.db.database import Database, PostgresDatabase
-from app.storage.db.pooled import is_pooled
-from app.storage.db.postgres import Connector
-from app.storage.db.sqlite import SqliteDatabase
-from app.storage.db.sqlite_engine import get_driver
+from app.storage.db.postgres.connector import Connector
+from app.storage.db.postgres.pooled import is_pooled
+from app.storage.db.sqlite.database import SqliteDatabase
+from app.storage.db.sqlite.engine import get_driver
 
 # One lock for all who insert messages: it makes their ids commit in order, so that a feed that
 # follows the ids misses none, and ends deadlocks between processes with the same redeliveries.

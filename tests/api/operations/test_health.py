@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
+from app import __version__
 from tests.support.kit import Kit, open_kit
 from tests.support.shared_parts import build_with_shared_parts
 from tests.support.simulated import simulated_in_process
@@ -25,6 +26,7 @@ async def test_health_needs_no_key_and_names_every_part(kit: Kit) -> None:
     answer = await kit.client.get("/readyz", headers={"Authorization": ""})
     assert answer.status_code == 200
     assert {"database", "disk", "spool", "workers", "sender"} <= answer.json().keys()
+    assert answer.json()["version"] == __version__
 
 
 async def test_figures_count_what_came(kit: Kit) -> None:
@@ -39,6 +41,7 @@ async def test_figures_count_what_came(kit: Kit) -> None:
 
 async def test_the_interface_is_described_completely(kit: Kit) -> None:
     document = (await kit.client.get("/openapi.json")).json()
+    assert document["info"]["version"] == __version__
     paths = document["paths"]
     assert {"get", "post"} <= paths["/inbound"].keys()
     for path in ("messages", "conversations", "numbers", "keys", "refusals", "alerts", "stats"):

@@ -21,7 +21,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`letterbox` of an environment that has the wheel, and finds its dependencies here."""
     folder = tmp_path_factory.mktemp("wheel")
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
-    [wheel] = folder.glob("*.whl")
+    [wheel] = folder.glob(f"letterbox-{__version__}-*.whl")
     venv.create(folder / "env", with_pip=False)
     python = folder / "env/bin/python"
     _run(

@@ -9,8 +9,8 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from tests.e2e.stores import Store
+from tests.support.endpoints.slow_endpoint import serving_slowly
 from tests.support.service import API_KEY, find_free_port, running, wait_until
-from tests.support.slow_endpoint import serving_slowly
 
 TEXTS = 12
 OPTIONS: dict[str, Any] = {"webhook_networks": "127.0.0.1"}
