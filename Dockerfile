@@ -23,7 +23,7 @@ FROM ${PYTHON_IMAGE}
 # `letterbox backup` and `restore` call PostgreSQL's own tools.
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends postgresql-client >/dev/null \
- && rm -rf /var/lib/apt/lists/*
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
 LABEL org.opencontainers.image.title=Letterbox \
       org.opencontainers.image.description="Receives the texts that an SMS provider forwards" \
       org.opencontainers.image.licenses=MIT \

@@ -18,7 +18,7 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from app.cli.commands import app
-from app.cli.doctor import MAX_SILENCE_SECONDS
+from app.cli.operations.doctor import MAX_SILENCE_SECONDS
 from app.settings import PREFIX, Settings
 from app.storage import tables as tables  # registers all of them
 from app.storage.data_dir import DataDir
@@ -55,7 +55,7 @@ def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_of_settings_is_true() -> None:
-    text = (ROOT / "docs/configuration.md").read_text()
+    text = (ROOT / "docs/reference/settings.md").read_text()
     rows = re.findall(rf"^\| `({PREFIX}\w+)` \| (?:`(.*?)`)? ?\| \S", text, re.MULTILINE)
     assert dict(rows) == describe_defaults()
 
@@ -79,7 +79,8 @@ def test_compose_gives_the_simulator_no_secret() -> None:
     """It asks nobody for a key, and shows what it was given."""
     simulator = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["simulator"]
     assert not {"env_file", "environment"} & set(simulator)
-    assert "$" not in str(simulator).replace("$$(cat /demo/auth)", "")
+    taken = str(simulator).replace("$$(cat /demo/auth)", "").replace("${MEMORY:-1g}", "")
+    assert "$" not in taken
     assert simulator["volumes"] == ["demo:/demo:ro"]
 
 
@@ -93,30 +94,33 @@ def test_containers_of_ours_write_to_their_volumes_alone_and_have_no_right_of_ro
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     ours = [each for each in services.values() if each["image"].startswith("letterbox:")]
     assert len(ours) == 5
-    for each in ours:
+    assert not any("cap_add" in each for each in ours)
+    for each in services.values():
         assert each["read_only"]
         assert each["cap_drop"] == ["ALL"]
         assert each["security_opt"] == ["no-new-privileges:true"]
-    for each in services.values():
+        assert each["mem_limit"]
         assert each["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
 
 
-def test_compose_trusts_its_own_proxy() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    trusted = services["web"]["environment"]["LETTERBOX_TRUSTED_PROXIES"]
-    address = services["caddy"]["networks"]["default"]["ipv4_address"]
-    assert address.removeprefix("${CADDY_ADDRESS:-").removesuffix("}") in re.split("[-},]", trusted)
+def fill_in(value: str) -> str:
+    """The default of a variable in compose, or for what .env must have, something long enough."""
+    return re.sub(r"\$\{\w+:?(?:-([^}]*)|\?[^}]*)\}", lambda found: found[1] or "x" * 32, value)
 
 
-def test_letterbox_takes_every_value_that_compose_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    for name, value in services["web"]["environment"].items():
-        # The default, or for what .env must have, something long enough.
-        given = re.sub(r"\$\{\w+:?(?:-([^}]*)|\?[^}]*)\}", lambda m: m[1] or "x" * 32, value)
-        monkeypatch.setenv(name, given)
+def test_letterbox_takes_what_compose_gives_it_and_trusts_its_gateway_and_its_own_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    for name, value in compose["services"]["web"]["environment"].items():
+        monkeypatch.setenv(name, fill_in(value))
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     assert settings.is_postgres
-    assert [str(each) for each in settings.trusted_proxies] == ["172.29.87.1/32", "172.29.87.2/32"]
+    # Unless it is named, the gateway gets the first address of the range.
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    caddy = compose["services"]["caddy"]["networks"]["default"]["ipv4_address"]
+    near = [f"{fill_in(each)}/32" for each in (network["gateway"], caddy)]
+    assert [str(each) for each in settings.trusted_proxies] == near
 
 
 def test_the_manifests_for_kubernetes_name_settings_that_exist_and_each_other() -> None:
@@ -184,7 +188,7 @@ def test_the_names_of_the_migrations_tell_their_order() -> None:
 
 
 def test_the_page_about_data_names_every_table() -> None:
-    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/data.md").read_text()))
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/data.md").read_text()))
     assert set(metadata.tables) <= named
 
 

@@ -129,45 +129,61 @@ for _name, _module, _about in (
         "process.demo",
         "Serve with a simulated provider, people who text and rules that reply; nothing is kept.",
     ),
-    ("doctor", "doctor", "Print every effective setting and check what the service needs."),
+    (
+        "doctor",
+        "operations.doctor",
+        "Print every effective setting and check what the service needs.",
+    ),
     (
         "login-link",
-        "login_link",
+        "access.login_link",
         "Print a link that signs in to the inbox (works once, expires in 15 minutes).",
     ),
-    ("backup", "backup", "Back up the whole service to a file, also while it runs."),
-    ("restore", "backup", "Restore a backup into an empty place, with sending paused."),
-    ("move", "move", "Move everything to another database, SQLite to PostgreSQL or back."),
-    ("verify", "backup", "Check that a backup is whole and can be read."),
-    ("send", "texts", "Queue a text for numbers, a list or a group; the running service sends it."),
+    ("backup", "operations.backup", "Back up the whole service to a file, also while it runs."),
+    ("restore", "operations.backup", "Restore a backup into an empty place, with sending paused."),
+    (
+        "move",
+        "operations.move",
+        "Move everything to another database, SQLite to PostgreSQL or back.",
+    ),
+    ("verify", "operations.backup", "Check that a backup is whole and can be read."),
+    (
+        "send",
+        "outbound.texts",
+        "Queue a text for numbers, a list or a group; the running service sends it.",
+    ),
     (
         "listen",
-        "listen",
+        "webhooks.listen",
         "Forward events to a local URL, signed as webhooks are, until you press Ctrl-C.",
     ),
-    ("status", "texts", "Print the status and history of a text."),
-    ("cancel", "texts", "Cancel a text that has not gone out yet."),
-    ("credits", "account", "Print the balance of the provider's account."),
-    ("report", "account", "Print one of the provider's reports as CSV, however long it is."),
+    ("status", "outbound.texts", "Print the status and history of a text."),
+    ("cancel", "outbound.texts", "Cancel a text that has not gone out yet."),
+    ("credits", "operations.account", "Print the balance of the provider's account."),
+    (
+        "report",
+        "operations.account",
+        "Print one of the provider's reports as CSV, however long it is.",
+    ),
     (
         "reconcile",
-        "reconcile",
+        "inbound.reconcile",
         "Compare the messages with the provider's report, and store what is missing.",
     ),
 ):
     add_command(app, _name, f"app.cli.{_module}", _about)
 
-for _name, _about in {
-    "numbers": "Our virtual numbers and their auth values.",
-    "keys": "The keys that open the REST interface.",
-    "members": "The people who use the pages.",
-    "rules": "The rules for automatic replies.",
-    "contacts": "The contacts of the provider's address book.",
-    "webhooks": "The programs that are called when something happens.",
-    "notify": "Who is told by mail, chat or phone.",
-    "groups": "The groups of the provider's address book.",
-    "users": "The child users of the provider's account.",
-    "export": "Write what is stored to a file or pipe.",
-    "simulate": "Simulate the provider: a complete NetMessenger on one port.",
-}.items():
-    add_group(app, _name, f"app.cli.{_name}", _about)
+for _name, _module, _about in (
+    ("numbers", "access.numbers", "Our virtual numbers and their auth values."),
+    ("keys", "access.keys", "The keys that open the REST interface."),
+    ("members", "access.members", "The people who use the pages."),
+    ("rules", "rules.rules", "The rules for automatic replies."),
+    ("contacts", "conversations.contacts", "The contacts of the provider's address book."),
+    ("webhooks", "webhooks.webhooks", "The programs that are called when something happens."),
+    ("notify", "operations.notify", "Who is told by mail, chat or phone."),
+    ("groups", "conversations.groups", "The groups of the provider's address book."),
+    ("users", "operations.users", "The child users of the provider's account."),
+    ("export", "operations.export", "Write what is stored to a file or pipe."),
+    ("simulate", "process.simulate", "Simulate the provider: a complete NetMessenger on one port."),
+):
+    add_group(app, _name, f"app.cli.{_module}", _about)

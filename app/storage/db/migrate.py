@@ -14,9 +14,9 @@ from sqlalchemy.exc import DatabaseError
 from app.domain.errors import SetupError
 from app.storage.db.database import Database
 from app.storage.db.moving import is_moving
-from app.storage.db.sqlite import SqliteDatabase
-from app.storage.db.sqlite_engine import is_passing, make_private
-from app.storage.db.sqlite_file import find_damage
+from app.storage.db.sqlite.database import SqliteDatabase
+from app.storage.db.sqlite.engine import is_passing, make_private
+from app.storage.db.sqlite.file import find_damage
 from app.storage.durable import sync_folder
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"

@@ -7,11 +7,11 @@ from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
-from app.flows.outbound.resolve import ResolvedOutcome, resolve_text
+from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
 from app.storage.inbound.search import get_message
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
+from app.web.core.rendering.wording import explain_problem
 from app.web.core.site import Site, Visit, is_own_path
-from app.web.core.wording import explain_problem
 
 RESOLVED: dict[ResolvedOutcome, str] = {
     "sent": "Saved as sent.",

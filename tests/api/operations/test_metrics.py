@@ -9,9 +9,9 @@ from sqlalchemy import Connection, insert
 from app import __version__
 from app.domain.access.sealing import Sealer
 from app.domain.operations.notify_addresses import Wishes
-from app.flows.operations.manage_notify import add_address
-from app.flows.operations.metrics import Metrics
-from app.flows.operations.process_figures import pack_figures
+from app.flows.operations.notifications.manage_notify import add_address
+from app.flows.operations.processes.metrics import Metrics
+from app.flows.operations.processes.process_figures import pack_figures
 from app.storage.db.columns import metadata
 from app.storage.operations.alerts import raise_alert
 from app.storage.operations.processes import (
