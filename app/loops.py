@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
 from app.domain.access.sealing import Sealer
-from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
+from app.flows.inbound.fair_share import FairShare
+from app.flows.inbound.handle import Handled, handle_waiting
 from app.flows.operations.alarms.credit_monitor import CreditMonitor
 from app.flows.operations.alarms.raise_alarms import raise_alarms
 from app.flows.operations.changes import Render
@@ -35,13 +35,8 @@ from app.storage.outbound.text_search import has_unindexed, index_texts
 POLL_SECONDS = 1.0
 # While many messages arrive, sending pauses for this many times the length of its last turn.
 GIVE_WAY = 8
-# On SQLite each turn of handling delays a batch of the intake, and fewer than one message in a
-# hundred should wait for it. Handling takes more turns the further it is behind, and from MAX_LAG
-# on as many as it needs.
-BUSY_BATCH_ROWS = 20
-HANDLING_GIVE_WAY = 80
-MAX_PAUSE_SECONDS = 0.5
-MAX_LAG = timedelta(seconds=20)
+# While many messages arrive, those of so long are handled together: a batch has its fixed costs.
+GATHER_SECONDS = 0.02
 # Updating rows of older releases takes a few milliseconds per step; others write in between.
 REFILL_SECONDS = 0.1
 # The index is optimized after the sender has claimed the replies: SQLite has one writer.
@@ -59,50 +54,55 @@ RETENTION_SECONDS = 3600.0
 log = structlog.get_logger("letterbox.loops")
 
 
-@dataclass
 class Handling(Work):
     """Handles messages as they are stored. `on_turn` is called with each turn."""
 
-    runtime: Runtime
-    on_turn: Callable[[], None]
-    _lag: timedelta = timedelta()
-    _book: RuleBook = field(default_factory=RuleBook)
-    _is_idle: bool = False
-    _is_refilling: bool = True
-    _is_indexing: bool = False
-    _pause_seconds: float = 0.0
+    def __init__(self, runtime: Runtime, on_turn: Callable[[], None]) -> None:
+        self._runtime = runtime
+        self._on_turn = on_turn
+        self._share = make_share(runtime)
+        self._book = RuleBook()
+        self._is_idle = False
+        self._is_refilling = True
+        self._is_indexing = False
+        self._taken = 0.0
 
     async def turn(self) -> None:
-        self.on_turn()
-        runtime = self.runtime
-        busy = runtime.intake is not None and runtime.intake.is_busy
-        patience = choose_patience(self._lag) if busy else 0.0
+        self._on_turn()
+        runtime = self._runtime
         began = asyncio.get_running_loop().time()
-        rows = BUSY_BATCH_ROWS if patience > 0.5 else BATCH_ROWS
+        rows = self._share.rows
         handled = await _handle(runtime, self._book, rows)
+        self._share.note(handled.messages, handled.seconds)
         optimizing = await _optimize(runtime, handled)
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
-        if not busy:
+        if not _is_busy(runtime):
             self._is_indexing = await _index_sent(runtime, was_indexing=self._is_indexing)
-        self._lag = runtime.now() - handled.oldest_at if handled.oldest_at else timedelta()
-        # Messages stored since then have notified this loop; under load it pauses instead.
-        self._is_idle = not optimizing and handled.messages < (1 if patience else rows)
-        taken = asyncio.get_running_loop().time() - began
-        self._pause_seconds = patience * min(HANDLING_GIVE_WAY * taken, MAX_PAUSE_SECONDS)
+        self._is_idle = not optimizing and handled.messages < rows
+        self._taken = asyncio.get_running_loop().time() - began
 
     async def rest(self) -> None:
-        if self._is_idle:
+        if not self._is_idle:
+            await self._share.rest(self._taken)
+        elif _is_busy(self._runtime):
+            await asyncio.sleep(max(GATHER_SECONDS, self._taken))
+        else:
             has_more = self._is_refilling or self._is_indexing
             patience = REFILL_SECONDS if has_more else POLL_SECONDS
-            await self.runtime.wakeups.wait("messages", patience)
-        elif self._pause_seconds:
-            await asyncio.sleep(self._pause_seconds)
+            await self._runtime.wakeups.wait("messages", patience)
 
 
-def choose_patience(lag: timedelta) -> float:
-    """How much of the full pause handling takes while many arrive: 1 up to date, 0 far behind."""
-    return max(0.0, 1 - lag / MAX_LAG)
+def make_share(runtime: Runtime) -> FairShare:
+    """Between this process's handling and its receiving, if it receives."""
+    intake, dialect = runtime.intake, runtime.database.dialect
+    if intake is None:
+        return FairShare(dialect)
+    return FairShare(dialect, lambda: intake.is_used, lambda: intake.is_storing)
+
+
+def _is_busy(runtime: Runtime) -> bool:
+    return runtime.intake is not None and runtime.intake.is_busy
 
 
 async def _handle(runtime: Runtime, book: RuleBook, rows: int) -> Handled:
@@ -177,8 +177,7 @@ class Sending(Work):
         self._wait_seconds = 0.0
 
     async def turn(self) -> None:
-        intake = self._runtime.intake
-        busy = intake is not None and intake.is_busy
+        busy = _is_busy(self._runtime)
         began = asyncio.get_running_loop().time()
         claim = await self._sender.turn()
         if claim.asks_credits:
@@ -237,7 +236,7 @@ class Batching(Work):
 
     async def turn(self) -> None:
         runtime = self._runtime
-        busy = runtime.intake is not None and runtime.intake.is_busy
+        busy = _is_busy(runtime)
         began = asyncio.get_running_loop().time()
         done = await advance_batches(runtime.database, runtime.now())
         taken = asyncio.get_running_loop().time() - began

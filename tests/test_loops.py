@@ -16,7 +16,6 @@ from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
 from app.flows.operations.processes.keep_time import utc_now
 from app.flows.operations.processes.supervise import FAILING
-from app.loops import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
 from app.runtime import Runtime
 from app.settings import Settings
@@ -70,12 +69,6 @@ async def working(
         yield Worker(runtime, ahead, runtime.spawn(run_flows(runtime)))
     finally:
         await runtime.close()
-
-
-def test_handling_gives_way_to_a_stream_less_the_further_it_is_behind() -> None:
-    assert choose_patience(timedelta()) == 1
-    assert 0 < choose_patience(MAX_LAG / 2) < 1
-    assert choose_patience(MAX_LAG) == choose_patience(3 * MAX_LAG) == 0
 
 
 @pytest.fixture

@@ -62,8 +62,9 @@ class BulkWrite:
 
     def pack(self, dialect: Dialect, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
         """The parameters on PostgreSQL, by name."""
-        columns = zip(*self._take_values(dialect, rows), strict=True)
-        return {f"{self.name}__{each}": [*values] for each, values in zip(self.columns, columns)}
+        arrays = zip(*self._take_values(dialect, rows), strict=True)
+        names = [f"{self.name}__{each}" for each in self.columns]
+        return dict(zip(names, map(list, arrays), strict=True))
 
     def _run_on_sqlite(self, conn: Connection, rows: Sequence[Row]) -> Iterator[Any]:
         statement, constants = _compile(self.on_sqlite, conn.dialect)
