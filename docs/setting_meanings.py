@@ -10,7 +10,8 @@ MEANINGS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "database_url": (
             "URL",
             (
-                "`sqlite:///path` or `postgresql://user:password@host/name`; empty: a SQLite "
+                "`sqlite:///path` or `postgresql://user:password@host/name` ([several "
+                "servers, TLS, roles, pgbouncer](../guides/postgresql.md)); empty: a SQLite "
                 "file in DATA_DIR"
             ),
         ),

@@ -31,10 +31,10 @@ def test_every_page_can_be_reached_from_the_front() -> None:
         if page in reached:
             continue
         reached.add(page)
-        targets = [(page.parent / link.partition("#")[0]).resolve() for link in list_links(page)]
-        for target in targets:
+        for link in list_links(page):
+            named = (page.parent / link.partition("#")[0]).resolve()
             # A folder is shown with the README in it.
-            target = target / "README.md" if target.is_dir() else target
+            target = named / "README.md" if named.is_dir() else named
             if target.suffix == ".md" and target.is_file():
                 waiting.append(target)
     assert set(PAGES) - reached == set()
