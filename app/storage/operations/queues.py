@@ -44,11 +44,9 @@ def _find_oldest_delivery(conn: Connection) -> datetime | None:
     """
     query = select(webhooks.c.id, webhooks.c.position).where(webhooks.c.disabled_at.is_(None))
     waiting, untold = _select_waiting(), _select_untold()
-    found = [
-        conn.execute(statement, row._mapping).scalar()
-        for row in conn.execute(query).all()
-        for statement in (waiting, untold)
-    ]
+    found: list[datetime | None] = []
+    for place in conn.execute(query).mappings().all():
+        found += [conn.scalar(each, dict(place)) for each in (waiting, untold)]
     return min((since for since in found if since is not None), default=None)
 
 
