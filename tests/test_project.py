@@ -55,7 +55,7 @@ def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_of_settings_is_true() -> None:
-    text = (ROOT / "docs/configuration.md").read_text()
+    text = (ROOT / "docs/reference/settings.md").read_text()
     rows = re.findall(rf"^\| `({PREFIX}\w+)` \| (?:`(.*?)`)? ?\| \S", text, re.MULTILINE)
     assert dict(rows) == describe_defaults()
 
@@ -188,7 +188,7 @@ def test_the_names_of_the_migrations_tell_their_order() -> None:
 
 
 def test_the_page_about_data_names_every_table() -> None:
-    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/data.md").read_text()))
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/data.md").read_text()))
     assert set(metadata.tables) <= named
 
 

@@ -1,4 +1,4 @@
-"""The table of alert kinds: whole, true to the code, and what docs/alerts.md says."""
+"""The table of alert kinds: whole, true to the code, and what docs/reference/alerts.md says."""
 
 import ast
 from collections.abc import Iterator
