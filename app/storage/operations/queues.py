@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
@@ -46,11 +47,11 @@ def _find_oldest_delivery(conn: Connection) -> datetime | None:
     waiting, untold = _select_waiting(), _select_untold()
     found: list[datetime | None] = []
     for place in conn.execute(query).mappings().all():
-        found += [conn.scalar(each, dict(place)) for each in (waiting, untold)]
+        found += [conn.execute(each, dict(place)).scalar() for each in (waiting, untold)]
     return min((since for since in found if since is not None), default=None)
 
 
-def _select_waiting() -> Select[tuple[datetime]]:
+def _select_waiting() -> Select[Any]:
     table = webhook_deliveries.c
     ours = select(table.happened_at).where(
         table.webhook_id == bindparam("id"), table.state == "waiting"
@@ -58,7 +59,7 @@ def _select_waiting() -> Select[tuple[datetime]]:
     return ours.order_by(table.id).limit(1)
 
 
-def _select_untold() -> Select[tuple[datetime]]:
+def _select_untold() -> Select[Any]:
     later = select(events.c.created_at).where(events.c.id > bindparam("position"))
     return later.order_by(events.c.id).limit(1)
 
