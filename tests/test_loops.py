@@ -23,14 +23,14 @@ from app.storage.db.database import Database, open_database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from app.storage.outbound.sending.sender import get_sender, stop_sender
 from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
 from app.worker import run_flows
 from tests.support.messages import make_message
-from tests.support.outbox import ADA, OURS, Outbox, open_outbox
+from tests.support.outbox import ADA, OURS, Outbox, add_outbound, open_outbox
 from tests.support.service import API_KEY, AUTH
 
 PATIENCE_SECONDS = 30.0

@@ -32,8 +32,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
-from app.storage.db.columns import UtcTime
-
 Row = Mapping[str, Any]
 Convert = Callable[[Any], Any]
 
@@ -189,8 +187,7 @@ def _compile(statement: Any, dialect: Dialect) -> tuple[str, dict[str, Any]]:
 @lru_cache(maxsize=1024)
 def _find_converter(type_: TypeEngine[Any], dialect: Dialect) -> Convert | None:
     """What prepares a value for the driver; None where the driver takes it as it is."""
-    is_native = isinstance(type_, UtcTime) and dialect.name == "postgresql"
-    if is_native or isinstance(type_, Boolean | LargeBinary):
+    if isinstance(type_, Boolean | LargeBinary):
         return None
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
