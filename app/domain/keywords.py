@@ -92,15 +92,11 @@ def split_words(text: str) -> list[str]:
 
 def iterate_words(text: str) -> Iterator[str]:
     """The same, one after another."""
-    if text.isascii():  # nearly every text, and quicker as a whole
-        found = map(_keep_alphanumeric, _WORD.findall(text.lower()))
-        return filter(None, found)
-    return _iterate_any_words(text)
-
-
-def _iterate_any_words(text: str) -> Iterator[str]:
-    folded = (fold_word(text[start:end]) for start, end in _find_words(text))
-    return (word for word in folded if word)
+    for run in _WORD.findall(text):
+        if not run.isascii():
+            yield from filter(None, (fold_word(run[start:end]) for start, end in _find_words(run)))
+        elif word := _keep_alphanumeric(run.lower()):  # what `fold_word` does, but quicker
+            yield word
 
 
 def _keep_alphanumeric(word: str) -> str:

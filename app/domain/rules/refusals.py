@@ -86,7 +86,7 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    text = cut_endings(body.translate(_LOOK_ALIKES))
+    text = cut_endings(body if body.isascii() else body.translate(_LOOK_ALIKES))
     words = split_words(_INITIALS.sub(_join_initials, text))
     if not words:
         return None
