@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, text
 
+import app.storage.tables  # noqa: F401 the whole schema is inspected
 from app.storage.db.database import Database
 from app.storage.db.migrate import is_current
 from app.storage.db.postgres.privileges import find_missing

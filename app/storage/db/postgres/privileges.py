@@ -30,9 +30,10 @@ ORDER BY 1, 2
 
 
 def find_missing(conn: Connection) -> str | None:
-    """What the account lacks, and where the grants are written down; None: nothing."""
-    import app.storage.tables  # noqa: F401, PLC0415 all register what they define
+    """What the account lacks, and where the grants are written down; None: nothing.
 
+    Of the tables that this process has imported.
+    """
     rows = conn.execute(_MISSING, {"tables": list(metadata.tables)}).all()
     if not rows:
         return None
