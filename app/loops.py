@@ -54,6 +54,7 @@ CREDITS_SECONDS = 30.0
 REPORT_PATIENCE_SECONDS = 1200.0
 ALARMS_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
+ERASING_SECONDS = 2.0
 
 
 log = structlog.get_logger("letterbox.loops")
@@ -358,6 +359,16 @@ def make_retention(runtime: Runtime, loop: Loop) -> Work:
                 log.info("old_removed", messages=removed.messages, outbound=removed.outbound)
 
     return Chore(step, RETENTION_SECONDS)
+
+
+def make_erasing(runtime: Runtime, loop: Loop) -> Work:
+    """Finishes erasures that were begun, here or elsewhere; one process at a time."""
+
+    async def step() -> None:
+        if await runtime.make_eraser(loop.progress).advance():
+            runtime.announce_changes()
+
+    return Chore(step, ERASING_SECONDS)
 
 
 def make_checking(runtime: Runtime, loop: Loop) -> Work:

@@ -15,6 +15,8 @@ import structlog
 
 from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.access.auth_gate import AuthGate
+from app.flows.erasures.erase_number import Eraser
+from app.flows.erasures.load_key import load_key
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
@@ -115,6 +117,27 @@ class Runtime:
             now=self.now,
             keep=self.settings.keep,
         )
+
+    def make_eraser(self, on_step: Callable[[], None] = lambda: None) -> Eraser:
+        """The flow that finishes erasures."""
+        settings = self.settings
+        return Eraser(
+            self.database,
+            self.get_provider,
+            settings.data_dir,
+            settings.default_region,
+            self.now,
+            on_step,
+        )
+
+    def begin_erasing(self) -> None:
+        """Go on with erasures now; where this process ends before, a worker goes on."""
+
+        async def erase() -> None:
+            if await self.make_eraser().advance():
+                self.announce_changes()
+
+        self.spawn_work(erase())
 
     def note_reconciliation(self, result: Reconciliation) -> None:
         """Count what a run found, and wake whoever handles it."""
@@ -289,6 +312,7 @@ class Runtime:
         if self.time_keeper is not None:
             await self.time_keeper.look()
         await self.database.write(self._register_secrets)
+        await load_key(self.database, self.data_dir, self.secrets.api_key)
         await self.auth_gate.refresh()
         if await self.database.read(has_had_messages):
             self.data_dir.remember_messages(self.identity.place)

@@ -22,6 +22,7 @@ from app.loops import (
     make_alarms,
     make_checking,
     make_ending,
+    make_erasing,
     make_reconciling,
     make_retention,
     make_settling,
@@ -86,6 +87,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("alarms", lambda _: make_alarms(runtime)),
             keep("webhooks", lambda _: Delivering(runtime, render_subject)),
             keep("notifying", lambda _: Notifying(runtime)),
+            keep("erasing", partial(make_erasing, runtime), patience_seconds=patience),
         ):
             flows.create_task(loop)
         if runtime.settings.keep is not None:

@@ -18,6 +18,7 @@ from app.domain.outbound.uncertain_resolution import (
     UncertainText,
     find_persons_turn,
 )
+from app.storage.erasures.tombstones import find_buried_ids
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.outbound.attempts import add_ids
@@ -158,11 +159,11 @@ def _list_next_ids(conn: Connection, *, after: int) -> Sequence[int]:
 
 
 def find_known(conn: Connection, provider_ids: Sequence[str]) -> set[str]:
-    """Those of the ids that belong to a text of ours."""
+    """Those of the ids that belong to a text of ours, or to one that was erased."""
     query = select(provider_messages.c.provider_id).where(
         provider_messages.c.provider_id.in_(provider_ids)
     )
-    return set(conn.execute(query).scalars())
+    return set(conn.execute(query).scalars()) | find_buried_ids(conn, provider_ids)
 
 
 def resolve_uncertain(
@@ -179,8 +180,8 @@ def resolve_uncertain(
     Somebody may have resolved it in the meantime.
     """
     query = select(outbound).where(outbound.c.id == text.id).with_for_update()
-    row = conn.execute(query).one()
-    if row.status != OutboundStatus.UNCERTAIN or row.attempts != text.attempt:
+    row = conn.execute(query).first()
+    if row is None or row.status != OutboundStatus.UNCERTAIN or row.attempts != text.attempt:
         return False
     event = _EVENTS.get(finding)
     if event is None:
@@ -290,8 +291,8 @@ def _change(
 
 def ask_person(conn: Connection, outbound_id: int, now: datetime) -> None:
     """Raise an alert: only a person can resolve this text."""
-    row = conn.execute(select(outbound).where(outbound.c.id == outbound_id)).one()
-    if row.status != OutboundStatus.UNCERTAIN:
+    row = conn.execute(select(outbound).where(outbound.c.id == outbound_id)).first()
+    if row is None or row.status != OutboundStatus.UNCERTAIN:
         return
     named = f"list {row.list_name}" if row.list_name else f"group {row.group_name}"
     whom = row.to_number or f"the {named}"
