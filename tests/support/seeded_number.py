@@ -16,12 +16,15 @@ ADA = "447700900123"
 # What her number may look like: in other people's texts, too.
 WRITTEN = (ADA, f"+{ADA}", "0044 7700 900123", "07700 900123", "+44 (0)7700-900 123", "7700900123")
 
+# What other rows do not have.
+UNUSED_ID = 9001
+
 # Columns that hold one of a few words, or our own number: nobody's number gets there.
 CODES: Mapping[str, Mapping[str, Any]] = {
     "alerts": {"kind": "process-vanished"},
     "audit": {"action": "opt-out.add"},
     "api_keys": {"scopes": "admin"},
-    "batch_rows": {"fault": None, "batch_id": 1, "outbound_id": None},
+    "batch_rows": {"fault": None, "outbound_id": None},
     "batches": {"state": "done", "schedule_by": None},
     "conversations": {"state": "open", "dest": OURS, "last_message_id": None},
     "daily_counts": {"name": "received", "day": "2026-06-01"},
@@ -42,7 +45,6 @@ CODES: Mapping[str, Mapping[str, Any]] = {
         "schedule_by": None, "batch_id": None, "attended_at": None,
     },
     "processes": {"kind": "work", "spool_depth": 0},
-    "provider_messages": {"outbound_id": 1},
     "rules": {
         "days": None, "from_time": None, "to_time": None, "timezone": "UTC", "enabled": True,
         "dest": OURS, "source": OURS,
@@ -108,7 +110,7 @@ def _make_value(table: Table, column: Column[Any], written: str, now: datetime) 
     if isinstance(column.type, Text):
         is_number = column.name in {"number", "source", "to_number", "destination", "subject"}
         return ADA if is_number else f"{column.name}: {written}!"
-    return 1
+    return UNUSED_ID
 
 
 def _make_json(table: str, column: str, written: str) -> Any:

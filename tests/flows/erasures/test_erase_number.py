@@ -55,14 +55,8 @@ def _dump(conn: Connection) -> bytes:
     names = [table.name for table in metadata.sorted_tables]
     if conn.dialect.name == "postgresql":
         names += ["message_search", "outbound_search"]
-        rows = [
-            str(row[0])
-            for name in names
-            for row in conn.execute(text(f"SELECT t::text FROM {name} AS t"))
-        ]
-        return "\n".join(rows).encode()
-    driver: Any = conn.connection.driver_connection
-    return "\n".join(driver.iterdump()).encode()
+    rows = [str(row) for name in names for row in conn.execute(text(f"SELECT * FROM {name}"))]
+    return "\n".join(rows).encode()
 
 
 async def _find_traces(kit: Kit) -> list[bytes]:
@@ -144,7 +138,7 @@ async def test_what_comes_again_is_dropped_and_what_is_new_is_stored(kit: Kit) -
 
 
 async def test_what_waits_is_cancelled_and_gone(kit: Kit) -> None:
-    order = {"to": [ADA, NEIGHBOUR], "source": OURS, "body": "Hello"}
+    order = {"to": [ADA, "447700900124"], "source": OURS, "body": "Hello"}
     assert (await kit.client.post("/api/v1/outbound", json=order)).status_code == 202
     about = {"to": [GRACE], "source": OURS, "body": "Call 07700 900123"}
     assert (await kit.client.post("/api/v1/outbound", json=about)).status_code == 202
@@ -152,7 +146,7 @@ async def test_what_waits_is_cancelled_and_gone(kit: Kit) -> None:
     left = (await kit.get("/outbound"))["items"]
     assert sorted((each["to"], each["status"], each["body"]) for each in left) == [
         (GRACE, "cancelled", "Call [erased]"),
-        (NEIGHBOUR, "queued", "Hello"),
+        ("447700900124", "queued", "Hello"),
     ]
 
 
