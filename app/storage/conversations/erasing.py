@@ -1,8 +1,12 @@
 """Takes an erased number out of conversations, people and imports of contacts."""
 
-from sqlalchemy import Connection, update
+from collections.abc import Mapping
 
+from sqlalchemy import Connection, select, update
+
+from app.domain.inbound.messages import make_number_key
 from app.storage.conversations.removal import remove_empty_conversations
+from app.storage.erasures.erasures import find_erased
 from app.storage.erasures.redaction import (
     Done,
     Erasing,
@@ -13,6 +17,17 @@ from app.storage.erasures.redaction import (
 )
 from app.storage.erasures.walking import Key
 from app.storage.tables.conversations import contact_imports, conversations, people
+
+
+def leave_erased(conn: Connection, names: Mapping[str, str]) -> dict[str, str]:
+    """Names by number, without numbers that were erased and have not been heard of since."""
+    erased = find_erased(conn, names)
+    keys = {make_number_key(number): number for number in erased}
+    query = select(conversations.c.source_key).where(conversations.c.source_key.in_(keys))
+    known = {keys[key] for key in conn.execute(query).scalars()} if keys else set()
+    return {
+        number: name for number, name in names.items() if number not in erased or number in known
+    }
 
 
 def erase_conversation(conn: Connection, key: Key, erasing: Erasing) -> Done:

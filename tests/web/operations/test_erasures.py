@@ -2,7 +2,7 @@
 
 from app.storage.erasures.erasures import list_erasures
 from tests.support.messages import make_message
-from tests.web.visiting import Visitor, browsing
+from tests.web.visiting import Visitor
 
 ADA = "447700900123"
 
