@@ -1,4 +1,4 @@
-"""The loops: each runs one flow repeatedly (flows/operations/supervise.py)."""
+"""The loops: each runs one flow repeatedly (flows/operations/processes/supervise.py)."""
 
 import asyncio
 import secrets
@@ -10,26 +10,26 @@ import structlog
 
 from app.domain.access.sealing import Sealer
 from app.flows.inbound.handle import BATCH_ROWS, Handled, handle_waiting
+from app.flows.operations.alarms.credit_monitor import CreditMonitor
+from app.flows.operations.alarms.raise_alarms import raise_alarms
 from app.flows.operations.changes import Render
-from app.flows.operations.credit_monitor import CreditMonitor
-from app.flows.operations.deliver_notice import Deliverer
-from app.flows.operations.leader import take_turn
-from app.flows.operations.notify import Notifier
-from app.flows.operations.raise_alarms import raise_alarms
+from app.flows.operations.notifications.deliver_notice import Deliverer
+from app.flows.operations.notifications.notify import Notifier
+from app.flows.operations.processes.leader import take_turn
+from app.flows.operations.processes.supervise import Chore, Loop, Work
 from app.flows.operations.refill import refill
 from app.flows.operations.retain import remove_old
-from app.flows.operations.supervise import Chore, Loop, Work
-from app.flows.outbound.resolve_uncertain import UncertainResolver
-from app.flows.outbound.send import Sender, SendPolicy
-from app.flows.outbound.send_batch import advance_batches
-from app.flows.outbound.sync import Checker
+from app.flows.outbound.batches.send_batch import advance_batches
+from app.flows.outbound.sending.resolve_uncertain import UncertainResolver
+from app.flows.outbound.sending.send import Sender, SendPolicy
+from app.flows.outbound.sending.sync import Checker
 from app.flows.rules.answer import RuleBook
 from app.flows.webhooks.deliver_webhooks import Courier
 from app.network.caller import EndpointCaller
 from app.runtime import Runtime
 from app.storage.inbound.text_search import MESSAGE_INDEX
-from app.storage.outbound.backlog import Chores, find_chores
-from app.storage.outbound.expiry import end_leases, expire_overdue
+from app.storage.outbound.sending.backlog import Chores, find_chores
+from app.storage.outbound.sending.expiry import end_leases, expire_overdue
 from app.storage.outbound.text_search import has_unindexed, index_texts
 
 POLL_SECONDS = 1.0

@@ -17,7 +17,7 @@ from app.api.rest import build_rest
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
-from app.web.core.rendering import Renderer
+from app.web.core.rendering.renderer import Renderer
 from app.worker import run_flows
 
 # The REST interface answers paths that begin with these; all others are pages.

@@ -22,10 +22,10 @@ from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
-from app.flows.operations.keep_time import LOOK_SECONDS, TimeKeeper
-from app.flows.operations.metrics import Metrics
-from app.flows.operations.supervise import Chore, LoopAlerts, Loops
-from app.flows.outbound.note_answers import AnswerNotes
+from app.flows.operations.processes.keep_time import LOOK_SECONDS, TimeKeeper
+from app.flows.operations.processes.metrics import Metrics
+from app.flows.operations.processes.supervise import Chore, LoopAlerts, Loops
+from app.flows.outbound.sending.note_answers import AnswerNotes
 from app.provider.client import ProviderClient
 from app.setting_types import EVERYWHERE
 from app.settings import Settings

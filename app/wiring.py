@@ -12,20 +12,20 @@ import structlog
 
 from app.account import open_provider
 from app.flows.access.auth_gate import AuthGate
+from app.flows.operations.alarms.watch_storage import StorageWatch
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import Housekeeper
-from app.flows.operations.keep_time import Clock, TimeKeeper
-from app.flows.operations.metrics import Metrics
-from app.flows.operations.watch_storage import StorageWatch
-from app.flows.outbound.note_answers import AnswerNotes
+from app.flows.operations.processes.keep_time import Clock, TimeKeeper
+from app.flows.operations.processes.metrics import Metrics
+from app.flows.outbound.sending.note_answers import AnswerNotes
 from app.provider.client import ProviderClient
 from app.runtime import Runtime
 from app.settings import Settings
 from app.shared_secrets import find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.db.database import open_database
-from app.storage.db.servers import FILE as SERVERS
+from app.storage.db.postgres.servers import FILE as SERVERS
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.intake import Intake

@@ -12,8 +12,6 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 from benchmarks.batches import measure_batches, tabulate_batches
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
-from benchmarks.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
-from benchmarks.cores import Cores, claim_cores
 from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
 from benchmarks.receiving import (
     is_sound,
@@ -28,6 +26,8 @@ from benchmarks.sending import (
     tabulate_following,
     tabulate_sending,
 )
+from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
+from benchmarks.servers.cores import Cores, claim_cores
 from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
 PARTS = ("receive", "lists", "send", "batch", "webhooks")

@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 
 from app.domain.outbound.batch_rows import Columns, Row
 from app.domain.outbound.requests import OutboundRequest
-from app.flows.outbound.send_batch import advance_batches, read_batch, send_batch
-from app.flows.outbound.stage_batch import RowSource, stage_batch
+from app.flows.outbound.batches.send_batch import advance_batches, read_batch, send_batch
+from app.flows.outbound.batches.stage_batch import RowSource, stage_batch
 from app.storage.db.database import Database, open_database
-from benchmarks.contenders import ENGINE_NAMES, Engine, migrate_database
 from benchmarks.outbox import fill_outbox
 from benchmarks.report import Figure, Table, Target
-from tests.support.postgres import PostgresServer, running_postgres
+from benchmarks.servers.contenders import ENGINE_NAMES, Engine, migrate_database
+from tests.support.storage.postgres import PostgresServer, running_postgres
 
 FEW, MANY = 1_000, 10_000
 CHUNK = 100

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.contenders import Contender, DidNotStartError, Running, running_server
-from benchmarks.cores import Cores
 from benchmarks.load import LoadPlan, LoadResult, run_load
+from benchmarks.servers.contenders import Contender, DidNotStartError, Running, running_server
+from benchmarks.servers.cores import Cores
 from benchmarks.verify import Verdict, verify_rows
-from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.storage.postgres import PostgresServer, running_postgres
 
 CROWD = 64
 IDS_OF_A_TURN = 10_000_000

@@ -13,8 +13,11 @@ from urllib.parse import urlencode
 
 from app.flows.access.sign_in import Browser, make_login_link, use_login_link
 from app.storage.db.database import open_database
+from benchmarks.archive.fill import fill_database
+from benchmarks.archive.questions import Question, make_questions
 from benchmarks.client import Client
-from benchmarks.contenders import (
+from benchmarks.report import Figure, Table, Target
+from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
     DidNotStartError,
@@ -22,11 +25,8 @@ from benchmarks.contenders import (
     migrate_database,
     running_server,
 )
-from benchmarks.cores import Cores
-from benchmarks.fill import fill_database
-from benchmarks.questions import Question, make_questions
-from benchmarks.report import Figure, Table, Target
-from tests.support.postgres import running_postgres
+from benchmarks.servers.cores import Cores
+from tests.support.storage.postgres import running_postgres
 
 GROWTH = Target(2)
 SEARCH_MILLISECONDS = Target(100)

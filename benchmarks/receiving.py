@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 from benchmarks.compare import CROWD, Turn, Turns
-from benchmarks.contenders import ENGINE_NAMES, Engine
 from benchmarks.report import Figure, Table, Target, show_targets
+from benchmarks.servers.contenders import ENGINE_NAMES, Engine
 
 OF_CONSTANT = dict.fromkeys(ENGINE_NAMES, Target(0.5, at_least=True))
 OF_OBVIOUS: Mapping[Engine, Target] = {

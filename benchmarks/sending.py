@@ -20,7 +20,10 @@ from app.domain.outbound.requests import OutgoingText
 from app.provider.client import ProviderClient
 from benchmarks import outbox
 from benchmarks.compare import CROWD
-from benchmarks.contenders import (
+from benchmarks.load import LoadPlan, run_load
+from benchmarks.outbox import Followed
+from benchmarks.report import Figure, Table, Target
+from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
     Engine,
@@ -28,12 +31,9 @@ from benchmarks.contenders import (
     migrate_database,
     running_server,
 )
-from benchmarks.cores import Cores
-from benchmarks.load import LoadPlan, run_load
-from benchmarks.outbox import Followed
-from benchmarks.provider import TOKEN, Provider, running_provider
-from benchmarks.report import Figure, Table, Target
-from tests.support.postgres import PostgresServer, running_postgres
+from benchmarks.servers.cores import Cores
+from benchmarks.servers.provider import TOKEN, Provider, running_provider
+from tests.support.storage.postgres import PostgresServer, running_postgres
 
 ANSWER = Target(3)
 THROUGHPUT = Target(0.9, at_least=True)

@@ -16,11 +16,11 @@ from typing import Any
 
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import CROWD, Pace, fresh_database, make_plan
-from benchmarks.contenders import ENGINE_NAMES, Contender, Engine, Running, running_server
-from benchmarks.cores import Cores, stop_process
 from benchmarks.load import run_load
 from benchmarks.report import Figure, Table, Target
-from tests.support.postgres import PostgresServer, running_postgres
+from benchmarks.servers.contenders import ENGINE_NAMES, Contender, Engine, Running, running_server
+from benchmarks.servers.cores import Cores, stop_process
+from tests.support.storage.postgres import PostgresServer, running_postgres
 
 ENDPOINTS = 10
 ANSWER_SECONDS = 0.02
@@ -95,7 +95,8 @@ def tabulate_webhooks(found: dict[Engine, Hooks]) -> Table:
 def _running_endpoint() -> Iterator[int]:
     """Its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.endpoint", str(ANSWER_SECONDS)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "benchmarks.servers.endpoint", str(ANSWER_SECONDS)],
+        stdout=subprocess.PIPE,
     )
     try:
         assert process.stdout is not None

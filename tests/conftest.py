@@ -17,8 +17,8 @@ from app.storage.db.migrate import migrate
 from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox
-from tests.support.postgres import MEMORY, PostgresServer, running_postgres
-from tests.support.postgres_place import has_room
+from tests.support.storage.postgres import MEMORY, PostgresServer, running_postgres
+from tests.support.storage.postgres_place import has_room
 
 # Where one of these runs, there is a server, a browser or a service to wait for.
 SLOW_FIXTURES = frozenset(

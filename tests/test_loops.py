@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
-from app.flows.operations.keep_time import utc_now
-from app.flows.operations.supervise import FAILING
+from app.flows.operations.processes.keep_time import utc_now
+from app.flows.operations.processes.supervise import FAILING
 from app.loops import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
 from app.runtime import Runtime
@@ -25,7 +25,7 @@ from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
 from app.storage.outbound.outbox import Addressee, add_outbound
-from app.storage.outbound.sender import get_sender, stop_sender
+from app.storage.outbound.sending.sender import get_sender, stop_sender
 from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
@@ -274,7 +274,7 @@ async def test_a_call_under_way_is_waited_for_at_the_end(
 async def test_a_call_that_is_cut_off_at_the_end_is_uncertain_at_once(
     outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.flows.outbound.send.DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr("app.flows.outbound.sending.send.DRAIN_SECONDS", 0.05)
     outbox.strike("slow", seconds=5)
     async with working(database_url, tmp_path / "data", outbox.client) as worker:
         await queue(worker.runtime)
@@ -326,8 +326,8 @@ def rename_table(name: str, new_name: str) -> Callable[[Any], None]:
 async def test_a_loop_that_fails_ends_no_other_and_goes_on_once_it_can(
     outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.flows.operations.supervise.WATCH_SECONDS", 0.05)
-    monkeypatch.setattr("app.flows.operations.supervise.MAX_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("app.flows.operations.processes.supervise.WATCH_SECONDS", 0.05)
+    monkeypatch.setattr("app.flows.operations.processes.supervise.MAX_RETRY_SECONDS", 0.2)
     database = outbox.database
     async with working(database_url, tmp_path / "data", outbox.client) as worker:
 

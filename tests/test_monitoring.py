@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from app.domain.operations.alert_kinds import SEVERITIES
-from app.flows.operations.metrics import Metrics
+from app.flows.operations.processes.metrics import Metrics
 from tests.support.debian import find_optional
 
 FOLDER = Path(__file__).parent.parent / "docs" / "monitoring"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.domain.rules.rules import Rule
-from app.flows.operations.keep_time import utc_now
+from app.flows.operations.processes.keep_time import utc_now
 from app.main import build_app
 from app.provider.client import ProviderClient
 from app.runtime import Runtime

@@ -25,8 +25,8 @@ from app.api.outbound import batches, outbound, provider_messages, saved_replies
 from app.api.rules import opt_outs, rules
 from app.api.webhooks import webhooks
 from app.api.webhooks.openapi_webhooks import describe_webhooks
-from app.http.events import RECHECK_SECONDS
 from app.runtime import Runtime
+from app.streaming.events import RECHECK_SECONDS
 
 # A path that two of them match is the first one's.
 ROUTERS = (

@@ -26,7 +26,7 @@ from app.web.conversations.search import make_search_routes
 from app.web.conversations.sharing import make_sharing_routes
 from app.web.conversations.unread import make_unread_routes
 from app.web.core.live import RECHECK_SECONDS, make_live_routes
-from app.web.core.rendering import Renderer
+from app.web.core.rendering.renderer import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
 from app.web.operations.erasures import make_erasure_routes

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx2
 
-from app.flows.outbound.send import Sender, SendPolicy
-from app.flows.outbound.sync import Checker
-from app.storage.outbound.expiry import end_leases
+from app.flows.outbound.sending.send import Sender, SendPolicy
+from app.flows.outbound.sending.sync import Checker
+from app.storage.outbound.sending.expiry import end_leases
 from app.storage.rules.opt_outs import add_opt_out
 from tests.api.running import Running, running
 from tests.conftest import NOW

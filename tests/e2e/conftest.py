@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import make_template
 from tests.e2e.small_disk import SmallDisk, mounted
 from tests.e2e.stores import PostgresStore, SqliteStore, Store
-from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.storage.postgres import PostgresServer, running_postgres
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

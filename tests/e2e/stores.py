@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.load import Forward
-from tests.support.postgres import PostgresServer
+from tests.support.storage.postgres import PostgresServer
 
 
 class Store(ABC):

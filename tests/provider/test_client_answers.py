@@ -25,8 +25,8 @@ from app.provider.actions import (
     NewContact,
 )
 from app.provider.client import ProviderClient
+from tests.support.endpoints.wire_server import answer
 from tests.support.provider import calling
-from tests.support.wire_server import answer
 
 HELLO = OutgoingText("API", "Hello World")
 LONG = OutgoingText("API", "a" * 161)

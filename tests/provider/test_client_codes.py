@@ -14,8 +14,8 @@ from app.domain.errors import (
 )
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
+from tests.support.endpoints.wire_server import answer
 from tests.support.provider import calling
-from tests.support.wire_server import answer
 
 # Written out from the page, not taken from the code under test.
 PAGE = """

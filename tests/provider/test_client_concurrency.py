@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.errors import Unreachable
 from app.provider.exchange import REPORTS_AT_ONCE, Timeouts
+from tests.support.endpoints.wire_server import answer, wait
 from tests.support.provider import calling
-from tests.support.wire_server import answer, wait
 
 
 async def test_no_more_calls_than_allowed_are_under_way_at_once() -> None:

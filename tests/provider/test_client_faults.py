@@ -25,8 +25,8 @@ from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
 from app.provider.client import ProviderClient
 from app.provider.exchange import Timeouts
+from tests.support.endpoints.wire_server import Reply, answer, reset, send_raw, serve_replies, wait
 from tests.support.provider import LONDON, TOKEN, calling, make_client
-from tests.support.wire_server import Reply, answer, reset, send_raw, serve_replies, wait
 
 HELLO = OutgoingText("API", "Hello World")
 ONE = "447700900001"

@@ -10,8 +10,8 @@ import pytest
 from app.domain.outbound.requests import OutgoingText, SourceTon
 from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.client import ProviderClient
+from tests.support.endpoints.wire_server import answer
 from tests.support.provider import calling
-from tests.support.wire_server import answer
 
 HEAD = b"Token=Tok3n-of.the%2Faccount&Action="
 TAIL = b"&ShowErrorMessage=1"

@@ -13,8 +13,8 @@ from app.domain.outbound.requests import OutgoingText, SourceTon
 from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.client import ProviderClient
 from app.provider.limits import find_warnings
+from tests.support.endpoints.wire_server import answer
 from tests.support.provider import LONDON, calling
-from tests.support.wire_server import answer
 
 ONE, TWO = "447700900001", "447700900002"
 EMOJI = "\N{GRINNING FACE}"

@@ -16,8 +16,8 @@ from app.provider.calls import form_create_user
 from app.provider.exchange import Timeouts
 from app.provider.quoting import clip, make_hider
 from app.provider.reports import read_messages
+from tests.support.endpoints.wire_server import Reply, answer, reset, wait
 from tests.support.provider import LONDON, TOKEN, calling, make_client
-from tests.support.wire_server import Reply, answer, reset, wait
 
 HELLO = OutgoingText("API", "Hello World")
 PASSWORD = "p4ssw0rd-of-anna"

@@ -18,8 +18,8 @@ from app.provider.reports import (
 )
 from app.provider.tables import Table, open_table
 from app.provider.times import NO_TIME
+from tests.support.endpoints.wire_server import answer, send_raw
 from tests.support.provider import LONDON, calling, make_client
-from tests.support.wire_server import answer, send_raw
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 # The headings seen in the provider's own client.

@@ -16,11 +16,11 @@ import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli.simulate import app, fault
+from app.cli.process.simulate import app, fault
 from app.simulator.state.faults import Fault
 from tests.simulator.play import ADA, VMN, Wire
 
-COMMAND = [sys.executable, "-c", "from app.cli.simulate import app; app()"]
+COMMAND = [sys.executable, "-c", "from app.cli.process.simulate import app; app()"]
 
 
 def run(wire: Wire, *arguments: str) -> Result:

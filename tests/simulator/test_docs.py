@@ -1,11 +1,11 @@
-"""docs/simulator.md tells the truth: every switch, number, code, endpoint and command is in it."""
+"""The simulator's page has every switch, number, code, endpoint and command."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from app.cli.simulate import app
+from app.cli.process.simulate import app
 from app.simulator.actions.codes import ERROR_TEXTS
 from app.simulator.actions.magic import CODE_NUMBERS, list_magic_numbers
 from app.simulator.control import Control
@@ -13,7 +13,7 @@ from app.simulator.state.faults import Fault
 from app.simulator.state.switches import Switches
 from tests.simulator.play import Played
 
-PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulator.md"
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import httpx2
 from sqlalchemy import text
 
 from app.domain.outbound.requests import OutboundRequest
-from app.flows.operations.credit_monitor import CreditMonitor
-from app.flows.operations.metrics import Metrics
+from app.flows.operations.alarms.credit_monitor import CreditMonitor
+from app.flows.operations.processes.metrics import Metrics
 from app.flows.outbound.compose import compose_once
-from app.flows.outbound.resolve_uncertain import UncertainResolver
-from app.flows.outbound.send import Sender, SendPolicy
-from app.flows.outbound.sync import Checker
+from app.flows.outbound.sending.resolve_uncertain import UncertainResolver
+from app.flows.outbound.sending.send import Sender, SendPolicy
+from app.flows.outbound.sending.sync import Checker
 from app.provider.client import ProviderClient
 from app.simulator.application import SimulatorApp, build_simulator
 from app.simulator.state.clock import SimulatorClock
@@ -25,10 +25,10 @@ from app.simulator.state.config import AccountConfig, ListConfig, ListEntry, Sim
 from app.simulator.state.faults import Fault
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import list_alerts
-from app.storage.outbound.claims import Claim, claim_texts
 from app.storage.outbound.history import list_changes
 from app.storage.outbound.outbox import Addressee, add_outbound
-from app.storage.outbound.sender import lock_sender
+from app.storage.outbound.sending.claims import Claim, claim_texts
+from app.storage.outbound.sending.sender import lock_sender
 from tests.support.clock import NOW
 
 LONDON = ZoneInfo("Europe/London")

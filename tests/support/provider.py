@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.provider.client import ProviderClient
-from tests.support.wire_server import Reply, WireServer, serve_replies
+from tests.support.endpoints.wire_server import Reply, WireServer, serve_replies
 
 TOKEN = "Tok3n-of.the/account"
 LONDON = ZoneInfo("Europe/London")

@@ -43,8 +43,8 @@ NUMBER = "447700900456"
 # Waiting ends as soon as there is something: what these allow for is a machine with other work.
 START_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
-# Below the range of outgoing connections, beside the one of support/postgres.py: a port stays free
-# while the process that had it is down.
+# Below the range of outgoing connections, beside the one of support/storage/postgres.py: a port
+# stays free while the process that had it is down.
 PORTS = range(10000, 20000)
 
 

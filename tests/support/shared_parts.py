@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.main import WebApplication, build_app
 from app.runtime import Runtime
-from app.web.core.rendering import Renderer
+from app.web.core.rendering.renderer import Renderer
 
 
 def build_with_shared_parts(runtime: Runtime) -> WebApplication:

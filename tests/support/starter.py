@@ -32,10 +32,10 @@ ROOT = Path(__file__).parents[2]
 LETTERBOX = Path(sys.executable).with_name("letterbox")
 # What the commands that run for long import when they are called.
 PARTS = (
-    "cli.doctor",
+    "cli.operations.doctor",
     "cli.process.demo",
     "cli.process.web",
-    "cli.simulate",
+    "cli.process.simulate",
     "storage.db.migrate",
     "worker",
 )

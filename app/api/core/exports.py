@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.api.core.calls import CallContext
 from app.flows.operations.export import Item, write_jsonl, write_shown
-from app.http.streams import StreamedAnswer, begin, make_in_turn
+from app.streaming.answers import StreamedAnswer, begin, make_in_turn
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 

@@ -19,7 +19,7 @@ from app.api.core.keyring import get_keyring
 from app.domain.access.credentials import Scope
 from app.domain.errors import Fault, InvalidFields, InvalidInput, NotFound
 from app.domain.inbound.messages import MERGE_FIELDS
-from app.http.bodies import limit_body
+from app.streaming.bodies import limit_body
 
 SECURITY_SCHEME = "bearerAuth"
 MAX_BODY_BYTES = 256 * 1024

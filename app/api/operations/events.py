@@ -17,7 +17,7 @@ from app.domain.ids import decode_id
 from app.flows.operations.changes import Change
 from app.flows.operations.event_stream import READY, RESET
 from app.flows.webhooks.payloads import make_payloads
-from app.http.events import LINE_END, EventStream, Present, show_objects
+from app.streaming.events import LINE_END, EventStream, Present, show_objects
 
 SCOPE: Scope = "messages:read"
 

@@ -17,8 +17,8 @@ from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
 from app.api.operations.probes import can_acknowledge, make_is_monitor
 from app.domain.errors import LoginRefused, Unavailable
-from app.flows.operations.process_figures import Figures
-from app.flows.operations.supervise import FAILING
+from app.flows.operations.processes.process_figures import Figures
+from app.flows.operations.processes.supervise import FAILING
 from app.runtime import Runtime
 from app.storage.data_dir import is_full
 from app.storage.db.database import Connection
@@ -30,8 +30,8 @@ from app.storage.operations.processes import (
     list_processes,
 )
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.backlog import find_oldest_due
-from app.storage.outbound.sender import SenderState, get_sender
+from app.storage.outbound.sending.backlog import find_oldest_due
+from app.storage.outbound.sending.sender import SenderState, get_sender
 
 PATIENCE_SECONDS = 0.5
 # Handling runs a moment behind the acknowledgement; so far behind it is stuck. So is sending where

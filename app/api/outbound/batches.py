@@ -19,8 +19,8 @@ from app.domain.outbound.batch_rows import MOST_COLUMNS, MOST_ROWS, Columns, Row
 from app.domain.outbound.requests import OutboundRequest, digest_batch
 from app.domain.places import TimePlace, read_time_place
 from app.domain.templates import LONGEST_TEMPLATE
-from app.flows.outbound.create_batch import create_batch
-from app.flows.outbound.send_batch import CountedBatch, cancel_batch, read_batch
+from app.flows.outbound.batches.create_batch import create_batch
+from app.flows.outbound.batches.send_batch import CountedBatch, cancel_batch, read_batch
 from app.storage.db.database import Connection
 from app.storage.operations.idempotency import Once
 from app.storage.outbound.batch_rows import BatchRow

@@ -37,7 +37,7 @@ from app.flows.operations.export import OUTBOUND_COLUMNS, read_outbound_pages
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.change_text import change_text
 from app.flows.outbound.compose import compose_once
-from app.flows.outbound.resolve import resolve_text
+from app.flows.outbound.sending.resolve import resolve_text
 from app.storage.db.database import Connection
 from app.storage.operations.idempotency import Once
 from app.storage.outbound import lists, texts

@@ -11,10 +11,10 @@ from app.api.core.etags import IfMatch
 from app.api.core.routing import make_router
 from app.api.core.schemas import Sent, Shown, Text, Time
 from app.domain.lengths import LONGEST_REASON
-from app.flows.outbound.pause_sending import pause_sending, resume_sending
+from app.flows.outbound.sending.pause_sending import pause_sending, resume_sending
 from app.storage.db.database import Connection
-from app.storage.outbound.backlog import count_uncertain, count_waiting
-from app.storage.outbound.sender import get_sender
+from app.storage.outbound.sending.backlog import count_uncertain, count_waiting
+from app.storage.outbound.sending.sender import get_sender
 
 router = make_router("/sender", "admin")
 

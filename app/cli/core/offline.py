@@ -12,7 +12,7 @@ from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database
 from app.storage.db.migrate import is_current
-from app.storage.db.servers import FILE as SERVERS
+from app.storage.db.postgres.servers import FILE as SERVERS
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from app.domain.errors import SetupError
-from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
+from app.flows.operations.processes.metrics import MULTIPROCESS_VARIABLE
 from app.setting_types import UNIX
 from app.settings import Settings
 

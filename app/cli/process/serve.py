@@ -22,7 +22,7 @@ from app.cli.process.listening import find_address, listen, restart_with, take_l
 from app.cli.process.supervise import Supervisor
 from app.domain.errors import SetupError
 from app.ending import RESTART_SIGNAL
-from app.flows.operations.metrics import MULTIPROCESS_VARIABLE, forget_process
+from app.flows.operations.processes.metrics import MULTIPROCESS_VARIABLE, forget_process
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets, find_secrets
 from app.storage.data_dir import DataDir

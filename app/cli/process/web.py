@@ -26,7 +26,7 @@ from app.domain.errors import Conflict, LetterboxError, SetupError, Unavailable
 from app.ending import End, catching_end, limit_end
 from app.flows.access.invite import write_link
 from app.flows.access.sign_in import make_login_link
-from app.flows.operations.metrics import MULTIPROCESS_VARIABLE
+from app.flows.operations.processes.metrics import MULTIPROCESS_VARIABLE
 from app.main import build_app
 from app.runtime import Runtime
 from app.settings import Settings, load_settings

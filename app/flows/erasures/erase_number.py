@@ -13,7 +13,7 @@ from app.domain.access.sealing import Sealer
 from app.domain.erasures.number_forms import NumberForms, make_forms
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
 from app.flows.erasures.clean_rows import Pass, clean_rows
-from app.flows.operations.leader import take_turn
+from app.flows.operations.processes.leader import take_turn
 from app.flows.outbound.cancel import cancel_text
 from app.provider.client import ProviderClient
 from app.storage.access.audit import add_audit

@@ -19,7 +19,7 @@ from app.domain.inbound.reconciling import (
 )
 from app.domain.inbound.urlencoded import join_form
 from app.domain.numbers import normalise_number
-from app.flows.operations.leader import take_turn
+from app.flows.operations.processes.leader import take_turn
 from app.provider.client import ProviderClient
 from app.provider.forwards.forwarding import parse
 from app.provider.reports import InboundRow, read_inbound

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.flows.inbound.refused_forwards import RefusalLog
-from app.flows.operations.metrics import Metrics
+from app.flows.operations.processes.metrics import Metrics
 from app.storage.inbound.refusals import NewRefusal
 from app.storage.operations.inspect import UNTRUSTED_PROXY
 from app.storage.spool.quarantine import Quarantine

@@ -9,11 +9,11 @@ import structlog
 from app.domain.errors import Unavailable
 from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.refused_forwards import report_refused
+from app.flows.operations.alarms.raise_alarms import close_removed
+from app.flows.operations.alarms.watch_storage import StorageWatch
 from app.flows.operations.deferred_writes import Batch, DeferredWrites
-from app.flows.operations.metrics import Metrics
-from app.flows.operations.process_figures import pack_figures
-from app.flows.operations.raise_alarms import close_removed
-from app.flows.operations.watch_storage import StorageWatch
+from app.flows.operations.processes.metrics import Metrics
+from app.flows.operations.processes.process_figures import pack_figures
 from app.storage.access.audit import forget_failed_sign_ins
 from app.storage.access.numbers import note_auths_seen
 from app.storage.conversations.attention import end_old_attention
@@ -40,9 +40,9 @@ from app.storage.operations.processes import (
 )
 from app.storage.operations.queues import find_oldest
 from app.storage.operations.stats import count_backlog
-from app.storage.outbound.backlog import count_uncertain, count_waiting, find_oldest_due
 from app.storage.outbound.batch_rows import forget_old_rows
-from app.storage.outbound.sender import get_sender
+from app.storage.outbound.sending.backlog import count_uncertain, count_waiting, find_oldest_due
+from app.storage.outbound.sending.sender import get_sender
 from app.storage.spool.quarantine import Quarantine
 from app.storage.webhooks.deliveries import forget_old_deliveries
 

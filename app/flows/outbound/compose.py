@@ -20,7 +20,7 @@ from app.storage.inbound.search import get_message
 from app.storage.operations.events import add_events
 from app.storage.operations.idempotency import Once, begin_once, find_answer, keep_answer
 from app.storage.outbound.outbox import Addressee, queue_texts
-from app.storage.outbound.sender import get_sender
+from app.storage.outbound.sending.sender import get_sender
 from app.storage.outbound.texts import OutboundText, get_outbounds
 from app.storage.rules.opt_outs import find_opted_out, name_again
 

@@ -16,7 +16,7 @@ import structlog
 from app.domain.webhooks.retries import EndpointAnswer, Verdict
 from app.domain.webhooks.signing import derive_secret, sign
 from app.flows.operations.changes import Render
-from app.flows.operations.metrics import Metrics
+from app.flows.operations.processes.metrics import Metrics
 from app.flows.webhooks.lanes import PROBE, Attempt, Lane, Result
 from app.flows.webhooks.leases import Leases
 from app.flows.webhooks.read_feed import Feed

@@ -2,22 +2,25 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection as Connection
-from sqlalchemy import event
+from sqlalchemy import Dialect, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from app.domain.errors import LoginRefused, Unavailable
 from app.storage.db.keyed_digests import OPTION, DigestKey
-from app.storage.db.postgres import SESSION_SETTINGS as SESSION_SETTINGS
-from app.storage.db.postgres import Connector, name_address
-from app.storage.db.servers import Servers
+from app.storage.db.postgres.connector import SESSION_SETTINGS as SESSION_SETTINGS
+from app.storage.db.postgres.connector import Connector, name_address
+from app.storage.db.postgres.pooled import is_pooled
+from app.storage.db.postgres.servers import Servers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,10 +123,6 @@ class PostgresDatabase(Database):
         self.connector = Connector(dsn, Servers(name_address(dsn), servers))
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            connect_args={
-                "async_creator_fn": self._connect,
-                "prepared_statement_cache_size": PREPARED_STATEMENTS,
-            },
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
             pool_timeout=5,
@@ -132,15 +131,27 @@ class PostgresDatabase(Database):
             hide_parameters=True,
             execution_options={OPTION: self.digest_key},
         )
+        event.listen(self._engine.sync_engine, "do_connect", self._open)
         event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
 
     @property
     def dsn(self) -> str:
         return self.connector.dsn
 
-    async def _connect(self, **_: Any) -> Any:
+    def _open(self, dialect: Dialect, *_: object) -> Any:
+        """Statements are prepared under names only where the next one meets the same session."""
+        connection = await_only(self._connect())
+        kept = 0 if is_pooled(connection) else PREPARED_STATEMENTS
+        return dialect.connect(
+            async_creator_fn=partial(_hand_over, connection), prepared_statement_cache_size=kept
+        )
+
+    async def _connect(self) -> Any:
+        return await self._try(self.connector.connect)
+
+    async def _try(self, connect: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self.connector.connect()
+            return await connect()
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
@@ -148,7 +159,7 @@ class PostgresDatabase(Database):
         ) as error:
             is_login = str(getattr(error, "sqlstate", "") or "").startswith(_LOGIN_CLASS)
             kind = LoginRefused if is_login else Unavailable
-            raise kind(f"the database cannot be used now: {_shorten(error)}") from None
+            raise kind(f"the database cannot be used now: {describe(error)}") from None
 
     def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
         """Make the pool reconnect if the server has closed a connection, as the driver knows, or if
@@ -159,6 +170,10 @@ class PostgresDatabase(Database):
         driver = connection.driver_connection
         if driver.is_closed() or self.connector.is_behind(driver):
             raise DisconnectionError("the server has closed it, or has been replaced")
+
+    async def name_server(self) -> str:
+        """As the connector's. Raises LoginRefused or Unavailable where none takes writes."""
+        return await self._try(self.connector.name_server)
 
     def abandon(self) -> None:
         self.connector.abandon()
@@ -209,11 +224,11 @@ def open_database(
     """The database from the settings, not yet connected.
 
     `is_owner`: this process watches the SQLite file, as the service does. `servers` is the file
-    that records PostgreSQL's servers (storage/db/servers.py).
+    that records PostgreSQL's servers (storage/db/postgres/servers.py).
     """
     if url.startswith("postgres"):
         return PostgresDatabase(url, servers)
-    from app.storage.db.sqlite import SqliteDatabase  # noqa: PLC0415 it imports this module
+    from app.storage.db.sqlite.database import SqliteDatabase  # noqa: PLC0415 it imports this module
 
     return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 
@@ -222,6 +237,10 @@ def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server failed, rather than the statement."""
     state = _read_state(error)
     return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
+
+
+async def _hand_over(connection: Any) -> Any:
+    return connection
 
 
 def _read_state(error: DBAPIError) -> str:
@@ -234,9 +253,9 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 def _describe_loss(error: DBAPIError) -> str:
-    return f"the database cannot be used now: {_shorten(error.orig)}"
+    return f"the database cannot be used now: {describe(error.orig)}"
 
 
-def _shorten(error: BaseException | None) -> str:
-    """The first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
+def describe(error: BaseException | None) -> str:
+    """Its first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, select, update
 from app.domain.errors import Conflict, NotFound
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
-from app.storage.outbound.expiry import end_waiting
 from app.storage.outbound.history import StatusChange, describe_status, note_changes
+from app.storage.outbound.sending.expiry import end_waiting
 from app.storage.tables.outbound import outbound, provider_messages
 
 _REASONS = {

@@ -16,10 +16,10 @@ from app.storage.erasures.tombstones import bury_sent
 from app.storage.erasures.walking import Key
 from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.operations.alerts import close_alert
-from app.storage.outbound.expiry import end_waiting
 from app.storage.outbound.history import note_changes
 from app.storage.outbound.removal import ENDED, remove_texts
-from app.storage.outbound.result_events import UNCERTAIN_ALERT
+from app.storage.outbound.sending.expiry import end_waiting
+from app.storage.outbound.sending.result_events import UNCERTAIN_ALERT
 from app.storage.outbound.text_search import OUTBOUND_INDEX, replace_text
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import (

@@ -7,7 +7,7 @@ from app.domain.access.passwords import SHORTEST_PASSWORD
 from app.domain.errors import InvalidInput, TooManyTries
 from app.flows.access.own_account import change_password, end_session
 from app.storage.access.sessions import list_sessions
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.site import Site, Visit
 
 PATH = "/account"

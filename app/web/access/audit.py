@@ -16,9 +16,9 @@ from app.storage.access.audit import (
     list_audit_actors,
 )
 from app.web.access.audit_sentences import describe_detail, name_action, write_sentence
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import answer_csv, cut_page, link_page, read_all, read_day, read_list
-from app.web.core.rendering import write_iso
+from app.web.core.rendering.renderer import write_iso
 from app.web.core.site import Site, Visit
 
 PATH = "/audit"

@@ -8,7 +8,7 @@ from app.domain.errors import InvalidInput
 from app.flows.access import configure
 from app.storage.access import keys
 from app.storage.access.keys import ApiKey
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 

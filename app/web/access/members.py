@@ -11,7 +11,7 @@ from app.flows.conversations.change_member import change_member
 from app.storage.access import members
 from app.storage.access.members import Member
 from app.storage.access.sessions import list_sessions
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 

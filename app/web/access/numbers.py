@@ -17,10 +17,10 @@ from app.storage.db.database import Connection
 from app.storage.inbound import refusals
 from app.storage.inbound.last_seen import find_last_arrival
 from app.storage.inbound.refusals import Refusal
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.lists import read_list
+from app.web.core.rendering.wording import FIELD_LABELS
 from app.web.core.site import Site, Visit
-from app.web.core.wording import FIELD_LABELS
 
 PATH = "/numbers"
 SHOWN_REFUSALS = 10

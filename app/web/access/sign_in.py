@@ -11,7 +11,7 @@ from app.flows.access import sign_in
 from app.flows.access.invite import accept_invitation
 from app.flows.access.sign_in import Browser, SessionWithToken
 from app.storage.access.members import has_passwords
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.site import SIGN_IN, Site, Visit, is_own_path
 
 HOME = "/"
@@ -46,7 +46,7 @@ async def show_sign_in(visit: Visit) -> Response:
         return _show_spent(visit)
     if link.kind == "invitation":
         return _show_invitation(visit, Form(), token, link.name)
-    return visit.render("access/sign_in_link.html", name=link.name, token=token)
+    return visit.render("access/sign_in/sign_in_link.html", name=link.name, token=token)
 
 
 async def take_link(visit: Visit) -> Response:
@@ -134,12 +134,14 @@ async def sign_out_everywhere(visit: Visit) -> Response:
 
 async def _show_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
     has_password = await _has_passwords(visit)
-    return visit.render("access/sign_in.html", status=status, form=form, has_password=has_password)
+    return visit.render(
+        "access/sign_in/sign_in.html", status=status, form=form, has_password=has_password
+    )
 
 
 def _show_invitation(visit: Visit, form: Form, token: str, name: str) -> Response:
     return visit.render(
-        "access/sign_in_invited.html",
+        "access/sign_in/sign_in_invited.html",
         status=422 if form.errors else 200,
         form=form,
         token=token,
@@ -149,7 +151,7 @@ def _show_invitation(visit: Visit, form: Form, token: str, name: str) -> Respons
 
 
 def _show_spent(visit: Visit) -> Response:
-    return visit.render("access/sign_in_spent.html", status=403)
+    return visit.render("access/sign_in/sign_in_spent.html", status=403)
 
 
 def _welcome(visit: Visit, made: SessionWithToken, path: str) -> Response:

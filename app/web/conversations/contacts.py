@@ -11,11 +11,11 @@ from app.flows.conversations.import_in_steps import claim_import, run_import, st
 from app.provider.actions import Contact
 from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
-from app.web.core.forms import Form
-from app.web.core.kept_forms import find_kept, show_again
+from app.web.core.forms.form import Form
+from app.web.core.forms.kept_forms import find_kept, show_again
+from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.lists import answer_csv
 from app.web.core.no_account import show_no_account
-from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
 PATH = "/contacts"
@@ -64,7 +64,7 @@ async def list_contacts(visit: Visit) -> Response:
     await keep_contact_names(visit.database, book, visit.region)
     found = [row for row in book.rows if _matches(row, words)]
     return visit.render(
-        "conversations/contacts.html",
+        "conversations/contacts/contacts.html",
         rows=found[:SHOWN_CONTACTS],
         found=len(found),
         total=len(book.rows),
@@ -125,7 +125,7 @@ async def show_import(visit: Visit) -> Response:
     found = await _find_import(visit)
     good = sum(each.result.lower() in GOOD_RESULTS for each in found.results)
     return visit.render(
-        "conversations/contacts_progress.html",
+        "conversations/contacts/contacts_progress.html",
         job=found,
         good=good,
         is_running=found.is_running(visit.now),
@@ -171,7 +171,9 @@ async def list_groups(visit: Visit) -> Response:
     if provider is None:
         return show_no_account(visit, "Groups")
     book = await provider.get_all_groups()
-    return visit.render("conversations/groups.html", rows=book.rows, headings=book.headings)
+    return visit.render(
+        "conversations/contacts/groups.html", rows=book.rows, headings=book.headings
+    )
 
 
 async def ask_to_delete_groups(visit: Visit) -> Response:
@@ -189,7 +191,7 @@ async def delete_groups(visit: Visit) -> Response:
 async def ask_to_change_group(visit: Visit) -> Response:
     """The group's name is in the query, because it may contain anything."""
     name, action = _read_group(visit.query)
-    return visit.render("conversations/group_change.html", name=name, action=action)
+    return visit.render("conversations/contacts/group_change.html", name=name, action=action)
 
 
 async def change_group(visit: Visit) -> Response:
@@ -222,7 +224,7 @@ def _ask(visit: Visit, form: Form, count: int | None, what: str, *, status: int 
 
 def _show_import_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
     return visit.render(
-        "conversations/contacts_import.html",
+        "conversations/contacts/contacts_import.html",
         status=status,
         form=form,
         nonce=find_nonce(form),

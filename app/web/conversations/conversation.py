@@ -27,12 +27,12 @@ from app.web.conversations.drafts import (
 from app.web.conversations.inbox import read_newest
 from app.web.conversations.opened import Opened, Place, open_thread
 from app.web.conversations.people import SOURCES
-from app.web.core.forms import WHOLE, Form
-from app.web.core.moments import read_moment
+from app.web.core.forms.form import WHOLE, Form
+from app.web.core.forms.moments import read_moment
+from app.web.core.forms.one_time_forms import find_nonce
 from app.web.core.obstacles import find_obstacle
-from app.web.core.one_time_forms import find_nonce
+from app.web.core.rendering.wording import explain_outcome, explain_problem, explain_status
 from app.web.core.site import PART, Site, Visit
-from app.web.core.wording import explain_outcome, explain_problem, explain_status
 from app.web.outbound.saved_replies import insert_reply, list_choices
 from app.web.outbound.writing import measure, note_faults, send_once
 from app.web.rules.rule_forms import list_conditions

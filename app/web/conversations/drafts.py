@@ -8,7 +8,7 @@ from starlette.routing import Route
 from app.flows.conversations.keep_draft import FRESH, forget_draft, keep_draft
 from app.storage.conversations import drafts
 from app.storage.conversations.conversations import get_conversation
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.site import Site, Visit
 
 # No text that can be sent comes near it.

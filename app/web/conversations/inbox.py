@@ -24,11 +24,11 @@ from app.storage.outbound.batches import Batch
 from app.web.conversations.first_steps import list_first_steps
 from app.web.conversations.search import Found, find
 from app.web.conversations.views import VIEWS, count_views, list_sent, make_filter
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import link_page, make_page
 from app.web.core.obstacles import find_obstacle
+from app.web.core.rendering.wording import explain_problem, explain_status
 from app.web.core.site import Site, Visit
-from app.web.core.wording import explain_problem, explain_status
 
 PAGE = 50
 MAX_QUERY = 200

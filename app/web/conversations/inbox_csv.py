@@ -15,7 +15,7 @@ from app.storage.outbound.batches import Batch
 from app.web.conversations.inbox import read_wanted
 from app.web.conversations.views import VIEWS, list_sent, make_filter
 from app.web.core.lists import EXPORT_ROWS, answer_csv
-from app.web.core.rendering import write_iso
+from app.web.core.rendering.renderer import write_iso
 from app.web.core.site import Site, Visit
 
 HEADINGS = (

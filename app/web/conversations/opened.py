@@ -23,7 +23,7 @@ from app.storage.inbound.search import Message
 from app.storage.outbound.texts import OutboundText
 from app.storage.rules.opt_outs import OptOut, get_opt_out
 from app.storage.rules.rules import read_rules
-from app.web.core.wording import FIELD_LABELS
+from app.web.core.rendering.wording import FIELD_LABELS
 
 PAGE = 50
 # The newest page is longer where there are more new texts.

@@ -11,7 +11,7 @@ from app.flows.conversations.contact_names import save_contact
 from app.flows.conversations.edit_people import remove_person, save_person
 from app.storage.conversations.conversations import list_of_number
 from app.storage.conversations.people import find_person, list_people
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import PAGE_ROWS, make_page
 from app.web.core.site import Site, Visit, is_own_path
 

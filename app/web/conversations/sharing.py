@@ -7,7 +7,7 @@ from app.domain.errors import InvalidInput
 from app.domain.places import read_id_place
 from app.flows.conversations.change_conversations import ConversationChange, add_note, change_all
 from app.storage.conversations.conversations import State
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.site import Site, Visit, is_own_path
 
 MOST_AT_ONCE = 200

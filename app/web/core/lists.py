@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from app.domain.csv_safety import BYTE_ORDER_MARK, Cell, write_csv
 from app.domain.places import read_id_place, write_place
-from app.http.streams import StreamedAnswer, begin, make_in_turn
-from app.web.core.forms import Form
-from app.web.core.moments import read_zone
+from app.streaming.answers import StreamedAnswer, begin, make_in_turn
+from app.web.core.forms.form import Form
+from app.web.core.forms.moments import read_zone
 from app.web.core.site import Visit
 
 PAGE_ROWS = 50

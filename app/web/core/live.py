@@ -9,7 +9,7 @@ from starlette.routing import Route
 from app.domain.errors import AccessDenied
 from app.flows.operations.changes import Note
 from app.flows.operations.event_stream import STREAMED_TO_PAGES
-from app.http.events import LINE_END, EventStream, show_objects
+from app.streaming.events import LINE_END, EventStream, show_objects
 from app.web.core.site import Site, Visit
 
 # A member who is deactivated sees nothing more within this time; a look costs one short read.

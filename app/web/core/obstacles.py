@@ -1,7 +1,7 @@
 """Why nothing would be sent now: said wherever somebody is about to write."""
 
 from app.domain.access.members import describe_actor
-from app.storage.outbound.sender import get_sender
+from app.storage.outbound.sending.sender import get_sender
 from app.web.core.site import Visit
 
 

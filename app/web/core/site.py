@@ -30,10 +30,10 @@ from app.storage.conversations.conversation_lists import (
 )
 from app.storage.db.database import Connection, Database
 from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
-from app.web.core.forms import MAX_FORM_BYTES, Form, read_form, read_query
+from app.web.core.forms.form import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.core.navigation import list_groups
 from app.web.core.origins import Origins
-from app.web.core.rendering import Renderer
+from app.web.core.rendering.renderer import Renderer
 from app.web.core.roles import find_role
 from app.web.core.shown_once import COOKIE, LIFE, read_once, write_once
 

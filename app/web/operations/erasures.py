@@ -7,7 +7,7 @@ from app.domain.errors import InvalidInput
 from app.domain.numbers import read_number
 from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
 from app.storage.erasures import erasures
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
 

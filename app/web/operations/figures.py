@@ -8,7 +8,7 @@ from decimal import Decimal
 from app.domain.numbers import write_number
 from app.domain.operations.forecast import Forecast, forecast_credits
 from app.storage.operations.stats import DayCount, average_reply, rate_delivery
-from app.web.core.plots import Plot, Series, plot_bars, plot_lines
+from app.web.core.rendering.plots import Plot, Series, plot_bars, plot_lines
 
 FORESEEN_DAYS = 28
 

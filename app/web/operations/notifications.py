@@ -7,10 +7,10 @@ from app.domain.access.sealing import Sealer
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.numbers import read_number
 from app.domain.operations.notify_addresses import Wishes, describe_wishes, is_quiet
-from app.flows.operations import manage_notify
+from app.flows.operations.notifications import manage_notify
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.storage.operations.notify_addresses import NotifyAddress, get_address, list_addresses
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.site import Site, Visit
 
 PATH = "/notifications"

@@ -10,16 +10,16 @@ from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
 from app.flows.inbound.reconcile import LEASE
-from app.flows.outbound.pause_sending import pause_sending, resume_sending
+from app.flows.outbound.sending.pause_sending import pause_sending, resume_sending
 from app.storage.access.numbers import list_numbers
 from app.storage.db.database import Connection
 from app.storage.operations.alerts import Alert, list_alerts
 from app.storage.operations.leases import find_last_success
 from app.storage.operations.processes import Process, list_processes
 from app.storage.operations.stats import DayCount, count_backlog, count_days, measure_parts
-from app.storage.outbound.backlog import count_uncertain, count_waiting
-from app.storage.outbound.sender import SenderState, get_sender
-from app.web.core.forms import Form
+from app.storage.outbound.sending.backlog import count_uncertain, count_waiting
+from app.storage.outbound.sending.sender import SenderState, get_sender
+from app.web.core.forms.form import Form
 from app.web.core.site import Site, Visit
 from app.web.operations.figures import Credits, draw_plots, foresee_credits, list_days
 

@@ -13,7 +13,7 @@ from app.flows.operations.fetch_report import (
     read_head,
     write_csv,
 )
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import link_page, read_day, save_csv
 from app.web.core.no_account import show_no_account
 from app.web.core.site import Site, Visit

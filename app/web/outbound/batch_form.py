@@ -12,11 +12,11 @@ from starlette.routing import Route
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.outbound.batch_rows import MOST_ROWS
 from app.domain.outbound.requests import OutboundRequest
-from app.flows.outbound.read_recipients import check_count, read_recipients
-from app.flows.outbound.stage_batch import RowSource, read_staged, stage_batch
+from app.flows.outbound.batches.read_recipients import check_count, read_recipients
+from app.flows.outbound.batches.stage_batch import RowSource, read_staged, stage_batch
 from app.storage.outbound.batches import Batch, get_batch
-from app.web.core.forms import WHOLE, Form
-from app.web.core.one_time_forms import find_nonce, make_once, wait_for_first
+from app.web.core.forms.form import WHOLE, Form
+from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
 from app.web.core.site import Site, Visit
 from app.web.outbound.writing import (
     OWN,
@@ -178,7 +178,7 @@ async def _show(visit: Visit, form: Form, earlier: Batch | None, *, status: int 
         form.replace("source", OWN)
         form.replace("own_source", source)
     return visit.render(
-        "outbound/batch_new.html",
+        "outbound/batches/batch_new.html",
         status=status,
         form=form,
         earlier=earlier,

@@ -12,19 +12,19 @@ from app.domain.outbound.batch_rows import Columns, fill_row
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
+from app.flows.outbound.batches.send_batch import CountedBatch, cancel_batch, read_batch, send_batch
+from app.flows.outbound.batches.stage_batch import discard, get_columns
 from app.flows.outbound.compose import warn_of_sender
-from app.flows.outbound.send_batch import CountedBatch, cancel_batch, read_batch, send_batch
-from app.flows.outbound.stage_batch import discard, get_columns
 from app.storage.db.database import Connection
 from app.storage.outbound.batch_rows import BatchRow, Shown, list_rows
 from app.storage.outbound.batches import Batch, count_texts, list_batches, sort_counts
 from app.storage.outbound.lists import OutboundFilter
 from app.storage.outbound.texts import OutboundText, get_outbounds
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.lists import ListPage, answer_csv, make_page
-from app.web.core.rendering import write_iso
+from app.web.core.rendering.renderer import write_iso
+from app.web.core.rendering.wording import STATUSES, Label
 from app.web.core.site import Site, Visit
-from app.web.core.wording import STATUSES, Label
 
 PATH = "/batches"
 # Each of them counts its texts.
@@ -88,7 +88,7 @@ async def list_all(visit: Visit) -> Response:
         return make_page(visit, views, found.next)
 
     page = await visit.database.read(read)
-    return visit.render("outbound/batches.html", page=page)
+    return visit.render("outbound/batches/batches.html", page=page)
 
 
 async def show_one(visit: Visit) -> Response:
@@ -99,7 +99,7 @@ async def show_one(visit: Visit) -> Response:
     rows = await visit.database.read(list_rows, view.batch.id, after=0, limit=1)
     later = view.batch.schedule_at
     return visit.render(
-        "outbound/batch.html",
+        "outbound/batches/batch.html",
         view=view,
         has_rows=bool(rows),
         kept=view.count_kept() if later is not None and later > visit.now else 0,
@@ -230,7 +230,7 @@ async def _show_draft(visit: Visit, view: BatchView, form: Form) -> Response:
         ("opted-out", "Opted out", batch.opted_out),
     ]
     return visit.render(
-        "outbound/batch_draft.html",
+        "outbound/batches/batch_draft.html",
         status=422 if form.errors else 200,
         view=view,
         form=form,

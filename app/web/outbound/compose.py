@@ -19,9 +19,9 @@ from app.flows.outbound.compose import Look, look_at_text
 from app.storage.conversations.drafts import NEW_MESSAGE
 from app.storage.conversations.inbox import find_conversation
 from app.web.conversations.drafts import end_draft, read_draft, save_fields
-from app.web.core.forms import Form
-from app.web.core.moments import ZONE
-from app.web.core.one_time_forms import find_nonce
+from app.web.core.forms.form import Form
+from app.web.core.forms.moments import ZONE
+from app.web.core.forms.one_time_forms import find_nonce
 from app.web.core.site import Site, Visit
 from app.web.outbound.recipients import add_recipient, find_recipients
 from app.web.outbound.saved_replies import insert_reply, list_choices

@@ -22,7 +22,7 @@ from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter, list_outbound
 from app.storage.outbound.texts import OutboundHistory, OutboundText, Recipient
 from app.storage.rules.rules import get_rule
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.lists import (
     PAGE_ROWS,
     answer_csv,
@@ -31,9 +31,9 @@ from app.web.core.lists import (
     make_page,
     read_day,
 )
-from app.web.core.rendering import write_iso
+from app.web.core.rendering.renderer import write_iso
+from app.web.core.rendering.wording import STATUSES, explain_status
 from app.web.core.site import Site, Visit
-from app.web.core.wording import STATUSES, explain_status
 from app.web.outbound.outbox_rows import read_beside
 from app.web.outbound.scheduled import is_ours
 

@@ -10,7 +10,7 @@ from app.domain.keywords import fold_text
 from app.storage.conversations.people import Person, look_up_people
 from app.storage.db.database import Connection
 from app.storage.outbound.named import list_named
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
 from app.web.core.site import Visit
 
 MOST_FOUND = 10

@@ -12,7 +12,7 @@ from app.storage.db.database import Connection
 from app.storage.outbound import saved_replies
 from app.storage.outbound.saved_replies import SavedReply
 from app.storage.rules.answers import read_our_numbers
-from app.web.core.forms import WHOLE, Form
+from app.web.core.forms.form import WHOLE, Form
 from app.web.core.site import Site, Visit
 from app.web.outbound.writing import OWN, measure_template, normalise_numbers
 
@@ -91,7 +91,7 @@ async def change(visit: Visit) -> Response:
 
 
 async def ask_to_remove(visit: Visit) -> Response:
-    return visit.render("outbound/saved_reply_remove.html", reply=await _find(visit))
+    return visit.render("outbound/saved_replies/saved_reply_remove.html", reply=await _find(visit))
 
 
 async def remove(visit: Visit) -> Response:
@@ -142,7 +142,7 @@ async def _find(visit: Visit) -> SavedReply:
 async def _show_all(visit: Visit, form: Form, *, status: int = 200) -> Response:
     found = await visit.database.read(saved_replies.read_saved_replies)
     return visit.render(
-        "outbound/saved_replies.html",
+        "outbound/saved_replies/saved_replies.html",
         status=status,
         replies=found,
         form=form,
@@ -153,7 +153,7 @@ async def _show_all(visit: Visit, form: Form, *, status: int = 200) -> Response:
 
 async def _show_one(visit: Visit, found: SavedReply, form: Form, *, status: int = 200) -> Response:
     return visit.render(
-        "outbound/saved_reply.html",
+        "outbound/saved_replies/saved_reply.html",
         status=status,
         reply=found,
         form=form,

@@ -17,9 +17,9 @@ from app.storage.outbound.batches import count_texts, list_scheduled_batches, so
 from app.storage.outbound.changes import list_scheduled
 from app.storage.outbound.lists import OutboundPage
 from app.storage.outbound.texts import OutboundText, get_outbound
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
+from app.web.core.forms.moments import read_moment, read_zone, write_moment
 from app.web.core.lists import PAGE_ROWS, ListPage, make_page
-from app.web.core.moments import read_moment, read_zone, write_moment
 from app.web.core.site import Site, Visit
 from app.web.outbound.batches import BatchView
 from app.web.outbound.writing import measure

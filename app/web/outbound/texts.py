@@ -8,12 +8,12 @@ from app.domain.inbound.messages import RawForward
 from app.flows.erasures.remove_message import remove_message
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
-from app.flows.outbound.resolve import ResolvedOutcome, resolve_text
+from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
 from app.storage.conversations.conversations import get_conversations
 from app.storage.inbound.search import get_message
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
+from app.web.core.rendering.wording import explain_problem
 from app.web.core.site import Site, Visit, is_own_path
-from app.web.core.wording import explain_problem
 
 RESOLVED: dict[ResolvedOutcome, str] = {
     "sent": "Saved as sent.",

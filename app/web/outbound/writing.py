@@ -18,10 +18,10 @@ from app.domain.outbound.requests import OutboundRequest, ScheduleBy
 from app.domain.templates import fill_template, list_names
 from app.flows.outbound.compose import compose_once
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
-from app.web.core.forms import WHOLE, Form
-from app.web.core.moments import read_moment
+from app.web.core.forms.form import WHOLE, Form
+from app.web.core.forms.moments import read_moment
+from app.web.core.forms.one_time_forms import make_once, wait_for_first
 from app.web.core.obstacles import find_obstacle
-from app.web.core.one_time_forms import make_once, wait_for_first
 from app.web.core.site import Site, Visit
 
 # The choice “Other sender…”.

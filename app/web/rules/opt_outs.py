@@ -14,10 +14,10 @@ from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.conversations.opt_out_search import search_opt_outs
 from app.storage.rules import opt_outs
 from app.storage.rules.opt_outs import OptOut
-from app.web.core.forms import Form
-from app.web.core.kept_forms import find_kept, show_again
+from app.web.core.forms.form import Form
+from app.web.core.forms.kept_forms import find_kept, show_again
 from app.web.core.lists import PAGE_ROWS, answer_csv, make_page, read_all
-from app.web.core.rendering import write_iso
+from app.web.core.rendering.renderer import write_iso
 from app.web.core.site import Site, Visit
 
 PATH = "/opt-outs"

@@ -14,8 +14,8 @@ from app.domain.rules.ordering import (
     place_first,
 )
 from app.domain.rules.rules import Rule
-from app.web.core.forms import Form
-from app.web.core.moments import read_moment, write_fold, write_local, write_moment
+from app.web.core.forms.form import Form
+from app.web.core.forms.moments import read_moment, write_fold, write_local, write_moment
 
 FIELDS = (
     "name",

@@ -22,10 +22,10 @@ from app.storage.db.database import Connection
 from app.storage.inbound.search import Message, get_messages
 from app.storage.rules import rules
 from app.storage.rules.answers import read_our_numbers
-from app.web.core.forms import Form
-from app.web.core.kept_forms import find_kept, show_again
+from app.web.core.forms.form import Form
+from app.web.core.forms.kept_forms import find_kept, show_again
+from app.web.core.rendering.wording import explain_silence
 from app.web.core.site import Site, Visit
-from app.web.core.wording import explain_silence
 from app.web.outbound.writing import measure_template
 from app.web.rules.rule_forms import (
     FIELDS,

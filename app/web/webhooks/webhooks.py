@@ -15,9 +15,9 @@ from app.storage.db.database import Connection
 from app.storage.webhooks import deliveries, endpoints
 from app.storage.webhooks.deliveries import Delivery
 from app.storage.webhooks.endpoints import Webhook
-from app.web.core.forms import Form
+from app.web.core.forms.form import Form
+from app.web.core.forms.moments import read_moment
 from app.web.core.lists import read_list
-from app.web.core.moments import read_moment
 from app.web.core.site import Site, Visit
 
 PATH = "/webhooks"

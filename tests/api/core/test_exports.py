@@ -13,7 +13,7 @@ from app.domain.errors import Unavailable
 from app.domain.inbound.queries import MessageFilter
 from app.flows.operations import export
 from app.flows.operations.export import MESSAGE_COLUMNS, read_pages, write_jsonl, write_shown
-from app.http.streams import make_in_turn
+from app.streaming.answers import make_in_turn
 from tests.api.running import Running
 from tests.support.messages import make_message
 

@@ -10,9 +10,9 @@ import pytest
 
 from app.domain.errors import Unavailable
 from app.flows.operations import event_stream
-from app.http import events
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import forget_old_events
+from app.streaming import events
 from tests.api.running import Running, running, running_rest
 from tests.api.streams import Stream, streaming
 from tests.conftest import NOW

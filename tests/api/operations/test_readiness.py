@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from app.api.operations.health import Findings, judge_disk, judge_sender, judge_workers
-from app.flows.operations.supervise import FAILING, Loop
+from app.flows.operations.processes.supervise import FAILING, Loop
 from app.storage.operations.alerts import raise_alert
 from app.storage.operations.processes import Process, note_process
-from app.storage.outbound.sender import SenderState
+from app.storage.outbound.sending.sender import SenderState
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.kit import open_kit

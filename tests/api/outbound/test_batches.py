@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.flows.outbound.send_batch import advance_batches
+from app.flows.outbound.batches.send_batch import advance_batches
 from tests.api.post import SHOP, Post
 from tests.support.simulated import ADA, GRACE
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.storage.conversations.conversations import open_conversations
 from app.storage.db.database import SESSION_SETTINGS, PostgresDatabase
-from app.storage.outbound.sender import note_credits, pause_sender
+from app.storage.outbound.sending.sender import note_credits, pause_sender
 from tests.api.post import ABROAD, SHOP, Post, open_post
 from tests.api.running import Running
 from tests.conftest import NOW

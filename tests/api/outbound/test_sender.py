@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from app.storage.outbound.sender import note_credits, stop_sender, tell_stopped
+from app.storage.outbound.sending.sender import note_credits, stop_sender, tell_stopped
 from tests.support.kit import Kit
 from tests.support.service import API_KEY
 

@@ -9,8 +9,8 @@ from app.flows.webhooks.deliver_webhooks import Courier
 from app.network.caller import EndpointCaller
 from tests.api.running import Running, running
 from tests.api.streams import streaming
+from tests.support.endpoints.receiver import Reply, receiving
 from tests.support.messages import make_message
-from tests.support.receiver import Reply, receiving
 
 URL = "https://example.com/texts"
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 from app.cli.commands import app
 from tests.e2e.sendings import OURS, Provider, providing
 from tests.e2e.stores import PostgresStore, SqliteStore, Store
-from tests.support.postgres import PostgresServer
 from tests.support.service import Service, running, wait_until
+from tests.support.storage.postgres import PostgresServer
 
 ADA, GRACE = "447700900011", "447700900012"
 

@@ -1,4 +1,4 @@
-"""Behind nginx and HAProxy, with exactly the configurations that docs/proxies.md shows."""
+"""Behind nginx and HAProxy, with exactly the configurations that docs/guides/proxies.md shows."""
 
 import contextlib
 import http.client
@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.operations.test_restarts import PATIENCE_SECONDS, restart_in_place
 from tests.e2e.stores import SqliteStore
-from tests.support.proxies import Proxy, proxying
+from tests.support.endpoints.proxies import Proxy, proxying
 from tests.support.service import (
     API_KEY,
     Answer,

@@ -13,8 +13,8 @@ from tests.e2e.load import Load, sending
 from tests.e2e.relay import relaying
 from tests.e2e.small_disk import SmallDisk
 from tests.e2e.stores import PostgresStore, check_kept_once, check_order
-from tests.support.postgres import PostgresServer
 from tests.support.service import Service, find_free_port, running, wait_until
+from tests.support.storage.postgres import PostgresServer
 
 pytestmark = pytest.mark.xdist_group("durable server")
 

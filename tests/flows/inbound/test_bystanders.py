@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.flows.conversations.mark_read import mark_read, mark_unread
 from app.storage.db.database import Connection, Database
-from app.storage.outbound.expiry import expire_overdue
+from app.storage.outbound.sending.expiry import expire_overdue
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from tests.flows.desk import SENDER

@@ -24,7 +24,6 @@ from app.storage.operations.processes import GONE_AFTER, Process, note_process
 from app.storage.operations.stats import count_days
 from tests.conftest import NOW
 from tests.support.messages import make_message
-from tests.support.overlap import overlap
 from tests.support.simulated import (
     ADA,
     GRACE,
@@ -35,6 +34,7 @@ from tests.support.simulated import (
     make_client,
     simulated_in_process,
 )
+from tests.support.storage.overlap import overlap
 
 
 class World:

@@ -9,7 +9,7 @@ import pytest
 
 from app.flows.access.configure import add_number, remove_number
 from app.flows.inbound.refused_forwards import MANY, ROOM, RefusalLog
-from app.flows.operations.raise_alarms import raise_alarms
+from app.flows.operations.alarms.raise_alarms import raise_alarms
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.refusals import KEPT_ROWS, NewRefusal, add_refusals, forget_old_refusals
 from app.storage.operations.alerts import (

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from app.flows.operations.alarms.raise_alarms import close_removed
 from app.flows.operations.deferred_writes import DeferredWrites
-from app.flows.operations.metrics import Metrics
-from app.flows.operations.raise_alarms import close_removed
+from app.flows.operations.processes.metrics import Metrics
 from app.storage.data_dir import DataDir
 from app.storage.db.database import Database
 from app.storage.operations.alerts import Alert, list_alerts, raise_alert

@@ -28,7 +28,7 @@ from app.storage.rules.opt_outs import (
 )
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk, set_status
-from tests.support.overlap import overlap
+from tests.support.storage.overlap import overlap
 
 OTHER = "447700900002"
 

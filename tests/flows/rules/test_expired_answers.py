@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.storage.db.database import Database
-from app.storage.outbound.expiry import expire_overdue
+from app.storage.outbound.sending.expiry import expire_overdue
 from tests.flows.desk import SENDER, SHOP, Desk, set_status
 from tests.support.outbox import open_outbox
 

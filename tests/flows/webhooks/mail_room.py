@@ -11,7 +11,7 @@ from typing import Any
 from app.api.webhooks.subjects import render_subject
 from app.domain.inbound.messages import InboundMessage
 from app.flows.inbound.handle import handle_batch
-from app.flows.operations.metrics import Metrics
+from app.flows.operations.processes.metrics import Metrics
 from app.flows.webhooks.configure_webhooks import Rules, WebhookWithSecret, add_webhook
 from app.flows.webhooks.deliver_webhooks import Courier
 from app.network.caller import EndpointCaller

@@ -25,8 +25,8 @@ from app.storage.operations.alerts import close_alert, list_alerts, raise_alert
 from app.storage.operations.events import forget_old_events
 from app.storage.operations.processes import Process, note_process
 from tests.flows.webhooks.mail_room import MASTER, RULES, WHO, MailRoom
+from tests.support.endpoints.receiver import HANGS, Received, Reply, receiving
 from tests.support.messages import make_message
-from tests.support.receiver import HANGS, Received, Reply, receiving
 
 RECEIVED = ["message.received"]
 ONE, OTHER = "447700900123", "447700900124"

@@ -25,7 +25,7 @@ from app.storage.conversations.attention import find_attention
 from app.storage.db.columns import UtcTime
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import MIGRATIONS, list_revisions, migrate
-from app.storage.db.sqlite import SqliteDatabase
+from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.outbound.lists import OutboundFilter, list_outbound
 from app.storage.outbound.text_search import has_unindexed, refill_index
 from app.storage.tables.access import audit, login_links, members, sessions
@@ -206,7 +206,14 @@ async def test_a_migration_that_is_killed_leaves_the_old_file_and_the_next_start
     await database.write(lambda conn: conn.execute(keep).rowcount)
     await database.close()
     old = read_sqlite(path)
-    runs = [sys.executable, "-m", "tests.support.killed_migration", str(path), str(killed), "9"]
+    runs = [
+        sys.executable,
+        "-m",
+        "tests.support.storage.killed_migration",
+        str(path),
+        str(killed),
+        "9",
+    ]
     done = await asyncio.to_thread(
         lambda: subprocess.run(
             runs, cwd=MIGRATIONS.parent, timeout=300, capture_output=True, text=True

@@ -16,13 +16,13 @@ from app.domain.inbound.queries import MessageFilter
 from app.provider.forwards.forwarding import parse, read_request
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import migrate
-from app.storage.db.sqlite import SqliteDatabase
+from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.intake import Intake
 from app.storage.inbound.search import list_messages
 from tests.conftest import NOW
 from tests.support.messages import make_message
-from tests.support.postgres import PostgresServer
+from tests.support.storage.postgres import PostgresServer
 
 
 @dataclass

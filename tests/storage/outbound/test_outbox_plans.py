@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from app.storage.db.database import Connection, Database
-from app.storage.outbound import backlog
 from app.storage.outbound.batches import add_batch, count_texts, get_batch
 from app.storage.outbound.changes import list_scheduled
-from app.storage.outbound.deliveries import list_unsettled
-from app.storage.outbound.expiry import end_leases, expire_overdue
 from app.storage.outbound.lists import OutboundFilter, list_outbound
-from app.storage.outbound.uncertain import list_uncertain
+from app.storage.outbound.sending import backlog
+from app.storage.outbound.sending.deliveries import list_unsettled
+from app.storage.outbound.sending.expiry import end_leases, expire_overdue
+from app.storage.outbound.sending.uncertain import list_uncertain
 from tests.conftest import NOW
 from tests.storage.db.test_plans import explain
 from tests.support.outbox import claim_due

@@ -7,7 +7,7 @@ from app.storage.spool.copies import copy_spools
 from app.storage.spool.quarantine import refuse
 from app.storage.spool.spool import Spool
 from tests.support.service import wait_until
-from tests.support.spools import adopt_only
+from tests.support.storage.spools import adopt_only
 
 
 def test_a_copy_has_every_record_that_was_there_when_it_began(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.storage.spool.adoption import adopt, count_waiting
-from tests.support.spools import drain, drain_all, write_dead_spool
+from tests.support.storage.spools import drain, drain_all, write_dead_spool
 
 # Magic, length, CRC-32, payload.
 ONE = bytes.fromhex("f54c423103000000009aa9296f6e65")

@@ -14,8 +14,8 @@ from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
 from app.storage.spool.own_spool import OwnSpool
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import drain, drain_all
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import drain, drain_all
 
 FIRST = "mine.1.sqlite3"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import adopt_only, drain, files_of, leave_as_killed
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import adopt_only, drain, files_of, leave_as_killed
 
 
 def test_records_come_back_in_the_order_they_were_appended(

@@ -18,8 +18,8 @@ from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt, count_waiting
 from app.storage.spool.own_spool import OwnSpool
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import (
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import (
     adopt_only,
     drain,
     drain_all,

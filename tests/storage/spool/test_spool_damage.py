@@ -14,8 +14,8 @@ from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
 from app.storage.spool.record_file import find_wal
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import adopt_only, drain, drain_all, files_of, write_dead_spool
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import adopt_only, drain, drain_all, files_of, write_dead_spool
 
 FRAME_BYTES = 4096 + 24
 

@@ -16,8 +16,8 @@ from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
 from app.storage.spool.quarantine import count_kept, refuse
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import adopt_only, drain, drain_all, files_of, leave_as_killed
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import adopt_only, drain, drain_all, files_of, leave_as_killed
 
 
 @pytest.mark.parametrize("room", [0, 1, 24, 4000, 4120, 9000])

@@ -16,8 +16,8 @@ from app.storage.durable import SpoolError
 from app.storage.spool.adoption import adopt
 from app.storage.spool.record_file import find_wal
 from app.storage.spool.spool import Spool
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.spools import drain, leave_as_killed, write_dead_spool
+from tests.support.storage.faulty_disk import FaultyDisk
+from tests.support.storage.spools import drain, leave_as_killed, write_dead_spool
 
 groups = st.lists(st.binary(max_size=2500), min_size=1, max_size=6)
 

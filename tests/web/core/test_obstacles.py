@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.flows.outbound.pause_sending import pause_sending
+from app.flows.outbound.sending.pause_sending import pause_sending
 from app.storage.access.members import add_member
 from app.storage.operations.alerts import list_alerts
 from tests.support.messages import make_message

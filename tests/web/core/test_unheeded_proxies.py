@@ -4,8 +4,8 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.cli.doctor import _check_proxies
-from app.flows.operations.raise_alarms import raise_alarms
+from app.cli.operations.doctor import _check_proxies
+from app.flows.operations.alarms.raise_alarms import raise_alarms
 from app.settings import Settings
 from app.storage.inbound.refusals import NewRefusal, add_refusals
 from tests.web.visiting import Visitor, visiting

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.flows.outbound.send_batch import advance_batches
+from app.flows.outbound.batches.send_batch import advance_batches
 from tests.api.running import BASE_URL
 from tests.support.messages import make_message
 from tests.support.simulated import ADA, GRACE, simulated_in_process

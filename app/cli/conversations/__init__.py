@@ -1,0 +1,1 @@
+"""The provider's address book: contacts and groups."""

@@ -1,0 +1,1 @@
+"""The service itself: checks, backups, exports, moves, notifications, the provider's account."""

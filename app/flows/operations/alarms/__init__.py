@@ -1,0 +1,1 @@
+"""Watches what may go wrong unseen, and raises alerts."""

@@ -1,0 +1,1 @@
+"""Copies of a whole service: backed up, restored, moved to another database."""

@@ -1,0 +1,1 @@
+"""Notifications: whom to tell, what of, and how."""

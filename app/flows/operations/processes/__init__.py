@@ -1,0 +1,1 @@
+"""The processes of a service: their loops, leases, time and metrics."""

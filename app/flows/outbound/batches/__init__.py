@@ -1,0 +1,1 @@
+"""Texts to many: their rows read, checked, approved and sent."""

@@ -1,0 +1,1 @@
+"""From the outbox to the provider: calls, their results, and what became of each text."""

@@ -1,1 +1,0 @@
-"""What the REST interface and the pages share of HTTP."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, and which server they may reach."""

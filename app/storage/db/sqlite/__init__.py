@@ -1,0 +1,1 @@
+"""SQLite: its file, the thread that writes to it, and those that read."""

@@ -1,0 +1,1 @@
+"""The queue's way to the provider: due texts, claims, attempts, results."""

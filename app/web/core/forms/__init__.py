@@ -1,0 +1,1 @@
+"""Forms: what was typed, kept and submitted once."""

@@ -1,0 +1,1 @@
+"""From data to a page: templates, and what they call."""

@@ -1,0 +1,1 @@
+"""Years of invented texts, and the questions that are asked of them."""
