@@ -14,8 +14,8 @@ from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.cancel import cancel_text
 from app.storage.db.database import Database
 from app.storage.outbound.sending.expiry import end_leases
+from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import get_sender, pause_sender, resume_sender
-from app.storage.outbound.sending.uncertain import resolve_by_hand
 from app.storage.rules.opt_outs import find_opted_out, note_refused_numbers
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
 
