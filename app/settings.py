@@ -72,7 +72,7 @@ class _EnvFile(DotEnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Every effective value, immutable. Names and meanings: docs/configuration.md."""
+    """Every effective value, immutable. Names and meanings: docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

@@ -26,6 +26,11 @@ def from_microseconds(count: int) -> datetime:
     return _EPOCH + count * _MICROSECOND
 
 
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC, always with microseconds, so that the texts sort by time."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
 def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
     """Read the provider's local time, and say what is doubtful about it.
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpcore2
 
@@ -69,9 +70,10 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         failure: httpcore2.ConnectError | None = None
         for address in addresses[:MOST_TRIED]:
             try:
-                return await self._network.connect_tcp(
+                stream = await self._network.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
+                return _ClosedStream(stream)
             except httpcore2.ConnectError as error:
                 failure = error
         raise failure or AddressRefused
@@ -85,6 +87,37 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         if not allowed:
             raise AddressRefused
         return allowed
+
+
+class _ClosedStream(httpcore2.AsyncNetworkStream):
+    """Closes the socket of a TLS handshake that is cancelled, which the library leaves open."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 the library's signature
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:
+            await self._stream.aclose()
+            raise
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 def explain_tls(error: BaseException) -> str | None:

@@ -108,3 +108,26 @@ def test_doctor_tells_what_lies_in_the_spool_and_takes_nothing_of_it(
         assert "1 messages could not be stored" in said
         assert "files of the spool lost messages" in said
     assert sorted(drain_all(root)) == [b"one", b"three", b"two"]
+
+
+@pytest.mark.parametrize("written", ["07700 900011", "+44 7700 900011", "447700900011"])
+def test_a_person_is_exported_by_their_number_in_any_form(run: Run, written: str) -> None:
+    assert run("send", "07700 900011", "--body", "Hello", "--source", OURS).exit_code == 0
+    exported = run("export", "person", written)
+    document = json.loads(exported.stdout_bytes)
+    assert (exported.exit_code, exported.stderr, document["number"]) == (0, "", "447700900011")
+    assert [each["body"] for each in document["outbound"]] == ["Hello"]
+
+
+def test_of_a_person_of_whom_nothing_is_known_the_document_is_empty(run: Run) -> None:
+    exported = run("export", "person", "07700 900012")
+    assert exported.exit_code == 0
+    assert exported.stderr == "letterbox: nothing is stored about 447700900012\n"
+    document = json.loads(exported.stdout_bytes)
+    assert document["messages"] == document["outbound"] == document["mentions"] == []
+    assert run("export", "person", " ").exit_code == 1
+
+
+def test_an_export_says_what_still_waits_in_the_spool(run: Run, tmp_path: Path) -> None:
+    write_dead_spool(tmp_path / "spool", [b"one"], [b"two"])
+    assert "2 messages in the spool are not in this file" in run("export", "person", OURS).stderr

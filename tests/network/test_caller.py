@@ -1,12 +1,16 @@
 """Calling endpoints over sockets: only addresses that were checked, and no more than asked for."""
 
 import ipaddress
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from app.domain.webhooks.retries import EndpointAnswer
 from app.network.caller import EndpointCaller
+from tests.support.certificates import Authority, make_authority
 from tests.support.endpoints.receiver import Reply, receiving
 
 LOCAL = (ipaddress.ip_network("127.0.0.1"),)
@@ -96,3 +100,63 @@ async def test_a_date_in_retry_after_is_read_by_the_endpoints_clock() -> None:
     async with receiving(lambda _: busy) as endpoint:
         answer = await post(EndpointCaller(LOCAL), endpoint.url)
         assert answer.retry_after_seconds == 120
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """One that this machine trusts while a test runs."""
+    made = make_authority(tmp_path / "authority")
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    return made
+
+
+async def post_over_tls(context: ssl.SSLContext) -> tuple[EndpointAnswer, int]:
+    """What came of a call to hooks.example.com, and how many requests the endpoint got."""
+    async with receiving(tls=context) as endpoint:
+        caller = EndpointCaller(LOCAL, resolve=Names(["127.0.0.1"]))
+        answer = await post(caller, f"https://hooks.example.com:{endpoint.port}/x")
+        return answer, len(endpoint.got)
+
+
+async def test_over_tls_the_certificate_is_for_the_name_and_not_for_the_address(
+    authority: Authority,
+) -> None:
+    answer, got = await post_over_tls(authority.issue("hooks.example.com"))
+    assert (answer.status, answer.body, got) == (200, "ok", 1)
+
+
+async def test_a_certificate_for_another_name_gets_nothing(authority: Authority) -> None:
+    answer, got = await post_over_tls(authority.issue("other.example.com"))
+    assert (answer.status, got) == (None, 0)
+    assert answer.error.startswith("the certificate is not valid (Hostname mismatch")
+
+
+async def test_a_certificate_that_has_expired_gets_nothing(authority: Authority) -> None:
+    answer, got = await post_over_tls(authority.issue("hooks.example.com", days=0))
+    assert (answer.status, got) == (None, 0)
+    assert "expired" in answer.error
+
+
+async def test_a_certificate_of_a_stranger_gets_nothing(
+    authority: Authority, tmp_path: Path
+) -> None:
+    stranger = make_authority(tmp_path / "stranger")
+    answer, got = await post_over_tls(stranger.issue("hooks.example.com"))
+    assert (answer.status, got) == (None, 0)
+    assert answer.error.startswith("the certificate is not valid")
+
+
+async def test_the_connection_of_a_handshake_that_never_ends_is_closed(
+    authority: Authority,
+) -> None:
+    assert authority.certificate.exists()
+    async with receiving() as endpoint:  # it waits for a request and speaks no TLS
+        caller = EndpointCaller(LOCAL, resolve=Names(["127.0.0.1"]), total_seconds=0.3)
+        url = f"https://hooks.example.com:{endpoint.port}/x"
+        for _ in range(3):  # an exception may be what keeps a connection
+            answer = await caller.post(url, HEADERS, b"{}")
+            assert (answer.status, answer.error) == (None, "no answer within 0.3 seconds")
+        calls = psutil.Process().net_connections("tcp")
+        assert [each for each in calls if each.raddr and each.raddr.port == endpoint.port] == []
+        await caller.aclose()
+        assert endpoint.got == []

@@ -1,4 +1,4 @@
-"""docs/simulator.md tells the truth: every switch, number, code, endpoint and command is in it."""
+"""The simulator's page has every switch, number, code, endpoint and command."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.simulator.state.faults import Fault
 from app.simulator.state.switches import Switches
 from tests.simulator.play import Played
 
-PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulator.md"
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ ProblemCode = TypeAliasType(
             "id-reused",
             "repeated",
         ],
-        Field(description="What was odd about a text; docs/api.md explains each code"),
+        Field(description="What was odd about a text; docs/reference/rest.md explains each code"),
     ],
 )
 OutcomeCode = TypeAliasType(
@@ -61,7 +61,7 @@ OutcomeCode = TypeAliasType(
             "expired",
             "unanswerable",
         ],
-        Field(description="What became of a text; docs/rules.md explains each code"),
+        Field(description="What became of a text; docs/reference/rules.md explains each code"),
     ],
 )
 EventFormat = TypeAliasType(
@@ -75,7 +75,7 @@ WebhookType = TypeAliasType(
     "WebhookType",
     Annotated[
         payloads.WebhookType,
-        Field(description="What a webhook can hear of; docs/webhooks.md explains each type"),
+        Field(description="What a webhook can hear of; docs/guides/webhooks.md explains each type"),
     ],
 )
 WebhookState = TypeAliasType(
@@ -103,7 +103,8 @@ Weekday = TypeAliasType(
     ],
 )
 ApiScope = TypeAliasType(
-    "ApiScope", Annotated[Scope, Field(description="What a key may do; docs/api.md explains each")]
+    "ApiScope",
+    Annotated[Scope, Field(description="What a key may do; docs/reference/rest.md explains each")],
 )
 ApiRole = TypeAliasType(
     "ApiRole",
@@ -148,7 +149,7 @@ OutboundStatus = TypeAliasType(
             "expired",
             "cancelled",
         ],
-        Field(description="Where a text stands; docs/api.md explains each status"),
+        Field(description="Where a text stands; docs/reference/rest.md explains each status"),
     ],
 )
 AttemptFate = TypeAliasType(
@@ -205,7 +206,10 @@ UserAccessLevel = TypeAliasType(
 )
 LoopSign = TypeAliasType(
     "LoopSign",
-    Annotated[Risk, Field(description="What looks like a machine; docs/api.md explains each sign")],
+    Annotated[
+        Risk,
+        Field(description="What looks like a machine; docs/reference/rest.md explains each sign"),
+    ],
 )
 ConversationState = TypeAliasType(
     "ConversationState",

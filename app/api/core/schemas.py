@@ -1,6 +1,6 @@
 """The objects of the interface; `model_validate` makes them from stored ones."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -26,16 +26,12 @@ from app.api.core.enums import (
     Weekday,
 )
 from app.domain.ids import Prefix, encode_id
+from app.domain.times import format_time
 
 Item = TypeVar("Item")
 
 OUR_NUMBER = "447700900100"
 A_SENDER = "447700900123"
-
-
-def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, always with microseconds, so that the texts sort by time."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 Time = Annotated[

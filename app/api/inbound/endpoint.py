@@ -48,7 +48,7 @@ class _Gone(Exception):
 
 
 class InboundEndpoint:
-    """Answers 200 `OK` once the message is durable; docs/api.md lists the other answers.
+    """Answers 200 `OK` once the message is durable; docs/reference/rest.md lists the other answers.
 
     Our own protocol (api/http/protocol.py) calls `judge` and `take` directly, without a task or a
     scope. As an ASGI application it does the same under any other server.

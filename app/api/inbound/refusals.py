@@ -23,7 +23,7 @@ class Refusal(Shown):
     dest: str = Field(
         description='the number that they named; "" where they named none', examples=[OUR_NUMBER]
     )
-    reason: str = Field(description="docs/api.md explains each", examples=["wrong-auth"])
+    reason: str = Field(description="docs/reference/rest.md explains each", examples=["wrong-auth"])
     count: int = Field(description="alike ones that came within a second or so")
 
 

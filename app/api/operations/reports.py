@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from app.api.core.calls import Call, CallContext
 from app.api.core.filters import TimeFilter
 from app.api.core.routing import make_router
-from app.api.core.schemas import Shown, format_time
+from app.api.core.schemas import Shown
+from app.domain.times import format_time
 from app.flows.operations.fetch_report import Write, fetch_report, write_csv, write_json
 from app.streaming.answers import StreamedAnswer, begin
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ import typer
 
 from app.api.core.schemas import show_message
 from app.api.outbound.schemas import show_outbound
-from app.cli.core.offline import run_on_database
+from app.cli.core.offline import find_actor, run_on_database
 from app.domain.csv_safety import BYTE_ORDER_MARK
+from app.domain.errors import InvalidInput
 from app.domain.inbound.queries import MessageFilter
 from app.domain.numbers import normalise_number
 from app.domain.outbound.states import OutboundStatus
@@ -23,9 +25,13 @@ from app.flows.operations.export import (
     write_jsonl,
     write_shown,
 )
+from app.flows.operations.export_person import Exported, export_person
 from app.settings import Settings
+from app.storage.data_dir import DataDir
 from app.storage.db.database import Database
 from app.storage.outbound.lists import OutboundFilter
+from app.storage.spool.adoption import count_waiting
+from app.storage.spool.quarantine import count_kept
 
 app = typer.Typer(help="Write what is stored to a file or pipe.", no_args_is_help=True)
 
@@ -82,6 +88,47 @@ def outbound(
         await _write(pages, show_outbound, OUTBOUND_COLUMNS, file_format)
 
     run_on_database(run)
+
+
+@app.command()
+def person(
+    number: Annotated[str, typer.Argument(help="Their number, in any form.", metavar="NUMBER")],
+) -> None:
+    """Write all that is stored about a number to stdout, as one JSON document."""
+    exported = Exported()
+
+    async def run(database: Database, settings: Settings) -> str:
+        wanted = _read_person(number, settings.default_region)
+        now = datetime.now(UTC)
+        chunks = export_person(database, wanted, who=find_actor(), now=now, exported=exported)
+        async for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        _warn_of_spool(settings)
+        return wanted
+
+    wanted = run_on_database(run)
+    if not exported.rows:
+        typer.echo(f"letterbox: nothing is stored about {wanted}", err=True)
+
+
+def _read_person(number: str, region: str) -> str:
+    """A number, or another sender such as a short code or name. Raises InvalidInput."""
+    wanted = normalise_number(number.strip(), region)
+    if not wanted:
+        raise InvalidInput("enter a number, such as 07700 900123")
+    return wanted
+
+
+def _warn_of_spool(settings: Settings) -> None:
+    root = DataDir(settings.data_dir).spool
+    waiting = count_waiting(root) + count_kept(root)[0] if root.is_dir() else 0
+    if waiting:
+        typer.echo(
+            f"letterbox: {waiting} messages in the spool are not in this file: run it again once"
+            " `serve` has stored them",
+            err=True,
+        )
 
 
 async def _write(

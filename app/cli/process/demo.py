@@ -138,6 +138,6 @@ def describe_demo(
   Let sending be slow, or fail (--clear ends it):
     {command} simulate fault slow --action Send --seconds 5 --url {provider}
 
-  The interface is described at {url}/docs, the provider in docs/simulator.md
+  The interface is described at {url}/docs, the provider in docs/reference/simulator.md
   End it with Ctrl+C, and all of it is forgotten.
 """

@@ -129,7 +129,8 @@ def switch(
 @app.command()
 def fault(
     kind: Annotated[
-        FaultKind | None, typer.Argument(help="How calls go wrong; see docs/simulator.md.")
+        FaultKind | None,
+        typer.Argument(help="How calls go wrong; see docs/reference/simulator.md."),
     ] = None,
     taken: Annotated[bool, typer.Option(help="Whether the call has its effect first.")] = True,
     action: Annotated[str | None, typer.Option(help="Only this action.")] = None,

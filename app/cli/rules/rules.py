@@ -29,7 +29,8 @@ _SHOWN = frozenset({"name", "enabled", "position", "reply", "timezone"})
 app = typer.Typer(help="The rules for automatic replies.", no_args_is_help=True)
 
 RulesFile = Annotated[
-    typer.FileBinaryRead, typer.Argument(help="Rules as YAML (see docs/rules.md); - is stdin.")
+    typer.FileBinaryRead,
+    typer.Argument(help="Rules as YAML (see docs/reference/rules.md); - is stdin."),
 ]
 
 

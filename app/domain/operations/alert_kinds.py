@@ -1,6 +1,6 @@
 """Every kind of alert: how bad it is, how long it stays open, and what to do about it.
 
-docs/alerts.md, the page /alerts/help and the REST interface all show this table.
+docs/reference/alerts.md, the page /alerts/help and the REST interface all show this table.
 """
 
 from dataclasses import dataclass

@@ -216,7 +216,8 @@ WARNING: dict[str, Entry] = {
         " it has sent none for a day",
         "If it is your proxy, and it writes that header itself, add it to"
         " LETTERBOX_TRUSTED_PROXIES. Otherwise somebody tries to choose their address; nothing"
-        " believes them. Never add a proxy to LETTERBOX_FORWARDERS. docs/proxies.md has examples.",
+        " believes them. Never add a proxy to LETTERBOX_FORWARDERS. docs/guides/proxies.md has"
+        " examples.",
     ),
     "too-large": Entry(
         "a forward over 64 KiB arrived within the last day",

@@ -44,20 +44,19 @@ def add_audit(
     subject: str,
     detail: Mapping[str, Any],
     now: datetime,
-) -> None:
+) -> int:
     """`actor` is a key, a session or the command line, an Actor if the address is known; `detail`
-    must not contain secrets.
+    must not contain secrets. Returns the entry's id.
     """
-    conn.execute(
-        insert(audit).values(
-            done_at=now,
-            actor=str(actor),
-            action=action,
-            subject=subject,
-            detail=dict(detail),
-            address=actor.address if isinstance(actor, Actor) else None,
-        )
+    entry = insert(audit).values(
+        done_at=now,
+        actor=str(actor),
+        action=action,
+        subject=subject,
+        detail=dict(detail),
+        address=actor.address if isinstance(actor, Actor) else None,
     )
+    return int(conn.execute(entry.returning(audit.c.id)).scalar_one())
 
 
 def list_audit_actors(conn: Connection) -> list[str]:

@@ -2,20 +2,23 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection as Connection
-from sqlalchemy import event
+from sqlalchemy import Dialect, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from app.domain.errors import LoginRefused, Unavailable
 from app.storage.db.postgres.connector import SESSION_SETTINGS as SESSION_SETTINGS
 from app.storage.db.postgres.connector import Connector, name_address
+from app.storage.db.postgres.pooled import is_pooled
 from app.storage.db.postgres.servers import Servers
 
 P = ParamSpec("P")
@@ -103,10 +106,6 @@ class PostgresDatabase(Database):
         self.connector = Connector(dsn, Servers(name_address(dsn), servers))
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            connect_args={
-                "async_creator_fn": self._connect,
-                "prepared_statement_cache_size": PREPARED_STATEMENTS,
-            },
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
             pool_timeout=5,
@@ -114,15 +113,27 @@ class PostgresDatabase(Database):
             pool_use_lifo=True,
             hide_parameters=True,
         )
+        event.listen(self._engine.sync_engine, "do_connect", self._open)
         event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
 
     @property
     def dsn(self) -> str:
         return self.connector.dsn
 
-    async def _connect(self, **_: Any) -> Any:
+    def _open(self, dialect: Dialect, *_: object) -> Any:
+        """Statements are prepared under names only where the next one meets the same session."""
+        connection = await_only(self._connect())
+        kept = 0 if is_pooled(connection) else PREPARED_STATEMENTS
+        return dialect.connect(
+            async_creator_fn=partial(_hand_over, connection), prepared_statement_cache_size=kept
+        )
+
+    async def _connect(self) -> Any:
+        return await self._try(self.connector.connect)
+
+    async def _try(self, connect: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self.connector.connect()
+            return await connect()
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
@@ -141,6 +152,10 @@ class PostgresDatabase(Database):
         driver = connection.driver_connection
         if driver.is_closed() or self.connector.is_behind(driver):
             raise DisconnectionError("the server has closed it, or has been replaced")
+
+    async def name_server(self) -> str:
+        """As the connector's. Raises LoginRefused or Unavailable where none takes writes."""
+        return await self._try(self.connector.name_server)
 
     def abandon(self) -> None:
         self.connector.abandon()
@@ -204,6 +219,10 @@ def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server failed, rather than the statement."""
     state = _read_state(error)
     return error.connection_invalidated or state[:2] in _AWAY_CLASSES or state in _AWAY
+
+
+async def _hand_over(connection: Any) -> Any:
+    return connection
 
 
 def _read_state(error: DBAPIError) -> str:

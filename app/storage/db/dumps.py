@@ -14,6 +14,8 @@ from app.storage.db.sqlite.engine import make_private
 
 # Where Debian keeps each release's tools; the newest can read every older server.
 _DEBIAN = Path("/usr/lib/postgresql")
+# What only the driver knows by that name.
+_LIBPQ = {"database": "dbname"}
 _COMMON = ("--no-owner", "--no-privileges", "--no-comments")
 
 
@@ -70,15 +72,18 @@ def _name(url: str) -> list[str]:
     """The database, without its password: everybody sees the arguments of a process."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    query = [each for each in parse_qsl(parts.query) if each[0] != "password"]
+    given = parse_qsl(parts.query.replace("+", "%2B"))
+    query = [(_LIBPQ.get(name, name), value) for name, value in given if name != "password"]
     netloc = f"{user.partition(':')[0]}{at}{host}"
-    named = parts._replace(scheme="postgresql", netloc=netloc, query=urlencode(query))
+    # libpq takes a + for itself.
+    written = urlencode(query, quote_via=quote)
+    named = parts._replace(scheme="postgresql", netloc=netloc, query=written)
     return [f"--dbname={urlunsplit(named)}"]
 
 
 def _find_password(url: str) -> Mapping[str, str]:
     parts = urlsplit(url)
-    given = dict(parse_qsl(parts.query)).get("password")
+    given = dict(parse_qsl(parts.query.replace("+", "%2B"))).get("password")
     password = given or unquote(parts.netloc.rpartition("@")[0].partition(":")[2])
     return {"PGPASSWORD": password} if password else {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
+from app import __version__
 from app.domain.errors import SetupError
 from app.storage.db.database import Database
 from app.storage.db.moving import is_moving
@@ -93,8 +94,8 @@ def read_revisions(conn: Connection) -> tuple[str | None, str]:
         current = conn.scalar(text("SELECT version_num FROM alembic_version"))
     if current is not None and current not in revisions:
         raise SetupError(
-            f"the database is at revision {current}, which this release does not know: "
-            "start the newer release of Letterbox that made it"
+            f"the database is at revision {current}, which Letterbox {__version__} does not know:"
+            " start the newer release of Letterbox that made it (docs/upgrading.md)"
         )
     return current, revisions[-1]
 

@@ -14,19 +14,17 @@ from sqlalchemy import (
     JSON,
     Connection,
     Row,
-    Select,
-    bindparam,
     func,
     insert,
     inspect,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy import Table as Table
 
 from app.domain.errors import SetupError
 from app.storage.db.columns import metadata
+from app.storage.db.key_walks import Key, select_after
 
 STEP = 2_000
 MARK = "unfinished_move"
@@ -69,16 +67,16 @@ def count_rows(conn: Connection, table: Table) -> int:
     return conn.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def find_last_key(conn: Connection, table: Table) -> tuple[Any, ...] | None:
+def find_last_key(conn: Connection, table: Table) -> Key | None:
     """The greatest key that is there."""
     keys = list(table.primary_key)
     row = conn.execute(select(*keys).order_by(*(key.desc() for key in keys)).limit(1)).first()
     return None if row is None else tuple(row)
 
 
-def read_step(conn: Connection, table: Table, after: tuple[Any, ...] | None) -> list[Row[Any]]:
+def read_step(conn: Connection, table: Table, after: Key | None) -> list[Row[Any]]:
     """The next rows by their keys, STEP of them unless they are the last."""
-    return list(conn.execute(_select_after(table, after).limit(STEP)))
+    return list(conn.execute(select_after(table, after).limit(STEP)))
 
 
 def write_step(conn: Connection, table: Table, rows: Sequence[Row[Any]]) -> None:
@@ -112,9 +110,7 @@ def has_counter(table: Table) -> bool:
     return bool(table.dialect_options["sqlite"].get("autoincrement"))
 
 
-def digest_step(
-    conn: Connection, table: Table, after: tuple[Any, ...] | None
-) -> tuple[bytes, tuple[Any, ...] | None, int]:
+def digest_step(conn: Connection, table: Table, after: Key | None) -> tuple[bytes, Key | None, int]:
     """A digest of the next rows, alike on both databases; the last key, and how many they were."""
     digest = hashlib.sha256()
     rows = read_step(conn, table, after)
@@ -134,19 +130,6 @@ def _write_plainly(table: Table, row: Row[Any]) -> Iterator[Any]:
             yield json.dumps(value, sort_keys=True)
         else:
             yield value
-
-
-def _select_after(table: Table, after: tuple[Any, ...] | None) -> Select[Any]:
-    keys = list(table.primary_key)
-    query = select(table).order_by(*keys)
-    return query if after is None else query.where(tuple_(*keys) > tuple_(*_bind(keys, after)))
-
-
-def _bind(keys: Sequence[Any], values: tuple[Any, ...]) -> list[Any]:
-    return [
-        bindparam(f"after_{key.name}", value, key.type)
-        for key, value in zip(keys, values, strict=True)
-    ]
 
 
 def _find_sequence(conn: Connection, table: Table) -> str:

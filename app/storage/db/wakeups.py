@@ -9,6 +9,7 @@ import structlog
 
 from app.domain.errors import Unavailable
 from app.storage.db.database import Database, PostgresDatabase
+from app.storage.db.postgres.pooled import is_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ class Wakeups:
 
     Between processes they use PostgreSQL's NOTIFY, on a connection of their own: inside the
     intake's transaction a hanging listener could fill the server's queue and make commits fail.
+    Through a pooler by transaction there are none, so what others did is seen a second later.
 
     Notes go the same way. Each is a line that `on_note` gets in every process, or, if the server is
     away, only here: nobody may depend on one.
@@ -96,7 +98,14 @@ class Wakeups:
     async def _carry(self, database: PostgresDatabase) -> None:
         while True:
             try:
-                await self._carry_over(database, await database.connector.connect())
+                connection = await database.connector.connect()
+                if is_pooled(connection):
+                    # It cannot listen, and then there is nobody to send to either.
+                    connection.terminate()
+                    self._database = None
+                    log.info("wakeups_polling", reason="a pooler by transaction has no LISTEN")
+                    return
+                await self._carry_over(database, connection)
             except Exception as error:  # noqa: BLE001 signals are only hints: try again later
                 log.debug("wakeups_silent", error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)

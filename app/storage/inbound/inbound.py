@@ -17,6 +17,7 @@ from app.domain.inbound.messages import InboundMessage
 from app.domain.times import to_microseconds
 from app.storage.db.database import Database, PostgresDatabase
 from app.storage.db.postgres.connector import Connector
+from app.storage.db.postgres.pooled import is_pooled
 from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.db.sqlite.engine import get_driver
 
@@ -135,7 +136,10 @@ class SqliteInserter(Inserter):
 
 
 class PostgresInserter(Inserter):
-    """One dedicated connection with the statement prepared; autocommitted."""
+    """One dedicated connection with the statement prepared; autocommitted.
+
+    Through a pooler by transaction it is neither prepared nor the same session each time.
+    """
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
@@ -166,19 +170,27 @@ class PostgresInserter(Inserter):
             self.abandon()
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connector.connect(statement_timeout=STATEMENT_TIMEOUT)
-            self._statement = await self._connection.prepare(_POSTGRES_INSERT)
+            if not is_pooled(self._connection):
+                self._statement = await self._connection.prepare(_POSTGRES_INSERT)
 
     async def _insert(self, columns: list[Any]) -> int:
         try:
             await self._prepare()
-            await self._statement.fetch(*columns)
+            status = await self._run(columns)
         except UnicodeEncodeError as error:
             raise RowsRefusedError(str(error)) from error
         except asyncpg.PostgresError as error:
             _raise_by_state(error)
             raise
         # From the tag `INSERT 0 n`: returning rows would cost more.
-        return int(self._statement.get_statusmsg().rpartition(" ")[2])
+        return int(status.rpartition(" ")[2])
+
+    async def _run(self, columns: list[Any]) -> str:
+        if self._statement is None:
+            async with self._connection.transaction():
+                return str(await self._connection.execute(_POSTGRES_INSERT, *columns))
+        await self._statement.fetch(*columns)
+        return str(self._statement.get_statusmsg())
 
 
 def _raise_by_state(error: asyncpg.PostgresError) -> None:

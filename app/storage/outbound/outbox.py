@@ -1,6 +1,7 @@
 """The outbox, which is the queue: one row for each outgoing text."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -115,28 +116,38 @@ def hold_order(conn: Connection) -> None:
 
 def find_settled_end(conn: Connection) -> int:
     """The largest id, once no transaction that has taken a smaller one is open."""
-    if conn.dialect.name == "postgresql":
-        # Whoever queues texts shares this lock until the commit.
-        conn.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": OUTBOUND_LOCK})
-    return _find_end_locked(conn)
+    if conn.dialect.name != "postgresql":
+        return _find_end(conn)
+    # Whoever queues texts shares this lock until the commit.
+    with _briefly(conn):
+        conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": OUTBOUND_LOCK})
+        return _find_end(conn)
 
 
 def try_settled_end(conn: Connection) -> int | None:
     """The same, or None while such a transaction is open: waiting would hold up the next ones."""
-    if conn.dialect.name == "postgresql":
-        taken = text("SELECT pg_try_advisory_lock(:lock)")
-        if not conn.execute(taken, {"lock": OUTBOUND_LOCK}).scalar():
-            return None
-    return _find_end_locked(conn)
+    if conn.dialect.name != "postgresql":
+        return _find_end(conn)
+    taken = text("SELECT pg_try_advisory_xact_lock(:lock)")
+    with _briefly(conn):
+        return _find_end(conn) if conn.execute(taken, {"lock": OUTBOUND_LOCK}).scalar() else None
 
 
-def _find_end_locked(conn: Connection) -> int:
-    """Ends the lock."""
+@contextmanager
+def _briefly(conn: Connection) -> Iterator[None]:
+    """Give up the locks taken in this block at its end, not only with the transaction.
+
+    A lock of the session would stay behind after an error, and in a pooler's connections.
+    """
+    savepoint = conn.begin_nested()
     try:
-        return conn.execute(select(func.max(outbound.c.id))).scalar() or 0
+        yield
     finally:
-        if conn.dialect.name == "postgresql":
-            conn.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": OUTBOUND_LOCK})
+        savepoint.rollback()
+
+
+def _find_end(conn: Connection) -> int:
+    return conn.execute(select(func.max(outbound.c.id))).scalar() or 0
 
 
 def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:

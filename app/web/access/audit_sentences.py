@@ -73,6 +73,7 @@ ACTIONS: Mapping[str, Action] = {
     "outbound.create": Action("Text written", "wrote a text"),
     "outbound.resolve": Action("Text resolved", "resolved an uncertain text"),
     "person.change": Action("Person changed", "changed what is known of {number}"),
+    "person.export": Action("Person exported", "exported all that is stored about {number}"),
     "person.remove": Action("Person removed", "removed what was known of {number}"),
     "provider.cancel": Action("Text cancelled at the provider", "cancelled the text {subject}"),
     "reconcile.run": Action("Report compared", "compared messages with the provider's report"),

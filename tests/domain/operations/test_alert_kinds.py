@@ -1,4 +1,4 @@
-"""The table of alert kinds: whole, true to the code, and what docs/alerts.md says."""
+"""The table of alert kinds: whole, true to the code, and what docs/reference/alerts.md says."""
 
 import ast
 from collections.abc import Iterator
@@ -95,4 +95,4 @@ def test_a_kind_of_another_release_is_a_warning() -> None:
 
 
 def test_the_page_for_people_is_made_from_the_table() -> None:
-    assert PAGE.read_text() == render_page(), "run `python -m docs.alerts`"
+    assert PAGE.read_text() == render_page(), "run `make docs`"

@@ -1,4 +1,4 @@
-"""Behind nginx and HAProxy, with exactly the configurations that docs/proxies.md shows."""
+"""Behind nginx and HAProxy, with exactly the configurations that docs/guides/proxies.md shows."""
 
 import contextlib
 import http.client

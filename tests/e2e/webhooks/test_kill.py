@@ -1,5 +1,6 @@
-"""`kill -9` in the middle of deliveries: every event arrives at least once."""
+"""`kill -9` in the middle of deliveries and notifications: each arrives at least once."""
 
+import json
 import subprocess
 import sys
 import time
@@ -62,3 +63,28 @@ def test_listen_forwards_what_happens_to_a_local_url(tmp_path: Path) -> None:
         finally:
             listening.terminate()
             listening.communicate(timeout=20)
+
+
+def test_a_kill_in_the_middle_of_a_notification_sends_it_again(
+    store: Store, tmp_path: Path
+) -> None:
+    data, port = tmp_path / "data", find_free_port()
+    with serving_slowly(60.0) as endpoint:
+        options: dict[str, Any] = {
+            "notify": f"json://127.0.0.1:{endpoint.port}/hook",
+            "database_url": store.url,
+        }
+        with running(data, port=port, **options) as service:
+            wait_until(lambda: bool(store.fetch("SELECT id FROM notify_addresses")))
+            assert service.forward("a text", auth="wrong").status == 403  # which raises an alert
+            wait_until(lambda: bool(endpoint.got), what=service.log)
+            service.kill()
+        endpoint.seconds = 0.0
+        # What would be waited for: the dead process's lease, and the pause after a failure.
+        store.execute("UPDATE notify_addresses SET next_at = NULL")
+        store.execute("DELETE FROM leases")
+        with running(data, port=port, **options) as service:
+            wait_until(lambda: len(endpoint.got) >= 2, what=service.log)
+    [first, second] = [json.loads(body)["message"] for _, body in endpoint.got[:2]]
+    assert "auth" in first
+    assert "auth" in second

@@ -1,4 +1,4 @@
-"""Runs nginx and HAProxy with the configurations that docs/proxies.md shows."""
+"""Runs nginx and HAProxy with the configurations that docs/guides/proxies.md shows."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ from tests.support.debian import find_program
 from tests.support.service import find_free_port, wait_until
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/proxies.md"
+PAGE = ROOT / "docs/guides/proxies.md"
 # Both the certificate and its key.
 CERTIFICATE = ROOT / "tests/provider/untrusted.pem"
 # What is the machine's in the page's configurations: it is replaced, and nothing else.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -133,10 +134,12 @@ async def _answer(writer: asyncio.StreamWriter, reply: Reply) -> bool:
 
 
 @asynccontextmanager
-async def receiving(decide: Decide = lambda _: Reply()) -> AsyncIterator[Receiver]:
+async def receiving(
+    decide: Decide = lambda _: Reply(), *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Receiver]:
     """An endpoint on a free port of 127.0.0.1."""
     receiver = Receiver(decide)
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -16,10 +16,15 @@ from tests.support.storage.postgres_place import find_account
 
 @contextlib.contextmanager
 def pooling(
-    server: PostgresServer, folder: Path, mode: str, *, pool_size: int = 20
+    server: PostgresServer,
+    folder: Path,
+    mode: str,
+    *,
+    pool_size: int = 20,
+    port: int | None = None,
 ) -> Iterator[int]:
     """The port of a pooler in that pool_mode, with all else as it comes."""
-    port = find_free_port()
+    port = port or find_free_port()
     folder.mkdir()
     settings = folder / "pgbouncer.ini"
     users = folder / "users.txt"

@@ -24,6 +24,7 @@ from tests.support.storage.postgres_place import (
     make_folder,
     make_reachable,
     start_reaper,
+    usable_binaries,
 )
 
 StopMode = Literal["smart", "fast", "immediate"]
@@ -108,7 +109,7 @@ class PostgresServer:
     def follow(self, primary: "PostgresServer", timeout_seconds: float = 60.0) -> None:
         """Become a standby of another server, before the first start."""
         command: list[str | Path]
-        command = [self._binaries / "pg_basebackup", "-D", self._data, "-R", "-c", "fast"]
+        command = [self._find_tool("pg_basebackup"), "-D", self._data, "-R", "-c", "fast"]
         command += ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
         done = subprocess.run(
             command,
@@ -121,6 +122,12 @@ class PostgresServer:
         )
         if done.returncode != 0:
             raise PostgresUnavailableError(f"pg_basebackup failed:\n{done.stderr}")
+
+    def _find_tool(self, name: str) -> Path:
+        """Beside the server, or of any other release on this machine, where only a server is."""
+        beside = self._binaries / name
+        places = [beside, *(folder / name for folder in reversed(usable_binaries()))]
+        return next((path for path in places if path.exists()), beside)
 
     def promote(self) -> None:
         """Make a standby a primary of its own, and wait until it is one."""

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from app import __version__
 from app.domain.errors import SetupError
 from app.storage.data_dir import SECRETS
-from app.storage.db.database import Database
+from app.storage.db.database import Database, PostgresDatabase
 from app.storage.db.dumps import (
     check_postgres_dump,
     copy_sqlite,
@@ -49,7 +49,7 @@ async def back_up(place: Place, database: Database, target: BinaryIO, *, now: da
     with working_folder(place.data_dir) as folder:
         await asyncio.to_thread(copy_spools, place.data_dir / "spool", folder / backups.SPOOL)
         _copy_secrets(place.data_dir, folder / backups.SECRETS)
-        await asyncio.to_thread(_copy_database, place, folder)
+        await _copy_database(place, database, folder)
         return await asyncio.to_thread(
             write_backup,
             target,
@@ -101,8 +101,9 @@ def _copy_secrets(data_dir: Path, target: Path) -> None:
             (target / name).chmod(0o600)
 
 
-def _copy_database(place: Place, folder: Path) -> None:
-    if place.sqlite_path is None:
-        dump_postgres(place.url, folder / DATABASES["postgresql"])
-    else:
-        copy_sqlite(place.sqlite_path, folder / DATABASES["sqlite"])
+async def _copy_database(place: Place, database: Database, folder: Path) -> None:
+    if isinstance(database, PostgresDatabase):
+        url = await database.name_server()
+        await asyncio.to_thread(dump_postgres, url, folder / DATABASES["postgresql"])
+    elif place.sqlite_path is not None:
+        await asyncio.to_thread(copy_sqlite, place.sqlite_path, folder / DATABASES["sqlite"])

@@ -13,7 +13,7 @@ from app.domain.errors import SetupError
 from app.flows.operations.backups.back_up import WORKING, Place, check_database, working_folder
 from app.flows.outbound.sending.pause_sending import pause_sending
 from app.storage.data_dir import DataDir
-from app.storage.db.database import Connection, Database, open_database
+from app.storage.db.database import Connection, Database, PostgresDatabase, open_database
 from app.storage.db.dumps import load_postgres
 from app.storage.db.migrate import list_revisions, list_tables, migrate
 from app.storage.durable import sync_folder
@@ -102,10 +102,12 @@ async def _restore_postgres(
 ) -> None:
     """The dump is loaded and sending paused in one transaction."""
     async with _opened(place.url, place.data_dir) as database:
+        assert isinstance(database, PostgresDatabase)  # noqa: S101 it has no SQLite file
         if await database.read(list_tables):
             raise SetupError("LETTERBOX_DATABASE_URL: the database is not empty: name an empty one")
         dump = folder / DATABASES["postgresql"]
-        await asyncio.to_thread(load_postgres, place.url, dump, PAUSE_SQL)
+        url = await database.name_server()
+        await asyncio.to_thread(load_postgres, url, dump, PAUSE_SQL)
         await _finish(database, manifest, who, now)
     _place_files(place.data_dir, folder)
 

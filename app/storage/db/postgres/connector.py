@@ -1,8 +1,9 @@
-"""Connects to PostgreSQL: to a server that can write, is not an old one, and keeps sessions."""
+"""Connects to PostgreSQL: to a server that can write and is not an old one."""
 
 import asyncio
 import ssl
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,12 @@ from app.domain.errors import SetupError, Unavailable
 from app.domain.operations.database_url import name_address as name_address
 from app.domain.operations.database_url import prepare_url, wants_system_roots
 from app.domain.operations.database_url import split_hosts as split_hosts
+from app.storage.db.postgres.pooled import (
+    PooledConnection,
+    is_pooled,
+    list_processes,
+    write_settings,
+)
 from app.storage.db.postgres.servers import OldServer, Server, Servers
 
 CONNECT_SECONDS = 5.0
@@ -43,6 +50,11 @@ _IDENTIFY = """
 SELECT system_identifier::text, pg_walfile_name(pg_current_wal_lsn()) FROM pg_control_system()
 """
 
+_BY_TRANSACTION: Mapping[str, Any] = {
+    "connection_class": PooledConnection,
+    "statement_cache_size": 0,
+}
+
 log = structlog.get_logger("letterbox.database")
 
 
@@ -53,6 +65,8 @@ class Connector:
         """Raises SettingsError for an unsupported parameter."""
         self.dsn = dsn
         self._dsns = split_hosts(prepare_url(dsn))
+        # The one that was connected to last is tried first: another may hang for seconds each time.
+        self._used = self._dsns[0]
         # None: as the URL's own parameters say.
         self._tls = ssl.create_default_context() if wants_system_roots(dsn) else None
         self._settings = dict(SESSION_SETTINGS)
@@ -61,24 +75,27 @@ class Connector:
         self._servers = servers
         self._open: weakref.WeakKeyDictionary[Any, Server | None] = weakref.WeakKeyDictionary()
         self._is_abandoned = False
-        self._keeps_sessions = False
+        # Of each address, whether a pooler there gives out the server's processes by transaction.
+        self._pooled: dict[str, bool] = {}
+        self._is_astray = False
 
     async def connect(
         self, *, command_timeout: float | None = COMMAND_SECONDS, **settings: str
     ) -> Any:
         """A connection with `settings` beside the usual ones.
 
-        Raises SetupError where a pooler hands out the server by transaction, Unavailable and what
-        the driver raises.
+        Raises SetupError for what waiting will not mend, Unavailable and what the driver raises.
         """
+        if self._servers.newest is None and len(self._dsns) > 1:
+            await self.look_for_failover()
         refusal: Exception | None = None
-        for dsn in self._dsns:
+        for dsn in sorted(self._dsns, key=lambda dsn: dsn != self._used):
             if self._is_abandoned:
                 raise Unavailable("the process ends")
             try:
                 return await self._connect_to(dsn, command_timeout, self._settings | settings)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                refusal = refusal or error
+                refusal = refusal or _explain(error)
             except ValueError:
                 refusal = refusal or Unavailable(NO_PLACE)
             except (asyncpg.InternalClientError, OldServer) as error:
@@ -87,9 +104,24 @@ class Connector:
         assert refusal is not None  # noqa: S101 there is at least one address
         raise refusal
 
+    async def name_server(self) -> str:
+        """The URL of the one server that takes writes, for PostgreSQL's own tools.
+
+        They would take the first that answers, and their settings would stay in the connections of
+        a pooler by transaction. Raises SetupError for such a pooler, and as `connect`.
+        """
+        connection = await self.connect()
+        connection.terminate()
+        if is_pooled(connection):
+            raise SetupError(
+                "LETTERBOX_DATABASE_URL names a pooler by transaction, which PostgreSQL's tools"
+                " must not use: name PostgreSQL itself for this command"
+            )
+        return split_hosts(self.dsn)[self._dsns.index(self._used)]
+
     def is_behind(self, connection: Any) -> bool:
         """Whether another server has replaced the one it is connected to."""
-        return self._servers.is_behind(self._open.get(connection))
+        return self._is_astray or self._servers.is_behind(self._open.get(connection))
 
     def abandon(self) -> None:
         """End every connection at once, and make no more."""
@@ -98,18 +130,36 @@ class Connector:
             connection.terminate()
 
     async def look_for_failover(self) -> None:
-        """Find out whether another server has replaced the current one."""
+        """Find out whether another server has replaced the current one, and let go of that."""
         self._servers.look()
-        if len(self._dsns) == 1:
-            return
+        if len(self._dsns) > 1:
+            await self._look_at_all()
+        elif self._pooled.get(self._used):
+            await self._look_behind_pooler()
+        for connection in tuple(self._open):
+            if self.is_behind(connection):
+                connection.terminate()
+
+    async def _look_at_all(self) -> None:
+        asked = await asyncio.gather(*map(self._ask, self._dsns))
+        found = {server: dsn for server, dsn in zip(asked, self._dsns, strict=True) if server}
         newest = self._servers.newest
-        found = [each for each in await asyncio.gather(*map(self._ask, self._dsns)) if each]
         # If the clusters are not copies of each other, the order in the URL decides.
-        if found and len({each.system for each in (*found, newest or found[0])}) == 1:
+        if found and len({each.system for each in (*found, newest or next(iter(found)))}) == 1:
             server = max(found)
             if newest is None or server > newest:
                 log.info("server_found", timeline=server.timeline)
                 self._servers.admit(server)
+                self._used = found[server]
+
+    async def _look_behind_pooler(self) -> None:
+        """The connection stays the same there while the server behind it becomes another."""
+        server = await self._ask(self._used)
+        try:
+            if server is not None:
+                self._servers.admit(server)
+        except OldServer:
+            self._is_astray = True
 
     async def _ask(self, dsn: str) -> Server | None:
         try:
@@ -131,59 +181,80 @@ class Connector:
     async def _connect_to(
         self, dsn: str, command_timeout: float | None, settings: dict[str, str]
     ) -> Any:
+        if dsn not in self._pooled:
+            self._pooled[dsn] = await self._finds_pooler(dsn)
         connection = await self._reach(dsn, command_timeout)
         try:
-            if not self._keeps_sessions:
-                await self._check_sessions(connection, dsn)
-                self._keeps_sessions = True
             server = await _identify(connection)
             if server is not None:
                 self._servers.admit(server)
-            await connection.execute(_SET, list(settings), list(settings.values()))
+            if is_pooled(connection):
+                connection.settings = write_settings(settings)
+            else:
+                await connection.execute(_SET, list(settings), list(settings.values()))
         except BaseException:
             connection.terminate()
             raise
         self._open[connection] = server
+        self._used, self._is_astray = dsn, False
         return connection
 
-    async def _check_sessions(self, connection: Any, dsn: str) -> None:
-        """Raises SetupError where a pooler gives two clients the same server process in turn.
+    async def _finds_pooler(self, dsn: str) -> bool:
+        """Whether a pooler gives two clients the same server process in turn.
 
-        Prepared statements and settings would then be another client's. Between us and the server
-        is a pooler where the process that greeted us is not the one that answers.
+        Between us and the server is a pooler where the process that greeted us is not the one that
+        answers. If none is free for a second client, sessions cannot be relied on.
         """
+        one = await self._reach(dsn, POOLER_SECONDS)
         try:
-            pid = await connection.fetchval("SELECT pg_backend_pid()")
-            if pid == connection.get_server_pid():
-                return
-            async with asyncio.timeout(POOLER_SECONDS):
-                other = await self._reach(dsn, POOLER_SECONDS)
-                try:
-                    pids, others = {pid}, set()
-                    for _ in range(POOLER_TRIES):
-                        others.add(await other.fetchval("SELECT pg_backend_pid()"))
-                        pids.add(await connection.fetchval("SELECT pg_backend_pid()"))
-                finally:
-                    other.terminate()
-        except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError):
-            pids = others = {0}
-        except TimeoutError:
-            return  # a pool of one session, which is ours
-        if pids & others or len(pids) > 1:
-            raise SetupError(
-                "LETTERBOX_DATABASE_URL: the pooler there changes the server's process between"
-                " transactions; set its pool_mode to session, or name PostgreSQL itself"
-            )
+            mine = set(await list_processes(one, 1))
+            if mine == {one.get_server_pid()}:
+                return False
+            mine |= {*await list_processes(one, POOLER_TRIES)}
+            other = await self._reach(dsn, POOLER_SECONDS)
+            try:
+                others = {*await list_processes(other, POOLER_TRIES)}
+                mine |= {*await list_processes(one, POOLER_TRIES)}
+            except TimeoutError:
+                return True
+            finally:
+                other.terminate()
+        finally:
+            one.terminate()
+        pooled = bool(mine & others) or len(mine) > 1
+        log.info("pooler_found", mode="transaction" if pooled else "session")
+        return pooled
 
     async def _reach(self, dsn: str, command_timeout: float | None) -> Any:
-        """Without our settings: a pooler refuses those it does not know."""
+        """Without our settings: a pooler refuses those it does not know.
+
+        As if there were a pooler by transaction, until it is known that there is none.
+        """
+        pooled = self._pooled.get(dsn, True)
         return await asyncpg.connect(
             dsn,
             timeout=CONNECT_SECONDS,
             command_timeout=command_timeout,
             target_session_attrs="read-write",
             ssl=self._tls,
+            **(_BY_TRANSACTION if pooled else {}),
         )
+
+
+def _explain(error: Exception) -> Exception:
+    """What to change, where waiting will not help."""
+    said = " ".join(str(error).split())
+    if "startup parameter" in said:
+        return SetupError(
+            f"LETTERBOX_DATABASE_URL: the pooler there refuses a parameter ({said}): remove it"
+            " from the URL, or have the pooler pass over it (pgbouncer: ignore_startup_parameters)"
+        )
+    if "statement pooling" in said:
+        return SetupError(
+            "LETTERBOX_DATABASE_URL: the pooler there allows no transactions; set its pool_mode to"
+            " transaction or session, or name PostgreSQL itself"
+        )
+    return error
 
 
 async def _identify(connection: Any) -> Server | None:

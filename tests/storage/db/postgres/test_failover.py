@@ -39,10 +39,12 @@ def name(primary: PostgresServer) -> str:
 @pytest.fixture
 def standby(primary: PostgresServer, name: str) -> Iterator[PostgresServer]:
     server = PostgresServer()
-    server.follow(primary)
-    server.start()
-    yield server
-    server.close()
+    try:
+        server.follow(primary)
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 def name_both(primary: PostgresServer, standby: PostgresServer, name: str) -> str:
