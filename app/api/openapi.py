@@ -22,7 +22,7 @@ from app.api.core.errors import (
 from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
-from app.api.webhooks.openapi_webhooks import turn_webhooks
+from app.api.webhooks.openapi_webhooks import list_webhooks, turn_webhooks
 from app.domain.errors import FaultCode
 
 DESCRIPTION = """
@@ -206,7 +206,7 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         summary="Texts in and out, for programs",
         description=DESCRIPTION,
         routes=app.routes,
-        webhooks=app.webhooks.routes,
+        webhooks=list_webhooks(),
         contact=CONTACT,
         license_info=LICENSE,
         # Relative where nobody has said how strangers reach it.
