@@ -21,10 +21,9 @@ from app.storage.outbound.removal import ENDED, remove_texts
 from app.storage.outbound.sending.expiry import end_waiting
 from app.storage.outbound.sending.result_events import UNCERTAIN_ALERT
 from app.storage.outbound.text_search import OUTBOUND_INDEX, replace_text
+from app.storage.tables.batches import batch_rows, batches
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import (
-    batch_rows,
-    batches,
     has_status,
     is_waiting,
     outbound,
