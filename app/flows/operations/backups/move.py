@@ -9,7 +9,7 @@ from app.domain.errors import SetupError
 from app.storage import tables as tables  # registers all of them
 from app.storage.db import moving
 from app.storage.db.database import Database
-from app.storage.db.migrate import migrate, read_revisions
+from app.storage.db.migrate import is_current, migrate, read_revisions
 from app.storage.db.moving import Table
 from app.storage.inbound.text_search import rebuild_step
 from app.storage.operations.processes import GONE_AFTER, list_processes
@@ -50,7 +50,9 @@ async def move(
 
 
 async def count_all(source: Database) -> int:
-    """How many rows are to be moved."""
+    """How many rows are to be moved. Raises SetupError where the source cannot be moved."""
+    if not await is_current(source):
+        raise SetupError("the schema is older than this release: run `letterbox migrate` first")
     wanted = moving.list_tables_to_move(LEFT_OUT)
     return sum([await source.read(moving.count_rows, table) for table in wanted])
 
