@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-fast coverage check openapi-lint openapi-clients screenshots bench soak lock
+.PHONY: help install run demo test test-fast coverage check docs openapi-lint openapi-clients screenshots bench soak lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,10 @@ openapi-lint: install ## check the description of the interface by Spectral's an
 openapi-clients: install ## generate, compile and use clients of the interface
 	$(BIN)/python -m tests.clients compile $(OPENAPI_OPTIONS)
 
-screenshots: install ## have the demo sit for the pictures of the README
+docs: install ## write the generated pages of docs/reference
+	$(BIN)/python -m docs
+
+screenshots: install ## have the demo sit for the pictures of the documentation
 	@$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m docs.screenshots
 

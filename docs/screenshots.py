@@ -1,4 +1,4 @@
-"""Makes the README's pictures from the demo: `make screenshots`.
+"""Makes the pictures of the documentation from the demo: `make screenshots`.
 
 It runs `letterbox demo`, lets people text for a while, does what an office does with their texts,
 and looks at the main pages as a browser shows them.
@@ -12,12 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
@@ -34,6 +35,13 @@ DAYS = 28
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 780}
 TEXTS = 24
+# One row of it cannot be sent.
+BATCH = """\
+number,name,order
+447700900010,Ada Lovelace,C-1001
+447700900012,,C-1002
+(none),Grace Hopper,C-1003
+"""
 # Some texts that a page must be able to show, besides those of the demo's people.
 EXTRA = (
     ("447700900020", "مرحبا، هل أنتم مفتوحون يوم الجمعة؟"),
@@ -79,7 +87,7 @@ def run_demo() -> Iterator[Demo]:
                 stderr=output,
             )
         try:
-            wait_until(lambda: "/sign-in?" in log.read_text(), seconds=30, what=log)
+            wait_until(lambda: "/sign-in?" in log.read_text(), seconds=120, what=log)
             yield read_demo(log.read_text(), port)
         finally:
             process.terminate()
@@ -107,7 +115,7 @@ def furnish(demo: Demo) -> None:
     demo.call("POST", "/numbers", {"number": HELPLINE, "label": "Helpline"})
     for source, body in EXTRA:
         demo.text(source, body)
-    wait_until(lambda: count_texts(demo) >= TEXTS, seconds=90, what="enough texts")
+    wait_until(lambda: count_texts(demo) >= TEXTS, seconds=240, what="enough texts")
     write_history(demo.folder / "letterbox.sqlite3")
     for to, body in (
         ("447700900804", "Your parcel is at the front desk."),
@@ -178,14 +186,44 @@ def take(browser: Browser, demo: Demo) -> None:
         ("conversation", person),
         ("overview", "/overview"),
         ("outbox", "/outbox"),
-        ("number", f"/numbers/{NUMBER}"),
     ):
         shoot(page, path, name)
+    take_the_steps(page, demo)
     page.set_viewport_size(PHONE)
     page.emulate_media(color_scheme="dark")
     shoot(page, "/", "phone-inbox")
     shoot(page, person, "phone-conversation")
     context.close()
+
+
+def take_the_steps(page: Page, demo: Demo) -> None:
+    """What docs/getting-started.md and the guide of the office show step by step."""
+    page.goto("/numbers")
+    page.fill("#number", "07700 900456")
+    page.fill("#label", "Front desk")
+    page.get_by_role("button", name="Add number").click()
+    # The value is shown once, and ends with the demo.
+    save(page, "number-added")
+    forward(demo.url, "a-mistyped-value")
+    wait_until(lambda: demo.call("GET", "/refusals")["items"] != [], what="the refusal")
+    shoot(page, "/refusals", "refusals")
+    page.goto("/rules/new")
+    page.fill("#name", "Opening hours")
+    page.fill("#keyword", "hours")
+    page.fill("#reply", "{name|Hello}, we are open from nine to five, Monday to Friday.")
+    save(page, "rule")
+    page.goto("/batches/new")
+    page.fill("#csv", BATCH)
+    page.fill("#body", "Hello {name|there}, your order {order} is ready.")
+    page.get_by_role("button", name="Check rows").click()
+    save(page, "batch")
+
+
+def forward(url: str, auth: str) -> None:
+    """A forward as the provider makes it, with a value that nobody knows."""
+    query = f"source=447700900123&dest=447700900456&msg=Hello&id=1&auth={auth}"
+    with suppress(HTTPError):
+        urlopen(f"{url}/inbound?{query}", timeout=20)
 
 
 def find_conversation(demo: Demo, source: str) -> str:
@@ -207,9 +245,13 @@ def shoot(page: Page, path: str, name: str) -> None:
     if path.startswith("/conversations/"):
         # A dash that only Unicode has, which the count beneath tells of.
         page.fill("#body", "Anything else \N{EN DASH} just text us.")
-    page.wait_for_timeout(1500)  # what has just arrived is marked for a moment
     if path.startswith("/conversations/"):
         page.locator("#reply").scroll_into_view_if_needed()
+    save(page, name)
+
+
+def save(page: Page, name: str) -> None:
+    page.wait_for_timeout(1500)  # what has just arrived is marked for a moment
     target = IMAGES / f"{name}.png"
     page.screenshot(path=target, full_page=name == "overview")
     print(f"{target.relative_to(IMAGES.parents[1])}  {target.stat().st_size // 1024} KiB")

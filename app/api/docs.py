@@ -11,7 +11,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.api.core.calls import PREFIX
-from app.api.core.errors import ALL_KINDS, PROBLEMS_PATH, ProblemKind
+from app.api.core.errors import ALL_KINDS
+from app.api.core.problems import PROBLEMS_PATH, ProblemKind
 from app.api.middleware.compression import accepts_gzip
 from app.domain.errors import NotFound
 

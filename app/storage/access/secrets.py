@@ -1,10 +1,25 @@
 """The digests of generated secrets, by which processes see that they share them."""
 
+from collections.abc import Collection, Mapping
+
 from sqlalchemy import Connection, select, update
 
 from app.domain.access.credentials import digest_secret
+from app.domain.errors import SetupError
 from app.storage.db.upserts import make_insert
 from app.storage.tables.access import shared_secrets
+
+
+def register_secrets(
+    conn: Connection, secrets: Mapping[str, str], generated: Collection[str]
+) -> None:
+    """The secrets by their names; raises SetupError where another process generated others."""
+    for name, secret in secrets.items():
+        if not register_secret(conn, name, secret, generated=name in generated):
+            raise SetupError(
+                f"another process made its own LETTERBOX_{name.upper()}: set the same one for"
+                f" all of them, or let them share DATA_DIR"
+            )
 
 
 def register_secret(conn: Connection, name: str, secret: str, *, generated: bool) -> bool:

@@ -141,7 +141,7 @@ class PostgresDatabase(Database):
         ) as error:
             is_login = str(getattr(error, "sqlstate", "") or "").startswith(_LOGIN_CLASS)
             kind = LoginRefused if is_login else Unavailable
-            raise kind(f"the database cannot be used now: {_shorten(error)}") from None
+            raise kind(f"the database cannot be used now: {describe(error)}") from None
 
     def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
         """Make the pool reconnect if the server has closed a connection, as the driver knows, or if
@@ -235,9 +235,9 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 def _describe_loss(error: DBAPIError) -> str:
-    return f"the database cannot be used now: {_shorten(error.orig)}"
+    return f"the database cannot be used now: {describe(error.orig)}"
 
 
-def _shorten(error: BaseException | None) -> str:
-    """The first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
+def describe(error: BaseException | None) -> str:
+    """Its first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
     return next(iter(str(error).splitlines()), type(error).__name__)

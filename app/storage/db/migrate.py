@@ -9,11 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
+from app import __version__
 from app.domain.errors import SetupError
-from app.storage.db.database import Database
+from app.storage.db.database import Database, describe
 from app.storage.db.moving import is_moving
+from app.storage.db.postgres.privileges import DENIED, GRANTS, find_missing
 from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.db.sqlite.engine import is_passing, make_private
 from app.storage.db.sqlite.file import find_damage
@@ -30,16 +32,32 @@ async def migrate(database: Database) -> str | None:
     wait for it. Raises SetupError if the schema is newer than this release.
     """
     if not isinstance(database, SqliteDatabase):
-        current, head = await _look(database)
-        return None if current == head else await database.write_at_length(_upgrade)
+        return await _migrate_server(database)
     if damage := await asyncio.to_thread(find_damage, database.path):
         raise SetupError(f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} {damage}")
     current, head = await _look(database)
     if current not in (head, None):
         await asyncio.to_thread(_back_up, database.path, current)
     revision = None if current == head else await database.write_at_length(_upgrade)
-    database.revision = head
+    database.health.revision = head
     return revision
+
+
+async def _migrate_server(database: Database) -> str | None:
+    """Also raises SetupError where the account may not do what the service needs."""
+    try:
+        if missing := await database.read(find_missing):
+            raise SetupError(missing)
+        current, head = await _look(database)
+        return None if current == head else await database.write_at_length(_upgrade)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != DENIED:
+            raise
+        raise SetupError(
+            f"LETTERBOX_DATABASE_URL: the schema is not this release's, and this account may not"
+            f" change it ({describe(error.orig)}): run `letterbox migrate` as the owner of the"
+            f" tables, who also grants what the service needs ({GRANTS})"
+        ) from None
 
 
 async def is_current(database: Database) -> bool:
@@ -93,8 +111,8 @@ def read_revisions(conn: Connection) -> tuple[str | None, str]:
         current = conn.scalar(text("SELECT version_num FROM alembic_version"))
     if current is not None and current not in revisions:
         raise SetupError(
-            f"the database is at revision {current}, which this release does not know: "
-            "start the newer release of Letterbox that made it"
+            f"the database is at revision {current}, which Letterbox {__version__} does not know:"
+            " start the newer release of Letterbox that made it (docs/upgrading.md)"
         )
     return current, revisions[-1]
 

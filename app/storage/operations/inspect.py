@@ -4,8 +4,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, text
 
+import app.storage.tables  # noqa: F401 the whole schema is inspected
 from app.storage.db.database import Database
 from app.storage.db.migrate import is_current
+from app.storage.db.postgres.privileges import find_missing
 from app.storage.operations.alerts import list_open_subjects
 from app.storage.tables.inbound import refusals
 
@@ -20,7 +22,9 @@ async def inspect_database(database: Database) -> list[tuple[bool, str]]:
     findings = await database.read(
         _inspect_postgres if database.dialect == "postgresql" else _inspect_sqlite
     )
-    if await is_current(database):
+    if database.dialect == "postgresql" and (missing := await database.read(find_missing)):
+        findings.append((False, missing))
+    elif await is_current(database):
         findings.append((True, "the schema is this release's"))
     else:
         findings.append((False, "the schema is older than this release: run `letterbox migrate`"))

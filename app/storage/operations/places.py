@@ -28,17 +28,11 @@ from app.storage import tables as tables  # registers all of them
 from app.storage.db.columns import metadata as metadata
 from app.storage.db.key_walks import Key, find_key, is_up_to, select_after
 from app.storage.tables.access import audit
+from app.storage.tables.batches import batch_rows, batches
 from app.storage.tables.conversations import conversation_notes, conversations, drafts, people
 from app.storage.tables.inbound import message_index, messages, number_last_seen
 from app.storage.tables.operations import daily_counts
-from app.storage.tables.outbound import (
-    batch_rows,
-    batches,
-    outbound,
-    provider_messages,
-    send_attempts,
-    status_changes,
-)
+from app.storage.tables.outbound import outbound, provider_messages, send_attempts, status_changes
 from app.storage.tables.rules import opt_outs
 from app.storage.tables.webhooks import webhook_deliveries
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from app.domain.outbound.states import OutboundStatus
 from app.storage.operations.notify_addresses import list_addresses
@@ -37,23 +38,30 @@ def _find_oldest_uncertain(conn: Connection) -> datetime | None:
 
 
 def _find_oldest_delivery(conn: Connection) -> datetime | None:
-    """When the first event happened that an endpoint has refused so far, or not answered.
+    """When the first event happened that an endpoint has not been told of, or has not accepted.
 
-    Endpoint by endpoint: one that has failed for days may have any number.
+    Endpoint by endpoint: one that has failed for days may have any number. How far each has come in
+    the events is stored every ten seconds, so one with nothing to do may seem that much behind.
     """
-    table = webhook_deliveries.c
-    enabled = select(webhooks.c.id).where(webhooks.c.disabled_at.is_(None))
-    waiting = (
-        select(table.happened_at)
-        .where(table.webhook_id == bindparam("webhook_id"), table.state == "waiting")
-        .order_by(table.id)
-        .limit(1)
-    )
-    found = [
-        conn.execute(waiting, {"webhook_id": webhook_id}).scalar()
-        for webhook_id in conn.execute(enabled).scalars().all()
-    ]
+    query = select(webhooks.c.id, webhooks.c.position).where(webhooks.c.disabled_at.is_(None))
+    waiting, untold = _select_waiting(), _select_untold()
+    found: list[datetime | None] = []
+    for place in conn.execute(query).mappings().all():
+        found += [conn.execute(each, dict(place)).scalar() for each in (waiting, untold)]
     return min((since for since in found if since is not None), default=None)
+
+
+def _select_waiting() -> Select[Any]:
+    table = webhook_deliveries.c
+    ours = select(table.happened_at).where(
+        table.webhook_id == bindparam("id"), table.state == "waiting"
+    )
+    return ours.order_by(table.id).limit(1)
+
+
+def _select_untold() -> Select[Any]:
+    later = select(events.c.created_at).where(events.c.id > bindparam("position"))
+    return later.order_by(events.c.id).limit(1)
 
 
 def _find_oldest_notification(conn: Connection) -> datetime | None:

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from app import __version__
 from app.domain.access.sealing import Sealer
@@ -12,8 +12,10 @@ from app.domain.operations.notify_addresses import Wishes
 from app.flows.operations.notifications.manage_notify import add_address
 from app.flows.operations.processes.metrics import Metrics
 from app.flows.operations.processes.process_figures import pack_figures
+from app.flows.webhooks.configure_webhooks import Rules, add_webhook
 from app.storage.db.columns import metadata
 from app.storage.operations.alerts import raise_alert
+from app.storage.operations.events import add_event, read_event_bounds
 from app.storage.operations.processes import (
     GONE_AFTER,
     Process,
@@ -22,6 +24,7 @@ from app.storage.operations.processes import (
     note_process,
 )
 from app.storage.operations.queues import find_oldest
+from app.storage.tables.webhooks import webhooks
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
@@ -154,6 +157,27 @@ async def test_a_delivery_that_an_endpoint_has_not_taken_waits(api: Running) -> 
         await database.write(add_row, "webhook_deliveries", delivery | values)
     oldest = await database.read(find_oldest)
     assert oldest["webhooks"] == NOW - timedelta(minutes=2)
+
+
+async def test_an_event_that_an_endpoint_has_not_been_told_of_waits(api: Running) -> None:
+    database, rules = api.runtime.database, Rules((), "GB")
+    added = [
+        await add_webhook(
+            database, "https://example.com/", rules=rules, master="x", who="test", now=NOW
+        )
+        for _ in range(2)
+    ]
+    assert (await database.read(find_oldest))["webhooks"] is None
+    for minutes in (9, 5):
+        await database.write(add_event, "message", 1, NOW - timedelta(minutes=minutes))
+
+    def place(conn: Connection, webhook_id: int, position: int) -> None:
+        conn.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(position=position))
+
+    _, newest = await database.read(read_event_bounds)
+    await database.write(place, added[0].webhook.id, newest)
+    await database.write(place, added[1].webhook.id, newest - 1)
+    assert (await database.read(find_oldest))["webhooks"] == NOW - timedelta(minutes=5)
 
 
 async def raise_one(api: Running, subject: str) -> None:

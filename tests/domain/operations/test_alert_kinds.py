@@ -95,4 +95,4 @@ def test_a_kind_of_another_release_is_a_warning() -> None:
 
 
 def test_the_page_for_people_is_made_from_the_table() -> None:
-    assert PAGE.read_text() == render_page(), "run `python -m docs.alerts`"
+    assert PAGE.read_text() == render_page(), "run `make docs`"

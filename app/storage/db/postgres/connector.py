@@ -254,6 +254,8 @@ def _explain(error: Exception) -> Exception:
             "LETTERBOX_DATABASE_URL: the pooler there allows no transactions; set its pool_mode to"
             " transaction or session, or name PostgreSQL itself"
         )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unavailable(f"the database's certificate is refused: {error.verify_message}")
     return error
 
 
