@@ -51,6 +51,7 @@ GROWS_FOREVER = {
     "send_attempts",
     "status_changes",
 }
+SEARCHES = {"message_search", "outbound_search"}
 _SEARCH = re.compile("(message|outbound)_search_(data|idx)")
 MOST_SEGMENTS = 20
 
@@ -194,7 +195,7 @@ def _count_rows(conn: Connection) -> dict[str, int]:
         name: conn.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
         for name in inspect(conn).get_table_names()
         # SQLite keeps these in tables of their own, which are counted too.
-        if conn.dialect.name == "postgresql" or name not in ("message_search", "outbound_search")
+        if conn.dialect.name == "postgresql" or name not in SEARCHES
     }
 
 
@@ -232,7 +233,9 @@ async def test_with_keep_days_0_grows_what_people_want_to_keep_and_nothing_else(
     life: Life,
 ) -> None:
     life.keeps, life.step = True, timedelta(days=30)
-    assert find_growing(*await life.compare(4)) == GROWS.keys() | GROWS_FOREVER
+    grown = find_growing(*await life.compare(4))
+    # With the texts their indexes, which are tables of ours on PostgreSQL only.
+    assert grown - SEARCHES == GROWS.keys() | GROWS_FOREVER
 
 
 def find_growing(early: dict[str, int], late: dict[str, int]) -> set[str]:
