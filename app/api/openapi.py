@@ -11,7 +11,7 @@ from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
 from app.api.openapi_problems import SCHEMAS, add_problems, describe_problems
-from app.api.webhooks.openapi_webhooks import turn_webhooks
+from app.api.webhooks.openapi_webhooks import list_webhooks, turn_webhooks
 
 DESCRIPTION = """
 Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.
@@ -34,6 +34,7 @@ TAGS = {
     "conversations": "What one of our numbers and one sender wrote to each other",
     "credits": "What the provider's account has left",
     "events": "What changes, as it changes",
+    "erasures": "Numbers that were forgotten for good",
     "groups": "The groups of the provider's address book",
     "health": "What watches a service asks of it",
     "inbound": "The address that the provider forwards texts to",
@@ -85,7 +86,7 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         summary="Texts in and out, for programs",
         description=DESCRIPTION,
         routes=app.routes,
-        webhooks=app.webhooks.routes,
+        webhooks=list_webhooks(),
         contact=CONTACT,
         license_info=LICENSE,
         # Relative where nobody has said how strangers reach it.
