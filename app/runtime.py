@@ -13,8 +13,11 @@ from typing import Any
 
 import structlog
 
+from app.announcements import Announcements
 from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.access.auth_gate import AuthGate
+from app.flows.erasures.erase_number import Eraser
+from app.flows.erasures.load_key import load_key
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
@@ -28,9 +31,9 @@ from app.provider.client import ProviderClient
 from app.setting_types import EVERYWHERE
 from app.settings import Settings
 from app.shared_secrets import SharedSecrets
-from app.storage.access.secrets import register_secret
+from app.storage.access.secrets import register_secrets
 from app.storage.data_dir import DataDir
-from app.storage.db.database import Connection, Database
+from app.storage.db.database import Database
 from app.storage.db.migrate import migrate
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.intake import Intake
@@ -51,7 +54,7 @@ log = structlog.get_logger("letterbox")
 
 
 @dataclass
-class Runtime:
+class Runtime(Announcements):
     """Everything a process runs on. `start` before use, `close` after."""
 
     settings: Settings
@@ -116,6 +119,27 @@ class Runtime:
             keep=self.settings.keep,
         )
 
+    def make_eraser(self, on_step: Callable[[], None] = lambda: None) -> Eraser:
+        """The flow that finishes erasures."""
+        settings = self.settings
+        return Eraser(
+            self.database,
+            self.get_provider,
+            settings.data_dir,
+            settings.default_region,
+            self.now,
+            on_step,
+        )
+
+    def begin_erasing(self) -> None:
+        """Go on with erasures now; where this process ends before, a worker goes on."""
+
+        async def erase() -> None:
+            if await self.make_eraser().advance():
+                self.announce_changes()
+
+        self.spawn_work(erase())
+
     def note_reconciliation(self, result: Reconciliation) -> None:
         """Count what a run found, and wake whoever handles it."""
         self.metrics.reported.inc(result.reported)
@@ -124,33 +148,6 @@ class Runtime:
         if result.missing:
             log.warning("messages_missing", count=result.missing, since=result.since.isoformat())
             self.wakeups.notify("messages")
-
-    def announce_changes(self) -> None:
-        """Wake whoever shows what has changed."""
-        self.wakeups.notify("events")
-
-    def announce_texts(self) -> None:
-        """Texts were queued or have changed: wake whoever sends or shows them."""
-        self.wakeups.notify("outbound")
-        self.announce_changes()
-
-    def announce_webhooks(self) -> None:
-        """A webhook has changed, or is to be delivered to again: wake whoever does that."""
-        self.wakeups.notify("webhooks")
-        self.announce_changes()
-
-    def announce_batch(self) -> None:
-        """A batch was approved or cancelled: wake whoever makes its texts."""
-        self.wakeups.notify("batches")
-        self.announce_texts()
-
-    def announce_draft(self, conversation_id: int) -> None:
-        """Somebody began or ended writing in that conversation: tell whoever has it open."""
-        self.wakeups.pass_on(f"draft conversation-{conversation_id}")
-
-    def announce_read(self) -> None:
-        """Texts were marked as read or unread: tell whoever counts them."""
-        self.wakeups.pass_on("read")
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Take messages at once; reach the database now or later.
@@ -288,7 +285,9 @@ class Runtime:
             log.info("migrated", revision=revision)
         if self.time_keeper is not None:
             await self.time_keeper.look()
-        await self.database.write(self._register_secrets)
+        shared = {"inbound_auth": self.secrets.inbound_auth, "api_key": self.secrets.api_key}
+        await self.database.write(register_secrets, shared, self.secrets.generated)
+        await load_key(self.database, self.data_dir, self.secrets.api_key)
         await self.auth_gate.refresh()
         if await self.database.read(has_had_messages):
             self.data_dir.remember_messages(self.identity.place)
@@ -319,15 +318,6 @@ class Runtime:
             self.now,
             on_change=self.announce_changes,
         )
-
-    def _register_secrets(self, conn: Connection) -> None:
-        shared = self.secrets
-        for name, secret in (("inbound_auth", shared.inbound_auth), ("api_key", shared.api_key)):
-            if not register_secret(conn, name, secret, generated=name in shared.generated):
-                raise SetupError(
-                    f"another process made its own LETTERBOX_{name.upper()}: set the same one for"
-                    f" all of them, or let them share DATA_DIR"
-                )
 
 
 def _make_nonces(seed: bytes) -> Callable[[], bytes]:

@@ -10,23 +10,16 @@ import structlog
 from app.api.webhooks.subjects import render_subject
 from app.domain.errors import SetupError
 from app.ending import End, catching_end, limit_end
-from app.loops import (
-    POLL_SECONDS,
-    REPORT_PATIENCE_SECONDS,
-    Batching,
-    CreditChecks,
-    Delivering,
-    Handling,
-    Notifying,
-    Sending,
-    make_alarms,
-    make_checking,
-    make_ending,
-    make_reconciling,
-    make_retention,
-    make_settling,
-)
+from app.loops import pace
+from app.loops.following import make_checking, make_ending, make_settling
+from app.loops.handling import Handling
+from app.loops.sending import Batching, CreditChecks, Sending
+from app.loops.telling import Delivering, Notifying
+from app.loops.upkeep import make_alarms, make_erasing, make_reconciling, make_retention
 from app.runtime import Runtime
+
+# A report, which is a single step, may take 15 minutes.
+REPORT_PATIENCE_SECONDS = 1200.0
 
 log = structlog.get_logger("letterbox.worker")
 
@@ -74,7 +67,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
     while not runtime.prepared.is_set():
         on_turn()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(pace.POLL_SECONDS):
                 await runtime.prepared.wait()
     keep, asks_credits = runtime.loops.keep_turning, asyncio.Event()
     patience = REPORT_PATIENCE_SECONDS
@@ -86,6 +79,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("alarms", lambda _: make_alarms(runtime)),
             keep("webhooks", lambda _: Delivering(runtime, render_subject)),
             keep("notifying", lambda _: Notifying(runtime)),
+            keep("erasing", partial(make_erasing, runtime), patience_seconds=patience),
         ):
             flows.create_task(loop)
         if runtime.settings.keep is not None:

@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from docs import alerts, commands, decision_list, endpoints, limits, settings
+from docs import alerts, commands, decision_list, endpoints, limits, promises, settings
 from tests.support.service import running
 
 # Those that need no running service.
-PAGES = (alerts, commands, decision_list, limits, settings)
+PAGES = (alerts, commands, decision_list, limits, promises, settings)
 
 
 def main() -> None:

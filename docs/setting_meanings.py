@@ -48,8 +48,9 @@ MEANINGS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "public_url": (
             "URL",
             (
-                "What it calls itself, such as `https://texts.example.com` or "
-                "`https://example.com/texts`; empty: derived from HOST and PORT. The pages "
+                "The address that people and the provider use, such as "
+                "`https://texts.example.com` or `https://example.com/texts`; empty: derived from "
+                "HOST and PORT. The pages "
                 "accept forms from this address only. See [Behind a "
                 "proxy](../guides/proxies.md)"
             ),

@@ -74,13 +74,13 @@ async def working(
 @pytest.fixture
 def slow_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is not woken sleeps for longer than a test waits."""
-    monkeypatch.setattr("app.loops.POLL_SECONDS", 3 * PATIENCE_SECONDS)
+    monkeypatch.setattr("app.loops.pace.POLL_SECONDS", 3 * PATIENCE_SECONDS)
 
 
 @pytest.fixture
 def quick_chores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.loops.CHORES_SECONDS", 0.05)
-    monkeypatch.setattr("app.loops.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("app.loops.following.CHORES_SECONDS", 0.05)
+    monkeypatch.setattr("app.loops.pace.POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -226,8 +226,8 @@ async def test_what_nobody_comes_back_to_ends_by_itself_without_an_account(
 async def test_all_that_is_over_after_a_long_pause_ends_at_once(
     outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.loops.CHORES_SECONDS", 3 * PATIENCE_SECONDS)
-    monkeypatch.setattr("app.loops.CHORES_ROWS", 2)
+    monkeypatch.setattr("app.loops.following.CHORES_SECONDS", 3 * PATIENCE_SECONDS)
+    monkeypatch.setattr("app.loops.following.CHORES_ROWS", 2)
     over = [utc_now() - timedelta(seconds=seconds) for seconds in (5, 4, 3, 2, 1)]
     texts = [await outbox.queue(send_before=each) for each in over]
     async with working(database_url, tmp_path / "data", None):

@@ -1,6 +1,7 @@
 """A release: one version everywhere, and a changelog that names it."""
 
 import re
+import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -54,3 +55,15 @@ def test_the_changelog_sorts_changes_by_the_kinds_of_keep_a_changelog() -> None:
         kinds = re.findall(r"^### (.+)$", section, re.MULTILINE)
         assert set(kinds) <= KINDS
         assert len(kinds) == len(set(kinds))
+
+
+def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [
+        each.rpartition(" :: ")[2]
+        for each in project["classifiers"]
+        if re.search(r"Python :: 3\.", each)
+    ]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["check"]["strategy"]["matrix"]["python"] == named
+    assert project["requires-python"] == f">={named[0]}"

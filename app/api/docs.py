@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
 
 from app.api.core.calls import PREFIX
-from app.api.core.errors import ALL_KINDS, PROBLEMS_PATH, ProblemKind
+from app.api.core.errors import ALL_KINDS
+from app.api.core.problems import PROBLEMS_PATH, ProblemKind
 from app.api.middleware.compression import accepts_gzip
 from app.domain.errors import NotFound
 
@@ -41,10 +43,8 @@ POLICY = (
 )
 
 
-def make_docs_router(app: FastAPI) -> APIRouter:
+def make_docs_routes(app: FastAPI) -> list[Route]:
     """The description and its page, each built only once because they need no key."""
-    router = APIRouter(include_in_schema=False)
-
     # FastAPI cannot make a description in two threads at once.
     writing = asyncio.Lock()
     page = _Written(writing, lambda: render_docs(app.openapi()))
@@ -52,30 +52,33 @@ def make_docs_router(app: FastAPI) -> APIRouter:
         writing, lambda: json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":"))
     )
 
-    @router.get("/docs")
     async def show_docs(request: Request) -> Response:
         return await page.answer(request, "text/html", {"Content-Security-Policy": POLICY})
 
-    @router.get("/openapi.json")
     async def show_schema(request: Request) -> Response:
         return await schema.answer(request, "application/json")
 
-    @router.get(PROBLEMS_PATH)
-    async def list_problems() -> Response:
+    async def list_problems(_: Request) -> Response:
         return _answer_page(render_problems(ALL_KINDS, ""))
 
-    @router.get(PROBLEMS_PATH + "/{slug}")
-    async def show_problem(slug: str) -> Response:
+    async def show_problem(request: Request) -> Response:
+        slug = request.path_params["slug"]
         found = [kind for kind in ALL_KINDS if kind.slug == slug]
         if not found:
             raise NotFound("no problem has this name; /problems lists all")
         return _answer_page(render_problems(found, "../"))
 
-    @router.get("/docs.css")
-    async def show_style() -> Response:
+    async def show_style(_: Request) -> Response:
         return Response(STYLE, media_type="text/css")
 
-    return router
+    # None takes parameters, for which FastAPI would look at length.
+    return [
+        Route("/docs", show_docs),
+        Route("/openapi.json", show_schema),
+        Route(PROBLEMS_PATH, list_problems),
+        Route(PROBLEMS_PATH + "/{slug}", show_problem),
+        Route("/docs.css", show_style),
+    ]
 
 
 def _answer_page(page: str) -> Response:

@@ -1,29 +1,17 @@
 """The description of every path as OpenAPI."""
 
 import re
-from http import HTTPStatus
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.core.calls import PREFIX
-from app.api.core.errors import (
-    ALL_KINDS,
-    IDEMPOTENCY_KINDS,
-    MEDIA_TYPE,
-    NO_PROVIDER,
-    NOT_FINISHED,
-    PROBLEMS,
-    PROVIDER_PROBLEMS,
-    TOO_MANY,
-    ProblemKind,
-)
 from app.api.core.routing import SECURITY_SCHEME
 from app.api.inbound.endpoint import PATH
 from app.api.inbound.openapi_inbound import FORWARD, describe_forward, describe_inbound
-from app.api.webhooks.openapi_webhooks import turn_webhooks
-from app.domain.errors import FaultCode
+from app.api.openapi_problems import SCHEMAS, add_problems, describe_problems
+from app.api.webhooks.openapi_webhooks import list_webhooks, turn_webhooks
 
 DESCRIPTION = """
 Letterbox keeps the texts that an SMS provider forwards, serves them, and sends others.
@@ -46,6 +34,7 @@ TAGS = {
     "conversations": "What one of our numbers and one sender wrote to each other",
     "credits": "What the provider's account has left",
     "events": "What changes, as it changes",
+    "erasures": "Numbers that were forgotten for good",
     "groups": "The groups of the provider's address book",
     "health": "What watches a service asks of it",
     "inbound": "The address that the provider forwards texts to",
@@ -68,121 +57,12 @@ TAGS = {
     "users": "The child users of the provider's account",
 }
 
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "What went wrong, as RFC 9457 has it",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "description": "which kind of problem, stable for programs",
-            "examples": ["/problems/not-found"],
-        },
-        "title": {"type": "string", "description": "the kind in words"},
-        "status": {"type": "integer", "description": "the answer's status"},
-        "detail": {"type": "string", "description": "what is wrong here, for people"},
-        "request_id": {
-            "type": "string",
-            "description": "as in the header `X-Request-Id` and in the log",
-        },
-        "code": {"type": "integer", "description": "the provider's error code"},
-        "text": {"type": "string", "description": "what the provider says of its code"},
-        "details": {
-            "type": "array",
-            "description": "every line that the provider wrote beneath its code",
-            "items": {"type": "string"},
-        },
-        "errors": {
-            "type": "array",
-            "description": "with 422: each field that is off",
-            "items": {"$ref": "#/components/schemas/FieldError"},
-        },
-    },
-}
-_FIELD_ERROR: dict[str, Any] = {
-    "type": "object",
-    "description": "What is wrong with a field or parameter",
-    "required": ["field", "code", "detail"],
-    "properties": {
-        "field": {
-            "type": "string",
-            "description": "its name; those of nested fields have dots between",
-            "examples": ["to.3"],
-        },
-        "code": {
-            "$ref": "#/components/schemas/FieldErrorCode",
-            "description": "what is wrong, for programs",
-        },
-        "detail": {"type": "string", "description": "the same for people"},
-    },
-}
-_FIELD_ERROR_CODE: dict[str, Any] = {
-    "type": "string",
-    "enum": list(get_args(FaultCode)),
-    "description": "What is wrong with it; new codes may be added",
-}
-
-# Names of the answers with a problem: generated clients have a type for each.
-_ANSWERS = {
-    HTTPStatus.BAD_REQUEST: "BadRequest",
-    HTTPStatus.UNAUTHORIZED: "Unauthorized",
-    HTTPStatus.FORBIDDEN: "Forbidden",
-    HTTPStatus.NOT_FOUND: "NotFound",
-    HTTPStatus.CONFLICT: "Conflict",
-    HTTPStatus.PRECONDITION_FAILED: "PreconditionFailed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "ContentTooLarge",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UnsupportedMediaType",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "UnprocessableContent",
-    HTTPStatus.TOO_MANY_REQUESTS: "TooManyRequests",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "InternalServerError",
-    HTTPStatus.BAD_GATEWAY: "BadGateway",
-    HTTPStatus.SERVICE_UNAVAILABLE: "ServiceUnavailable",
-}
-_HEADERS = {
-    "Retry-After": "after how many seconds to ask again",
-    "WWW-Authenticate": "how to authenticate",
-}
-
 # Descriptions of path parameters that have none of their own.
 _NAMED = {
     "id": "as a list or an event gives it",
     "number": "digits alone, or as people write it",
     "name": "as a list gives it",
 }
-# Operations that may answer 409.
-_CONFLICTING = frozenset(
-    {
-        "add_number",
-        "add_webhook",
-        "invite_member",
-        "change_member",
-        "deactivate_member",
-        "renew_invitation",
-        "create_batch",
-        "cancel_whole_batch",
-        "change_outbound",
-        "create_saved_reply",
-        "test_webhook",
-        "replay_webhook",
-        "create_rule",
-        "replay_message",
-        "send_text",
-        "cancel_outbound",
-        "resolve_outbound",
-        "get_background_send",
-        "reconcile",
-    }
-)
-# Tags whose operations call the provider.
-_ASKING = frozenset({"credits", "reports", "contacts", "groups", "users", "provider", "reconcile"})
-# Further problems of single operations.
-_SPECIAL: dict[str, tuple[ProblemKind, ...]] = {
-    "send_text": (NO_PROVIDER,),
-    "cancel_outbound": PROVIDER_PROBLEMS,
-    "get_report": (TOO_MANY,),
-    "get_background_send": (NOT_FINISHED,),
-}
-
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 _NO_LETTER = re.compile("[^A-Za-z0-9]+")
 _PAGE = re.compile(r"\bPage_(\w+)_$")
@@ -206,7 +86,7 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         summary="Texts in and out, for programs",
         description=DESCRIPTION,
         routes=app.routes,
-        webhooks=app.webhooks.routes,
+        webhooks=list_webhooks(),
         contact=CONTACT,
         license_info=LICENSE,
         # Relative where nobody has said how strangers reach it.
@@ -220,7 +100,7 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
         for operation in operations.values():
             operation.setdefault("security", [])
             if path.startswith(PREFIX):
-                _add_problems(operation, path)
+                add_problems(operation, path)
                 _explain_parameters(operation)
     used = {
         operation["tags"][0]
@@ -233,12 +113,10 @@ def _make_schema(app: FastAPI, public_url: str) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= {
-        "Problem": _PROBLEM,
-        "FieldError": _FIELD_ERROR,
-        "FieldErrorCode": _FIELD_ERROR_CODE,
+        **SCHEMAS,
         FORWARD: describe_forward(),
     }
-    components["responses"] = _describe_problems()
+    components["responses"] = describe_problems()
     components["securitySchemes"] = {
         SECURITY_SCHEME: {
             "type": "http",
@@ -264,52 +142,6 @@ def _explain_parameters(operation: dict[str, Any]) -> None:
         if len(given) == 1:
             del schema["anyOf"]
             schema |= given[0]
-
-
-def _add_problems(operation: dict[str, Any], path: str) -> None:
-    """The answers for errors that this operation can give."""
-    named = {each["name"].lower() for each in operation.get("parameters", ())}
-    excluded = {
-        HTTPStatus.NOT_FOUND: "{" not in path,
-        HTTPStatus.CONFLICT: operation["operationId"] not in _CONFLICTING
-        and "idempotency-key" not in named,
-        HTTPStatus.BAD_REQUEST: "requestBody" not in operation,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "requestBody" not in operation,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "requestBody" not in operation,
-        HTTPStatus.PRECONDITION_FAILED: "if-match" not in named,
-    }
-    asked = PROVIDER_PROBLEMS if operation["tags"][0] in _ASKING else ()
-    once = IDEMPOTENCY_KINDS.values() if "idempotency-key" in named else ()
-    kinds = (*PROBLEMS, *asked, *_SPECIAL.get(operation["operationId"], ()), *once)
-    for status in sorted({kind.status for kind in kinds if not excluded.get(kind.status)}):
-        answer = {"$ref": f"#/components/responses/{_ANSWERS[status]}"}
-        operation["responses"][str(int(status))] = answer
-
-
-def _describe_problems() -> dict[str, Any]:
-    by_status: dict[HTTPStatus, list[ProblemKind]] = {}
-    for kind in ALL_KINDS:
-        by_status.setdefault(kind.status, []).append(kind)
-    return {
-        name: _describe_problem(by_status[status])
-        for status, name in _ANSWERS.items()
-        if status in by_status
-    }
-
-
-def _describe_problem(kinds: list[ProblemKind]) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "description": "; ".join(f"`{kind.type}`: {kind.title}" for kind in kinds),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    headers = {
-        name: {"description": _HEADERS[name], "schema": {"type": "string"}}
-        for kind in kinds
-        for name in kind.headers
-    }
-    if headers:
-        described["headers"] = headers
-    return described
 
 
 def _name_constants(name: str, schema: dict[str, Any]) -> None:

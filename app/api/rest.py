@@ -12,19 +12,18 @@ from app.api.core.calls import PREFIX
 from app.api.core.errors import install_error_handlers
 from app.api.core.keyring import Keyring
 from app.api.core.routing import get_operation_id
-from app.api.docs import make_docs_router
+from app.api.docs import make_docs_routes
 from app.api.http.connections import Connections
 from app.api.inbound import messages, reconcile, refusals
 from app.api.middleware.access_log import AccessLog
 from app.api.middleware.compression import Compressed
 from app.api.middleware.methods import Methods
 from app.api.openapi import install_openapi
-from app.api.operations import account, alerts, events, reports, stats
+from app.api.operations import account, alerts, erasures, events, reports, stats
 from app.api.operations.health import make_health_router
 from app.api.outbound import batches, outbound, provider_messages, saved_replies, sender
 from app.api.rules import opt_outs, rules
 from app.api.webhooks import webhooks
-from app.api.webhooks.openapi_webhooks import describe_webhooks
 from app.runtime import Runtime
 from app.streaming.events import RECHECK_SECONDS
 
@@ -32,6 +31,7 @@ from app.streaming.events import RECHECK_SECONDS
 ROUTERS = (
     messages.router,
     messages.replaying,
+    messages.removing,
     conversations.reading,
     conversations.writing,
     people.reading,
@@ -53,6 +53,7 @@ ROUTERS = (
     keys.router,
     members.router,
     refusals.router,
+    erasures.router,
     webhooks.router,
     alerts.router,
     audit.router,
@@ -96,13 +97,13 @@ def build_rest(
     app.add_middleware(Methods, list_routes=lambda: app.routes)
     app.add_middleware(AccessLog)
     install_error_handlers(app)
-    describe_webhooks(app)
     install_openapi(app, runtime.settings.public_url)
     app.state.keyring = Keyring(runtime)
     app.state.recheck_seconds = recheck_seconds
     # First, because requests without a key should cost little.
     health = make_health_router(runtime, Connections() if connections is None else connections)
-    for router in (health, make_docs_router(app), *ROUTERS):
+    app.router.routes.extend([*health.routes, *make_docs_routes(app)])
+    for router in ROUTERS:
         # Not included: that would describe each route again when it is first asked for.
         app.router.routes.extend(router.routes)
     return app

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.api.both import Both
 from tests.api.post import Post, open_post
 from tests.api.running import Running, running
+from tests.support.simulated import simulated_in_process
 
 
 @pytest.fixture
@@ -36,6 +38,16 @@ async def lone_api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
     """The application on SQLite, for what does not depend on the database."""
     async with running(sqlite_url, tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+async def both(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Both]:
+    """The same with the simulated provider at hand."""
+    async with (
+        simulated_in_process() as provider,
+        running(sqlite_url, tmp_path, provider=provider.client) as api,
+    ):
+        yield Both(api, provider)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,7 +1,7 @@
 """A real browser over a real service: what a page must never do fails the test that opened it."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,6 +120,11 @@ class Tab:
     async def open_another(self) -> Page:
         """Another tab of the same person."""
         return await self.page.context.new_page()
+
+
+def hearing_stream(page: Page) -> AbstractAsyncContextManager[Any]:
+    """Ends once the page hears what changes: at the end of what is done within."""
+    return page.expect_response(lambda answer: answer.url.endswith("/live"))
 
 
 async def find_violations(page: Page) -> list[str]:

@@ -15,7 +15,7 @@ from app.api.core.errors import make_problem_for
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.runtime import Runtime
-from app.storage.operations.idempotency import Once, claim_once, keep_answer, release_once
+from app.storage.operations.idempotency import IdempotencyKey, claim_key, keep_answer, release_key
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -70,7 +70,7 @@ def find_key(request: Request) -> str | None:
     return key
 
 
-async def make_once(request: Request, owner: str, key: str, secret: str) -> Once:
+async def make_key(request: Request, owner: str, key: str, secret: str) -> IdempotencyKey:
     """What a request asks for; `secret` keeps passwords in it from being guessed."""
     body = await request.body()
     if "json" in request.headers.get("content-type", "") and body:
@@ -80,11 +80,11 @@ async def make_once(request: Request, owner: str, key: str, secret: str) -> Once
     query = sorted(request.query_params.multi_items())
     asked = json.dumps([request.method, request.scope["path"], query]).encode()
     digest = hmac.new(secret.encode(), asked + b"\0" + body, hashlib.sha256).digest()
-    return Once(owner, key, digest)
+    return IdempotencyKey(owner, key, digest)
 
 
 async def answer_once(
-    runtime: Runtime, once: Once, answer: Callable[[], Awaitable[Response]]
+    runtime: Runtime, idempotency_key: IdempotencyKey, answer: Callable[[], Awaitable[Response]]
 ) -> Response:
     """The first answer to a key, made now or stored.
 
@@ -92,20 +92,20 @@ async def answer_once(
     error is stored as the answer: a second request must not do it again.
     """
     database = runtime.database
-    known = await database.write(claim_once, once, runtime.now())
+    known = await database.write(claim_key, idempotency_key, runtime.now())
     if known is not None:
         return _read_answer(known)
     try:
         made = await answer()
     except _NOT_DONE:
-        await database.write(release_once, once)
+        await database.write(release_key, idempotency_key)
         raise
     except ProviderError as error:
         if error.outcome in _CERTAINLY_NOT_TAKEN:
-            await database.write(release_once, once)
+            await database.write(release_key, idempotency_key)
             raise
         made = make_problem_for(error)
-    await database.write(keep_answer, once, _write_answer(made), runtime.now())
+    await database.write(keep_answer, idempotency_key, _write_answer(made), runtime.now())
     return made
 
 

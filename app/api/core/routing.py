@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from app.api.core.calls import PREFIX
 from app.api.core.etags import ETAG_HEADER, is_single, tag_answer
-from app.api.core.idempotency import ONCE_PARAMETER, answer_once, find_key, make_once
+from app.api.core.idempotency import ONCE_PARAMETER, answer_once, find_key, make_key
 from app.api.core.json_input import StrictRequest, check_media_type
 from app.api.core.keyring import get_keyring
 from app.domain.access.credentials import Scope
@@ -91,8 +91,10 @@ def make_router(
                 with _renaming(renamed):
                     if self._is_once and (key := find_key(strict)) is not None:
                         runtime = keyring.runtime
-                        once = await make_once(strict, caller.owner, key, runtime.secrets.api_key)
-                        return await answer_once(runtime, once, lambda: handle(strict))
+                        idempotency_key = await make_key(
+                            strict, caller.owner, key, runtime.secrets.api_key
+                        )
+                        return await answer_once(runtime, idempotency_key, lambda: handle(strict))
                     answer = await handle(strict)
                 return tag_answer(strict, answer) if is_tagged else answer
 

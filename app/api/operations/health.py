@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
 from app import __version__
-from app.api.core.errors import MEDIA_TYPE, NOT_NEAR, make_problem
+from app.api.core.errors import MEDIA_TYPE, make_problem
+from app.api.core.problems import NOT_NEAR
 from app.api.core.routing import get_operation_id
 from app.api.http.connections import Connections
 from app.api.operations.probes import can_acknowledge, make_is_monitor

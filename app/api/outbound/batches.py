@@ -22,7 +22,7 @@ from app.domain.templates import LONGEST_TEMPLATE
 from app.flows.outbound.batches.create_batch import create_batch
 from app.flows.outbound.batches.send_batch import CountedBatch, cancel_batch, read_batch
 from app.storage.db.database import Connection
-from app.storage.operations.idempotency import Once
+from app.storage.operations.idempotency import IdempotencyKey
 from app.storage.outbound.batch_rows import BatchRow
 from app.storage.outbound.batches import count_texts, list_batches, sort_counts
 
@@ -168,7 +168,7 @@ async def send_batch(body: BatchCreate, call: Call) -> Response:
         wanted,
         columns,
         rows,
-        None if key is None else Once(call.caller.owner, key, digest),
+        None if key is None else IdempotencyKey(call.caller.owner, key, digest),
         _show_created,
         field=field,
         skip_invalid=body.skip_invalid,

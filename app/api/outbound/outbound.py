@@ -39,7 +39,7 @@ from app.flows.outbound.change_text import change_text
 from app.flows.outbound.compose import compose_once
 from app.flows.outbound.sending.resolve import resolve_text
 from app.storage.db.database import Connection
-from app.storage.operations.idempotency import Once
+from app.storage.operations.idempotency import IdempotencyKey
 from app.storage.outbound import lists, texts
 
 reading = make_router("/outbound", "messages:read")
@@ -120,7 +120,7 @@ async def send_text(body: OutboundCreate, call: Call) -> Response:
     done = await compose_once(
         call.database,
         wanted,
-        None if key is None else Once(call.caller.owner, key, digest_request(wanted)),
+        None if key is None else IdempotencyKey(call.caller.owner, key, digest_request(wanted)),
         show_queued,
         who=call.actor,
         region=call.region,

@@ -1,9 +1,11 @@
 """What webhooks are sent, for the part `webhooks` of the description."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Any, get_args
 
-from fastapi import FastAPI, Header
+from fastapi import APIRouter, Header
+from starlette.routing import BaseRoute
 
 from app.api.webhooks.schemas import EVENTS
 
@@ -14,11 +16,17 @@ _RESPONSES = {
 }
 
 
-def describe_webhooks(app: FastAPI) -> None:
-    """Add an entry for each type of event; `turn_webhooks` makes its answer the request."""
+@cache
+def list_webhooks() -> Sequence[BaseRoute]:
+    """An entry for each type of event; `turn_webhooks` makes its answer the request.
+
+    Made when a description is first asked for: it takes longer than all else that is made when an
+    application is.
+    """
+    router = APIRouter()
     for event in EVENTS:
         [name] = get_args(event.model_fields["type"].annotation)
-        app.webhooks.add_api_route(
+        router.add_api_route(
             name,
             _make_endpoint(),
             methods=["POST"],
@@ -27,6 +35,7 @@ def describe_webhooks(app: FastAPI) -> None:
             summary=(event.__doc__ or "").removesuffix("."),
             operation_id=f"on_{name.replace('.', '_')}",
         )
+    return router.routes
 
 
 def turn_webhooks(schema: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from app.api.webhooks.schemas import (
 from app.domain.errors import InvalidInput
 from app.domain.ids import decode_id
 from app.domain.webhooks.payloads import TYPES
-from app.flows.webhooks import configure_webhooks
+from app.flows.webhooks import configure_webhooks, redeliver
 from app.flows.webhooks.configure_webhooks import MOST_NUMBERS, Rules
 from app.storage.db.database import Connection
 from app.storage.webhooks import deliveries, endpoints
@@ -184,7 +184,7 @@ async def rotate_secret(id: WebhookId, call: Call, if_match: IfMatch) -> Webhook
 @router.post("/{id}/test", status_code=202)
 async def test_webhook(id: WebhookId, call: Call) -> Delivery:
     """Send an event of the type `webhook.test`; the deliveries show what came of it."""
-    queued = await configure_webhooks.send_test(call.database, id, who=call.actor, now=call.now)
+    queued = await redeliver.send_test(call.database, id, who=call.actor, now=call.now)
     call.runtime.announce_webhooks()
     return Delivery.model_validate(queued)
 
@@ -202,13 +202,11 @@ async def replay_webhook(id: WebhookId, body: ReplayRequest, call: Call) -> Repl
     queued: int | None = None
     if body.delivery_id is not None:
         delivery_id = decode_id("dlv", body.delivery_id)
-        queued = await configure_webhooks.replay_delivery(
-            database, id, delivery_id, who=who, now=now
-        )
+        queued = await redeliver.replay_delivery(database, id, delivery_id, who=who, now=now)
     elif body.since is not None:
-        await configure_webhooks.replay_since(database, id, body.since, who=who, now=now)
+        await redeliver.replay_since(database, id, body.since, who=who, now=now)
     else:
-        queued = await configure_webhooks.replay_failed(database, id, who=who, now=now)
+        queued = await redeliver.replay_failed(database, id, who=who, now=now)
     call.runtime.announce_webhooks()
     return Replayed(queued=queued)
 

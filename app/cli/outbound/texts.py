@@ -22,7 +22,7 @@ from app.settings import Settings, load_settings
 from app.storage.db.clock import read_clock
 from app.storage.db.database import Connection, Database
 from app.storage.db.wakeups import notify_once
-from app.storage.operations.idempotency import Once
+from app.storage.operations.idempotency import IdempotencyKey
 from app.storage.outbound.texts import OutboundText, get_outbound, read_history
 
 STDIN = "-"
@@ -107,7 +107,9 @@ def send(
         done = await compose_once(
             database,
             wanted,
-            None if idempotency_key is None else Once(who, idempotency_key, digest_request(wanted)),
+            None
+            if idempotency_key is None
+            else IdempotencyKey(who, idempotency_key, digest_request(wanted)),
             show_queued,
             who=who,
             region=settings.default_region,

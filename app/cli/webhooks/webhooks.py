@@ -15,7 +15,7 @@ from app.cli.core.output import SHOWN_ONCE, JsonOption, YesOption, confirm, prin
 from app.domain.errors import InvalidInput, LetterboxError
 from app.domain.ids import decode_id, encode_id
 from app.domain.webhooks.payloads import TYPES
-from app.flows.webhooks import configure_webhooks
+from app.flows.webhooks import configure_webhooks, redeliver
 from app.flows.webhooks.configure_webhooks import Rules, WebhookWithSecret
 from app.settings import Settings
 from app.shared_secrets import find_secrets
@@ -130,7 +130,7 @@ def send_test(webhook_id: IdArgument, *, as_json: JsonOption = False) -> None:
     """Have the running service send a test, and print what was answered."""
 
     async def send(database: Database, _: Settings) -> Delivery:
-        queued = await configure_webhooks.send_test(
+        queued = await redeliver.send_test(
             database, decode_id("whk", webhook_id), who=find_actor(), now=datetime.now(UTC)
         )
         await notify_once(database, "webhooks")
@@ -175,15 +175,13 @@ async def _replay(database: Database, webhook_id: int, delivery: str, since: str
     who, now = find_actor(), datetime.now(UTC)
     if delivery:
         delivery_id = decode_id("dlv", delivery)
-        await configure_webhooks.replay_delivery(
-            database, webhook_id, delivery_id, who=who, now=now
-        )
+        await redeliver.replay_delivery(database, webhook_id, delivery_id, who=who, now=now)
         return f"{delivery} is sent again"
     if since:
         moment = _read_since(since)
-        await configure_webhooks.replay_since(database, webhook_id, moment, who=who, now=now)
+        await redeliver.replay_since(database, webhook_id, moment, who=who, now=now)
         return f"every event since {since} is sent again"
-    count = await configure_webhooks.replay_failed(database, webhook_id, who=who, now=now)
+    count = await redeliver.replay_failed(database, webhook_id, who=who, now=now)
     return f"{count} failed deliveries are sent again"
 
 

@@ -14,7 +14,7 @@ from app.storage.access.audit import add_audit
 from app.storage.conversations import contact_imports
 from app.storage.conversations.contact_imports import ContactImport, LineResult
 from app.storage.db.database import Connection, Database
-from app.storage.operations.idempotency import Once, begin_once, keep_answer
+from app.storage.operations.idempotency import IdempotencyKey, keep_answer, lock_key
 
 STEP_LINES = 25
 NO_RESULT = ("Unknown", "the provider gave no result for this line")
@@ -35,7 +35,7 @@ class Started:
 async def start_import(
     database: Database,
     data: bytes,
-    once: Once | None,
+    idempotency_key: IdempotencyKey | None,
     *,
     ignore_duplicates: bool,
     overwrite_duplicates: bool,
@@ -50,7 +50,7 @@ async def start_import(
     contacts = read_contacts(data, region)
 
     def start(conn: Connection) -> Started:
-        known = None if once is None else begin_once(conn, once, now)
+        known = None if idempotency_key is None else lock_key(conn, idempotency_key, now)
         if known is not None:
             return Started(known["id"], is_new=False)
         import_id = contact_imports.add_import(
@@ -62,8 +62,8 @@ async def start_import(
             now=now,
         )
         add_audit(conn, who, "contacts.import", str(import_id), {"lines": len(contacts)}, now)
-        if once is not None:
-            keep_answer(conn, once, {"id": import_id}, now)
+        if idempotency_key is not None:
+            keep_answer(conn, idempotency_key, {"id": import_id}, now)
         return Started(import_id, is_new=True)
 
     return await database.write(start)

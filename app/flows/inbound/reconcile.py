@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from app.domain.batches import cut
 from app.domain.errors import Conflict, ProviderError
-from app.domain.inbound.messages import InboundMessage, RawForward, digest_texts
 from app.domain.inbound.reconciling import (
     AMBIGUITY,
     TOLERANCE,
@@ -17,14 +16,13 @@ from app.domain.inbound.reconciling import (
     match_by_id,
     match_by_text,
 )
-from app.domain.inbound.urlencoded import join_form
 from app.domain.numbers import normalise_number
+from app.flows.inbound.store_missing import MISSING, make_message, store_batch
 from app.flows.operations.processes.leader import take_turn
 from app.provider.client import ProviderClient
-from app.provider.forwards.forwarding import parse
 from app.provider.reports import InboundRow, read_inbound
 from app.storage.db.database import Connection, Database
-from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near, store_reported
+from app.storage.inbound.reconciling import find_by_id, find_erased_rows, find_hindrance, find_near
 from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.leases import find_first_taken, find_last_success, return_lease
@@ -48,7 +46,6 @@ QUIET = timedelta(hours=24)
 # Reported texts by our number and day.
 Counted = Counter[tuple[str, datetime]]
 
-MISSING = "messages-missing"
 FAILED = "reconcile-failed"
 
 
@@ -237,14 +234,24 @@ class Reconciler:
             matched = match_by_text(left, [text for text in near if text.id not in taken])
             found |= matched
             taken.update(matched.values())
-        return [place for place in range(len(rows)) if place not in found]
+        absent = [place for place in range(len(rows)) if place not in found]
+        return await self._leave_erased(rows, absent)
+
+    async def _leave_erased(self, rows: Sequence[ReportedText], absent: list[int]) -> list[int]:
+        """Without those that somebody has erased here."""
+        left = []
+        for some in cut(absent, BATCH_ROWS):
+            asked = {place: rows[place] for place in some}
+            gone = await self._database.read(find_erased_rows, asked)
+            left += [place for place in some if place not in gone]
+        return left
 
     async def _store(self, rows: Sequence[ReportedText], absent: Sequence[int]) -> int:
         now = self._now()
-        missing = [_make_message(rows[place], self._zone, self._region, now) for place in absent]
+        missing = [make_message(rows[place], self._zone, self._region, now) for place in absent]
         stored = 0
         for batch in cut(missing, BATCH_ROWS):
-            stored += await self._database.write(_store_batch, batch, now)
+            stored += await self._database.write(store_batch, batch, now)
         return stored
 
 
@@ -265,47 +272,6 @@ def _read_row(row: InboundRow, region: str) -> ReportedText:
         row.received.at,
         row.received.ambiguous,
     )
-
-
-def _make_message(row: ReportedText, zone: ZoneInfo, region: str, now: datetime) -> InboundMessage:
-    """The row as a forward, under a key of its own: a late forward has more fields."""
-    pairs = {"source": row.source, "dest": row.dest, "msg": row.body, "id": row.provider_id}
-    if row.received_at is not None:
-        pairs["receivedts"] = row.received_at.isoformat()
-    form = join_form((name.encode(), value.encode()) for name, value in pairs.items())
-    raw = RawForward("REPORT", "", None, form)
-    received = str(row.received_at)
-    return replace(
-        parse(raw, zone=zone, region=region, arrived_at=now, nonce=b"", via="report"),
-        dedupe_key=digest_texts(
-            "report", row.dest, row.source, row.provider_id, row.body, received
-        ),
-    )
-
-
-def _store_batch(
-    conn: Connection,
-    missing: Sequence[InboundMessage],
-    now: datetime,
-) -> int:
-    new = store_reported(conn, missing, now)
-    counts = DailyCounts()
-    for message in new:
-        counts.add("missing", message.dest, message.received_at)
-    counts.write(conn)
-    for dest, count in sorted(Counter(message.dest for message in new).items()):
-        raise_alert(
-            conn,
-            MISSING,
-            dest,
-            text=f"Texts to {dest} were in the provider's report but had never been forwarded;"
-            " they were stored from it, with a delay.",
-            action="Look at the number's forwarding URL on the provider's page and at /refusals:"
-            " the provider could not reach it, or with another auth value.",
-            now=now,
-            count=count,
-        )
-    return len(new)
 
 
 def _note_failure(conn: Connection, reason: str, now: datetime) -> None:

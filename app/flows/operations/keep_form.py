@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.domain.errors import NotFound
 from app.storage.db.database import Database
-from app.storage.operations.idempotency import Once, find_answer, keep_answer
+from app.storage.operations.idempotency import IdempotencyKey, find_answer, keep_answer
 
 Fields = Sequence[tuple[str, str]]
 _DIGEST = b"a form"
@@ -28,5 +28,5 @@ async def find_form(database: Database, owner: str, name: str, *, now: datetime)
     return [(name, value) for name, value in kept["fields"]]
 
 
-def _name(owner: str, name: str) -> Once:
-    return Once(owner, f"form:{name}", _DIGEST)
+def _name(owner: str, name: str) -> IdempotencyKey:
+    return IdempotencyKey(owner, f"form:{name}", _DIGEST)

@@ -18,11 +18,11 @@ from app.storage.conversations.conversations import open_conversations
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.search import get_message
 from app.storage.operations.events import add_events
-from app.storage.operations.idempotency import Once, begin_once, find_answer, keep_answer
+from app.storage.operations.idempotency import IdempotencyKey, find_answer, keep_answer, lock_key
 from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.outbound.sending.sender import get_sender
 from app.storage.outbound.texts import OutboundText, get_outbounds
-from app.storage.rules.opt_outs import find_opted_out
+from app.storage.rules.opt_outs import find_opted_out, name_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def look_at_text(
 async def compose_once(
     database: Database,
     request: OutboundRequest,
-    once: Once | None,
+    idempotency_key: IdempotencyKey | None,
     render: Callable[[Queued], Mapping[str, Any]],
     *,
     who: str,
@@ -100,20 +100,20 @@ async def compose_once(
     provider's. Raises InvalidInput: where numbers are invalid or have opted out, nothing is queued
     and each of them is named. Raises ReusedKey and InFlight besides.
     """
-    if once is not None:
+    if idempotency_key is not None:
         # The first answer stands, even if the request would not be valid any more.
-        known = await database.read(find_answer, once, now)
+        known = await database.read(find_answer, idempotency_key, now)
         if known is not None:
             return Composed(known, is_replayed=True)
     checked = check_request(request, region, zone, now)
 
     def queue_once(conn: Connection) -> Composed:
-        known = None if once is None else begin_once(conn, once, now)
+        known = None if idempotency_key is None else lock_key(conn, idempotency_key, now)
         if known is not None:
             return Composed(known, is_replayed=True)
         answer = render(_queue(conn, checked, who, now))
-        if once is not None:
-            keep_answer(conn, once, answer, now)
+        if idempotency_key is not None:
+            keep_answer(conn, idempotency_key, answer, now)
         return Composed(answer)
 
     return await database.write(queue_once)
@@ -133,6 +133,7 @@ def _queue(conn: Connection, checked: Checked, who: str, now: datetime) -> Queue
         ]
     if faults:
         raise InvalidFields(sorted(faults, key=lambda fault: _find_place(fault.field)))
+    name_again(conn, opted_out)
     addressees = [
         Addressee(each, conversation_ids[each], is_forced=each in opted_out) for each in numbers
     ]

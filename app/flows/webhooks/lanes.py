@@ -1,7 +1,7 @@
 """What a process remembers of an endpoint that it delivers to: what comes next, and how it does."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -129,10 +129,6 @@ class Lane:
             for row in rows
             if row.message_id not in self.begun
         )
-
-    def list_held(self) -> Collection[str]:
-        """The message ids that are being delivered."""
-        return self.begun.keys()
 
     def take(self, now: datetime) -> Attempt | None:
         """The next one to attempt, if any may be; rows come first, because they are older."""

@@ -39,7 +39,7 @@ async def migrate(database: Database) -> str | None:
     if current not in (head, None):
         await asyncio.to_thread(_back_up, database.path, current)
     revision = None if current == head else await database.write_at_length(_upgrade)
-    database.revision = head
+    database.health.revision = head
     return revision
 
 

@@ -18,41 +18,41 @@ CUT_OFF = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """A request to be done once: `owner`'s `key`, and a digest of the request."""
+class IdempotencyKey:
+    """A request to be done once: `owner`'s `value`, and a digest of the request."""
 
     owner: str
-    key: str
+    value: str
     digest: bytes = field(repr=False)
 
 
-def begin_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+def lock_key(conn: Connection, key: IdempotencyKey, now: datetime) -> Mapping[str, Any] | None:
     """The first answer, or None where this is the first request, which holds the key from here on.
 
     Raises ReusedKey, and InFlight where another transaction holds the key at this moment.
     """
     if conn.dialect.name == "postgresql":
-        digest = digest_texts("idempotency", once.owner, once.key)
+        digest = digest_texts("idempotency", key.owner, key.value)
         number = int.from_bytes(digest[:8], "big", signed=True)
         lock = text("SELECT pg_try_advisory_xact_lock(:number)")
         if not conn.execute(lock, {"number": number}).scalar_one():
             raise InFlight("the first request with this Idempotency-Key is not done yet")
-    return find_answer(conn, once, now)
+    return find_answer(conn, key, now)
 
 
-def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
+def find_answer(conn: Connection, key: IdempotencyKey, now: datetime) -> Mapping[str, Any] | None:
     """The first answer; None where there is none, or none any more.
 
     Raises ReusedKey, InFlight while the first request is answered, and CutOff if it never was.
     """
     table = idempotency_keys.c
     query = select(table.request_digest, table.answer, table.created_at).where(
-        table.owner == once.owner, table.key == once.key, table.created_at > now - KEPT
+        table.owner == key.owner, table.key == key.value, table.created_at > now - KEPT
     )
     row = conn.execute(query).first()
     if row is None:
         return None
-    if row.request_digest != once.digest:
+    if row.request_digest != key.digest:
         raise ReusedKey(
             "this key came with another request before: make a new one for each request",
             field="Idempotency-Key",
@@ -68,39 +68,39 @@ def find_answer(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any
     return answer
 
 
-def claim_once(conn: Connection, once: Once, now: datetime) -> Mapping[str, Any] | None:
-    """Hold the key for something that no transaction can hold: `keep_answer` or `release_once`
-    follows. The first answer where there is one; raises as `begin_once` and `find_answer` do.
+def claim_key(conn: Connection, key: IdempotencyKey, now: datetime) -> Mapping[str, Any] | None:
+    """Hold the key for something that no transaction can hold: `keep_answer` or `release_key`
+    follows. The first answer where there is one; raises as `lock_key` and `find_answer` do.
     """
-    known = begin_once(conn, once, now)
+    known = lock_key(conn, key, now)
     if known is None:
-        keep_answer(conn, once, None, now)
+        keep_answer(conn, key, None, now)
     return known
 
 
-def release_once(conn: Connection, once: Once) -> None:
+def release_key(conn: Connection, key: IdempotencyKey) -> None:
     """Nothing was done: the key can be used again."""
     table = idempotency_keys.c
     conn.execute(
         delete(idempotency_keys).where(
-            table.owner == once.owner,
-            table.key == once.key,
-            table.request_digest == once.digest,
+            table.owner == key.owner,
+            table.key == key.value,
+            table.request_digest == key.digest,
         )
     )
 
 
 def keep_answer(
-    conn: Connection, once: Once, answer: Mapping[str, Any] | None, now: datetime
+    conn: Connection, key: IdempotencyKey, answer: Mapping[str, Any] | None, now: datetime
 ) -> None:
     """Written with what was done, so that neither is ever there without the other.
 
     None while it is being done.
     """
     statement = make_insert(conn, idempotency_keys).values(
-        owner=once.owner,
-        key=once.key,
-        request_digest=once.digest,
+        owner=key.owner,
+        key=key.value,
+        request_digest=key.digest,
         answer=None if answer is None else dict(answer),
         created_at=now,
     )

@@ -28,17 +28,11 @@ from app.storage import tables as tables  # registers all of them
 from app.storage.db.columns import metadata as metadata
 from app.storage.db.key_walks import Key, find_key, is_up_to, select_after
 from app.storage.tables.access import audit
+from app.storage.tables.batches import batch_rows, batches
 from app.storage.tables.conversations import conversation_notes, conversations, drafts, people
 from app.storage.tables.inbound import message_index, messages, number_last_seen
 from app.storage.tables.operations import daily_counts
-from app.storage.tables.outbound import (
-    batch_rows,
-    batches,
-    outbound,
-    provider_messages,
-    send_attempts,
-    status_changes,
-)
+from app.storage.tables.outbound import outbound, provider_messages, send_attempts, status_changes
 from app.storage.tables.rules import opt_outs
 from app.storage.tables.webhooks import webhook_deliveries
 
@@ -67,6 +61,12 @@ NO_PLACES: Mapping[str, str] = {
     "daily_counts.day": _TIME,
     "daily_counts.name": _CODE,
     "daily_counts.number_key": _KEY,
+    "erasures.number_digest": _HIDDEN,
+    "erasures.obstacle": "what an erasure waits for, in our words",
+    "erasures.removed": "counts by table",
+    "erasures.scan": "counts, and names of our own files",
+    "erasures.sealed": _HIDDEN,
+    "erasures.tail": "the last three digits of a number that was erased",
     "events.kind": _CODE,
     "idempotency_keys.request_digest": _KEY,
     "index_progress.name": _OWN,
@@ -133,9 +133,15 @@ NO_PLACES: Mapping[str, str] = {
     "sessions.proof": _HIDDEN,
     "shared_secrets.digest": _HIDDEN,
     "shared_secrets.name": _OWN,
+    "shared_secrets.sealed": _HIDDEN,
     "sign_in_failures.who": _KEY,
     "status_changes.provider_status": _CODE,
     "status_changes.status": _CODE,
+    "tombstones.digest": _HIDDEN,
+    "tombstones.identity_digest": _HIDDEN,
+    "tombstones.kind": _CODE,
+    "tombstones.text_digest": _HIDDEN,
+    "tombstones.via": _CODE,
     "webhook_deliveries.message_id": _OWN,
     "webhook_deliveries.order_key": _OWN,
     "webhook_deliveries.state": _CODE,

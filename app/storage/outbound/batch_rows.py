@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, true
 from app.domain.outbound.batch_rows import CheckedRow
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.outbound.batches import OPEN, UNSENT
-from app.storage.tables.outbound import batch_rows, batches
+from app.storage.tables.batches import batch_rows, batches
 
 # A draft is thrown away after a day, the rows of a batch after a month; its texts stay.
 DRAFT_KEPT = timedelta(days=1)

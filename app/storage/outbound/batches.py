@@ -21,7 +21,8 @@ from sqlalchemy import (
 from app.domain.errors import NotFound
 from app.domain.outbound.states import IN_FLIGHT, WAITING, OutboundStatus
 from app.domain.places import TimePlace
-from app.storage.tables.outbound import batches, has_status, outbound
+from app.storage.tables.batches import batches
+from app.storage.tables.outbound import has_status, outbound
 
 # `loading` while rows are stored, then a `draft` that a person or program approves. `queueing`
 # and `cancelling` go on until all rows are texts, or all texts that wait are cancelled.

@@ -6,14 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, tuple_
 
 from app.storage.outbound.text_search import replace_text
-from app.storage.tables.outbound import (
-    batch_rows,
-    batches,
-    outbound,
-    provider_messages,
-    send_attempts,
-    status_changes,
-)
+from app.storage.tables.batches import batch_rows, batches
+from app.storage.tables.outbound import outbound, provider_messages, send_attempts, status_changes
 
 # The states of batches that queue no more texts.
 ENDED = ("done", "cancelled")

@@ -156,13 +156,13 @@ def _show_spent(visit: Visit) -> Response:
 
 def _welcome(visit: Visit, made: SessionWithToken, path: str) -> Response:
     response = visit.redirect(path if is_own_path(path) else HOME)
-    visit.site.set_session(response, made.token)
+    visit.site.cookies.set_session(response, made.token)
     return response
 
 
 def _say_goodbye(visit: Visit, text: str) -> Response:
     response = visit.redirect(SIGN_IN, text)
-    visit.site.forget_session(response)
+    visit.site.cookies.forget_session(response)
     return response
 
 

@@ -13,7 +13,7 @@ from app.provider.client import ProviderClient
 from app.storage.conversations.contact_imports import ContactImport, get_import
 from app.web.core.forms.form import Form
 from app.web.core.forms.kept_forms import find_kept, show_again
-from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
+from app.web.core.forms.one_time_forms import find_nonce, make_form_key, wait_for_first
 from app.web.core.lists import answer_csv
 from app.web.core.no_account import show_no_account
 from app.web.core.site import Site, Visit
@@ -97,13 +97,15 @@ async def take_import(visit: Visit) -> Response:
     chosen = form.file("file")
     data = form.text("csv").encode() if chosen is None else await chosen.read()
     duplicates = form.text("duplicates", "refuse")
-    once = make_once(visit, form, duplicates.encode("utf-8", "replace") + b"\n" + data)
+    idempotency_key = make_form_key(
+        visit, form, duplicates.encode("utf-8", "replace") + b"\n" + data
+    )
     try:
         started = await wait_for_first(
             lambda: start_import(
                 visit.database,
                 data,
-                once,
+                idempotency_key,
                 ignore_duplicates=duplicates == "ignore",
                 overwrite_duplicates=duplicates == "overwrite",
                 region=visit.region,

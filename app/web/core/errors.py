@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import structlog
+from starlette.exceptions import HTTPException
+
 from app.domain import errors
+
+log = structlog.get_logger("letterbox.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,18 @@ DETAILS = {
 }
 
 
-def find_error_page(error: Exception) -> ErrorPage | None:
+def describe_error(error: Exception) -> tuple[ErrorPage, str]:
+    """The page of an error, and what it says of this one."""
+    if isinstance(error, HTTPException):
+        page = BY_STATUS.get(error.status_code, INTERNAL)
+        return page, DETAILS.get(page, str(error.detail))
+    found = _find_error_page(error)
+    if found is None:
+        log.error("page_failed", exc_info=error)
+        return INTERNAL, "An unexpected error; it has been logged."
+    return found, str(error)
+
+
+def _find_error_page(error: Exception) -> ErrorPage | None:
     """The page for an error; None for an unexpected one."""
     return next((ERROR_PAGES[each] for each in type(error).__mro__ if each in ERROR_PAGES), None)

@@ -1,14 +1,11 @@
 """What all pages share: who is signed in, where forms come from, and how errors are shown."""
 
-import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import quote
 
-import structlog
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -29,7 +26,8 @@ from app.storage.conversations.conversation_lists import (
     count_conversations,
 )
 from app.storage.db.database import Connection, Database
-from app.web.core.errors import BY_STATUS, DETAILS, INTERNAL, ErrorPage, find_error_page
+from app.web.core.cookies import FLASH, Cookies, FlashKind, read_cookie, read_flash
+from app.web.core.errors import describe_error
 from app.web.core.forms.form import MAX_FORM_BYTES, Form, read_form, read_query
 from app.web.core.navigation import list_groups
 from app.web.core.origins import Origins
@@ -38,18 +36,8 @@ from app.web.core.roles import find_role
 from app.web.core.shown_once import COOKIE, LIFE, read_once, write_once
 
 SIGN_IN = "/sign-in"
-FLASH = "letterbox_flash"
-FLASH_SECONDS = 60
-# The database says when a session ends; a year is as long as browsers keep any cookie.
-COOKIE_SECONDS = 365 * 24 * 3600
 # Sent by the script when it refreshes a part of a page; such a request gets no flash message.
 PART = "x-letterbox-part"
-
-# How a message on top of a page looks.
-FlashKind = Literal["done", "warn", "failed"]
-FLASH_KINDS = frozenset(get_args(FlashKind))
-
-log = structlog.get_logger("letterbox.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +117,7 @@ class Visit:
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> Response:
         """A page, with the flash message that the last one left."""
-        flash = None if PART in self.request.headers else _read_flash(self.request)
+        flash = None if PART in self.request.headers else read_flash(self.request)
         page = {
             "root": self.site.root,
             "visit": self,
@@ -142,9 +130,9 @@ class Visit:
         }
         response = HTMLResponse(self.site.renderer.render(template, page | context), status)
         if flash is not None:
-            self.site.forget_note(response, FLASH)
+            self.site.cookies.forget_note(response, FLASH)
         if _has_left(self):
-            self.site.forget_note(response, COOKIE)
+            self.site.cookies.forget_note(response, COOKIE)
         return response
 
     def redirect(
@@ -161,20 +149,18 @@ class Visit:
         """
         response = RedirectResponse(self.site.root + path, 303)
         if done:
-            # Without padding, because a value with `=` would have to be quoted.
-            text = base64.urlsafe_b64encode(f"{kind} {done}".encode()).decode().rstrip("=")
-            self.site.set_note(response, FLASH, text, FLASH_SECONDS)
+            self.site.cookies.set_flash(response, kind, done)
         if once:
             secret, session_id = self.site.runtime.secrets.api_key, self.signed_in.id
             sealed = write_once(secret, session_id, path, once, self.now)
-            self.site.set_note(response, COOKIE, sealed, int(LIFE.total_seconds()))
+            self.site.cookies.set_note(response, COOKIE, sealed, int(LIFE.total_seconds()))
         return response
 
     @property
     def shown_once(self) -> dict[str, str]:
         """The secrets that this page shows once."""
         secret, path = self.site.runtime.secrets.api_key, self.request.scope["path"]
-        cookie = _read_cookie(self.request, COOKIE)
+        cookie = read_cookie(self.request, COOKIE)
         return read_once(secret, self.signed_in.id, path, cookie, self.now)
 
 
@@ -192,11 +178,7 @@ class Site:
         self.renderer = renderer
         self.caller_finder = CallerFinder(settings.trusted_proxies)
         self.root = settings.root_path
-        # Other applications on the host must not get our cookies.
-        self.cookie_path = self.root or "/"
-        # Browsers accept a `__Host-` cookie only for the whole host.
-        prefix = "__Secure-" if self.root else "__Host-"
-        self._cookie = f"{prefix if self.origins.is_https else ''}letterbox_session"
+        self.cookies = Cookies(self.root, is_https=self.origins.is_https)
 
     def get(self, path: str, handler: Handler) -> Route:
         """A page for people who are signed in, in the role that roles.py names for the path."""
@@ -212,7 +194,7 @@ class Site:
 
     async def find_session(self, request: Request) -> Session | None:
         """Who is signed in; looked up each time, so that signing out works at once."""
-        token = self._read_token(request)
+        token = self.cookies.read_session(request)
         if not token:
             return None
         self.check_prepared()
@@ -223,9 +205,6 @@ class Site:
             None if password is None else password.get_secret_value(),
             now=self.runtime.now(),
         )
-
-    def _read_token(self, request: Request) -> str:
-        return _read_cookie(request, self._cookie)
 
     async def _find_visit(self, request: Request) -> Visit:
         session = await self.find_session(request)
@@ -251,42 +230,6 @@ class Site:
         if unheeded:
             self.runtime.deferred_writes.on_unheeded(unheeded)
 
-    def set_note(self, response: Response, name: str, text: str, seconds: int) -> None:
-        """Keep a text in the browser for a page to come."""
-        response.set_cookie(
-            name,
-            text,
-            max_age=seconds,
-            path=self.cookie_path,
-            httponly=True,
-            samesite="strict",
-            secure=self.origins.is_https,
-        )
-
-    def forget_note(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, self.cookie_path, httponly=True, samesite="strict")
-
-    def set_session(self, response: Response, token: str) -> None:
-        """Store a session's token in the browser."""
-        response.set_cookie(
-            self._cookie,
-            token,
-            max_age=COOKIE_SECONDS,
-            path=self.cookie_path,
-            httponly=True,
-            samesite="lax",
-            secure=self.origins.is_https,
-        )
-
-    def forget_session(self, response: Response) -> None:
-        response.delete_cookie(
-            self._cookie,
-            self.cookie_path,
-            httponly=True,
-            samesite="lax",
-            secure=self.origins.is_https,
-        )
-
     async def answer_unrouted(self, request: Request, error: Exception) -> Response:
         """The page for an error of the router: no such path, no such method."""
         await self.renderer.prepare()
@@ -311,7 +254,9 @@ class Site:
                 if visit.session is not None:
                     self._note_proxy(request)
                 elif role is not None:
-                    return _ask_to_sign_in(visit, had_session=bool(self._read_token(request)))
+                    return _ask_to_sign_in(
+                        visit, had_session=bool(self.cookies.read_session(request))
+                    )
                 if role == "admin" and not visit.is_admin:
                     raise MissingRole
                 self.check_prepared()
@@ -323,7 +268,7 @@ class Site:
         return answer
 
     def _show_error(self, visit: Visit, error: Exception) -> Response:
-        page, detail = _describe(error)
+        page, detail = describe_error(error)
         return visit.render("core/error.html", status=int(page.status), page=page, detail=detail)
 
 
@@ -353,44 +298,8 @@ def _ask_to_sign_in(visit: Visit, *, had_session: bool) -> Response:
     return visit.redirect(f"{SIGN_IN}{wanted}", ended, kind="failed")
 
 
-def _describe(error: Exception) -> tuple[ErrorPage, str]:
-    """The page of an error, and what it says of this one."""
-    if isinstance(error, HTTPException):
-        page = BY_STATUS.get(error.status_code, INTERNAL)
-        return page, DETAILS.get(page, str(error.detail))
-    found = find_error_page(error)
-    if found is None:
-        log.error("page_failed", exc_info=error)
-        return INTERNAL, "An unexpected error; it has been logged."
-    return found, str(error)
-
-
 def _has_left(visit: Visit) -> bool:
     """Whether this is another page than the one that shows a secret once."""
-    if PART in visit.request.headers or not _read_cookie(visit.request, COOKIE):
+    if PART in visit.request.headers or not read_cookie(visit.request, COOKIE):
         return False
     return visit.session is None or not visit.shown_once
-
-
-def _read_flash(request: Request) -> tuple[str, str] | None:
-    """The message that the last page left: its kind and its text."""
-    cookie = _read_cookie(request, FLASH)
-    try:
-        kind, _, text = base64.urlsafe_b64decode(f"{cookie}==").decode().partition(" ")
-    except ValueError:
-        return None
-    return (kind, text) if kind in FLASH_KINDS else None
-
-
-def _read_cookie(request: Request, name: str) -> str:
-    """The value of one of our cookies, or "".
-
-    Ours are never quoted, and Python's own parser blocks the event loop for 15 s on 60 KB of quotes
-    (CVE-2024-7592).
-    """
-    pairs = (
-        pair.partition("=")
-        for header in request.headers.getlist("cookie")
-        for pair in header.split(";")
-    )
-    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")

@@ -16,7 +16,7 @@ from app.flows.outbound.batches.read_recipients import check_count, read_recipie
 from app.flows.outbound.batches.stage_batch import RowSource, read_staged, stage_batch
 from app.storage.outbound.batches import Batch, get_batch
 from app.web.core.forms.form import WHOLE, Form
-from app.web.core.forms.one_time_forms import find_nonce, make_once, wait_for_first
+from app.web.core.forms.one_time_forms import find_nonce, make_form_key, wait_for_first
 from app.web.core.site import Site, Visit
 from app.web.outbound.writing import (
     OWN,
@@ -83,14 +83,14 @@ async def _stage(visit: Visit, form: Form, chosen: UploadFile | None, earlier: B
         raise InvalidInput("choose a file, or paste rows", field="file")
     asked = [wanted.source, wanted.body, str(wanted.schedule_at), earlier and earlier.id, pasted]
     digest = await _digest(json.dumps(asked).encode(), chosen)
-    once = make_once(visit, form, digest)
+    idempotency_key = make_form_key(visit, form, digest)
 
     async def stage() -> int:
         return await stage_batch(
             visit.database,
             wanted,
             await _open_rows(visit, chosen, pasted, earlier),
-            once,
+            idempotency_key,
             who=visit.actor,
             region=visit.region,
             zone=visit.site.runtime.settings.zone,

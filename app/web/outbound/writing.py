@@ -20,7 +20,7 @@ from app.flows.outbound.compose import compose_once
 from app.storage.conversations.inbox import LabelledNumber, list_our_numbers
 from app.web.core.forms.form import WHOLE, Form
 from app.web.core.forms.moments import read_moment
-from app.web.core.forms.one_time_forms import make_once, wait_for_first
+from app.web.core.forms.one_time_forms import make_form_key, wait_for_first
 from app.web.core.obstacles import find_obstacle
 from app.web.core.site import Site, Visit
 
@@ -156,13 +156,13 @@ async def send_once(visit: Visit, form: Form, wanted: OutboundRequest) -> None:
     runtime.get_provider()
     whom = [wanted.to, wanted.list_name, wanted.group_name]
     asked = json.dumps([wanted.source, wanted.body, whom, str(wanted.schedule_at)])
-    once = make_once(visit, form, asked.encode("utf-8", "surrogatepass"))
+    idempotency_key = make_form_key(visit, form, asked.encode("utf-8", "surrogatepass"))
 
     async def compose() -> None:
         await compose_once(
             visit.database,
             wanted,
-            once,
+            idempotency_key,
             lambda _: {},
             who=visit.actor,
             region=visit.region,

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from app.domain.errors import InvalidInput, NotFound
 from app.domain.ids import LAST_ID
 from app.domain.webhooks.payloads import TYPES, WebhookType
-from app.flows.webhooks import configure_webhooks
+from app.flows.webhooks import configure_webhooks, redeliver
 from app.flows.webhooks.configure_webhooks import Rules
 from app.storage.conversations.inbox import list_our_numbers
 from app.storage.db.database import Connection
@@ -111,7 +111,7 @@ async def set_state(visit: Visit) -> Response:
 
 async def test(visit: Visit) -> Response:
     """Have a worker send a test: no request waits for other servers."""
-    queued = await configure_webhooks.send_test(
+    queued = await redeliver.send_test(
         visit.database, visit.path_id, who=visit.actor, now=visit.now
     )
     visit.site.runtime.announce_webhooks()
@@ -123,7 +123,7 @@ async def replay(visit: Visit) -> Response:
     form = await visit.read_form()
     page = f"{PATH}/{visit.path_id}"
     if form.text("what") == "failed":
-        count = await configure_webhooks.replay_failed(
+        count = await redeliver.replay_failed(
             visit.database, visit.path_id, who=visit.actor, now=visit.now
         )
         done = f"{count} failed deliveries are sent again."
@@ -132,7 +132,7 @@ async def replay(visit: Visit) -> Response:
             since = read_moment(form, "since", visit.site.runtime.settings.zone)
             if since is None:
                 return visit.redirect(page, "Enter a date and a time.", kind="failed")
-            await configure_webhooks.replay_since(
+            await redeliver.replay_since(
                 visit.database, visit.path_id, since, who=visit.actor, now=visit.now
             )
         except InvalidInput as error:
@@ -181,7 +181,7 @@ async def show_delivery(visit: Visit) -> Response:
 async def repeat_delivery(visit: Visit) -> Response:
     """Send one delivery again."""
     webhook, delivery = await _find_delivery(visit)
-    await configure_webhooks.replay_delivery(
+    await redeliver.replay_delivery(
         visit.database, webhook.id, delivery.id, who=visit.actor, now=visit.now
     )
     visit.site.runtime.announce_webhooks()

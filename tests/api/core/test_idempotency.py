@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from app.storage.db.database import PostgresDatabase
-from app.storage.operations.idempotency import KEPT, Once, begin_once, forget_old_answers
+from app.storage.operations.idempotency import KEPT, IdempotencyKey, forget_old_answers, lock_key
 from app.storage.tables.operations import idempotency_keys
 from tests.api.post import SHOP, Post, open_post
 from tests.conftest import NOW
@@ -72,11 +72,11 @@ async def test_a_key_is_in_flight_while_another_transaction_holds_it(
     postgres_url: str, tmp_path: Path
 ) -> None:
     """On SQLite, which has one writer, the second waits its turn and gets the first answer."""
-    once = Once("setting", "order-1", b"")
+    idempotency_key = IdempotencyKey("setting", "order-1", b"")
     async with open_post(postgres_url, tmp_path) as post:
         other = PostgresDatabase(postgres_url)
         async with other._engine.begin() as connection:
-            await connection.run_sync(begin_once, once, NOW)
+            await connection.run_sync(lock_key, idempotency_key, NOW)
             answer = await post.try_to_send(ADA, key="order-1")
             assert (answer.status_code, answer.json()["type"]) == (409, "/problems/in-flight")
             assert answer.headers["retry-after"] == "1"

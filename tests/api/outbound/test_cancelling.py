@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.storage.outbound.sending.uncertain import ask_person
+from app.storage.outbound.sending.resolving import ask_person
 from tests.api.post import Post
 from tests.conftest import NOW
 from tests.support.simulated import ADA, GRACE

@@ -94,6 +94,7 @@ def test_ports_that_fit_no_hosts_are_refused() -> None:
     [
         ("channel_binding=prefer&sslmode=require", "sslmode=require"),
         ("target_session_attrs=read-write", ""),
+        ("target_session_attrs=primary", ""),
         ("target_session_attrs=any&gssencmode=disable&load_balance_hosts=disable", ""),
         ("password=a+b", "password=a%2Bb"),
         ("options=-c%20search_path%3Dmine", "options=-c%20search_path%3Dmine"),
@@ -114,6 +115,8 @@ def test_what_is_done_anyhow_is_taken_off_and_the_rest_is_the_drivers(
         ("channel_binding=require", "channel_binding cannot be kept as it is: write"),
         ("gssencmode=require", "gssencmode cannot be kept"),
         ("target_session_attrs=standby", "target_session_attrs cannot be kept"),
+        ("target_session_attrs=prefer-standby", "write target_session_attrs=read-write"),
+        ("target_session_attrs=read-only", "write target_session_attrs=read-write"),
         ("load_balance_hosts=random", "load_balance_hosts cannot be kept"),
         ("sslmode=on", "sslmode must be one of disable, allow, prefer"),
         ("ssl=true", "does not know the parameter ssl: remove it"),

@@ -1,21 +1,18 @@
 """The primary dies or hangs under load, and a standby is promoted: two real servers."""
 
-import http.client
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
 from tests.conftest import make_template
+from tests.e2e.following import following
 from tests.e2e.load import sending
 from tests.e2e.sendings import PER_TURN, Sendings, providing
 from tests.e2e.stores import PostgresStore, check_kept_once, check_order
-from tests.support.service import API_KEY, Service, running, wait_until
+from tests.support.service import Service, running, wait_until
 from tests.support.storage.postgres import PostgresServer
 
 # After the promotion; on a machine at rest it is a second where the primary is gone, and as long
@@ -57,23 +54,6 @@ def pair() -> Iterator[Pair]:
     finally:
         primary.close()
         standby.close()
-
-
-@contextmanager
-def following(service: Service) -> Iterator[list[str]]:
-    """What comes by Server-Sent Events, line by line."""
-    lines: list[str] = []
-    stream = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
-    stream.request("GET", "/api/v1/events", headers={"Authorization": f"Bearer {API_KEY}"})
-    answer = stream.getresponse()
-    Thread(target=_read_lines, args=(answer, lines), daemon=True).start()
-    with closing(stream):
-        yield lines
-
-
-def _read_lines(answer: Any, lines: list[str]) -> None:
-    with suppress(OSError, ValueError, AttributeError):  # the test closes it
-        lines.extend(line.decode() for line in answer)
 
 
 @pytest.mark.parametrize("end", ["killed", "hanging"])

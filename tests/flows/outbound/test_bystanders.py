@@ -13,7 +13,7 @@ from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.sending.send import LEASE_SECONDS
 from app.storage.db.database import Connection
 from app.storage.outbound.sending.expiry import end_leases, expire_overdue
-from app.storage.outbound.sending.uncertain import resolve_by_hand
+from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.rules.answers import fail_reply
 from app.storage.rules.opt_outs import add_opt_out
 from app.storage.tables.outbound import outbound, provider_messages, send_attempts

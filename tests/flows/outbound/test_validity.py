@@ -9,8 +9,8 @@ from app.domain.errors import Conflict
 from app.domain.outbound.transitions import OutboundEvent
 from app.storage.operations.events import read_events
 from app.storage.outbound.sending.expiry import expire_overdue
+from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import pause_sender, resume_sender
-from app.storage.outbound.sending.uncertain import resolve_by_hand
 from app.storage.outbound.texts import get_outbound
 from tests.support.outbox import GRACE, Outbox
 

@@ -10,17 +10,10 @@ from standardwebhooks import WebhookVerificationError
 from app.domain.webhooks.retries import WAITS
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.flows.webhooks import lanes
-from app.flows.webhooks.configure_webhooks import (
-    change_webhook,
-    remove_webhook,
-    replay_delivery,
-    replay_failed,
-    replay_since,
-    rotate_secret,
-    send_test,
-)
+from app.flows.webhooks.configure_webhooks import change_webhook, remove_webhook, rotate_secret
 from app.flows.webhooks.lanes import AT_ONCE
 from app.flows.webhooks.leases import LEASE_SECONDS
+from app.flows.webhooks.redeliver import replay_delivery, replay_failed, replay_since, send_test
 from app.storage.operations.alerts import close_alert, list_alerts, raise_alert
 from app.storage.operations.events import forget_old_events
 from app.storage.operations.processes import Process, note_process

@@ -23,7 +23,7 @@ from app.storage.inbound.duplicates import find_reported
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.replays import has_reply
 from app.storage.operations import alerts, events, stats
-from app.storage.operations.idempotency import Once, find_answer
+from app.storage.operations.idempotency import IdempotencyKey, find_answer
 from app.storage.outbound import lists
 from app.storage.outbound import texts as outbound_texts
 from app.storage.outbound.lists import OutboundFilter
@@ -179,7 +179,7 @@ QUERIES: dict[str, Query] = {
     "a list": lambda conn: outbound_texts.get_outbound(conn, 301),
     "a thread": list_thread,
     "opted out": lambda conn: find_opted_out(conn, [SENDER, NUMBER]),
-    "an answer given before": lambda conn: find_answer(conn, Once("1", "key", b""), NOW),
+    "an answer given before": lambda conn: find_answer(conn, IdempotencyKey("1", "key", b""), NOW),
     **{f"outbound {name}": query for name, query in OUTBOUND.items()},
     "opt-outs": lambda conn: list_opt_outs(conn, before=900, limit=50),
     "an opt-out": lambda conn: list_opt_outs(conn, number=SENDER, before=None, limit=1),

@@ -122,6 +122,9 @@ class PostgresServer:
         )
         if done.returncode != 0:
             raise PostgresUnavailableError(f"pg_basebackup failed:\n{done.stderr}")
+        # That of a newer release writes down what this server does not know.
+        where = f"host=127.0.0.1 port={primary.port} user=postgres"
+        self._settings["primary_conninfo"] = where
 
     def _find_tool(self, name: str) -> Path:
         """Beside the server, or of any other release on this machine, where only a server is."""

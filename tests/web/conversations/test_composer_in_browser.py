@@ -16,6 +16,7 @@ from tests.web.browser import (
     PHONE,
     Desk,
     find_violations,
+    hearing_stream,
     measure_overflow,
 )
 from tests.web.conftest import PASSWORD, Office
@@ -170,9 +171,9 @@ async def test_a_draft_is_found_again_and_others_see_who_writes(desk: Desk, offi
         await ada.goto(f"/sign-in?next={path}")
         await ada.fill("[name=name]", "Ada")
         await ada.fill("[name=password]", PASSWORD)
-        await ada.click("main .primary")
+        async with hearing_stream(ada):
+            await ada.click("main .primary")
         await expect(ada.locator("#writing")).to_be_empty()
-        await ada.wait_for_timeout(300)  # its stream has begun
         before = await find_tops(ada)
         await grace.goto(path)
         async with grace.expect_response(lambda answer: answer.url.endswith("/draft")):
@@ -226,13 +227,14 @@ async def test_title_icon_and_notifications_tell_of_new_texts(desk: Desk, office
     async with desk.open() as tab:
         await tab.page.context.add_init_script(PRETEND)
         page, other = tab.page, await tab.open_another()
-        for each in (page, other):
-            await each.goto("/outbox")
+        # The first tab listens for both.
+        async with hearing_stream(page):
+            await page.goto("/outbox")
+        await other.goto("/outbox")
         await page.get_by_role("button", name="Browser notifications").first.click()
         await page.get_by_role("button", name="Turn on notifications").click()
         await expect(page.get_by_role("button", name="Turn off notifications")).to_be_visible()
         await page.get_by_role("button", name="Close").click()
-        await page.wait_for_timeout(300)  # the stream has begun
         path = send_texts(office, TOLD, "A secret", name="Ada")
         for each in (page, other):
             await expect(each).to_have_title(re.compile(r"^\(\d+\+?\) Outbox"))

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.support.service import wait_until
-from tests.web.browser import IN_BROWSER, PHONE, Desk
+from tests.web.browser import IN_BROWSER, PHONE, Desk, hearing_stream
 from tests.web.conftest import Office
 
 pytestmark = IN_BROWSER
@@ -41,17 +41,17 @@ async def test_a_text_appears_by_itself_in_two_tabs_and_another_browser(
     texts_in(office, LIVE, "first")
     async with desk.open() as tab, desk.open() as other:
         pages = [tab.page, await tab.open_another(), other.page]
-        for page in pages:
-            await page.goto(f"/?number={LIVE}")
-            await expect(page.locator("#people .row")).to_have_count(1)
-        # The one tab that listens is there once its stream has begun.
-        await tab.page.wait_for_timeout(300)
+        # One tab of each browser listens.
+        async with hearing_stream(tab.page), hearing_stream(other.page):
+            for page in pages:
+                await page.goto(f"/?number={LIVE}")
+                await expect(page.locator("#people .row")).to_have_count(1)
         texts_in(office, LIVE, "second <b>")
         for page in pages:
             await expect(page.locator("#people .row")).to_have_count(2)
             await expect(page.locator("#people .row").first).to_contain_text("second <b>")
-        await tab.page.close()
-        await pages[1].wait_for_timeout(300)
+        async with hearing_stream(pages[1]):
+            await tab.page.close()
         texts_in(office, LIVE, "third")
         await expect(pages[1].locator("#people .row").first).to_contain_text("third")
 

@@ -12,7 +12,7 @@ from app.flows.outbound.batches.send_batch import CountedBatch, send_batch
 from app.flows.outbound.batches.stage_batch import CHUNK_ROWS, RowSource, discard, stage_batch
 from app.flows.outbound.compose import Composed
 from app.storage.db.database import Database
-from app.storage.operations.idempotency import Once, find_answer
+from app.storage.operations.idempotency import IdempotencyKey, find_answer
 from app.storage.outbound.batch_rows import BatchRow, list_rows
 
 # Whoever sends thousands of wrong rows needs no list of all of them.
@@ -35,7 +35,7 @@ async def create_batch(
     request: OutboundRequest,
     columns: Columns,
     rows: Sequence[Row],
-    once: Once | None,
+    idempotency_key: IdempotencyKey | None,
     render: Render,
     *,
     field: str,
@@ -50,7 +50,9 @@ async def create_batch(
     Unless `skip_invalid`, bad rows and numbers that have opted out refuse all: InvalidFields names
     them by `field` and their place from 0. Raises InvalidInput and ReusedKey besides.
     """
-    known = None if once is None else await database.read(find_answer, once, now)
+    known = (
+        None if idempotency_key is None else await database.read(find_answer, idempotency_key, now)
+    )
     if known is not None:
         return Composed(known, is_replayed=True)
     source = RowSource(columns, _iterate(rows))
@@ -66,7 +68,7 @@ async def create_batch(
             batch_id,
             leave_out=skip_invalid,
             force=request.force,
-            once=once,
+            idempotency_key=idempotency_key,
             render=lambda counted: render(counted, bad),
             who=who,
             now=now,

@@ -21,7 +21,7 @@ from app.storage.access.audit import add_audit
 from app.storage.conversations.conversations import open_conversations
 from app.storage.db.database import Connection, Database
 from app.storage.operations.events import add_events
-from app.storage.operations.idempotency import Once, begin_once, keep_answer
+from app.storage.operations.idempotency import IdempotencyKey, keep_answer, lock_key
 from app.storage.outbound.batch_rows import BatchRow, list_rows, note_texts
 from app.storage.outbound.batches import (
     Batch,
@@ -58,7 +58,7 @@ async def send_batch(
     *,
     leave_out: bool,
     force: bool = False,
-    once: Once | None = None,
+    idempotency_key: IdempotencyKey | None = None,
     render: Callable[[CountedBatch], Mapping[str, Any]] = lambda _: {},
     who: str,
     now: datetime,
@@ -72,7 +72,7 @@ async def send_batch(
     extra = await _count_opted_out(database, batch_id) if force else (0, 0)
 
     def approve(conn: Connection) -> Composed:
-        known = None if once is None else begin_once(conn, once, now)
+        known = None if idempotency_key is None else lock_key(conn, idempotency_key, now)
         if known is not None:
             return Composed(known, is_replayed=True)
         batch = lock_batch(conn, batch_id)
@@ -82,8 +82,8 @@ async def send_batch(
         elif batch.state not in ("queueing", "done"):
             raise Conflict("this batch was cancelled")
         answer = render(read_batch(conn, batch_id))
-        if once is not None:
-            keep_answer(conn, once, answer, now)
+        if idempotency_key is not None:
+            keep_answer(conn, idempotency_key, answer, now)
         return Composed(answer)
 
     return await database.write(approve)

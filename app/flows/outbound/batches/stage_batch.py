@@ -19,7 +19,7 @@ from app.domain.outbound.credits import estimate_credits
 from app.domain.outbound.requests import OutboundRequest
 from app.flows.outbound.check_request import check_options
 from app.storage.db.database import Connection, Database
-from app.storage.operations.idempotency import Once, begin_once, find_answer, keep_answer
+from app.storage.operations.idempotency import IdempotencyKey, find_answer, keep_answer, lock_key
 from app.storage.outbound.batch_rows import add_rows, list_rows, remove_rows
 from app.storage.outbound.batches import Batch, add_batch, change_batch, get_batch
 from app.storage.rules.opt_outs import find_opted_out
@@ -65,19 +65,21 @@ async def stage_batch(
     database: Database,
     request: OutboundRequest,
     source: RowSource,
-    once: Once | None = None,
+    idempotency_key: IdempotencyKey | None = None,
     *,
     who: str,
     region: str,
     zone: ZoneInfo,
     now: datetime,
 ) -> int:
-    """Store a draft; returns the batch's id, which the same request `once` more gets again.
+    """Store a draft; returns the batch's id, which the same `idempotency_key` gets again.
 
     The request's `body` may have placeholders for the columns; its numbers are ignored. Raises
     InvalidInput for what is wrong with all rows; what is wrong with one of them is stored with it.
     """
-    known = None if once is None else await database.read(find_answer, once, now)
+    known = (
+        None if idempotency_key is None else await database.read(find_answer, idempotency_key, now)
+    )
     if known is not None:
         return int(known["id"])
     request = check_options(request, region, zone, now)
@@ -87,7 +89,7 @@ async def stage_batch(
         totals = await _add_all(database, batch_id, checker, source.rows, force=request.force)
         if not totals.counts["total"]:
             raise InvalidInput("there are no rows below the headings")
-        staged = await database.write(_finish, batch_id, totals, once, now)
+        staged = await database.write(_finish, batch_id, totals, idempotency_key, now)
     except BaseException:
         with suppress(Unavailable):
             await discard(database, batch_id)
@@ -189,13 +191,17 @@ def _add_chunk(
 
 
 def _finish(
-    conn: Connection, batch_id: int, totals: Totals, once: Once | None, now: datetime
+    conn: Connection,
+    batch_id: int,
+    totals: Totals,
+    idempotency_key: IdempotencyKey | None,
+    now: datetime,
 ) -> int:
     """Returns the id of the draft that the request has, which another click may have made."""
-    known = None if once is None else begin_once(conn, once, now)
+    known = None if idempotency_key is None else lock_key(conn, idempotency_key, now)
     if known is not None:
         return int(known["id"])
     change_batch(conn, batch_id, state="draft", **totals.list_values())
-    if once is not None:
-        keep_answer(conn, once, {"id": batch_id}, now)
+    if idempotency_key is not None:
+        keep_answer(conn, idempotency_key, {"id": batch_id}, now)
     return batch_id

@@ -8,7 +8,7 @@ from app.domain.outbound.transitions import OutboundEvent
 from app.provider.limits import check_word
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
-from app.storage.outbound.sending.uncertain import resolve_by_hand
+from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.texts import OutboundText, get_outbound
 
 ResolvedOutcome = Literal["sent", "resend", "failed"]

@@ -21,15 +21,17 @@ from app.flows.outbound.sending.sync import REPORT, read_batches, tell_of_report
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
 from app.storage.db.database import Database
-from app.storage.outbound.sending.uncertain import (
-    Evidence,
+from app.storage.outbound.sending.resolving import (
     ask_person,
-    find_known,
     hand_over_lists,
-    list_evidence,
-    list_uncertain,
     postpone,
     resolve_uncertain,
+)
+from app.storage.outbound.sending.uncertain import (
+    Evidence,
+    find_known,
+    list_evidence,
+    list_uncertain,
 )
 
 # One reading of the report serves at most this many texts.

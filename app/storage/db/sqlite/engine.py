@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from app.storage.db.keyed_digests import OPTION, DigestKey
+
 READ_THREADS = 4
 BUSY_SECONDS = 10.0
 # More than there are: a bulk write is one for each power of two of rows.
@@ -33,8 +35,11 @@ def make_sqlite_engine(
     may_create: Callable[[], bool],
     read_only: bool = False,
     busy_timeout_seconds: float = BUSY_SECONDS,
+    digest_key: DigestKey | None = None,
 ) -> Engine:
     """An engine that begins its own transactions: the driver's begin too late to take a lock.
+
+    What is deleted is written over.
 
     Commits make no checkpoints, only `SqliteDatabase` does, or the last connection that closes:
     to notice writes by other programs it must know its own.
@@ -48,6 +53,7 @@ def make_sqlite_engine(
         },
         pool_size=READ_THREADS if read_only else 1,
         hide_parameters=True,
+        execution_options={OPTION: digest_key},
     )
     pragmas = [
         f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
@@ -56,6 +62,7 @@ def make_sqlite_engine(
         "PRAGMA foreign_keys = ON",
         "PRAGMA cache_size = -16000",
         "PRAGMA wal_autocheckpoint = 0",
+        "PRAGMA secure_delete = ON",
     ]
     if read_only:
         pragmas.append("PRAGMA query_only = ON")

@@ -18,15 +18,8 @@ from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
 from app.storage.outbound.history import StatusChange
 from app.storage.outbound.sending.due import choose_calls, find_next, list_due
 from app.storage.outbound.sending.expiry import end_waiting
-from app.storage.outbound.sending.sender import (
-    SenderState,
-    compute_wait,
-    count_most,
-    count_tokens,
-    find_probe_wait,
-    plan_probe,
-    spend_tokens,
-)
+from app.storage.outbound.sending.pace import compute_wait, count_most, count_tokens, spend_tokens
+from app.storage.outbound.sending.sender import SenderState, find_probe_wait, plan_probe
 from app.storage.tables.outbound import is_waiting, outbound, send_attempts
 
 CROWDED_WAIT_SECONDS = 0.02

@@ -1,6 +1,6 @@
-"""The sender's only row, which every claim locks: pace, pause and probe of all processes."""
+"""The sender's only row, which every claim locks: the pause and probe of all processes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -12,17 +12,12 @@ from app.domain.outbound.retries import ACCOUNT_REST, compute_rest, find_longest
 from app.domain.outbound.send_outcomes import StopCause
 from app.storage.access.members import name_actor
 from app.storage.db.clock import read_clock
-from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.operations.alerts import close_alert, list_open_subjects, raise_alert
 from app.storage.outbound.sending.backlog import count_waiting
 from app.storage.tables.outbound import sender
 
 State = Literal["running", "paused", "stopped"]
 
-# This much of the pace may be used at once, so that a claim can take several texts.
-BURST_SECONDS = 0.1
-# A call to many numbers uses up the pace afterwards; this is the longest that others wait for it.
-LONGEST_DEBT_SECONDS = 10.0
 # The clocks of a database's servers differ by less.
 LEEWAY_SECONDS = 1.0
 
@@ -79,47 +74,6 @@ def lock_sender(conn: Connection) -> tuple[SenderState, datetime]:
 @cache
 def _lock_and_look() -> Select[Any]:
     return select(_select_state().with_for_update().cte("held"), func.clock_timestamp())
-
-
-def count_most(per_second: float, batch: int) -> int:
-    """How many numbers one call may have: `batch`, or as many as LONGEST_DEBT_SECONDS allow."""
-    return max(1, min(batch, int(per_second * LONGEST_DEBT_SECONDS)))
-
-
-def count_tokens(state: SenderState, per_second: float, now: datetime) -> int:
-    """How many messages the pace allows now, at most those of a tenth of a second."""
-    interval = 1 / per_second
-    slack = max(0.0, BURST_SECONDS - interval)
-    used = _count_used(state, per_second, now)
-    return 0 if used > slack else int((slack - used) / interval + 1e-9) + 1
-
-
-def compute_wait(state: SenderState, per_second: float, now: datetime) -> float:
-    """Seconds until the pace allows another message."""
-    slack = max(0.0, BURST_SECONDS - 1 / per_second)
-    return max(0.0, _count_used(state, per_second, now) - slack)
-
-
-def _count_used(state: SenderState, per_second: float, now: datetime) -> float:
-    """Seconds of the pace that are used up; 0 if the clock has gone back."""
-    used = 0.0 if state.pace_at is None else (state.pace_at - now).total_seconds()
-    longest = BURST_SECONDS + max(LONGEST_DEBT_SECONDS, 1 / per_second) + LEEWAY_SECONDS
-    return max(0.0, used) if used <= longest else 0.0
-
-
-def spend_tokens(
-    writes: Writes, state: SenderState, count: int, per_second: float, now: datetime
-) -> SenderState:
-    """Use up the pace of so many messages; the row must be locked."""
-    used = _count_used(state, per_second, now) + count / per_second
-    pace_at = now + timedelta(seconds=used)
-    writes.add(_update_pace(), [{"id": 1, "pace_at": pace_at}])
-    return replace(state, pace_at=pace_at)
-
-
-@cache
-def _update_pace() -> BulkWrite:
-    return make_bulk_update(sender, ["id"], ["pace_at"])
 
 
 def find_probe_wait(state: SenderState, now: datetime) -> float | None:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeVar
 
 from app.domain.errors import Conflict, InFlight
-from app.storage.operations.idempotency import Once
+from app.storage.operations.idempotency import IdempotencyKey
 from app.web.core.forms.form import Form
 from app.web.core.site import Visit
 
@@ -30,7 +30,7 @@ def find_nonce(form: Form) -> str:
     return form.text(NONCE)[:MAX_NONCE] or secrets.token_urlsafe(12)
 
 
-def make_once(visit: Visit, form: Form, asked: bytes) -> Once | None:
+def make_form_key(visit: Visit, form: Form, asked: bytes) -> IdempotencyKey | None:
     """The key under which a form's work is done once; None for a form without a nonce.
 
     A form that was changed after going back in the browser is a new request.
@@ -39,7 +39,7 @@ def make_once(visit: Visit, form: Form, asked: bytes) -> Once | None:
     if not nonce:
         return None
     digest = hashlib.sha256(asked).digest()
-    return Once(f"session:{visit.signed_in.id}", f"{nonce}:{digest.hex()}", digest)
+    return IdempotencyKey(f"session:{visit.signed_in.id}", f"{nonce}:{digest.hex()}", digest)
 
 
 async def wait_for_first(do: Callable[[], Awaitable[Result]], busy: str) -> Result:

@@ -20,7 +20,7 @@ from app.flows.outbound.batches.send_batch import (
 )
 from app.flows.outbound.batches.stage_batch import RowSource, stage_batch
 from app.storage.db.database import Database
-from app.storage.operations.idempotency import Once
+from app.storage.operations.idempotency import IdempotencyKey
 from app.storage.outbound.batch_rows import forget_old_rows, list_rows
 from app.storage.outbound.batches import change_batch, list_batches
 from app.storage.outbound.sending import claims
@@ -46,14 +46,17 @@ async def iterate(items: Sequence[Any]) -> AsyncIterator[Any]:
 
 
 async def stage(
-    outbox: Outbox, rows: Sequence[dict[str, str]], once: Once | None = None, **changes: Any
+    outbox: Outbox,
+    rows: Sequence[dict[str, str]],
+    idempotency_key: IdempotencyKey | None = None,
+    **changes: Any,
 ) -> int:
     columns, made = make_rows(rows)
     return await stage_batch(
         outbox.database,
         replace(WANTED, **changes),
         RowSource(columns, iterate(made)),
-        once,
+        idempotency_key,
         who="key:test",
         region="GB",
         zone=LONDON,
@@ -246,9 +249,9 @@ async def test_who_asked_for_it_gets_it_although_they_opted_out(outbox: Outbox) 
 
 
 async def test_the_same_request_stages_once(outbox: Outbox) -> None:
-    once = Once("key:test", "a key", b"digest")
-    first = await stage(outbox, name_rows([ADA]), once)
-    assert await stage(outbox, name_rows([ADA]), once) == first
+    idempotency_key = IdempotencyKey("key:test", "a key", b"digest")
+    first = await stage(outbox, name_rows([ADA]), idempotency_key)
+    assert await stage(outbox, name_rows([ADA]), idempotency_key) == first
     assert len(await outbox.fetch("SELECT * FROM batches")) == 1
 
 

@@ -13,11 +13,8 @@ from app.storage.db.database import Connection, open_database
 from app.storage.outbound.cancellations import cancel_waiting
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
 from app.storage.outbound.sending.expiry import expire_overdue
-from app.storage.outbound.sending.uncertain import (
-    list_uncertain,
-    resolve_by_hand,
-    resolve_uncertain,
-)
+from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
+from app.storage.outbound.sending.uncertain import list_uncertain
 from tests.support.outbox import Outbox, claim_due, open_outbox
 from tests.support.storage.overlap import Work, overlap
 

@@ -12,7 +12,7 @@ from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.sending.send import LEASE_SECONDS, Sender
 from app.storage.outbound.sending.expiry import end_leases
-from app.storage.outbound.sending.uncertain import ask_person, resolve_by_hand
+from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 

@@ -10,12 +10,8 @@ from app.domain.errors import Conflict
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
 from app.domain.outbound.uncertain_resolution import Finding, UncertainText
-from app.storage.outbound.sending.uncertain import (
-    list_evidence,
-    list_uncertain,
-    resolve_by_hand,
-    resolve_uncertain,
-)
+from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
+from app.storage.outbound.sending.uncertain import list_evidence, list_uncertain
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
 PROOF = 600

@@ -104,6 +104,25 @@ async def test_after_a_failover_everything_goes_to_the_new_primary_alone(
         await each.close()
 
 
+async def test_a_second_failover_back_to_a_renewed_server_is_followed(
+    primary: PostgresServer, standby: PostgresServer, name: str, tmp_path: Path
+) -> None:
+    renewed = PostgresServer()
+    url = f"{name_both(primary, standby, name)}".replace("/" + name, f",127.0.0.1:{renewed.port}/")
+    database = open_database(url + name, Path(), servers=tmp_path / "servers.json")
+    try:
+        await asyncio.to_thread(standby.promote)
+        assert await database.read(find_port) == standby.port
+        await asyncio.to_thread(renewed.follow, standby)
+        await asyncio.to_thread(renewed.start)
+        await asyncio.to_thread(renewed.promote)
+        await database.look_for_failover()
+        assert await database.read(find_port) == renewed.port
+    finally:
+        await database.close()
+        renewed.close()
+
+
 async def test_what_is_connected_to_an_old_primary_lets_go_once_another_process_knows(
     primary: PostgresServer, standby: PostgresServer, name: str, tmp_path: Path
 ) -> None:
