@@ -8,7 +8,7 @@ from app.domain.errors import SetupError
 from app.storage import tables as tables  # registers all of them
 from app.storage.db import moving
 from app.storage.db.database import Database
-from app.storage.db.migrate import migrate, read_revisions
+from app.storage.db.migrate import is_current, migrate, read_revisions
 from app.storage.db.moving import Table
 from app.storage.inbound.text_search import rebuild_step
 from app.storage.operations.processes import GONE_AFTER, list_processes
@@ -34,8 +34,10 @@ async def move(
     """Copy all rows, ids and counters, and compare them; goes on where an earlier try ended.
 
     `place` names the source. `report` is called with one of STAGES and how many rows
-    more. Raises SetupError where a service runs on either, or the target is in use.
+    more. Raises SetupError where a service runs on either, the target is in use, or the source's
+    schema is not this release's: what this release does not know of would be left behind.
     """
+    await _require_current(source)
     await _refuse_running(source, now)
     await _prepare(target, place)
     await _refuse_running(target, now)
@@ -49,9 +51,15 @@ async def move(
 
 
 async def count_all(source: Database) -> int:
-    """How many rows are to be moved."""
+    """How many rows are to be moved. Raises SetupError where the schema is not this release's."""
+    await _require_current(source)
     wanted = moving.list_tables_to_move(LEFT_OUT)
     return sum([await source.read(moving.count_rows, table) for table in wanted])
+
+
+async def _require_current(source: Database) -> None:
+    if not await is_current(source):
+        raise SetupError("the schema is older than this release: run `letterbox migrate` first")
 
 
 async def _refuse_running(database: Database, now: datetime) -> None:
