@@ -16,6 +16,8 @@ import structlog
 from app.announcements import Announcements
 from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.access.auth_gate import AuthGate
+from app.flows.erasures.erase_number import Eraser
+from app.flows.erasures.load_key import load_key
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
@@ -116,6 +118,27 @@ class Runtime(Announcements):
             now=self.now,
             keep=self.settings.keep,
         )
+
+    def make_eraser(self, on_step: Callable[[], None] = lambda: None) -> Eraser:
+        """The flow that finishes erasures."""
+        settings = self.settings
+        return Eraser(
+            self.database,
+            self.get_provider,
+            settings.data_dir,
+            settings.default_region,
+            self.now,
+            on_step,
+        )
+
+    def begin_erasing(self) -> None:
+        """Go on with erasures now; where this process ends before, a worker goes on."""
+
+        async def erase() -> None:
+            if await self.make_eraser().advance():
+                self.announce_changes()
+
+        self.spawn_work(erase())
 
     def note_reconciliation(self, result: Reconciliation) -> None:
         """Count what a run found, and wake whoever handles it."""
@@ -264,6 +287,7 @@ class Runtime(Announcements):
             await self.time_keeper.look()
         shared = {"inbound_auth": self.secrets.inbound_auth, "api_key": self.secrets.api_key}
         await self.database.write(register_secrets, shared, self.secrets.generated)
+        await load_key(self.database, self.data_dir, self.secrets.api_key)
         await self.auth_gate.refresh()
         if await self.database.read(has_had_messages):
             self.data_dir.remember_messages(self.identity.place)

@@ -15,7 +15,7 @@ from app.loops.following import make_checking, make_ending, make_settling
 from app.loops.handling import Handling
 from app.loops.sending import Batching, CreditChecks, Sending
 from app.loops.telling import Delivering, Notifying
-from app.loops.upkeep import make_alarms, make_reconciling, make_retention
+from app.loops.upkeep import make_alarms, make_erasing, make_reconciling, make_retention
 from app.runtime import Runtime
 
 # A report, which is a single step, may take 15 minutes.
@@ -79,6 +79,7 @@ async def run_flows(runtime: Runtime, *, on_turn: Callable[[], None] = lambda: N
             keep("alarms", lambda _: make_alarms(runtime)),
             keep("webhooks", lambda _: Delivering(runtime, render_subject)),
             keep("notifying", lambda _: Notifying(runtime)),
+            keep("erasing", partial(make_erasing, runtime), patience_seconds=patience),
         ):
             flows.create_task(loop)
         if runtime.settings.keep is not None:

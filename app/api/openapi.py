@@ -34,6 +34,7 @@ TAGS = {
     "conversations": "What one of our numbers and one sender wrote to each other",
     "credits": "What the provider's account has left",
     "events": "What changes, as it changes",
+    "erasures": "Numbers that were forgotten for good",
     "groups": "The groups of the provider's address book",
     "health": "What watches a service asks of it",
     "inbound": "The address that the provider forwards texts to",

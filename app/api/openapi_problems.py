@@ -104,6 +104,7 @@ _CONFLICTING = frozenset(
         "test_webhook",
         "replay_webhook",
         "create_rule",
+        "remove_message",
         "replay_message",
         "send_text",
         "cancel_outbound",

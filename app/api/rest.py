@@ -19,7 +19,7 @@ from app.api.middleware.access_log import AccessLog
 from app.api.middleware.compression import Compressed
 from app.api.middleware.methods import Methods
 from app.api.openapi import install_openapi
-from app.api.operations import account, alerts, events, reports, stats
+from app.api.operations import account, alerts, erasures, events, reports, stats
 from app.api.operations.health import make_health_router
 from app.api.outbound import batches, outbound, provider_messages, saved_replies, sender
 from app.api.rules import opt_outs, rules
@@ -31,6 +31,7 @@ from app.streaming.events import RECHECK_SECONDS
 ROUTERS = (
     messages.router,
     messages.replaying,
+    messages.removing,
     conversations.reading,
     conversations.writing,
     people.reading,
@@ -52,6 +53,7 @@ ROUTERS = (
     keys.router,
     members.router,
     refusals.router,
+    erasures.router,
     webhooks.router,
     alerts.router,
     audit.router,

@@ -22,6 +22,7 @@ Prefix = Literal[
     "rep",
     "whk",
     "dlv",
+    "era",
 ]
 
 # Crockford's: no letter that looks like a digit.
@@ -47,6 +48,7 @@ _SUBJECTS: dict[str, Prefix] = {
     "webhook.rotate-secret": "whk",
     "webhook.replay": "whk",
     "webhook.test": "whk",
+    "message.remove": "msg",
     "message.replay": "msg",
     "member.add": "mem",
     "member.invite": "mem",

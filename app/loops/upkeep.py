@@ -12,6 +12,7 @@ from app.runtime import Runtime
 
 ALARMS_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
+ERASING_SECONDS = 2.0
 
 log = structlog.get_logger("letterbox.loops")
 
@@ -60,3 +61,13 @@ def make_retention(runtime: Runtime, loop: Loop) -> Work:
                 log.info("old_removed", messages=removed.messages, outbound=removed.outbound)
 
     return Chore(step, RETENTION_SECONDS)
+
+
+def make_erasing(runtime: Runtime, loop: Loop) -> Work:
+    """Finishes erasures that were begun, here or elsewhere; one process at a time."""
+
+    async def step() -> None:
+        if await runtime.make_eraser(loop.progress).advance():
+            runtime.announce_changes()
+
+    return Chore(step, ERASING_SECONDS)

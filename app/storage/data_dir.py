@@ -15,7 +15,7 @@ from app.storage.durable import write_file
 from app.storage.spool.quarantine import Quarantine, read_id
 
 # What `load_secret` may make; a backup takes them along.
-SECRETS = ("inbound_auth", "api_key")
+SECRETS = ("inbound_auth", "api_key", "erasure_key")
 MIN_FREE_SHARE = 0.05
 MIN_FREE_BYTES = 200 * 1024**2
 MIN_FREE_INODES = 1_000
@@ -109,6 +109,19 @@ class DataDir:
             raise SetupError(
                 f"LETTERBOX_DATA_DIR: {self.path / name} cannot be read or made ({error.strerror})"
             ) from None
+
+    def find_secret(self, name: str) -> str | None:
+        """The same, but None where there is none yet or it cannot be read."""
+        try:
+            return (self.path / name).read_text().strip()
+        except OSError:
+            return None
+
+    def keep_secret(self, name: str, secret: str) -> None:
+        """Keep a secret that came from elsewhere; a folder that takes none is no failure."""
+        if self.find_secret(name) != secret:
+            with contextlib.suppress(OSError):
+                write_file(self.path / name, f"{secret}\n".encode())
 
     def hold_alone(self, sqlite_path: Path) -> list[int]:
         """Lock the folder and the SQLite file until this process ends.

@@ -29,6 +29,7 @@ from app.web.core.live import RECHECK_SECONDS, make_live_routes
 from app.web.core.rendering.renderer import Renderer
 from app.web.core.site import Site
 from app.web.operations.alerts import make_notice_routes
+from app.web.operations.erasures import make_erasure_routes
 from app.web.operations.notifications import make_notification_routes
 from app.web.operations.overview import make_overview_routes
 from app.web.operations.reports import make_report_routes
@@ -91,6 +92,7 @@ class Pages:
             *make_notification_routes(site),
             *make_key_routes(site),
             *make_webhook_routes(site),
+            *make_erasure_routes(site),
             *make_audit_routes(site),
             *make_member_routes(site),
             *make_account_routes(site),

@@ -101,6 +101,8 @@ async def test_every_endpoint_tells_its_scope_and_its_errors(lone_api: Running) 
             "keys",
             "members",
             "refusals",
+            "erasures",
+            "messages",
             "alerts",
             "audit",
             "reconcile",

@@ -276,7 +276,10 @@ class Rule(Shown):
 class OptOut(Shown):
     """A number that wants no texts from any of ours."""
 
-    number: str = Field(description="in digits alone", examples=[A_SENDER])
+    number: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
+        description="in digits alone; null where the number was erased, and the opt-out holds",
+        examples=[A_SENDER],
+    )
     reason: OptOutReason = Field(description="who or what said so")
     text: str = Field(description="their words, the provider's answer, or a person's reason")
     message_id: Annotated[str | None, read_id("msg")] = Field(description="where they said so")

@@ -20,6 +20,7 @@ from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.places import read_id_place
 from app.flows.conversations.mark_read import mark_read, mark_unread
+from app.flows.erasures import remove_message as removal
 from app.flows.inbound import replay
 from app.flows.operations.export import MESSAGE_COLUMNS, read_pages
 from app.storage.db.database import Connection
@@ -28,6 +29,7 @@ from app.storage.outbound.texts import list_replies
 
 router = make_router("/messages", "messages:read")
 replaying = make_router("/messages", "messages:send", "messages:read")
+removing = make_router("/messages", "admin")
 
 MergeFilter = Annotated[str | None, Field(description="a merge field that must be equal")]
 
@@ -126,6 +128,17 @@ async def export_messages(
 async def get_message(id: MessageId, call: Call) -> MessageDetail:
     """Get one message, with the raw parameters that it came as and what was replied."""
     return await call.database.read(_read_detail, id)
+
+
+@removing.delete("/{id}", status_code=204)
+async def remove_message(id: MessageId, call: Call) -> None:
+    """Remove a message for good, with its raw parameters; 404 from then on.
+
+    Neither a forward that is repeated nor the provider's report brings it back. Replies to it
+    stay, counts of days too. Feeds go on without it. 409 for a moment, until it is handled.
+    """
+    await removal.remove_message(call.database, id, who=call.actor, now=call.now)
+    call.runtime.announce_changes()
 
 
 @router.post("/{id}/read")

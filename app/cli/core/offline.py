@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.domain.errors import SetupError
+from app.flows.erasures.load_key import read_key
 from app.settings import Settings, load_settings
-from app.storage.data_dir import find_file
+from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database
 from app.storage.db.migrate import is_current
 from app.storage.db.postgres.servers import FILE as SERVERS
@@ -46,6 +47,8 @@ async def opening_database(settings: Settings) -> AsyncIterator[Database]:
     try:
         if not await is_current(database):
             raise SetupError("the schema is older than this release: run `letterbox migrate`")
+        api_key = settings.api_key.get_secret_value() if settings.api_key else None
+        await read_key(database, DataDir(settings.data_dir), api_key)
         yield database
     finally:
         await database.close()

@@ -20,6 +20,7 @@ PAGES = frozenset(
         "contacts",
         "docs",
         "docs.css",
+        "erasures",
         "groups",
         "inbound",
         "inbox",

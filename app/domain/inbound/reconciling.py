@@ -141,10 +141,19 @@ def _match_nearest(
     )
 
 
+def is_near(received_at: datetime, row: ReportedText) -> bool:
+    """Whether a text that was received then may be that row."""
+    return _measure(row, received_at) is not None
+
+
 def _measure_distance(row: ReportedText, text: StoredMessage) -> timedelta | None:
+    return _measure(row, text.received_at)
+
+
+def _measure(row: ReportedText, received_at: datetime) -> timedelta | None:
     if row.received_at is None:
         return None
-    distance = abs(text.received_at - row.received_at)
+    distance = abs(received_at - row.received_at)
     if row.is_ambiguous:
         distance = min(distance, abs(distance - AMBIGUITY))
     return distance if distance <= TOLERANCE else None

@@ -10,6 +10,7 @@ from app.flows.access.note_action import note_action
 from app.provider.actions import AddressBook, Contact, NewContact
 from app.provider.client import ProviderClient
 from app.storage.conversations import people
+from app.storage.conversations.erasing import leave_erased
 from app.storage.db.database import Database
 
 # On SQLite a transaction has at most so many rows, because texts that come in wait for it.
@@ -29,7 +30,9 @@ async def keep_contact_names(database: Database, book: AddressBook[Contact], reg
         for each in book.rows
         if each.number and each.name
     }
-    await _write(database, names)
+    for some in cut(list(names), STEP_ROWS):
+        asked = {number: names[number] for number in some}
+        await _write(database, await database.read(leave_erased, asked))
     after = 0
     while rows := await database.read(people.list_contact_numbers, after=after, limit=STEP_ROWS):
         gone = {number: "" for _, number in rows if number not in names}

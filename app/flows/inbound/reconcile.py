@@ -22,7 +22,7 @@ from app.flows.operations.processes.leader import take_turn
 from app.provider.client import ProviderClient
 from app.provider.reports import InboundRow, read_inbound
 from app.storage.db.database import Connection, Database
-from app.storage.inbound.reconciling import find_by_id, find_hindrance, find_near
+from app.storage.inbound.reconciling import find_by_id, find_erased_rows, find_hindrance, find_near
 from app.storage.operations.alerts import close_alert, close_quiet_alerts, raise_alert
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.operations.leases import find_first_taken, find_last_success, return_lease
@@ -234,7 +234,17 @@ class Reconciler:
             matched = match_by_text(left, [text for text in near if text.id not in taken])
             found |= matched
             taken.update(matched.values())
-        return [place for place in range(len(rows)) if place not in found]
+        absent = [place for place in range(len(rows)) if place not in found]
+        return await self._leave_erased(rows, absent)
+
+    async def _leave_erased(self, rows: Sequence[ReportedText], absent: list[int]) -> list[int]:
+        """Without those that somebody has erased here."""
+        left = []
+        for some in cut(absent, BATCH_ROWS):
+            asked = {place: rows[place] for place in some}
+            gone = await self._database.read(find_erased_rows, asked)
+            left += [place for place in some if place not in gone]
+        return left
 
     async def _store(self, rows: Sequence[ReportedText], absent: Sequence[int]) -> int:
         now = self._now()

@@ -19,6 +19,7 @@ from app.storage.access.numbers import note_auths_seen
 from app.storage.conversations.attention import end_old_attention
 from app.storage.conversations.drafts import forget_old_drafts
 from app.storage.db.database import Connection, Database
+from app.storage.erasures.tombstones import forget_old_tombstones
 from app.storage.inbound.intake import Intake
 from app.storage.inbound.refusals import add_refusals, forget_old_refusals
 from app.storage.operations.alerts import (
@@ -149,6 +150,7 @@ class Housekeeper:
             end_old_attention,
             forget_old_rows,
             forget_old_deliveries,
+            forget_old_tombstones,
         ):
             gone = TIDIED_ROWS
             while gone == TIDIED_ROWS:

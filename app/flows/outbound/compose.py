@@ -22,7 +22,7 @@ from app.storage.operations.idempotency import IdempotencyKey, find_answer, keep
 from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.outbound.sending.sender import get_sender
 from app.storage.outbound.texts import OutboundText, get_outbounds
-from app.storage.rules.opt_outs import find_opted_out
+from app.storage.rules.opt_outs import find_opted_out, name_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ def _queue(conn: Connection, checked: Checked, who: str, now: datetime) -> Queue
         ]
     if faults:
         raise InvalidFields(sorted(faults, key=lambda fault: _find_place(fault.field)))
+    name_again(conn, opted_out)
     addressees = [
         Addressee(each, conversation_ids[each], is_forced=each in opted_out) for each in numbers
     ]

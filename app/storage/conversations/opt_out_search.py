@@ -32,10 +32,14 @@ def search_opt_outs(
 
     Does bounded work, so a page may be short or empty while `next` is not None. Without words all.
     """
+    # Whoever looks for the whole of an erased number knows it.
+    erased = {each.id: each for each in list_opt_outs(conn, number=digits, before=before, limit=1)}
     found: list[OptOut] = []
     names: dict[str, str] = {}
     for _ in range(WALK_ROWS // WINDOW_ROWS):
         rows = list_opt_outs(conn, before=before, limit=WINDOW_ROWS if words else limit + 1)
+        if digits:
+            rows = [erased.get(row.id, row) for row in rows]
         known = name_numbers(conn, [row.number for row in rows])
         for row in rows:
             name = known.get(row.number, "")

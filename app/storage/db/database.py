@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
 from app.domain.errors import LoginRefused, Unavailable
+from app.storage.db.keyed_digests import OPTION, DigestKey
 from app.storage.db.postgres.connector import SESSION_SETTINGS as SESSION_SETTINGS
 from app.storage.db.postgres.connector import Connector, name_address
 from app.storage.db.postgres.pooled import is_pooled
@@ -46,6 +47,9 @@ class Database(ABC):
     """
 
     dialect: str
+
+    def __init__(self) -> None:
+        self.digest_key = DigestKey()
 
     @property
     def fault(self) -> str | None:
@@ -85,6 +89,18 @@ class Database(ABC):
         """`write` for a migration, which may take minutes."""
         return await self.write(fn)
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files it is in, as far as this process can read them."""
+        return ()
+
+    async def purge(self) -> bool:
+        """Take what was deleted out of the journal; False if somebody still reads it."""
+        return True
+
+    async def compact(self) -> None:  # noqa: B027 PostgreSQL writes over free space by itself
+        """Write it all anew, without what was ever deleted; nobody can write meanwhile."""
+
     def abandon(self) -> None:  # noqa: B027 a thread of SQLite's cannot be stopped
         """Drop the connections to a hanging server: callers get Unavailable at once."""
 
@@ -102,6 +118,7 @@ class PostgresDatabase(Database):
     dialect = "postgresql"
 
     def __init__(self, url: str, servers: Path | None = None) -> None:
+        super().__init__()
         dsn = url.replace("postgres://", "postgresql://", 1)
         self.connector = Connector(dsn, Servers(name_address(dsn), servers))
         self._engine: AsyncEngine = create_async_engine(
@@ -112,6 +129,7 @@ class PostgresDatabase(Database):
             # The connection used last has already prepared the usual statements.
             pool_use_lifo=True,
             hide_parameters=True,
+            execution_options={OPTION: self.digest_key},
         )
         event.listen(self._engine.sync_engine, "do_connect", self._open)
         event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)

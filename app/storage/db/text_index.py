@@ -84,15 +84,18 @@ class TextIndex:
         else:
             conn.execute(text(f"INSERT INTO {self.name} ({self.name}) VALUES ('delete-all')"))  # noqa: S608 as above
 
-    def optimize(self, conn: Connection) -> bool:
-        """Merge a few pages of the index; returns whether there may be more to do."""
+    def optimize(self, conn: Connection, *, begins_whole: bool = False) -> bool:
+        """Merge a few pages of the index; returns whether there may be more to do.
+
+        `begins_whole`: this and the steps that follow leave nothing of what was removed.
+        """
         if conn.dialect.name == "postgresql":
             return False
         driver: Any = conn.connection.driver_connection
         before = driver.total_changes
         conn.execute(
             text(f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('merge', :pages)"),  # noqa: S608
-            {"pages": MERGE_PAGES},
+            {"pages": -MERGE_PAGES if begins_whole else MERGE_PAGES},
         )
         return bool(driver.total_changes - before >= 2)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.inbound.messages import (
@@ -17,8 +17,11 @@ from app.domain.inbound.messages import (
     sort_problems,
 )
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
+from app.storage.erasures.erasures import find_erased
+from app.storage.erasures.tombstones import HAS_ERASED, find_returned
 from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
+from app.storage.rules.opt_outs import name_again
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
 
@@ -30,12 +33,37 @@ def claim_unhandled(
 ) -> list[StoredMessage]:
     """The oldest queued messages that no other worker holds, locked until the commit.
 
-    `only` are the ids that may be claimed; None means all.
+    `only` are the ids that may be claimed; None means all. What was erased and has come again is
+    removed instead.
     """
     query = _select_unhandled()
     if only is not None:
         query = query.where(messages.c.id.in_(only))
-    return [StoredMessage(*row) for row in conn.execute(query, {"most": limit})]
+    while True:
+        rows = conn.execute(query, {"most": limit}).all()
+        claimed = [(row.dedupe_key, StoredMessage(*row[:-2])) for row in rows]
+        if rows and rows[0].has_erased:
+            claimed = _drop_erased(conn, claimed)
+        if claimed or not rows:
+            return [message for _, message in claimed]
+
+
+def _drop_erased(
+    conn: Connection, claimed: list[tuple[bytes, StoredMessage]]
+) -> list[tuple[bytes, StoredMessage]]:
+    """Without messages that were erased, and texts of an erased number that arrived before that."""
+    erased = find_erased(conn, {each for _, text in claimed for each in (text.source, text.dest)})
+    gone = {
+        text.id
+        for _, text in claimed
+        for number in (text.source, text.dest)
+        if number in erased and text.arrived_at <= erased[number]
+    }
+    gone.update(find_returned(conn, claimed))
+    conn.execute(delete(messages).where(messages.c.id.in_(sorted(gone))))
+    left = [(key, text) for key, text in claimed if text.id not in gone]
+    name_again(conn, [text.source for _, text in left])
+    return left
 
 
 def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
@@ -52,7 +80,7 @@ def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
 @cache
 def _select_unhandled() -> Select[Any]:
     return (
-        select(*STORED_COLUMNS)
+        select(*STORED_COLUMNS, messages.c.dedupe_key, HAS_ERASED.label("has_erased"))
         .where(messages.c.handled_at.is_(None))
         .order_by(messages.c.id)
         .limit(bindparam("most"))

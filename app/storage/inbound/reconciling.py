@@ -1,6 +1,6 @@
 """What the reconcile flow reads and stores: the messages that the provider's report may list."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -12,8 +12,10 @@ from app.domain.inbound.messages import (
     make_identity_key,
     make_pair_key,
 )
-from app.domain.inbound.reconciling import ReportedText
+from app.domain.inbound.reconciling import ReportedText, is_near
 from app.storage.db.upserts import make_insert
+from app.storage.erasures.erasures import find_erased
+from app.storage.erasures.tombstones import Tombstone, digest_reported, find_buried
 from app.storage.inbound.inbound import MESSAGES_LOCK
 from app.storage.inbound.search import STORED_COLUMNS, find_span
 from app.storage.tables.conversations import conversations
@@ -94,3 +96,42 @@ def store_reported(
         if conn.execute(insert.returning(messages.c.id)).scalar() is not None:
             new.append(message)
     return new
+
+
+def find_erased_rows(conn: Connection, rows: Mapping[int, ReportedText]) -> set[int]:
+    """The places of rows that were erased: by number, by id, or by text and time, one to one."""
+    erased = find_erased(conn, {each for row in rows.values() for each in row.pair})
+    gone = {
+        place
+        for place, row in rows.items()
+        for number in row.pair
+        if number in erased and row.received_at is not None and row.received_at <= erased[number]
+    }
+    digests = {
+        place: digest_reported(conn, *row.pair, row.provider_id, row.body)
+        for place, row in rows.items()
+        if place not in gone
+    }
+    identities, texts = ([each[part] for each in digests.values()] for part in (0, 1))
+    left = {stone.id: stone for stone in find_buried(conn, identities, texts)}
+    for is_same in (_has_identity, _has_text_and_time):
+        for place, digest in digests.items():
+            same = (each for each in left.values() if is_same(each, digest, rows[place]))
+            stone = next(same, None) if place not in gone else None
+            if stone is not None:
+                gone.add(place)
+                del left[stone.id]
+    return gone
+
+
+Digests = tuple[bytes | None, bytes | None]
+
+
+def _has_identity(stone: Tombstone, digests: Digests, _row: ReportedText) -> bool:
+    return digests[0] is not None and stone.identity == digests[0]
+
+
+def _has_text_and_time(stone: Tombstone, digests: Digests, row: ReportedText) -> bool:
+    if stone.text != digests[1] or row.received_at is None:
+        return False
+    return is_near(stone.received_at, row)

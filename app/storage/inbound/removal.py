@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from app.domain.inbound.messages import StoredMessage
+from app.storage.inbound.search import STORED_COLUMNS
 from app.storage.inbound.text_search import remove_bodies
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
@@ -28,6 +30,13 @@ def find_old_messages(
     old = [row.id for row in rows if row.arrived_at < before and row.handled_at is not None]
     is_end = len(rows) < limit or all(row.arrived_at >= before for row in rows)
     return old, None if is_end else rows[-1].id
+
+
+def read_for_removal(conn: Connection, ids: Sequence[int]) -> list[tuple[bytes, StoredMessage]]:
+    """Messages with their dedupe keys, by which they are known if they come again."""
+    query = select(*STORED_COLUMNS, messages.c.dedupe_key).where(messages.c.id.in_(ids))
+    rows = conn.execute(query.order_by(messages.c.id))
+    return [(row.dedupe_key, StoredMessage(*row[:-1])) for row in rows]
 
 
 def remove_messages(conn: Connection, ids: Sequence[int]) -> list[int]:

@@ -1,7 +1,7 @@
 """Who wants no texts from any of our numbers: each number's state, and the texts it cancels."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from app.domain.inbound.messages import make_number_key
 from app.domain.outbound.states import OutboundStatus
 from app.domain.rules.opt_outs import OptOutState
 from app.storage.db.upserts import make_insert
+from app.storage.erasures.erasures import digest_number
 from app.storage.tables.outbound import outbound, status_changes
 from app.storage.tables.rules import opt_outs
 
@@ -22,7 +23,10 @@ SOURCE = "opt-out"
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """`created_at` is when its owner said so, `text` how, `message_id` in which message."""
+    """`created_at` is when its owner said so, `text` how, `message_id` in which message.
+
+    `number` is "" where it was erased: only a keyed digest is left, by which the opt-out holds.
+    """
 
     id: int
     number: str
@@ -58,21 +62,50 @@ def is_opted_out(conn: Connection, number: str) -> bool:
 
 def find_opted_out(conn: Connection, numbers: Iterable[str]) -> frozenset[str]:
     """Which of the numbers are out."""
-    keys = [make_number_key(number) for number in set(numbers)]
+    keys = _make_keys(conn, numbers)
     if not keys:
         return frozenset()
-    query = select(opt_outs.c.number).where(opt_outs.c.number_key.in_(keys), opt_outs.c.is_out)
-    return frozenset(conn.execute(query).scalars())
+    query = select(opt_outs.c.number_key).where(opt_outs.c.number_key.in_(keys), opt_outs.c.is_out)
+    return frozenset(keys[key] for key in conn.execute(query).scalars())
+
+
+def _make_keys(conn: Connection, numbers: Iterable[str]) -> dict[bytes, str]:
+    """What may stand for each number: its key, or what is left of it once it was erased."""
+    keys = {}
+    for number in set(numbers):
+        keys[make_number_key(number)] = number
+        erased = digest_number(conn, number)
+        if erased is not None:
+            keys[erased] = number
+    return keys
+
+
+def name_again(conn: Connection, numbers: Iterable[str]) -> None:
+    """Name the erased ones among these numbers in their opt-outs: they are stored again now.
+
+    What is said next, and whatever looks for a number's opt-out in a join, finds one entry then.
+    """
+    keys = {digest_number(conn, number): number for number in set(numbers)}
+    known = [each for each in keys if each is not None]
+    if not known:
+        return
+    table = opt_outs.c
+    found = select(table.number_key).where(table.number_key.in_(known), table.number == "")
+    for key in sorted(conn.execute(found).scalars()):
+        mine = update(opt_outs).where(table.number_key == key)
+        conn.execute(mine.values(number=keys[key], number_key=make_number_key(keys[key])))
 
 
 def read_opt_out_states(conn: Connection, numbers: Iterable[str]) -> dict[str, OptOutState]:
     """The state of each number that ever opted out; those that opted back in as well."""
     table = opt_outs.c
-    query = select(table.number, table.is_out, table.reason, table.created_at, table.message_id)
-    keys = [make_number_key(number) for number in set(numbers)]
+    query = select(table.number_key, table.is_out, table.reason, table.created_at, table.message_id)
+    keys = _make_keys(conn, numbers)
     found = conn.execute(query.where(table.number_key.in_(keys)))
     return {
-        row.number: OptOutState(row.is_out, row.reason, row.created_at, row.message_id or 0)
+        keys[row.number_key]: OptOutState(
+            row.is_out, row.reason, row.created_at, row.message_id or 0
+        )
         for row in found
     }
 
@@ -89,6 +122,7 @@ def add_opt_out_changes(conn: Connection, changes: Iterable[OptOutChange]) -> li
             newest[key] = new
     if not newest:
         return []
+    name_again(conn, [each.number for each in newest.values()])
     # Sorted, so that two workers cannot wait for each other.
     statement = make_insert(conn, opt_outs).values(
         [_make_row(key, new) for key, new in sorted(newest.items())]
@@ -117,6 +151,7 @@ def add_opt_out(
 
     Returns the ids of the texts that this cancels, whose events the caller adds.
     """
+    name_again(conn, [number])
     if not is_opted_out(conn, number):
         add_opt_out_changes(conn, [OptOutChange(number, text, OptOutState(True, reason, now, 0))])
     return cancel_texts(conn, number, now)
@@ -137,6 +172,7 @@ def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: date
 
 def remove_opt_out(conn: Connection, number: str, *, now: datetime) -> OptOut:
     """Opt a number back in; returns the opt-out that was. Raises NotFound."""
+    name_again(conn, [number])
     found = get_opt_out(conn, number)
     conn.execute(
         update(opt_outs)
@@ -188,10 +224,12 @@ def list_opt_outs(
     """Numbers that are out, newest first."""
     query = select(*_COLUMNS).where(opt_outs.c.is_out).order_by(opt_outs.c.id.desc()).limit(limit)
     if number is not None:
-        query = query.where(opt_outs.c.number_key == make_number_key(number))
+        query = query.where(opt_outs.c.number_key.in_(_make_keys(conn, [number])))
     if before is not None:
         query = query.where(opt_outs.c.id < before)
-    return [OptOut(*row) for row in conn.execute(query)]
+    found = [OptOut(*row) for row in conn.execute(query)]
+    # Whoever asks for a number knows it.
+    return found if number is None else [replace(each, number=number) for each in found]
 
 
 def get_opt_out_records(conn: Connection, ids: Iterable[int]) -> dict[int, OptOutRecord]:

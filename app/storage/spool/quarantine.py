@@ -10,8 +10,8 @@ from app.storage.durable import make_folder, spool_errors, sync_folder, write_fi
 from app.storage.spool.record_file import find_wal
 
 _DAMAGED = "damaged"
-_REFUSED = "refused"
-QUARANTINES = (_DAMAGED, _REFUSED)
+REFUSED = "refused"
+QUARANTINES = (_DAMAGED, REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def refuse(root: Path, record: bytes, reason: str) -> Path:
     Durable in `root`/refused/ when it returns, else SpoolError. The name is the record's digest, so
     that a drain which comes across it twice keeps it once.
     """
-    path = root / _REFUSED / hashlib.sha256(record).hexdigest()
+    path = root / REFUSED / hashlib.sha256(record).hexdigest()
     with spool_errors(path.parent):
         make_folder(path.parent)
         write_file(path, " ".join(reason.split()).encode() + b"\n" + record)
@@ -81,7 +81,7 @@ def refuse(root: Path, record: bytes, reason: str) -> Path:
 
 def count_kept(root: Path) -> tuple[int, int]:
     """How many records `refuse` keeps, and how many damaged files are kept."""
-    return _count_files(root / _REFUSED), _count_files(root / _DAMAGED)
+    return _count_files(root / REFUSED), _count_files(root / _DAMAGED)
 
 
 def _count_files(folder: Path) -> int:

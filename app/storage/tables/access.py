@@ -47,6 +47,7 @@ shared_secrets = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, comment="readable with the API key; null: not kept"),
 )
 
 # One row: a counter of changes to what processes keep in memory (numbers, auth values).

@@ -182,12 +182,15 @@ def add_test(conn: Connection, values: Mapping[str, Any], *, now: datetime) -> D
 
 
 def requeue(conn: Connection, ids: Sequence[int], now: datetime) -> int:
-    """Have deliveries attempted again, now and then as often as new ones; returns how many."""
+    """Have deliveries attempted again, now and then as often as new ones; returns how many.
+
+    Not those whose body is empty because what they were about was erased.
+    """
     if not ids:
         return 0
     again = {"state": "waiting", "attempts": 0, "due_at": now}
     return conn.execute(
-        update(webhook_deliveries).where(_TABLE.id.in_(ids)).values(**again)
+        update(webhook_deliveries).where(_TABLE.id.in_(ids), _TABLE.body != "").values(**again)
     ).rowcount
 
 

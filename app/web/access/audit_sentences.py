@@ -47,6 +47,7 @@ ACTIONS: Mapping[str, Action] = {
     "member.password": Action("Password chosen", "chose a password"),
     "member.rename": Action("Member renamed", "renamed {name} to {new}"),
     "member.role": Action("Role changed", "gave {name} the role {role}"),
+    "message.remove": Action("Message deleted", "deleted a message for good"),
     "message.replay": Action("Message reprocessed", "reprocessed a message"),
     "notify.add": Action("Notification address added", "added the notification address {subject}"),
     "notify.change": Action(
@@ -64,6 +65,7 @@ ACTIONS: Mapping[str, Action] = {
     "notify.test": Action("Test notification", "sent a test notification to {subject}"),
     "number.add": Action("Number added", "added the number {number}"),
     "number.change": Action("Number changed", "changed the number {number}"),
+    "number.erase": Action("Number erased", "erased the number that ends in {subject}"),
     "number.remove": Action("Number removed", "removed the number {number}"),
     "number.rotate-auth": Action("Auth value renewed", "created an auth value for {number}"),
     "opt-out.add": Action("Opt-out added", "opted out {number}"),

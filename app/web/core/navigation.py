@@ -49,6 +49,7 @@ MENU = (
             Section("/webhooks", "Webhooks"),
             Section("/members", "Members"),
             Section("/keys", "API keys"),
+            Section("/erasures", "Erasures"),
             Section("/audit", "Audit trail"),
         ),
     ),

@@ -5,9 +5,11 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
+from app.flows.erasures.remove_message import remove_message
 from app.flows.inbound.replay import replay_message
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
+from app.storage.conversations.conversations import get_conversations
 from app.storage.inbound.search import get_message
 from app.web.core.forms.form import Form
 from app.web.core.rendering.wording import explain_problem
@@ -23,6 +25,8 @@ RESOLVED: dict[ResolvedOutcome, str] = {
 def make_text_routes(site: Site) -> list[Route]:
     return [
         site.get("/messages/{id:int}", show_message),
+        site.get("/messages/{id:int}/delete", confirm_removal),
+        site.post("/messages/{id:int}/delete", remove),
         site.post("/messages/{id:int}/replay", replay),
         site.post("/texts/{id:int}/cancel", cancel),
         site.post("/texts/{id:int}/resolve", resolve),
@@ -60,6 +64,25 @@ async def replay(visit: Visit) -> Response:
     runtime.announce_texts()
     answered = "an answer is queued" if replayed.queued else "no rule answers it anew"
     return visit.redirect(path, f"Reprocessed: {answered}.")
+
+
+async def confirm_removal(visit: Visit) -> Response:
+    """Ask whether an incoming text is to be deleted for good."""
+    message = await visit.database.read(get_message, visit.path_id)
+    return visit.render("conversations/message_delete.html", message=message)
+
+
+async def remove(visit: Visit) -> Response:
+    """Delete an incoming text for good."""
+    message = await visit.database.read(get_message, visit.path_id)
+    try:
+        await remove_message(visit.database, message.id, who=visit.actor, now=visit.now)
+    except Conflict as error:
+        return visit.redirect(f"/messages/{message.id}", f"Not deleted: {error}.", kind="failed")
+    visit.site.runtime.announce_changes()
+    left = await visit.database.read(get_conversations, [message.conversation_id or 0])
+    path = f"/conversations/{left[0].id}" if left else "/"
+    return visit.redirect(path, "Deleted for good.")
 
 
 async def cancel(visit: Visit) -> Response:

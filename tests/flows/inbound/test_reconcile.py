@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.domain.errors import Conflict, ProviderError
 from app.domain.inbound.queries import MessageFilter
+from app.flows.erasures.remove_message import remove_message
 from app.flows.inbound.handle import handle_batch
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.provider.forwards.forwarding import parse, read_request
@@ -290,3 +291,22 @@ async def test_texts_of_the_report_take_their_ids_one_transaction_after_the_othe
 
     assert len(await overlap(database, store, store_another)) == 2
     await database.close()
+
+
+@pytest.mark.parametrize("ids", ["same", "other"])
+async def test_an_erased_text_does_not_come_back(world: World, ids: str) -> None:
+    world.database.digest_key.key = b"a key of this test"
+    world.provider.throw(inbound_ids=ids)
+    await world.text("erase this")
+    await world.text("keep this")
+    await world.text("erase this, which was lost", forward=False)
+    world.pass_minutes(30)
+    assert (await world.look_back()).missing == 1
+    await world.handle()
+    page = await world.database.read(list_messages, MessageFilter(), before=None, limit=500)
+    for message in page.messages:
+        if message.body.startswith("erase"):
+            await remove_message(world.database, message.id, who="test", now=world.now())
+    assert (await world.look_back()).missing == 0
+    await world.handle()
+    assert await world.list_texts() == [("keep this", "forward")]

@@ -31,6 +31,7 @@ PAGES = {
     "/": "Inbox",
     "/conversations/{id:int}": "+44 7700 900031",
     "/messages/{id:int}": "Original message",
+    "/messages/{id:int}/delete": "Delete this message for good?",
     "/people": "People",
     "/people/{number:path}": "+44 7700 900031",
     "/new": "New message",
@@ -76,6 +77,8 @@ PAGES = {
     "/refusals": "Rejected requests",
     "/keys": "API keys",
     "/keys/{id:int}/revoke": "Revoke the key shop?",
+    "/erasures": "Erasures",
+    "/erasures/{id:int}": "Number that ends in 039",
     "/audit": "Audit trail",
     "/members": "Members",
     "/members/sessions": "Who is signed in",
@@ -142,6 +145,7 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
     reply_path = f"/saved-replies/{decode_id('rep', reply.json['id'])}"
     hook = office.service.call("/webhooks", method="POST", body={"url": HOOK}).json["id"]
     tried = office.service.call(f"/webhooks/{hook}/test", method="POST")
+    erased = office.service.call("/erasures", method="POST", body={"number": "447700900039"})
     hooked = f"/webhooks/{decode_id('whk', hook)}"
     return {
         "/webhooks/{id:int}": hooked,
@@ -158,6 +162,10 @@ async def addresses(desk: Desk, office: Office) -> Mapping[str, str]:
         "/outbox/{id:int}/edit": f"/outbox/{decode_id('out', waiting.json['items'][0]['id'])}/edit",
         "/conversations/{id:int}": f"/conversations/{decode_id('cnv', talk['id'])}",
         "/messages/{id:int}": f"/messages/{decode_id('msg', talk['last_message']['id'])}",
+        "/messages/{id:int}/delete": (
+            f"/messages/{decode_id('msg', talk['last_message']['id'])}/delete"
+        ),
+        "/erasures/{id:int}": f"/erasures/{decode_id('era', erased.json['id'])}",
         "/outbox/{id:int}": f"/outbox/{decode_id('out', sent.json['items'][0]['id'])}",
         "/rules/{id:int}": f"/rules/{decode_id('rul', rule.json['id'])}",
         "/rules/{id:int}/remove": f"/rules/{decode_id('rul', rule.json['id'])}/remove",

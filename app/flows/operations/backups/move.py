@@ -1,5 +1,6 @@
 """Moves everything to another database, SQLite to PostgreSQL or back, and compares every row."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,10 +35,8 @@ async def move(
     """Copy all rows, ids and counters, and compare them; goes on where an earlier try ended.
 
     `place` names the source. `report` is called with one of STAGES and how many rows
-    more. Raises SetupError where a service runs on either, the target is in use, or the source's
-    schema is not this release's: what this release does not know of would be left behind.
+    more. Raises SetupError where a service runs on either, or the target is in use.
     """
-    await _require_current(source)
     await _refuse_running(source, now)
     await _prepare(target, place)
     await _refuse_running(target, now)
@@ -51,15 +50,11 @@ async def move(
 
 
 async def count_all(source: Database) -> int:
-    """How many rows are to be moved. Raises SetupError where the schema is not this release's."""
-    await _require_current(source)
-    wanted = moving.list_tables_to_move(LEFT_OUT)
-    return sum([await source.read(moving.count_rows, table) for table in wanted])
-
-
-async def _require_current(source: Database) -> None:
+    """How many rows are to be moved. Raises SetupError where the source cannot be moved."""
     if not await is_current(source):
         raise SetupError("the schema is older than this release: run `letterbox migrate` first")
+    wanted = moving.list_tables_to_move(LEFT_OUT)
+    return sum([await source.read(moving.count_rows, table) for table in wanted])
 
 
 async def _refuse_running(database: Database, now: datetime) -> None:
@@ -86,10 +81,16 @@ async def _prepare(target: Database, place: str) -> None:
 
 async def _copy(source: Database, target: Database, table: Table, report: Report) -> None:
     after = await target.read(moving.find_last_key, table)
-    while rows := await source.read(moving.read_step, table, after):
-        await target.write(moving.write_step, table, rows)
-        after = tuple(rows[-1]._mapping[key] for key in table.primary_key)
+    rows = await source.read(moving.read_step, table, after)
+    while rows:
+        after = moving.get_key(table, rows[-1])
+        # The old database reads while the new one writes.
+        following, _ = await asyncio.gather(
+            source.read(moving.read_step, table, after),
+            target.write(moving.write_step, table, rows),
+        )
         report("copy", len(rows))
+        rows = following
     if moving.has_counter(table):
         last = await source.read(moving.read_counter, table)
         await target.write(moving.write_counter, table, last)
@@ -107,15 +108,17 @@ async def _index(target: Database, report: Report) -> None:
 async def _compare(source: Database, target: Database, table: Table, report: Report) -> int:
     after, total = None, 0
     while True:
-        ours, after_ours, count = await source.read(moving.digest_step, table, after)
-        theirs, after_theirs, _ = await target.read(moving.digest_step, table, after)
-        if ours != theirs or after_ours != after_theirs:
+        ours, theirs = await asyncio.gather(
+            source.read(moving.digest_step, table, after),
+            target.read(moving.digest_step, table, after),
+        )
+        if ours != theirs:
             raise SetupError(
                 f"the rows of {table.name} are not alike on both sides: nothing was changed in the"
                 " old database; move to another empty one, and report this"
             )
+        _, after, count = ours
         total += count
         report("compare", count)
-        if after_ours is None:
+        if after is None:
             return total
-        after = after_ours

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -54,12 +54,18 @@ class SqliteDatabase(Database):
     def __init__(
         self, path: Path, *, busy_timeout_seconds: float = 0.9, is_owner: bool = False
     ) -> None:
+        super().__init__()
         self.path = path
         self.health = FileHealth(path, is_owner=is_owner)
         self._write_engine = make_sqlite_engine(
-            path, busy_timeout_seconds=busy_timeout_seconds, may_create=self._may_create
+            path,
+            busy_timeout_seconds=busy_timeout_seconds,
+            may_create=self._may_create,
+            digest_key=self.digest_key,
         )
-        self._read_engine = make_sqlite_engine(path, read_only=True, may_create=self._may_create)
+        self._read_engine = make_sqlite_engine(
+            path, read_only=True, may_create=self._may_create, digest_key=self.digest_key
+        )
         self._readers = make_readers()
         self._rescued: Path | None = None
         self._jobs = 0
@@ -122,6 +128,28 @@ class SqliteDatabase(Database):
                 return outcome
             await asyncio.sleep(0.02)
 
+    @property
+    def files(self) -> Sequence[Path]:
+        return [self.path, self.health.file.wal]
+
+    async def purge(self) -> bool:
+        self.health.refuse()
+        return await self.writer.submit(self._empty_journal)
+
+    async def compact(self) -> None:
+        self.health.refuse()
+        await self.writer.submit(
+            lambda connection: get_driver(connection).execute("VACUUM").close()
+        )
+
+    def _empty_journal(self, connection: Connection) -> bool:
+        with self.health.file.writing:
+            if self.health.is_owner and self.health.file.find_change() is not None:
+                return False
+            is_whole = self._checkpoint(connection, "TRUNCATE")
+            self.health.file.note_journal()
+        return is_whole
+
     async def mend(self) -> None:
         """Open the file again if it has changed. Raises Unavailable while none can be used."""
         if self.health.is_touched and self.health.trouble is None:
@@ -168,19 +196,23 @@ class SqliteDatabase(Database):
     def on_failed(self, error: BaseException) -> None:
         self.health.on_failed(error)
 
-    def _checkpoint(self, connection: Connection) -> None:
-        """With a new stamp, which tells the file from every copy of it."""
+    def _checkpoint(
+        self, connection: Connection, how: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE"
+    ) -> bool:
+        """With a new stamp, which tells the file from every copy of it; whether it is complete."""
         driver, stamp, is_whole = get_driver(connection), secrets.randbits(31), False
         # If it fails, a later one succeeds.
         with contextlib.suppress(sqlite3.Error):
             driver.execute(f"PRAGMA user_version = {stamp}").close()
-            [(_, frames, written)] = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            is_whole = frames == written
+            result = driver.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            [(busy, frames, written)] = result
+            is_whole = frames == written and not (busy and how == "TRUNCATE")
         self.health.file.note_writing(stamp)
         # If a reader kept it from writing everything, the next one comes soon: until then the file
         # alone is incomplete.
         self._jobs = 0 if is_whole else CHECKPOINT_JOBS
         self._checkpointed_at = monotonic()
+        return is_whole
 
     def _may_create(self) -> bool:
         """Not in place of a file that was removed: it may be put back."""

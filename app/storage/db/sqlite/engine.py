@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from app.storage.db.keyed_digests import OPTION, DigestKey
+
 READ_THREADS = 4
 BUSY_SECONDS = 10.0
 
@@ -31,8 +33,11 @@ def make_sqlite_engine(
     may_create: Callable[[], bool],
     read_only: bool = False,
     busy_timeout_seconds: float = BUSY_SECONDS,
+    digest_key: DigestKey | None = None,
 ) -> Engine:
     """An engine that begins its own transactions: the driver's begin too late to take a lock.
+
+    What is deleted is written over.
 
     Commits make no checkpoints, only `SqliteDatabase` does, or the last connection that closes:
     to notice writes by other programs it must know its own.
@@ -42,6 +47,7 @@ def make_sqlite_engine(
         connect_args={"isolation_level": None, "check_same_thread": False},
         pool_size=READ_THREADS if read_only else 1,
         hide_parameters=True,
+        execution_options={OPTION: digest_key},
     )
     pragmas = [
         f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
@@ -50,6 +56,7 @@ def make_sqlite_engine(
         "PRAGMA foreign_keys = ON",
         "PRAGMA cache_size = -16000",
         "PRAGMA wal_autocheckpoint = 0",
+        "PRAGMA secure_delete = ON",
     ]
     if read_only:
         pragmas.append("PRAGMA query_only = ON")

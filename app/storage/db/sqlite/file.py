@@ -97,6 +97,10 @@ class SqliteFile:
             self._main = main
             del self._stamps[: self._stamps.index(found)]
 
+    def note_journal(self) -> None:
+        """We emptied the journal."""
+        self._journal = self._read_journal()
+
     def forget(self) -> None:
         """Nothing is open."""
         self._main = None

@@ -1,7 +1,7 @@
 """What the provider reports about the texts that it took, part by part, and when to ask again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.statuses import Verdict, judge_parts, judge_recipients, read_status
 from app.domain.outbound.transitions import move_on
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
+from app.storage.erasures.erasures import find_erased
 from app.storage.operations.daily_counts import CountName, DailyCounts
 from app.storage.operations.events import add_event
 from app.storage.outbound.history import StatusChange, note_changes
@@ -156,8 +157,13 @@ def record_recipients(
         table.provider_id.in_([each.provider_id for each in reports]),
     )
     known = {part.provider_id: part for part in conn.execute(query)}
+    # Somebody on the list may have been erased here since it was sent to.
+    erased = find_erased(conn, [each.destination for each in reports])
+    named = [
+        replace(each, destination="") if each.destination in erased else each for each in reports
+    ]
     writes = Writes()
-    if _note_news(writes, known, reports, now):
+    if _note_news(writes, known, named, now):
         writes.run(conn)
         add_event(conn, "status", outbound_id, now)
 

@@ -47,8 +47,8 @@ def resolve_uncertain(
     Somebody may have resolved it in the meantime.
     """
     query = select(outbound).where(outbound.c.id == text.id).with_for_update()
-    row = conn.execute(query).one()
-    if row.status != OutboundStatus.UNCERTAIN or row.attempts != text.attempt:
+    row = conn.execute(query).first()
+    if row is None or row.status != OutboundStatus.UNCERTAIN or row.attempts != text.attempt:
         return False
     event = _EVENTS.get(finding)
     if event is None:
@@ -158,8 +158,8 @@ def _change(
 
 def ask_person(conn: Connection, outbound_id: int, now: datetime) -> None:
     """Raise an alert: only a person can resolve this text."""
-    row = conn.execute(select(outbound).where(outbound.c.id == outbound_id)).one()
-    if row.status != OutboundStatus.UNCERTAIN:
+    row = conn.execute(select(outbound).where(outbound.c.id == outbound_id)).first()
+    if row is None or row.status != OutboundStatus.UNCERTAIN:
         return
     named = f"list {row.list_name}" if row.list_name else f"group {row.group_name}"
     whom = row.to_number or f"the {named}"

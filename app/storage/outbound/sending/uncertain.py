@@ -13,6 +13,7 @@ from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
     UncertainText,
 )
+from app.storage.erasures.tombstones import find_buried_ids
 from app.storage.tables.outbound import has_status, outbound, provider_messages, send_attempts
 
 # How many texts sent later are looked for in the report: the next ones and the newest.
@@ -141,8 +142,8 @@ def _list_next_ids(conn: Connection, *, after: int) -> Sequence[int]:
 
 
 def find_known(conn: Connection, provider_ids: Sequence[str]) -> set[str]:
-    """Those of the ids that belong to a text of ours."""
+    """Those of the ids that belong to a text of ours, or to one that was erased."""
     query = select(provider_messages.c.provider_id).where(
         provider_messages.c.provider_id.in_(provider_ids)
     )
-    return set(conn.execute(query).scalars())
+    return set(conn.execute(query).scalars()) | find_buried_ids(conn, provider_ids)

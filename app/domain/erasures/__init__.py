@@ -1,0 +1,1 @@
+"""What an erased number looks like wherever it is written."""

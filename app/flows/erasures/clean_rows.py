@@ -1,0 +1,103 @@
+"""Takes a number out of every row of the database, in small steps, and looks again."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.storage.conversations.erasing import erase_contact, erase_conversation, erase_person
+from app.storage.db.database import Connection, Database
+from app.storage.erasures.erasures import note_removed
+from app.storage.erasures.redaction import Done, Erasing, redact_row
+from app.storage.erasures.walking import Key, list_columns, list_scanned_tables, look_through
+from app.storage.inbound.erasing import erase_message
+from app.storage.operations.erasing import erase_in_alert
+from app.storage.outbound.erasing import erase_batch_row, erase_text
+from app.storage.rules.erasing import erase_in_rule, erase_opt_out
+from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook
+
+# On SQLite nobody else can write during a step.
+STEP_ROWS = 20
+LONGEST_REST_SECONDS = 0.2
+
+Clean = Callable[[Connection, Key, Erasing], Done]
+# How rows are cleaned whose number is more than a word in a text; others are only redacted.
+CLEANERS: Mapping[str, Clean] = {
+    "messages": erase_message,
+    "outbound": erase_text,
+    "batch_rows": erase_batch_row,
+    "conversations": erase_conversation,
+    "people": erase_person,
+    "contact_imports": erase_contact,
+    "opt_outs": erase_opt_out,
+    "rules": erase_in_rule,
+    "alerts": erase_in_alert,
+    "webhook_deliveries": erase_delivery,
+    "webhooks": erase_in_webhook,
+}
+
+
+@dataclass
+class Pass:
+    """One look through all rows: `hits` had the number in them, by table, before they were cleaned.
+
+    `others` are other numbers with the same digits in them.
+    """
+
+    tables: int = 0
+    columns: int = 0
+    rows: int = 0
+    hits: dict[str, int] = field(default_factory=dict)
+    others: set[bytes] = field(default_factory=set)
+
+
+async def clean_rows(
+    database: Database, erasure_id: int, erasing: Erasing, on_step: Callable[[], None]
+) -> Pass:
+    """One pass: whatever it finds is cleaned, or has to wait for the next one."""
+    found = Pass()
+    for table in list_scanned_tables(database.dialect):
+        found.tables += 1
+        found.columns += len(list_columns(table))
+        after: Key | None = None
+        while True:
+            window = await database.read(look_through, table, erasing.forms, after)
+            found.rows += window.rows
+            found.others |= window.others
+            if window.hits:
+                found.hits[table.name] = found.hits.get(table.name, 0) + len(window.hits)
+            for first in range(0, len(window.hits), STEP_ROWS):
+                some = window.hits[first : first + STEP_ROWS]
+                await _take_step(database, erasure_id, table, some, erasing)
+            on_step()
+            after = window.last
+            if after is None:
+                break
+    return found
+
+
+async def _take_step(
+    database: Database, erasure_id: int, table: Any, keys: Sequence[Key], erasing: Erasing
+) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await database.write(_clean, erasure_id, table, keys, erasing)
+    await asyncio.sleep(min(loop.time() - began, LONGEST_REST_SECONDS))
+
+
+def _clean(
+    conn: Connection, erasure_id: int, table: Any, keys: Sequence[Key], erasing: Erasing
+) -> None:
+    clean = CLEANERS.get(table.name)
+    counts: dict[str, int] = {}
+    for key in keys:
+        if clean is not None:
+            done = clean(conn, key, erasing)
+        elif table.name == "members":
+            # Their names have to differ.
+            done = redact_row(conn, table, key, erasing, f"[erased {key[0]}]")
+        else:
+            done = redact_row(conn, table, key, erasing)
+        if done is not None:
+            counts[done] = counts.get(done, 0) + 1
+    note_removed(conn, erasure_id, {table.name: counts} if counts else {})

@@ -1,0 +1,1 @@
+"""Erasures in the database: digests of what was removed, and where a number still stands."""
