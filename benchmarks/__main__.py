@@ -13,6 +13,7 @@ from benchmarks.batches import measure_batches, tabulate_batches
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
 from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
+from benchmarks.moving import measure_moves, tabulate_moves
 from benchmarks.receiving import (
     is_sound,
     list_findings,
@@ -20,6 +21,7 @@ from benchmarks.receiving import (
     tabulate_receiving,
 )
 from benchmarks.report import Table
+from benchmarks.retention import measure_retention, tabulate_retention
 from benchmarks.sending import (
     measure_following,
     measure_sending,
@@ -30,7 +32,9 @@ from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartE
 from benchmarks.servers.cores import Cores, claim_cores
 from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
-PARTS = ("receive", "lists", "send", "batch", "webhooks")
+PARTS = ("receive", "lists", "send", "batch", "webhooks", "retain", "move")
+# Only where it is named, because it takes several minutes for a million messages.
+NAMED_ONLY = ("move",)
 SMALL_ROWS = 50_000
 
 
@@ -48,6 +52,8 @@ def main() -> int:
         "send": run_send,
         "batch": run_batch,
         "webhooks": run_webhooks,
+        "retain": run_retain,
+        "move": run_move,
     }
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
@@ -57,7 +63,7 @@ def main() -> int:
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}; all if none")
+    parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each load (default 4)")
     parser.add_argument("--method", choices=["GET", "POST"], default="GET", help="of the forwards")
@@ -69,7 +75,9 @@ def read_arguments() -> argparse.Namespace:
         metavar="NAME",
         help="only these: %(choices)s",
     )
-    parser.add_argument("--rows", type=int, default=5_000_000, help="of lists' large archive")
+    parser.add_argument(
+        "--rows", type=int, default=5_000_000, help="of lists' large archive, of move"
+    )
     parser.add_argument(
         "--databases",
         nargs="+",
@@ -80,7 +88,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="tables for the README")
     parser.add_argument("--absolute", action="store_true", help="this machine's figures besides")
     arguments = parser.parse_args()
-    arguments.parts = arguments.parts or list(PARTS)
+    arguments.parts = arguments.parts or [part for part in PARTS if part not in NAMED_ONLY]
     return arguments
 
 
@@ -142,6 +150,29 @@ def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
         print(error, file=sys.stderr)
         return False
     show(tabulate_webhooks(found), markdown=arguments.markdown)
+    return True
+
+
+def run_retain(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started, and removed something meanwhile."""
+    pace = Pace(arguments.rounds, arguments.seconds)
+    try:
+        found = measure_retention(arguments.databases, pace, cores)
+    except (DidNotStartError, AnsweredOddlyError) as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_retention(found), markdown=arguments.markdown)
+    return True
+
+
+def run_move(arguments: argparse.Namespace, _: Cores) -> bool:
+    """Whether all was moved, there and back."""
+    try:
+        found = measure_moves(arguments.rows)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_moves(found, arguments.rows), markdown=arguments.markdown)
     return True
 
 

@@ -49,18 +49,18 @@ def judge_rows(ids: list[str], rows: Counter[str]) -> Verdict:
     )
 
 
-def read_rows(database_url: str) -> list[str]:
-    """Every stored provider id, read directly from the database."""
+def read_rows(database_url: str, query: str = QUERY) -> list[str]:
+    """Every stored provider id, or what else is asked for, read directly from the database."""
     if database_url.startswith("postgresql"):
-        return asyncio.run(_read_postgres(database_url))
+        return asyncio.run(_read_postgres(database_url, query))
     path = Path(database_url.removeprefix("sqlite:///"))
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return [str(row[0]) for row in connection.execute(QUERY)]
+        return [str(row[0]) for row in connection.execute(query)]
 
 
-async def _read_postgres(database_url: str) -> list[str]:
+async def _read_postgres(database_url: str, query: str) -> list[str]:
     connection = await asyncpg.connect(database_url, ssl=False)
     try:
-        return [str(row[0]) for row in await connection.fetch(QUERY)]
+        return [str(row[0]) for row in await connection.fetch(query)]
     finally:
         await connection.close()

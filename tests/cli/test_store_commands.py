@@ -5,7 +5,9 @@ import io
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,33 @@ def test_of_a_person_of_whom_nothing_is_known_the_document_is_empty(run: Run) ->
 def test_an_export_says_what_still_waits_in_the_spool(run: Run, tmp_path: Path) -> None:
     write_dead_spool(tmp_path / "spool", [b"one"], [b"two"])
     assert "2 messages in the spool are not in this file" in run("export", "person", OURS).stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("{folder}/letterbox.sqlite3", "names the database that"),
+        ("{folder}/absent/new.sqlite3", "--to: there is no folder {folder}/absent"),
+        ("{folder}/notes.txt", "--to: {folder}/notes.txt is no SQLite file"),
+        ("{folder}", "--to: {folder} is no SQLite file"),
+    ],
+)
+def test_a_move_to_what_is_no_new_database_is_refused_in_a_line(
+    run: Run, tmp_path: Path, target: str, said: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("not a database")
+    refused = run("move", "--to", f"sqlite:///{target.format(folder=tmp_path)}")
+    assert isinstance(refused.exception, LetterboxError)
+    assert said.format(folder=tmp_path) in str(refused.exception)
+
+
+def test_what_is_no_database_or_of_another_release_is_not_moved(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "letterbox.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0003'")
+        connection.commit()
+    older = run("move", "--to", f"sqlite:///{tmp_path}/new.sqlite3")
+    assert "run `letterbox migrate` first" in str(older.exception)
+    path.write_text("not a database")
+    garbage = run("move", "--to", f"sqlite:///{tmp_path}/new.sqlite3")
+    assert "cannot be used (file is not a database)" in str(garbage.exception)

@@ -1,8 +1,9 @@
 """The whole web application in process, on both databases, with its flows run by hand."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ async def open_kit(
     provider: ProviderClient | None = None,
     *,
     inbound_auth: str = AUTH,
+    now: Callable[[], datetime] | None = None,
+    **settings_changes: Any,
 ) -> AsyncIterator[Kit]:
-    """The application over an empty database, perhaps with an account of a provider."""
+    """The application over an empty database, perhaps with an account of a provider, or a clock."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=database_url,
@@ -68,8 +71,9 @@ async def open_kit(
         inbound_auth=SecretStr(inbound_auth),
         api_key=SecretStr(API_KEY),
         run_workers=False,
+        **settings_changes,
     )
-    runtime = open_runtime(settings, "web", provider=provider)
+    runtime = open_runtime(settings, "web", provider=provider, now=now)
     await runtime.start(on_failure=lambda: None)
     # On a machine with other work a server may need longer than a start waits for it.
     await runtime.prepared.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,8 @@ from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database
 from app.storage.spool.identity import find_place
+
+SQLITE_HEAD = b"SQLite format 3\0"
 
 TargetUrl = Annotated[
     str, typer.Option("--to", help="The empty database to move to, as DATABASE_URL names it.")
@@ -52,7 +55,22 @@ def _read_target(settings: Settings, to: str) -> Settings:
     target = settings.model_copy(update={"database_url": to})
     if _name(target) == _name(settings):
         raise SetupError("--to names the database that LETTERBOX_DATABASE_URL names already")
+    if not target.is_postgres:
+        _check_file(target.sqlite_path)
     return target
+
+
+def _check_file(path: Path) -> None:
+    """Raises SetupError where no SQLite file is or can be made."""
+    if not path.parent.is_dir():
+        raise SetupError(f"--to: there is no folder {path.parent}")
+    if path.exists() and (not path.is_file() or not _is_sqlite(path)):
+        raise SetupError(f"--to: {path} is no SQLite file: name a new one")
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE_HEAD)) in (b"", SQLITE_HEAD)
 
 
 def _name(settings: Settings) -> str:

@@ -9,10 +9,14 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, sele
 Key = tuple[Any, ...]
 
 
-def select_after(table: Table, after: Key | None) -> Select[Any]:
-    """The rows behind a key, or all, in the order of their keys."""
+def select_after(
+    table: Table, after: Key | None, columns: Sequence[ColumnElement[Any]] = ()
+) -> Select[Any]:
+    """The rows behind a key, or all, in the order of their keys; of all columns unless some are
+    named.
+    """
     keys = list(table.primary_key)
-    query = select(table).order_by(*keys)
+    query = select(*(columns or table.c)).order_by(*keys)
     return query if after is None else query.where(_is_after(keys, after))
 
 

@@ -5,26 +5,32 @@ rows themselves. Until the end a table `unfinished_move` keeps services away.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import (
     JSON,
+    Column,
+    ColumnElement,
     Connection,
-    Row,
+    Text,
+    cast,
     func,
-    insert,
     inspect,
     select,
     text,
 )
 from sqlalchemy import Table as Table
+from sqlalchemy.util import await_only
 
 from app.domain.errors import SetupError
-from app.storage.db.columns import metadata
+from app.domain.times import to_microseconds
+from app.storage.db.columns import UtcTime, metadata
 from app.storage.db.key_walks import Key, select_after
+
+# A row, in the order of its table's columns.
+Values = tuple[Any, ...]
 
 STEP = 2_000
 MARK = "unfinished_move"
@@ -74,13 +80,32 @@ def find_last_key(conn: Connection, table: Table) -> Key | None:
     return None if row is None else tuple(row)
 
 
-def read_step(conn: Connection, table: Table, after: Key | None) -> list[Row[Any]]:
+def read_step(conn: Connection, table: Table, after: Key | None) -> list[Values]:
     """The next rows by their keys, STEP of them unless they are the last."""
-    return list(conn.execute(select_after(table, after).limit(STEP)))
+    columns = [_as_stored(column) for column in table.c]
+    rows = conn.execute(select_after(table, after, columns).limit(STEP))
+    return [tuple(row) for row in rows]
 
 
-def write_step(conn: Connection, table: Table, rows: Sequence[Row[Any]]) -> None:
-    conn.execute(insert(table), [row._asdict() for row in rows])
+def write_step(conn: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Add rows that `read_step` read. Raises SetupError where PostgreSQL cannot store one."""
+    names = [column.name for column in table.c]
+    driver: Any = conn.connection.driver_connection
+    if conn.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(names))
+        insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own names
+        conn.exec_driver_sql(insert, list(_write_times(table, rows)))
+        return
+    try:
+        await_only(driver.copy_records_to_table(table.name, records=rows, columns=names))
+    except asyncpg.DataError as error:
+        raise SetupError(f"PostgreSQL cannot store a row of {table.name}: {error}") from None
+
+
+def get_key(table: Table, row: Values) -> Key:
+    """The primary key of a row that `read_step` read."""
+    names = list(table.c)
+    return tuple(row[names.index(key)] for key in table.primary_key)
 
 
 def read_counter(conn: Connection, table: Table) -> int:
@@ -112,24 +137,26 @@ def has_counter(table: Table) -> bool:
 
 def digest_step(conn: Connection, table: Table, after: Key | None) -> tuple[bytes, Key | None, int]:
     """A digest of the next rows, alike on both databases; the last key, and how many they were."""
-    digest = hashlib.sha256()
     rows = read_step(conn, table, after)
+    last = get_key(table, rows[-1]) if rows else None
+    # Python writes the values of these types alike, and faster than anything by hand.
+    return hashlib.sha256(repr(rows).encode()).digest(), last, len(rows)
+
+
+def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
+    """JSON as the text that it is: an object would be written anew, and NULL become `null`."""
+    is_json = isinstance(column.type, JSON)
+    return cast(column, Text).label(column.name) if is_json else column
+
+
+def _write_times(table: Table, rows: Sequence[Values]) -> Iterator[Values]:
+    places = [at for at, column in enumerate(table.c) if isinstance(column.type, UtcTime)]
     for row in rows:
-        digest.update(json.dumps(list(_write_plainly(table, row)), sort_keys=True).encode())
-    last = tuple(rows[-1]._mapping[key] for key in table.primary_key) if rows else None
-    return digest.digest(), last, len(rows)
-
-
-def _write_plainly(table: Table, row: Row[Any]) -> Iterator[Any]:
-    for column, value in zip(table.c, row, strict=True):
-        if isinstance(value, datetime):
-            yield value.astimezone(UTC).isoformat(timespec="microseconds")
-        elif isinstance(value, bytes | memoryview):
-            yield bytes(value).hex()
-        elif isinstance(column.type, JSON):
-            yield json.dumps(value, sort_keys=True)
-        else:
-            yield value
+        values = list(row)
+        for at in places:
+            if values[at] is not None:
+                values[at] = to_microseconds(values[at])
+        yield tuple(values)
 
 
 def _find_sequence(conn: Connection, table: Table) -> str:

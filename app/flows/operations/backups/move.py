@@ -1,5 +1,6 @@
 """Moves everything to another database, SQLite to PostgreSQL or back, and compares every row."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from app.domain.errors import SetupError
 from app.storage import tables as tables  # registers all of them
 from app.storage.db import moving
 from app.storage.db.database import Database
-from app.storage.db.migrate import migrate, read_revisions
+from app.storage.db.migrate import is_current, migrate, read_revisions
 from app.storage.db.moving import Table
 from app.storage.inbound.text_search import rebuild_step
 from app.storage.operations.processes import GONE_AFTER, list_processes
@@ -49,7 +50,9 @@ async def move(
 
 
 async def count_all(source: Database) -> int:
-    """How many rows are to be moved."""
+    """How many rows are to be moved. Raises SetupError where the source cannot be moved."""
+    if not await is_current(source):
+        raise SetupError("the schema is older than this release: run `letterbox migrate` first")
     wanted = moving.list_tables_to_move(LEFT_OUT)
     return sum([await source.read(moving.count_rows, table) for table in wanted])
 
@@ -78,10 +81,16 @@ async def _prepare(target: Database, place: str) -> None:
 
 async def _copy(source: Database, target: Database, table: Table, report: Report) -> None:
     after = await target.read(moving.find_last_key, table)
-    while rows := await source.read(moving.read_step, table, after):
-        await target.write(moving.write_step, table, rows)
-        after = tuple(rows[-1]._mapping[key] for key in table.primary_key)
+    rows = await source.read(moving.read_step, table, after)
+    while rows:
+        after = moving.get_key(table, rows[-1])
+        # The old database reads while the new one writes.
+        following, _ = await asyncio.gather(
+            source.read(moving.read_step, table, after),
+            target.write(moving.write_step, table, rows),
+        )
         report("copy", len(rows))
+        rows = following
     if moving.has_counter(table):
         last = await source.read(moving.read_counter, table)
         await target.write(moving.write_counter, table, last)
@@ -99,15 +108,17 @@ async def _index(target: Database, report: Report) -> None:
 async def _compare(source: Database, target: Database, table: Table, report: Report) -> int:
     after, total = None, 0
     while True:
-        ours, after_ours, count = await source.read(moving.digest_step, table, after)
-        theirs, after_theirs, _ = await target.read(moving.digest_step, table, after)
-        if ours != theirs or after_ours != after_theirs:
+        ours, theirs = await asyncio.gather(
+            source.read(moving.digest_step, table, after),
+            target.read(moving.digest_step, table, after),
+        )
+        if ours != theirs:
             raise SetupError(
                 f"the rows of {table.name} are not alike on both sides: nothing was changed in the"
                 " old database; move to another empty one, and report this"
             )
+        _, after, count = ours
         total += count
         report("compare", count)
-        if after_ours is None:
+        if after is None:
             return total
-        after = after_ours

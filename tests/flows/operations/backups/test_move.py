@@ -55,6 +55,12 @@ def _forget_last_event(conn: Any) -> None:
     conn.execute(events.delete().where(events.c.id == last))
 
 
+def _run(conn: Any, sql: str) -> Any:
+    """The first value, if the statement has one."""
+    result = conn.execute(text(sql))
+    return result.scalar() if result.returns_rows else None
+
+
 async def _move(source: Database, target: Database, report: Any = lambda *_: None) -> Any:
     # Whoever filled the source is gone by then.
     later = datetime.now(UTC) + timedelta(minutes=5)
@@ -86,6 +92,26 @@ async def test_everything_is_there_afterwards_and_a_reader_of_the_feed_goes_on(
         newest = (await kit.get("/messages"))["items"][0]
         assert newest["provider_id"] == "new"
         assert (await kit.get("/rules"))["items"][0]["name"] == "Hours"
+
+
+async def test_what_is_absent_stays_absent_and_json_stays_as_it_is_written(
+    urls: tuple[str, str], tmp_path: Path
+) -> None:
+    await _fill(urls[0], tmp_path / "old")
+    source, target = _open(urls[0]), _open(urls[1])
+    written = '\'{"b":  1, "a": "\\u00e9"}\''
+    for change in ("rules SET days = NULL", f"messages SET extra = {written} WHERE id = 1"):
+        await source.write(_run, f"UPDATE {change}")
+    await _move(source, target)
+    for query in (
+        "SELECT count(*) FROM rules WHERE days IS NULL",
+        "SELECT CAST(extra AS text) FROM messages WHERE id = 1",
+    ):
+        before, after = [(await each.read(_run, query)) for each in (source, target)]
+        assert before == after
+        assert before in (1, written[1:-1])
+    await source.close()
+    await target.close()
 
 
 async def test_a_move_goes_on_where_it_was_broken_off_and_no_service_starts_before(
