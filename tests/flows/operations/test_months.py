@@ -229,7 +229,7 @@ async def test_with_keep_days_nothing_grows_after_three_months(life: Life) -> No
     assert (late["refusals"], late["conversation_notes"]) == (steps, steps)
     # Rows of batches are tidied like these, also between two removals.
     assert (late["alerts"], late["batch_rows"]) == (steps + 1, steps - 1)
-    assert late["idempotency_keys"] == 1
+    assert late["idempotency_keys"] == 0
 
 
 async def test_with_keep_days_0_grows_what_people_want_to_keep_and_nothing_else(
