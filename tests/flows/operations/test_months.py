@@ -183,6 +183,8 @@ class Life:
 
     async def count(self) -> dict[str, int]:
         """The rows of every table that the database has, and the files of every folder."""
+        # The service's own may have tidied already, or not yet.
+        await self.kit.runtime.housekeeper.tick()
         counts = await self.kit.runtime.database.read(_count_rows)
         folder = self.kit.runtime.settings.data_dir
         files = [path for path in folder.rglob("*") if path.is_file()]
