@@ -19,6 +19,7 @@ NUMBER, FILE = "447700900010", "rules.yaml"
 ARGUMENTS: dict[str, list[str]] = {
     "backup": ["new.backup"],
     "cancel": ["out_1"],
+    "erase": [NUMBER, "--yes"],
     "export person": [NUMBER],
     "keys create": ["A program", "--scope", "messages:read"],
     "keys revoke": ["key_1"],
