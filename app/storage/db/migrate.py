@@ -112,7 +112,7 @@ def read_revisions(conn: Connection) -> tuple[str | None, str]:
     if current is not None and current not in revisions:
         raise SetupError(
             f"the database is at revision {current}, which Letterbox {__version__} does not know:"
-            " start the newer release of Letterbox that made it (docs/upgrading.md)"
+            " start the newer release of Letterbox that made it (docs/guides/upgrading.md)"
         )
     return current, revisions[-1]
 

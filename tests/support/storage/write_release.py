@@ -55,6 +55,7 @@ MADE_UP: dict[str, dict[str, Any]] = {
         "results": [[1, "Success", ""]],
     },
     "drafts": {"owner": "member:mem_1", "fields": {"body": ODD}},
+    "erasures": {"removed": {}},
     "login_links": {"kind": "invitation", "member_id": 1},
     "notify_addresses": {"kind": "mailto", "source": "page", "numbers": [], "zone": "UTC"},
     "process_figures": {"figures": {}},
@@ -71,7 +72,7 @@ def use(service: Service) -> None:
         content = json.dumps(body).encode()
         answer = service.ask(f"/api/v1{path}", method="POST", body=content, headers=headers)
         assert answer.status in {201, 202}, (path, answer)
-    for number, text in enumerate(("Hours please", ODD, "STOP")):
+    for number, text in enumerate(("Hours please", ODD, "STOP", "Forget me")):
         source = f"4477009000{20 + number}"
         assert service.forward(str(number), msg=text, name="Ada", source=source).status == 200
     assert service.forward("one", auth="wrong").status == 403
@@ -84,6 +85,9 @@ def use(service: Service) -> None:
     hook = service.get("/webhooks")["items"][0]["id"]
     assert service.call(f"/webhooks/{hook}/test", method="POST").status == 202
     wait_until(lambda: {"sent", "delivered"} >= _list_statuses(service), what="texts that are sent")
+    erased = service.call("/erasures", method="POST", body={"number": "447700900023"})
+    assert erased.status in {200, 201, 202}, erased
+    wait_until(lambda: service.get("/erasures")["items"][0]["state"] == "done")
 
 
 def _list_statuses(service: Service) -> set[str]:

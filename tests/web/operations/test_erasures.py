@@ -27,7 +27,7 @@ async def test_a_number_is_erased_after_a_question(visitor: Visitor) -> None:
 async def test_what_is_no_number_is_named_in_the_form(visitor: Visitor) -> None:
     answer = await visitor.post("/erasures", {"number": "Ada"})
     assert answer.status_code == 422
-    assert "not a full phone number" in answer.text
+    assert 'id="number-error"' in answer.text
 
 
 async def test_a_message_is_deleted_after_a_question(visitor: Visitor) -> None:
