@@ -2,9 +2,10 @@
 
 from sqlalchemy import Connection, delete, update
 
-from app.domain.erasures.number_forms import PLAIN_ERASED
-from app.storage.erasures.erasures import digest_number
-from app.storage.erasures.redaction import (
+from app.domain.written_numbers import PLAIN_ERASED
+from app.storage.db.key_walks import Key
+from app.storage.operations.erasures.erasures import digest_number
+from app.storage.operations.erasures.redaction import (
     Done,
     Erasing,
     is_named_by,
@@ -12,7 +13,6 @@ from app.storage.erasures.redaction import (
     redact_row,
     remove_row,
 )
-from app.storage.erasures.walking import Key
 from app.storage.rules.rules import lock_rules
 from app.storage.tables.rules import opt_outs, rules
 

@@ -5,8 +5,8 @@ from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
 from app.domain.numbers import read_number
-from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
-from app.storage.erasures import erasures
+from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.storage.operations.erasures import erasures
 from app.web.core.forms.form import Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit

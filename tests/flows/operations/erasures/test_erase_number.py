@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.ids import find_number
-from app.flows.erasures import clean_rows
-from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.flows.operations.erasures import clean_rows
+from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
 from app.storage.db.columns import metadata
 from app.storage.db.database import Connection
-from app.storage.erasures.erasures import list_unfinished
 from app.storage.inbound.removal import remove_messages
+from app.storage.operations.erasures.erasures import list_unfinished
 from tests.support.kit import Kit, open_kit
 from tests.support.seeded_number import ADA, OURS, list_open_columns, seed_number
 from tests.support.simulated import simulated_in_process
