@@ -30,11 +30,14 @@ from benchmarks.sending import (
 )
 from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.servers.cores import Cores, claim_cores
+from benchmarks.sustained import measure_sustained, tabulate_sustained
 from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
-PARTS = ("receive", "lists", "send", "batch", "webhooks", "retain", "move")
+PARTS = ("receive", "sustained", "lists", "send", "batch", "webhooks", "retain", "move")
 # Only where it is named, because it takes several minutes for a million messages.
 NAMED_ONLY = ("move",)
+# A load that must be sustained goes on for longer.
+SECONDS, SUSTAINED_SECONDS = 4.0, 60.0
 SMALL_ROWS = 50_000
 
 
@@ -48,6 +51,7 @@ def main() -> int:
     others = psutil.cpu_percent(interval=1.0)
     runs = {
         "receive": run_receive,
+        "sustained": run_sustained,
         "lists": run_lists,
         "send": run_send,
         "batch": run_batch,
@@ -65,7 +69,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each load (default 4)")
+    parser.add_argument("--seconds", type=float, help="of each load (default 4, sustained 60)")
     parser.add_argument("--method", choices=["GET", "POST"], default="GET", help="of the forwards")
     parser.add_argument(
         "--contenders",
@@ -95,13 +99,25 @@ def read_arguments() -> argparse.Namespace:
 def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every contender ran and everything acknowledged was found."""
     chosen = [contender for contender in CONTENDERS if contender.name in arguments.contenders]
-    pace = Pace(arguments.rounds, arguments.seconds, method=arguments.method)
+    pace = Pace(arguments.rounds, arguments.seconds or SECONDS, method=arguments.method)
     turns = compare_contenders(chosen, pace, cores)
     show(tabulate_receiving(turns), markdown=arguments.markdown)
     if arguments.absolute:
         show(tabulate_absolutes(turns), markdown=arguments.markdown)
     print("\n".join(list_findings(turns)), end="\n\n")
     return is_sound(turns) and len(turns) == len(chosen)
+
+
+def run_sustained(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started."""
+    pace = Pace(1, arguments.seconds or SUSTAINED_SECONDS)
+    try:
+        found = measure_sustained(arguments.databases, pace, cores)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_sustained(found), markdown=arguments.markdown)
+    return True
 
 
 def run_lists(arguments: argparse.Namespace, cores: Cores) -> bool:
@@ -143,7 +159,7 @@ def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
 
 def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and everything was delivered."""
-    pace = Pace(arguments.rounds, arguments.seconds)
+    pace = Pace(arguments.rounds, arguments.seconds or SECONDS)
     try:
         found = measure_webhooks(arguments.databases, pace, cores)
     except (DidNotStartError, AnsweredOddlyError) as error:
@@ -155,7 +171,7 @@ def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
 
 def run_retain(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and removed something meanwhile."""
-    pace = Pace(arguments.rounds, arguments.seconds)
+    pace = Pace(arguments.rounds, arguments.seconds or SECONDS)
     try:
         found = measure_retention(arguments.databases, pace, cores)
     except (DidNotStartError, AnsweredOddlyError) as error:

@@ -13,9 +13,13 @@ from typing import cast
 
 import uvloop
 
-from benchmarks.forwards import make_id, make_requests
+from benchmarks.forwards import CALM_TEXTS, TEXTS, make_id, make_requests
 
 VARIANTS = 1000
+# Of calm texts: more than a process keeps in any cache.
+CALM_VARIANTS = 10_000
+# Rates are told for each piece of so long.
+PIECE_SECONDS = 3.0
 # After the time is up, how long the last answers may take.
 GRACE_SECONDS = 15.0
 
@@ -24,7 +28,9 @@ GRACE_SECONDS = 15.0
 class LoadPlan:
     """What to send. The first `warm_up_seconds` are sent as well but not measured.
 
-    Ids count up from `first_id`; those answered 200 are written to `ids_path`, one a line.
+    Ids count up from `first_id`; those answered 200 are written to `ids_path`, one a line. With
+    `per_second`, requests leave at that pace as long as a connection is free, else as soon as one
+    is. `is_calm`: nobody opts out, and nearly every text is another.
     """
 
     port: int
@@ -36,14 +42,16 @@ class LoadPlan:
     ids_path: str
     method: str = "GET"
     most_requests: int = 500_000
+    per_second: float = 0.0
+    is_calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What came back. `p50` and `p99` are seconds; `statuses` counts the warm-up's answers, too.
 
-    `broken` counts connections that ended early; `busy` is the load's own share of its core: near
-    1 the figures tell of the load, not of the server.
+    `pieces` are the rates of each whole 3 s. `broken` counts connections that ended early; `busy`
+    is the load's own share of its core: near 1 the figures tell of the load, not of the server.
     """
 
     answered: int
@@ -53,6 +61,7 @@ class LoadResult:
     statuses: dict[str, int]
     broken: int
     busy: float
+    pieces: list[float]
 
 
 def run_load(plan: LoadPlan) -> LoadResult:
@@ -73,11 +82,16 @@ class Load:
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._requests = make_requests(
-            seed=plan.first_id, count=VARIANTS, port=plan.port, auth=plan.auth, method=plan.method
+            seed=plan.first_id,
+            count=CALM_VARIANTS if plan.is_calm else VARIANTS,
+            port=plan.port,
+            auth=plan.auth,
+            method=plan.method,
+            texts=CALM_TEXTS if plan.is_calm else TEXTS,
         )
         self._sent = 0
         self._open = plan.connections
-        self._stop_at = 0.0
+        self._began_at = self._stop_at = 0.0
         self.measure_from = 0.0
         self.answers: list[tuple[float, float]] = []
         self.statuses: Counter[bytes] = Counter()
@@ -87,17 +101,21 @@ class Load:
 
     def begin(self) -> None:
         """Start the clock, once all are connected."""
-        self.measure_from = time.perf_counter() + self._plan.warm_up_seconds
+        self._began_at = time.perf_counter()
+        self.measure_from = self._began_at + self._plan.warm_up_seconds
         self._stop_at = self.measure_from + self._plan.seconds
 
-    def next_request(self, now: float) -> tuple[bytes, bytes] | None:
-        """An id and its request; None once time or count are used up."""
-        if now >= self._stop_at or self._sent >= self._plan.most_requests:
+    def next_request(self, now: float) -> tuple[bytes, bytes, float] | None:
+        """An id, its request and when it leaves; None once time or count are used up."""
+        due = now
+        if self._plan.per_second:
+            due = max(now, self._began_at + self._sent / self._plan.per_second)
+        if due >= self._stop_at or self._sent >= self._plan.most_requests:
             return None
         identity = make_id(self._plan.first_id + self._sent)
-        before, after = self._requests[self._sent % VARIANTS]
+        before, after = self._requests[self._sent % len(self._requests)]
         self._sent += 1
-        return identity, before + identity + after
+        return identity, before + identity + after, due
 
     def record(self, identity: bytes, status: bytes, sent_at: float, now: float) -> None:
         self.statuses[status] += 1
@@ -124,7 +142,13 @@ class Load:
             statuses={status.decode(): count for status, count in self.statuses.items()},
             broken=self.broken,
             busy=busy,
+            pieces=self._cut_pieces(),
         )
+
+    def _cut_pieces(self) -> list[float]:
+        counts = Counter(int((now - self.measure_from) / PIECE_SECONDS) for now, _ in self.answers)
+        whole = int(self._plan.seconds / PIECE_SECONDS)
+        return [counts[number] / PIECE_SECONDS for number in range(whole)]
 
 
 class Connection(asyncio.Protocol):
@@ -149,8 +173,14 @@ class Connection(asyncio.Protocol):
             self._done = True
             self._transport.close()
             return
-        self._identity, request = following
-        self._sent_at = now
+        self._identity, request, due = following
+        if due > now:
+            asyncio.get_running_loop().call_later(due - now, self._leave, request)
+        else:
+            self._leave(request)
+
+    def _leave(self, request: bytes) -> None:
+        self._sent_at = time.perf_counter()
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:

@@ -16,7 +16,6 @@ from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.rules import Rule
 from app.flows.operations.processes.keep_time import utc_now
 from app.flows.operations.processes.supervise import FAILING
-from app.loops.handling import MAX_LAG, choose_patience
 from app.provider.client import ProviderClient
 from app.runtime import Runtime
 from app.settings import Settings
@@ -24,14 +23,14 @@ from app.storage.db.database import Database, open_database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from app.storage.outbound.sending.sender import get_sender, stop_sender
 from app.storage.outbound.text_search import has_unindexed
 from app.storage.rules.rules import add_rule
 from app.wiring import open_runtime
 from app.worker import run_flows
 from tests.support.messages import make_message
-from tests.support.outbox import ADA, OURS, Outbox, open_outbox
+from tests.support.outbox import ADA, OURS, Outbox, add_outbound, open_outbox
 from tests.support.service import API_KEY, AUTH
 
 PATIENCE_SECONDS = 30.0
@@ -70,12 +69,6 @@ async def working(
         yield Worker(runtime, ahead, runtime.spawn(run_flows(runtime)))
     finally:
         await runtime.close()
-
-
-def test_handling_gives_way_to_a_stream_less_the_further_it_is_behind() -> None:
-    assert choose_patience(timedelta()) == 1
-    assert 0 < choose_patience(MAX_LAG / 2) < 1
-    assert choose_patience(MAX_LAG) == choose_patience(3 * MAX_LAG) == 0
 
 
 @pytest.fixture

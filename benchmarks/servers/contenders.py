@@ -72,6 +72,12 @@ class Running:
         family = [process, *process.children(recursive=True)]
         return float(sum(member.memory_info().rss for member in family)) / 1e6
 
+    def compute(self) -> float:
+        """Seconds that the process and its children have computed so far."""
+        process = psutil.Process(self.pid)
+        times = [member.cpu_times() for member in (process, *process.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
+
 
 @contextlib.contextmanager
 def running_server(
@@ -100,6 +106,25 @@ def running_server(
         is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
         _wait_until_ready(process, lambda: is_ready(running.port), log_path)
         yield replace(running, pid=process.pid)
+    finally:
+        stop_process(process)
+
+
+@contextlib.contextmanager
+def running_worker(server: Running, folder: Path, cores: Cores) -> Iterator[None]:
+    """Run `letterbox work` beside a server without workers, on the same core."""
+    environment = _make_environment(Contender("letterbox", "postgresql"), server, folder)
+    with (folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*cores.prefix(), LETTERBOX, "work"],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
     finally:
         stop_process(process)
 

@@ -16,12 +16,13 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.search import Message, get_messages
 from app.storage.operations.events import read_events
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from app.storage.rules.rules import add_rule
 from app.storage.tables.inbound import messages
 from app.storage.tables.outbound import outbound, status_changes
 from tests.conftest import NOW
 from tests.support.messages import make_message
+from tests.support.outbox import add_outbound
 
 # The texts of most tests arrive at one moment, and are no parts of one text.
 UNHURRIED = ReplyLimits(quiet=timedelta())

@@ -26,7 +26,7 @@ from app.simulator.state.faults import Fault
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import list_alerts
 from app.storage.outbound.history import list_changes
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee, add_replies
 from app.storage.outbound.sending.claims import Claim, claim_texts
 from app.storage.outbound.sending.sender import lock_sender
 from tests.support.clock import NOW
@@ -40,6 +40,13 @@ CREDITS = Decimal(100_000)
 RUNNING = SendPolicy(per_second=1000, concurrency=8, batch=100, zone=LONDON)
 
 Row = Any
+
+
+def add_outbound(
+    conn: Connection, request: OutboundRequest, addressee: Addressee, now: datetime
+) -> int | None:
+    """Queue a text; None where the message has its automatic reply already."""
+    return add_replies(conn, [(request, addressee)], now).get(request.in_reply_to)
 
 
 def claim_due(

@@ -31,6 +31,8 @@ PROBLEMS = (
 MERGE_FIELDS = ("name", "email", "1", "2", "3", "4", "5")
 
 _DEDUPE_VERSION = "1"
+# Of each kind; a batch of handling needs fewer.
+KEPT_KEYS = 2048
 
 
 @lru_cache(maxsize=128)
@@ -232,11 +234,15 @@ def make_dedupe_key(
     return digest_texts(*parts, "nonce", fields, nonce.hex())
 
 
+# Cached: handling asks for the same keys again and again within a batch. The memory is bounded by
+# the lengths of what is stored, 64 KiB at most for each.
+@lru_cache(maxsize=KEPT_KEYS)
 def make_pair_key(dest: str, source: str) -> bytes:
     """16 bytes that stand for a conversation: one of our numbers and one sender."""
     return digest_texts(dest, source)
 
 
+@lru_cache(maxsize=KEPT_KEYS)
 def make_number_key(number: str) -> bytes:
     """16 bytes that stand for a source or dest of any length in an index."""
     return digest_texts(number)
@@ -247,6 +253,7 @@ def make_provider_key(provider_id: str | None) -> bytes | None:
     return digest_texts(provider_id) if provider_id else None
 
 
+@lru_cache(maxsize=KEPT_KEYS)
 def make_identity_key(dest: str, source: str, provider_id: str) -> bytes:
     """16 bytes that two messages share if the provider gave them the same id."""
     return digest_texts(dest, source, provider_id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from app.domain.keywords import fold_text, split_words
+from app.domain.keywords import fold_text, iterate_words, split_words
 from app.domain.rules.refusal_words import (
     ABROAD,
     ANSWER_WORD,
@@ -86,7 +86,7 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    text = cut_endings(body.translate(_LOOK_ALIKES))
+    text = cut_endings(body if body.isascii() else body.translate(_LOOK_ALIKES))
     words = split_words(_INITIALS.sub(_join_initials, text))
     if not words:
         return None
@@ -109,8 +109,10 @@ def _looks_like_one(body: str) -> bool:
     """STOP JS, Stop. Anna Lee, and the words of other countries."""
     if _NAMED.fullmatch(body):
         return True
-    others = [each for each in split_words(body) if each not in POLITE]
-    return len(others) == 1 and others[0] in ABROAD
+    others = (each for each in iterate_words(body) if each not in POLITE)
+    # Most texts have many, so no more than two are looked at.
+    first, second = next(others, None), next(others, None)
+    return first in ABROAD and second is None
 
 
 def _join_initials(found: re.Match[str]) -> str:

@@ -46,7 +46,9 @@ _BELOW = re.compile(
 
 def cut_endings(body: str) -> str:
     """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
-    text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", body.strip()))
+    text = body.strip()
+    if "\n" in text:
+        text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", text))
     text = _CLOSING.sub("", _SIGNATURES.sub("", text))
     text = _CHEERS.sub(r"\1", text)
     return _SIGNED.sub(r"\1", _BELOW.sub("", text))

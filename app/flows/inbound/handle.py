@@ -1,6 +1,7 @@
 """Handles stored messages shortly after their acknowledgement: indexes, counts, replies."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,13 +40,13 @@ MOST_TRIES = 3
 class Handled:
     """How many messages were handled, and by outcome; false if none.
 
-    `queued` replies wait to be sent; `oldest_at` is when the first message arrived.
+    `queued` replies wait to be sent. `seconds` is how long its thread computed meanwhile.
     """
 
     messages: int = 0
     queued: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    oldest_at: datetime | None = None
+    seconds: float = 0.0
 
     def __bool__(self) -> bool:
         return self.messages > 0
@@ -106,6 +107,7 @@ def handle_batch(
     because they take the lock that orders them. Raises Unprepared if a rule needs a pattern that
     was not searched for.
     """
+    began = time.thread_time()
     batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:
         return Handled()
@@ -144,7 +146,8 @@ def handle_batch(
     add_events(conn, changes + answers.list_changes(), now)
     raise_faults(conn, answers, now)
     outcomes = _count_outcomes(answers.outcomes)
-    return Handled(len(batch), len(answers.queued), outcomes, batch[0].arrived_at)
+    seconds = time.thread_time() - began
+    return Handled(len(batch), len(answers.queued), outcomes, seconds)
 
 
 def note_names(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from app.domain.inbound.messages import StoredMessage
 from app.domain.outbound.requests import OutboundRequest
-from app.domain.rules.answering import Answering, Decision, OurNumber, Reply, ReplyLimits
+from app.domain.rules.answering import Answering, OurNumber, Reply, ReplyLimits
 from app.domain.rules.patterns import Search
 from app.domain.rules.replies import find_fault
 from app.domain.rules.rules import Rule
 from app.storage.db.database import Connection
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import Change
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee, add_replies
 from app.storage.rules.answers import add_last_replies, fail_reply, read_our_numbers
 from app.storage.rules.opt_outs import OptOutChange, add_opt_out_changes, cancel_texts
 from app.storage.rules.pair_context import PairContext
@@ -27,8 +28,8 @@ class Answers:
     """The results of answering, to be written at the end of the transaction.
 
     `outcomes` are message ids by outcome and rule; `added` are the ids of new texts, `queued` those
-    of them that can be sent. `stops` are numbers that opted out, each with the length of `added` at
-    that point; `cancelled` texts waited for them. `opted` are the ids of the
+    of them that can be sent. `stops` are numbers that opted out, each with how many replies there
+    were at that point; `cancelled` texts waited for them. `opted` are the ids of the
     opt-outs that changed. `faults` say by rule id why a reply could not be
     sent.
     """
@@ -100,6 +101,7 @@ def answer_messages(
         limits=limits,
         search=search,
     )
+    replies: list[_Reply] = []
     for message in batch:
         decision = answering.answer(message, now)
         rule_id = decision.rule.id if decision.rule else None
@@ -107,13 +109,15 @@ def answer_messages(
         if decision.opt_out is not None:
             answers.opt_outs.append(OptOutChange(message.source, message.body, decision.opt_out))
             if decision.opt_out.is_out:
-                answers.stops.append((message.source, len(answers.added)))
+                answers.stops.append((message.source, len(replies)))
         if decision.reply is not None:
             conversation_id = conversation_ids[message.pair_key]
-            _queue(conn, message, conversation_id, decision, decision.reply, answers, now)
+            replies.append(_Reply(message, conversation_id, decision.rule, decision.reply))
+    ids = _queue(conn, replies, answers, now)
     answers.opted = add_opt_out_changes(conn, answers.opt_outs)
     for number, before in answers.stops:
-        answers.cancelled += cancel_texts(conn, number, now, but=answers.added[before:])
+        later = [each for each in ids[before:] if each is not None]
+        answers.cancelled += cancel_texts(conn, number, now, but=later)
     return answers
 
 
@@ -136,36 +140,51 @@ def close_fault(conn: Connection, rule_id: int, now: datetime) -> None:
     close_alert(conn, TOO_LONG, str(rule_id), now=now)
 
 
-def _queue(
-    conn: Connection,
-    message: StoredMessage,
-    conversation_id: int,
-    decision: Decision,
-    reply: Reply,
-    answers: Answers,
-    now: datetime,
-) -> None:
-    rule = decision.rule if reply.origin == "rule" else None
-    outbound_id = add_outbound(
-        conn,
-        OutboundRequest(
-            reply.source,
-            reply.body,
-            in_reply_to=message.id,
-            origin=reply.origin,
+class _Reply(NamedTuple):
+    """A reply that is to be queued, and what it answers."""
+
+    message: StoredMessage
+    conversation_id: int
+    rule: Rule | None
+    reply: Reply
+
+    def make_text(self) -> tuple[OutboundRequest, Addressee]:
+        rule = self.answering_rule
+        request = OutboundRequest(
+            self.reply.source,
+            self.reply.body,
+            in_reply_to=self.message.id,
+            origin=self.reply.origin,
             rule_id=rule.id if rule else None,
-            send_before=reply.send_before,
-        ),
-        Addressee(message.source, conversation_id),
-        now,
-    )
-    if outbound_id is None:  # it has been answered before
-        return
+            send_before=self.reply.send_before,
+        )
+        return request, Addressee(self.message.source, self.conversation_id)
+
+    @property
+    def answering_rule(self) -> Rule | None:
+        return self.rule if self.reply.origin == "rule" else None
+
+
+def _queue(
+    conn: Connection, replies: Sequence[_Reply], answers: Answers, now: datetime
+) -> list[int | None]:
+    """Returns their ids in order; None for a message that has been answered before."""
+    added = add_replies(conn, [each.make_text() for each in replies], now)
+    ids = [added.get(each.message.id) for each in replies]
+    for each, outbound_id in zip(replies, ids, strict=True):
+        if outbound_id is not None:
+            _note_added(conn, each, outbound_id, answers, now)
+    return ids
+
+
+def _note_added(
+    conn: Connection, each: _Reply, outbound_id: int, answers: Answers, now: datetime
+) -> None:
     answers.added.append(outbound_id)
-    fault = find_fault(reply.body)
+    fault = find_fault(each.reply.body)
     if fault is None:
         answers.queued.append(outbound_id)
         return
     fail_reply(conn, outbound_id, fault, now)
-    if rule is not None:
-        answers.faults[rule.id] = (rule, fault)
+    if each.answering_rule is not None:
+        answers.faults[each.answering_rule.id] = (each.answering_rule, fault)

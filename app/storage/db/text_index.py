@@ -107,7 +107,7 @@ class TextIndex:
     def _insert(self) -> BulkWrite:
         on_sqlite = text(
             f"INSERT INTO {self.name} (rowid, folded)"  # noqa: S608
-            f" VALUES (:{self.name}__{self.key}, :{self.name}__folded)"
+            f" SELECT {self.key}, folded FROM given_{self.name}"
         )
         return replace(make_bulk_insert(self._table, (self.key, "folded")), on_sqlite=on_sqlite)
 

@@ -1,17 +1,22 @@
 """Groups a transaction's writes: on PostgreSQL they are one statement, however many they are.
 
-Each statement costs a round trip, and round trips take most of a short transaction's time.
+Each statement costs a round trip there, and on SQLite each step of one costs Python's lock, which a
+busy event loop is slow to return: so there many rows are one step, too. The statements are compiled
+once and go to the driver: SQLAlchemy's work for each value takes longer than writing it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     Connection,
-    Executable,
+    Dialect,
+    LargeBinary,
     Select,
     TableClause,
     bindparam,
@@ -19,35 +24,66 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    table,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.types import TypeEngine
 
 Row = Mapping[str, Any]
+Convert = Callable[[Any], Any]
+
+# Rows of one statement on SQLite: powers of two, because each other number is parsed anew.
+MOST_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BulkWrite:
     """One statement for any number of rows with these columns, in either database's words.
 
-    Its parameters are `name`, two underscores and the column: on PostgreSQL an array of each, on
-    SQLite the values of a row. One underscore could make the name of another table's column, which
-    SQLAlchemy would then set, too. To be made once: equal is only what is the same.
+    Both read the rows from a table `given_<name>`: on PostgreSQL it is made of an array for each
+    column, on SQLite it is a list of VALUES. To be made once: equal is only what is the same.
     """
 
     name: str
-    columns: Sequence[str]
+    columns: Mapping[str, TypeEngine[Any]]
     on_postgres: Any
-    on_sqlite: Executable
+    on_sqlite: Any
 
-    def pack(self, rows: Sequence[Row]) -> dict[str, list[Any]]:
-        """The parameters on PostgreSQL."""
-        return {f"{self.name}__{each}": [row[each] for row in rows] for each in self.columns}
+    def run(self, conn: Connection, rows: Sequence[Row]) -> list[Any]:
+        """Write the rows; returns what the statement returns, as the driver has it."""
+        if conn.dialect.name == "postgresql":
+            return _run_on_postgres(conn, self.on_postgres, self.pack(conn.dialect, rows))
+        return [*self._run_on_sqlite(conn, rows)]
 
-    def unpack(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """The parameters on SQLite."""
-        return [{f"{self.name}__{each}": row[each] for each in self.columns} for row in rows]
+    def pack(self, dialect: Dialect, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
+        """The parameters on PostgreSQL, by name."""
+        arrays = zip(*self._take_values(dialect, rows), strict=True)
+        names = [f"{self.name}__{each}" for each in self.columns]
+        return dict(zip(names, map(list, arrays), strict=True))
+
+    def _run_on_sqlite(self, conn: Connection, rows: Sequence[Row]) -> Iterator[Any]:
+        statement, constants = _compile(self.on_sqlite, conn.dialect)
+        taken = [*self._take_values(conn.dialect, rows)]
+        for chunk in _cut_evenly(taken):
+            sql = _list_values(self.name, tuple(self.columns), len(chunk)) + statement
+            values = [value for row in chunk for value in row]
+            done = conn.exec_driver_sql(sql, (*values, *constants.values()))
+            if done.returns_rows:
+                yield from done
+
+    def _take_values(self, dialect: Dialect, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        """The values of each row, as the driver wants them."""
+        found = (_find_converter(type_, dialect) for type_ in self.columns.values())
+        converters = [(place, each) for place, each in enumerate(found) if each is not None]
+        take = itemgetter(*self.columns, next(iter(self.columns)))  # a tuple even of one column
+        for row in rows:
+            values = [*take(row)[:-1]]
+            for place, convert in converters:
+                values[place] = convert(values[place])
+            yield values
 
 
 def make_bulk_insert(
@@ -57,38 +93,45 @@ def make_bulk_insert(
     *,
     name: str | None = None,
 ) -> BulkWrite:
-    """An INSERT; `on_conflict` adds what happens to existing rows."""
+    """An INSERT; `on_conflict` adds what happens to existing rows, and what is returned."""
     name = name or table.name
-    given = _give(name, table, columns)
-    from_arrays = postgresql.insert(table).from_select(list(columns), select(*given.c))
-    from_row = sqlite.insert(table).values({each: _bind(name, each) for each in columns})
-    return BulkWrite(name, columns, on_conflict(from_arrays), on_conflict(from_row))
+    types = {each: table.c[each].type for each in columns}
+
+    def insert(words: Any, given: FromClause) -> Any:
+        # SQLite would take ON CONFLICT for a join's condition without the WHERE.
+        rows = select(*given.c).where(true())
+        return on_conflict(words.insert(table).from_select(list(columns), rows))
+
+    from_arrays = insert(postgresql, _give_arrays(name, types))
+    return BulkWrite(name, types, from_arrays, insert(sqlite, _give_values(name, types)))
 
 
 def make_bulk_update(table: TableClause, keys: Sequence[str], columns: Sequence[str]) -> BulkWrite:
     """An UPDATE of the rows with these keys."""
-    given = _give(table.name, table, (*keys, *columns))
-    by_array = update(table).where(*(table.c[each] == given.c[each] for each in keys))
-    by_row = update(table).where(*(table.c[each] == _bind(table.name, each) for each in keys))
-    return BulkWrite(
-        table.name,
-        (*keys, *columns),
-        by_array.values({each: given.c[each] for each in columns}),
-        by_row.values({each: _bind(table.name, each) for each in columns}),
-    )
+    types = {each: table.c[each].type for each in (*keys, *columns)}
+
+    def change(given: FromClause) -> Any:
+        statement = update(table).where(*(table.c[each] == given.c[each] for each in keys))
+        return statement.values({each: given.c[each] for each in columns})
+
+    by_array = change(_give_arrays(table.name, types))
+    return BulkWrite(table.name, types, by_array, change(_give_values(table.name, types)))
 
 
-def _give(name: str, table: TableClause, columns: Sequence[str]) -> TableValuedAlias:
-    """Rows from one array for each column, all of the same length."""
-    types = {each: table.c[each].type for each in columns}
+def _give_arrays(name: str, types: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    """Rows from one array for each column, all of the same length.
+
+    A parameter's name has two underscores: with one it could be that of another table's column,
+    which SQLAlchemy would then set, too.
+    """
     arrays = [bindparam(f"{name}__{each}", type_=ARRAY(type_)) for each, type_ in types.items()]
     typed = [column(each, type_) for each, type_ in types.items()]
     rows = func.unnest(*arrays).table_valued(*typed, name=f"given_{name}")
     return rows.render_derived()
 
 
-def _bind(name: str, column_name: str) -> Any:
-    return bindparam(f"{name}__{column_name}")
+def _give_values(name: str, types: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    return table(f"given_{name}", *(column(each, type_) for each, type_ in types.items()))
 
 
 class Writes:
@@ -108,16 +151,57 @@ class Writes:
     def run(self, conn: Connection) -> None:
         gathered, self._rows = self._rows, {}
         if gathered and conn.dialect.name == "postgresql":
-            arrays: dict[str, list[Any]] = {}
+            arrays: dict[str, Sequence[Any]] = {}
             for write, rows in gathered.items():
-                arrays |= write.pack(rows)
-            conn.execute(_join(*gathered), arrays)
+                arrays |= write.pack(conn.dialect, rows)
+            _run_on_postgres(conn, _join(*gathered), arrays)
             return
         for write, rows in gathered.items():
-            conn.execute(write.on_sqlite, write.unpack(rows))
+            write.run(conn, rows)
 
 
 @cache
 def _join(*writes: BulkWrite) -> Select[Any]:
     parts = [write.on_postgres.cte(f"write_{write.name}") for write in writes]
     return select(literal_column("1")).add_cte(*parts)
+
+
+def _run_on_postgres(
+    conn: Connection, statement: Any, arrays: Mapping[str, Sequence[Any]]
+) -> list[Any]:
+    sql, names = _compile(statement, conn.dialect)
+    values = tuple(arrays.get(name, constant) for name, constant in names.items())
+    done = conn.exec_driver_sql(sql, values)
+    return [*done] if done.returns_rows else []
+
+
+# Bounded, because each database that is opened has a dialect of its own.
+@lru_cache(maxsize=1024)
+def _compile(statement: Any, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    """Its SQL and its parameters in order, each with the value that the statement itself gives."""
+    compiled = statement.compile(dialect=dialect)
+    given = compiled.construct_params(_check=False)
+    return str(compiled), {name: given[name] for name in compiled.positiontup}
+
+
+@lru_cache(maxsize=1024)
+def _find_converter(type_: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    """What prepares a value for the driver; None where the driver takes it as it is."""
+    if isinstance(type_, Boolean | LargeBinary):
+        return None
+    return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+@cache
+def _list_values(name: str, columns: Sequence[str], rows: int) -> str:
+    marks = f"({', '.join('?' * len(columns))})"
+    return f"WITH given_{name} ({', '.join(columns)}) AS (VALUES {', '.join([marks] * rows)}) "
+
+
+def _cut_evenly(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Pieces of as many rows as a power of two, the largest first."""
+    start = 0
+    while start < len(rows):
+        size = min(1 << (len(rows) - start).bit_length() - 1, MOST_ROWS)
+        yield rows[start : start + size]
+        start += size

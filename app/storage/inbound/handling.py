@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.inbound.messages import (
     StoredMessage,
@@ -133,8 +132,7 @@ def upsert_conversations(
         }
         for key, message in sorted(newest.items())
     ]
-    written = conn.execute(_upsert_conversations(conn.dialect.name), rows)
-    return {row.pair_key: row.id for row in written}
+    return {row.pair_key: row.id for row in _upsert_conversations().run(conn, rows)}
 
 
 def end_waiting(
@@ -146,10 +144,27 @@ def end_waiting(
     conn.execute(update(conversations).where(theirs, said_last).values(awaits_answer=False))
 
 
+_GIVEN = (
+    "pair_key",
+    "dest_key",
+    "source_key",
+    "dest",
+    "source",
+    "last_message_id",
+    "last_arrived_at",
+    "unread",
+    "updated_at",
+    "state",
+    "awaits_answer",
+)
+
+
 @cache
-def _upsert_conversations(dialect: str) -> Any:
-    words = postgresql if dialect == "postgresql" else sqlite
-    statement = words.insert(conversations)
+def _upsert_conversations() -> BulkWrite:
+    return make_bulk_insert(conversations, _GIVEN, _keep_newest)
+
+
+def _keep_newest(statement: Any) -> Any:
     old, new = conversations.c, statement.excluded
     is_newer = or_(
         old.last_arrived_at.is_(None),

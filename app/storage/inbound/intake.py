@@ -28,6 +28,8 @@ DEADLINE_SECONDS = 1.0
 STREAM_SECONDS = 0.05
 STREAM_ROWS = 8
 QUICK_SECONDS = 0.002
+# Who has sent so lately may send again.
+USED_SECONDS = 2.0
 PROBE_SECONDS = 0.5
 PROBE_PATIENCE_SECONDS = 5.0
 # How often we look whether the database is still the one that others find: while batches come, and
@@ -102,7 +104,7 @@ class Intake:
         # Set from a failure of the database on until it is trusted again.
         self._trouble = asyncio.Event()
         self._recovering = asyncio.Lock()
-        self._batch_at = -STREAM_SECONDS
+        self._batch_at = -USED_SECONDS
         self._pause = STREAM_SECONDS
         self._batch_rows = 0
         # Committed since the last look that found the database in place.
@@ -133,6 +135,11 @@ class Intake:
     def is_storing(self) -> bool:
         """Whether somebody waits for a message to be stored."""
         return bool(self._queue) or self._order.locked()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether messages came a moment ago."""
+        return monotonic() - self._batch_at < USED_SECONDS
 
     @property
     def is_busy(self) -> bool:

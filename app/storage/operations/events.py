@@ -14,12 +14,12 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     text,
 )
 
 from app.storage.db.columns import UtcTime
+from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.tables.operations import events
 
 EVENTS_LOCK = 0x4C455454_45564E54
@@ -52,11 +52,16 @@ def add_events(conn: Connection, changes: Sequence[Change], now: datetime) -> No
         conn.execute(_lock_and_insert(), {"kinds": kinds, "ids": ids, "now": now})
         return
     rows = [{"kind": kind, "subject_id": each, "created_at": now} for kind, each in changes]
-    conn.execute(insert(events), rows)
+    _insert_events().run(conn, rows)
 
 
 def add_event(conn: Connection, kind: str, subject_id: int, now: datetime) -> None:
     add_events(conn, [(kind, subject_id)], now)
+
+
+@cache
+def _insert_events() -> BulkWrite:
+    return make_bulk_insert(events, ("kind", "subject_id", "created_at"))
 
 
 @cache

@@ -12,7 +12,7 @@ from app.domain.inbound.messages import digest_texts, make_number_key, make_pair
 from app.domain.outbound.gsm import measure_text
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import OutboundStatus, Priority
-from app.storage.db.upserts import make_insert
+from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.outbound.batches import add_batch
 from app.storage.tables.outbound import outbound, status_changes
 
@@ -43,15 +43,27 @@ class Addressee(NamedTuple):
     is_forced: bool = False
 
 
-def add_outbound(
-    conn: Connection, request: OutboundRequest, addressee: Addressee, now: datetime
-) -> int | None:
-    """Queue a text; returns its id, or None where the message has its automatic reply already."""
+def add_replies(
+    conn: Connection, texts: Sequence[tuple[OutboundRequest, Addressee]], now: datetime
+) -> dict[int | None, int]:
+    """Queue automatic replies; returns their ids by the message that each answers.
+
+    Those of messages that have their automatic reply already are left out.
+    """
+    if not texts:
+        return {}
     hold_order(conn)
-    statement = make_insert(conn, outbound).on_conflict_do_nothing().returning(outbound.c.id)
-    # The row is passed as parameters, so that the statement is compiled only once.
-    added: int | None = conn.execute(statement, _make_row(request, addressee, None, now)).scalar()
-    return added
+    rows = [_make_row(request, addressee, None, now) for request, addressee in texts]
+    return {row.in_reply_to: row.id for row in _insert_replies(tuple(rows[0])).run(conn, rows)}
+
+
+@cache
+def _insert_replies(columns: tuple[str, ...]) -> BulkWrite:
+    def leave_answered(statement: Any) -> Any:
+        kept = statement.on_conflict_do_nothing()
+        return kept.returning(outbound.c.id, outbound.c.in_reply_to)
+
+    return make_bulk_insert(outbound, columns, leave_answered)
 
 
 def queue_texts(

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from app.domain.rules.answering import History
 from app.domain.rules.opt_outs import OptOutState
+from app.storage.db.given_values import is_among, pad_values
 from app.storage.tables.access import revisions
 from app.storage.tables.conversations import conversations, people
 from app.storage.tables.inbound import message_index, messages, number_last_seen
@@ -70,12 +71,12 @@ def read_pair_context(
     `identity_keys` are those of the texts to be handled.
     """
     given = {
-        "ids": list(conversation_ids),
-        "identities": list(identity_keys),
+        "ids": pad_values(conversation_ids),
+        "identities": pad_values(identity_keys),
         "since": now - _DAY,
     }
     pairs: dict[bytes, Pair] = {}
-    for row in conn.execute(_select_pair_context(), given):
+    for row in conn.execute(_select_pair_context(conn.dialect.name), given):
         if row.pair_key not in pairs:
             pairs[row.pair_key] = _make_pair(row)
         if row.replied_at is not None:
@@ -98,10 +99,10 @@ def _make_pair(row: Row[Any]) -> Pair:
 
 
 @cache  # building it takes longer than running it
-def _select_pair_context() -> Select[Any]:
+def _select_pair_context(dialect: str) -> Select[Any]:
     pair, state, reply = conversations.c, opt_outs.c, outbound.c
     known_id = exists().where(
-        message_index.c.identity_key.in_(bindparam("identities", expanding=True))
+        is_among(dialect, message_index.c.identity_key, "identities"),
     )
     # Written out, in the words of the partial indexes: no such index serves a parameter.
     is_reported = message_index.c.via == literal_column("'report'")
@@ -135,5 +136,5 @@ def _select_pair_context() -> Select[Any]:
         .outerjoin(number_last_seen, number_last_seen.c.dest_key == pair.dest_key)
         .outerjoin(outbound, replied)
         .outerjoin(messages, messages.c.id == reply.in_reply_to)
-        .where(pair.id.in_(bindparam("ids", expanding=True)))
+        .where(is_among(dialect, pair.id, "ids"))
     )

@@ -3,10 +3,11 @@
 from app.domain.outbound.requests import OutboundRequest
 from app.storage.access.audit import list_audit
 from app.storage.operations.events import read_events
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from tests.api.running import Running
 from tests.conftest import NOW
 from tests.support.messages import make_message
+from tests.support.outbox import add_outbound
 
 SENDER = "447700900001"
 OTHER = "447700900123"

@@ -244,7 +244,9 @@ async def test_two_pairs_are_locked_in_the_order_of_their_keys(past: Past, old_s
     def note(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         given = parameters if isinstance(parameters, list) else [parameters]
         for each in given:
-            values = each.values() if isinstance(each, dict) else each
+            values = [*(each.values() if isinstance(each, dict) else each)]
+            # PostgreSQL takes an array for each column.
+            values += [one for array in values if isinstance(array, list) for one in array]
             locked.extend(key for key in keys if key in values and key not in locked)
 
     event.listen(Engine, "before_cursor_execute", note)

@@ -8,8 +8,9 @@ from app.storage.db.writes import Writes
 from app.storage.inbound.last_seen import STEP, find_last_arrival, note_arrivals
 from app.storage.inbound.refusals import NewRefusal, add_refusals, list_refusals
 from app.storage.operations.stats import measure_parts
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from tests.conftest import NOW
+from tests.support.outbox import add_outbound
 
 OURS, OTHER = "447700900100", "447700900101"
 

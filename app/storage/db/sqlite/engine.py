@@ -14,6 +14,8 @@ from app.storage.db.keyed_digests import OPTION, DigestKey
 
 READ_THREADS = 4
 BUSY_SECONDS = 10.0
+# More than there are: a bulk write is one for each power of two of rows.
+STATEMENTS = 512
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 # It may work later: the file is locked, or the disk is full, read-only or failing.
@@ -44,7 +46,11 @@ def make_sqlite_engine(
     """
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"isolation_level": None, "check_same_thread": False},
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "cached_statements": STATEMENTS,
+        },
         pool_size=READ_THREADS if read_only else 1,
         hide_parameters=True,
         execution_options={OPTION: digest_key},

@@ -12,10 +12,11 @@ from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import Alert, list_alerts, raise_alert
 from app.storage.operations.leases import take_lease
 from app.storage.operations.processes import Process, note_process
-from app.storage.outbound.outbox import Addressee, add_outbound
+from app.storage.outbound.outbox import Addressee
 from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
 from tests.flows.desk import BAR, SENDER, SHOP, Desk
+from tests.support.outbox import add_outbound
 
 HOUR = timedelta(hours=1)
 

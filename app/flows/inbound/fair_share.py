@@ -1,0 +1,56 @@
+"""Shares a process between handling and receiving: neither may starve the other.
+
+Whoever forwards a message waits for its acknowledgement, and on SQLite for the transaction that is
+open. So transactions are short while messages come, and after each turn handling rests as long as
+it took, unless nobody is waiting by then: however large the backlog, receiving keeps half of the
+time, and what it does not need goes to handling.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FIRST_ROWS = 100
+# Fewer cost too much each, more hold the locks of too many conversations.
+LEAST_ROWS, MOST_ROWS = 20, 1000
+# How long the transaction of one batch should compute: while messages come, and while none does.
+# The first to come may meet one of the latter.
+BUSY_SECONDS, ALONE_SECONDS = 0.005, 0.02
+# On PostgreSQL nobody waits for the transaction, but for each of its steps, of which it has six.
+STEPS = {"sqlite": 1, "postgresql": 6}
+# How often a resting turn looks whether anybody is still waiting.
+LOOK_SECONDS = 0.001
+
+
+def never() -> bool:
+    """For a process that receives nothing."""
+    return False
+
+
+@dataclass(slots=True)
+class FairShare:
+    """`rows` are to be handled next. `is_used` says whether messages came a moment ago,
+    `is_waiting` whether somebody waits for an acknowledgement now.
+    """
+
+    dialect: str
+    is_used: Callable[[], bool] = never
+    is_waiting: Callable[[], bool] = never
+    rows: int = FIRST_ROWS
+
+    def note(self, rows: int, seconds: float) -> None:
+        """A transaction has handled so many messages and computed for so long."""
+        if rows < LEAST_ROWS or not seconds:
+            return  # the most of it did not depend on the number
+        wanted = STEPS[self.dialect] * (BUSY_SECONDS if self.is_used() else ALONE_SECONDS)
+        fitting = int(rows * wanted / seconds)
+        # At most doubled, for one quick batch says little.
+        self.rows = max(LEAST_ROWS, min(fitting, 2 * self.rows, MOST_ROWS))
+
+    async def rest(self, taken: float) -> None:
+        """Let receiving go on, for at most as long as a turn has taken."""
+        now = asyncio.get_running_loop().time
+        until = now() + taken
+        # Polled, because an event for each message would cost those who wait.
+        while self.is_waiting() and (left := until - now()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, LOOK_SECONDS))
