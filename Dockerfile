@@ -1,4 +1,4 @@
-# A tag is what it is today; the README says how to name an image by its digest.
+# A tag is what it is today; docs/deploy/README.md says how to name an image by its digest.
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 COPY requirements.lock /build/

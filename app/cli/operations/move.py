@@ -89,7 +89,8 @@ def _hold(*both: Settings) -> list[int]:
 
 
 async def _move(settings: Settings, target: Settings) -> Moved:
-    source, new = _open(settings), _open(target)
+    # Only an owner makes checkpoints, without which the journal takes all that is written.
+    source, new = _open(settings), _open(target, is_owner=True)
     try:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             total = await count_all(source)
@@ -106,6 +107,6 @@ async def _move(settings: Settings, target: Settings) -> Moved:
         await new.close()
 
 
-def _open(settings: Settings) -> Database:
+def _open(settings: Settings, *, is_owner: bool = False) -> Database:
     path = settings.data_dir if settings.is_postgres else settings.sqlite_path
-    return open_database(settings.database_url, path)
+    return open_database(settings.database_url, path, is_owner=is_owner)

@@ -1,10 +1,13 @@
 """Looks for a number in the bytes of files: the database's own, and what lies in the spool."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from app.domain.inbound.messages import InboundMessage
 from app.domain.written_numbers import AROUND, NumberForms
@@ -15,6 +18,7 @@ from app.storage.spool.quarantine import REFUSED
 CHUNK_BYTES = 256 * 1024
 # More than the longest form of a number.
 OVERLAP_BYTES = 256
+_READER = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def _list_traces(path: Path, forms: NumberForms, others: Collection[bytes]) -> I
     """The places of traces, by where they begin in the file."""
     seen = -1
     place, tail = 0, b""
-    with path.open("rb") as file:
+    with _open_apart(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             data, base = tail + chunk, place - len(tail)
             for start, end in forms.find_traces(data):
@@ -63,6 +67,24 @@ def _list_traces(path: Path, forms: NumberForms, others: Collection[bytes]) -> I
                         yield seen
             place += len(chunk)
             tail = data[-OVERLAP_BYTES:]
+
+
+@contextmanager
+def _open_apart(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, read by a process of its own. Raises OSError.
+
+    Closing a file drops every lock that this process has on it, SQLite's own too. The next program
+    that opens and closes the database would take itself for the last and remove its journal.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _READER, str(path)]
+    with subprocess.Popen(  # noqa: S603 no shell is involved
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as reader:
+        if reader.stdout is not None:  # it is a pipe
+            yield reader.stdout
+    if reader.returncode:
+        path.stat()
+        raise OSError(f"{path} cannot be read")
 
 
 def _is_explained(data: bytes, start: int, end: int, others: Collection[bytes]) -> bool:
