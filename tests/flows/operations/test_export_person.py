@@ -1,32 +1,28 @@
 """What a person is given: every place in which their number stands, and nobody's secrets."""
 
 import json
-from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Integer, LargeBinary, Table, Text, insert
+from sqlalchemy import JSON, Column, LargeBinary, Text
 
-from app.domain.inbound.messages import RawForward, make_number_key
+from app.domain.inbound.messages import make_number_key
 from app.domain.times import format_time
 from app.domain.written_numbers import make_forms
 from app.flows.operations.export_person import Exported, export_person, list_sections
 from app.storage.access.audit import list_audit
-from app.storage.db.columns import UtcTime, metadata
-from app.storage.db.database import Connection, Database
+from app.storage.db.columns import metadata
+from app.storage.db.database import Database
 from app.storage.operations import number_walk
 from app.storage.operations.places import NO_PLACES, list_places
 from tests.support.clock import NOW
 from tests.support.kit import Kit, open_kit
+from tests.support.seeded_number import ADA, OURS, seed_number
 from tests.support.service import AUTH
 from tests.support.simulated import simulated_in_process
 
-OURS, ADA, GRACE = "447700900001", "447700900123", "447700900012"
-# The row that others refer to.
-PARENT = 1_000_000
-WRITTEN = "+44 (0)7700 900123"
+GRACE = "447700900012"
 
 
 async def export(database: Database, number: str = ADA) -> dict[str, Any]:
@@ -41,66 +37,20 @@ async def export(database: Database, number: str = ADA) -> dict[str, Any]:
     return document
 
 
-def _fill(column: Column[Any], number: int) -> Any:
-    """Something for a column that must not be empty, different each time."""
-    if isinstance(column.type, UtcTime):
-        return NOW + timedelta(seconds=number)
-    if isinstance(column.type, JSON):
-        return []
-    if isinstance(column.type, LargeBinary):
-        empty = RawForward("GET", "", None, b"").to_bytes()
-        return empty if column.name == "raw" else number.to_bytes(16, "big")
-    if isinstance(column.type, Text):
-        return f"filler {number}"
-    if column.foreign_keys:
-        return PARENT
-    return number if isinstance(column.type, Integer) or column.primary_key else 0
-
-
-def _write(column: Column[Any]) -> Any:
-    text = f"{column} {WRITTEN}"
-    if isinstance(column.type, JSON):
-        return {"some": ["other", text]}
-    if isinstance(column.type, LargeBinary):
-        form = f"x={column}+%2B44+%280%297700+900123".encode()
-        return RawForward("GET", "", None, form).to_bytes()
-    return text
-
-
-def _seed(conn: Connection) -> list[str]:
-    """A row for each column of each table that has the number there; returns the columns."""
-    for table in reversed(metadata.sorted_tables):
-        conn.execute(table.delete())
-    numbers, seeded = count(1), []
-    for table in metadata.sorted_tables:
-        if table.name in {"numbers", "members"}:
-            conn.execute(insert(table).values(_make_row(table, PARENT)))
-        for column in table.c:
-            is_text = isinstance(column.type, Text | JSON | LargeBinary)
-            if not is_text or str(column) in NO_PLACES:
-                continue
-            row = _make_row(table, next(numbers))
-            conn.execute(insert(table).values({**row, column.name: _write(column)}))
-            seeded.append(str(column))
-    return seeded
-
-
-def _make_row(table: Table, number: int) -> dict[str, Any]:
-    return {
-        column.name: _fill(column, number)
-        for column in table.c
-        if column.primary_key or (not column.nullable and column.server_default is None)
-    }
+def _is_shown(column: Column[Any], document: str) -> bool:
+    """A column that has nothing but the number is shown under its name."""
+    return f"{column} " in document or f'"{column.name}": "{ADA}"' in document
 
 
 async def test_a_number_in_any_column_of_any_table_is_in_the_document(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(number_walk, "WINDOW_ROWS", 3)
-    seeded = await database.write(_seed)
+    seeded = [place for table in metadata.sorted_tables for place in list_places(table)]
+    await database.write(seed_number, seeded, NOW)
     document = await export(database)
     everything = json.dumps(document)
-    assert [column for column in seeded if f"{column} " not in everything] == []
+    assert [each for each in seeded if not _is_shown(each, everything)] == []
     assert len(seeded) > 80
     other = await export(database, GRACE)
     assert [each for each in other.values() if isinstance(each, list) and each] == []
