@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.storage.access.erasing import erase_in_number
 from app.storage.conversations.erasing import erase_contact, erase_conversation, erase_person
 from app.storage.db.database import Connection, Database
 from app.storage.erasures.erasures import note_removed
@@ -12,7 +13,7 @@ from app.storage.erasures.redaction import Done, Erasing, redact_row
 from app.storage.erasures.walking import Key, list_columns, list_scanned_tables, look_through
 from app.storage.inbound.erasing import erase_message
 from app.storage.operations.erasing import erase_in_alert
-from app.storage.outbound.erasing import erase_batch_row, erase_text
+from app.storage.outbound.erasing import erase_batch_row, erase_in_batch, erase_text
 from app.storage.rules.erasing import erase_in_rule, erase_opt_out
 from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook
 
@@ -25,12 +26,14 @@ Clean = Callable[[Connection, Key, Erasing], Done]
 CLEANERS: Mapping[str, Clean] = {
     "messages": erase_message,
     "outbound": erase_text,
+    "batches": erase_in_batch,
     "batch_rows": erase_batch_row,
     "conversations": erase_conversation,
     "people": erase_person,
     "contact_imports": erase_contact,
     "opt_outs": erase_opt_out,
     "rules": erase_in_rule,
+    "numbers": erase_in_number,
     "alerts": erase_in_alert,
     "webhook_deliveries": erase_delivery,
     "webhooks": erase_in_webhook,
