@@ -16,11 +16,11 @@ import structlog
 from app.announcements import Announcements
 from app.domain.errors import LoginRefused, NoProvider, SetupError
 from app.flows.access.auth_gate import AuthGate
-from app.flows.erasures.erase_number import Eraser
-from app.flows.erasures.load_key import load_key
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.deferred_writes import DeferredWrites
+from app.flows.operations.erasures.erase_number import Eraser
+from app.flows.operations.erasures.load_key import load_key
 from app.flows.operations.event_stream import EventTail
 from app.flows.operations.housekeeping import TICK_SECONDS, Housekeeper
 from app.flows.operations.processes.keep_time import LOOK_SECONDS, TimeKeeper

@@ -170,7 +170,7 @@ for _name, _module, _about in (
         "inbound.reconcile",
         "Compare the messages with the provider's report, and store what is missing.",
     ),
-    ("erase", "erase", "Remove every trace of a number, except that it has opted out."),
+    ("erase", "operations.erase", "Remove every trace of a number, except that it has opted out."),
 ):
     add_command(app, _name, f"app.cli.{_module}", _about)
 

@@ -42,9 +42,10 @@ class Handling(Work):
         runtime, rows = self._runtime, self._share.rows
         began = asyncio.get_running_loop().time()
         handled = await _handle(runtime, self._book, rows)
-        self._taken = asyncio.get_running_loop().time() - began
         self._share.note(handled.messages, handled.seconds)
         optimizing = await self._optimize(handled, has_time=handled.messages < rows)
+        # Optimizing holds receiving up as well.
+        self._taken = asyncio.get_running_loop().time() - began
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
         if not is_busy(runtime):

@@ -20,8 +20,8 @@ from app.domain.inbound.messages import MERGE_FIELDS
 from app.domain.inbound.queries import MessageFilter, fold_words
 from app.domain.places import read_id_place
 from app.flows.conversations.mark_read import mark_read, mark_unread
-from app.flows.erasures import remove_message as removal
 from app.flows.inbound import replay
+from app.flows.operations.erasures import remove_message as removal
 from app.flows.operations.export import MESSAGE_COLUMNS, read_pages
 from app.storage.db.database import Connection
 from app.storage.inbound import search

@@ -11,8 +11,8 @@ from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Page, Sent, Shown, Text, Time, read_id
 from app.domain.numbers import read_number
-from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
-from app.storage.erasures import erasures
+from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.storage.operations.erasures import erasures
 
 router = make_router("/erasures", "admin")
 

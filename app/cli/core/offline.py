@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.domain.errors import SetupError
-from app.flows.erasures.load_key import read_key
+from app.flows.operations.erasures.load_key import read_key
 from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database

@@ -16,6 +16,7 @@ from app.domain.errors import InvalidInput
 from app.domain.inbound.queries import MessageFilter
 from app.domain.numbers import normalise_number
 from app.domain.outbound.states import OutboundStatus
+from app.domain.written_numbers import make_forms
 from app.flows.operations.export import (
     MESSAGE_COLUMNS,
     OUTBOUND_COLUMNS,
@@ -100,7 +101,8 @@ def person(
     async def run(database: Database, settings: Settings) -> str:
         wanted = _read_person(number, settings.default_region)
         now = datetime.now(UTC)
-        chunks = export_person(database, wanted, who=find_actor(), now=now, exported=exported)
+        forms = make_forms(wanted, settings.default_region)
+        chunks = export_person(database, forms, who=find_actor(), now=now, exported=exported)
         async for chunk in chunks:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()

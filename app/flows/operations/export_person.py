@@ -10,19 +10,13 @@ from app.domain.ids import Prefix, encode_id, encode_subject
 from app.domain.inbound.messages import RawForward
 from app.domain.numbers import is_full_number
 from app.domain.times import format_time
-from app.domain.written_numbers import make_finder
+from app.domain.written_numbers import NumberForms
 from app.storage.access.audit import add_audit
 from app.storage.access.members import read_member_names
 from app.storage.db.database import Connection, Database
-from app.storage.operations.places import (
-    Found,
-    Table,
-    find_step,
-    has_own,
-    list_places,
-    metadata,
-    walk_texts,
-)
+from app.storage.operations.number_walk import Found, look_through
+from app.storage.operations.own_rows import has_own, is_own
+from app.storage.operations.places import Table, list_places, metadata
 
 # First what a person thinks of; the other tables follow.
 _FIRST = (
@@ -90,7 +84,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    number: str
+    forms: NumberForms
     members: Mapping[int, str]
 
     def show(self, table: Table, found: Found) -> dict[str, Any]:
@@ -129,24 +123,24 @@ class _Reader:
         prefix = _PREFIXES.get(table.name) if name == "id" else _REFERENCES.get(name)
         if prefix is not None and isinstance(value, int):
             return encode_id(prefix, value) if value else None
-        return value if is_whole else _narrow(value, make_finder(self.number))
+        return value if is_whole else _narrow(value, self.forms)
 
 
 async def export_person(
-    database: Database, number: str, *, who: str, now: datetime, exported: Exported
+    database: Database, forms: NumberForms, *, who: str, now: datetime, exported: Exported
 ) -> AsyncGenerator[bytes]:
     """The document in chunks; the audit trail names the export before anything is read.
 
-    `number` is in normal form. Raises Unavailable.
+    Raises Unavailable.
     """
-    reader, entry_id = await database.write(_begin, number, who, now)
-    head = {"number": number, "exported_at": format_time(now)}
+    reader, entry_id = await database.write(_begin, forms, who, now)
+    head = {"number": forms.number, "exported_at": format_time(now)}
     yield json.dumps(head, ensure_ascii=False, indent=1).rstrip("\n}").encode()
     for table in list_sections():
-        pages = _read(database, table, number, entry_id, mentions=False)
+        pages = _read(database, table, forms, entry_id, mentions=False)
         async for chunk in _write_section(table.name, pages, reader.show, exported):
             yield chunk
-    mentions = _read_mentions(database, number, entry_id)
+    mentions = _read_mentions(database, forms, entry_id)
     async for chunk in _write_section(_MENTIONS, mentions, reader.show_mention, exported):
         yield chunk
     yield b"\n}\n"
@@ -166,36 +160,38 @@ def _is_shown(table: Table, name: str) -> bool:
     """Digests and secrets are not, nor what is made of another column."""
     column = table.c[name]
     is_binary = column.type.python_type is bytes
-    return name != "search_text" and (not is_binary or name in list_places(table))
+    return name != "search_text" and (not is_binary or column in set(list_places(table)))
 
 
-def _begin(conn: Connection, number: str, who: str, now: datetime) -> tuple[_Reader, int]:
-    entry_id = add_audit(conn, who, "person.export", number, {}, now)
-    return _Reader(number, read_member_names(conn)), entry_id
+def _begin(conn: Connection, forms: NumberForms, who: str, now: datetime) -> tuple[_Reader, int]:
+    entry_id = add_audit(conn, who, "person.export", forms.number, {}, now)
+    return _Reader(forms, read_member_names(conn)), entry_id
 
 
 async def _read(
-    database: Database, table: Table, number: str, entry_id: int, *, mentions: bool
+    database: Database, table: Table, forms: NumberForms, entry_id: int, *, mentions: bool
 ) -> AsyncIterator[tuple[Table, Found]]:
+    places, own = list_places(table), is_own(table, forms.number)
     after = None
     while True:
-        found, after = await database.read(find_step, table, number, after)
-        for each in found:
+        window = await database.read(look_through, table, places, forms, after, own)
+        for each in window.found:
             is_about = each.is_own or table.name in _ABOUT
             # The document is empty where nothing is known, though its own entry is there by now.
             is_this = table.name == "audit" and each.row.id == entry_id
             if is_about is not mentions and not is_this:
                 yield table, each
+        after = window.last
         if after is None:
             return
 
 
 async def _read_mentions(
-    database: Database, number: str, entry_id: int
+    database: Database, forms: NumberForms, entry_id: int
 ) -> AsyncIterator[tuple[Table, Found]]:
     for table in metadata.sorted_tables:
         if table.name not in _ABOUT and list_places(table):
-            async for each in _read(database, table, number, entry_id, mentions=True):
+            async for each in _read(database, table, forms, entry_id, mentions=True):
                 yield each
 
 
@@ -216,19 +212,19 @@ async def _write_section(
     yield b"\n ]" if separator else b"]"
 
 
-def _narrow(value: Any, finds: Callable[[str], bool]) -> Any:
+def _narrow(value: Any, forms: NumberForms) -> Any:
     """Of a list, only what has the number, for the rest is about others.
 
     A list in which nothing has it stays if it is one of names or codes.
     """
     if isinstance(value, Mapping):
-        return {name: _narrow(each, finds) for name, each in value.items()}
+        return {name: _narrow(each, forms) for name, each in value.items()}
     if isinstance(value, str):
         numbers = value.split(", ")
         is_list = len(numbers) > 1 and all(map(is_full_number, numbers))
-        return ", ".join(filter(finds, numbers)) if is_list else value
+        return ", ".join(filter(forms.is_in, numbers)) if is_list else value
     if not isinstance(value, Sequence):
         return value
-    having = [each for each in value if finds("\n".join(walk_texts(each)))]
+    having = [each for each in value if forms.is_in(each)]
     is_nested = any(isinstance(each, list | dict) for each in value)
-    return [_narrow(each, finds) for each in having] if having or is_nested else value
+    return [_narrow(each, forms) for each in having] if having or is_nested else value

@@ -19,7 +19,6 @@ from app.storage.access.numbers import note_auths_seen
 from app.storage.conversations.attention import end_old_attention
 from app.storage.conversations.drafts import forget_old_drafts
 from app.storage.db.database import Connection, Database
-from app.storage.erasures.tombstones import forget_old_tombstones
 from app.storage.inbound.intake import Intake
 from app.storage.inbound.refusals import add_refusals, forget_old_refusals
 from app.storage.operations.alerts import (
@@ -28,6 +27,7 @@ from app.storage.operations.alerts import (
     forget_old_alerts,
     raise_alert,
 )
+from app.storage.operations.erasures.tombstones import forget_old_tombstones
 from app.storage.operations.events import forget_old_events
 from app.storage.operations.idempotency import forget_old_answers
 from app.storage.operations.processes import (

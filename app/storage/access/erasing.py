@@ -2,8 +2,14 @@
 
 from sqlalchemy import Connection
 
-from app.storage.erasures.redaction import Done, Erasing, is_named_by, read_row, redact_row
-from app.storage.erasures.walking import Key
+from app.storage.db.key_walks import Key
+from app.storage.operations.erasures.redaction import (
+    Done,
+    Erasing,
+    is_named_by,
+    read_row,
+    redact_row,
+)
 from app.storage.rules.rules import lock_rules
 from app.storage.tables.access import numbers
 

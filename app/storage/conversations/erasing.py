@@ -6,8 +6,9 @@ from sqlalchemy import Connection, select, update
 
 from app.domain.inbound.messages import make_number_key
 from app.storage.conversations.removal import remove_empty_conversations
-from app.storage.erasures.erasures import find_erased
-from app.storage.erasures.redaction import (
+from app.storage.db.key_walks import Key
+from app.storage.operations.erasures.erasures import find_erased
+from app.storage.operations.erasures.redaction import (
     Done,
     Erasing,
     is_named_by,
@@ -15,7 +16,6 @@ from app.storage.erasures.redaction import (
     redact_row,
     remove_row,
 )
-from app.storage.erasures.walking import Key
 from app.storage.tables.conversations import contact_imports, conversations, people
 
 

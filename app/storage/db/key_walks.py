@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, select, tuple_
 
 # A row's primary key.
 Key = tuple[Any, ...]
@@ -20,26 +20,20 @@ def select_after(
     return query if after is None else query.where(_is_after(keys, after))
 
 
-def is_up_to(table: Table, last: Key) -> ColumnElement[bool]:
-    """Whether a row's key is that one, or comes before it."""
-    keys = list(table.primary_key)
-    return tuple_(*keys) <= tuple_(*_bind("last", keys, last))
+def get_key(table: Table, row: Row[Any]) -> Key:
+    """The key of a row with all columns of its key."""
+    return tuple(row._mapping[each] for each in table.primary_key)
 
 
-def find_key(conn: Connection, table: Table, after: Key | None, count: int) -> Key | None:
-    """The key of the row that is so many behind a key; None where there are not as many."""
-    keys = list(table.primary_key)
-    query = select(*keys).order_by(*keys).limit(1).offset(count - 1)
-    row = conn.execute(query if after is None else query.where(_is_after(keys, after))).first()
-    return None if row is None else tuple(row)
+def has_key(table: Table, key: Key) -> ColumnElement[bool]:
+    """The condition for one row."""
+    pairs = zip(table.primary_key, key, strict=True)
+    return and_(*(column == value for column, value in pairs))
 
 
 def _is_after(keys: Sequence[Any], after: Key) -> ColumnElement[bool]:
-    return tuple_(*keys) > tuple_(*_bind("after", keys, after))
-
-
-def _bind(name: str, keys: Sequence[Any], values: Key) -> list[Any]:
-    return [
-        bindparam(f"{name}_{key.name}", value, key.type)
-        for key, value in zip(keys, values, strict=True)
+    values = [
+        bindparam(f"after_{key.name}", value, key.type)
+        for key, value in zip(keys, after, strict=True)
     ]
+    return tuple_(*keys) > tuple_(*values)

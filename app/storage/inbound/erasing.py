@@ -2,13 +2,19 @@
 
 from sqlalchemy import Connection, delete, update
 
+from app.storage.db.key_walks import Key
 from app.storage.db.writes import Writes
-from app.storage.erasures.redaction import Done, Erasing, is_named_by, read_row, redact_row
-from app.storage.erasures.references import cut_references
-from app.storage.erasures.tombstones import bury_messages
-from app.storage.erasures.walking import Key
 from app.storage.inbound.removal import read_for_removal, remove_messages
 from app.storage.inbound.text_search import replace_body
+from app.storage.operations.erasures.redaction import (
+    Done,
+    Erasing,
+    is_named_by,
+    read_row,
+    redact_row,
+)
+from app.storage.operations.erasures.references import cut_references
+from app.storage.operations.erasures.tombstones import bury_messages
 from app.storage.rules.erasing import keep_stops
 from app.storage.tables.inbound import message_index, messages
 

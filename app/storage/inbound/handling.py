@@ -16,10 +16,10 @@ from app.domain.inbound.messages import (
     sort_problems,
 )
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
-from app.storage.erasures.erasures import find_erased
-from app.storage.erasures.tombstones import HAS_ERASED, find_returned
 from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
+from app.storage.operations.erasures.erasures import find_erased
+from app.storage.operations.erasures.tombstones import HAS_ERASED, find_returned
 from app.storage.rules.erasing import keep_stops
 from app.storage.rules.opt_outs import name_again
 from app.storage.tables.conversations import conversations

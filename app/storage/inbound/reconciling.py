@@ -14,10 +14,10 @@ from app.domain.inbound.messages import (
 )
 from app.domain.inbound.reconciling import ReportedText, is_near
 from app.storage.db.upserts import make_insert
-from app.storage.erasures.erasures import find_erased
-from app.storage.erasures.tombstones import Tombstone, digest_reported, find_buried
 from app.storage.inbound.inbound import MESSAGES_LOCK
 from app.storage.inbound.search import STORED_COLUMNS, find_span
+from app.storage.operations.erasures.erasures import find_erased
+from app.storage.operations.erasures.tombstones import Tombstone, digest_reported, find_buried
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.operations import processes

@@ -2,9 +2,15 @@
 
 from sqlalchemy import Connection
 
-from app.storage.erasures.redaction import Done, Erasing, is_named_by, read_row, redact_row
-from app.storage.erasures.walking import Key
+from app.storage.db.key_walks import Key
 from app.storage.operations.alerts import close_alert
+from app.storage.operations.erasures.redaction import (
+    Done,
+    Erasing,
+    is_named_by,
+    read_row,
+    redact_row,
+)
 from app.storage.tables.operations import alerts
 
 

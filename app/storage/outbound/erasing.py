@@ -6,16 +6,22 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from app.domain.erasures.number_forms import NumberForms
 from app.domain.ids import LAST_ID
 from app.domain.inbound.messages import make_number_key
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent
-from app.storage.erasures.redaction import Done, Erasing, is_named_by, read_row, redact_row
-from app.storage.erasures.tombstones import bury_sent
-from app.storage.erasures.walking import Key
+from app.domain.written_numbers import NumberForms
+from app.storage.db.key_walks import Key
 from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.operations.alerts import close_alert
+from app.storage.operations.erasures.redaction import (
+    Done,
+    Erasing,
+    is_named_by,
+    read_row,
+    redact_row,
+)
+from app.storage.operations.erasures.tombstones import bury_sent
 from app.storage.outbound.history import note_changes
 from app.storage.outbound.removal import ENDED, remove_texts
 from app.storage.outbound.sending.expiry import end_waiting
@@ -177,7 +183,7 @@ def count_stray_entries(conn: Connection, forms: NumberForms) -> int:
         return 0
     found = 0
     for index, table in ((MESSAGE_INDEX, messages), (OUTBOUND_INDEX, outbound)):
-        words = [forms.national or forms.number]
+        words = [forms.digits]
         query = index.select_candidates(
             "sqlite", words, top=LAST_ID, bottom=0, count=MOST_CANDIDATES
         )

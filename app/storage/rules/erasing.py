@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, update
 
-from app.domain.erasures.number_forms import PLAIN_ERASED
 from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
@@ -12,8 +11,10 @@ from app.domain.rules.answering import find_said_at
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.refusals import read_refusal
 from app.domain.rules.rules import list_keywords
-from app.storage.erasures.erasures import digest_number
-from app.storage.erasures.redaction import (
+from app.domain.written_numbers import PLAIN_ERASED
+from app.storage.db.key_walks import Key
+from app.storage.operations.erasures.erasures import digest_number
+from app.storage.operations.erasures.redaction import (
     Done,
     Erasing,
     is_named_by,
@@ -21,7 +22,6 @@ from app.storage.erasures.redaction import (
     redact_row,
     remove_row,
 )
-from app.storage.erasures.walking import Key
 from app.storage.rules.opt_outs import keep_opt_out
 from app.storage.rules.rules import lock_rules, read_rules
 from app.storage.tables.rules import opt_outs, rules

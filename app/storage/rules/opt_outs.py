@@ -12,7 +12,7 @@ from app.domain.inbound.messages import make_number_key
 from app.domain.outbound.states import OutboundStatus
 from app.domain.rules.opt_outs import OptOutState
 from app.storage.db.upserts import make_insert
-from app.storage.erasures.erasures import digest_number
+from app.storage.operations.erasures.erasures import digest_number
 from app.storage.tables.outbound import outbound, status_changes
 from app.storage.tables.rules import opt_outs
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import Connection
 
-from app.domain.erasures.number_forms import PLAIN_ERASED
-from app.storage.erasures.redaction import Done, Erasing, redact_row
-from app.storage.erasures.references import empty_deliveries
-from app.storage.erasures.walking import Key
+from app.domain.written_numbers import PLAIN_ERASED
+from app.storage.db.key_walks import Key
+from app.storage.operations.erasures.redaction import Done, Erasing, redact_row
+from app.storage.operations.erasures.references import empty_deliveries
 from app.storage.tables.webhooks import webhook_deliveries, webhooks
 
 

@@ -5,8 +5,8 @@ from starlette.routing import Route
 
 from app.domain.errors import InvalidInput
 from app.domain.numbers import read_number
-from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
-from app.storage.erasures import erasures
+from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.storage.operations.erasures import erasures
 from app.web.core.forms.form import Form
 from app.web.core.lists import read_list
 from app.web.core.site import Site, Visit
@@ -45,9 +45,7 @@ async def ask_or_erase(visit: Visit) -> Response:
     found = await wait_for_erasure(visit.database, begun.id, PATIENCE_SECONDS)
     runtime.announce_texts()
     told = (
-        "Erased."
-        if found.finished_at
-        else "The erasure is running; this page shows its progress."
+        "Erased." if found.finished_at else "The erasure is running; this page shows its progress."
     )
     return visit.redirect(f"{PATH}/{begun.id}", told)
 

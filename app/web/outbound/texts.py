@@ -5,8 +5,8 @@ from starlette.routing import Route
 
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
-from app.flows.erasures.remove_message import remove_message
 from app.flows.inbound.replay import replay_message
+from app.flows.operations.erasures.remove_message import remove_message
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
 from app.storage.conversations.conversations import get_conversations

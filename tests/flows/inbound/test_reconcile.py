@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from app.domain.errors import Conflict, ProviderError
 from app.domain.inbound.queries import MessageFilter
-from app.flows.erasures.remove_message import remove_message
 from app.flows.inbound.handle import handle_batch
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
+from app.flows.operations.erasures.remove_message import remove_message
 from app.provider.forwards.forwarding import parse, read_request
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.inbound.inbound import make_inserter

@@ -1,6 +1,6 @@
 """The pages that erase a number or delete a message, without JavaScript."""
 
-from app.storage.erasures.erasures import list_erasures
+from app.storage.operations.erasures.erasures import list_erasures
 from tests.support.messages import make_message
 from tests.web.visiting import Visitor
 

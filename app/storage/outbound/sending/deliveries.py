@@ -13,8 +13,8 @@ from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.statuses import Verdict, judge_parts, judge_recipients, read_status
 from app.domain.outbound.transitions import move_on
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
-from app.storage.erasures.erasures import find_erased
 from app.storage.operations.daily_counts import CountName, DailyCounts
+from app.storage.operations.erasures.erasures import find_erased
 from app.storage.operations.events import add_event
 from app.storage.outbound.history import StatusChange, note_changes
 from app.storage.outbound.outbox import lock_texts

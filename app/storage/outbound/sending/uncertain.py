@@ -13,7 +13,7 @@ from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
     UncertainText,
 )
-from app.storage.erasures.tombstones import find_buried_ids
+from app.storage.operations.erasures.tombstones import find_buried_ids
 from app.storage.tables.outbound import has_status, outbound, provider_messages, send_attempts
 
 # How many texts sent later are looked for in the report: the next ones and the newest.

@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 
 from app.domain.access.sealing import Sealer
-from app.domain.erasures.number_forms import NumberForms, make_forms
 from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
-from app.flows.erasures.clean_rows import Pass, clean_rows
+from app.domain.written_numbers import NumberForms, make_forms
+from app.flows.operations.erasures.clean_rows import Pass, clean_rows
 from app.flows.operations.processes.leader import take_turn
 from app.flows.outbound.cancel import cancel_text
 from app.provider.client import ProviderClient
 from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
-from app.storage.erasures.erasures import (
+from app.storage.operations.erasures.erasures import (
     Erasure,
     add_erasure,
     count_unfinished,
@@ -28,8 +28,8 @@ from app.storage.erasures.erasures import (
     note_obstacle,
     note_removed,
 )
-from app.storage.erasures.redaction import Erasing
-from app.storage.erasures.traces import (
+from app.storage.operations.erasures.redaction import Erasing
+from app.storage.operations.erasures.traces import (
     FileScan,
     SpoolScan,
     clean_spool,

@@ -8,11 +8,13 @@ from typing import Any
 from app.storage.access.erasing import erase_in_number
 from app.storage.conversations.erasing import erase_contact, erase_conversation, erase_person
 from app.storage.db.database import Connection, Database
-from app.storage.erasures.erasures import note_removed
-from app.storage.erasures.redaction import Done, Erasing, redact_row
-from app.storage.erasures.walking import Key, list_columns, list_scanned_tables, look_through
+from app.storage.db.key_walks import Key, get_key
 from app.storage.inbound.erasing import erase_message
 from app.storage.operations.erasing import erase_in_alert
+from app.storage.operations.erasures.erasures import note_removed
+from app.storage.operations.erasures.redaction import Done, Erasing, redact_row
+from app.storage.operations.number_walk import Window, list_others, look_through
+from app.storage.operations.places import list_columns, list_tables
 from app.storage.outbound.erasing import erase_batch_row, erase_in_batch, erase_text
 from app.storage.rules.erasing import erase_in_rule, erase_opt_out
 from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook
@@ -59,24 +61,34 @@ async def clean_rows(
 ) -> Pass:
     """One pass: whatever it finds is cleaned, or has to wait for the next one."""
     found = Pass()
-    for table in list_scanned_tables(database.dialect):
+    for table in list_tables(database.dialect):
         found.tables += 1
         found.columns += len(list_columns(table))
         after: Key | None = None
         while True:
-            window = await database.read(look_through, table, erasing.forms, after)
-            found.rows += window.rows
-            found.others |= window.others
-            if window.hits:
-                found.hits[table.name] = found.hits.get(table.name, 0) + len(window.hits)
-            for first in range(0, len(window.hits), STEP_ROWS):
-                some = window.hits[first : first + STEP_ROWS]
+            window, others = await database.read(_look, table, erasing, after)
+            found.rows += len(window.rows)
+            found.others |= others
+            hits = [get_key(table, each.row) for each in window.found]
+            if hits:
+                found.hits[table.name] = found.hits.get(table.name, 0) + len(hits)
+            for first in range(0, len(hits), STEP_ROWS):
+                some = hits[first : first + STEP_ROWS]
                 await _take_step(database, erasure_id, table, some, erasing)
             on_step()
             after = window.last
             if after is None:
                 break
     return found
+
+
+def _look(
+    conn: Connection, table: Any, erasing: Erasing, after: Key | None
+) -> tuple[Window, set[bytes]]:
+    """Digests are looked at as well, and so are columns where no number should be."""
+    columns = list_columns(table)
+    window = look_through(conn, table, columns, erasing.forms, after)
+    return window, list_others(window, columns, erasing.forms)
 
 
 async def _take_step(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.domain.erasures.number_forms import make_forms
+from app.domain.written_numbers import make_forms
 from app.storage.db.sqlite.database import SqliteDatabase
-from app.storage.erasures.traces import clean_spool, scan_files
+from app.storage.operations.erasures.traces import clean_spool, scan_files
 
 ADA = make_forms("447700900123", "GB")
 OPEN_AND_CLOSE = (

@@ -10,13 +10,13 @@ from sqlalchemy import text
 from app.domain.ids import find_number
 from app.domain.inbound.messages import make_number_key
 from app.domain.rules.opt_outs import OptOutState
-from app.flows.erasures import clean_rows
-from app.flows.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.flows.operations.erasures import clean_rows
+from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
 from app.flows.outbound.batches.send_batch import advance_batches
 from app.storage.db.columns import metadata
 from app.storage.db.database import Connection
-from app.storage.erasures.erasures import finish_erasure, list_unfinished
 from app.storage.inbound.removal import remove_messages
+from app.storage.operations.erasures.erasures import finish_erasure, list_unfinished
 from app.storage.rules.opt_outs import OptOutChange, _make_row
 from tests.support.kit import Kit, open_kit
 from tests.support.seeded_number import ADA, OURS, list_open_columns, seed_number

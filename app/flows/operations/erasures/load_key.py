@@ -12,7 +12,7 @@ from app.domain.errors import SetupError, Unreadable
 from app.storage.access.secrets import SealedSecret, keep_sealed, read_sealed
 from app.storage.data_dir import DataDir
 from app.storage.db.database import Connection, Database
-from app.storage.erasures.tombstones import has_digests
+from app.storage.operations.erasures.tombstones import has_digests
 
 NAME = "erasure_key"
 LOST = (

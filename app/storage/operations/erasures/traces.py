@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from app.domain.erasures.number_forms import AROUND, NumberForms
 from app.domain.inbound.messages import InboundMessage
+from app.domain.written_numbers import AROUND, NumberForms
 from app.storage.durable import sync_folder
 from app.storage.spool.quarantine import REFUSED
 

@@ -8,10 +8,14 @@ from app.flows.access.configure import accept
 from app.storage.access.audit import add_audit
 from app.storage.conversations.removal import remove_empty_conversations
 from app.storage.db.database import Connection, Database
-from app.storage.erasures.references import cut_references, empty_deliveries_of, list_copies
-from app.storage.erasures.tombstones import bury_messages
 from app.storage.inbound.removal import read_for_removal, remove_messages
 from app.storage.inbound.search import Message, get_message
+from app.storage.operations.erasures.references import (
+    cut_references,
+    empty_deliveries_of,
+    list_copies,
+)
+from app.storage.operations.erasures.tombstones import bury_messages
 from app.storage.operations.events import add_events
 
 

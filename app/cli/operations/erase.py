@@ -11,14 +11,14 @@ from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.errors import NoProvider
 from app.domain.numbers import read_number
-from app.flows.erasures.erase_number import Eraser, begin_erasure, wait_for_erasure
-from app.flows.erasures.load_key import load_key
+from app.flows.operations.erasures.erase_number import Eraser, begin_erasure, wait_for_erasure
+from app.flows.operations.erasures.load_key import load_key
 from app.provider.client import ProviderClient
 from app.settings import Settings, load_settings
 from app.shared_secrets import find_secrets
 from app.storage.data_dir import DataDir
 from app.storage.db.database import Connection, Database
-from app.storage.erasures import erasures
+from app.storage.operations.erasures import erasures
 from app.storage.operations.processes import GONE_AFTER, list_processes
 
 PATIENCE_SECONDS = 300.0

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, delete, select, update
 
-from app.domain.erasures.number_forms import ERASED, NumberForms
-from app.storage.erasures.walking import Key, list_columns, match_key
+from app.domain.written_numbers import ERASED, NumberForms
+from app.storage.db.key_walks import Key, has_key
+from app.storage.operations.places import list_columns
 
 # What was done to a row; None: nothing, because it has to wait.
 Done = Literal["removed", "changed"] | None
@@ -23,12 +24,12 @@ class Erasing:
 
 def read_row(conn: Connection, table: Table, key: Key) -> Any | None:
     """The row, locked; None where it has gone."""
-    query = select(table).where(match_key(table, key)).with_for_update()
+    query = select(table).where(has_key(table, key)).with_for_update()
     return conn.execute(query).first()
 
 
 def remove_row(conn: Connection, table: Table, key: Key) -> Done:
-    return "removed" if conn.execute(delete(table).where(match_key(table, key))).rowcount else None
+    return "removed" if conn.execute(delete(table).where(has_key(table, key))).rowcount else None
 
 
 def redact_row(
@@ -51,7 +52,7 @@ def redact_row(
         values[column.name] = forms.redact(value, word)
     if not values:
         return None
-    conn.execute(update(table).where(match_key(table, key)).values({**values, **more}))
+    conn.execute(update(table).where(has_key(table, key)).values({**values, **more}))
     return "changed"
 
 

@@ -1,1 +1,0 @@
-"""What an erased number looks like wherever it is written."""
