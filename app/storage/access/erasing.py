@@ -1,5 +1,7 @@
 """Takes an erased number out of what is known of our own numbers."""
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from app.storage.db.key_walks import Key
@@ -23,5 +25,6 @@ def erase_in_number(conn: Connection, key: Key, erasing: Erasing) -> Done:
     row = read_row(conn, numbers, key)
     if row is None:
         return None
-    more = {"opt_out_reply": None} if is_named_by(row, erasing.forms, "opt_out_reply") else {}
+    is_named = is_named_by(row, erasing.forms, "opt_out_reply")
+    more: dict[str, Any] = {"opt_out_reply": None} if is_named else {}
     return redact_row(conn, numbers, key, erasing, **more)

@@ -136,7 +136,11 @@ def _redact_batch_row(conn: Connection, row: Any, key: Key, erasing: Erasing) ->
     if row.fault is not None or row.outbound_id is not None:
         return redact_row(conn, batch_rows, key, erasing)
     _count_as_bad(conn, row)
-    bad = {"fault": "number", "fault_text": "a number in it was erased", "is_opted_out": False}
+    bad: dict[str, Any] = {
+        "fault": "number",
+        "fault_text": "a number in it was erased",
+        "is_opted_out": False,
+    }
     return redact_row(conn, batch_rows, key, erasing, **bad)
 
 
