@@ -1,6 +1,7 @@
-"""Takes an erased number out of opt-outs and rules."""
+"""Takes an erased number out of opt-outs, rules, and what answers by our numbers."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, delete, update
 
@@ -24,6 +25,7 @@ from app.storage.operations.erasures.redaction import (
 )
 from app.storage.rules.opt_outs import keep_opt_out
 from app.storage.rules.rules import lock_rules, read_rules
+from app.storage.tables.access import numbers
 from app.storage.tables.rules import opt_outs, rules
 
 # All but its name: without the number it would match, or say, something else.
@@ -70,3 +72,17 @@ def erase_in_rule(conn: Connection, key: Key, erasing: Erasing) -> Done:
         return None
     more = {"enabled": False} if is_named_by(row, erasing.forms, *_WORKING) else {}
     return redact_row(conn, rules, key, erasing, PLAIN_ERASED, **more)
+
+
+def erase_in_number(conn: Connection, key: Key, erasing: Erasing) -> Done:
+    """Redact one of our numbers, which confirms opt-outs no more where its reply named the number.
+
+    Whoever answers reads our numbers again after a change of rules.
+    """
+    lock_rules(conn)
+    row = read_row(conn, numbers, key)
+    if row is None:
+        return None
+    is_named = is_named_by(row, erasing.forms, "opt_out_reply")
+    more: dict[str, Any] = {"opt_out_reply": None} if is_named else {}
+    return redact_row(conn, numbers, key, erasing, **more)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.storage.access.erasing import erase_in_number
 from app.storage.conversations.erasing import erase_contact, erase_conversation, erase_person
 from app.storage.db.database import Connection, Database
 from app.storage.db.key_walks import Key, get_key
@@ -16,7 +15,7 @@ from app.storage.operations.erasures.redaction import Done, Erasing, redact_row
 from app.storage.operations.number_walk import Window, list_others, look_through
 from app.storage.operations.places import list_columns, list_tables
 from app.storage.outbound.erasing import erase_batch_row, erase_in_batch, erase_text
-from app.storage.rules.erasing import erase_in_rule, erase_opt_out
+from app.storage.rules.erasing import erase_in_number, erase_in_rule, erase_opt_out
 from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook
 
 # On SQLite nobody else can write during a step.
