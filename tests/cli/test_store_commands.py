@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from app.cli.commands import app
 from app.domain.errors import LetterboxError
+from app.domain.inbound.messages import make_number_key
 from app.storage.spool.quarantine import refuse
+from tests.conftest import NOW
 from tests.support.storage.spools import drain_all, write_dead_spool
 
 Run = Callable[..., Result]
@@ -52,6 +54,18 @@ def test_a_number_is_removed_once_somebody_agreed(run: Run) -> None:
     assert count_numbers(run) == 0
     run("numbers", "add", OURS)
     assert run("numbers", "remove", OURS, "--yes").stdout == f"removed {OURS}\n"
+
+
+def test_a_number_is_listed_with_its_last_text_whatever_auth_value_that_came_with(
+    run: Run, tmp_path: Path
+) -> None:
+    run("numbers", "add", OURS)
+    assert "never" in run("numbers", "list").stdout
+    row = (make_number_key(OURS), OURS, int(NOW.timestamp() * 1e6))
+    with closing(sqlite3.connect(tmp_path / "letterbox.sqlite3")) as connection:
+        connection.execute("INSERT INTO number_last_seen VALUES (?, ?, ?)", row)
+        connection.commit()
+    assert f"{NOW:%Y-%m-%d %H:%M}" in run("numbers", "list").stdout
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from app.domain.numbers import normalise_number
 from app.flows.access import configure
 from app.flows.access.configure import NumberWithAuth
 from app.settings import Settings
-from app.storage.access import numbers
-from app.storage.db.database import Database
+from app.storage.access.numbers import Number
+from app.storage.access.numbers import list_numbers as list_configured
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.last_seen import find_last_arrival
 
 LISTED = 500
 
@@ -25,25 +27,26 @@ app = typer.Typer(help="Our virtual numbers and their auth values.", no_args_is_
 def list_numbers(*, as_json: JsonOption = False) -> None:
     """List the numbers, newest first."""
 
-    async def read(database: Database, _: Settings) -> list[numbers.Number]:
-        return await database.read(numbers.list_numbers, before=None, limit=LISTED)
+    async def read(database: Database, _: Settings) -> list[tuple[Number, datetime | None]]:
+        return await database.read(_read_listed)
 
     found = run_on_database(read)
     if as_json:
-        print_json([VirtualNumber.model_validate(each) for each in found])
+        print_json([VirtualNumber.model_validate(number) for number, _ in found])
         return
     print_table(
         ("number", "label", "auth values", "last text"),
         [
-            (
-                each.number,
-                each.label,
-                len(each.auth),
-                max((a.last_seen_at for a in each.auth if a.last_seen_at), default="never"),
-            )
-            for each in found
+            (number.number, number.label, len(number.auth), last_at or "never")
+            for number, last_at in found
         ],
     )
+
+
+def _read_listed(conn: Connection) -> list[tuple[Number, datetime | None]]:
+    """Each number with when it was last texted, with whatever auth value."""
+    found = list_configured(conn, before=None, limit=LISTED)
+    return [(each, find_last_arrival(conn, each.number)) for each in found]
 
 
 @app.command()

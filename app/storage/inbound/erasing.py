@@ -15,6 +15,7 @@ from app.storage.operations.erasures.redaction import (
 )
 from app.storage.operations.erasures.references import cut_references
 from app.storage.operations.erasures.tombstones import bury_messages
+from app.storage.rules.erasing import keep_stops
 from app.storage.tables.inbound import message_index, messages
 
 
@@ -24,9 +25,11 @@ def erase_message(conn: Connection, key: Key, erasing: Erasing) -> Done:
     if row is None:
         return None
     if is_named_by(row, erasing.forms, "source", "dest"):
-        bury_messages(conn, read_for_removal(conn, key), erasing.now)
+        found = read_for_removal(conn, key)
+        bury_messages(conn, found, erasing.now)
         cut_references(conn, key)
         if row.handled_at is None:
+            keep_stops(conn, [message for _, message in found])
             conn.execute(delete(messages).where(messages.c.id == row.id))
         else:
             remove_messages(conn, key)

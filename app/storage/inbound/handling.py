@@ -20,6 +20,7 @@ from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
 from app.storage.operations.erasures.erasures import find_erased
 from app.storage.operations.erasures.tombstones import HAS_ERASED, find_returned
+from app.storage.rules.erasing import keep_stops
 from app.storage.rules.opt_outs import name_again
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages
@@ -58,7 +59,9 @@ def _drop_erased(
         for number in (text.source, text.dest)
         if number in erased and text.arrived_at <= erased[number]
     }
-    gone.update(find_returned(conn, claimed))
+    returned = find_returned(conn, claimed)
+    keep_stops(conn, [text for _, text in claimed if text.id in gone.difference(returned)])
+    gone.update(returned)
     conn.execute(delete(messages).where(messages.c.id.in_(sorted(gone))))
     left = [(key, text) for key, text in claimed if text.id not in gone]
     name_again(conn, [text.source for _, text in left])

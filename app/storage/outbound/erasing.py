@@ -95,12 +95,27 @@ def erase_text(conn: Connection, key: Key, erasing: Erasing) -> Done:
     return done
 
 
+def erase_in_batch(conn: Connection, key: Key, erasing: Erasing) -> Done:
+    """Redact a batch; one whose text named the number makes no more texts of its rows."""
+    row = read_row(conn, batches, key)
+    if row is None:
+        return None
+    stops = row.state == "queueing" and is_named_by(row, erasing.forms, "body")
+    more = {"state": "cancelling", "cancelled_by": "erasure"} if stops else {}
+    return redact_row(conn, batches, key, erasing, **more)
+
+
 def erase_batch_row(conn: Connection, key: Key, erasing: Erasing) -> Done:
-    """Empty a row of the number, which then counts as a bad one; redact one that speaks of it."""
+    """Empty a row of the number, and redact one that speaks of it.
+
+    Either counts as a bad one: no text is made of it any more.
+    """
     conn.execute(select(batches.c.id).where(batches.c.id == key[0]).with_for_update())
     row = read_row(conn, batch_rows, key)
-    if row is None or not is_named_by(row, erasing.forms, "number"):
-        return None if row is None else redact_row(conn, batch_rows, key, erasing)
+    if row is None:
+        return None
+    if not is_named_by(row, erasing.forms, "number"):
+        return _redact_batch_row(conn, row, key, erasing)
     table = batch_rows.c
     emptied = {
         "cells": ["" for _ in row.cells],
@@ -115,6 +130,18 @@ def erase_batch_row(conn: Connection, key: Key, erasing: Erasing) -> Done:
     if row.fault is None:
         _count_as_bad(conn, row)
     return "changed"
+
+
+def _redact_batch_row(conn: Connection, row: Any, key: Key, erasing: Erasing) -> Done:
+    if row.fault is not None or row.outbound_id is not None:
+        return redact_row(conn, batch_rows, key, erasing)
+    _count_as_bad(conn, row)
+    bad: dict[str, Any] = {
+        "fault": "number",
+        "fault_text": "a number in it was erased",
+        "is_opted_out": False,
+    }
+    return redact_row(conn, batch_rows, key, erasing, **bad)
 
 
 def _count_as_bad(conn: Connection, row: Any) -> None:

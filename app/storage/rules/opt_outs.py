@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key
@@ -92,8 +92,11 @@ def name_again(conn: Connection, numbers: Iterable[str]) -> None:
     table = opt_outs.c
     found = select(table.number_key).where(table.number_key.in_(known), table.number == "")
     for key in sorted(conn.execute(found).scalars()):
+        named = make_number_key(keys[key])
+        # Said while the number was being erased: the erased one is out, which holds.
+        conn.execute(delete(opt_outs).where(table.number_key == named))
         mine = update(opt_outs).where(table.number_key == key)
-        conn.execute(mine.values(number=keys[key], number_key=make_number_key(keys[key])))
+        conn.execute(mine.values(number=keys[key], number_key=named))
 
 
 def read_opt_out_states(conn: Connection, numbers: Iterable[str]) -> dict[str, OptOutState]:
@@ -155,6 +158,16 @@ def add_opt_out(
     if not is_opted_out(conn, number):
         add_opt_out_changes(conn, [OptOutChange(number, text, OptOutState(True, reason, now, 0))])
     return cancel_texts(conn, number, now)
+
+
+def keep_opt_out(conn: Connection, number: str, said: OptOutState) -> None:
+    """Opt an erased number out without naming it again, unless something newer is known of it."""
+    known = read_opt_out_states(conn, [number]).get(number)
+    if known is None:
+        row = _make_row(digest_number(conn, number) or b"", OptOutChange("", "", said))
+        conn.execute(insert(opt_outs).values(row))
+    elif not known.is_out and known.is_older_than(said):
+        add_opt_out_changes(conn, [OptOutChange(number, "", said)])
 
 
 def note_refused_numbers(conn: Connection, answers: Mapping[str, str], now: datetime) -> list[int]:

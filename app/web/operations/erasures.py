@@ -44,7 +44,9 @@ async def ask_or_erase(visit: Visit) -> Response:
     runtime.begin_erasing()
     found = await wait_for_erasure(visit.database, begun.id, PATIENCE_SECONDS)
     runtime.announce_texts()
-    told = "Erased." if found.finished_at else "It is being erased; this page shows how far it is."
+    told = (
+        "Erased." if found.finished_at else "The erasure is running; this page shows its progress."
+    )
     return visit.redirect(f"{PATH}/{begun.id}", told)
 
 

@@ -14,8 +14,8 @@ from app.storage.operations.erasures.erasures import note_removed
 from app.storage.operations.erasures.redaction import Done, Erasing, redact_row
 from app.storage.operations.number_walk import Window, list_others, look_through
 from app.storage.operations.places import list_columns, list_tables
-from app.storage.outbound.erasing import erase_batch_row, erase_text
-from app.storage.rules.erasing import erase_in_rule, erase_opt_out
+from app.storage.outbound.erasing import erase_batch_row, erase_in_batch, erase_text
+from app.storage.rules.erasing import erase_in_number, erase_in_rule, erase_opt_out
 from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook
 
 # On SQLite nobody else can write during a step.
@@ -27,12 +27,14 @@ Clean = Callable[[Connection, Key, Erasing], Done]
 CLEANERS: Mapping[str, Clean] = {
     "messages": erase_message,
     "outbound": erase_text,
+    "batches": erase_in_batch,
     "batch_rows": erase_batch_row,
     "conversations": erase_conversation,
     "people": erase_person,
     "contact_imports": erase_contact,
     "opt_outs": erase_opt_out,
     "rules": erase_in_rule,
+    "numbers": erase_in_number,
     "alerts": erase_in_alert,
     "webhook_deliveries": erase_delivery,
     "webhooks": erase_in_webhook,

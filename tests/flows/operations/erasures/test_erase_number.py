@@ -8,12 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.ids import find_number
+from app.domain.inbound.messages import make_number_key
+from app.domain.rules.opt_outs import OptOutState
 from app.flows.operations.erasures import clean_rows
 from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
+from app.flows.outbound.batches.send_batch import advance_batches
 from app.storage.db.columns import metadata
 from app.storage.db.database import Connection
 from app.storage.inbound.removal import remove_messages
-from app.storage.operations.erasures.erasures import list_unfinished
+from app.storage.operations.erasures.erasures import finish_erasure, list_unfinished
+from app.storage.rules.opt_outs import OptOutChange, _make_row
 from tests.support.kit import Kit, open_kit
 from tests.support.seeded_number import ADA, OURS, list_open_columns, seed_number
 from tests.support.simulated import simulated_in_process
@@ -217,3 +221,77 @@ async def test_what_was_deleted_long_ago_is_not_in_the_file_either(kit: Kit) -> 
     erasure = await _erase(kit)
     assert erasure["scan"]["was_compacted"]
     assert await _find_traces(kit) == []
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["waits", "is found afterwards"])
+async def test_a_stop_that_was_not_handled_before_holds(kit: Kit, late: bool) -> None:
+    database = kit.runtime.database
+    begun = await begin_erasure(database, ADA, who="test", now=kit.runtime.now())
+    assert (await kit.forward("stop", source=ADA, dest=OURS, msg="Stop!")).status_code == 200
+    if late:
+        await database.write(finish_erasure, begun.id, {}, kit.runtime.now())
+        await kit.handle()
+    else:
+        assert await kit.runtime.make_eraser().advance() == 1
+    assert await kit.find() == []
+    [shown] = (await kit.get("/opt-outs"))["items"]
+    assert (shown["number"], shown["reason"], shown["text"]) == (None, "keyword", "")
+    order = {"to": [ADA], "source": OURS, "body": "Hello"}
+    refused = await kit.client.post("/api/v1/outbound", json=order)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "opted-out")
+
+
+async def test_nobody_is_sent_a_text_with_the_number_cut_out_of_it(kit: Kit) -> None:
+    rule = {"name": "Call", "keyword": "call", "timezone": "UTC", "reply": "Call 07700 900123"}
+    assert (await kit.client.post("/api/v1/rules", json=rule)).status_code == 201
+    ours = {"number": OURS, "opt_out_reply": "Done. Questions? 07700 900123"}
+    assert (await kit.client.post("/api/v1/numbers", json=ours)).status_code == 201
+    await _erase(kit)
+    await _receive(kit, "call", "call", GRACE)
+    await _receive(kit, "stop", "STOP", "447700900013")
+    assert (await kit.get("/outbound"))["items"] == []
+
+
+async def test_rows_of_a_batch_that_name_the_number_are_not_sent(kit: Kit) -> None:
+    database, now = kit.runtime.database, kit.runtime.now()
+
+    def seed(conn: Connection) -> None:
+        columns = {"columns": ["number", "whom"], "number_column": 0, "source": OURS, "total": 3}
+        made = {"created_by": "test", "created_at": now, "state": "queueing", **columns}
+        bodies = ("Call {whom}", "Call 07700 900123")
+        batches = metadata.tables["batches"]
+        conn.execute(batches.insert(), [{**made, "body": body} for body in bodies])
+        people = (("447700900013", "Eve"), (GRACE, "+44 7700 900123"), (ADA, "Eve"))
+        rows = [
+            {
+                "batch_id": batch_id, "place": place, "line": place, "cells": list(cells),
+                "number": cells[0], "parts": 1, "is_opted_out": False,
+            }
+            for batch_id in (1, 2)
+            for place, cells in enumerate(people, 1)
+        ]  # fmt: skip
+        conn.execute(metadata.tables["batch_rows"].insert(), rows)
+
+    await database.write(seed)
+    await _erase(kit)
+    while await advance_batches(database, kit.runtime.now()):
+        pass
+    sent = (await kit.get("/outbound"))["items"]
+    assert [(each["to"], each["body"]) for each in sent] == [("447700900013", "Call Eve")]
+    shown = [await kit.get(f"/batches/bat_{number}") for number in (1, 2)]
+    assert [each["state"] for each in shown] == ["done", "cancelled"]
+
+
+async def test_what_was_said_while_the_number_was_erased_does_not_stop_its_texts(kit: Kit) -> None:
+    await _receive(kit, "stop", "STOP")
+    await _erase(kit)
+    state = OptOutState(is_out=True, reason="keyword", said_at=kit.runtime.now(), message_id=0)
+
+    def race(conn: Connection) -> None:
+        table = metadata.tables["opt_outs"]
+        row = _make_row(make_number_key(ADA), OptOutChange(ADA, "STOP", state))
+        conn.execute(table.insert().values(row))
+
+    await kit.runtime.database.write(race)
+    await _receive(kit, "start", "START")
+    assert (await kit.get("/opt-outs"))["items"] == []
