@@ -44,7 +44,8 @@ async def leave_journal(path: Path, first: int, last: int) -> None:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         for number in range(first, last):
             connection.execute(
-                "INSERT INTO shared_secrets VALUES (?, ?)", (f"{number} {'x' * 400}", b"y" * 400)
+                "INSERT INTO shared_secrets (name, digest) VALUES (?, ?)",
+                (f"{number} {'x' * 400}", b"y" * 400),
             )
         copies = path.with_name("copies")
         copies.mkdir()
