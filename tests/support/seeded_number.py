@@ -55,6 +55,8 @@ CODES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 # Tables of the service's own names, and those that an erasure writes itself.
 OWN = {"refills", "index_progress", "revisions", "shared_secrets", "leases", "erasures"}
+# Columns of JSON that hold names and values, not a list.
+_OBJECTS = {"merge_fields", "extra", "merge_field_names"}
 # What stands for the number in indexes.
 _KEYS = {"number": "number_key", "source": "source_key", "to_number": "to_key", "dest": "dest_key"}
 
@@ -108,7 +110,7 @@ def _fill(column: Column[Any], number: int, now: datetime) -> Any:
     if isinstance(column.type, Boolean):
         return False
     if isinstance(column.type, JSON):
-        return []
+        return {} if column.name in _OBJECTS else []
     if isinstance(column.type, LargeBinary):
         empty = RawForward("GET", "", None, b"").to_bytes()
         return empty if column.name == "raw" else number.to_bytes(16, "big")
