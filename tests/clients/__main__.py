@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from tests.support.service import API_KEY, Service, running
@@ -17,6 +18,7 @@ WORK = FOLDER / "made"
 DESCRIPTION = WORK / "openapi.json"
 PYTHON = WORK / "python" / "bin"
 SECONDS = 900
+RECEIVING_SECONDS = 30
 
 
 def find_lack() -> str:
@@ -60,6 +62,7 @@ def compile_clients(service: Service) -> None:
     )
     run_node_tool("openapi-typescript", DESCRIPTION, "-o", WORK / "openapi-typescript.d.ts")
     run_node_tool("tsc", "-p", ".")
+    receive_webhook(service)
 
     run(sys.executable, "-m", "venv", PYTHON.parent)
     install = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes")
@@ -73,6 +76,34 @@ def compile_clients(service: Service) -> None:
     run(PYTHON / "python", "use_client.py", service.url, API_KEY, folder=WORK)
 
 
+def receive_webhook(service: Service) -> None:
+    """A delivery is accepted by the library of Standard Webhooks for JavaScript."""
+    print("+ node receive_webhook.js", flush=True)
+    with subprocess.Popen(
+        ["node", "receive_webhook.js"],
+        cwd=FOLDER,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as receiver:
+        assert receiver.stdin is not None
+        assert receiver.stdout is not None
+        patience = threading.Timer(RECEIVING_SECONDS, receiver.kill)
+        patience.start()
+        try:
+            url = f"http://127.0.0.1:{receiver.stdout.readline().strip()}/"
+            body = {"url": url, "types": ["message.received"]}
+            made = service.call("/webhooks", method="POST", body=body)
+            receiver.stdin.write(f"{made.json['secret']}\n")
+            receiver.stdin.close()
+            assert service.forward("webhook", msg="Hello").status == 200
+            assert receiver.stdout.readline() == "message.received Hello\n"
+            assert receiver.wait() == 0
+        finally:
+            patience.cancel()
+            receiver.kill()
+
+
 def main(what: str, *options: str) -> None:
     lack = find_lack()
     if lack:
@@ -84,7 +115,7 @@ def main(what: str, *options: str) -> None:
     WORK.mkdir()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder) / "data", api_key=API_KEY) as service,
+        running(Path(folder) / "data", api_key=API_KEY, webhook_networks="127.0.0.1") as service,
     ):
         described = service.ask("/openapi.json").json
         DESCRIPTION.write_text(json.dumps(described, indent=1, ensure_ascii=False))
