@@ -134,7 +134,13 @@ def read_state(connection: sqlite3.Connection) -> State:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:
         return State()
-    row = connection.execute("SELECT begun_at, mark, appended, released FROM state").fetchone()
+    try:
+        row = connection.execute("SELECT begun_at, mark, appended, released FROM state").fetchone()
+    except sqlite3.OperationalError as error:
+        # A file without the table is another program's; a table of ours has these columns.
+        if "no such column" in str(error):
+            raise _make_damage("the schema of the file is damaged") from error
+        raise
     match row:
         case (float(begun_at), (bytes() | None) as mark, int(appended), int(released)):
             state = State(begun_at, mark, appended, released)

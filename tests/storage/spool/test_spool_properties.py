@@ -8,7 +8,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -166,6 +166,8 @@ TestSpoolOfOneProcessAfterAnother = SpoolOfOneProcessAfterAnother.TestCase
         st.tuples(st.floats(0, 0.999), st.binary(min_size=1, max_size=30)), min_size=1, max_size=3
     ),
 )
+# The name of a column in the schema.
+@example(batches=[[b""], [b""]], in_place=True, spans=[(0.3203125, b"0")])
 def test_no_damage_anywhere_alters_a_record_or_loses_one_untold(
     batches: list[list[bytes]], in_place: bool, spans: list[tuple[float, bytes]]
 ) -> None:
