@@ -21,12 +21,12 @@ LOCKS = {
 }
 # A session whose transaction is open while it waits for us holds its locks all the same.
 _QUERY = """
-SELECT a.state, a.wait_event_type, a.wait_event, l.locktype,
+SELECT a.state, a.wait_event_type, a.wait_event,
        (l.classid::bigint << 32) | l.objid::bigint, l.relation::regclass::text
 FROM pg_stat_activity a
 LEFT JOIN pg_locks l ON l.pid = a.pid AND NOT l.granted
 WHERE a.datname = current_database() AND a.backend_type = 'client backend'
-  AND a.pid <> pg_backend_pid() AND a.state LIKE ANY (ARRAY['active', 'idle in transaction'])
+  AND a.pid <> pg_backend_pid() AND a.state IN ('active', 'idle in transaction')
 """
 
 
@@ -72,7 +72,6 @@ def name_state(
     state: str,
     kind: str | None,
     event: str | None,
-    lock: str | None,
     number: int | None,
     table: str | None,
 ) -> str:
@@ -81,8 +80,9 @@ def name_state(
         return "in a transaction, while Letterbox computes"
     if kind is None:
         return "computes"
-    if lock == "advisory":
-        return LOCKS.get(number or 0, "waits for another advisory lock")
+    if event == "advisory":
+        # The two views are not read at the same moment: it may have got its lock in between.
+        return LOCKS.get(number or 0, "waits for an advisory lock (another, or not known)")
     if kind == "Lock":
         return f"waits for a row or table ({table or event})"
     return f"waits: {kind} {event}"

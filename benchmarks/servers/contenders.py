@@ -19,12 +19,13 @@ from benchmarks.forwards import Dialect
 from benchmarks.servers.cores import Cores, stop_process
 from benchmarks.servers.kannel import find_bearerbox, write_config
 from benchmarks.servers.ports import find_free_port
+from benchmarks.verify import read_rows
 
 Kind = Literal["constant", "obvious", "kannel", "letterbox"]
 Engine = Literal["", "sqlite", "postgresql"]
 
 ENGINE_NAMES: dict[Engine, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 PROJECT = Path(__file__).resolve().parents[2]
 LETTERBOX = str(Path(sys.executable).parent / "letterbox")
 
@@ -129,6 +130,11 @@ def running_server(
     try:
         is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
         _wait_until_ready(process, lambda: is_ready(running.port), log_path)
+        if contender.processes > 1:
+            # A process that comes later would get none of the connections.
+            _wait_until_ready(
+                process, lambda: _count_processes(database_url) >= contender.processes, log_path
+            )
         yield replace(running, pid=process.pid)
     finally:
         stop_process(process)
@@ -223,6 +229,11 @@ def _keeps_messages(port: int) -> bool:
     """Whether Letterbox uses its database: before that, messages go to its spool."""
     answer = _get(port, "/readyz")
     return answer is not None and json.loads(answer)["database"]["status"] == "ok"
+
+
+def _count_processes(database_url: str) -> int:
+    """How many have registered themselves."""
+    return len(read_rows(database_url, "SELECT id FROM processes"))
 
 
 def _get(port: int, path: str) -> bytes | None:
