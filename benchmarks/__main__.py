@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -14,7 +15,13 @@ from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
 from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
 from benchmarks.moving import measure_moves, tabulate_moves
-from benchmarks.peers import KANNEL, PEERS, tabulate_peers, tabulate_peers_figures
+from benchmarks.peers import (
+    KANNEL,
+    LONE_PER_SECOND,
+    PEERS,
+    tabulate_peers,
+    tabulate_peers_figures,
+)
 from benchmarks.receiving import (
     is_sound,
     list_findings,
@@ -130,7 +137,8 @@ def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
 def run_peers(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether everyone who is installed ran, and everything acknowledged was found."""
     peers = [peer for peer in PEERS if peer is not KANNEL or find_bearerbox()]
-    turns = compare_contenders(peers, make_pace(arguments, ROUNDS_BESIDE), cores, on_one_core=True)
+    pace = replace(make_pace(arguments, ROUNDS_BESIDE), lone_per_second=LONE_PER_SECOND)
+    turns = compare_contenders(peers, pace, cores, on_one_core=True)
     show(tabulate_peers(turns), markdown=arguments.markdown)
     if arguments.absolute:
         show(tabulate_peers_figures(turns), markdown=arguments.markdown)

@@ -46,12 +46,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Durations: `seconds` with many connections, half of that with one, and the warm-up."""
+    """Durations: `seconds` with many connections, half of that with one, and the warm-up.
+
+    With `lone_per_second`, the one connection sends so many, so that each meets an idle service.
+    """
 
     rounds: int
     seconds: float
     warm_up_seconds: float = 1.0
     method: str = "GET"
+    lone_per_second: float = 0.0
 
 
 # By contender's name, its turns in the order of the rounds.
@@ -109,7 +113,7 @@ def take_turn(
         time.sleep(SETTLE_SECONDS)
         idle_megabytes = running.weigh()
         plan = make_plan(running, number, pace, Path(name) / "lone")
-        lone = run_load(plan)
+        lone = run_load(replace(plan, per_second=pace.lone_per_second))
         crowd_plan = replace(
             plan,
             connections=CROWD,

@@ -16,6 +16,9 @@ SQLITE_WORKING = Contender("letterbox", "sqlite")
 POSTGRES_WORKING = Contender("letterbox", "postgresql")
 PEERS = (KANNEL, SQLITE, POSTGRES, SQLITE_WORKING, POSTGRES_WORKING)
 
+# A lone request meets a service that has dealt with the one before.
+LONE_PER_SECOND = 20.0
+
 COLUMNS = {
     "SQLite": SQLITE,
     "PostgreSQL": POSTGRES,
@@ -30,7 +33,7 @@ def tabulate_peers(turns: Turns) -> Table:
     """Letterbox's figures divided by Kannel's of the same round."""
     rows = [
         _divide(turns, "requests / Kannel's", get_rate, FASTER),
-        _divide(turns, "lone request's time / Kannel's", get_lone_time, PROMPT),
+        _divide(turns, "lone request's time, all idle / Kannel's", get_lone_time, PROMPT),
         _divide(turns, "CPU a message / Kannel's", get_cost, {}),
         _row("p99 / p50", lambda name: measure(turns, name, get_tail), {}),
     ]
