@@ -188,6 +188,8 @@ def _become(
     if signal.SIGINT not in ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [str(LETTERBOX), *arguments]
+    # A restart becomes the command from its file.
+    sys.orig_argv = [sys.executable, *sys.argv]
     # What it spawns imports the main module: that of the command.
     main: Any = types.ModuleType("__main__")
     main.__file__ = str(LETTERBOX)
