@@ -19,6 +19,7 @@ from app.storage.db.migrate import migrate
 from tests.support.clock import NOW as NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.outbox import Outbox, open_outbox
+from tests.support.storage import known_server
 from tests.support.storage.postgres import MEMORY, PostgresServer, running_postgres
 from tests.support.storage.postgres_place import has_room
 
@@ -114,6 +115,7 @@ def pytest_collection_finish() -> None:
 def postgres_server() -> Iterator[PostgresServer]:
     """A real server for this test process."""
     with running_postgres() as server:
+        known_server.remember(server.port)
         yield server
 
 

@@ -29,6 +29,7 @@ from app.wiring import open_runtime
 from app.worker import run_flows
 from tests.support.outbox import LONDON
 from tests.support.service import API_KEY, AUTH
+from tests.support.transports import TransportPool
 
 NUMBERS = {"one": "447700900001", "two": "447700900011"}
 PER_HOUR = 2
@@ -73,7 +74,7 @@ async def answering(
         f"token-{name}",
         url="http://provider.test/api",
         zone=LONDON,
-        transport=httpx2.ASGITransport(provider),
+        pool=TransportPool(httpx2.ASGITransport(provider)),
     )
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]

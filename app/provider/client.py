@@ -29,7 +29,7 @@ from app.provider.actions import (
     NumberAnswer,
 )
 from app.provider.codes import UNKNOWN_ACTION
-from app.provider.exchange import Exchange, Timeouts
+from app.provider.exchange import Exchange, Pool, Timeouts
 from app.provider.quoting import make_hider
 from app.provider.tables import Table, open_table
 from app.provider.wire import Form
@@ -54,7 +54,7 @@ class ProviderClient:
     is retried here.
 
     `zone` is that of the provider's times. `concurrency` limits simultaneous calls. `on_answer`, if
-    set, is called with every answer. `tls` replaces the system's certificates, `transport` the
+    set, is called with every answer. `tls` replaces the system's certificates, `pool` the
     network. Close it with `aclose`, or use it as a context manager. Raises SettingsError for an
     unusable URL or token.
     """
@@ -68,7 +68,7 @@ class ProviderClient:
         timeouts: Timeouts | None = None,
         concurrency: int = 8,
         tls: ssl.SSLContext | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._token = _check_token(token)
         self._zone = zone
@@ -81,7 +81,7 @@ class ProviderClient:
             timeouts=timeouts or Timeouts(),
             concurrency=concurrency,
             tls=tls,
-            transport=transport,
+            pool=pool,
         )
 
     async def __aenter__(self) -> Self:

@@ -2,26 +2,24 @@
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Protocol, Self
 
+import httpcore2
 import httpx2
 
 from app.domain.errors import (
     CallBroken,
     ProviderError,
-    StatusAnswer,
-    TooManyCalls,
     TooManyReports,
-    TurnedAway,
     Unreachable,
     UnreadableAnswer,
 )
-from app.provider.environment import open_client
-from app.provider.quoting import clip
+from app.provider.environment import open_pool
+from app.provider.http_statuses import check_status, find_header
 from app.provider.wire import Form, encode_form
 
 # Common web servers close an idle connection after 5 s: a call made at that moment would have an
@@ -31,26 +29,37 @@ KEEPALIVE_SECONDS = 3.0
 # themselves, because a stalled one must not hold up our own reports.
 REPORTS_AT_ONCE = 2
 
-_OK = 200
-_TOO_MANY_CALLS = 429
-# The API always answers 200, so other statuses from 300 to 499 come from a web server or proxy that
-# turned the call away; these do not prove that. 511 is a network that wants a sign-in (RFC 6585).
-_MAY_BE_TAKEN = frozenset({408, 409, 499})
-_SIGN_IN_FIRST = 511
-_ADVICE = {
-    401: "it asks for a user name and password, which the API never does: check its URL",
-    403: "it refuses this machine: ask the provider whether this address may call the API,"
-    " and look for a firewall or proxy between",
-    407: "a proxy requires a user name and password: add them to the proxy's URL",
-    511: "this network requires a sign-in before it lets calls through",
-}
 _BEFORE_LEAVING = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
+    httpcore2.ConnectError,
+    httpcore2.ConnectTimeout,
+    httpcore2.PoolTimeout,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
 )
+_FAILURES = (
+    *_BEFORE_LEAVING,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpx2.DecodingError,
+    TimeoutError,
+)
+_HEADERS = (
+    (b"User-Agent", b"Letterbox"),
+    (b"Accept", b"*/*"),
+    # A compressed chunk may expand to a thousand times its size.
+    (b"Accept-Encoding", b"identity"),
+    (b"Connection", b"keep-alive"),
+    (b"Content-Type", b"application/x-www-form-urlencoded"),
+)
+
+
+class Pool(Protocol):
+    """Connections to the provider: the HTTP library's, or what a test puts in their place."""
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response: ...
+
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +73,24 @@ class Timeouts:
     report_total: float = 900
 
 
-class _Departure:
-    """Whether the request's body, which holds the token and the message, began to leave."""
+class _Body:
+    """A request's body, which holds the token and the message; it knows whether it has begun to
+    leave.
+    """
 
-    def __init__(self, *, left: bool) -> None:
-        self.left = left
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.left = False
 
-    async def __call__(self, event: str, _info: object) -> None:
-        if event.endswith(".send_request_body.started"):
-            self.left = True
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The library asks for it when all that comes first has been sent."""
+        if self.left:
+            raise StopAsyncIteration
+        self.left = True
+        return self.content
 
 
 class Exchange:
@@ -80,7 +98,9 @@ class Exchange:
 
     The token is only in the body: no URL, log line or exception of the HTTP library has it. Errors
     are raised outside the handlers, so that they do not refer to exceptions that hold the request.
-    TLS is verified against the system's store, unless `tls` is given.
+    TLS is verified against the system's store, unless `tls` is given. The library's pool is called
+    directly: its client takes longer for a call than all the rest. No redirect is followed and no
+    cookie kept; a session's would make PHP answer calls one after the other.
     """
 
     def __init__(
@@ -91,73 +111,67 @@ class Exchange:
         timeouts: Timeouts,
         concurrency: int,
         tls: ssl.SSLContext | None,
-        transport: httpx2.AsyncBaseTransport | None,
+        pool: Pool | None,
     ) -> None:
-        self._url = url
+        self._url = httpcore2.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        self._headers = [(b"Host", url.netloc), *_HEADERS, *_sign_in(url)]
         self._token = token
         self._timeouts = timeouts
+        # Connecting and the TLS handshake must time out before the total does, so that the failure
+        # is known to be theirs.
+        connect = min(timeouts.connect, timeouts.total / 2)
+        self._limits = {
+            "connect": connect,
+            "write": timeouts.write,
+            "read": timeouts.read,
+            "pool": connect,
+        }
         self._calls = asyncio.Semaphore(concurrency)
         self._reports = asyncio.Semaphore(REPORTS_AT_ONCE)
         self._handed_on = asyncio.Semaphore(REPORTS_AT_ONCE)
-        # Only the library's own transport reports when the body leaves; otherwise assume it has.
-        self._is_traced = transport is None or isinstance(transport, httpx2.AsyncHTTPTransport)
-        # Connecting and the TLS handshake must time out before the total does: a handshake that is
-        # cancelled leaves its socket open.
-        connect = min(timeouts.connect, timeouts.total / 2)
-        # Proxies and certificates come from the environment, and may be unusable.
-        self._client, self.fault = open_client(
-            transport=transport,
-            verify=tls or True,
-            timeout=httpx2.Timeout(
-                connect=connect, write=timeouts.write, read=timeouts.read, pool=connect
-            ),
-            limits=httpx2.Limits(
-                max_connections=concurrency + 2 * REPORTS_AT_ONCE,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
-            headers={
-                "User-Agent": "Letterbox",
-                # A compressed chunk may expand to a thousand times its size.
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
-            # A session cookie would make PHP answer calls one after the other.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
+        self._pool: Pool | None = pool
+        self.fault = ""
+        if pool is None:
+            # Proxies and certificates come from the environment, and may be unusable.
+            self._pool, self.fault = open_pool(
+                url,
+                tls,
+                connections=concurrency + 2 * REPORTS_AT_ONCE,
+                keepalive_seconds=KEEPALIVE_SECONDS,
+            )
 
     async def aclose(self) -> None:
-        await self._client.aclose()
-
-    def _check_environment(self) -> None:
-        if self.fault:
-            raise Unreachable(self.fault)
+        if self._pool is not None:
+            await self._pool.aclose()
 
     async def fetch(self, form: Form, *, max_bytes: int) -> bytes:
         """Make one call and return the body of its answer.
 
         Raises Unreachable, CallBroken, a StatusAnswer, and UnreadableAnswer above `max_bytes`.
         """
-        self._check_environment()
-        departure = _Departure(left=not self._is_traced)
+        body = self._make_body(form)
         failure: Exception
         async with self._calls:
             try:
                 async with asyncio.timeout(self._timeouts.total):
-                    return await self._fetch(form, departure, max_bytes)
-            except (httpx2.HTTPError, TimeoutError) as error:
-                failure = _explain(error, departure)
+                    return await self._fetch(body, max_bytes)
+            except _FAILURES as error:
+                failure = _explain(error, body)
         raise failure
 
-    async def _fetch(self, form: Form, departure: _Departure, max_bytes: int) -> bytes:
-        response = await self._client.send(self._build(form, departure), stream=True)
+    async def _fetch(self, body: _Body, max_bytes: int) -> bytes:
+        response = await self._call(body)
         try:
-            _check_status(response)
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise UnreadableAnswer(f"The answer has more than {max_bytes} bytes")
-            return bytes(body)
+            check_status(response)
+            answer = bytearray()
+            async with aclosing(_iterate(response)) as chunks:
+                async for chunk in chunks:
+                    answer += chunk
+                    if len(answer) > max_bytes:
+                        raise UnreadableAnswer(f"The answer has more than {max_bytes} bytes")
+            return bytes(answer)
         finally:
             await response.aclose()
 
@@ -171,22 +185,20 @@ class Exchange:
         provider counts, however slowly the chunks are read. `is_handed_on`: somebody else reads
         them; raises TooManyReports if too many do already.
         """
-        self._check_environment()
-        departure = _Departure(left=not self._is_traced)
+        body = self._make_body(form)
         failure: Exception | None = None
-        response: httpx2.Response | None = None
+        response: httpcore2.Response | None = None
         async with self._take_place(is_handed_on=is_handed_on):
             try:
                 async with asyncio.timeout(self._timeouts.total):
-                    request = self._build(form, departure)
-                    response = await self._client.send(request, stream=True)
-            except (httpx2.HTTPError, TimeoutError) as error:
-                failure = _explain(error, departure)
+                    response = await self._call(body)
+            except _FAILURES as error:
+                failure = _explain(error, body)
             if failure or response is None:
                 raise failure or CallBroken("The provider gave no answer")
             try:
-                _check_status(response)
-                async with aclosing(self._read_chunks(response, departure)) as chunks:
+                check_status(response)
+                async with aclosing(self._read_chunks(response, body)) as chunks:
                     yield chunks
             finally:
                 await response.aclose()
@@ -209,69 +221,74 @@ class Exchange:
             self._handed_on.release()
 
     async def _read_chunks(
-        self, response: httpx2.Response, departure: _Departure
+        self, response: httpcore2.Response, body: _Body
     ) -> AsyncGenerator[bytes]:
         loop = asyncio.get_running_loop()
         left_seconds = self._timeouts.report_total
-        chunks = response.aiter_bytes()
         failure: ProviderError | None = None
-        while failure is None:
-            began = loop.time()
-            try:
-                async with asyncio.timeout(left_seconds):
-                    chunk = await anext(chunks, None)
-            except (httpx2.HTTPError, TimeoutError) as error:
-                failure = _explain(error, departure)
-                continue
-            if chunk is None:
-                return
-            left_seconds -= loop.time() - began
-            yield chunk
+        async with aclosing(_iterate(response)) as chunks:
+            while failure is None:
+                began = loop.time()
+                try:
+                    async with asyncio.timeout(left_seconds):
+                        chunk = await anext(chunks, None)
+                except _FAILURES as error:
+                    failure = _explain(error, body)
+                    continue
+                if chunk is None:
+                    return
+                left_seconds -= loop.time() - began
+                yield chunk
         raise failure
 
-    def _build(self, form: Form, departure: _Departure) -> httpx2.Request:
-        content = encode_form(form, self._token)
-        return self._client.build_request(
-            "POST", self._url, content=content, extensions={"trace": departure}
+    def _make_body(self, form: Form) -> _Body:
+        return _Body(encode_form(form, self._token))
+
+    async def _call(self, body: _Body) -> httpcore2.Response:
+        if self._pool is None:
+            raise Unreachable(self.fault)
+        length = (b"Content-Length", b"%d" % len(body.content))
+        request = httpcore2.Request(
+            b"POST",
+            self._url,
+            headers=[*self._headers, length],
+            content=body,
+            extensions={"timeout": self._limits},
         )
+        return await self._pool.handle_async_request(request)
 
 
-def _check_status(response: httpx2.Response) -> None:
-    status = response.status_code
-    if status != _OK:
-        raise _explain_status(status, response)
+def _sign_in(url: httpx2.URL) -> list[tuple[bytes, bytes]]:
+    """The header for a user and password in the URL."""
+    if not url.username and not url.password:
+        return []
+    pair = f"{url.username}:{url.password}".encode()
+    return [(b"Authorization", b"Basic " + b64encode(pair))]
 
 
-def _explain_status(status: int, response: httpx2.Response) -> StatusAnswer:
-    text = f"The provider answered with HTTP status {status} instead of 200"
-    if status == _TOO_MANY_CALLS:
-        seconds = _read_retry_after(response)
-        text += ": it asks for fewer calls"
-        return TooManyCalls(text, status=status, retry_after_seconds=seconds)
-    is_refusal = 300 <= status < 500 and status not in _MAY_BE_TAKEN
-    if not is_refusal and status != _SIGN_IN_FIRST:
-        return StatusAnswer(text, status=status)
-    if status < 400 and (target := response.headers.get("Location", "")):
-        text += f" and leads to {clip(target.partition('?')[0])!r}"
-    advice = _ADVICE.get(status, "check its URL")
-    return TurnedAway(f"{text}: {advice}", status=status)
+class _Encoded(httpx2.AsyncByteStream):
+    """What a server compresses though it was asked not to."""
+
+    def __init__(self, response: httpcore2.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async with aclosing(self._response.aiter_stream()) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
-def _read_retry_after(response: httpx2.Response) -> float | None:
-    """Seconds; a date is compared with the server's own clock."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        until = parsedate_to_datetime(value)
-        return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
-    except (KeyError, TypeError, ValueError):
-        return None
+def _iterate(response: httpcore2.Response) -> AsyncGenerator[bytes]:
+    """The body in chunks, decoded."""
+    if not find_header(response, b"content-encoding"):
+        return response.aiter_stream()
+    encoded = httpx2.Response(200, headers=response.headers, stream=_Encoded(response))
+    return encoded.aiter_bytes()
 
 
-def _explain(error: Exception, departure: _Departure) -> ProviderError:
+def _explain(error: Exception, body: _Body) -> ProviderError:
     kind = type(error).__name__
-    if isinstance(error, _BEFORE_LEAVING) or not departure.left:
+    if isinstance(error, _BEFORE_LEAVING) or not body.left:
         reason = str(error) or "it took too long"
         return Unreachable(f"The provider cannot be reached: {reason} ({kind})")
     # The library's message is left out, because it may quote what was sent.

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import httpx2
+import httpcore2
 import pytest
 
 from app.domain.errors import (
@@ -321,33 +321,23 @@ async def test_cancelled_call_frees_its_place() -> None:
         assert await client.check_credits() == 12
 
 
-async def test_failure_of_a_transport_that_does_not_tell_is_of_unknown_outcome() -> None:
-    def fail(request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.ReadError("gone", request=request)
+class _BreakingPool:
+    """Breaks before the request's body leaves, or as soon as its first bytes have."""
 
-    async with make_client("http://sim/api", transport=httpx2.MockTransport(fail)) as client:
-        with pytest.raises(CallBroken) as caught:
-            await client.send(HELLO, ONE)
+    def __init__(self, *, takes_body: bool) -> None:
+        self._takes_body = takes_body
 
-    _assert_unknown(caught.value)
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        if self._takes_body:
+            await anext(aiter(request.stream))  # type: ignore[arg-type]
+        raise httpcore2.WriteError("gone")
 
-
-class _BreakingTransport(httpx2.AsyncHTTPTransport):
-    """Breaks after the library's own transport has reported these steps."""
-
-    def __init__(self, *steps: str) -> None:
-        super().__init__()
-        self._steps = steps
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        for step in self._steps:
-            await request.extensions["trace"](step, {})
-        raise httpx2.WriteError("gone", request=request)
+    async def aclose(self) -> None:
+        pass
 
 
 async def test_call_whose_body_never_began_to_leave_is_certainly_not_taken() -> None:
-    transport = _BreakingTransport("http11.send_request_headers.started")
-    async with make_client("http://sim/api", transport=transport) as client:
+    async with make_client("http://sim/api", pool=_BreakingPool(takes_body=False)) as client:
         with pytest.raises(Unreachable) as caught:
             await client.send(HELLO, ONE)
 
@@ -355,10 +345,7 @@ async def test_call_whose_body_never_began_to_leave_is_certainly_not_taken() -> 
 
 
 async def test_call_whose_body_began_to_leave_is_of_unknown_outcome() -> None:
-    transport = _BreakingTransport(
-        "http11.send_request_headers.complete", "http11.send_request_body.started"
-    )
-    async with make_client("http://sim/api", transport=transport) as client:
+    async with make_client("http://sim/api", pool=_BreakingPool(takes_body=True)) as client:
         with pytest.raises(CallBroken) as caught:
             await client.send(HELLO, ONE)
 

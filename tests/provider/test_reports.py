@@ -20,6 +20,7 @@ from app.provider.tables import Table, open_table
 from app.provider.times import NO_TIME
 from tests.support.endpoints.wire_server import answer, send_raw
 from tests.support.provider import LONDON, calling, make_client
+from tests.support.transports import TransportPool
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 # The headings seen in the provider's own client.
@@ -308,7 +309,9 @@ async def _measure_peak(rows: int) -> int:
         return httpx2.Response(200, stream=Body())
 
     count = 0
-    async with make_client("http://sim/api", transport=httpx2.MockTransport(reply)) as client:
+    async with make_client(
+        "http://sim/api", pool=TransportPool(httpx2.MockTransport(reply))
+    ) as client:
         tracemalloc.start()
         try:
             async with client.open_report("InboundMessages", since=AT, until=AT) as table:

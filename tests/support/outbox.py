@@ -30,6 +30,7 @@ from app.storage.outbound.outbox import Addressee, add_replies
 from app.storage.outbound.sending.claims import Claim, claim_texts
 from app.storage.outbound.sending.sender import lock_sender
 from tests.support.clock import NOW
+from tests.support.transports import TransportPool
 
 LONDON = ZoneInfo("Europe/London")
 OURS = "447700900001"
@@ -193,8 +194,8 @@ class Outbox:
         | Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]],
     ) -> ProviderClient:
         """The client of a provider that answers so."""
-        url, transport = "http://provider.example.com/api", httpx2.MockTransport(answer)
-        return ProviderClient(TOKEN, url=url, zone=LONDON, transport=transport)
+        url, pool = "http://provider.example.com/api", TransportPool(httpx2.MockTransport(answer))
+        return ProviderClient(TOKEN, url=url, zone=LONDON, pool=pool)
 
     async def send_to(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
         """Send to a provider that answers so, whatever is asked."""
@@ -262,7 +263,7 @@ async def open_outbox(database: Database, **switches: Any) -> AsyncIterator[Outb
         url="http://provider.test/api",
         zone=LONDON,
         concurrency=32,
-        transport=httpx2.ASGITransport(app),
+        pool=TransportPool(httpx2.ASGITransport(app)),
     )
     async with client:
         yield Outbox(database, app, client, seconds)

@@ -191,6 +191,7 @@ def running(
     port: int | None = None,
     launcher: Sequence[str] | None = None,
     listeners: Sequence[socket.socket] = (),
+    variables: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Iterator[Service]:
     """`letterbox serve` (or other arguments) with its data in `folder`, ended at the end.
@@ -198,7 +199,7 @@ def running(
     `launcher` is a command that becomes what its arguments name; an empty one starts the command
     from its file and on its first day. Any other is forked from a process that has imported it (see
     tests/support/starter.py), and finds a database that was migrated.
-    `listeners` are handed over.
+    `listeners` are handed over; `variables` are of the environment, beside the settings.
     """
     if listeners:
         port = listeners[0].getsockname()[1] if listeners[0].family == socket.AF_INET else 0
@@ -214,6 +215,7 @@ def running(
     folder.mkdir(exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     environment = make_environment(**({"data_dir": folder, "port": port} | settings))
+    environment |= variables or {}
     with log.open("ab") as output:
         process = _start(
             arguments or ("serve",), folder.parent, environment, output, launcher, given=given

@@ -23,6 +23,7 @@ from app.simulator.state.config import (
     NumberConfig,
     SimulatorConfig,
 )
+from tests.support.transports import TransportPool
 
 TOKEN = "demo-token"
 LONDON = ZoneInfo("Europe/London")
@@ -114,7 +115,7 @@ async def simulated_in_process(config: SimulatorConfig | None = None) -> AsyncIt
     """The client and the provider without a socket between them."""
     app, stopwatch = build_provider(config)
     url = "http://provider.example.com/api"
-    async with make_client(url, transport=httpx2.ASGITransport(app)) as client:
+    async with make_client(url, pool=TransportPool(httpx2.ASGITransport(app))) as client:
         yield Simulated(app, client, stopwatch)
 
 

@@ -84,7 +84,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "public_url": f"https://{HOST}",
         "admin_password": PASSWORD,
     }
-    with running(tmp_path_factory.mktemp("behind") / "data", launcher=(), **settings) as started:
+    with running(tmp_path_factory.mktemp("behind") / "data", **settings) as started:
         yield started
 
 

@@ -72,7 +72,7 @@ def restart_in_place(service: Service) -> None:
 def test_a_signal_restarts_one_process_under_load(
     sqlite_store: SqliteStore, tmp_path: Path, scale: Scale
 ) -> None:
-    with running(tmp_path / "data", launcher=()) as service:
+    with running(tmp_path / "data") as service:
         post_over_restarts(service.port, sqlite_store, lambda: restart_in_place(service), scale)
         assert service.stop() == 0
         assert "Traceback" not in service.read_log()
@@ -83,9 +83,7 @@ def test_a_signal_restarts_one_process_under_load(
 def test_a_signal_restarts_several_processes_under_load(
     postgres_store: PostgresStore, tmp_path: Path, scale: Scale
 ) -> None:
-    with running(
-        tmp_path / "data", database_url=postgres_store.url, processes=2, launcher=()
-    ) as service:
+    with running(tmp_path / "data", database_url=postgres_store.url, processes=2) as service:
         wait_until(lambda: len(list_webs(service)) == 2)
         before = len(service.list_processes())
         post_over_restarts(service.port, postgres_store, lambda: restart_in_place(service), scale)
@@ -145,7 +143,7 @@ def test_a_connection_that_stays_idle_delays_the_end_by_little(tmp_path: Path) -
 
 def test_a_stop_wins_over_a_restart(tmp_path: Path) -> None:
     for signals in ([RESTART_SIGNAL, signal.SIGTERM], [signal.SIGTERM, RESTART_SIGNAL]):
-        with running(tmp_path / "data", launcher=()) as service:
+        with running(tmp_path / "data") as service:
             # It keeps the end from being over before the second signal.
             with socket.create_connection(("127.0.0.1", service.port)):
                 for number in signals:
@@ -156,7 +154,7 @@ def test_a_stop_wins_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_restart_that_is_asked_for_again_and_again_is_one(tmp_path: Path) -> None:
-    with running(tmp_path / "data", launcher=()) as service:
+    with running(tmp_path / "data") as service:
         identity = service.process.pid
         for _ in range(20):
             service.process.send_signal(RESTART_SIGNAL)
@@ -182,7 +180,7 @@ def test_a_restart_that_is_asked_for_during_the_first_start_does_not_end_it(tmp_
 
 
 def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
-    with running(tmp_path / "data", inbound_auth=None, launcher=()) as service:
+    with running(tmp_path / "data", inbound_auth=None) as service:
         assert service.forward("1", auth="another-value").status == 403
         (tmp_path / ".env").write_text("LETTERBOX_INBOUND_AUTH=another-value\n")
         restart_in_place(service)
@@ -198,7 +196,7 @@ def test_a_restart_reads_the_settings_again(tmp_path: Path) -> None:
 def test_a_restart_comes_about_while_the_database_hangs(
     durable_store: PostgresStore, tmp_path: Path
 ) -> None:
-    with running(tmp_path / "data", database_url=durable_store.url, launcher=()) as service:
+    with running(tmp_path / "data", database_url=durable_store.url) as service:
         assert service.forward("1").status == 200
         durable_store.server.pause()
         assert service.forward("2").status == 200
@@ -245,7 +243,7 @@ def test_a_unix_socket_is_listened_on_and_outlives_a_crash_and_a_restart(tmp_pat
             return caller.recv(100).startswith(b"HTTP/1.1 200 ")
         return False
 
-    settings: dict[str, Any] = {"host": f"unix:{path}", "wait": False, "launcher": ()}
+    settings: dict[str, Any] = {"host": f"unix:{path}", "wait": False}
     with running(tmp_path / "data", **settings) as crashed:
         wait_until(is_answered, what=crashed.log)
         with running(tmp_path / "other", **settings) as second:

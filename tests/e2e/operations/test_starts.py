@@ -25,7 +25,7 @@ from tests.support.service import (
 
 def check_refused(folder: Path, command: str, *parts: str, **settings: Any) -> None:
     """The command ends with status 1 and one line of its own, which names all the parts."""
-    ended = run_command(folder, *command.split(), from_file=True, **({"port": 0} | settings))
+    ended = run_command(folder, *command.split(), **({"port": 0} | settings))
     assert ended.returncode == 1, ended
     assert "Traceback" not in ended.stderr
     [line] = [each for each in ended.stderr.splitlines() if each.startswith("letterbox: ")]
@@ -43,8 +43,8 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 def test_of_two_that_start_at_once_on_a_port_one_ends(tmp_path: Path) -> None:
     port = find_free_port()
     with (
-        running(tmp_path / "one", port=port, wait=False, launcher=()) as one,
-        running(tmp_path / "two", port=port, wait=False, launcher=()) as two,
+        running(tmp_path / "one", port=port, wait=False) as one,
+        running(tmp_path / "two", port=port, wait=False) as two,
     ):
         wait_until(lambda: {one.process.poll(), two.process.poll()} == {None, 1})
         winner, loser = (one, two) if one.process.poll() is None else (two, one)
@@ -117,8 +117,8 @@ def test_a_proxy_that_cannot_be_one_stops_sending_alone(
         "provider_token": "demo-token",
         "provider_url": "https://provider.invalid/api",
     }
-    launcher = ["env", variable]
-    with running(tmp_path / "data", launcher=launcher, **account) as service:
+    variables = dict([variable.split("=", 1)])
+    with running(tmp_path / "data", variables=variables, **account) as service:
         assert service.forward("1").status == 200
         assert said in service.read_log()
         refused = service.call("/credits")

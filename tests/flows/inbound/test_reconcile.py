@@ -35,6 +35,7 @@ from tests.support.simulated import (
     simulated_in_process,
 )
 from tests.support.storage.overlap import overlap
+from tests.support.transports import TransportPool
 
 
 class World:
@@ -67,7 +68,9 @@ class World:
                 text = (await response.aread()).decode()
                 return httpx2.Response(200, content=text.encode("ascii", "replace"))
 
-        self.provider.client = make_client("http://provider.test/api", transport=Damaging())
+        self.provider.client = make_client(
+            "http://provider.test/api", pool=TransportPool(Damaging())
+        )
         self.reconciler = self.make_reconciler()
 
     def now(self) -> datetime:

@@ -11,17 +11,19 @@ GRANTS = "docs/deploy/postgresql-roles.sql"
 # Named in one line; whoever lacks more lacks all.
 MOST_NAMED = 3
 
+# As text: of an array of names the driver first asks what it is, at each connection.
 _MISSING = text("""
 SELECT c.relname, privilege
 FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
 WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
-  AND (c.relname = ANY (:tables) OR c.relname = 'alembic_version' AND privilege = 'SELECT')
+  AND (c.relname = ANY (CAST(:tables AS text[]))
+       OR c.relname = 'alembic_version' AND privilege = 'SELECT')
   AND NOT has_table_privilege(c.oid, privilege)
 UNION ALL
 SELECT s.relname, privilege
 FROM pg_class s
 JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-JOIN pg_class c ON c.oid = d.refobjid AND c.relname = ANY (:tables),
+JOIN pg_class c ON c.oid = d.refobjid AND c.relname = ANY (CAST(:tables AS text[])),
      unnest(ARRAY['USAGE', 'SELECT']) privilege
 WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace
   AND NOT has_sequence_privilege(s.oid, privilege)

@@ -10,6 +10,7 @@ from app.simulator.actions.magic import ENDING_NUMBERS
 from app.storage.operations.alerts import list_alerts
 from app.storage.outbound.sending.deliveries import NO_FINAL_WORD, StatusReport, record_statuses
 from tests.support.outbox import ADA, GRACE, LONDON, TOKEN, Outbox
+from tests.support.transports import TransportPool
 
 NUMBERS = {ending: number for number, ending in ENDING_NUMBERS.items()}
 
@@ -207,7 +208,7 @@ def spoil_report(outbox: Outbox, body: str) -> None:
             return await app.handle_async_request(request)
 
     outbox.client = ProviderClient(
-        TOKEN, url="http://provider.test/api", zone=LONDON, transport=Spoiled()
+        TOKEN, url="http://provider.test/api", zone=LONDON, pool=TransportPool(Spoiled())
     )
 
 
