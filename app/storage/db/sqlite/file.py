@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,9 +26,8 @@ WAL_HEAD_BYTES = 32
 FILE_MAGIC = b"SQLite format 3\0"
 STAMP_AT, STAMP_BYTES = 60, 4
 
-STEPS_BETWEEN_LOOKS = 10_000
 # How long a start checks for damage.
-START_CHECK_SECONDS = 2.0
+START_CHECK_SECONDS = 0.5
 
 
 class _Place(NamedTuple):
@@ -162,18 +160,21 @@ class SqliteFile:
             return None
         how = "mode=ro&immutable=1" if alone else "mode=ro"
         url = f"file:{quote(str(self.path))}?{how}"
-        deadline = time.monotonic() + seconds
         with closing(sqlite3.connect(url, uri=True, timeout=1)) as connection:
-            connection.set_progress_handler(
-                lambda: int(time.monotonic() > deadline), STEPS_BETWEEN_LOOKS
-            )
             revision = _read_revision(connection)
+            # Not a progress handler: many releases of SQLite never call it within this statement,
+            # which would read all of a file of gigabytes.
+            timer = threading.Timer(seconds, connection.interrupt)
+            timer.start()
             try:
                 [(found,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                     raise
                 found = "ok"
+            finally:
+                timer.cancel()
+                timer.join()
         if found != "ok":
             raise sqlite3.DatabaseError(" ".join(str(found).split()))
         return revision
