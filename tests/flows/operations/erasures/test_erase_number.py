@@ -206,9 +206,9 @@ async def test_our_own_number_is_refused(kit: Kit) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "number")
 
 
+# PostgreSQL's files are not ours to read.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_was_deleted_long_ago_is_not_in_the_file_either(kit: Kit) -> None:
-    if kit.runtime.database.dialect != "sqlite":
-        pytest.skip("PostgreSQL's files are not ours to read")
     for number in range(40):
         await _receive(kit, f"mine-{number}", f"{number} " + "447700900123 " * 10)
 
