@@ -41,10 +41,13 @@ from benchmarks.sending import (
 from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.servers.cores import Cores, claim_cores
 from benchmarks.servers.kannel import ABSENT, find_bearerbox
+from benchmarks.soak import report_growth, run_soak
+from benchmarks.start import measure_starts, tabulate_starts
 from benchmarks.sustained import measure_sustained, tabulate_sustained
 from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
 PARTS = (
+    "start",
     "receive",
     "peers",
     "scale",
@@ -55,13 +58,14 @@ PARTS = (
     "webhooks",
     "retain",
     "move",
+    "soak",
 )
 # Only where they are named: they take minutes, and one needs another program.
-NAMED_ONLY = ("peers", "scale", "move")
+NAMED_ONLY = ("peers", "scale", "move", "soak")
 # What is compared with something else that runs beside it needs more rounds.
 ROUNDS, ROUNDS_BESIDE = 3, 5
 # A load that must be sustained goes on for longer.
-SECONDS, SUSTAINED_SECONDS = 4.0, 60.0
+SECONDS, SUSTAINED_SECONDS, SOAK_SECONDS = 4.0, 60.0, 600.0
 SMALL_ROWS = 50_000
 
 
@@ -74,6 +78,7 @@ def main() -> int:
     # Asked before anything of ours runs.
     others = psutil.cpu_percent(interval=1.0)
     runs = {
+        "start": run_start,
         "receive": run_receive,
         "peers": run_peers,
         "scale": run_scale,
@@ -84,6 +89,7 @@ def main() -> int:
         "webhooks": run_webhooks,
         "retain": run_retain,
         "move": run_move,
+        "soak": run_soaks,
     }
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
@@ -95,7 +101,9 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, help="default 3, of receive and peers 5")
-    parser.add_argument("--seconds", type=float, help="of each load (default 4, sustained 60)")
+    parser.add_argument(
+        "--seconds", type=float, help="of each load (default 4, sustained 60, soak 600)"
+    )
     parser.add_argument("--method", choices=["GET", "POST"], default="GET", help="of the forwards")
     parser.add_argument(
         "--contenders",
@@ -120,6 +128,17 @@ def read_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.parts = arguments.parts or [part for part in PARTS if part not in NAMED_ONLY]
     return arguments
+
+
+def run_start(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started."""
+    try:
+        found = measure_starts(arguments.databases, arguments.rounds or ROUNDS, cores)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_starts(found), markdown=arguments.markdown)
+    return True
 
 
 def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
@@ -242,6 +261,16 @@ def run_move(arguments: argparse.Namespace, _: Cores) -> bool:
         return False
     show(tabulate_moves(found, arguments.rows), markdown=arguments.markdown)
     return True
+
+
+def run_soaks(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether nothing has grown on any of the databases."""
+    is_flat = True
+    for engine in arguments.databases:
+        grown = run_soak(engine, arguments.seconds or SOAK_SECONDS, cores)
+        report_growth(grown)
+        is_flat = is_flat and not grown
+    return is_flat
 
 
 def make_pace(arguments: argparse.Namespace, rounds: int) -> Pace:

@@ -26,6 +26,7 @@ Engine = Literal["", "sqlite", "postgresql"]
 
 ENGINE_NAMES: dict[Engine, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 START_SECONDS = 180.0
+LOOK_SECONDS = 0.01
 PROJECT = Path(__file__).resolve().parents[2]
 LETTERBOX = str(Path(sys.executable).parent / "letterbox")
 
@@ -85,6 +86,10 @@ class Running:
         family = [process, *process.children(recursive=True)]
         return float(sum(member.memory_info().rss for member in family)) / 1e6
 
+    def weigh_share(self) -> float:
+        """The same with each page that several processes share counted in parts (PSS)."""
+        return float(psutil.Process(self.pid).memory_full_info().pss) / 1e6
+
     def compute(self) -> float:
         """As the function of that name."""
         return compute(self.pid)
@@ -108,10 +113,12 @@ def running_server(
     folder: Path,
     cores: Cores,
     settings: Mapping[str, str] | None = None,
+    is_ready: Callable[[int], bool] | None = None,
 ) -> Iterator[Running]:
     """Start a server that keeps its data in `folder`; it is gone when the block ends.
 
-    `settings` are variables of Letterbox's besides. Raises DidNotStartError.
+    `settings` are variables of Letterbox's besides. `is_ready` is asked with its port, instead of
+    whether it keeps messages. Raises DidNotStartError.
     """
     running = _plan_server(database_url)
     if contender.kind == "kannel":
@@ -128,7 +135,8 @@ def running_server(
             stderr=log,
         )
     try:
-        is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
+        if is_ready is None:
+            is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
         _wait_until_ready(process, lambda: is_ready(running.port), log_path)
         if contender.processes > 1:
             # A process that comes later would get none of the connections.
@@ -217,17 +225,17 @@ def _wait_until_ready(
         if process.poll() is not None or time.monotonic() > deadline:
             ending = log_path.read_bytes()[-2000:].decode(errors="replace")
             raise DidNotStartError(f"{log_path.stem} did not start:\n{ending}")
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
 
 
 def _answers(port: int) -> bool:
     """Whether it answers at all, even with 404."""
-    return _get(port, "/") is not None
+    return fetch(port, "/") is not None
 
 
 def _keeps_messages(port: int) -> bool:
     """Whether Letterbox uses its database: before that, messages go to its spool."""
-    answer = _get(port, "/readyz")
+    answer = fetch(port, "/readyz")
     return answer is not None and json.loads(answer)["database"]["status"] == "ok"
 
 
@@ -236,7 +244,8 @@ def _count_processes(database_url: str) -> int:
     return len(read_rows(database_url, "SELECT id FROM processes"))
 
 
-def _get(port: int, path: str) -> bytes | None:
+def fetch(port: int, path: str) -> bytes | None:
+    """The body of an answer, whatever its status, or None without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
