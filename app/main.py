@@ -1,9 +1,11 @@
 """The web process: /inbound ahead of the framework, then the REST interface and the pages."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 
-from fastapi import FastAPI
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.connections import Connections
@@ -13,7 +15,6 @@ from app.api.middleware.hardening import Hardened
 from app.api.middleware.methods import Methods
 from app.api.middleware.request_ids import RequestIds
 from app.api.operations.probes import Probes
-from app.api.rest import build_rest
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
 from app.web.application import Pages
@@ -39,7 +40,7 @@ def build_app(
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: object) -> AsyncIterator[None]:
         await runtime.start(on_failure=on_failure)
         if runtime.settings.run_workers:
             runtime.spawn_work(run_flows(runtime))
@@ -52,7 +53,7 @@ def build_app(
         is_receiving=lambda: runtime.intake is not None and runtime.intake.is_storing
     )
     pages = Pages(runtime, renderer=renderer)
-    rest = build_rest(runtime, lifespan=lifespan, connections=connections)
+    rest = Rest(runtime, connections)
     root = runtime.settings.root_path
     inbound = InboundEndpoint(
         runtime.receiver, runtime.deferred_writes, runtime.settings.trusted_proxies, root
@@ -63,6 +64,7 @@ def build_app(
         inbound,
         connections,
         Probes(runtime, is_https=is_https),
+        Router(lifespan=lifespan),
         RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False), root=root),
         RequestIds(
             Hardened(
@@ -73,6 +75,28 @@ def build_app(
         ),
         RootPath(root),
     )
+
+
+class Rest:
+    """The REST interface, imported when it is first asked for.
+
+    Its models are half of a start's time, and 15 MB. A thread imports them, so that texts are
+    received meanwhile.
+    """
+
+    def __init__(self, runtime: Runtime, connections: Connections) -> None:
+        self._runtime = runtime
+        self._connections = connections
+        self._app: ASGIApp | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            async with self._lock:
+                if self._app is None:
+                    module = await asyncio.to_thread(import_module, "app.api.rest")
+                    self._app = module.build_rest(self._runtime, connections=self._connections)
+        await self._app(scope, receive, send)
 
 
 class WebApplication:
@@ -88,6 +112,7 @@ class WebApplication:
         inbound: InboundEndpoint,
         connections: Connections,
         probes: Probes,
+        lifespan: ASGIApp,
         rest: ASGIApp,
         pages: ASGIApp,
         root_path: RootPath,
@@ -96,13 +121,14 @@ class WebApplication:
         self.connections = connections
         self.probes = probes
         self._runtime = runtime
+        self._lifespan = lifespan
         self._rest = rest
         self._pages = pages
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _run_lifespan(self._rest, self._runtime, scope, receive, send)
+            await _run_lifespan(self._lifespan, self._runtime, scope, receive, send)
             return
         if self.inbound.is_here(scope["path"].encode(errors="replace")):
             await self.inbound(scope, receive, send)

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +15,13 @@ from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
 from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
 from benchmarks.moving import measure_moves, tabulate_moves
+from benchmarks.peers import (
+    KANNEL,
+    LONE_PER_SECOND,
+    PEERS,
+    tabulate_peers,
+    tabulate_peers_figures,
+)
 from benchmarks.receiving import (
     is_sound,
     list_findings,
@@ -22,6 +30,8 @@ from benchmarks.receiving import (
 )
 from benchmarks.report import Table
 from benchmarks.retention import measure_retention, tabulate_retention
+from benchmarks.scale import is_sound as is_scale_sound
+from benchmarks.scale import measure_scale, tabulate_scale, tabulate_waits
 from benchmarks.sending import (
     measure_following,
     measure_sending,
@@ -30,14 +40,32 @@ from benchmarks.sending import (
 )
 from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.servers.cores import Cores, claim_cores
+from benchmarks.servers.kannel import ABSENT, find_bearerbox
+from benchmarks.soak import report_growth, run_soak
+from benchmarks.start import measure_starts, tabulate_starts
 from benchmarks.sustained import measure_sustained, tabulate_sustained
 from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
-PARTS = ("receive", "sustained", "lists", "send", "batch", "webhooks", "retain", "move")
-# Only where it is named, because it takes several minutes for a million messages.
-NAMED_ONLY = ("move",)
+PARTS = (
+    "start",
+    "receive",
+    "peers",
+    "scale",
+    "sustained",
+    "lists",
+    "send",
+    "batch",
+    "webhooks",
+    "retain",
+    "move",
+    "soak",
+)
+# Only where they are named: they take minutes, and one needs another program.
+NAMED_ONLY = ("peers", "scale", "move", "soak")
+# What is compared with something else that runs beside it needs more rounds.
+ROUNDS, ROUNDS_BESIDE = 3, 5
 # A load that must be sustained goes on for longer.
-SECONDS, SUSTAINED_SECONDS = 4.0, 60.0
+SECONDS, SUSTAINED_SECONDS, SOAK_SECONDS = 4.0, 60.0, 600.0
 SMALL_ROWS = 50_000
 
 
@@ -50,7 +78,10 @@ def main() -> int:
     # Asked before anything of ours runs.
     others = psutil.cpu_percent(interval=1.0)
     runs = {
+        "start": run_start,
         "receive": run_receive,
+        "peers": run_peers,
+        "scale": run_scale,
         "sustained": run_sustained,
         "lists": run_lists,
         "send": run_send,
@@ -58,6 +89,7 @@ def main() -> int:
         "webhooks": run_webhooks,
         "retain": run_retain,
         "move": run_move,
+        "soak": run_soaks,
     }
     outcomes = [runs[part](arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
@@ -68,8 +100,10 @@ def main() -> int:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", type=_part, help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, help="of each load (default 4, sustained 60)")
+    parser.add_argument("--rounds", type=int, help="default 3, of receive and peers 5")
+    parser.add_argument(
+        "--seconds", type=float, help="of each load (default 4, sustained 60, soak 600)"
+    )
     parser.add_argument("--method", choices=["GET", "POST"], default="GET", help="of the forwards")
     parser.add_argument(
         "--contenders",
@@ -96,16 +130,53 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
+def run_start(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started."""
+    try:
+        found = measure_starts(arguments.databases, arguments.rounds or ROUNDS, cores)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_starts(found), markdown=arguments.markdown)
+    return True
+
+
 def run_receive(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every contender ran and everything acknowledged was found."""
     chosen = [contender for contender in CONTENDERS if contender.name in arguments.contenders]
-    pace = Pace(arguments.rounds, arguments.seconds or SECONDS, method=arguments.method)
+    pace = make_pace(arguments, ROUNDS_BESIDE)
     turns = compare_contenders(chosen, pace, cores)
     show(tabulate_receiving(turns), markdown=arguments.markdown)
     if arguments.absolute:
         show(tabulate_absolutes(turns), markdown=arguments.markdown)
     print("\n".join(list_findings(turns)), end="\n\n")
     return is_sound(turns) and len(turns) == len(chosen)
+
+
+def run_peers(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether everyone who is installed ran, and everything acknowledged was found."""
+    peers = [peer for peer in PEERS if peer is not KANNEL or find_bearerbox()]
+    pace = replace(make_pace(arguments, ROUNDS_BESIDE), lone_per_second=LONE_PER_SECOND)
+    turns = compare_contenders(peers, pace, cores, on_one_core=True)
+    show(tabulate_peers(turns), markdown=arguments.markdown)
+    if arguments.absolute:
+        show(tabulate_peers_figures(turns), markdown=arguments.markdown)
+    print("\n".join(list_findings(turns)), end="\n\n")
+    if KANNEL not in peers:
+        print(ABSENT)
+    return is_sound(turns) and len(turns) == len(peers)
+
+
+def run_scale(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started, and everything acknowledged was found."""
+    try:
+        runs = measure_scale(make_pace(arguments, ROUNDS), cores)
+    except DidNotStartError as error:
+        print(error, file=sys.stderr)
+        return False
+    show(tabulate_scale(runs), markdown=arguments.markdown)
+    show(tabulate_waits(runs), markdown=arguments.markdown)
+    return is_scale_sound(runs)
 
 
 def run_sustained(arguments: argparse.Namespace, cores: Cores) -> bool:
@@ -159,7 +230,7 @@ def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
 
 def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and everything was delivered."""
-    pace = Pace(arguments.rounds, arguments.seconds or SECONDS)
+    pace = make_pace(arguments, ROUNDS)
     try:
         found = measure_webhooks(arguments.databases, pace, cores)
     except (DidNotStartError, AnsweredOddlyError) as error:
@@ -171,7 +242,7 @@ def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
 
 def run_retain(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and removed something meanwhile."""
-    pace = Pace(arguments.rounds, arguments.seconds or SECONDS)
+    pace = make_pace(arguments, ROUNDS)
     try:
         found = measure_retention(arguments.databases, pace, cores)
     except (DidNotStartError, AnsweredOddlyError) as error:
@@ -190,6 +261,21 @@ def run_move(arguments: argparse.Namespace, _: Cores) -> bool:
         return False
     show(tabulate_moves(found, arguments.rows), markdown=arguments.markdown)
     return True
+
+
+def run_soaks(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether nothing has grown on any of the databases."""
+    is_flat = True
+    for engine in arguments.databases:
+        grown = run_soak(engine, arguments.seconds or SOAK_SECONDS, cores)
+        report_growth(grown)
+        is_flat = is_flat and not grown
+    return is_flat
+
+
+def make_pace(arguments: argparse.Namespace, rounds: int) -> Pace:
+    seconds = arguments.seconds or SECONDS
+    return Pace(arguments.rounds or rounds, seconds, method=arguments.method)
 
 
 def show(table: Table, *, markdown: bool) -> None:

@@ -25,7 +25,7 @@ class Client:
         return self.time(path)[1]
 
     def time(self, path: str) -> tuple[float, Any]:
-        """Seconds from request to last byte, and the JSON or a page's text.
+        """Seconds from request to last byte, and the JSON or the text.
 
         Raises AnsweredOddlyError.
         """
@@ -36,8 +36,8 @@ class Client:
         took = time.perf_counter() - began
         if response.status != http.client.OK:
             raise AnsweredOddlyError(f"{path}: {response.status} {body[:500]!r}")
-        is_page = response.headers["Content-Type"].startswith("text/html")
-        return took, body.decode() if is_page else json.loads(body)
+        is_json = "json" in response.headers.get("Content-Type", "")
+        return took, json.loads(body) if is_json else body.decode()
 
     def close(self) -> None:
         self._connection.close()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import quote_plus, urlencode
 
 # Ofcom's numbers for drama: the last ten are ours, the others text us.
@@ -30,6 +31,10 @@ CALM_TEXTS = (
 ID_DIGITS = 12
 _PLACE = "0" * ID_DIGITS
 
+# Whom a request is written for: `letterbox` and all that take what the provider sends, or Kannel.
+Dialect = Literal["letterbox", "kannel"]
+KANNEL_USER = "bench"
+
 
 def make_id(number: int) -> bytes:
     """The id of the n-th message: as long as every other, so that lengths can be counted before."""
@@ -44,23 +49,24 @@ def make_requests(
     auth: str,
     method: str,
     texts: Sequence[str] = TEXTS,
+    dialect: Dialect = "letterbox",
 ) -> list[tuple[bytes, bytes]]:
     """Raw HTTP/1.1 requests without their id, each as the bytes before and those after it."""
     chance = random.Random(seed)
+    path, make_query = ("/", _make_kannels) if dialect == "kannel" else ("/inbound", _make_query)
     head = f"Host: 127.0.0.1:{port}\r\nUser-Agent: forwarder/1.0\r\nAccept: */*\r\n"
-    return [_make_request(_make_query(chance, auth, texts), head, method) for _ in range(count)]
+    queries = (make_query(chance, auth, texts) for _ in range(count))
+    return [_make_request(path, query, head, method) for query in queries]
 
 
-def _make_request(query: str, head: str, method: str) -> tuple[bytes, bytes]:
+def _make_request(path: str, query: str, head: str, method: str) -> tuple[bytes, bytes]:
     if method == "GET":
-        request = f"GET /inbound?{query} HTTP/1.1\r\n{head}\r\n"
+        request = f"GET {path}?{query} HTTP/1.1\r\n{head}\r\n"
     else:
         kind = "Content-Type: application/x-www-form-urlencoded\r\n"
-        request = (
-            f"POST /inbound HTTP/1.1\r\n{head}{kind}Content-Length: {len(query)}\r\n\r\n{query}"
-        )
-    before, _, after = request.encode("ascii").partition(b"id=" + _PLACE.encode())
-    return before + b"id=", after
+        request = f"POST {path} HTTP/1.1\r\n{head}{kind}Content-Length: {len(query)}\r\n\r\n{query}"
+    before, _, after = request.encode("ascii").partition(_PLACE.encode())
+    return before, after
 
 
 def _make_query(chance: random.Random, auth: str, texts: Sequence[str]) -> str:
@@ -76,4 +82,18 @@ def _make_query(chance: random.Random, auth: str, texts: Sequence[str]) -> str:
         name = chance.choice(NAMES)
         address = f"{quote_plus(name)}@example.com"
         fields |= {"MMName": name, "MMEmail": address, "MM1": "Leeds", "MM2": "gold"}
+    return urlencode(fields)
+
+
+def _make_kannels(chance: random.Random, auth: str, texts: Sequence[str]) -> str:
+    """Kannel keeps no id of its caller's, so the text begins with it."""
+    text = " ".join(chance.sample(texts, k=chance.randint(1, 3)))[: 159 - ID_DIGITS]
+    fields = {
+        "username": KANNEL_USER,
+        "password": auth,
+        "from": chance.choice(SENDERS),
+        "to": chance.choice(OUR_NUMBERS),
+        "charset": "UTF-8",
+        "text": f"{_PLACE} {text}",
+    }
     return urlencode(fields)

@@ -89,7 +89,7 @@ def serve_archive(
     folder.mkdir()
     migrate_database(database_url, folder)
     fill_database(database_url, rows)
-    session = asyncio.run(_sign_in(database_url))
+    session = asyncio.run(sign_in(database_url))
     contender = Contender("letterbox", engine)
     with running_server(contender, database_url, folder, cores) as running:
         client = Client(running.port, running.api_key, session)
@@ -99,7 +99,7 @@ def serve_archive(
             client.close()
 
 
-async def _sign_in(database_url: str) -> str:
+async def sign_in(database_url: str) -> str:
     """The token of a session, without a server."""
     database = open_database(database_url, Path(database_url.removeprefix("sqlite:///")))
     try:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 import uvloop
 
-from benchmarks.forwards import CALM_TEXTS, TEXTS, make_id, make_requests
+from benchmarks.forwards import CALM_TEXTS, TEXTS, Dialect, make_id, make_requests
 
 VARIANTS = 1000
+# How each says that it has the message.
+ACCEPTED: Mapping[Dialect, bytes] = {"letterbox": b"200", "kannel": b"202"}
 # Of calm texts: more than a process keeps in any cache.
 CALM_VARIANTS = 10_000
 # Rates are told for each piece of so long.
@@ -28,7 +31,7 @@ GRACE_SECONDS = 15.0
 class LoadPlan:
     """What to send. The first `warm_up_seconds` are sent as well but not measured.
 
-    Ids count up from `first_id`; those answered 200 are written to `ids_path`, one a line. With
+    Ids count up from `first_id`; those accepted are written to `ids_path`, one a line. With
     `per_second`, requests leave at that pace as long as a connection is free, else as soon as one
     is. `is_calm`: nobody opts out, and nearly every text is another.
     """
@@ -44,12 +47,14 @@ class LoadPlan:
     most_requests: int = 500_000
     per_second: float = 0.0
     is_calm: bool = False
+    dialect: Dialect = "letterbox"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What came back. `p50` and `p99` are seconds; `statuses` counts the warm-up's answers, too.
 
+    `accepted` are those of them that say that the server has the message, `refused` the others.
     `pieces` are the rates of each whole 3 s. `broken` counts connections that ended early; `busy`
     is the load's own share of its core: near 1 the figures tell of the load, not of the server.
     """
@@ -59,6 +64,8 @@ class LoadResult:
     p50: float
     p99: float
     statuses: dict[str, int]
+    accepted: int
+    refused: int
     broken: int
     busy: float
     pieces: list[float]
@@ -88,7 +95,9 @@ class Load:
             auth=plan.auth,
             method=plan.method,
             texts=CALM_TEXTS if plan.is_calm else TEXTS,
+            dialect=plan.dialect,
         )
+        self._accepted = ACCEPTED[plan.dialect]
         self._sent = 0
         self._open = plan.connections
         self._began_at = self._stop_at = 0.0
@@ -119,7 +128,7 @@ class Load:
 
     def record(self, identity: bytes, status: bytes, sent_at: float, now: float) -> None:
         self.statuses[status] += 1
-        if status == b"200":
+        if status == self._accepted:
             self.acknowledged.append(identity)
         if self.measure_from <= now <= self._stop_at:
             self.answers.append((now, now - sent_at))
@@ -140,6 +149,8 @@ class Load:
             p50=pick_percentile(times, 0.5),
             p99=pick_percentile(times, 0.99),
             statuses={status.decode(): count for status, count in self.statuses.items()},
+            accepted=len(self.acknowledged),
+            refused=self.statuses.total() - len(self.acknowledged),
             broken=self.broken,
             busy=busy,
             pieces=self._cut_pieces(),

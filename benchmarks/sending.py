@@ -106,7 +106,7 @@ class Bench:
         """From a forward to the Send call that answers it, by the two alone."""
         self._say("an answer")
         with self._open() as place, place.serve(FAST) as running:
-            _post(running, "/rules", RULE)
+            post(running, "/rules", RULE)
             _forward(running, 0)
             time.sleep(1)
             forwards, sent_at = [], {}
@@ -189,7 +189,7 @@ class Bench:
         rates = []
         for run_workers in (False, True):
             with self._open() as place, place.serve(run_workers=run_workers) as running:
-                _post(running, "/rules", RULE)
+                post(running, "/rules", RULE)
                 rates.append(place.load(running))
         return rates[1] / rates[0]
 
@@ -266,7 +266,7 @@ def _forward(running: Running, number: int) -> tuple[str, datetime, float]:
     return source, at, took
 
 
-def _post(running: Running, path: str, body: object) -> None:
+def post(running: Running, path: str, body: object) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
     headers = {"Authorization": f"Bearer {running.api_key}", "Content-Type": "application/json"}
     connection.request("POST", f"/api/v1{path}", json.dumps(body), headers)

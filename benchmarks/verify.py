@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,12 @@ class Verdict:
         return not (self.lost or self.doubled)
 
 
-def verify_rows(ids_paths: list[Path], database_url: str) -> Verdict:
-    """Compare the ids in the files with the rows, waiting for rows that are still being stored."""
+def verify_rows(ids_paths: list[Path], read: Callable[[], Counter[str]]) -> Verdict:
+    """Compare the ids in the files with those stored, waiting for what is still being stored."""
     ids = [identity for path in ids_paths for identity in path.read_text().split()]
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        verdict = judge_rows(ids, Counter(read_rows(database_url)))
+        verdict = judge_rows(ids, read())
         if not verdict.lost or time.monotonic() > deadline:
             return verdict
         time.sleep(0.5)

@@ -56,7 +56,7 @@ def measure_webhooks(engines: Sequence[Engine], pace: Pace, cores: Cores) -> dic
         postgres = None
         if "postgresql" in engines:
             postgres = stack.enter_context(running_postgres(durable=True))
-        port = stack.enter_context(_running_endpoint())
+        port = stack.enter_context(running_endpoint())
         for engine in engines:
             with _running(engine, 0, postgres, cores) as server:
                 latency = _measure_latency(server, port) / ANSWER_SECONDS
@@ -104,7 +104,7 @@ def tabulate_webhooks(found: dict[Engine, Hooks]) -> Table:
 
 
 @contextlib.contextmanager
-def _running_endpoint() -> Iterator[int]:
+def running_endpoint() -> Iterator[int]:
     """Its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.servers.endpoint", str(ANSWER_SECONDS)],
@@ -133,7 +133,7 @@ def _running(
 
 def _measure_latency(server: Running, port: int) -> float:
     """Seconds from an event's commit, at the latest its transaction's beginning, to its arrival."""
-    hook = _add(server, port)
+    hook = add_webhook(server, port)
     _take_calls(port)
     for number in range(LONE):
         _forward(server, number)
@@ -148,7 +148,7 @@ def _measure_rate(server: Running, port: int) -> float:
     began = datetime.now(UTC) - timedelta(minutes=5)
     for number in range(STORED):
         _forward(server, LONE + number)
-    hooks = [_add(server, port) for _ in range(ENDPOINTS)]
+    hooks = [add_webhook(server, port) for _ in range(ENDPOINTS)]
     time.sleep(2)
     _take_calls(port)
     for hook in hooks:
@@ -177,14 +177,14 @@ def _measure_forwards(
         tempfile.TemporaryDirectory(prefix="letterbox-bench-") as name,
     ):
         for _ in range(endpoints):
-            _add(server, port)
+            add_webhook(server, port)
         time.sleep(2)
         plan = make_plan(server, number, pace, Path(name) / "ids")
         result = run_load(replace(plan, connections=CROWD, seconds=pace.seconds))
     return result.per_second
 
 
-def _add(server: Running, port: int) -> str:
+def add_webhook(server: Running, port: int) -> str:
     url = f"http://127.0.0.1:{port}/"
     made = _call(server, "POST", "/webhooks", {"url": url, "types": TYPES})
     return str(made["id"])

@@ -273,10 +273,40 @@ def test_the_list_of_commands_says_what_each_says_itself(name: str) -> None:
 SLOW = {"fastapi", "sqlalchemy", "alembic", "httpx2", "app.simulator"}
 
 
+HELP = """
+import sys
+from app.cli import main
+sys.argv = ["letterbox", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("serve", "--help")])
+def test_help_needs_nothing_that_is_slow(arguments: tuple[str, ...]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HELP, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "letterbox" in ended.stdout
+    loaded = set(ended.stderr.split())
+    assert "typer" in loaded
+    assert loaded & (SLOW | {"asyncio", "rich", "uvicorn"}) == set()
+
+
+def test_help_shows_whole_sentences() -> None:
+    shown = CliRunner().invoke(app, ["--help"], prog_name="letterbox").output
+    assert "..." not in shown.replace("[ARGS]...", "")
+
+
 @pytest.mark.parametrize(
     ("module", "unneeded"),
     [
-        ("app.cli", SLOW | {"pydantic", "uvicorn"}),
         # What opens the socket and supervises those that serve it.
         ("app.cli.process.serve", SLOW),
         # What a command beside the service needs, whose schema is this release's.

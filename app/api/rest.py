@@ -9,7 +9,7 @@ from app import __version__
 from app.api.access import audit, keys, members, numbers
 from app.api.conversations import address_book, conversations, people
 from app.api.core.calls import PREFIX
-from app.api.core.errors import install_error_handlers
+from app.api.core.error_handlers import install_error_handlers
 from app.api.core.keyring import Keyring
 from app.api.core.routing import get_operation_id
 from app.api.docs import make_docs_routes
@@ -73,11 +73,11 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def build_rest(
     runtime: Runtime,
     *,
-    lifespan: Lifespan,
+    lifespan: Lifespan | None = None,
     connections: Connections | None = None,
     recheck_seconds: float = RECHECK_SECONDS,
 ) -> FastAPI:
-    """Everything except /inbound; `lifespan` starts and closes the runtime.
+    """Everything except /inbound; `lifespan`, if given, starts and closes the runtime.
 
     `connections` are the server's, if it counts them.
     `recheck_seconds` is how long an event stream can outlive its key.

@@ -1,15 +1,16 @@
 """The commands. Each imports what it needs when it runs, so that the others stay quick."""
 
-import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app import __version__
 from app.cli.core.lazy import add_command, add_group
+from app.cli.core.plain_help import PLAIN
 from app.cli.core.usage import OneLineErrors
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -68,6 +70,8 @@ def work() -> None:
     """Run the workers alone, next to web processes that run with RUN_WORKERS=false."""
     settings = _begin()
     held = _hold_alone(settings)
+    import asyncio  # noqa: PLC0415 see above
+
     from app.wiring import open_runtime  # noqa: PLC0415 see above
     from app.worker import work as run  # noqa: PLC0415 see above
 
@@ -83,6 +87,8 @@ def migrate() -> None:
     """Migrate the database to this release's schema."""
     settings = _begin()
     held = _hold_alone(settings)
+    import asyncio  # noqa: PLC0415 see above
+
     from app.storage.db.database import open_database  # noqa: PLC0415 see above
     from app.storage.db.migrate import migrate as run  # noqa: PLC0415 see above
 
@@ -101,7 +107,7 @@ def migrate() -> None:
 
 def _begin() -> "Settings":
     """The settings of a long-running process; sets up its log and warns of unknown variables."""
-    import structlog  # noqa: PLC0415 see above
+    structlog = _import_structlog()
 
     from app.cli.process.logs import configure_logging  # noqa: PLC0415 see above
     from app.settings import find_unknown_variables, load_settings  # noqa: PLC0415 see above
@@ -112,6 +118,15 @@ def _begin() -> "Settings":
     for name, nearest in find_unknown_variables():
         log.warning("unknown_variable", name=name, did_you_mean=nearest or "nothing near")
     return settings
+
+
+def _import_structlog() -> Any:
+    """It would import Rich for tracebacks, which our log writes itself: 4 MB, and 50 ms."""
+    sys.modules["rich"] = None  # type: ignore[assignment]  # what hides a module from imports
+    try:
+        return import_module("structlog")
+    finally:
+        del sys.modules["rich"]
 
 
 def _hold_alone(settings: "Settings") -> list[int]:

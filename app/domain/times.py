@@ -12,6 +12,8 @@ _FIRST_YEAR = 2
 _LAST_YEAR = 9998
 
 _SEPARATORS = ("T", "t", " ")
+# Longer than any time is written; strangers can send it, and it must not fill the cache.
+_LONGEST = 40
 _NO_OFFSET = timedelta(0)
 _DAY = timedelta(days=1)
 
@@ -42,6 +44,10 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
       and is read with the offset from before the change.
     - `time-ambiguous`: it lies in the hour that autumn repeats; the earlier one is returned.
     """
+    return (_read_short if len(text) <= _LONGEST else _read)(text, zone)
+
+
+def _read(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
     local = _parse_iso(text.strip())
     if local is None or not _FIRST_YEAR <= local.year <= _LAST_YEAR:
         return None, "time"
@@ -58,6 +64,10 @@ def read_local(text: str, zone: ZoneInfo) -> tuple[datetime | None, str | None]:
     if before == after:
         return moment, None
     return moment, "time-ambiguous" if before > after else "time"
+
+
+# What comes in masses came in the same few seconds.
+_read_short = lru_cache(maxsize=1024)(_read)
 
 
 def _parse_iso(text: str) -> datetime | None:

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -16,13 +15,18 @@ from typing import Literal
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+from benchmarks.forwards import Dialect
 from benchmarks.servers.cores import Cores, stop_process
+from benchmarks.servers.kannel import find_bearerbox, write_config
+from benchmarks.servers.ports import find_free_port
+from benchmarks.verify import read_rows
 
-Kind = Literal["constant", "obvious", "letterbox"]
+Kind = Literal["constant", "obvious", "kannel", "letterbox"]
 Engine = Literal["", "sqlite", "postgresql"]
 
 ENGINE_NAMES: dict[Engine, str] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+LOOK_SECONDS = 0.01
 PROJECT = Path(__file__).resolve().parents[2]
 LETTERBOX = str(Path(sys.executable).parent / "letterbox")
 
@@ -33,15 +37,20 @@ class DidNotStartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server to measure and the database behind it, "" for none."""
+    """A server to measure and the database behind it, "" for none.
+
+    More than one of `processes` use every core.
+    """
 
     kind: Kind
     engine: Engine
     run_workers: bool = True
+    processes: int = 1
 
     @property
     def name(self) -> str:
-        parts = [self.kind, self.engine, "" if self.run_workers else "web"]
+        count = str(self.processes) if self.processes > 1 else ""
+        parts = [self.kind, self.engine, "" if self.run_workers else "web", count]
         return "-".join(part for part in parts if part)
 
 
@@ -53,18 +62,23 @@ CONTENDERS = (
     Contender("letterbox", "postgresql"),
     # As docker-compose.yml runs it: the workers are a process of their own.
     Contender("letterbox", "postgresql", run_workers=False),
+    Contender("letterbox", "postgresql", run_workers=False, processes=2),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers. `auth` opens /inbound, `api_key` Letterbox's REST API."""
+    """A server that answers. `auth` opens /inbound, `api_key` Letterbox's REST API.
+
+    `dialect` is how its requests are written.
+    """
 
     pid: int
     port: int
     database_url: str
     auth: str
     api_key: str
+    dialect: Dialect = "letterbox"
 
     def weigh(self) -> float:
         """Resident memory of the process and its children, in MB (10^6 bytes)."""
@@ -72,11 +86,24 @@ class Running:
         family = [process, *process.children(recursive=True)]
         return float(sum(member.memory_info().rss for member in family)) / 1e6
 
+    def weigh_share(self) -> float:
+        """The same with each page that several processes share counted in parts (PSS)."""
+        return float(psutil.Process(self.pid).memory_full_info().pss) / 1e6
+
     def compute(self) -> float:
-        """Seconds that the process and its children have computed so far."""
-        process = psutil.Process(self.pid)
-        times = [member.cpu_times() for member in (process, *process.children(recursive=True))]
-        return float(sum(each.user + each.system for each in times))
+        """As the function of that name."""
+        return compute(self.pid)
+
+
+def compute(pid: int) -> float:
+    """Seconds that a process and its children, ended ones too, have computed so far."""
+    process = psutil.Process(pid)
+    seconds = 0.0
+    for member in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = member.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
 
 
 @contextlib.contextmanager
@@ -86,16 +113,21 @@ def running_server(
     folder: Path,
     cores: Cores,
     settings: Mapping[str, str] | None = None,
+    is_ready: Callable[[int], bool] | None = None,
 ) -> Iterator[Running]:
     """Start a server that keeps its data in `folder`; it is gone when the block ends.
 
-    `settings` are variables of Letterbox's besides. Raises DidNotStartError.
+    `settings` are variables of Letterbox's besides. `is_ready` is asked with its port, instead of
+    whether it keeps messages. Raises DidNotStartError.
     """
     running = _plan_server(database_url)
+    if contender.kind == "kannel":
+        running = replace(running, dialect="kannel")
     log_path = folder / f"{contender.name}.log"
+    prefix = cores.prefix(everywhere=contender.processes > 1)
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*cores.prefix(), *_make_command(contender, running)],
+            [*prefix, *_make_command(contender, running, folder)],
             env=_make_environment(contender, running, folder) | dict(settings or {}),
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -103,8 +135,14 @@ def running_server(
             stderr=log,
         )
     try:
-        is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
+        if is_ready is None:
+            is_ready = _keeps_messages if contender.kind == "letterbox" else _answers
         _wait_until_ready(process, lambda: is_ready(running.port), log_path)
+        if contender.processes > 1:
+            # A process that comes later would get none of the connections.
+            _wait_until_ready(
+                process, lambda: _count_processes(database_url) >= contender.processes, log_path
+            )
         yield replace(running, pid=process.pid)
     finally:
         stop_process(process)
@@ -148,9 +186,15 @@ def _plan_server(database_url: str) -> Running:
     return Running(0, find_free_port(), database_url, secrets.token_hex(16), secrets.token_hex(32))
 
 
-def _make_command(contender: Contender, running: Running) -> list[str]:
+def _make_command(contender: Contender, running: Running, folder: Path) -> list[str]:
     if contender.kind == "letterbox":
         return [LETTERBOX, "serve"]
+    if contender.kind == "kannel":
+        # Debian puts it where only root looks.
+        bearerbox = find_bearerbox()
+        if bearerbox is None:
+            raise DidNotStartError("Kannel's bearerbox is not installed")
+        return [bearerbox, "-v", "4", str(write_config(folder, running.port, running.auth))]
     module = f"benchmarks.servers.{contender.kind}"
     options = ["--port", str(running.port), "--database-url", running.database_url]
     return [sys.executable, "-m", module, *options, "--auth", running.auth]
@@ -169,6 +213,7 @@ def _make_environment(contender: Contender, running: Running, folder: Path) -> d
         "LETTERBOX_INBOUND_AUTH": running.auth,
         "LETTERBOX_API_KEY": running.api_key,
         "LETTERBOX_RUN_WORKERS": str(contender.run_workers).lower(),
+        "LETTERBOX_PROCESSES": str(contender.processes),
     }
 
 
@@ -180,21 +225,27 @@ def _wait_until_ready(
         if process.poll() is not None or time.monotonic() > deadline:
             ending = log_path.read_bytes()[-2000:].decode(errors="replace")
             raise DidNotStartError(f"{log_path.stem} did not start:\n{ending}")
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
 
 
 def _answers(port: int) -> bool:
     """Whether it answers at all, even with 404."""
-    return _get(port, "/") is not None
+    return fetch(port, "/") is not None
 
 
 def _keeps_messages(port: int) -> bool:
     """Whether Letterbox uses its database: before that, messages go to its spool."""
-    answer = _get(port, "/readyz")
+    answer = fetch(port, "/readyz")
     return answer is not None and json.loads(answer)["database"]["status"] == "ok"
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _count_processes(database_url: str) -> int:
+    """How many have registered themselves."""
+    return len(read_rows(database_url, "SELECT id FROM processes"))
+
+
+def fetch(port: int, path: str) -> bytes | None:
+    """The body of an answer, whatever its status, or None without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
@@ -203,9 +254,3 @@ def _get(port: int, path: str) -> bytes | None:
         return None
     finally:
         connection.close()
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers.contenders import LETTERBOX, START_SECONDS, DidNotStartError, find_free_port
+from benchmarks.servers.contenders import LETTERBOX, START_SECONDS, DidNotStartError
 from benchmarks.servers.cores import stop_process
+from benchmarks.servers.ports import find_free_port
 
 WAIT_SECONDS = 60.0
 TOKEN = "a-token-of-the-benchmarks"

@@ -1,5 +1,6 @@
 """How texts are compared, and taken apart into words."""
 
+import re
 import time
 import unicodedata
 
@@ -7,7 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.keywords import find_spans, fold_text, read_keyword, split_keyword, split_words
+from app.domain.keywords import (
+    find_spans,
+    fold_text,
+    fold_word,
+    read_keyword,
+    split_keyword,
+    split_words,
+)
 
 ALIKE = [
     ("can't", "can\u2019t"),
@@ -119,6 +127,31 @@ def test_no_text_takes_long_to_fold_or_split(text: str) -> None:
     began = time.perf_counter()
     fold_text(text)
     split_keyword(text)
+    assert time.perf_counter() - began < 2
+
+
+def take_words_apart(text: str) -> list[str]:
+    """Pieces without a break or emoji, folded, of which a letter or digit is left."""
+    pieces = re.split(r"[\s.,;:!?/\\|()\[\]{}<>\"*+=~^@#%\u2013\u2014\u2026\u00a1\u00bf]", text)
+    pieces = [part for piece in pieces for part in re.split("[\U0001f600-\U0001f64f]", piece)]
+    return [word for piece in pieces if (word := fold_word(piece))]
+
+
+@given(
+    st.text(
+        alphabet="aB1\u00e9\u017f\u2019'`-_.,\u2014\u00bf\u2026\x1c\x0b \n&\u00a0\U0001f600\u0301"
+    )
+)
+@example("non-stop, don\u2019t \u2014\u00e9-e\u0301 a&b")
+def test_quick_ways_find_the_words_of_the_slow_one(text: str) -> None:
+    assert split_words(text) == take_words_apart(text)
+    assert read_keyword(text) == next(iter(take_words_apart(text)), "")
+
+
+@pytest.mark.parametrize("text", ["a" * 65_000, "a" * 65_000 + "\u00e9", "a\u00e9" * 32_000])
+def test_no_run_of_letters_takes_long_to_split(text: str) -> None:
+    began = time.perf_counter()
+    assert split_words(text) == [text]
     assert time.perf_counter() - began < 2
 
 

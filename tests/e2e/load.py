@@ -30,7 +30,7 @@ class Load:
     """Senders that each send their next text once the last one is answered, or never will be.
 
     Their ids count up and are unique over all loads with other names. `refused` counts the
-    connections that did not come about.
+    connections that did not come about. `pause_seconds` may be changed on the way.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Load:
     ) -> None:
         self.forwards: list[Forward] = []
         self.refused = 0
+        self.pause_seconds = pause_seconds
         self._posts = posts
         self._keeps = keeps
         self._patience_seconds = patience_seconds
         self._ports = ports
         self._name = name
         self._senders = senders
-        self._pause_seconds = pause_seconds
         self._stopping = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send_all()), daemon=True)
 
@@ -103,7 +103,7 @@ class Load:
             if connection.is_over:
                 connection.close()
                 connection = None
-            await asyncio.sleep(self._pause_seconds)
+            await asyncio.sleep(self.pause_seconds)
         if connection is not None:
             connection.close()
 

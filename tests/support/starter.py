@@ -5,6 +5,7 @@ cost. Each fork is a process in every other respect: its own pid, session, envir
 output, and it ends as the command does. So is each web process that a fork starts as supervisor.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -41,6 +42,7 @@ PARTS = (
 )
 # Far more than an order is.
 MOST_BYTES = 1 << 20
+_threading: Any = threading
 _spawning: Any = multiprocessing.util
 _spawn = _spawning.spawnv_passfds
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
@@ -236,7 +238,22 @@ def _run() -> None:
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         _serve_orders(orders)
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            raise
+        _end(ended.code or 0)
+    _end(0)
+
+
+def _end(status: int) -> None:
+    """As the interpreter does, but that it takes nothing apart: that is much, and all copied."""
+    _threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from app.cli.core.plain_help import PLAIN, PlainGroup
+
 
 def add_group(app: typer.Typer, name: str, module: str, about: str) -> None:
     """Add the group that `module` has as `app`; `about` is its help, which must be known before."""
 
     def load() -> TyperGroup:
         found: typer.Typer = import_module(module).app
+        found.rich_markup_mode, found.info.cls = PLAIN, PlainGroup
         return get_group(found)
 
     class LazyGroup(TyperGroup):
@@ -41,7 +44,7 @@ def add_command(app: typer.Typer, name: str, module: str, about: str) -> None:
 
         def make_context(self, *args: Any, **extra: Any) -> Any:
             function = getattr(import_module(module), name.replace("-", "_"))
-            alone = typer.Typer(add_completion=False)
+            alone = typer.Typer(add_completion=False, rich_markup_mode=PLAIN)
             alone.command(name, help=about)(function)
             return get_command(alone).make_context(*args, **extra)
 

@@ -5,8 +5,9 @@ import sys
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
+
+from app.cli.core.plain_help import PlainGroup
 
 # The libraries' words, and ours.
 _WORDS = {
@@ -17,7 +18,7 @@ _WORDS = {
 }
 
 
-class OneLineErrors(TyperGroup):
+class OneLineErrors(PlainGroup):
     """The outermost group: exit status 2 for wrong usage, with a line that says where to look."""
 
     def main(self, args: Any = None, *others: Any, **extra: Any) -> NoReturn:
@@ -25,10 +26,7 @@ class OneLineErrors(TyperGroup):
             given = [_read_argument(each) for each in (sys.argv[1:] if args is None else args)]
             status = super().main(given, *others, **{**extra, "standalone_mode": False})
         except TyperException as error:
-            line = _describe(error)
-            # Without a command, the help has been printed instead.
-            if line:
-                print(f"letterbox: {line}", file=sys.stderr)
+            print(f"letterbox: {_describe(error)}", file=sys.stderr)
             sys.exit(error.exit_code)
         except typer.Abort:
             # Without a terminal, nobody has ended the question's line.
@@ -55,4 +53,4 @@ def _describe(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "letterbox"
     see = " See" if text.endswith("?") else "; see"
-    return text and f"{text[0].lower()}{text[1:]}{see} `{command} --help`"
+    return f"{text[0].lower()}{text[1:]}{see} `{command} --help`"

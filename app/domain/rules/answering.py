@@ -13,7 +13,7 @@ from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.patterns import Search, search_pattern
 from app.domain.rules.refusals import read_refusal
 from app.domain.rules.replies import list_values
-from app.domain.rules.rules import Rule, find_rule, list_keywords, sort_rules
+from app.domain.rules.rules import Rule, RulesByKeyword, find_rule, list_keywords, sort_rules
 from app.domain.templates import fill_template
 
 _HOUR = timedelta(hours=1)
@@ -85,6 +85,8 @@ class History:
             self.answered.append((rule_id, arrived_at or now))
 
     def has_room(self, limits: ReplyLimits, now: datetime) -> bool:
+        if not self.times:
+            return limits.per_hour > 0 and limits.per_day > 0
         within_day = [time for time in self.times if time > now - _DAY]
         within_hour = [time for time in within_day if time > now - _HOUR]
         return len(within_hour) < limits.per_hour and len(within_day) < limits.per_day
@@ -128,6 +130,11 @@ class Decision:
     opt_out: OptOutState | None = None
 
 
+_NO_HISTORY = History()
+# What becomes of most texts.
+_NO_RULE = Decision(Outcome.NO_RULE)
+
+
 def find_said_at(text: StoredMessage) -> datetime:
     """When a text came: our own time, but the provider's if only its report brought it."""
     return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
@@ -151,6 +158,7 @@ class Answering:
         search: Search = search_pattern,
     ) -> None:
         self.rules = [rule for rule in sort_rules(rules) if rule.enabled]
+        self._by_keyword = RulesByKeyword(self.rules)
         self._numbers = numbers
         self._sources = frozenset(rule.source for rule in self.rules if rule.source is not None)
         # People may name the sender that they see: STOP ACME.
@@ -167,7 +175,8 @@ class Answering:
             self._opt_outs[text.source] = decision.opt_out
         if decision.reply is not None:
             rule_id = decision.rule.id if decision.rule else None
-            self._find_history(text).note(rule_id, now, text.arrived_at)
+            history = self._histories.setdefault(text.pair_key, History())
+            history.note(rule_id, now, text.arrived_at)
         return decision
 
     def _decide(self, text: StoredMessage, now: datetime) -> Decision:
@@ -190,7 +199,7 @@ class Answering:
         if intent is Intent.BACK and is_out and change is not None:
             return self._opt_in(text, change, now)
         decided = Decision(Outcome.OPTED_OUT) if is_out else self._ask_rules(text, now)
-        return replace(decided, opt_out=change)
+        return decided if change is None else replace(decided, opt_out=change)
 
     def _is_answerable(self, text: StoredMessage) -> bool:
         """Whether a reply would reach somebody other than us."""
@@ -199,12 +208,14 @@ class Answering:
         return is_full_number(text.source) and bool(text.dest) and not is_us
 
     def _find_intent(self, text: StoredMessage, last: OptOutState | None) -> Intent | None:
-        names = frozenset(split_words(text.merge_fields.get("name", ""))) | self._names
-        reading = read_refusal(text.body, names)
+        reading = read_refusal(text.body, self._list_names(text.name))
         if reading is None:  # nearly every text
             return None
         owned = list_keywords(self.rules, text.dest, text.arrived_at)
         return find_intent(reading, text.body, said_at=find_said_at(text), owned=owned, last=last)
+
+    def _list_names(self, name: str) -> frozenset[str]:
+        return self._names.union(split_words(name)) if name else self._names
 
     def _opt_in(self, text: StoredMessage, change: OptOutState, now: datetime) -> Decision:
         """If a rule has the word as its keyword, its reply goes out too."""
@@ -218,14 +229,15 @@ class Answering:
             return Decision(None)
         if self._is_too_old(text, now):
             return Decision(Outcome.TOO_OLD)
-        if not self._find_history(text).has_room(self._limits, now):
+        history = self._histories.get(text.pair_key, _NO_HISTORY)
+        if not history.has_room(self._limits, now):
             return Decision(Outcome.BUDGET)
-        rule = find_rule(self.rules, text, self._search)
+        rule = find_rule(self._by_keyword.list_for(text.body), text, self._search)
         if rule is None:
-            return Decision(Outcome.NO_RULE)
-        if self._find_history(text).is_cooling(rule, now):
+            return _NO_RULE
+        if history.is_cooling(rule, now):
             return Decision(Outcome.COOLDOWN, rule)
-        if self._find_history(text).is_quiet(rule, text.arrived_at, self._limits.quiet):
+        if history.is_quiet(rule, text.arrived_at, self._limits.quiet):
             return Decision(Outcome.QUIET, rule)
         body = fill_reply(rule, text, self._numbers)
         reply = self._make_reply(text, rule.source or text.dest, body, "rule")
@@ -236,7 +248,7 @@ class Answering:
         silenced = (
             "id-reused" in text.problems
             or self._is_too_old(text, now)
-            or not self._find_history(text).has_room(self._limits, now)
+            or not self._histories.get(text.pair_key, _NO_HISTORY).has_room(self._limits, now)
         )
         if ours is None or not ours.opt_out_reply or silenced:
             return None
@@ -247,9 +259,6 @@ class Answering:
 
     def _is_too_old(self, text: StoredMessage, now: datetime) -> bool:
         return now - find_said_at(text) > self._limits.within
-
-    def _find_history(self, text: StoredMessage) -> History:
-        return self._histories.setdefault(text.pair_key, History())
 
 
 def fill_reply(rule: Rule, text: StoredMessage, numbers: Mapping[str, OurNumber]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from app.domain.keywords import fold_text, iterate_words, split_words
+from app.domain.keywords import fold_text, split_words
 from app.domain.rules.refusal_words import (
     ABROAD,
     ANSWER_WORD,
@@ -62,7 +62,10 @@ _LOOK_ALIKES: dict[int, str | int] = {
         for place in range(26)
     },
 }
+_LOOK_ALIKE = re.compile(f"[{''.join(map(chr, _LOOK_ALIKES))}]")
 _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
+_SAID_IN_PARTS = PROTECTED | OPT_IN_WORDS
+_INITIALED = OPT_OUT_WORDS | OPT_IN_WORDS
 # Perhaps who is refused, or who refuses.
 _NAMED = re.compile(
     r"\W*(?:(?:STOP|STOPALL|UNSUBSCRIBE|OPTOUT) +[^\W\d_a-z]+"
@@ -87,39 +90,39 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    text = cut_endings(body if body.isascii() else body.translate(_LOOK_ALIKES))
+    is_plain = body.isascii() or _LOOK_ALIKE.search(body) is None
+    text = cut_endings(body if is_plain else body.translate(_LOOK_ALIKES))
     words = split_words(_INITIALS.sub(_join_initials, text))
     if not words:
         return None
     if len(text) > LONGEST_REFUSAL and len(set(words)) > 1:
         return _find_phrase(words, text, names)
     found = None
-    if "".join(words) in PROTECTED | OPT_IN_WORDS:
-        found = Reading("".join(words))
-    strange = {each for each in words if each not in KNOWN and not each.isdecimal()} - names
+    if (joined := "".join(words)) in _SAID_IN_PARTS:
+        found = Reading(joined)
+    strange = {each for each in set(words) - KNOWN if not each.isdecimal()} - names
     if found is None and len(strange) <= MOST_STRANGE:  # saves most texts' time
         found = _read_words(_rewrite(words), names) or _read_misspelt(words, names)
-    if found is None and _looks_like_one(body):
+    if found is None and _looks_like_one(body, words if is_plain else split_words(body)):
         found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
         found = _find_phrase(words, text, names)
     return found
 
 
-def _looks_like_one(body: str) -> bool:
+def _looks_like_one(body: str, words: list[str]) -> bool:
     """STOP JS, Stop. Anna Lee, and the words of other countries."""
     if _NAMED.fullmatch(body):
         return True
-    others = (each for each in iterate_words(body) if each not in POLITE)
-    # Most texts have many, so no more than two are looked at.
-    first, second = next(others, None), next(others, None)
-    return first in ABROAD and second is None
+    if ABROAD.isdisjoint(words):
+        return False
+    return {*words} - POLITE <= ABROAD and sum(each not in POLITE for each in words) == 1
 
 
 def _join_initials(found: re.Match[str]) -> str:
     """S.T.O.P. and S T O P are words, other single letters are not."""
     joined = "".join(each for each in found.group() if each.isalpha())
-    is_word = fold_text(joined) in OPT_OUT_WORDS | OPT_IN_WORDS
+    is_word = fold_text(joined) in _INITIALED
     return f" {joined} " if is_word else found.group()
 
 

@@ -1,7 +1,7 @@
 """The rules of automatic replies: their conditions, and which one answers a text."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -98,6 +98,29 @@ def find_rule(
 ) -> Rule | None:
     """The first enabled rule, in the given order, whose conditions hold."""
     return next((rule for rule in rules if rule.enabled and rule.matches(text, search)), None)
+
+
+class RulesByKeyword:
+    """Sorted rules, so that only those are asked that have no keyword, or the text's first word."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._keywords = {_fold_keyword(rule.keyword) for rule in rules if rule.keyword is not None}
+        self._without = [rule for rule in rules if rule.keyword is None]
+        self._by_word: dict[str, Sequence[Rule]] = {}
+
+    def list_for(self, body: str) -> Sequence[Rule]:
+        """Those that may answer a text, in order."""
+        word = read_keyword(body) if self._keywords else ""
+        if word not in self._keywords:
+            return self._without
+        if word not in self._by_word:
+            self._by_word[word] = [
+                rule
+                for rule in self._rules
+                if rule.keyword is None or _fold_keyword(rule.keyword) == word
+            ]
+        return self._by_word[word]
 
 
 def list_patterns(rules: Iterable[Rule]) -> list[str]:

@@ -44,11 +44,46 @@ _BELOW = re.compile(
 )
 
 
+# Each ending has one of these in it, after case folding. Looking for them takes a tenth of the time
+# that the patterns take, and most texts have none.
+_SIGNATURE_MARKS = (
+    *(
+        "sent ",
+        "gesendet",
+        "envoy\u00e9",
+        "enviado",
+        "inviato",
+        "verstuurd",
+        "verzonden",
+        "skickat",
+    ),
+    *("sendt", "wys\u0142ane", "anfonwyd", "get outlook", " wrote:", "from: ", "--", "__", ">"),
+)
+_CLOSING_MARKS = ("regards", "wishes", "sincerely", "faithfully", "yours truly")
+_CHEERS_MARKS = ("thank", "thx", "ta", "cheers")
+_BELOW_MARKS = ("\n", "-", "\u2013", "\u2014")
+
+
 def cut_endings(body: str) -> str:
     """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
     text = body.strip()
     if "\n" in text:
         text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", text))
-    text = _CLOSING.sub("", _SIGNATURES.sub("", text))
-    text = _CHEERS.sub(r"\1", text)
-    return _SIGNED.sub(r"\1", _BELOW.sub("", text))
+    # Patterns that ignore case take a dotless or dotted capital I for an i.
+    folded = text.casefold().replace("\u0131", "i").replace("i\u0307", "i")
+    if _has_any(folded, _SIGNATURE_MARKS):
+        text = _SIGNATURES.sub("", text)
+    if _has_any(folded, _CLOSING_MARKS):
+        text = _CLOSING.sub("", text)
+    if _has_any(folded, _CHEERS_MARKS):
+        text = _CHEERS.sub(r"\1", text)
+    if _has_any(folded, _BELOW_MARKS):
+        text = _BELOW.sub("", text)
+    return _SIGNED.sub(r"\1", text)
+
+
+def _has_any(text: str, marks: tuple[str, ...]) -> bool:
+    for mark in marks:  # noqa: SIM110 a generator would take longer than what it saves
+        if mark in text:
+            return True
+    return False

@@ -91,13 +91,13 @@ def answer_messages(
     answers = Answers()
     book.refresh(conn, context.revision)
     pairs = context.pairs
-    histories = {conversation_ids[key]: pair.history for key, pair in pairs.items()}
-    add_last_replies(conn, histories, book.rules, now)
+    by_conversation = {conversation_ids[key]: pair for key, pair in pairs.items()}
+    add_last_replies(conn, by_conversation, book.rules, now)
     answering = Answering(
         book.rules,
         book.numbers,
         opt_outs={pair.source: pair.opt_out for pair in pairs.values() if pair.opt_out},
-        histories={key: pair.history for key, pair in pairs.items()},
+        histories={key: pair.history for key, pair in pairs.items() if pair.history},
         limits=limits,
         search=search,
     )

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, TextClause, and_, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TextClause,
+    and_,
+    func,
+    select,
+    text,
+)
 
 from app.domain.inbound.messages import make_number_key
 from app.domain.keywords import fold_text
@@ -73,7 +83,7 @@ def list_conversations(
     limit: int,
 ) -> ConversationPage:
     """Newest first. With `words` a page may be short or empty while `next` is not None."""
-    query = start_below(select_conversations().where(*_list_conditions(wanted)), before)
+    query = start_below(_narrow(select_conversations(), wanted), before)
     if not wanted.words:
         rows = conn.execute(query.limit(limit + 1)).all()
         page = rows[:limit]
@@ -86,8 +96,18 @@ def list_conversations(
 
 def count_conversations(conn: Connection, wanted: ConversationFilter) -> int:
     """How many there are; MOST_COUNTED + 1 stands for any more."""
-    some = select(conversations.c.id).where(*_list_conditions(wanted)).limit(MOST_COUNTED + 1)
+    some = _narrow(select(conversations.c.id), wanted).limit(MOST_COUNTED + 1)
     return int(conn.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+def _narrow(query: Select[Any], wanted: ConversationFilter) -> Select[Any]:
+    """Those that are wanted.
+
+    SQLite would rather read all that are open than the partial index of those who wait.
+    """
+    if wanted.is_waiting or wanted.needs == "answer":
+        query = query.with_hint(conversations, "INDEXED BY conversations_answer_idx", "sqlite")
+    return query.where(*_list_conditions(wanted))
 
 
 def _list_conditions(wanted: ConversationFilter) -> Iterator[Condition]:

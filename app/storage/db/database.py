@@ -9,11 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Dialect, event
+from sqlalchemy import Dialect, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.domain.errors import LoginRefused, Unavailable
 from app.storage.db.keyed_digests import OPTION, DigestKey
@@ -121,7 +120,8 @@ class PostgresDatabase(Database):
         super().__init__()
         dsn = url.replace("postgres://", "postgresql://", 1)
         self.connector = Connector(dsn, Servers(name_address(dsn), servers))
-        self._engine: AsyncEngine = create_async_engine(
+        # Not SQLAlchemy's AsyncEngine, which imports the ORM: 8 MB that nothing here uses.
+        self._engine = create_engine(
             "postgresql+asyncpg://",
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
@@ -131,8 +131,8 @@ class PostgresDatabase(Database):
             hide_parameters=True,
             execution_options={OPTION: self.digest_key},
         )
-        event.listen(self._engine.sync_engine, "do_connect", self._open)
-        event.listen(self._engine.sync_engine, "checkout", self._refuse_unfit)
+        event.listen(self._engine, "do_connect", self._open)
+        event.listen(self._engine, "checkout", self._refuse_unfit)
 
     @property
     def dsn(self) -> str:
@@ -192,9 +192,12 @@ class PostgresDatabase(Database):
         return await self._run(fn, args, kwargs)
 
     async def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        def run() -> T:
+            with self._engine.begin() as connection:
+                return fn(connection, *args, **kwargs)
+
         try:
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(fn, *args, **kwargs)
+            return await greenlet_spawn(run)
         except (OSError, TimeoutError, PoolTimeout, asyncpg.PostgresConnectionError) as error:
             raise Unavailable(f"the database cannot be reached: {type(error).__name__}") from None
         except asyncpg.InterfaceError as error:
@@ -206,7 +209,7 @@ class PostgresDatabase(Database):
 
     async def close(self) -> None:
         # A hanging server never confirms the end of a connection, and must not delay ours.
-        closing = asyncio.create_task(self._engine.dispose())
+        closing = asyncio.create_task(greenlet_spawn(self._engine.dispose))
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
         if not closing.done():
             self.abandon()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.storage.db.text_index import TextIndex
 
 # A request reads at most this many rows, then returns where the next one continues.
-WALK_ROWS = 5_000
+WALK_ROWS = 3_000
 # A common word is found among the newest rows; only a rarer one needs the search index.
 RECENT_ROWS = 1_000
 INDEX_PATIENCE_MILLISECONDS = 40

@@ -8,6 +8,7 @@ once and go to the driver: SQLAlchemy's work for each value takes longer than wr
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -29,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
@@ -53,37 +55,34 @@ class BulkWrite:
     on_sqlite: Any
 
     def run(self, conn: Connection, rows: Sequence[Row]) -> list[Any]:
-        """Write the rows; returns what the statement returns, as the driver has it."""
+        """Write the rows; returns the rows of its RETURNING, with values as the driver has them."""
         if conn.dialect.name == "postgresql":
             return _run_on_postgres(conn, self.on_postgres, self.pack(conn.dialect, rows))
-        return [*self._run_on_sqlite(conn, rows)]
+        return self._run_on_sqlite(conn, rows)
 
-    def pack(self, dialect: Dialect, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
+    def pack(self, dialect: Dialect, rows: Sequence[Row]) -> Mapping[str, Sequence[Any]]:
         """The parameters on PostgreSQL, by name."""
-        arrays = zip(*self._take_values(dialect, rows), strict=True)
         names = [f"{self.name}__{each}" for each in self.columns]
-        return dict(zip(names, map(list, arrays), strict=True))
+        return dict(zip(names, self._take_columns(dialect, rows), strict=True))
 
-    def _run_on_sqlite(self, conn: Connection, rows: Sequence[Row]) -> Iterator[Any]:
+    def _run_on_sqlite(self, conn: Connection, rows: Sequence[Row]) -> list[Any]:
         statement, constants = _compile(self.on_sqlite, conn.dialect)
-        taken = [*self._take_values(conn.dialect, rows)]
-        for chunk in _cut_evenly(taken):
+        values = [*zip(*self._take_columns(conn.dialect, rows), strict=True)]
+        returned: list[Any] = []
+        for chunk in _cut_evenly(values):
             sql = _list_values(self.name, tuple(self.columns), len(chunk)) + statement
-            values = [value for row in chunk for value in row]
-            done = conn.exec_driver_sql(sql, (*values, *constants.values()))
-            if done.returns_rows:
-                yield from done
+            parameters = [*chain.from_iterable(chunk), *constants.values()]
+            returned += _execute_on_sqlite(conn, sql, parameters)
+        return returned
 
-    def _take_values(self, dialect: Dialect, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """The values of each row, as the driver wants them."""
-        found = (_find_converter(type_, dialect) for type_ in self.columns.values())
-        converters = [(place, each) for place, each in enumerate(found) if each is not None]
+    def _take_columns(self, dialect: Dialect, rows: Sequence[Row]) -> list[Sequence[Any]]:
+        """The values of each column, as the driver wants them."""
         take = itemgetter(*self.columns, next(iter(self.columns)))  # a tuple even of one column
-        for row in rows:
-            values = [*take(row)[:-1]]
-            for place, convert in converters:
-                values[place] = convert(values[place])
-            yield values
+        found: list[Any] = [*zip(*map(take, rows), strict=True)][:-1]
+        for place, type_ in enumerate(self.columns.values()):
+            if (convert := _find_converter(type_, dialect)) is not None:
+                found[place] = [*map(convert, found[place])]
+        return found
 
 
 def make_bulk_insert(
@@ -173,6 +172,17 @@ def _run_on_postgres(
     values = tuple(arrays.get(name, constant) for name, constant in names.items())
     done = conn.exec_driver_sql(sql, values)
     return [*done] if done.returns_rows else []
+
+
+def _execute_on_sqlite(conn: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    """By the driver itself: SQLAlchemy takes longer for a statement than SQLite for ten rows."""
+    driver: Any = conn.connection.driver_connection
+    try:
+        return driver.execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
+    except driver.Error as error:
+        raise DBAPIError.instance(
+            sql, None, error, driver.Error, hide_parameters=True, dialect=conn.dialect
+        ) from error
 
 
 # Bounded, because each database that is opened has a dialect of its own.

@@ -41,16 +41,17 @@ def claim_unhandled(
         query = query.where(messages.c.id.in_(only))
     while True:
         rows = conn.execute(query, {"most": limit}).all()
-        claimed = [(row.dedupe_key, StoredMessage(*row[:-2])) for row in rows]
+        claimed = [StoredMessage(*columns) for _, _, *columns in rows]
         if rows and rows[0].has_erased:
-            claimed = _drop_erased(conn, claimed)
+            keys = [row.dedupe_key for row in rows]
+            claimed = _drop_erased(conn, [*zip(keys, claimed, strict=True)])
         if claimed or not rows:
-            return [message for _, message in claimed]
+            return claimed
 
 
 def _drop_erased(
     conn: Connection, claimed: list[tuple[bytes, StoredMessage]]
-) -> list[tuple[bytes, StoredMessage]]:
+) -> list[StoredMessage]:
     """Without messages that were erased, and texts of an erased number that arrived before that."""
     erased = find_erased(conn, {each for _, text in claimed for each in (text.source, text.dest)})
     gone = {
@@ -63,8 +64,8 @@ def _drop_erased(
     keep_stops(conn, [text for _, text in claimed if text.id in gone.difference(returned)])
     gone.update(returned)
     conn.execute(delete(messages).where(messages.c.id.in_(sorted(gone))))
-    left = [(key, text) for key, text in claimed if text.id not in gone]
-    name_again(conn, [text.source for _, text in left])
+    left = [text for _, text in claimed if text.id not in gone]
+    name_again(conn, [text.source for text in left])
     return left
 
 
@@ -82,7 +83,7 @@ def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
 @cache
 def _select_unhandled() -> Select[Any]:
     return (
-        select(*STORED_COLUMNS, messages.c.dedupe_key, HAS_ERASED.label("has_erased"))
+        select(HAS_ERASED.label("has_erased"), messages.c.dedupe_key, *STORED_COLUMNS)
         .where(messages.c.handled_at.is_(None))
         .order_by(messages.c.id)
         .limit(bindparam("most"))
@@ -135,7 +136,7 @@ def upsert_conversations(
         }
         for key, message in sorted(newest.items())
     ]
-    return {row.pair_key: row.id for row in _upsert_conversations().run(conn, rows)}
+    return {pair_key: found for found, pair_key in _upsert_conversations().run(conn, rows)}
 
 
 def end_waiting(

@@ -35,7 +35,7 @@ class MessageOutcome:
     rule_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message(StoredMessage):
     """A stored message with all that people and programs see of it."""
 

@@ -55,7 +55,8 @@ def add_replies(
         return {}
     hold_order(conn)
     rows = [_make_row(request, addressee, None, now) for request, addressee in texts]
-    return {row.in_reply_to: row.id for row in _insert_replies(tuple(rows[0])).run(conn, rows)}
+    added = _insert_replies(tuple(rows[0])).run(conn, rows)
+    return {message_id: outbound_id for outbound_id, message_id in added}
 
 
 @cache

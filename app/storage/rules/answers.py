@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, insert, select, update
 
 from app.domain.outbound.states import OutboundStatus
-from app.domain.rules.answering import History, OurNumber
+from app.domain.rules.answering import OurNumber
 from app.domain.rules.rules import Rule
+from app.storage.rules.pair_context import Pair
 from app.storage.tables.access import numbers
 from app.storage.tables.outbound import outbound, status_changes
 
@@ -21,9 +22,9 @@ def read_our_numbers(conn: Connection) -> dict[str, OurNumber]:
 
 
 def add_last_replies(
-    conn: Connection, pairs: Mapping[int, History], rules: Iterable[Rule], now: datetime
+    conn: Connection, pairs: Mapping[int, Pair], rules: Iterable[Rule], now: datetime
 ) -> None:
-    """Extend the day's histories (by conversation) for rules with longer cooldowns."""
+    """Extend the day's histories of pairs (by conversation) for rules with longer cooldowns."""
     slow = {
         rule.id: rule.cooldown_seconds for rule in rules if rule.cooldown_seconds > _DAY_SECONDS
     }
@@ -43,7 +44,7 @@ def add_last_replies(
         .group_by(table.conversation_id, table.rule_id)
     )
     for row in conn.execute(found):
-        pairs[row.conversation_id].by_rule[row.rule_id] = row.created_at
+        pairs[row.conversation_id].open_history().by_rule[row.rule_id] = row.created_at
 
 
 def fail_reply(conn: Connection, outbound_id: int, reason: str, now: datetime) -> None:

@@ -1,14 +1,13 @@
 """What is known of a sender and a number before their texts are answered, in one query."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -35,7 +34,7 @@ class Pair:
     """A sender and the number it texted: `last_arrived_at` is the number's, `opt_out` the sender's.
 
     `was_reported`: the provider's report has brought a text of it. `merge_name` is the sender's, ""
-    for none. `history` is of the last day.
+    for none. `history` is of the last day; None where nothing was answered.
     """
 
     source: str
@@ -44,7 +43,13 @@ class Pair:
     opt_out: OptOutState | None
     was_reported: bool
     merge_name: str
-    history: History = field(default_factory=History)
+    history: History | None = None
+
+    def open_history(self) -> History:
+        """Its history, to be written to."""
+        if self.history is None:
+            self.history = History()
+        return self.history
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +81,32 @@ def read_pair_context(
         "since": now - _DAY,
     }
     pairs: dict[bytes, Pair] = {}
-    for row in conn.execute(_select_pair_context(conn.dialect.name), given):
-        if row.pair_key not in pairs:
-            pairs[row.pair_key] = _make_pair(row)
-        if row.replied_at is not None:
-            pairs[row.pair_key].history.note(row.rule_id, row.replied_at, row.answered_arrived_at)
-    return PairContext(int(row.revision), bool(row.has_known_id), pairs)
+    revision, has_known_id = 0, False
+    # All at once, and unpacked: asking for each row and value by name takes half as long again.
+    for row in conn.execute(_select_pair_context(conn.dialect.name), given).all():
+        revision, has_known_id, key, *of_pair, rule_id, replied_at, answered_arrived_at = row
+        if key not in pairs:
+            pairs[key] = _make_pair(*of_pair)
+        if replied_at is not None:
+            pairs[key].open_history().note(rule_id, replied_at, answered_arrived_at)
+    return PairContext(int(revision), bool(has_known_id), pairs)
 
 
-def _make_pair(row: Row[Any]) -> Pair:
+def _make_pair(
+    source: str,
+    dest: str,
+    was_reported: bool,
+    last_arrived_at: datetime | None,
+    merge_name: str | None,
+    is_out: bool | None,
+    reason: str,
+    said_at: datetime,
+    message_id: int | None,
+) -> Pair:
     opt_out = None
-    if row.is_out is not None:
-        opt_out = OptOutState(row.is_out, row.reason, row.said_at, row.message_id or 0)
-    return Pair(
-        row.source,
-        row.dest,
-        row.last_arrived_at,
-        opt_out,
-        bool(row.was_reported),
-        row.merge_name or "",
-    )
+    if is_out is not None:
+        opt_out = OptOutState(is_out, reason, said_at, message_id or 0)
+    return Pair(source, dest, last_arrived_at, opt_out, bool(was_reported), merge_name or "")
 
 
 @cache  # building it takes longer than running it

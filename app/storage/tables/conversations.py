@@ -39,26 +39,18 @@ conversations = Table(
         server_default=false(),
         comment="our last text was one of many",
     ),
-    Index("conversations_updated_idx", "updated_at", "id"),
+    # The last column is in it for the views of what was received, the largest by far.
+    Index("conversations_updated_idx", "updated_at", "id", "last_message_id"),
     Index("conversations_dest_idx", "dest_key", "updated_at", "id"),
-    Index("conversations_source_idx", "source_key", "updated_at", "id"),
+    Index("conversations_source_idx", "source_key"),
     Index("conversations_state_idx", "state", "updated_at", "id"),
     sqlite_autoincrement=True,
 )
-add_partial_index("conversations_unread_idx", conversations, ["updated_at", "id"], "unread > 0")
+# Each text moves its conversation in every index that has `updated_at`, so there are few of them.
 add_partial_index(
-    "conversations_dest_unread_idx",
-    conversations,
-    ["dest_key", "updated_at", "id"],
-    "unread > 0",
+    "conversations_unread_idx", conversations, ["updated_at", "id", "dest_key"], "unread > 0"
 )
 # The views of the inbox. Where only we have written, a conversation is in none but "sent".
-add_partial_index(
-    "conversations_received_idx",
-    conversations,
-    ["updated_at", "id"],
-    "last_message_id IS NOT NULL",
-)
 add_partial_index(
     "conversations_answer_idx",
     conversations,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.storage.db.database import PostgresDatabase
 from app.storage.operations.idempotency import KEPT, IdempotencyKey, forget_old_answers, lock_key
@@ -75,7 +76,7 @@ async def test_a_key_is_in_flight_while_another_transaction_holds_it(
     idempotency_key = IdempotencyKey("setting", "order-1", b"")
     async with open_post(postgres_url, tmp_path) as post:
         other = PostgresDatabase(postgres_url)
-        async with other._engine.begin() as connection:
+        async with AsyncEngine(other._engine).begin() as connection:
             await connection.run_sync(lock_key, idempotency_key, NOW)
             answer = await post.try_to_send(ADA, key="order-1")
             assert (answer.status_code, answer.json()["type"]) == (409, "/problems/in-flight")

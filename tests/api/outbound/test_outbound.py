@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.storage.conversations.conversations import open_conversations
 from app.storage.db.database import SESSION_SETTINGS, PostgresDatabase
@@ -229,7 +230,7 @@ async def test_a_conversation_that_somebody_holds_for_too_long_is_tried_again_la
     monkeypatch.setitem(SESSION_SETTINGS, "lock_timeout", "50ms")
     async with open_post(postgres_url, tmp_path) as post:
         other = PostgresDatabase(postgres_url)
-        async with other._engine.begin() as connection:
+        async with AsyncEngine(other._engine).begin() as connection:
             await connection.run_sync(open_conversations, [(SHOP, ADA)], NOW)
             answer = await post.try_to_send([GRACE, ADA])
             assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.outbound.requests import OutboundRequest
 from app.storage.db.database import PostgresDatabase
@@ -124,7 +125,7 @@ async def test_the_feed_waits_for_a_text_that_another_process_has_not_committed(
 ) -> None:
     async with open_post(postgres_url, tmp_path) as post:
         other = PostgresDatabase(postgres_url)
-        async with other._engine.connect() as connection:
+        async with AsyncEngine(other._engine).connect() as connection:
             new = OutboundRequest(SHOP, "Early")
             await connection.run_sync(queue_texts, new, [Addressee(ADA)], "cli:test", NOW)
             await post.send(GRACE)

@@ -352,6 +352,8 @@ UNSURE = [
     "ARR\u00caT svp",
     "baja",
     "Baja por favor",
+    "baja\n--\nBob",
+    "ARRET Sent from my iPhone",
     "\u0421\u0422\u041e\u041f",
     "\u9000\u8ba2",
     "Stpo",

@@ -11,6 +11,7 @@ from app.domain.inbound.messages import StoredMessage
 from app.domain.rules.rules import (
     LONGEST_COOLDOWN_SECONDS,
     Rule,
+    RulesByKeyword,
     find_rule,
     list_keywords,
     prepare_rule,
@@ -105,6 +106,24 @@ def test_the_first_enabled_rule_by_position_answers() -> None:
     assert found is not None
     assert found.name == "second"
     assert find_rule(rules[:2], make_stored()) is None
+
+
+def test_rules_with_other_keywords_are_not_asked_and_the_order_stays() -> None:
+    rules = [
+        make_rule(name="open", keyword="Open!"),
+        make_rule(name="any", contains="x"),
+        make_rule(name="close", keyword="close"),
+        make_rule(name="again", keyword="OPEN"),
+        make_rule(name="last"),
+    ]
+    by_keyword = RulesByKeyword(rules)
+    asked = {
+        body: [rule.name for rule in by_keyword.list_for(body)]
+        for body in ("open up", "Close", "shut", "", "open")
+    }
+    assert asked["open up"] == asked["open"] == ["open", "any", "again", "last"]
+    assert asked["Close"] == ["any", "close", "last"]
+    assert asked["shut"] == asked[""] == ["any", "last"]
 
 
 # London: clocks go forward on 2026-03-29 at 01:00 UTC, back on 2026-10-25 at 01:00 UTC.

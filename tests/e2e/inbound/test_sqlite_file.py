@@ -138,6 +138,8 @@ def test_it_goes_on_with_what_stands_there_and_loses_nothing_from_then_on(
             harm(data, copy)
             after = time.monotonic()
             load.wait_for(texts * 2)
+            # Until the next look at the file, some batches are enough.
+            load.pause_seconds = 0.02
             time.sleep(1.5)
             wait_until(lambda: is_stored_directly(service), what=service.log)
             load.wait_for(20)

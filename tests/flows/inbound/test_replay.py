@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, text
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.inbound.messages import make_pair_key
@@ -23,6 +23,7 @@ from app.storage.inbound.search import list_messages
 from app.storage.rules.opt_outs import is_opted_out, remove_opt_out
 from tests.conftest import NOW
 from tests.flows.desk import SENDER, SHOP, Desk
+from tests.support.storage.statements import watching_values
 
 LONDON = ZoneInfo("Europe/London")
 QUERY = f"source={SENDER}&dest={SHOP}&msg=%s&id=7&receivedts=2026-06-01+13:00:00&MMName=Anna"
@@ -239,19 +240,7 @@ async def test_two_pairs_are_locked_in_the_order_of_their_keys(past: Past, old_s
     """Two replays that move messages the opposite ways would else wait for each other for ever."""
     message_id = await past.forward(source=old_source)
     keys = [make_pair_key(SHOP, old_source), make_pair_key(SHOP, SENDER)]
-    locked: list[bytes] = []
-
-    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        given = parameters if isinstance(parameters, list) else [parameters]
-        for each in given:
-            values = [*(each.values() if isinstance(each, dict) else each)]
-            # PostgreSQL takes an array for each column.
-            values += [one for array in values if isinstance(array, list) for one in array]
-            locked.extend(key for key in keys if key in values and key not in locked)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with watching_values(past.database.dialect) as seen:
         await past.replay(message_id)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert locked == sorted(keys)
+    places = {key: " ".join(seen).index(key.hex()) for key in keys}
+    assert sorted(keys, key=places.__getitem__) == sorted(keys)

@@ -281,3 +281,9 @@ async def test_no_list_of_texts_that_go_out_and_no_view_of_the_inbox_is_sorted(
         for _, plan in await filled.read(explain, query):
             assert "TEMP B-TREE" not in plan, (name, plan)
             assert "Sort" not in plan, (name, plan)
+
+
+async def test_who_waits_is_not_looked_for_among_all_that_are_open(filled: Database) -> None:
+    for query in (list_conversations(is_waiting=True), count_conversations(is_waiting=True)):
+        plans = [plan for _, plan in await filled.read(explain, query)]
+        assert any("conversations_answer_idx" in plan for plan in plans), plans

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from app.storage.db.database import Connection, Database, PostgresDatabase
 from app.storage.db.writes import Writes, make_bulk_insert, make_bulk_update
 from app.storage.tables.inbound import message_blocks, number_last_seen
 from tests.conftest import NOW
+from tests.support.storage.statements import watching
 
 LATER = NOW + timedelta(hours=1)
 ADD_ARRIVALS = make_bulk_insert(number_last_seen, [each.name for each in number_last_seen.c])
@@ -95,12 +96,9 @@ async def test_many_rows_take_few_statements(database: Database) -> None:
     seen: list[str] = []
 
     def run(conn: Connection) -> None:
-        def note(*given: Any) -> None:
-            seen.append(given[2])
-
-        event.listen(conn, "before_cursor_execute", note)
-        writes.run(conn)
-        event.remove(conn, "before_cursor_execute", note)
+        with watching(conn) as statements:
+            writes.run(conn)
+        seen.extend(statements)
 
     await database.write(run)
     # Of 32, 16 and 2 rows for each table on SQLite.

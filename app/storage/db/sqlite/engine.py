@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from app.storage.db.keyed_digests import OPTION, DigestKey
 
@@ -27,6 +28,13 @@ PASSING = BUSY | {
     sqlite3.SQLITE_READONLY,
 }
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class _HintedCompiler(SQLiteCompiler):
+    """Writes the hints of a query (`INDEXED BY`), which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002
+        return text
 
 
 def make_sqlite_engine(
@@ -55,6 +63,7 @@ def make_sqlite_engine(
         hide_parameters=True,
         execution_options={OPTION: digest_key},
     )
+    engine.dialect.statement_compiler = _HintedCompiler
     pragmas = [
         f"PRAGMA busy_timeout = {int(busy_timeout_seconds * 1000)}",
         "PRAGMA journal_mode = WAL",

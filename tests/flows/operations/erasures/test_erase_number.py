@@ -18,9 +18,9 @@ from app.storage.db.database import Connection
 from app.storage.inbound.removal import remove_messages
 from app.storage.operations.erasures.erasures import finish_erasure, list_unfinished
 from app.storage.rules.opt_outs import OptOutChange, _make_row
-from tests.support.kit import Kit, open_kit
+from tests.flows.operations.answering import open_answering_kit
+from tests.support.kit import Kit
 from tests.support.seeded_number import ADA, OURS, list_open_columns, seed_number
-from tests.support.simulated import simulated_in_process
 
 NEIGHBOUR = f"{ADA}4"
 GRACE = "447700900012"
@@ -32,12 +32,7 @@ TRACE = re.compile(
 
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> Any:
-    async with (
-        simulated_in_process() as provider,
-        open_kit(database_url, tmp_path / "data", provider.client) as opened,
-    ):
-        rule = {"name": "Hours", "keyword": "hours", "timezone": "UTC", "reply": "9 to 5"}
-        assert (await opened.client.post("/api/v1/rules", json=rule)).status_code == 201
+    async with open_answering_kit(database_url, tmp_path / "data") as opened:
         yield opened
 
 
@@ -206,9 +201,9 @@ async def test_our_own_number_is_refused(kit: Kit) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "number")
 
 
+# PostgreSQL's files are not ours to read.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_was_deleted_long_ago_is_not_in_the_file_either(kit: Kit) -> None:
-    if kit.runtime.database.dialect != "sqlite":
-        pytest.skip("PostgreSQL's files are not ours to read")
     for number in range(40):
         await _receive(kit, f"mine-{number}", f"{number} " + "447700900123 " * 10)
 

@@ -3,6 +3,9 @@
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
+from app.domain.errors import SetupError
 from app.storage.db.database import PostgresDatabase
 from app.storage.db.dumps import check_postgres_dump, dump_postgres, load_postgres
 from tests.support.storage.postgres import PostgresServer
@@ -22,7 +25,12 @@ async def test_of_several_servers_a_dump_is_taken_from_the_one_in_use_with_all_i
     url = await database.name_server()
     await database.close()
     assert url.partition("@")[2].partition("/")[0] == f"127.0.0.1:{postgres_server.port}"
-    dump_postgres(url, tmp_path / "dump")
+    try:
+        dump_postgres(url, tmp_path / "dump")
+    except SetupError as error:
+        if "server version mismatch" in str(error):
+            pytest.skip("this machine's pg_dump is of an older release than the server")
+        raise
     check_postgres_dump(tmp_path / "dump")
     postgres_server.create_database(target)
     load_postgres(url.replace(name, target), tmp_path / "dump", "SELECT 1;")
