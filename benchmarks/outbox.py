@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, insert, select, text
 
 from app.domain.inbound.messages import make_number_key, make_pair_key
+from app.domain.outbound.states import Priority
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.tables.outbound import is_waiting, outbound
 from tests.support.outbox import Outbox, claim_due, open_outbox
@@ -26,9 +27,12 @@ Result = TypeVar("Result")
 
 
 def make_rows(
-    count: int, now: datetime, per_second: float | None = None
+    count: int, now: datetime, per_second: float | None = None, *, is_mass: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Texts of different pairs that are due now, or one after another from now on."""
+    """Texts of different pairs that are due now, or one after another from now on.
+
+    `is_mass`: they are those of requests to a thousand numbers each.
+    """
     for each in range(count):
         to, source = f"447700900{each % NUMBERS:03}", f"Shop {each // NUMBERS}"
         yield {
@@ -37,7 +41,9 @@ def make_rows(
             "source": source,
             "source_key": make_number_key(source),
             "pair_key": make_pair_key(source, to),
-            "body": f"Your order {each} is ready",
+            "body": "We are closed on Monday" if is_mass else f"Your order {each} is ready",
+            "batch_id": each // NUMBERS + 1 if is_mass else None,
+            "priority": Priority.MASS if is_mass else Priority.SINGLE,
             "parts": 1,
             "origin": "person",
             "forced": False,
@@ -52,9 +58,14 @@ def make_rows(
 
 
 async def fill_outbox(
-    database: Database, count: int, now: datetime, per_second: float | None = None
+    database: Database,
+    count: int,
+    now: datetime,
+    per_second: float | None = None,
+    *,
+    is_mass: bool = False,
 ) -> None:
-    rows = list(make_rows(count, now, per_second))
+    rows = list(make_rows(count, now, per_second, is_mass=is_mass))
 
     def add(conn: Connection, chunk: list[dict[str, Any]]) -> None:
         conn.execute(insert(outbound), chunk)
@@ -65,10 +76,10 @@ async def fill_outbox(
         await database.write(lambda conn: conn.execute(text("ANALYZE outbound")).close())
 
 
-def fill(database_url: str, count: int) -> None:
+def fill(database_url: str, count: int, *, is_mass: bool = False) -> None:
     """Put due texts into a migrated database."""
     now = datetime.now(UTC)
-    _run(database_url, lambda database: fill_outbox(database, count, now))
+    _run(database_url, lambda database: fill_outbox(database, count, now, is_mass=is_mass))
 
 
 def time_claims(database_url: str) -> float:

@@ -14,7 +14,7 @@ from benchmarks.load import LoadResult, run_load
 from benchmarks.report import Figure, Table, Target
 from benchmarks.servers.contenders import Contender, compute, running_server
 from benchmarks.servers.cores import Cores
-from benchmarks.waits import sampling_waits
+from benchmarks.waits import LOCKS, sampling_waits
 from tests.support.storage.postgres import PostgresServer, running_postgres
 
 PROCESSES = (1, 2, 4)
@@ -106,7 +106,8 @@ def tabulate_waits(runs: Runs) -> Table:
     for taken in runs.values():
         for run in taken:
             total.update(run.waits)
-    names = [name for name, _ in total.most_common(SHOWN_WAITS)]
+    # Our own locks are always shown: that nobody waits for one is worth knowing, too.
+    names = dict.fromkeys([*(name for name, _ in total.most_common(SHOWN_WAITS)), *LOCKS.values()])
     rows = [
         (
             name,

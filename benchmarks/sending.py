@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 from app.domain.outbound.requests import OutgoingText
 from app.provider.client import ProviderClient
 from benchmarks import outbox
+from benchmarks import sending_costs as costs
 from benchmarks.compare import CROWD
 from benchmarks.load import LoadPlan, run_load
 from benchmarks.outbox import Followed
-from benchmarks.report import Figure, Table, Target
+from benchmarks.report import Figure, Table, Target, show_targets
 from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
@@ -35,7 +36,9 @@ from benchmarks.servers.cores import Cores
 from benchmarks.servers.provider import TOKEN, Provider, running_provider
 from tests.support.storage.postgres import PostgresServer, running_postgres
 
-ANSWER = Target(3)
+ANSWER: dict[Engine, Target] = {"sqlite": Target(1.5), "postgresql": Target(2.5)}
+COMPUTED = Target(2)
+MASS_OUT = Target(1.2)
 THROUGHPUT = Target(0.9, at_least=True)
 BURDEN = Target(1.2)
 KEPT = Target(0.8, at_least=True)
@@ -45,10 +48,11 @@ IDLE_SECONDS = 0.05
 CALL_SECONDS = 0.05
 CONCURRENCIES = (1, 4, 16)
 CYCLES = 50
+# Texts a second, and calls at once: the first is limited by its pace, the second by its calls.
+MASS_LIMITS = ((1_000, 8), (10_000, 1))
 FEW, MANY = 1_000, 100_000
 LOAD_SECONDS = 3.0
 FOLLOWED = 2_000
-WAIT_SECONDS = 60.0
 FAST = {"LETTERBOX_SEND_PER_SECOND": "10000"}
 OURS = "447700900990"
 RULE = {"name": "answer", "timezone": "UTC", "reply": "Thank you, we have it: {body}"}
@@ -56,10 +60,15 @@ RULE = {"name": "answer", "timezone": "UTC", "reply": "Thank you, we have it: {b
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Ratios of one database, see the table's rows; `throughput` by how many calls at once."""
+    """Ratios of one database, see the table's rows; `throughput` by how many calls at once.
+
+    `computed` is in milliseconds, `mass` by pace and calls at once.
+    """
 
     answer: float
+    computed: float
     throughput: dict[int, float]
+    mass: dict[tuple[int, int], float]
     claim: float
     receive: float
     kept: float
@@ -74,7 +83,9 @@ def measure_sending(engines: Sequence[Engine], cores: Cores) -> dict[Engine, Sen
             bench = Bench(engine, postgres, cores)
             found[engine] = Sending(
                 bench.measure_answer(),
+                bench.measure_computing(),
                 {each: bench.measure_throughput(each) for each in CONCURRENCIES},
+                {each: bench.measure_mass(*each) for each in MASS_LIMITS},
                 bench.measure_claims(),
                 bench.measure_receiving(),
                 bench.measure_workers(),
@@ -104,7 +115,7 @@ class Bench:
                 number, sent_at_now, took = _forward(running, each)
                 sent_at[number] = sent_at_now
                 forwards.append(took)
-            _wait_for_sends(place.provider, ANSWERED_TEXTS + 1)
+            place.provider.wait_for_sends(ANSWERED_TEXTS + 1)
             takings = dict(place.provider.list_takings())
             times = [(takings[each] - at).total_seconds() for each, at in sent_at.items()]
             call = asyncio.run(_time_call(place.provider))
@@ -119,10 +130,36 @@ class Bench:
             place.provider.answer_after(CALL_SECONDS)
             settings = FAST | {"LETTERBOX_SEND_CONCURRENCY": str(concurrency)}
             with place.serve(settings):
-                _wait_for_sends(place.provider, count)
+                place.provider.wait_for_sends(count)
             times = [at for _, at in place.provider.list_takings()]
         per_second = (count - concurrency) / (times[-1] - times[0]).total_seconds()
         return per_second / (concurrency / CALL_SECONDS)
+
+    def measure_computing(self) -> float:
+        """Milliseconds that the server computes for a text to one number."""
+        self._say("what a text costs")
+        with self._open() as place:
+            place.provider.answer_after(CALL_SECONDS)
+            with place.serve(FAST) as running:
+                seconds = costs.time_singles(place.database_url, place.provider, running)
+        return seconds / costs.MILLISECOND
+
+    def measure_mass(self, per_second: int, concurrency: int) -> float:
+        """Seconds until texts of requests to many are out by those that pace and calls allow."""
+        self._say(f"requests to many, {per_second} a second, {concurrency} calls at once")
+        with self._open() as place:
+            place.provider.answer_after(CALL_SECONDS)
+            call = costs.time_mass_call(place.provider)
+        allowed = costs.compute_allowed(per_second, concurrency, call)
+        with self._open() as place:
+            outbox.fill(place.database_url, costs.MASS, is_mass=True)
+            place.provider.answer_after(CALL_SECONDS)
+            settings = {
+                "LETTERBOX_SEND_PER_SECOND": str(per_second),
+                "LETTERBOX_SEND_CONCURRENCY": str(concurrency),
+            }
+            with place.serve(settings):
+                return costs.time_mass(place.provider, allowed) / allowed
 
     def measure_claims(self) -> float:
         """A claim from among many waiting texts by one from among few."""
@@ -238,13 +275,6 @@ def post(running: Running, path: str, body: object) -> None:
     connection.close()
 
 
-def _wait_for_sends(provider: Provider, count: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while provider.count_sends() < count:
-        assert time.monotonic() < deadline, f"{provider.count_sends()} of {count} calls came"
-        time.sleep(0.2)
-
-
 async def _time_call(provider: Provider) -> float:
     """Seconds of a Send by the service's own client, alone."""
     times = []
@@ -278,18 +308,30 @@ def measure_following() -> dict[str, Followed]:
 def tabulate_sending(found: dict[Engine, Sending]) -> Table:
     """Ratios alone."""
 
-    def row(name: str, values: dict[Engine, float], target: Target) -> tuple[str, ...]:
+    def row(
+        name: str, values: dict[Engine, float], target: Target | dict[Engine, Target]
+    ) -> tuple[str, ...]:
+        targets = target if isinstance(target, dict) else dict.fromkeys(ENGINE_NAMES, target)
         cells = [
-            str(Figure([values[engine]], target)) if engine in values else "-"
+            str(Figure([values[engine]], targets[engine])) if engine in values else "-"
             for engine in ENGINE_NAMES
         ]
-        return (name, *cells, str(target))
+        return (name, *cells, show_targets(*targets.values()))
 
     def pick(name: str) -> dict[Engine, float]:
         return {engine: getattr(each, name) for engine, each in found.items()}
 
     rows = [
         row("inbound to Send call / (the forward + one call)", pick("answer"), ANSWER),
+        row("computing for a text sent alone / 1 ms", pick("computed"), COMPUTED),
+        *(
+            row(
+                f"10,000 texts to many / as allowed ({pace:,} a second, {calls} at once)",
+                {engine: sending.mass[pace, calls] for engine, sending in found.items()},
+                MASS_OUT,
+            )
+            for pace, calls in MASS_LIMITS
+        ),
         *(
             row(
                 f"texts a second / ({each} at once / 50 ms)",

@@ -19,7 +19,7 @@ GATHER_SECONDS = 0.02
 UNMERGED_MESSAGES = 1000
 # Updating rows of older releases takes a few milliseconds per step; others write in between.
 REFILL_SECONDS = 0.1
-# The index is optimized after the sender has claimed the replies: SQLite has one writer.
+# The indexes are brought up to date after the sender has claimed the replies.
 ANSWERS_FIRST_SECONDS = 0.01
 
 
@@ -34,6 +34,7 @@ class Handling(Work):
         self._is_idle = False
         self._is_refilling = True
         self._is_indexing = False
+        self._answers_first = False
         self._unmerged = 0
         self._taken = 0.0
 
@@ -48,7 +49,9 @@ class Handling(Work):
         self._taken = asyncio.get_running_loop().time() - began
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
-        if not is_busy(runtime):
+        # At most once in a row, so that a stream of replies is indexed too.
+        self._answers_first = handled.queued > 0 and not self._answers_first
+        if not self._answers_first and not is_busy(runtime):
             self._is_indexing = await _index_sent(runtime, was_indexing=self._is_indexing)
         self._is_idle = not optimizing and handled.messages < rows
 
@@ -60,6 +63,8 @@ class Handling(Work):
         else:
             has_more = self._is_refilling or self._is_indexing
             patience = REFILL_SECONDS if has_more else pace.POLL_SECONDS
+            if self._answers_first:
+                patience = ANSWERS_FIRST_SECONDS
             await self._runtime.wakeups.wait("messages", patience)
 
     async def _optimize(self, handled: Handled, *, has_time: bool) -> bool:

@@ -102,7 +102,7 @@ def _judge(
     return taken, None
 
 
-def read_pair_context_send(text: str) -> BackgroundSend:
+def read_background_send(text: str) -> BackgroundSend:
     """The answer to a text to a list or group: `1`, or the background sends.
 
     Raises CodeError if only codes came; -400 means that the send was partly accepted.
@@ -195,7 +195,7 @@ def _read_details(rows: Sequence[str]) -> dict[int, str]:
     return details
 
 
-def read_pair_context_messages(text: str) -> tuple[BackgroundMessage, ...]:
+def read_background_messages(text: str) -> tuple[BackgroundMessage, ...]:
     """A JSON array of messages; errors, as a JSON object or plain text, are raised.
 
     An element that makes no sense is skipped.
@@ -205,7 +205,7 @@ def read_pair_context_messages(text: str) -> tuple[BackgroundMessage, ...]:
     answer = read_json(text)
     if not isinstance(answer, list):
         raise make_unreadable(text, wanted)
-    messages = [each for each in map(_read_pair_context_message, answer) if each is not None]
+    messages = [each for each in map(_read_background_message, answer) if each is not None]
     if answer and not messages:
         raise make_unreadable(text, wanted)
     return tuple(messages)
@@ -216,7 +216,7 @@ def _clean(value: object) -> str:
     return str(value).strip().encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _read_pair_context_message(item: object) -> BackgroundMessage | None:
+def _read_background_message(item: object) -> BackgroundMessage | None:
     if not isinstance(item, dict):
         return None
     fields = {str(name).strip().lower(): value for name, value in item.items()}

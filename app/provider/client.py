@@ -135,7 +135,7 @@ class ProviderClient:
     async def send_to_named(self, text: OutgoingText, kind: Named, name: str) -> BackgroundSend:
         """Send to a distribution list, or to a group of the address book."""
         form = calls.form_send_to_named(text, kind, name, self._zone)
-        return await self._ask(form, answers.read_pair_context_send)
+        return await self._ask(form, answers.read_background_send)
 
     async def cancel_message(self, message_id: str) -> None:
         """Cancel a scheduled message; -503 means that it is sent, not ours, or unknown."""
@@ -150,7 +150,7 @@ class ProviderClient:
         return await self._ask_by_any_name(
             calls.BACKGROUND_MESSAGES_ACTIONS,
             lambda action: calls.form_background_messages(background_id, action),
-            answers.read_pair_context_messages,
+            answers.read_background_messages,
         )
 
     # Reports

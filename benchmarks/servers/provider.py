@@ -15,6 +15,7 @@ from benchmarks.servers.contenders import LETTERBOX, START_SECONDS, DidNotStartE
 from benchmarks.servers.cores import stop_process
 from benchmarks.servers.ports import find_free_port
 
+WAIT_SECONDS = 60.0
 TOKEN = "a-token-of-the-benchmarks"
 CONFIG = {
     "accounts": [{"username": "demo", "token": TOKEN, "credits": "100000000"}],
@@ -45,6 +46,13 @@ class Provider:
 
     def count_sends(self) -> int:
         return int(self._control("GET", "calls")["counts"].get("Send", 0))
+
+    def wait_for_sends(self, count: int) -> None:
+        """Wait until so many calls have come."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.count_sends() < count:
+            assert time.monotonic() < deadline, f"{self.count_sends()} of {count} calls came"
+            time.sleep(0.2)
 
     def list_takings(self) -> list[tuple[str, datetime]]:
         """The number of each text and when it was accepted, oldest first."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,22 @@ from tests.simulator.play import Wire
 __all__ = ["live_client", "live_url", "wire"]
 
 Run = Callable[..., Result]
+
+
+def invoke(*arguments: str, typed: str | bytes | None = None) -> Result:
+    """Run a command in this process; what it would end with in one line is in the result."""
+    result = CliRunner().invoke(app, arguments, input=typed)
+    if not isinstance(result.exception, SystemExit | LetterboxError | None):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def own_database(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands find a migrated database without a row."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
+    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
 
 
 @pytest.fixture
@@ -40,13 +57,6 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LETTERBOX_PROVIDER_URL", f"{wire.url}/api")
     monkeypatch.setenv("LETTERBOX_PROVIDER_TOKEN", "demo-token")
-
-    def invoke(*arguments: str, typed: str | bytes | None = None) -> Result:
-        result = CliRunner().invoke(app, arguments, input=typed)
-        if not isinstance(result.exception, SystemExit | LetterboxError | None):
-            raise result.exception
-        return result
-
     return invoke
 
 

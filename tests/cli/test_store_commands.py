@@ -4,19 +4,18 @@ import csv
 import io
 import json
 import re
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import app
 from app.domain.errors import LetterboxError
 from app.domain.inbound.messages import make_number_key
 from app.storage.spool.quarantine import refuse
+from tests.cli.conftest import invoke
 from tests.conftest import NOW
 from tests.support.storage.spools import drain_all, write_dead_spool
 
@@ -25,18 +24,8 @@ OURS = "447700900001"
 
 
 @pytest.fixture
-def run(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
+def run(own_database: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("LETTERBOX_PROVIDER_TOKEN", "demo-token")
-    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
-
-    def invoke(*arguments: str, typed: str | None = None) -> Result:
-        result = CliRunner().invoke(app, arguments, input=typed)
-        if not isinstance(result.exception, SystemExit | LetterboxError | None):
-            raise result.exception
-        return result
-
     return invoke
 
 

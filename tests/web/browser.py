@@ -11,7 +11,6 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 # All modules with browser tests carry it: a worker's browser and service serve them in one loop.
-# They are in no group: collected last, they would keep one worker busy while the other has no work.
 IN_BROWSER = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 360, "height": 740}

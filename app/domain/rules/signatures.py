@@ -2,10 +2,13 @@
 
 import re
 
+_SENT_ABROAD = (
+    "gesendet|envoy\u00e9|enviado|inviato|verstuurd|verzonden|skickat|sendt|wys\u0142ane|anfonwyd"
+)
 # Signatures of mail apps, and quoted lines.
 _SIGNATURES = re.compile(
     r"(?<!\w)(?:(?:sent (?:from|via|by|with|using)"
-    r"|(?:gesendet|envoyé|enviado|inviato|verstuurd|verzonden|skickat|sendt|wysłane|anfonwyd)"
+    rf"|(?:{_SENT_ABROAD})"
     r" (?:von|mit|über|d[eu]|depuis|desde|do|da|dal|vanaf|från|fra|z|o))\b[^\n]{1,60}$"
     r"|get outlook for .*|von [^\n]{1,60} gesendet$)"
     r"|^(?:[ \t]*(?:--|__|>)|on .{5,120} wrote:|from: ).*",
@@ -47,17 +50,8 @@ _BELOW = re.compile(
 # Each ending has one of these in it, after case folding. Looking for them takes a tenth of the time
 # that the patterns take, and most texts have none.
 _SIGNATURE_MARKS = (
-    *(
-        "sent ",
-        "gesendet",
-        "envoy\u00e9",
-        "enviado",
-        "inviato",
-        "verstuurd",
-        "verzonden",
-        "skickat",
-    ),
-    *("sendt", "wys\u0142ane", "anfonwyd", "get outlook", " wrote:", "from: ", "--", "__", ">"),
+    *("sent ", "get outlook", " wrote:", "from: ", "--", "__", ">"),
+    *_SENT_ABROAD.split("|"),
 )
 _CLOSING_MARKS = ("regards", "wishes", "sincerely", "faithfully", "yours truly")
 _CHEERS_MARKS = ("thank", "thx", "ta", "cheers")

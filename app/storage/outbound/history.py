@@ -1,14 +1,16 @@
 """The history of texts: every change of a status, each with its event."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from app.domain.outbound.checks import SOONEST, plan_first_check
 from app.domain.outbound.states import FINAL_STATUSES, OutboundStatus
+from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.operations.events import add_events
 from app.storage.tables.outbound import status_changes
 
@@ -65,24 +67,28 @@ def note_changes(conn: Connection, changes: Sequence[StatusChange], now: datetim
     """Write the history and, as the transaction's last step, the events."""
     if not changes:
         return
-    conn.execute(insert(status_changes), [asdict(change) for change in changes])
+    _insert_changes().run(conn, [_describe(change) for change in changes])
     ids = dict.fromkeys(change.outbound_id for change in changes)
     add_events(conn, [("status", each) for each in ids], now)
+
+
+_COLUMNS = tuple(each.name for each in fields(StatusChange))
+
+
+def _describe(change: StatusChange) -> dict[str, Any]:
+    return {name: getattr(change, name) for name in _COLUMNS}
+
+
+@cache  # building it takes longer than running it
+def _insert_changes() -> BulkWrite:
+    return make_bulk_insert(status_changes, _COLUMNS)
 
 
 def list_changes(conn: Connection, outbound_id: int, *, limit: int = 500) -> list[StatusChange]:
     """A text's history, oldest first."""
     table = status_changes.c
     query = (
-        select(
-            table.outbound_id,
-            table.status,
-            table.source,
-            table.changed_at,
-            table.provider_id,
-            table.provider_status,
-            table.note,
-        )
+        select(*(table[name] for name in _COLUMNS))
         .where(table.outbound_id == outbound_id)
         .order_by(table.id)
         .limit(limit)

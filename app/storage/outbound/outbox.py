@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, text
+from sqlalchemy import Connection, Row, Select, func, insert, select, text
 
 from app.domain.inbound.messages import digest_texts, make_number_key, make_pair_key
 from app.domain.outbound.gsm import measure_text
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import OutboundStatus, Priority
+from app.storage.db.given_values import is_among, pad_values
 from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.outbound.batches import add_batch
 from app.storage.tables.outbound import outbound, status_changes
@@ -165,12 +166,12 @@ def _find_end(conn: Connection) -> int:
 
 def lock_texts(conn: Connection, ids: Collection[int]) -> Sequence[Row[Any]]:
     """Their rows in the order of ids, locked until the commit."""
-    return conn.execute(_select_locked(), {"ids": ids}).all()
+    return conn.execute(_select_locked(conn.dialect.name), {"ids": pad_values(ids)}).all()
 
 
 @cache  # building it takes longer than running it
-def _select_locked() -> Select[Any]:
-    query = select(outbound).where(outbound.c.id.in_(bindparam("ids", expanding=True)))
+def _select_locked(dialect: str) -> Select[Any]:
+    query = select(outbound).where(is_among(dialect, outbound.c.id, "ids"))
     return query.order_by(outbound.c.id).with_for_update()
 
 

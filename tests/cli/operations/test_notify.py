@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import app
-from app.domain.errors import LetterboxError
+from tests.cli.conftest import invoke
 from tests.support.endpoints.notify_target import SECRET, NotifyTarget, serving_target
 
 Run = Callable[..., Result]
@@ -39,17 +36,7 @@ def target() -> Iterator[NotifyTarget]:
 
 
 @pytest.fixture
-def run(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
-    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
-
-    def invoke(*arguments: str, typed: str | None = None) -> Result:
-        result = CliRunner().invoke(app, arguments, input=typed)
-        if not isinstance(result.exception, SystemExit | LetterboxError | None):
-            raise result.exception
-        return result
-
+def run(own_database: None) -> Run:
     return invoke
 
 

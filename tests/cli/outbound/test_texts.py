@@ -1,14 +1,11 @@
 """`letterbox send`, `status` and `cancel`, beside a service that they need not reach."""
 
 import json
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import app
 from app.domain.errors import (
     InvalidFields,
     InvalidInput,
@@ -17,26 +14,17 @@ from app.domain.errors import (
     NotFound,
     ReusedKey,
 )
+from tests.cli.conftest import invoke
 
 Run = Callable[..., Result]
 ADA, GRACE, SHOP = "447700900011", "447700900012", "447700900001"
 
 
 @pytest.fixture
-def run(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(own_database: None, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command on a database of its own, for an account whose provider is away."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LETTERBOX_PROVIDER_TOKEN", "demo-token")
     monkeypatch.setenv("LETTERBOX_PROVIDER_URL", "http://127.0.0.1:9/api")
-    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
-
-    def invoke(*arguments: str, typed: str | bytes | None = None) -> Result:
-        result = CliRunner().invoke(app, arguments, input=typed)
-        if not isinstance(result.exception, SystemExit | LetterboxError | None):
-            raise result.exception
-        return result
-
     return invoke
 
 

@@ -1,15 +1,15 @@
 """`letterbox rules`: a file of rules that is the whole truth, and drafts that are tried."""
 
 import json
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import app
-from app.domain.errors import InvalidInput, LetterboxError, NotFound
+from app.domain.errors import InvalidInput, NotFound
+from tests.cli.conftest import invoke
 
 Run = Callable[..., Result]
 
@@ -18,19 +18,9 @@ OTHER = "- name: Else\n  reply: Hello {name|there}\n"
 
 
 @pytest.fixture
-def run(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(own_database: None) -> Run:
     """Run `letterbox rules` on a database of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LETTERBOX_DATA_DIR", str(tmp_path))
-    shutil.copy(sqlite_template, tmp_path / "letterbox.sqlite3")
-
-    def invoke(*arguments: str, typed: str | None = None) -> Result:
-        result = CliRunner().invoke(app, ["rules", *arguments], input=typed)
-        if not isinstance(result.exception, SystemExit | LetterboxError | None):
-            raise result.exception
-        return result
-
-    return invoke
+    return partial(invoke, "rules")
 
 
 def test_a_file_of_rules_goes_in_and_comes_out_again(run: Run) -> None:

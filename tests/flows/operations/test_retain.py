@@ -12,8 +12,8 @@ from app.storage.access.audit import list_audit
 from app.storage.db.columns import UtcTime, metadata
 from app.storage.db.database import Connection
 from app.storage.inbound.removal import remove_messages
-from tests.support.kit import Kit, open_kit
-from tests.support.simulated import simulated_in_process
+from tests.flows.operations.answering import open_answering_kit
+from tests.support.kit import Kit
 
 KEEP = timedelta(days=30)
 OURS, ADA, GRACE = "447700900001", "447700900011", "447700900012"
@@ -60,12 +60,7 @@ def _count(conn: Connection) -> dict[str, int]:
 
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> Any:
-    async with (
-        simulated_in_process() as provider,
-        open_kit(database_url, tmp_path / "data", provider.client) as opened,
-    ):
-        rule = {"name": "Hours", "keyword": "hours", "timezone": "UTC", "reply": "9 to 5"}
-        assert (await opened.client.post("/api/v1/rules", json=rule)).status_code == 201
+    async with open_answering_kit(database_url, tmp_path / "data") as opened:
         yield opened
 
 

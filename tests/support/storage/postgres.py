@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -111,17 +111,7 @@ class PostgresServer:
         command: list[str | Path]
         command = [self._find_tool("pg_basebackup"), "-D", self._data, "-R", "-c", "fast"]
         command += ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
-        done = subprocess.run(
-            command,
-            cwd=self._home,
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            **self._identity,
-        )
-        if done.returncode != 0:
-            raise PostgresUnavailableError(f"pg_basebackup failed:\n{done.stderr}")
+        self._run_tool(command, timeout_seconds)
         # That of a newer release writes down what this server does not know.
         where = f"host=127.0.0.1 port={primary.port} user=postgres"
         self._settings["primary_conninfo"] = where
@@ -233,6 +223,9 @@ class PostgresServer:
         command: list[str | Path]
         command = [self._binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust"]
         command += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+        self._run_tool(command, timeout_seconds)
+
+    def _run_tool(self, command: Sequence[str | Path], timeout_seconds: float) -> None:
         done = subprocess.run(
             command,
             cwd=self._home,
@@ -243,7 +236,8 @@ class PostgresServer:
             **self._identity,
         )
         if done.returncode != 0:
-            raise PostgresUnavailableError(f"initdb failed:\n{done.stdout}{done.stderr}")
+            name = Path(command[0]).name
+            raise PostgresUnavailableError(f"{name} failed:\n{done.stdout}{done.stderr}")
 
     def _start_once(self, deadline: float) -> bool:
         command = [str(self._binaries / "postgres"), "-D", str(self._data)]

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    bindparam,
     literal_column,
     select,
     update,
@@ -20,8 +19,8 @@ from app.domain.outbound.checks import plan_first_check
 from app.domain.outbound.send_outcomes import CallResult, SendOutcome
 from app.domain.outbound.states import IN_FLIGHT, OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent, move_on
-from app.storage.db.upserts import make_insert
-from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
+from app.storage.db.given_values import is_among, pad_values
+from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
 from app.storage.operations.daily_counts import DailyCounts
 from app.storage.outbound.history import StatusChange, describe_status
 from app.storage.outbound.outbox import lock_texts
@@ -174,7 +173,8 @@ def _end_attempts(
     conn: Connection, writes: Writes, results: Sequence[SendResult], now: datetime
 ) -> list[SendResult]:
     """Returns the results that were not recorded before; an unknown one may be told late."""
-    attempts = conn.execute(_select_attempts(), {"ids": [result.text.id for result in results]})
+    ids = pad_values([result.text.id for result in results])
+    attempts = conn.execute(_select_attempts(conn.dialect.name), {"ids": ids})
     outcomes = {(row.outbound_id, row.attempt): row.outcome for row in attempts}
     open_ones = [
         result
@@ -189,10 +189,27 @@ def _end_attempts(
 
 
 @cache
-def _select_attempts() -> Select[Any]:
+def _select_attempts(dialect: str) -> Select[Any]:
     table = send_attempts.c
     query = select(table.outbound_id, table.attempt, table.outcome)
-    return query.where(table.outbound_id.in_(bindparam("ids", expanding=True)))
+    return query.where(is_among(dialect, table.outbound_id, "ids"))
+
+
+@cache
+def _select_arrivals(dialect: str) -> Select[Any]:
+    query = select(messages.c.id, messages.c.arrived_at)
+    return query.where(is_among(dialect, messages.c.id, "ids"))
+
+
+@cache
+def _insert_ids() -> BulkWrite:
+    def keep_known(statement: Any) -> Any:
+        table = provider_messages.c
+        added = statement.on_conflict_do_nothing()
+        return added.returning(table.provider_id, table.outbound_id, _OTHER_OWNER)
+
+    columns = ("provider_id", "outbound_id", "destination", "is_final", "updated_at")
+    return make_bulk_insert(provider_messages, columns, keep_known)
 
 
 @cache
@@ -254,12 +271,7 @@ def add_ids(conn: Connection, parts: Sequence[tuple[int, str, str]], now: dateti
         }
         for outbound_id, destination, provider_id in parts
     ]
-    if not rows:
-        return []
-    add = make_insert(conn, provider_messages).on_conflict_do_nothing()
-    table = provider_messages.c
-    found = conn.execute(add.returning(table.provider_id, table.outbound_id, _OTHER_OWNER), rows)
-    return [_NewId(*row) for row in found]
+    return [_NewId(*row) for row in _insert_ids().run(conn, rows)] if rows else []
 
 
 def _add_new_ids(conn: Connection, results: Sequence[SendResult], now: datetime) -> list[_NewId]:
@@ -290,8 +302,8 @@ def _count_sent(
     replies = {row.in_reply_to: row.source for row in sent if row.in_reply_to is not None}
     if not replies:
         return
-    query = select(messages.c.id, messages.c.arrived_at).where(messages.c.id.in_(replies))
-    for message in conn.execute(query):
+    query = _select_arrivals(conn.dialect.name)
+    for message in conn.execute(query, {"ids": pad_values(replies)}):
         seconds = max(0, round((now - message.arrived_at).total_seconds()))
         counts.add("replied", replies[message.id], now)
         counts.add("reply_seconds", replies[message.id], now, seconds)

@@ -1,12 +1,12 @@
 """Claims the texts that a process sends in its next calls."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.outbound.requests import OutgoingText
@@ -14,13 +14,14 @@ from app.domain.outbound.send_outcomes import LOOK_FIRST
 from app.domain.outbound.states import OutboundStatus
 from app.domain.outbound.transitions import OutboundEvent
 from app.storage.db.columns import UtcTime
-from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert
+from app.storage.db.given_values import is_among, pad_values
+from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.outbound.history import StatusChange
 from app.storage.outbound.sending.due import choose_calls, find_next, list_due
 from app.storage.outbound.sending.expiry import end_waiting
 from app.storage.outbound.sending.pace import compute_wait, count_most, count_tokens, spend_tokens
 from app.storage.outbound.sending.sender import SenderState, find_probe_wait, plan_probe
-from app.storage.tables.outbound import is_waiting, outbound, send_attempts
+from app.storage.tables.outbound import is_waiting, outbound, send_attempts, sender
 
 CROWDED_WAIT_SECONDS = 0.02
 # What a call needs to know of its text: reading all columns would take longer than the rest.
@@ -105,12 +106,12 @@ def claim_texts(
     ended = _put_aside(conn, due, now)
     left = [row for row in due if row.id not in ended]
     chosen, crowded = choose_calls(conn, left, now, calls=limit, allowed=allowed, most=most)
-    writes = Writes()
-    calls = _take(conn, writes, chosen, now, lease_seconds=lease_seconds, is_probe=is_probe)
+    # A text that somebody withdraws at this moment uses up its share of the pace.
+    state = spend_tokens(state, sum(map(len, chosen)), per_second, now)
+    until = now + timedelta(seconds=lease_seconds)
+    given = {"now": now, "until": until, "paced": state.pace_at}
+    calls = _take(conn, chosen, given, is_probe=is_probe)
     taken = sum(map(len, calls))
-    if taken:
-        state = spend_tokens(writes, state, taken, per_second, now)
-    writes.run(conn)
     if is_probe:
         plan_probe(conn, now)
     more = crowded or is_cut or len(due) > taken + len(ended)
@@ -136,22 +137,18 @@ def _put_aside(conn: Connection, due: Sequence[Row[Any]], now: datetime) -> dict
 
 def _take(
     conn: Connection,
-    writes: Writes,
     chosen: Sequence[Sequence[int]],
-    now: datetime,
+    given: Mapping[str, Any],
     *,
-    lease_seconds: float,
     is_probe: bool,
 ) -> list[tuple[ClaimedText, ...]]:
+    """Begin an attempt of each text until the lease ends, and store how far the pace is used up."""
     ids = [each for call in chosen for each in call]
     if not ids:
         return []
-    lease = {"until": now + timedelta(seconds=lease_seconds)}
-    taken = conn.execute(_update_taken(), {"ids": ids, "now": now, **lease})
-    rows = {row.id: row for row in taken}
-    found = [rows[each] for each in ids if each in rows]
-    attempts = [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in found]
-    writes.add(_insert_attempts(), attempts)
+    take = _take_at_once if conn.dialect.name == "postgresql" else _take_in_steps
+    rows = {row.id: row for row in take(conn, {"ids": pad_values(ids), **given})}
+    found, now = [rows[each] for each in ids if each in rows], given["now"]
     texts = {row.id: _make_text(row, now, is_probe=is_probe) for row in found}
     return [
         tuple(alike)
@@ -168,17 +165,46 @@ def _group_alike(call: Sequence[ClaimedText]) -> Iterable[list[ClaimedText]]:
     return groups.values()
 
 
+def _take_at_once(conn: Connection, given: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    return conn.execute(_take_all(), given).all()
+
+
+@cache
+def _take_all() -> Select[Any]:
+    """One statement, because each costs a round trip."""
+    taken = _update_taken("postgresql").cte("taken")
+    begun = select(taken.c.id, taken.c.attempts, bindparam("now", type_=UtcTime()))
+    columns = ["outbound_id", "attempt", "began_at"]
+    begins = insert(send_attempts).from_select(columns, begun).cte("begins")
+    return select(taken).add_cte(begins, _update_pace().cte("paces"))
+
+
+def _take_in_steps(conn: Connection, given: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    now = given["now"]
+    rows = conn.execute(_update_taken("sqlite"), given).all()
+    attempts = [{"outbound_id": row.id, "attempt": row.attempts, "began_at": now} for row in rows]
+    if attempts:
+        _insert_attempts().run(conn, attempts)
+        conn.execute(_update_pace(), {"paced": given["paced"]})
+    return rows
+
+
 @cache
 def _insert_attempts() -> BulkWrite:
     return make_bulk_insert(send_attempts, ("outbound_id", "attempt", "began_at"))
 
 
 @cache
-def _update_taken() -> ReturningUpdate[Any]:
+def _update_pace() -> Update:
+    return update(sender).where(sender.c.id == 1).values(pace_at=bindparam("paced"))
+
+
+@cache
+def _update_taken(dialect: str) -> ReturningUpdate[Any]:
     return (
         update(outbound)
         .where(
-            outbound.c.id.in_(bindparam("ids", expanding=True)),
+            is_among(dialect, outbound.c.id, "ids"),
             is_waiting(outbound),
             # Somebody may have put it off since it was chosen.
             outbound.c.due_at <= bindparam("now", type_=UtcTime()),

@@ -2,11 +2,8 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
 
-from app.storage.db.writes import BulkWrite, Writes, make_bulk_update
 from app.storage.outbound.sending.sender import LEEWAY_SECONDS, SenderState
-from app.storage.tables.outbound import sender
 
 # This much of the pace may be used at once, so that a claim can take several texts.
 BURST_SECONDS = 0.1
@@ -41,16 +38,7 @@ def _count_used(state: SenderState, per_second: float, now: datetime) -> float:
     return max(0.0, used) if used <= longest else 0.0
 
 
-def spend_tokens(
-    writes: Writes, state: SenderState, count: int, per_second: float, now: datetime
-) -> SenderState:
-    """Use up the pace of so many messages; the row must be locked."""
+def spend_tokens(state: SenderState, count: int, per_second: float, now: datetime) -> SenderState:
+    """The state once so many messages have used up the pace; the caller stores its `pace_at`."""
     used = _count_used(state, per_second, now) + count / per_second
-    pace_at = now + timedelta(seconds=used)
-    writes.add(_update_pace(), [{"id": 1, "pace_at": pace_at}])
-    return replace(state, pace_at=pace_at)
-
-
-@cache
-def _update_pace() -> BulkWrite:
-    return make_bulk_update(sender, ["id"], ["pace_at"])
+    return replace(state, pace_at=now + timedelta(seconds=used))

@@ -18,9 +18,9 @@ from app.storage.db.database import Connection
 from app.storage.inbound.removal import remove_messages
 from app.storage.operations.erasures.erasures import finish_erasure, list_unfinished
 from app.storage.rules.opt_outs import OptOutChange, _make_row
-from tests.support.kit import Kit, open_kit
+from tests.flows.operations.answering import open_answering_kit
+from tests.support.kit import Kit
 from tests.support.seeded_number import ADA, OURS, list_open_columns, seed_number
-from tests.support.simulated import simulated_in_process
 
 NEIGHBOUR = f"{ADA}4"
 GRACE = "447700900012"
@@ -32,12 +32,7 @@ TRACE = re.compile(
 
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> Any:
-    async with (
-        simulated_in_process() as provider,
-        open_kit(database_url, tmp_path / "data", provider.client) as opened,
-    ):
-        rule = {"name": "Hours", "keyword": "hours", "timezone": "UTC", "reply": "9 to 5"}
-        assert (await opened.client.post("/api/v1/rules", json=rule)).status_code == 201
+    async with open_answering_kit(database_url, tmp_path / "data") as opened:
         yield opened
 
 

@@ -10,20 +10,15 @@ from app.storage.db.database import Connection
 from app.storage.tables.erasures import tombstones
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.webhooks import webhook_deliveries
-from tests.support.kit import Kit, open_kit
-from tests.support.simulated import simulated_in_process
+from tests.flows.operations.answering import open_answering_kit
+from tests.support.kit import Kit
 
 OURS, ADA = "447700900001", "447700900011"
 
 
 @pytest.fixture
 async def kit(database_url: str, tmp_path: Path) -> Any:
-    async with (
-        simulated_in_process() as provider,
-        open_kit(database_url, tmp_path / "data", provider.client) as opened,
-    ):
-        rule = {"name": "Hours", "keyword": "hours", "timezone": "UTC", "reply": "9 to 5"}
-        assert (await opened.client.post("/api/v1/rules", json=rule)).status_code == 201
+    async with open_answering_kit(database_url, tmp_path / "data") as opened:
         yield opened
 
 

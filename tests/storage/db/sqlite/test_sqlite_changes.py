@@ -24,6 +24,16 @@ async def opened(path: Path) -> AsyncIterator[SqliteDatabase]:
         await database.close()
 
 
+@asynccontextmanager
+async def opened_with_journal(path: Path) -> AsyncIterator[SqliteDatabase]:
+    """Of two rows, one is in the file and one only in its journal."""
+    async with opened(path) as database:
+        await add(database, "in the file")
+    async with opened(path) as database:
+        await add(database, "in the journal")
+        yield database
+
+
 async def add(database: SqliteDatabase, name: str) -> None:
     def insert(connection: Connection) -> None:
         statement = text("INSERT INTO shared_secrets (name, digest) VALUES (:name, :digest)")
@@ -48,10 +58,7 @@ async def test_an_emptied_journal_takes_what_was_only_there_and_spoils_nothing_e
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "letterbox.sqlite3"
-    async with opened(path) as database:
-        await add(database, "in the file")
-    async with opened(path) as database:
-        await add(database, "in the journal")
+    async with opened_with_journal(path) as database:
         os.truncate(find_wal(path), 0)
         with pytest.raises(Unavailable, match="being examined"):
             database.look(for_messages=True)
@@ -66,10 +73,7 @@ async def test_an_emptied_journal_takes_what_was_only_there_and_spoils_nothing_e
 async def test_a_checkpoint_of_another_program_is_told_in_the_middle_of_it(tmp_path: Path) -> None:
     """Its first page, with a new count of pages, is written before the file grows."""
     path = tmp_path / "letterbox.sqlite3"
-    async with opened(path) as database:
-        await add(database, "in the file")
-    async with opened(path) as database:
-        await add(database, "in the journal")
+    async with opened_with_journal(path) as database:
         with path.open("r+b") as file:
             file.seek(28)
             pages = int.from_bytes(file.read(4), "big")
@@ -90,10 +94,7 @@ async def test_a_checkpoint_of_another_program_is_told_in_the_middle_of_it(tmp_p
 
 async def test_a_journal_emptied_and_written_to_again_is_told_by_its_head(tmp_path: Path) -> None:
     path = tmp_path / "letterbox.sqlite3"
-    async with opened(path) as database:
-        await add(database, "in the file")
-    async with opened(path) as database:
-        await add(database, "in the journal")
+    async with opened_with_journal(path) as database:
         size = find_wal(path).stat().st_size
         os.truncate(find_wal(path), 0)
         with find_wal(path).open("r+b") as file:
@@ -110,10 +111,7 @@ async def test_a_journal_emptied_and_written_to_again_is_told_by_its_head(tmp_pa
 
 async def test_a_journal_emptied_just_before_the_end_spoils_nothing(tmp_path: Path) -> None:
     path = tmp_path / "letterbox.sqlite3"
-    async with opened(path) as database:
-        await add(database, "in the file")
-    async with opened(path) as database:
-        await add(database, "in the journal")
+    async with opened_with_journal(path):
         os.truncate(find_wal(path), 0)
     assert list_names(path) == ["in the file"]
 
