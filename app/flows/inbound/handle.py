@@ -40,13 +40,15 @@ MOST_TRIES = 3
 class Handled:
     """How many messages were handled, and by outcome; false if none.
 
-    `queued` replies wait to be sent. `seconds` is how long its thread computed meanwhile.
+    `queued` replies wait to be sent. `seconds` is how long its thread computed meanwhile, `began`
+    when it had the transaction, by the monotonic clock.
     """
 
     messages: int = 0
     queued: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    began: float = 0.0
 
     def __bool__(self) -> bool:
         return self.messages > 0
@@ -107,7 +109,7 @@ def handle_batch(
     because they take the lock that orders them. Raises Unprepared if a rule needs a pattern that
     was not searched for.
     """
-    began = time.thread_time()
+    began, computed = time.monotonic(), time.thread_time()
     batch = claim_unhandled(conn, limit=limit, only=prepared.ids)
     if not batch:
         return Handled()
@@ -146,8 +148,8 @@ def handle_batch(
     add_events(conn, changes + answers.list_changes(), now)
     raise_faults(conn, answers, now)
     outcomes = _count_outcomes(answers.outcomes)
-    seconds = time.thread_time() - began
-    return Handled(len(batch), len(answers.queued), outcomes, seconds)
+    seconds = time.thread_time() - computed
+    return Handled(len(batch), len(answers.queued), outcomes, seconds, began)
 
 
 def note_names(writes: Writes, batch: Sequence[StoredMessage], context: PairContext) -> None:

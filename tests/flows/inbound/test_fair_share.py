@@ -42,13 +42,19 @@ def test_a_few_messages_say_nothing_about_the_next_batch() -> None:
 
 async def test_handling_rests_as_long_as_it_took_while_somebody_waits() -> None:
     began = monotonic()
-    await FairShare("sqlite", is_waiting=lambda: True).rest(0.05)
+    await FairShare("sqlite", is_waiting=lambda: True, computed=monotonic).rest(0.05)
     assert monotonic() - began >= 0.05
+
+
+async def test_handling_goes_on_where_receiving_only_waits_for_the_disk() -> None:
+    share = FairShare("sqlite", is_waiting=lambda: True, computed=lambda: monotonic() / 10)
+    async with asyncio.timeout(10):
+        await share.rest(3600.0)
 
 
 async def test_handling_goes_on_once_nobody_waits() -> None:
     looks = iter([True, True, False])
-    share = FairShare("sqlite", is_waiting=lambda: next(looks))
+    share = FairShare("sqlite", is_waiting=lambda: next(looks), computed=monotonic)
     async with asyncio.timeout(10):
         await share.rest(3600.0)
     assert not list(looks)
