@@ -5,7 +5,7 @@ import gzip
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,22 +36,39 @@ async def tunnelling(to_port: int, *, status: bytes = b"200 OK") -> AsyncIterato
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             writer.write(data)
-        writer.close()
+        writer.write_eof()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
-        if not status.startswith(b"2"):
-            writer.close()
-            return
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", to_port)
-        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        handlers.append(asyncio.current_task())
+        async with _ended(writer):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            if not status.startswith(b"2"):
+                return
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", to_port)
+            async with _ended(far_writer):
+                await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
 
+    handlers: list[asyncio.Task[None] | None] = []
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1], heads
     finally:
         server.close()
+        for each in filter(None, handlers):
+            each.cancel()
+        await asyncio.gather(*filter(None, handlers), return_exceptions=True)
+
+
+@asynccontextmanager
+async def _ended(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Closes a connection, whatever became of it; no later test finds it open."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_proxy_gets_the_whole_address_and_its_own_password(
