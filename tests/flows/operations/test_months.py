@@ -20,9 +20,9 @@ from app.flows.outbound.sending.sync import Checker
 from app.storage.db.database import Connection
 from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.operations.alerts import close_alert, raise_alert
-from app.storage.tables.operations import alerts
 from app.storage.outbound.sending.expiry import expire_overdue
 from app.storage.outbound.text_search import index_texts
+from app.storage.tables.operations import alerts
 from tests.flows.webhooks.mail_room import MailRoom
 from tests.support.clock import NOW
 from tests.support.endpoints.receiver import receiving
