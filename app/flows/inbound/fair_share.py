@@ -24,7 +24,7 @@ STEPS = {"sqlite": 1, "postgresql": 6}
 LOOK_SECONDS = 0.001
 # After two looks, receiving that computes for a smaller part of the time has what it needs: those
 # who wait then wait for the disk.
-NEEDED = 0.5
+NEEDED = 0.25
 
 
 def never() -> bool:
