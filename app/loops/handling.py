@@ -1,6 +1,7 @@
 """Handles what was received, and brings the indexes and old rows up to date in quiet moments."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from app.flows.inbound.fair_share import FairShare
@@ -41,12 +42,12 @@ class Handling(Work):
     async def turn(self) -> None:
         self._on_turn()
         runtime, rows = self._runtime, self._share.rows
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         handled = await _handle(runtime, self._book, rows)
         self._share.note(handled.messages, handled.seconds)
         optimizing = await self._optimize(handled, has_time=handled.messages < rows)
         # Since it had the transaction: waiting for it held nobody up. Optimizing does.
-        self._taken = asyncio.get_running_loop().time() - (handled.began or began)
+        self._taken = time.monotonic() - (handled.began or began)
         if self._is_refilling and not handled:
             self._is_refilling = await _refill(runtime)
         # At most once in a row, so that a stream of replies is indexed too.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.storage.db.database import Connection, Database, PostgresDatabase
 from app.storage.db.writes import Writes, make_bulk_insert, make_bulk_update
@@ -84,7 +85,7 @@ async def test_nothing_is_left_of_writes_whose_transaction_fails(database: Datab
     writes.add(ADD_ARRIVALS, [make_arrival("1")])
     writes.add(ADD_ARRIVALS, [make_arrival("1")])
 
-    with pytest.raises(Exception, match=r"(?i)unique"):
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
         await database.write(writes.run)
     assert await list_rows(database, number_last_seen.c.dest) == []
 
