@@ -5,16 +5,15 @@ The HTTP library still knows the name, for the Host header and for TLS.
 
 import asyncio
 import ipaddress
-import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpcore2
 
 from app.domain.webhooks.networks import Address
+from app.network.sockets import SocketBackend
 
 # Resolving blocks a thread, for as long as a name server takes: threads of their own.
 RESOLVING_AT_ONCE = 16
@@ -56,7 +55,7 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, resolve: Resolve, may_call: Callable[[Address], bool]) -> None:
         self._resolve = resolve
         self._may_call = may_call
-        self._network = httpcore2.AnyIOBackend()
+        self._network = SocketBackend()
 
     async def connect_tcp(
         self,
@@ -71,10 +70,9 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         failure: httpcore2.ConnectError | None = None
         for address in addresses[:MOST_TRIED]:
             try:
-                stream = await self._network.connect_tcp(
+                return await self._network.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
-                return _CheckedStream(stream)
             except httpcore2.ConnectError as error:
                 failure = error
         raise failure or AddressRefused
@@ -88,54 +86,6 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         if not allowed:
             raise AddressRefused
         return allowed
-
-
-class _CheckedStream(httpcore2.AsyncNetworkStream):
-    """Closes the socket of a TLS handshake that is cancelled, which the library leaves open.
-
-    Looks its socket up once: the library does it anew for each idle connection before each call, a
-    tenth of what a call costs.
-    """
-
-    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self._socket: socket.socket | None = stream.get_extra_info("socket")
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 the library's signature
-    ) -> httpcore2.AsyncNetworkStream:
-        try:
-            secured = await self._stream.start_tls(ssl_context, server_hostname, timeout)
-        except asyncio.CancelledError:
-            await self._stream.aclose()
-            raise
-        return _CheckedStream(secured)
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        return await self._stream.read(max_bytes, timeout)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        await self._stream.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":
-            return self._socket is None or _is_readable(self._socket)
-        return self._stream.get_extra_info(info)
-
-
-def _is_readable(found: socket.socket) -> bool:
-    """Whether there is something to read, such as that the other side has closed it."""
-    if found.fileno() < 0:
-        return True
-    look = select.poll()
-    look.register(found, select.POLLIN)
-    return bool(look.poll(0))
 
 
 def explain_tls(error: BaseException) -> str | None:

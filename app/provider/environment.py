@@ -6,7 +6,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore2
 import httpx2
 
-from app.provider.sockets import SocketBackend
+from app.network.sockets import SocketBackend
 
 MOST_PORT = 65535
 
