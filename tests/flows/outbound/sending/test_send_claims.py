@@ -151,6 +151,27 @@ async def test_answers_to_two_tries_of_one_text_that_come_together_are_both_kept
     assert await outbox.alerts() == ["late-answer"]
 
 
+async def test_a_late_refusal_of_an_earlier_try_says_nothing_of_the_one_under_way(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    again, now = OutboundEvent.RESENT_BY_HAND, outbox.now()
+    first, second = outbox.make_sender(), outbox.make_sender()
+    outbox.strike("code", taken=False, code=-401)
+    await first.turn()
+    await wait_for_calls(first)
+    await outbox.database.write(end_leases, now + timedelta(seconds=LEASE_SECONDS))
+    await outbox.database.write(resolve_by_hand, number, again, None, "Anna", now)
+    await second.turn()
+    await first.run_dry()
+    assert await outbox.status(number) == "sending"
+    await second.run_dry()
+    assert await outbox.status(number) == "sent"
+    tries = await outbox.fetch("SELECT outcome FROM send_attempts ORDER BY attempt")
+    assert [row.outcome for row in tries] == [SendOutcome.REFUSED, SendOutcome.TAKEN]
+    assert await outbox.alerts() == []
+
+
 TROUBLE = {
     "sqlite": """
 CREATE TRIGGER trouble BEFORE INSERT ON provider_messages WHEN NEW.outbound_id = 1

@@ -10,7 +10,7 @@ from app.domain.errors import Conflict
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
 from app.domain.outbound.uncertain_resolution import Finding, UncertainText
-from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
+from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand, resolve_uncertain
 from app.storage.outbound.sending.uncertain import list_evidence, list_uncertain
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
@@ -248,6 +248,20 @@ async def test_a_person_settles_it(
     assert await outbox.status(number) == status
     with pytest.raises(Conflict):
         await outbox.database.write(resolve_by_hand, number, event, None, "Anna", now)
+    # Who was about to ask a person comes too late.
+    await outbox.database.write(ask_person, number, now)
+    await outbox.database.write(ask_person, number + 1, now)
+    assert await outbox.alerts() == []
+
+
+async def test_after_thirty_hours_no_report_is_asked(outbox: Outbox) -> None:
+    number = await queue_uncertain(outbox, taken=False)
+    await settle_after(outbox, 5, 29 * 3600)
+    assert (await outbox.row(number)).check_at is not None
+    await settle_after(outbox, 2 * 3600)
+    row = await outbox.row(number)
+    assert (row.status, row.check_at) == ("uncertain", None)
+    assert await outbox.alerts() == ["uncertain"]
 
 
 async def test_no_text_is_given_another_texts_id(outbox: Outbox) -> None:
