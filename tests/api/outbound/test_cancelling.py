@@ -154,7 +154,9 @@ async def test_a_resolution_that_is_off_is_refused(lone_post: Post) -> None:
         ({"outcome": "sent", "attempt": "1"}, "attempt"),
         ({}, "outcome"),
     ]
-    nobodys = await lone_post.api.call("POST", "/outbound/out_99/resolve", json={"outcome": "failed"})
+    nobodys = await lone_post.api.call(
+        "POST", "/outbound/out_99/resolve", json={"outcome": "failed"}
+    )
     assert nobodys.status_code == 404
     for body, field in bodies:
         answer = await lone_post.api.call("POST", f"/outbound/{item['id']}/resolve", json=body)

@@ -124,6 +124,7 @@ def forbid_key(conn: Connection, key: bytes) -> None:
 async def test_before_the_database_is_reached_messages_wait_in_the_spool(kit: Kit) -> None:
     await kit.keep(1, 2, 3)
     assert kit.intake.depth == 3
+    assert (kit.intake.direct, kit.intake.can_acknowledge) == (False, True)
     assert await kit.stored() == []
     await kit.intake.recover()
     assert await kit.stored() == ["1", "2", "3"]

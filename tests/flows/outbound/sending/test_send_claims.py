@@ -11,8 +11,11 @@ from structlog.testing import capture_logs
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.sending.send import LEASE_SECONDS, Sender
+from app.storage.operations.events import read_events
+from app.storage.outbound.cancellations import cancel_waiting
 from app.storage.outbound.sending.expiry import end_leases
 from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand
+from app.storage.outbound.sending.sender import get_sender, resume_sender
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
 from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
 
@@ -128,6 +131,21 @@ async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox)
     assert await outbox.alerts() == []
     assert [change[0] for change in await outbox.history(number)] == ["sent"]
     assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(1,)]
+
+
+async def test_a_result_that_is_recorded_twice_stops_sending_once(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    outbox.strike("code", taken=False, code=-100)
+    sender = outbox.make_sender()
+    await sender.turn()
+    await wait_for_calls(sender)
+    again = [*sender.results.finished]
+    await sender.turn()
+    await outbox.database.write(resume_sender, "Anna", outbox.now())
+    await outbox.database.write(cancel_waiting, number, "Anna", outbox.now())
+    sender.results.finished = again
+    await sender.turn()
+    assert (await outbox.database.read(get_sender)).state == "running"
 
 
 async def test_answers_to_two_tries_of_one_text_that_come_together_are_both_kept(
@@ -327,10 +345,18 @@ async def test_numbers_that_are_refused_together_are_all_noted(outbox: Outbox) -
     for source in (OURS, "447700900002"):
         await outbox.queue(source=source)
     await outbox.queue(GRACE)
+    later = outbox.now() + timedelta(days=1)
+    waiting = [
+        await outbox.queue(each, schedule_at=later, schedule_by="letterbox")
+        for each in (ADA, GRACE)
+    ]
     sender = outbox.make_sender()
     await sender.turn()
     await wait_for_calls(sender)
     await sender.run_dry()
+    assert await outbox.statuses(waiting) == ["cancelled"] * 2
     assert await outbox.database.read(find_opted_out, [ADA, GRACE]) == {ADA, GRACE}
     [found] = await outbox.database.read(list_opt_outs, number=ADA, before=None, limit=2)
     assert (found.reason, "blacklisted" in found.text) == ("provider", True)
+    events = await outbox.database.read(read_events, after=0, limit=20)
+    assert {each.subject_id for each in events if each.kind == "status"} >= {*waiting}

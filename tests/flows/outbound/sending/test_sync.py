@@ -370,9 +370,7 @@ async def test_a_word_about_an_id_that_has_had_its_last_or_is_not_the_texts_is_n
     heard = []
     for id_, word in ((provider_id, "Delivered"), (provider_id, "Failed"), ("99", "Failed")):
         report = StatusReport(number, id_, word)
-        heard.append(
-            await outbox.database.write(record_statuses, [report], "report", outbox.now())
-        )
+        heard.append(await outbox.database.write(record_statuses, [report], "report", outbox.now()))
     assert heard == [1, 0, 0]
     assert await outbox.status(number) == "delivered"
     assert await outbox.ids(number) == [provider_id]

@@ -1,0 +1,58 @@
+"""Lists of what is to be sent later, page by page."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.outbound.requests import OutboundRequest
+from app.domain.places import TimePlace
+from app.storage.db.database import Connection
+from app.storage.outbound.batches import add_batch, list_batches
+from app.storage.outbound.changes import list_scheduled
+from app.storage.outbound.outbox import Addressee, queue_texts
+from tests.conftest import NOW
+from tests.support.outbox import ADA, OURS, Outbox
+
+HOUR = timedelta(hours=1)
+# Two of them at one time, in the order of their ids or against it.
+TIMES = [NOW + 2 * HOUR, NOW + HOUR, NOW + HOUR, NOW + 3 * HOUR, NOW + HOUR]
+
+
+def add_text(conn: Connection, at: datetime) -> None:
+    request = OutboundRequest(OURS, "Hello", schedule_at=at)
+    queue_texts(conn, request, [Addressee(ADA)], "Anna", NOW)
+
+
+def add_done_batch(conn: Connection, at: datetime) -> None:
+    add_batch(conn, "Anna", at, {"state": "done", "total": 2})
+
+
+def read_texts(conn: Connection, place: TimePlace | None) -> tuple[list[int], TimePlace | None]:
+    page = list_scheduled(conn, NOW, after=place, limit=2)
+    return [each.id for each in page.texts], page.next
+
+
+def read_batches(conn: Connection, place: TimePlace | None) -> tuple[list[int], TimePlace | None]:
+    page = list_batches(conn, before=place, limit=2)
+    return [each.id for each in page.batches], page.next
+
+
+@pytest.mark.parametrize(
+    ("add", "read", "pages"),
+    [
+        (add_text, read_texts, [[2, 3], [5, 1], [4]]),
+        (add_done_batch, read_batches, [[4, 1], [5, 3], [2]]),
+    ],
+)
+async def test_each_is_on_one_page(
+    outbox: Outbox, add: Callable[..., None], read: Callable[..., Any], pages: list[list[int]]
+) -> None:
+    for at in TIMES:
+        await outbox.database.write(add, at)
+    found, place = [], None
+    for _ in pages:
+        ids, place = await outbox.database.read(read, place)
+        found.append(ids)
+    assert (found, place) == (pages, None)
