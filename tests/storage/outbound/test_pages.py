@@ -16,8 +16,8 @@ from tests.conftest import NOW
 from tests.support.outbox import ADA, OURS, Outbox
 
 HOUR = timedelta(hours=1)
-# Two of them at one time, in the order of their ids or against it.
-TIMES = [NOW + 2 * HOUR, NOW + HOUR, NOW + HOUR, NOW + 3 * HOUR, NOW + HOUR]
+# Some at one time, and as many as fill the last page.
+TIMES = [NOW + hours * HOUR for hours in (2, 1, 1, 3, 1, 4)]
 
 
 def add_text(conn: Connection, at: datetime) -> None:
@@ -42,8 +42,8 @@ def read_batches(conn: Connection, place: TimePlace | None) -> tuple[list[int], 
 @pytest.mark.parametrize(
     ("add", "read", "pages"),
     [
-        (add_text, read_texts, [[2, 3], [5, 1], [4]]),
-        (add_done_batch, read_batches, [[4, 1], [5, 3], [2]]),
+        (add_text, read_texts, [[2, 3], [5, 1], [4, 6]]),
+        (add_done_batch, read_batches, [[6, 4], [1, 5], [3, 2]]),
     ],
 )
 async def test_each_is_on_one_page(
