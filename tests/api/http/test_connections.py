@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.api.http import output, protocol
+from app.api.http import bounded_connection, output, protocol
 from app.api.http.connections import PAUSE_SECONDS, Connections, Turnstile, find_limit
 from app.cli.process.listening import configure_server
 from tests.api.sockets import ThroughAsgi, read_answers, serving, serving_app, takes_all, talk
@@ -38,8 +38,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is waited for ends within a second."""
     monkeypatch.setattr(protocol, "READ_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_connection, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(output, "WRITE_TIMEOUT_SECONDS", 0.5)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.http import protocol
+from app.api.http import bounded_connection, protocol
 from tests.api.sockets import serving, serving_app, takes_all, talk
 from tests.support.kit import Kit, open_kit
 from tests.support.service import API_KEY, make_forward
@@ -195,7 +195,7 @@ async def test_a_body_that_stops_in_the_middle_holds_no_connection(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)
     async with serving(kit) as port:
         origin = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
         head = b"POST /sign-in/link HTTP/1.1\r\nContent-Length: 99\r\n" + origin
@@ -206,7 +206,7 @@ async def test_an_answer_may_take_longer_than_a_body(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)
     async with serving(kit) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         key = b"Authorization: Bearer %s\r\n" % API_KEY.encode()
