@@ -1,25 +1,16 @@
 """A forward's short way through uvicorn's protocol, beside requests that go the long one."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.api.http import bounded_connection, protocol
 from tests.api.sockets import serving, serving_app, takes_all, talk
-from tests.support.kit import Kit, open_kit
+from tests.support.kit import Kit
 from tests.support.service import API_KEY, make_forward
 
 HOST = b"Host: letterbox.test\r\n"
-
-
-@pytest.fixture
-async def kit(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Kit]:
-    """On SQLite alone: what is behind the protocol makes no difference to it."""
-    async with open_kit(sqlite_url, tmp_path) as opened:
-        yield opened
 
 
 def write_get(message_id: str, *, close: bool = False) -> bytes:
