@@ -19,8 +19,6 @@ _PAIR = (
     " last_message_id, last_arrived_at, unread, updated_at)"
     " VALUES (:pair, :ours, :key, :dest, :source, :name, :message, {}, :unread, {})"
 )
-
-
 _TEXT = (
     "INSERT INTO outbound (source, source_key, body, parts, origin, forced, status,"
     " background_ids, attempts, validity_seconds, due_at, created_at, conversation_id, batch_id)"

@@ -24,8 +24,6 @@ OLD_SESSIONS = Table(
     Column("seen_at", UtcTime),
     Column("expires_at", UtcTime),
 )
-
-
 OLD_LINKS = Table(
     "login_links",
     MetaData(),

@@ -61,8 +61,6 @@ OLD_ROWS = (
     "INSERT INTO send_attempts VALUES (1, 1, {now}, NULL, 'taken', NULL, NULL, NULL)",
     "INSERT INTO status_changes VALUES (1, 1, NULL, 'sent', NULL, 'send', {now})",
 )
-
-
 NEW_ROWS = {
     "SELECT day, name, number, value FROM daily_counts ORDER BY day, name": [
         ("2026-06-01", "received", "447700900100", 7),
