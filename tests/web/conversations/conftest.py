@@ -6,18 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.simulated import simulated_in_process
 from tests.web.conversations.thread import hear
-from tests.web.visiting import Visitor, visiting
+from tests.web.visiting import Visitor, visiting_with_account
 
 
 @asynccontextmanager
 async def answering(database_url: str, folder: Path) -> AsyncIterator[Visitor]:
     """Somebody with an account of a provider, to whom Ada has written once."""
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, folder, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, folder) as visitor:
         await visitor.receive(hear(1, "Are you open?"))
         yield visitor
 

@@ -17,9 +17,10 @@ from app.domain.outbound.uncertain_resolution import (
     find_persons_turn,
 )
 from app.flows.operations.processes.metrics import Metrics
-from app.flows.outbound.sending.sync import REPORT, read_batches, tell_of_report
+from app.flows.outbound.sending.sync import REPORT, tell_of_report
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
+from app.provider.tables import read_batches
 from app.storage.db.database import Database
 from app.storage.outbound.sending.resolving import (
     ask_person,

@@ -19,7 +19,7 @@ from tests.flows.outbound.sending.broken_provider import (
     say,
     send_for,
 )
-from tests.support.outbox import Outbox
+from tests.support.outbox import Outbox, run_dry
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None
     async with outbox.make_client(transport) as client:
         sender = outbox.make_sender(concurrency=3)
         sender.client = client
-        await sender.run_dry()
+        await run_dry(sender)
         transport.count = 3
         await queue_many(outbox, TEXTS)
         while len(transport.held) < 3:
@@ -117,7 +117,7 @@ async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None
         assert (found.get("uncertain"), found.get("sending"), found["sent"]) == (1, 2, TEXTS - 2)
         for each in transport.held[1:]:
             each.set()
-        await sender.run_dry(look)
+        await run_dry(sender, look)
     assert await count(outbox) == {"uncertain": 3, "sent": TEXTS - 2}
 
 
@@ -127,7 +127,7 @@ async def test_a_try_that_was_kept_back_is_soon_followed_by_another(outbox: Outb
     async with outbox.make_client(provider) as client:
         sender = outbox.make_sender()
         sender.client = client
-        await sender.run_dry()
+        await run_dry(sender)
         assert await outbox.make_watcher(client).probe()
         times = iter([outbox.seconds[0]])
         sender.seconds = lambda: next(times, outbox.seconds[0] + 40)  # its machine slept
