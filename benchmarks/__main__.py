@@ -11,41 +11,41 @@ from types import FrameType
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from benchmarks.batches import measure_batches, tabulate_batches
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
-from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
-from benchmarks.moving import measure_moves, tabulate_moves
-from benchmarks.peers import (
+from benchmarks.parts.batches import measure_batches, tabulate_batches
+from benchmarks.parts.lists import measure_lists, tabulate_list_times, tabulate_lists
+from benchmarks.parts.moving import measure_moves, tabulate_moves
+from benchmarks.parts.peers import (
     KANNEL,
     LONE_PER_SECOND,
     PEERS,
     tabulate_peers,
     tabulate_peers_figures,
 )
-from benchmarks.receiving import (
+from benchmarks.parts.receiving import (
     is_sound,
     list_findings,
     tabulate_absolutes,
     tabulate_receiving,
 )
-from benchmarks.report import Table
-from benchmarks.retention import measure_retention, tabulate_retention
-from benchmarks.scale import is_sound as is_scale_sound
-from benchmarks.scale import measure_scale, tabulate_scale, tabulate_waits
-from benchmarks.sending import (
+from benchmarks.parts.retention import measure_retention, tabulate_retention
+from benchmarks.parts.scale import is_sound as is_scale_sound
+from benchmarks.parts.scale import measure_scale, tabulate_scale, tabulate_waits
+from benchmarks.parts.sending import (
     measure_following,
     measure_sending,
     tabulate_following,
     tabulate_sending,
 )
+from benchmarks.parts.soak import report_growth, run_soak
+from benchmarks.parts.start import measure_starts, tabulate_starts
+from benchmarks.parts.sustained import measure_sustained, tabulate_sustained
+from benchmarks.parts.webhooks import measure_webhooks, tabulate_webhooks
+from benchmarks.report import Table
 from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.servers.cores import Cores, claim_cores
 from benchmarks.servers.kannel import ABSENT, find_bearerbox
-from benchmarks.soak import report_growth, run_soak
-from benchmarks.start import measure_starts, tabulate_starts
-from benchmarks.sustained import measure_sustained, tabulate_sustained
-from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
 PARTS = (
     "start",
