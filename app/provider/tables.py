@@ -15,8 +15,8 @@ from collections.abc import (
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
-from app.domain.errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.domain.inbound.urlencoded import BYTE_ORDER_MARK
+from app.domain.provider_errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.provider.codes import CODE_TEXTS, NO_MESSAGES, make_code_error
 from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 

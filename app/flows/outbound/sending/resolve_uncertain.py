@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from app.domain.errors import ProviderError
 from app.domain.numbers import normalise_number
 from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
@@ -16,6 +15,7 @@ from app.domain.outbound.uncertain_resolution import (
     Sightings,
     find_persons_turn,
 )
+from app.domain.provider_errors import ProviderError
 from app.flows.operations.processes.metrics import Metrics
 from app.flows.outbound.sending.sync import REPORT, tell_of_report
 from app.provider.client import ProviderClient

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.batches import cut
-from app.domain.errors import (
+from app.domain.outbound.statuses import read_status
+from app.domain.provider_errors import (
     AccountError,
     AmbiguousError,
     CallBroken,
@@ -23,7 +24,6 @@ from app.domain.errors import (
     TurnedAway,
     Unreachable,
 )
-from app.domain.outbound.statuses import read_status
 from app.flows.operations.processes.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.provider.codes import BACKGROUND_SEND_NOT_FINISHED, NO_MESSAGES
