@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from app.api.http.protocol import SHUTDOWN_IDLE_SECONDS
+from app.api.http.bounded_connection import SHUTDOWN_IDLE_SECONDS
 from app.cli.core.offline import find_actor
 from app.cli.process.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.process.logs import configure_logging
