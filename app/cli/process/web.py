@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        gc.collect()
+        # Whoever waits for an answer would wait for a collection too, which finds next to nothing.
         gc.freeze()
         gc.enable()
         gc.set_threshold(GC_THRESHOLD, 20, 20)

@@ -12,6 +12,7 @@ from app.domain.outbound.retries import ACCOUNT_REST, compute_rest, find_longest
 from app.domain.outbound.send_outcomes import StopCause
 from app.storage.access.members import name_actor
 from app.storage.db.clock import read_clock
+from app.storage.db.given_values import keep_plans
 from app.storage.operations.alerts import close_alert, list_open_subjects, raise_alert
 from app.storage.outbound.sending.backlog import count_waiting
 from app.storage.tables.outbound import sender
@@ -73,7 +74,8 @@ def lock_sender(conn: Connection) -> tuple[SenderState, datetime]:
 
 @cache
 def _lock_and_look() -> Select[Any]:
-    return select(_select_state().with_for_update().cte("held"), func.clock_timestamp())
+    held = _select_state().with_for_update().cte("held")
+    return select(held, func.clock_timestamp()).where(keep_plans())
 
 
 def find_probe_wait(state: SenderState, now: datetime) -> float | None:
