@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,9 +19,10 @@ from app.api.middleware.request_ids import RequestIds
 from app.api.operations.probes import Probes
 from app.domain.access.own_address import RootPath
 from app.runtime import Runtime
-from app.web.application import Pages
-from app.web.core.rendering.renderer import Renderer
 from app.worker import run_flows
+
+if TYPE_CHECKING:
+    from app.web.core.rendering.renderer import Renderer
 
 # The REST interface answers paths that begin with these; all others are pages.
 REST_PARTS = frozenset(
@@ -31,7 +34,7 @@ def build_app(
     runtime: Runtime,
     *,
     on_failure: Callable[[], None] = lambda: None,
-    renderer: Renderer | None = None,
+    renderer: "Renderer | None" = None,
 ) -> "WebApplication":
     """The ASGI application of a web process; its lifespan starts and closes the runtime.
 
@@ -52,8 +55,13 @@ def build_app(
     connections = Connections(
         is_receiving=lambda: runtime.intake is not None and runtime.intake.is_storing
     )
-    pages = Pages(runtime, renderer=renderer)
-    rest = Rest(runtime, connections)
+    rest = Deferred("app.api.rest", lambda it: it.build_rest(runtime, connections=connections))
+
+    def build_pages(module: ModuleType) -> ASGIApp:
+        pages = module.Pages(runtime, renderer=renderer)
+        return AccessLog(Methods(pages, lambda: pages.routes))
+
+    pages = Deferred("app.web.application", build_pages)
     root = runtime.settings.root_path
     inbound = InboundEndpoint(
         runtime.receiver, runtime.deferred_writes, runtime.settings.trusted_proxies, root
@@ -66,27 +74,21 @@ def build_app(
         Probes(runtime, is_https=is_https),
         Router(lifespan=lifespan),
         RequestIds(Hardened(rest, is_https=is_https, takes_cookies=False), root=root),
-        RequestIds(
-            Hardened(
-                AccessLog(Methods(pages, lambda: pages.routes)),
-                is_https=is_https,
-                takes_cookies=True,
-            )
-        ),
+        RequestIds(Hardened(pages, is_https=is_https, takes_cookies=True)),
         RootPath(root),
     )
 
 
-class Rest:
-    """The REST interface, imported when it is first asked for.
+class Deferred:
+    """An interface whose module is imported when the interface is first asked for.
 
-    Its models are half of a start's time, and 15 MB. A thread imports them, so that texts are
-    received meanwhile.
+    REST and the pages are more than half of a start's time and 20 MB, and a process that only
+    receives needs neither. A thread imports them, so that texts are received meanwhile.
     """
 
-    def __init__(self, runtime: Runtime, connections: Connections) -> None:
-        self._runtime = runtime
-        self._connections = connections
+    def __init__(self, module: str, build: Callable[[ModuleType], ASGIApp]) -> None:
+        self._module = module
+        self._build = build
         self._app: ASGIApp | None = None
         self._lock = asyncio.Lock()
 
@@ -94,8 +96,8 @@ class Rest:
         if self._app is None:
             async with self._lock:
                 if self._app is None:
-                    module = await asyncio.to_thread(import_module, "app.api.rest")
-                    self._app = module.build_rest(self._runtime, connections=self._connections)
+                    module = await asyncio.to_thread(import_module, self._module)
+                    self._app = self._build(module)
         await self._app(scope, receive, send)
 
 

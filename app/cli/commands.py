@@ -1,5 +1,6 @@
 """The commands. Each imports what it needs when it runs, so that the others stay quick."""
 
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,9 @@ def serve(
     """Run the web server and, unless RUN_WORKERS is false, the workers."""
     # Until it is caught (app/ending.py), a restart that is asked for would end the start.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    # Imports leave nothing to collect, and looking for it takes a tenth of the start. Once requests
+    # are served, `cli/process/web.py` turns it on again.
+    gc.disable()
     settings = _begin()
     from app.cli.process.serve import serve as run  # noqa: PLC0415 see above
 

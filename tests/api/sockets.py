@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,34 @@ import uvicorn
 from app.api.http.protocol import HttpProtocol
 from app.cli.process.listening import configure_server
 from tests.support.kit import Kit
+from tests.support.service import make_forward
 
 PATIENCE_SECONDS = 20.0
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: letterbox.test\r\n\r\n"
+CLOSED = b"GET /livez HTTP/1.0\r\n\r\n"
 
 
 class ThroughAsgi(HttpProtocol):
     """The same protocol, but that forwards go the way of all other requests."""
 
     hands_over = False
+
+
+class Substitute:
+    """The application with something else in the place of all but forwards."""
+
+    def __init__(self, kit: Kit, answer: Any) -> None:
+        self.real = kit.app
+        self.inbound = self.real.inbound
+        self.connections = self.real.connections
+        self.probes: Any = self
+        self._answer = answer
+
+    def find_answer(self, *_: Any) -> None:
+        """Nor are probes answered without it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._answer(scope, receive, send)
 
 
 @asynccontextmanager
@@ -45,6 +65,10 @@ async def serving_app(app: Any, **changes: Any) -> AsyncIterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         await server.shutdown()
+
+
+def forward(message_id: str = "1") -> bytes:
+    return f"GET /inbound?{make_forward(message_id)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
 async def talk(port: int, *pieces: bytes, half_close: bool = False, pause: float = 0.01) -> bytes:
@@ -82,6 +106,12 @@ async def takes_all(port: int, head: bytes, piece: bytes, count: int) -> bool:
         finally:
             writer.transport.abort()
         return True
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 nothing tells it
+            await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)

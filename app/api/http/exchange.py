@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 
 from app.api.http.answers import INTERNAL_ERROR, Headers, write_head
+from app.api.http.connections import COMPUTES_SECONDS, Turnstile
 from app.api.http.request_head import Head
 
 Message = MutableMapping[str, Any]
@@ -88,6 +89,19 @@ class Exchange:
         """The caller has gone."""
         self.is_disconnected = True
         self._arrived.set()
+
+    def start(self, app: Application, line: Turnstile, tasks: set[asyncio.Task[None]]) -> bool:
+        """It is its turn in the line; returns False if nobody is waiting for it any more."""
+        if self.is_disconnected:
+            return False
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self.run(app))
+        leave = line.make_exit()
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: leave())
+        loop.call_later(COMPUTES_SECONDS, leave)
+        return True
 
     async def run(self, app: Application) -> None:
         """Run the application; the request gets an answer whatever it does."""

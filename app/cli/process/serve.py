@@ -55,12 +55,11 @@ def serve(settings: Settings, *, show_secrets: bool) -> None:
 
     try:
         if settings.processes == 1:
-            # Imports leave nothing to collect, and looking for it takes a tenth of the start.
-            gc.disable()
             from app.cli.process.web import serve_alone  # noqa: PLC0415 see above
 
             kept = serve_alone(settings, listeners, welcome, with_link=show_secrets)
         else:
+            gc.enable()
             kept = _serve_many(settings, listeners, address, welcome(None))
     finally:
         for descriptor in held:

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from app.api.http.protocol import SHUTDOWN_IDLE_SECONDS
+from app.api.http.bounded_connection import SHUTDOWN_IDLE_SECONDS
 from app.cli.core.offline import find_actor
 from app.cli.process.listening import GRACEFUL_SECONDS, configure_server, restart_with
 from app.cli.process.logs import configure_logging
@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        gc.collect()
+        # Whoever waits for an answer would wait for a collection too, which finds next to nothing.
         gc.freeze()
         gc.enable()
         gc.set_threshold(GC_THRESHOLD, 20, 20)

@@ -1,12 +1,12 @@
-"""Conditions on many given values that need no other statement for each number of them.
+"""How statements take given values without being parsed and planned again for each of them.
 
-A statement that is new to the database is parsed and planned, which takes longer than it runs.
+Planning takes longer than most of them run.
 """
 
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, any_, bindparam
+from sqlalchemy import ARRAY, Column, ColumnElement, any_, bindparam, func, select
 
 
 def is_among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
@@ -23,3 +23,14 @@ def pad_values(values: Collection[Any]) -> list[Any]:
         size = 1 << (len(padded) - 1).bit_length()
         padded += padded[-1:] * (size - len(padded))
     return padded
+
+
+def keep_plans() -> ColumnElement[bool]:
+    """Always true. From the statement on that has it as a condition, PostgreSQL plans each prepared
+    statement of the transaction once, for values of any kind, instead of again for each value.
+
+    To be used where every statement finds its rows by index, whatever the values are.
+    """
+    setting = func.set_config("plan_cache_mode", "force_generic_plan", True)
+    # A subquery is run once, before any row is read.
+    return select(setting).scalar_subquery().is_not(None)

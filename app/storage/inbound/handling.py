@@ -15,6 +15,7 @@ from app.domain.inbound.messages import (
     make_provider_key,
     sort_problems,
 )
+from app.storage.db.given_values import keep_plans
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
 from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
@@ -36,7 +37,7 @@ def claim_unhandled(
     `only` are the ids that may be claimed; None means all. What was erased and has come again is
     removed instead.
     """
-    query = _select_unhandled()
+    query = _select_unhandled(conn.dialect.name)
     if only is not None:
         query = query.where(messages.c.id.in_(only))
     while True:
@@ -81,10 +82,11 @@ def list_waiting(conn: Connection, *, limit: int) -> dict[int, str]:
 
 
 @cache
-def _select_unhandled() -> Select[Any]:
+def _select_unhandled(dialect: str) -> Select[Any]:
+    first = [keep_plans()] if dialect == "postgresql" else []
     return (
         select(HAS_ERASED.label("has_erased"), messages.c.dedupe_key, *STORED_COLUMNS)
-        .where(messages.c.handled_at.is_(None))
+        .where(*first, messages.c.handled_at.is_(None))
         .order_by(messages.c.id)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)

@@ -1,25 +1,16 @@
 """A forward's short way through uvicorn's protocol, beside requests that go the long one."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.api.http import protocol
+from app.api.http import bounded_connection, protocol
 from tests.api.sockets import serving, serving_app, takes_all, talk
-from tests.support.kit import Kit, open_kit
+from tests.support.kit import Kit
 from tests.support.service import API_KEY, make_forward
 
 HOST = b"Host: letterbox.test\r\n"
-
-
-@pytest.fixture
-async def kit(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Kit]:
-    """On SQLite alone: what is behind the protocol makes no difference to it."""
-    async with open_kit(sqlite_url, tmp_path) as opened:
-        yield opened
 
 
 def write_get(message_id: str, *, close: bool = False) -> bytes:
@@ -195,7 +186,7 @@ async def test_a_body_that_stops_in_the_middle_holds_no_connection(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)
     async with serving(kit) as port:
         origin = b"Host: 127.0.0.1:%d\r\nSec-Fetch-Site: same-origin\r\n" % port
         head = b"POST /sign-in/link HTTP/1.1\r\nContent-Length: 99\r\n" + origin
@@ -206,7 +197,7 @@ async def test_an_answer_may_take_longer_than_a_body(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)
     async with serving(kit) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         key = b"Authorization: Bearer %s\r\n" % API_KEY.encode()

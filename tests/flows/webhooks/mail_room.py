@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,21 +12,28 @@ from app.api.webhooks.subjects import render_subject
 from app.domain.inbound.messages import InboundMessage
 from app.flows.inbound.handle import handle_batch
 from app.flows.operations.processes.metrics import Metrics
-from app.flows.webhooks.configure_webhooks import Rules, WebhookWithSecret, add_webhook
+from app.flows.webhooks.configure_webhooks import (
+    Rules,
+    WebhookWithSecret,
+    add_webhook,
+)
 from app.flows.webhooks.deliver_webhooks import Courier
 from app.network.caller import EndpointCaller
 from app.storage.db.database import Database
 from app.storage.db.wakeups import Wakeups
 from app.storage.inbound.inbound import make_inserter
+from app.storage.operations.alerts import list_alerts
 from app.storage.webhooks.deliveries import Delivery, list_deliveries
 from app.storage.webhooks.endpoints import Webhook, get_webhook
 from tests.conftest import NOW
+from tests.support.endpoints.receiver import Received, Reply
 
 LOCAL = (ipaddress.ip_network("127.0.0.0/8"),)
 RULES = Rules(LOCAL, "GB")
 MASTER = "a-key-of-the-tests-with-at-least-32-characters"
 TURNS_AT_MOST = 2_000
 WHO = "test"
+RECEIVED = ["message.received"]
 
 
 @dataclass
@@ -119,3 +126,14 @@ async def open_mail_room(database: Database, **options: Any) -> AsyncIterator[Ma
         for courier in room.couriers:
             await courier.drain(0)
         await wakeups.close()
+
+
+def answer_in_turn(*replies: Reply) -> Callable[[Received], Reply]:
+    """Each reply once, then 200."""
+    left: Iterator[Reply] = iter(replies)
+    return lambda _: next(left, Reply())
+
+
+async def list_alert_kinds(room: MailRoom, *, is_open: bool = True) -> list[str]:
+    found = await room.database.read(list_alerts, before=None, limit=50, is_open=is_open)
+    return [alert.kind for alert in found]

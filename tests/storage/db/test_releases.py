@@ -15,7 +15,7 @@ from app.domain.errors import SetupError
 from app.storage.db.database import Connection, Database, open_database
 from app.storage.db.migrate import find_revision, is_current, list_revisions, migrate
 from tests.api.test_docs import list_operations
-from tests.storage.db.test_migrations import upgrade_to
+from tests.storage.db.migrations.old_rows import upgrade_to
 from tests.support.kit import Kit, open_kit
 from tests.support.storage.releases import (
     Release,

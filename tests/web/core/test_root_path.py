@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.access.own_address import PAGES, PARENTS, RootPath
 from app.main import REST_PARTS
+from app.web.application import Pages
 from tests.api.running import running
 from tests.support.messages import make_message
 from tests.web.visiting import Visitor
@@ -155,12 +156,8 @@ def test_every_address_on_a_page_begins_with_the_path() -> None:
 
 
 async def test_the_paths_of_our_own_are_known(neighbour: Visitor) -> None:
-    app = neighbour.running.app
     paths = {"/inbound", *(f"/{part}" for part in REST_PARTS)}
-    pages = app._pages
-    while not hasattr(pages, "routes"):
-        pages = pages._app
-    paths |= {route.path for route in pages.routes}
+    paths |= {route.path for route in Pages(neighbour.running.runtime).routes}
     for path in paths - {"/"}:
         first, *more = path[1:].split("/")
         assert first in PAGES | PARENTS, path

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, visiting_with_account
 
 SHOP = "447700900100"
 LATER = "2026-06-02T09:00:00Z"
@@ -15,10 +15,7 @@ LATER = "2026-06-02T09:00:00Z"
 
 @pytest.fixture
 async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         yield visitor
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    exists,
+    false,
+    func,
     literal_column,
     select,
     union_all,
@@ -111,7 +112,9 @@ def _select_due_of(priority: Priority) -> Select[Any]:
         .scalar_subquery()
     )
     table = outbound.c
-    opted_out = exists().where(opt_outs.c.number_key == table.to_key, opt_outs.c.is_out)
+    # Not EXISTS, for which PostgreSQL might read all opt-outs.
+    said = select(opt_outs.c.is_out).where(opt_outs.c.number_key == table.to_key)
+    opted_out = func.coalesce(said.scalar_subquery(), false())
     is_due = table.due_at <= bindparam("now", type_=UtcTime())
     window = "mass_window" if priority is Priority.MASS else "window"
     return (

@@ -12,6 +12,7 @@ from app.domain.outbound.retries import ACCOUNT_REST, compute_rest, find_longest
 from app.domain.outbound.send_outcomes import StopCause
 from app.storage.access.members import name_actor
 from app.storage.db.clock import read_clock
+from app.storage.db.given_values import keep_plans
 from app.storage.operations.alerts import close_alert, list_open_subjects, raise_alert
 from app.storage.outbound.sending.backlog import count_waiting
 from app.storage.tables.outbound import sender
@@ -73,7 +74,8 @@ def lock_sender(conn: Connection) -> tuple[SenderState, datetime]:
 
 @cache
 def _lock_and_look() -> Select[Any]:
-    return select(_select_state().with_for_update().cte("held"), func.clock_timestamp())
+    held = _select_state().with_for_update().cte("held")
+    return select(held, func.clock_timestamp()).where(keep_plans())
 
 
 def find_probe_wait(state: SenderState, now: datetime) -> float | None:
@@ -193,16 +195,7 @@ def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bo
     state, _ = lock_sender(conn)
     if state.state == "running" or (only_stopped and state.state == "paused"):
         return False
-    _write(
-        conn,
-        state="running",
-        cause=None,
-        failures=0,
-        reason=None,
-        changed_by=who,
-        changed_at=now,
-        probe_at=None,
-    )
+    _set_state(conn, "running", None, who, now)
     return True
 
 
@@ -221,16 +214,7 @@ def tell_resumed(conn: Connection, now: datetime) -> None:
 def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
     """Send nothing until a person resumes it; an alert is a reminder. The last step, as above."""
     lock_sender(conn)
-    _write(
-        conn,
-        state="paused",
-        cause=None,
-        failures=0,
-        reason=reason,
-        changed_by=who,
-        changed_at=now,
-        probe_at=None,
-    )
+    _set_state(conn, "paused", reason, who, now)
     raise_alert(
         conn,
         PAUSED_ALERT,
@@ -262,6 +246,20 @@ def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now:
         action="Buy credits in NetMessenger, or set LETTERBOX_LOW_CREDITS to another number.",
         count=0,
         now=now,
+    )
+
+
+def _set_state(conn: Connection, state: State, reason: str | None, who: str, now: datetime) -> None:
+    """As a person says, or as the provider shows: whatever was doubtful before is settled."""
+    _write(
+        conn,
+        state=state,
+        cause=None,
+        failures=0,
+        reason=reason,
+        changed_by=who,
+        changed_at=now,
+        probe_at=None,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.errors import Conflict
 from app.domain.outbound.transitions import OutboundEvent
-from app.domain.outbound.uncertain_resolution import Finding
+from app.domain.outbound.uncertain_resolution import Finding, UncertainText
 from app.storage.db.database import Connection, open_database
 from app.storage.outbound.cancellations import cancel_waiting
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
@@ -59,16 +59,22 @@ async def test_a_text_that_is_cancelled_while_its_time_ends_stays_cancelled(outb
     assert await outbox.history(number) == [("cancelled", "Anna", None)]
 
 
-@pytest.mark.parametrize("finding", [Finding.SEND_AGAIN, Finding.DOUBT])
-async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
-    outbox: Outbox, finding: Finding
-) -> None:
+async def break_call(outbox: Outbox) -> tuple[int, UncertainText]:
+    """A text whose call broke, and what is known of it a few seconds later."""
     number = await outbox.queue()
     outbox.strike("reset")
     await outbox.send()
     outbox.pass_seconds(5)
+    [found] = await outbox.database.read(list_uncertain, outbox.now(), limit=9)
+    return number, found
+
+
+@pytest.mark.parametrize("finding", [Finding.SEND_AGAIN, Finding.DOUBT])
+async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
+    outbox: Outbox, finding: Finding
+) -> None:
+    number, found = await break_call(outbox)
     now = outbox.now()
-    [found] = await outbox.database.read(list_uncertain, now, limit=9)
     failed = OutboundEvent.FAILED_BY_HAND
 
     def settle(conn: Connection) -> None:
@@ -83,12 +89,8 @@ async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
 
 
 async def test_what_the_report_adopts_is_not_sent_again_by_hand(outbox: Outbox) -> None:
-    number = await outbox.queue()
-    outbox.strike("reset")
-    await outbox.send()
-    outbox.pass_seconds(5)
+    number, found = await break_call(outbox)
     now = outbox.now()
-    [found] = await outbox.database.read(list_uncertain, now, limit=9)
     again = OutboundEvent.RESENT_BY_HAND
 
     def adopt(conn: Connection) -> None:
@@ -98,11 +100,7 @@ async def test_what_the_report_adopts_is_not_sent_again_by_hand(outbox: Outbox) 
         resolve_by_hand(conn, number, again, None, "Anna", now)
 
     with pytest.raises(Conflict, match="is sent"):
-        await overlap(
-            outbox.database,
-            adopt,
-            lambda conn: resolve_by_hand(conn, number, again, None, "Anna", now),
-        )
+        await overlap(outbox.database, adopt, send_again)
     assert await outbox.status(number) == "sent"
 
 

@@ -17,7 +17,7 @@ from app.storage.outbound.sending.expiry import end_leases
 from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand
 from app.storage.outbound.sending.sender import get_sender, resume_sender
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
-from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due, run_dry
 
 
 async def claim_one(outbox: Outbox) -> Any:
@@ -58,7 +58,7 @@ async def test_who_slept_over_the_lease_does_not_call(outbox: Outbox) -> None:
     await wait_for_calls(sender)
     assert outbox.taken() == []
     sender.seconds = lambda: outbox.seconds[0]
-    await sender.run_dry()
+    await run_dry(sender)
     row = await outbox.row(number)
     assert (row.status, row.attempts) == ("sent", 2)  # it had kept its place
     assert outbox.taken() == [(ADA, "Hello")]
@@ -72,7 +72,7 @@ async def test_a_late_answer_settles_what_was_uncertain(outbox: Outbox) -> None:
     assert await outbox.status(number) == "uncertain"
     await outbox.database.write(ask_person, number, outbox.now())
     assert await outbox.alerts() == ["uncertain"]
-    await sender.run_dry()
+    await run_dry(sender)
     assert await outbox.status(number) == "sent"
     assert await outbox.ids(number) == ["3509592"]
     assert await outbox.alerts() == []
@@ -94,7 +94,7 @@ async def test_an_id_that_comes_too_late_is_kept_and_alerted(outbox: Outbox) -> 
             conn.exec_driver_sql(f"UPDATE outbound SET {then} WHERE id = {number}")
 
         await outbox.database.write(settle)
-        await sender.run_dry()
+        await run_dry(sender)
         text = await outbox.row(number)
         assert text.status == status
         if status == "sent":
@@ -161,7 +161,7 @@ async def test_answers_to_two_tries_of_one_text_that_come_together_are_both_kept
     await second.turn()
     await wait_for_calls(second)
     second.results.finished += first.results.finished
-    await second.run_dry()
+    await run_dry(second)
     assert await outbox.status(number) == "sent"
     assert len(await outbox.ids(number)) == len(outbox.taken()) == 2
     tries = await outbox.fetch("SELECT outcome FROM send_attempts")
@@ -181,9 +181,9 @@ async def test_a_late_refusal_of_an_earlier_try_says_nothing_of_the_one_under_wa
     await outbox.database.write(end_leases, now + timedelta(seconds=LEASE_SECONDS))
     await outbox.database.write(resolve_by_hand, number, again, None, "Anna", now)
     await second.turn()
-    await first.run_dry()
+    await run_dry(first)
     assert await outbox.status(number) == "sending"
-    await second.run_dry()
+    await run_dry(second)
     assert await outbox.status(number) == "sent"
     tries = await outbox.fetch("SELECT outcome FROM send_attempts ORDER BY attempt")
     assert [row.outcome for row in tries] == [SendOutcome.REFUSED, SendOutcome.TAKEN]
@@ -264,7 +264,7 @@ async def test_what_was_claimed_ahead_is_given_back_where_sending_stops(outbox: 
     await wait_for_calls(sender)
     outbox.strike("code", taken=False, code=-100)
     await sender.turn()
-    await sender.run_dry()
+    await run_dry(sender)
     assert [await outbox.status(each) for each in numbers] == ["sent", "held", "queued"]
     assert outbox.world.calls.counts["Send"] == 2
     assert [row.outcome for row in await outbox.fetch("SELECT outcome FROM send_attempts")] == [
@@ -353,7 +353,7 @@ async def test_numbers_that_are_refused_together_are_all_noted(outbox: Outbox) -
     sender = outbox.make_sender()
     await sender.turn()
     await wait_for_calls(sender)
-    await sender.run_dry()
+    await run_dry(sender)
     assert await outbox.statuses(waiting) == ["cancelled"] * 2
     assert await outbox.database.read(find_opted_out, [ADA, GRACE]) == {ADA, GRACE}
     [found] = await outbox.database.read(list_opt_outs, number=ADA, before=None, limit=2)

@@ -1,82 +1,21 @@
 """Sending stands still where no provider answers properly, and goes on by itself once one does."""
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import partial
-from urllib.parse import parse_qs
-
 import httpx2
 import pytest
 
-from app.domain.outbound.send_outcomes import StopCause
-from app.storage.db.database import Connection
-from app.storage.operations.alerts import Alert, list_alerts
-from app.storage.outbound.sending.sender import get_sender, pause_sender, resume_sender, stop_sender
+from app.storage.outbound.sending.sender import get_sender, pause_sender, resume_sender
+from tests.flows.outbound.sending.broken_provider import (
+    TEXTS,
+    Answer,
+    Provider,
+    count,
+    fail,
+    list_open,
+    queue_many,
+    say,
+    send_for,
+)
 from tests.support.outbox import Outbox
-
-Answer = Callable[[httpx2.Request], httpx2.Response]
-TEXTS = 20
-
-
-@dataclass
-class Provider:
-    """Answers `looks` to CheckCredits and `sends` to Send; None answers as the API does."""
-
-    looks: Answer | None = None
-    sends: Answer | None = None
-    next_id: int = 5000
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        action = parse_qs(request.content.decode())["Action"][0]
-        self.counts[action] = self.counts.get(action, 0) + 1
-        special = {"CheckCredits": self.looks, "Send": self.sends}[action]
-        if special is not None:
-            return special(request)
-        if action == "CheckCredits":
-            return httpx2.Response(200, text="152.50")
-        numbers = parse_qs(request.content.decode())["DestinationAddress"][0].split(",")
-        self.next_id += len(numbers)
-        return httpx2.Response(
-            200, text=",".join(str(self.next_id - n) for n in range(len(numbers)))
-        )
-
-    def all(self, answer: Answer | None) -> None:
-        self.looks = self.sends = answer
-
-
-def say(status: int, text: str = "", **headers: str) -> Answer:
-    return lambda _: httpx2.Response(status, text=text, headers=headers)
-
-
-def fail(error: Exception) -> Answer:
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        raise error
-
-    return answer
-
-
-async def queue_many(outbox: Outbox, count: int = TEXTS) -> None:
-    for turn in range(count):
-        await outbox.queue(f"4477009001{turn:02}")
-
-
-async def count(outbox: Outbox) -> dict[str, int]:
-    rows = await outbox.fetch("SELECT status, count(*) FROM outbound GROUP BY status")
-    return {row[0]: row[1] for row in rows}
-
-
-async def list_open(outbox: Outbox) -> list[Alert]:
-    return await outbox.database.read(list_alerts, before=None, limit=50, is_open=True)
-
-
-async def send_for(outbox: Outbox, provider: Provider, seconds: int, *, step: int = 1) -> None:
-    for _ in range(0, seconds, step):
-        await outbox.send_to(provider)
-        outbox.pass_seconds(step)
-
 
 TURNED_AWAY = [301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 407, 410, 451, 511]
 
@@ -275,145 +214,6 @@ async def test_a_text_that_is_turned_away_for_what_it_says_keeps_no_other_waitin
     await send_for(outbox, provider, 14_400, step=300)
     assert (await outbox.row(bad)).status in {"held", "expired"}
     assert provider.counts["Send"] < TEXTS + 90
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "30"}, 30),
-        (
-            {
-                "Retry-After": "Mon, 01 Jun 2026 12:01:00 GMT",
-                "Date": "Mon, 01 Jun 2026 12:00:15 GMT",
-            },
-            45,
-        ),
-        ({"Retry-After": "soon"}, 4),
-        ({}, 4),
-    ],
-)
-@pytest.mark.alike
-async def test_a_provider_that_wants_fewer_calls_gets_none_for_as_long_as_it_asks(
-    outbox: Outbox, headers: dict[str, str], seconds: int
-) -> None:
-    provider = Provider(sends=say(429, **headers))
-    await queue_many(outbox)
-    await outbox.send_to(provider)
-    provider.all(None)
-    await send_for(outbox, provider, seconds - 1)
-    assert await count(outbox) == {"queued": TEXTS}
-    assert provider.counts == {"Send": 1}
-    outbox.pass_seconds(1)
-    await outbox.send_to(provider)
-    assert await count(outbox) == {"sent": TEXTS}
-    assert await list_open(outbox) == []
-
-
-async def test_a_call_that_ends_later_neither_shortens_nor_repeats_a_rest(outbox: Outbox) -> None:
-    now = outbox.now()
-
-    def stop(conn: Connection) -> None:
-        for seconds in (60, 5):
-            cause = StopCause.TOO_MANY_CALLS
-            stop_sender(conn, "fewer calls", now, cause, asked_seconds=seconds)
-
-    await outbox.database.write(stop)
-    state = await outbox.database.read(get_sender)
-    assert (state.probe_at, state.failures) == (now + timedelta(seconds=60), 1)
-
-
-async def test_of_calls_that_end_later_only_an_account_error_replaces_the_cause(
-    outbox: Outbox,
-) -> None:
-    now = outbox.now()
-
-    async def stop(cause: StopCause, seconds: float | None = None) -> tuple[object, object]:
-        how = partial(stop_sender, asked_seconds=seconds)
-        await outbox.database.write(how, "no", now, cause)
-        state = await outbox.database.read(get_sender)
-        return state.cause, state.probe_at
-
-    busy = (StopCause.TOO_MANY_CALLS, now + timedelta(seconds=600))
-    assert await stop(StopCause.TOO_MANY_CALLS, 600) == busy
-    assert await stop(StopCause.UNREACHABLE) == busy
-    account = (StopCause.ACCOUNT, now + timedelta(seconds=60))
-    assert await stop(StopCause.ACCOUNT) == account
-    assert await stop(StopCause.TOO_MANY_CALLS, 600) == account
-
-
-async def test_a_provider_that_goes_on_wanting_fewer_calls_is_told_of(outbox: Outbox) -> None:
-    provider = Provider(sends=say(429))
-    await queue_many(outbox)
-    await send_for(outbox, provider, 300, step=2)
-    [alert] = await list_open(outbox)
-    assert "fewer calls" in alert.text
-    assert "LETTERBOX_SEND_PER_SECOND" in alert.action
-    assert await count(outbox) == {"queued": TEXTS}
-    assert provider.counts["Send"] < 10
-
-
-@dataclass
-class Hanging:
-    """Lets the Sends in `held` hang until they are let go, and then breaks them."""
-
-    count: int
-    provider: Provider = field(default_factory=Provider)
-    held: list[asyncio.Event] = field(default_factory=list)
-
-    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        if b"Action=Send" in request.content and len(self.held) < self.count:
-            self.held.append(asyncio.Event())
-            await self.held[-1].wait()
-            raise httpx2.ReadTimeout("slow")
-        return self.provider(request)
-
-
-async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None:
-    await queue_many(outbox, 1)
-    transport = Hanging(count=0)
-    async with outbox.make_client(transport) as client:
-        sender = outbox.make_sender(concurrency=3)
-        sender.client = client
-        await sender.run_dry()
-        transport.count = 3
-        await queue_many(outbox, TEXTS)
-        while len(transport.held) < 3:
-            await sender.turn()
-            await asyncio.sleep(0.01)
-        transport.held[0].set()
-        look = outbox.make_watcher(client).probe
-        for _ in range(50):
-            if (await sender.turn()).asks_credits:
-                await look()
-            await asyncio.sleep(0.01)
-        found = await count(outbox)
-        # Two hang still, and all that do not wait for them have gone.
-        assert (found.get("uncertain"), found.get("sending"), found["sent"]) == (1, 2, TEXTS - 2)
-        for each in transport.held[1:]:
-            each.set()
-        await sender.run_dry(look)
-    assert await count(outbox) == {"uncertain": 3, "sent": TEXTS - 2}
-
-
-async def test_a_try_that_was_kept_back_is_soon_followed_by_another(outbox: Outbox) -> None:
-    provider = Provider(looks=None, sends=say(503))
-    await queue_many(outbox, 3)
-    async with outbox.make_client(provider) as client:
-        sender = outbox.make_sender()
-        sender.client = client
-        await sender.run_dry()
-        assert await outbox.make_watcher(client).probe()
-        times = iter([outbox.seconds[0]])
-        sender.seconds = lambda: next(times, outbox.seconds[0] + 40)  # its machine slept
-        [text] = (await sender.turn()).texts
-        assert text.is_probe
-        await sender.drain()
-    assert await count(outbox) == {"uncertain": 1, "queued": 2}
-    provider.sends = None
-    await outbox.send_to(provider)
-    outbox.pass_seconds(1)
-    await outbox.send_to(provider)
-    assert await count(outbox) == {"uncertain": 1, "sent": 2}
 
 
 async def test_a_persons_pause_outlives_a_provider_that_comes_back(outbox: Outbox) -> None:

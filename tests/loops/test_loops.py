@@ -1,137 +1,33 @@
-"""The loops of a worker: what wakes them, and what is left of a call when they end."""
+"""The loops of a worker: what wakes them, and what they do of their own accord."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from structlog.testing import capture_logs
 
-from app.domain.outbound.requests import OutboundRequest
-from app.domain.rules.rules import Rule
 from app.flows.operations.processes.keep_time import utc_now
 from app.flows.operations.processes.supervise import FAILING
-from app.provider.client import ProviderClient
-from app.runtime import Runtime
-from app.settings import Settings
-from app.storage.db.database import Database, open_database
+from app.storage.db.database import open_database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.operations.alerts import list_alerts, list_open_subjects
 from app.storage.operations.stats import find_oldest_unhandled
-from app.storage.outbound.outbox import Addressee
 from app.storage.outbound.sending.sender import get_sender, stop_sender
 from app.storage.outbound.text_search import has_unindexed
-from app.storage.rules.rules import add_rule
-from app.wiring import open_runtime
-from app.worker import run_flows
+from tests.loops.working import (
+    PATIENCE_SECONDS,
+    add_keyword_rule,
+    has_status,
+    opened,
+    queue,
+    receive_text,
+    wait_for,
+    working,
+)
 from tests.support.messages import make_message
-from tests.support.outbox import ADA, OURS, Outbox, add_outbound, open_outbox
-from tests.support.service import API_KEY, AUTH
-
-PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class Worker:
-    """A worker of this process; `ahead` is how much its clock goes before the real one."""
-
-    runtime: Runtime
-    ahead: list[timedelta]
-    flows: asyncio.Task[None]
-
-
-@asynccontextmanager
-async def working(
-    database_url: str, folder: Path, provider: ProviderClient | None, **settings: Any
-) -> AsyncIterator[Worker]:
-    ahead = [timedelta()]
-
-    def now() -> datetime:
-        return utc_now() + ahead[0]
-
-    chosen = Settings(
-        _env_file=None,  # type: ignore[call-arg]
-        database_url=database_url,
-        data_dir=folder,
-        inbound_auth=SecretStr(AUTH),
-        api_key=SecretStr(API_KEY),
-        send_per_second=1000,
-        **settings,
-    )
-    runtime = open_runtime(chosen, "work", provider=provider, now=now)
-    await runtime.start(on_failure=lambda: None)
-    try:
-        yield Worker(runtime, ahead, runtime.spawn(run_flows(runtime)))
-    finally:
-        await runtime.close()
-
-
-@pytest.fixture
-def slow_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is not woken sleeps for longer than a test waits."""
-    monkeypatch.setattr("app.loops.pace.POLL_SECONDS", 3 * PATIENCE_SECONDS)
-
-
-@pytest.fixture
-def quick_chores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.loops.following.CHORES_SECONDS", 0.05)
-    monkeypatch.setattr("app.loops.pace.POLL_SECONDS", 0.05)
-
-
-@pytest.fixture
-def quiet_log() -> Iterator[None]:
-    """Unconfigured, it paints each traceback with all locals, which holds the loops up."""
-    with capture_logs():
-        yield
-
-
-async def wait_for(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def opened(database_url: str) -> AsyncIterator[Outbox]:
-    database = open_database(database_url, Path())
-    async with open_outbox(database) as outbox:
-        yield outbox
-    await database.close()
-
-
-async def has_status(outbox: Outbox, status: str, number: int = 1) -> bool:
-    return await outbox.status(number) == status
-
-
-async def add_keyword_rule(database: Database) -> None:
-    rule = Rule(name="hours", keyword="hours", timezone="UTC", reply="We open at nine")
-    await database.write(add_rule, rule, now=utc_now())
-
-
-async def receive_text(runtime: Runtime) -> None:
-    """As the intake does in a web process."""
-    now = utc_now()
-    text = make_message(1, source=ADA, dest=OURS, body="hours", received_at=now, arrived_at=now)
-    inserter = make_inserter(runtime.database)
-    await inserter.insert([text], now)
-    inserter.abandon()
-    runtime.wakeups.notify("messages")
-
-
-async def queue(runtime: Runtime, **fields: Any) -> int:
-    """As an endpoint does: committed, then rung."""
-    new = OutboundRequest(**{"source": OURS, "body": "Hello", **fields})
-    added = await runtime.database.write(add_outbound, new, Addressee(ADA), utc_now())
-    assert added is not None
-    runtime.wakeups.notify("outbound")
-    return added
+from tests.support.outbox import ADA, Outbox
 
 
 @pytest.mark.usefixtures("slow_polls")
@@ -248,47 +144,6 @@ async def test_a_stopped_account_is_tried_by_its_credits_where_no_text_waits(
 
         await wait_for(is_running)
     assert outbox.world.calls.counts["Send"] == 0
-
-
-async def test_a_call_under_way_is_waited_for_at_the_end(
-    outbox: Outbox, database_url: str, tmp_path: Path
-) -> None:
-    outbox.strike("slow", seconds=0.5)
-    async with working(database_url, tmp_path / "data", outbox.client) as worker:
-        await queue(worker.runtime)
-
-        async def is_called() -> bool:
-            return bool(outbox.world.calls.counts["Send"])
-
-        await wait_for(is_called)
-    assert await outbox.status(1) == "sent"
-
-
-async def test_a_call_that_is_cut_off_at_the_end_is_uncertain_at_once(
-    outbox: Outbox, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.flows.outbound.sending.send.DRAIN_SECONDS", 0.05)
-    outbox.strike("slow", seconds=5)
-    async with working(database_url, tmp_path / "data", outbox.client) as worker:
-        await queue(worker.runtime)
-
-        async def is_called() -> bool:
-            return bool(outbox.world.calls.counts["Send"])
-
-        await wait_for(is_called)
-    assert await outbox.status(1) == "uncertain"
-
-
-async def test_what_a_turn_claims_while_the_process_ends_is_given_back(outbox: Outbox) -> None:
-    await outbox.queue()
-    sender = outbox.make_sender()
-    turn = asyncio.create_task(sender.turn())
-    await asyncio.sleep(0)
-    turn.cancel()
-    await asyncio.wait({turn})
-    await sender.drain()
-    assert (turn.cancelled(), await outbox.status(1), outbox.taken()) == (True, "queued", [])
-    assert await outbox.send() == 1
 
 
 async def test_a_wrong_zone_is_told_by_itself(database_url: str, tmp_path: Path) -> None:
