@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.places import TimePlace
@@ -12,8 +14,9 @@ from app.storage.db.database import Connection
 from app.storage.outbound.batches import add_batch, list_batches
 from app.storage.outbound.changes import list_scheduled
 from app.storage.outbound.outbox import Addressee, queue_texts
+from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
-from tests.support.outbox import ADA, OURS, Outbox
+from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
 HOUR = timedelta(hours=1)
 # Some at one time, and as many as fill the last page.
@@ -56,3 +59,28 @@ async def test_each_is_on_one_page(
         ids, place = await outbox.database.read(read, place)
         found.append(ids)
     assert (found, place) == (pages, None)
+
+
+async def test_what_is_still_to_come_is_listed_and_nothing_else(outbox: Outbox) -> None:
+    soon, kept = NOW + HOUR, {"status": "sent", "schedule_by": "provider", "sent_at": NOW}
+    await outbox.queue_many([ADA, GRACE], schedule_at=soon)
+    cases: list[tuple[dict[str, Any], bool]] = [
+        ({}, True),
+        ({"status": "held"}, True),
+        (kept, True),
+        (kept | {"settled_at": NOW}, False),
+        (kept | {"schedule_by": "letterbox"}, False),
+        ({"status": "cancelled"}, False),
+        ({"status": "sending"}, False),
+        ({"schedule_at": NOW}, False),
+        ({"schedule_at": None}, False),
+    ]
+    wanted = []
+    for values, is_to_come in cases:
+        number = await outbox.queue(schedule_at=soon, schedule_by="letterbox")
+        if values:
+            change = update(outbound).where(outbound.c.id == number).values(values)
+            await outbox.database.write(Connection.execute, change)
+        wanted += [number] * is_to_come
+    page = await outbox.database.read(partial(list_scheduled, after=None, limit=50), NOW)
+    assert [each.id for each in page.texts] == wanted

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from app.storage.db.database import Connection
 from app.storage.outbound.removal import find_old_texts
 from app.storage.tables.outbound import outbound
 from tests.support.outbox import Outbox
@@ -19,7 +20,7 @@ async def test_old_texts_are_found_until_only_newer_ones_are_left(outbox: Outbox
         await outbox.queue()
         change = update(outbound).where(outbound.c.id == number)
         change = change.values(created_at=created_at, settled_at=settled_at)
-        await outbox.database.write(lambda conn, change=change: conn.execute(change))
+        await outbox.database.write(Connection.execute, change)
 
     async def find(after: int) -> tuple[list[int], int | None]:
         return await outbox.database.read(find_old_texts, now, after, 2)
