@@ -8,15 +8,15 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from app.domain.inbound.messages import InboundMessage
-from app.provider.forwards.forwarding import parse, read_request
+from app.provider.forwards.forwarding import read_request
 from tests.provider.forwards.receiving import (
     ARRIVED_AT,
     FORM,
     JSON,
-    LONDON,
     MULTIPART,
     WHOLE,
     assert_fields,
+    parse_here,
     receive,
 )
 
@@ -30,14 +30,7 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         b"",
         b"",
     )
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert request.auth == b"secret"
     assert len(message.dedupe_key) == len("17") + 16
     assert message == InboundMessage(
@@ -252,14 +245,7 @@ AS_PARTS = (
 )  # fmt: skip
 def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: bytes) -> None:
     request = read_request("POST", b"", content_type, body)
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert request.auth == b"secret"
     assert b"secret" not in message.raw
     assert_fields(
@@ -282,14 +268,7 @@ def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: by
 def test_a_line_break_after_a_form_belongs_to_nothing(content_type: bytes, end: bytes) -> None:
     request = read_request("POST", b"", content_type, AS_FORM + end)
     assert request.auth == b"secret"
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert (message.body, message.problems) == ("café & co = 1+1\n", ())
     assert message.dedupe_key == receive(content_type=FORM, body=AS_FORM).dedupe_key
 
@@ -342,14 +321,7 @@ def test_a_question_mark_in_an_unknown_parameter_belongs_to_it() -> None:
 
 def test_the_query_of_a_post_comes_before_its_body() -> None:
     request = read_request("POST", b"msg=query&auth=one", FORM, b"msg=body&auth=two&id=17")
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert (request.auth, message.body, message.provider_id) == (b"one", "query", "17")
     assert "repeated" in message.problems
     assert request.raw.pairs == [(b"msg", b"query"), (b"msg", b"body"), (b"id", b"17")]
