@@ -73,6 +73,11 @@ def claim_due(
     )
 
 
+async def wait_for_calls(sender: Sender) -> None:
+    if sender.calls:
+        await asyncio.wait(sender.calls)
+
+
 async def run_dry(sender: Sender, look: Callable[[], Awaitable[bool]] | None = None) -> int:
     """Send until nothing is due; returns how many calls were made. Raises Unavailable.
 

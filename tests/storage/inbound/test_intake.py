@@ -31,6 +31,7 @@ async def kit(database: Database, tmp_path: Path) -> AsyncIterator[Kit]:
 async def test_before_the_database_is_reached_messages_wait_in_the_spool(kit: Kit) -> None:
     await kit.keep(1, 2, 3)
     assert kit.intake.depth == 3
+    assert (kit.intake.direct, kit.intake.can_acknowledge) == (False, True)
     assert await kit.stored() == []
     await kit.intake.recover()
     assert await kit.stored() == ["1", "2", "3"]

@@ -11,6 +11,7 @@ from app.domain.outbound.transitions import OutboundEvent
 from app.domain.outbound.uncertain_resolution import Finding, UncertainText
 from app.storage.db.database import Connection, open_database
 from app.storage.outbound.cancellations import cancel_waiting
+from app.storage.outbound.changes import change_waiting, lock_text
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
 from app.storage.outbound.sending.expiry import expire_overdue
 from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
@@ -49,6 +50,31 @@ async def test_a_text_that_is_claimed_while_it_is_cancelled_goes_out(outbox: Out
     with pytest.raises(Conflict, match="being sent"):
         await overlap(outbox.database, claim(outbox), cancel(number, outbox))
     assert await outbox.status(number) == "sending"
+
+
+def change(number: int, outbox: Outbox) -> Work:
+    def work(conn: Connection) -> None:
+        if lock_text(conn, number).status == "queued":
+            change_waiting(conn, number, {"body": "Hi"}, "text changed", "Anna", outbox.now())
+
+    return work
+
+
+async def test_a_text_that_is_changed_while_it_is_claimed_goes_out_as_changed(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    claimed = await overlap(outbox.database, change(number, outbox), claim(outbox))
+    assert [each.body for each in claimed.texts] == ["Hi"]
+
+
+async def test_a_text_that_is_claimed_while_it_is_changed_stays_as_it_goes_out(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    await overlap(outbox.database, claim(outbox), change(number, outbox))
+    row = await outbox.row(number)
+    assert (row.status, row.body) == ("sending", "Hello")
 
 
 async def test_a_text_that_is_cancelled_while_its_time_ends_stays_cancelled(outbox: Outbox) -> None:

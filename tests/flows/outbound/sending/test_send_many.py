@@ -16,7 +16,7 @@ from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import pause_sender, resume_sender
 from app.storage.rules.opt_outs import note_refused_numbers
 from tests.flows.outbound.sending.crowd import CROWD, FEW, answer
-from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox, run_dry
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due, open_outbox, run_dry
 
 
 async def test_texts_of_one_request_go_out_in_one_call(outbox: Outbox) -> None:
@@ -108,6 +108,15 @@ async def test_the_pace_counts_numbers(outbox: Outbox) -> None:
     assert await outbox.send(per_second=10) == 0
     outbox.pass_seconds(0.1)
     assert await outbox.send(per_second=10) == 1
+
+
+async def test_no_call_begins_once_another_has_used_up_the_pace(outbox: Outbox) -> None:
+    await outbox.queue_many(CROWD[:10])
+    await outbox.queue_many(CROWD[10:20])
+    for _ in range(2):
+        claim = await outbox.database.write(claim_due, per_second=100, now=outbox.now())
+        assert [len(call) for call in claim.calls] == [10]
+        outbox.pass_seconds(0.2)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import httpx2
 import pytest
@@ -65,6 +66,25 @@ async def test_a_call_that_ends_later_neither_shortens_nor_repeats_a_rest(outbox
     await outbox.database.write(stop)
     state = await outbox.database.read(get_sender)
     assert (state.probe_at, state.failures) == (now + timedelta(seconds=60), 1)
+
+
+async def test_of_calls_that_end_later_only_an_account_error_replaces_the_cause(
+    outbox: Outbox,
+) -> None:
+    now = outbox.now()
+
+    async def stop(cause: StopCause, seconds: float | None = None) -> tuple[object, object]:
+        how = partial(stop_sender, asked_seconds=seconds)
+        await outbox.database.write(how, "no", now, cause)
+        state = await outbox.database.read(get_sender)
+        return state.cause, state.probe_at
+
+    busy = (StopCause.TOO_MANY_CALLS, now + timedelta(seconds=600))
+    assert await stop(StopCause.TOO_MANY_CALLS, 600) == busy
+    assert await stop(StopCause.UNREACHABLE) == busy
+    account = (StopCause.ACCOUNT, now + timedelta(seconds=60))
+    assert await stop(StopCause.ACCOUNT) == account
+    assert await stop(StopCause.TOO_MANY_CALLS, 600) == account
 
 
 async def test_a_provider_that_goes_on_wanting_fewer_calls_is_told_of(outbox: Outbox) -> None:
