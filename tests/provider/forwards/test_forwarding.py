@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -127,6 +128,35 @@ def test_the_bytes_of_a_form_become_text(
 def test_a_charset_declared_without_a_body_is_that_of_the_query() -> None:
     message = receive(WHOLE + b"&msg=%A4", content_type=FORM + b"; charset=ISO-8859-15")
     assert (message.body, message.problems) == ("€", ())
+
+
+@pytest.mark.parametrize(
+    ("charset", "msg", "body"),
+    [
+        pytest.param("utf-16be", b"%4F%60%59%7D", "O`Y}", id="UTF-16"),
+        pytest.param("iso-2022-jp", b"%1B%24B%242%1B%28B", "\x1b$B$2\x1b(B", id="escapes"),
+        pytest.param("utf-7", b"caf%2BAOk-", "caf+AOk-", id="UTF-7"),
+        pytest.param("cp037", b"Hi", "Hi", id="EBCDIC"),
+    ],
+)
+def test_a_declared_charset_that_is_not_used_is_flagged(
+    charset: str, msg: bytes, body: str
+) -> None:
+    """The bytes may be ASCII and mean something else in it."""
+    declared = b"; charset=" + charset.encode()
+    value = unquote_to_bytes(msg)
+    head = b'--cut\r\nContent-Disposition: form-data; name="msg"\r\nContent-Type: text/plain'
+    for message in (
+        receive(content_type=FORM + declared, body=WHOLE + b"&msg=" + msg),
+        receive(WHOLE + b"&msg=" + msg, content_type=FORM + declared),
+        receive(WHOLE + b"&_charset_=" + charset.encode() + b"&msg=" + msg),
+        receive(
+            WHOLE,
+            content_type=MULTIPART,
+            body=head + declared + b"\r\n\r\n" + value + b"\r\n--cut--",
+        ),
+    ):
+        assert (message.body, message.problems) == (body, ("charset",))
 
 
 def test_names_are_decoded_as_values_are() -> None:
@@ -268,6 +298,25 @@ def test_a_query_that_was_added_to_a_query_is_one() -> None:
     assert request.auth == b"se-cret"
     assert_fields(receive(query), {"source": "447700900123", "body": "Why?id=5", "extra": {}})
     assert read_request("GET", b"auth=what?&msg=Hi", b"", b"").auth == b"what?"
+
+
+@pytest.mark.parametrize(
+    ("before", "extra"),
+    [("?", {}), ("??", {}), ("x=1?", {"x": "1"}), ("/inbound?", {"/inbound": ""})],
+)
+@pytest.mark.parametrize("content_type", [b"", FORM])
+def test_a_question_mark_too_many_hides_no_parameter(
+    before: str, extra: dict[str, str], content_type: bytes
+) -> None:
+    form = before.encode() + WHOLE + b"&msg=Why?source=5"
+    message = receive(content_type=FORM, body=form) if content_type else receive(form)
+    expected = {"source": "447700900123", "body": "Why?source=5", "extra": extra, "problems": ()}
+    assert_fields(message, expected)
+
+
+def test_a_question_mark_in_an_unknown_parameter_belongs_to_it() -> None:
+    message = receive(b"text=Why?id=5&" + WHOLE + b"&msg=Hi")
+    assert (message.provider_id, message.extra) == ("17", {"text": "Why?id=5"})
 
 
 def test_the_query_of_a_post_comes_before_its_body() -> None:
