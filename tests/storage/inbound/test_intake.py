@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.errors import NothingDurable
 from app.domain.inbound.queries import MessageFilter
@@ -57,13 +58,29 @@ async def test_what_fails_beside_a_batch_ends_no_other(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")  # figures lie in mapped files
 
+    told: list[NothingDurable | None] = []
     with monkeypatch.context() as broken:
         broken.setattr(kit.listener, "on_kept", fail)
-        async with asyncio.timeout(10):
-            await kit.keep(1)
+        kit.intake.put(make_message(1), told.append)
+        await wait_for(lambda: bool(told))
     async with asyncio.timeout(10):
         await kit.keep(2)
     assert await kit.stored() == ["1", "2"]
+    # It is told once, and that it is on disk.
+    assert told == [None]
+
+
+async def test_whatever_goes_wrong_each_caller_is_told(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.intake, "_keep_batch", fail)
+        with pytest.raises(NothingDurable):
+            await kit.keep(1)
+    await kit.keep(2)
 
 
 async def test_a_redelivery_is_kept_but_not_stored_again(kit: Kit) -> None:
@@ -152,11 +169,14 @@ async def test_what_the_spool_cannot_take_while_it_is_drained_goes_to_the_databa
     recovering = asyncio.create_task(kit.intake.recover())
     await wait_for(lambda: kit.listener.stored > 0)
     ahead = 0
-    while not kit.intake.direct:
-        await kit.keep(6000 + ahead)
-        ahead += 1
+    with capture_logs() as logged:
+        while not kit.intake.direct:
+            await kit.keep(6000 + ahead)
+            ahead += 1
     await recovering
     assert ahead > 0
+    # Each is told once.
+    assert not [each for each in logged if each["event"] in {"not_told", "nothing_durable"}]
     assert kit.listener.stored == 5000 + ahead
     assert kit.listener.spooled == 5000
 
