@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -37,6 +37,8 @@ STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
 MEMORY = Path("/dev/shm")
 
 Result = TypeVar("Result")
+# What is done over a connection of the driver's, which is untyped.
+Work = Callable[[Any], Awaitable[Result]]
 
 
 class PostgresServer:
@@ -206,13 +208,20 @@ class PostgresServer:
 
         Raises asyncpg's errors, TimeoutError when the whole takes too long.
         """
-        _run_in_thread(_execute(self.url(database), sql, timeout_seconds))
+        self.run(lambda connection: connection.execute(sql), database, timeout_seconds)
 
     def fetch(
         self, sql: str, database: str = "postgres", timeout_seconds: float = 30.0
     ) -> list[tuple[Any, ...]]:
         """Run one query and return its rows; errors as for execute()."""
-        return _run_in_thread(_fetch(self.url(database), sql, timeout_seconds))
+        rows = self.run(lambda connection: connection.fetch(sql), database, timeout_seconds)
+        return [tuple(row) for row in rows]
+
+    def run(
+        self, work: Work[Result], database: str = "postgres", timeout_seconds: float = 30.0
+    ) -> Result:
+        """Do something over a connection of its own; errors as for execute()."""
+        return _run_in_thread(_connected(self.url(database), work, timeout_seconds))
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -267,12 +276,12 @@ class PostgresServer:
     async def _answers(self, deadline: float) -> bool:
         while self.is_running and time.monotonic() < deadline:
             try:
-                rows = await _fetch(self.url(), "SHOW data_directory", 2.0)
+                found = await _connected(self.url(), _find_data, 2.0)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await asyncio.sleep(0.02)
                 continue
             # Another server may have taken the port, and ours is about to give up.
-            if rows == [(str(self._data),)]:
+            if found == str(self._data):
                 return True
             await asyncio.sleep(0.02)
         return False
@@ -358,19 +367,14 @@ def _run_in_thread(work: Coroutine[Any, Any, Result]) -> Result:
         return pool.submit(asyncio.run, work).result()
 
 
-async def _execute(url: str, sql: str, timeout_seconds: float) -> None:
+async def _find_data(connection: Any) -> Any:
+    return await connection.fetchval("SHOW data_directory")
+
+
+async def _connected(url: str, work: Work[Result], timeout_seconds: float) -> Result:
     async with asyncio.timeout(timeout_seconds):
         connection = await asyncpg.connect(url, ssl=False)
         try:
-            await connection.execute(sql)
-        finally:
-            connection.terminate()
-
-
-async def _fetch(url: str, sql: str, timeout_seconds: float) -> list[tuple[Any, ...]]:
-    async with asyncio.timeout(timeout_seconds):
-        connection = await asyncpg.connect(url, ssl=False)
-        try:
-            return [tuple(row) for row in await connection.fetch(sql)]
+            return await work(connection)
         finally:
             connection.terminate()
