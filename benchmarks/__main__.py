@@ -4,47 +4,48 @@ import argparse
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from benchmarks.batches import measure_batches, tabulate_batches
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
-from benchmarks.lists import measure_lists, tabulate_list_times, tabulate_lists
-from benchmarks.moving import measure_moves, tabulate_moves
-from benchmarks.peers import (
+from benchmarks.parts.batches import measure_batches, tabulate_batches
+from benchmarks.parts.lists import measure_lists, tabulate_list_times, tabulate_lists
+from benchmarks.parts.moving import measure_moves, tabulate_moves
+from benchmarks.parts.peers import (
     KANNEL,
     LONE_PER_SECOND,
     PEERS,
     tabulate_peers,
     tabulate_peers_figures,
 )
-from benchmarks.receiving import (
+from benchmarks.parts.receiving import (
     is_sound,
     list_findings,
     tabulate_absolutes,
     tabulate_receiving,
 )
-from benchmarks.report import Table
-from benchmarks.retention import measure_retention, tabulate_retention
-from benchmarks.scale import is_sound as is_scale_sound
-from benchmarks.scale import measure_scale, tabulate_scale, tabulate_waits
-from benchmarks.sending import (
+from benchmarks.parts.retention import measure_retention, tabulate_retention
+from benchmarks.parts.scale import is_sound as is_scale_sound
+from benchmarks.parts.scale import measure_scale, tabulate_scale, tabulate_waits
+from benchmarks.parts.sending import (
     measure_following,
     measure_sending,
     tabulate_following,
     tabulate_sending,
 )
+from benchmarks.parts.soak import report_growth, run_soak
+from benchmarks.parts.start import measure_starts, tabulate_starts
+from benchmarks.parts.sustained import measure_sustained, tabulate_sustained
+from benchmarks.parts.webhooks import measure_webhooks, tabulate_webhooks
+from benchmarks.report import Table
 from benchmarks.servers.contenders import CONTENDERS, ENGINE_NAMES, DidNotStartError
 from benchmarks.servers.cores import Cores, claim_cores
 from benchmarks.servers.kannel import ABSENT, find_bearerbox
-from benchmarks.soak import report_growth, run_soak
-from benchmarks.start import measure_starts, tabulate_starts
-from benchmarks.sustained import measure_sustained, tabulate_sustained
-from benchmarks.webhooks import measure_webhooks, tabulate_webhooks
 
 PARTS = (
     "start",
@@ -67,6 +68,8 @@ ROUNDS, ROUNDS_BESIDE = 3, 5
 # A load that must be sustained goes on for longer.
 SECONDS, SUSTAINED_SECONDS, SOAK_SECONDS = 4.0, 60.0, 600.0
 SMALL_ROWS = 50_000
+
+Part = Callable[[argparse.Namespace, Cores], bool]
 
 
 def main() -> int:
@@ -91,7 +94,7 @@ def main() -> int:
         "move": run_move,
         "soak": run_soaks,
     }
-    outcomes = [runs[part](arguments, cores) for part in arguments.parts]
+    outcomes = [run(runs[part], arguments, cores) for part in arguments.parts]
     print(f"Where: {cores.describe()}; data on {find_filesystem()}.")
     print(f"Other programs took {others:.0f} % of this machine when it began.")
     return 0 if all(outcomes) else 1
@@ -130,13 +133,18 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def run_start(arguments: argparse.Namespace, cores: Cores) -> bool:
-    """Whether every server started."""
+def run(part: Part, arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether all that the part runs started and answered, and it found what it should."""
     try:
-        found = measure_starts(arguments.databases, arguments.rounds or ROUNDS, cores)
-    except DidNotStartError as error:
+        return part(arguments, cores)
+    except (DidNotStartError, AnsweredOddlyError) as error:
         print(error, file=sys.stderr)
         return False
+
+
+def run_start(arguments: argparse.Namespace, cores: Cores) -> bool:
+    """Whether every server started."""
+    found = measure_starts(arguments.databases, arguments.rounds or ROUNDS, cores)
     show(tabulate_starts(found), markdown=arguments.markdown)
     return True
 
@@ -169,11 +177,7 @@ def run_peers(arguments: argparse.Namespace, cores: Cores) -> bool:
 
 def run_scale(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and everything acknowledged was found."""
-    try:
-        runs = measure_scale(make_pace(arguments, ROUNDS), cores)
-    except DidNotStartError as error:
-        print(error, file=sys.stderr)
-        return False
+    runs = measure_scale(make_pace(arguments, ROUNDS), cores)
     show(tabulate_scale(runs), markdown=arguments.markdown)
     show(tabulate_waits(runs), markdown=arguments.markdown)
     return is_scale_sound(runs)
@@ -182,11 +186,7 @@ def run_scale(arguments: argparse.Namespace, cores: Cores) -> bool:
 def run_sustained(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started."""
     pace = Pace(1, arguments.seconds or SUSTAINED_SECONDS)
-    try:
-        found = measure_sustained(arguments.databases, pace, cores)
-    except DidNotStartError as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_sustained(arguments.databases, pace, cores)
     show(tabulate_sustained(found), markdown=arguments.markdown)
     return True
 
@@ -194,11 +194,7 @@ def run_sustained(arguments: argparse.Namespace, cores: Cores) -> bool:
 def run_lists(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether the archives could be made, and every question was answered."""
     sizes = (min(SMALL_ROWS, arguments.rows), arguments.rows)
-    try:
-        costs = measure_lists(arguments.databases, *sizes, cores)
-    except (DidNotStartError, AnsweredOddlyError) as error:
-        print(error, file=sys.stderr)
-        return False
+    costs = measure_lists(arguments.databases, *sizes, cores)
     show(tabulate_lists(costs, *sizes), markdown=arguments.markdown)
     if arguments.absolute:
         show(tabulate_list_times(costs, *sizes), markdown=arguments.markdown)
@@ -207,11 +203,7 @@ def run_lists(arguments: argparse.Namespace, cores: Cores) -> bool:
 
 def run_send(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started."""
-    try:
-        found = measure_sending(arguments.databases, cores)
-    except DidNotStartError as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_sending(arguments.databases, cores)
     show(tabulate_sending(found), markdown=arguments.markdown)
     show(tabulate_following(measure_following()), markdown=arguments.markdown)
     return True
@@ -219,11 +211,7 @@ def run_send(arguments: argparse.Namespace, cores: Cores) -> bool:
 
 def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
     """Whether every database could be made."""
-    try:
-        found = measure_batches(arguments.databases)
-    except DidNotStartError as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_batches(arguments.databases)
     show(tabulate_batches(found), markdown=arguments.markdown)
     return True
 
@@ -231,11 +219,7 @@ def run_batch(arguments: argparse.Namespace, _: Cores) -> bool:
 def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and everything was delivered."""
     pace = make_pace(arguments, ROUNDS)
-    try:
-        found = measure_webhooks(arguments.databases, pace, cores)
-    except (DidNotStartError, AnsweredOddlyError) as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_webhooks(arguments.databases, pace, cores)
     show(tabulate_webhooks(found), markdown=arguments.markdown)
     return True
 
@@ -243,22 +227,14 @@ def run_webhooks(arguments: argparse.Namespace, cores: Cores) -> bool:
 def run_retain(arguments: argparse.Namespace, cores: Cores) -> bool:
     """Whether every server started, and removed something meanwhile."""
     pace = make_pace(arguments, ROUNDS)
-    try:
-        found = measure_retention(arguments.databases, pace, cores)
-    except (DidNotStartError, AnsweredOddlyError) as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_retention(arguments.databases, pace, cores)
     show(tabulate_retention(found), markdown=arguments.markdown)
     return True
 
 
 def run_move(arguments: argparse.Namespace, _: Cores) -> bool:
     """Whether all was moved, there and back."""
-    try:
-        found = measure_moves(arguments.rows)
-    except DidNotStartError as error:
-        print(error, file=sys.stderr)
-        return False
+    found = measure_moves(arguments.rows)
     show(tabulate_moves(found, arguments.rows), markdown=arguments.markdown)
     return True
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
-from app.domain.errors import CodeError, ProviderError
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import ProviderStatus
+from app.domain.provider_errors import CodeError, ProviderError
 
 Row = TypeVar("Row")
 

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from app.domain.errors import CodeError, CountMismatch, ProviderError, UnreadableAnswer
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import read_status
+from app.domain.provider_errors import CodeError, CountMismatch, ProviderError, UnreadableAnswer
 from app.provider.actions import BackgroundMessage, BackgroundSend, ImportedLine, NumberAnswer
 from app.provider.codes import make_code_error
 from app.provider.wire import (

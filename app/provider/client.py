@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from app.domain.errors import CodeError, EmptyAnswer, ProviderError, SettingsError
+from app.domain.errors import SettingsError
 from app.domain.outbound.gsm import measure_text
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.statuses import ProviderStatus
+from app.domain.provider_errors import CodeError, EmptyAnswer, ProviderError
 from app.provider import answers, calls, contacts, wire
 from app.provider.actions import (
     AddressBook,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.domain.errors import (
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.provider_errors import (
     AccountError,
     AmbiguousError,
     CodeError,
@@ -12,7 +13,6 @@ from app.domain.errors import (
     PermanentError,
     RefusedNumberError,
 )
-from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.quoting import clip
 
 # Provider's page, "Error Codes", and below GetBGMessages for the last three of the 520s.

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import httpcore2
 import httpx2
 
-from app.domain.errors import (
+from app.domain.provider_errors import (
     CallBroken,
     ProviderError,
     TooManyReports,

@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 
 import httpcore2
 
-from app.domain.errors import StatusAnswer, TooManyCalls, TurnedAway
+from app.domain.provider_errors import StatusAnswer, TooManyCalls, TurnedAway
 from app.provider.quoting import clip
 
 _OK = 200

@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Iterable,
     Iterator,
@@ -12,14 +13,19 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 
-from app.domain.errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.domain.inbound.urlencoded import BYTE_ORDER_MARK
+from app.domain.provider_errors import CodeError, EmptyAnswer, MissingColumns, UnreadableAnswer
 from app.provider.codes import CODE_TEXTS, NO_MESSAGES, make_code_error
 from app.provider.wire import CODE, decode_answer, read_text, refuse_code
 
 # No field of the provider comes near this; a longer line is no CSV and would fill the memory.
 LONGEST_LINE = 1 << 20
+# What is looked up or written at once.
+BATCH_ROWS = 200
+
+Row = TypeVar("Row")
 
 # The likeliest first: it is used unless another gives the first line more fields.
 _DELIMITERS = ",;\t|"
@@ -238,3 +244,15 @@ def find_columns(
             headings=tuple(headings),
         )
     return found
+
+
+async def read_batches(rows: AsyncIterable[Row]) -> AsyncIterator[list[Row]]:
+    """A report's rows, as many at a time as one query takes."""
+    batch: list[Row] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import quote
 
-from app.domain.errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import ProviderStatus, read_status
+from app.domain.provider_errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
 from app.provider.codes import make_code_error
 from app.provider.forwards.charsets import decode_text
 from app.provider.limits import check_encodable

@@ -94,10 +94,6 @@ class Simulator:
         self._load_task = asyncio.create_task(going)
         return self.load
 
-    async def load_over(self) -> None:
-        if self._load_task is not None:
-            await asyncio.wait([self._load_task])
-
     async def stop_load(self) -> None:
         if self._load_task is not None:
             self._load_task.cancel()

@@ -8,7 +8,7 @@ import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.domain.errors import ProviderError
+from app.domain.provider_errors import ProviderError
 
 MAX_REST_SECONDS = 0.01
 

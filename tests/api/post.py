@@ -15,7 +15,7 @@ from app.storage.outbound.sending.expiry import end_leases
 from app.storage.rules.opt_outs import add_opt_out
 from tests.api.running import Running, running
 from tests.conftest import NOW
-from tests.support.outbox import claim_due
+from tests.support.outbox import claim_due, run_dry
 from tests.support.simulated import ADA, LONDON, Simulated, simulated_in_process
 
 SHOP = "447700900100"
@@ -62,7 +62,7 @@ class Post:
             now=self.api.clock,
             seconds=lambda: 0.0,
         )
-        await sender.run_dry()
+        await run_dry(sender)
 
     async def check(self) -> None:
         """Ask the provider what became of it all."""

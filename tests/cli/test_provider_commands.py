@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import CodeError, InvalidInput, NoProvider, Unreachable
+from app.domain.errors import InvalidInput, NoProvider
+from app.domain.provider_errors import CodeError, Unreachable
 from tests.cli.conftest import Run, read_lines
 from tests.simulator.play import ADA, GRACE, VMN, Wire
 from tests.support.service import LETTERBOX, make_environment, run_command

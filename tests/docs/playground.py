@@ -29,7 +29,6 @@ from tests.support.service import (
 )
 from tests.support.starter import share_starter
 
-DEMO_NUMBER = "447700900001"
 # What never ends: it runs until it has printed something.
 ENDLESS = ("curl -N", "letterbox listen")
 SECONDS = 60

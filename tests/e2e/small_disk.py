@@ -33,12 +33,6 @@ class SmallDisk:
         """Give back what `fill` took."""
         (self.path / _FILLER).unlink()
 
-    def make_read_only(self) -> None:
-        _mount("-o", "remount,ro", self.path)
-
-    def make_writable(self) -> None:
-        _mount("-o", "remount,rw", self.path)
-
 
 @contextmanager
 def mounted(path: Path, *, mebibytes: int) -> Iterator[SmallDisk]:

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.webhooks.retries import EndpointAnswer
 from app.network.caller import EndpointCaller
-from tests.support.certificates import Authority, make_authority
+from tests.support.endpoints.certificates import Authority, make_authority
 from tests.support.endpoints.receiver import Reply, receiving
 
 LOCAL = (ipaddress.ip_network("127.0.0.1"),)

@@ -4,12 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.domain.errors import (
-    ProviderError,
-    Unreachable,
-)
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
+from app.domain.provider_errors import ProviderError, Unreachable
 from app.provider.client import ProviderClient
 from app.provider.exchange import Timeouts
 

@@ -4,15 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.errors import (
-    CodeError,
-    PartlyTakenError,
-    PermanentError,
-    UnreadableAnswer,
-)
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import KnownStatus
+from app.domain.provider_errors import CodeError, PartlyTakenError, PermanentError, UnreadableAnswer
 from app.provider.actions import (
     AddressBook,
     BackgroundSend,

@@ -2,7 +2,9 @@
 
 import pytest
 
-from app.domain.errors import (
+from app.domain.outbound.requests import OutgoingText
+from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
+from app.domain.provider_errors import (
     AccountError,
     AmbiguousError,
     CodeError,
@@ -12,8 +14,6 @@ from app.domain.errors import (
     PermanentError,
     RefusedNumberError,
 )
-from app.domain.outbound.requests import OutgoingText
-from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
 from tests.support.endpoints.wire_server import answer
 from tests.support.provider import calling
 

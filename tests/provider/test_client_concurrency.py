@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from app.domain.errors import Unreachable
+from app.domain.provider_errors import Unreachable
 from app.provider.exchange import REPORTS_AT_ONCE, Timeouts
 from tests.support.endpoints.wire_server import answer, wait
 from tests.support.provider import calling

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import CallBroken, TurnedAway, Unreachable
 from app.domain.outbound.requests import OutgoingText
+from app.domain.provider_errors import CallBroken, TurnedAway, Unreachable
 from tests.support.endpoints.wire_server import answer, reset, send_raw, serve_replies
 from tests.support.provider import calling, make_client
 

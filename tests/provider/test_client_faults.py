@@ -8,11 +8,7 @@ from pathlib import Path
 import httpcore2
 import pytest
 
-from app.domain.errors import (
-    CallBroken,
-    ProviderError,
-    Unreachable,
-)
+from app.domain.provider_errors import CallBroken, ProviderError, Unreachable
 from app.provider.exchange import Timeouts
 from tests.provider.both_ways import (
     HELLO,

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.errors import CountMismatch, LetterboxError, MissingColumns
+from app.domain.errors import LetterboxError
 from app.domain.outbound.requests import OutgoingText
+from app.domain.provider_errors import CountMismatch, MissingColumns
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.calls import form_create_user
 from app.provider.exchange import Timeouts

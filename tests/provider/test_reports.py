@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from app.domain.errors import CallBroken, CodeError, MissingColumns, UnreadableAnswer
 from app.domain.outbound.statuses import KnownStatus
+from app.domain.provider_errors import CallBroken, CodeError, MissingColumns, UnreadableAnswer
 from app.provider.reports import (
     InboundRow,
     MessageRow,

@@ -2,7 +2,9 @@
 
 import pytest
 
-from app.domain.errors import (
+from app.domain.outbound.requests import OutgoingText
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.provider_errors import (
     AmbiguousError,
     CodeError,
     CountMismatch,
@@ -11,8 +13,6 @@ from app.domain.errors import (
     RefusedNumberError,
     UnreadableAnswer,
 )
-from app.domain.outbound.requests import OutgoingText
-from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.actions import (
     BackgroundSend,
 )

@@ -2,17 +2,17 @@
 
 import pytest
 
-from app.domain.errors import (
+from app.domain.errors import SettingsError
+from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
+from app.domain.provider_errors import (
     CallBroken,
     EmptyAnswer,
     HtmlAnswer,
-    SettingsError,
     StatusAnswer,
     TooManyCalls,
     TurnedAway,
     UnreadableAnswer,
 )
-from app.domain.outbound.send_outcomes import ErrorClass, SendOutcome
 from app.provider.client import ProviderClient
 from tests.provider.both_ways import HELLO, ONE, Call, assert_unknown, both_ways
 from tests.support.endpoints.wire_server import Reply, answer, reset, send_raw

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
+from app.domain.provider_errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
 from app.provider.tables import RowReader
 from app.provider.wire import Form, encode_form, read_body
 

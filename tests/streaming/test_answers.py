@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import CallBroken
+from app.domain.provider_errors import CallBroken
 from app.streaming.answers import StreamedAnswer, begin
 
 

@@ -1,6 +1,7 @@
 """The outbox with a simulated provider in process: real client, real database, no socket."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -70,6 +71,28 @@ def claim_due(
         batch=batch,
         lease_seconds=lease_seconds,
     )
+
+
+async def wait_for_calls(sender: Sender) -> None:
+    if sender.calls:
+        await asyncio.wait(sender.calls)
+
+
+async def run_dry(sender: Sender, look: Callable[[], Awaitable[bool]] | None = None) -> int:
+    """Send until nothing is due; returns how many calls were made. Raises Unavailable.
+
+    `look` checks the credits if that must come first; it returns whether sending goes on.
+    """
+    made = 0
+    while True:
+        claim = await sender.turn()
+        made += len(claim.calls)
+        if claim.asks_credits and look is not None and await look():
+            continue
+        if sender.calls:
+            await asyncio.wait(sender.calls, return_when=asyncio.FIRST_COMPLETED)
+        elif not sender.results.finished and not claim.calls:
+            return made
 
 
 @dataclass
@@ -176,7 +199,7 @@ class Outbox:
 
         As in a process that sends, the credits are looked at where that is to come first.
         """
-        return await self.make_sender(**changes).run_dry(self.make_watcher().probe)
+        return await run_dry(self.make_sender(**changes), self.make_watcher().probe)
 
     def make_watcher(self, client: ProviderClient | None = None) -> CreditMonitor:
         return CreditMonitor(
@@ -202,7 +225,7 @@ class Outbox:
         async with self.make_client(answer) as client:
             sender = self.make_sender()
             sender.client = client
-            await sender.run_dry(self.make_watcher(client).probe)
+            await run_dry(sender, self.make_watcher(client).probe)
 
     async def fetch(self, sql: str) -> Sequence[Row]:
         return await self.database.read(lambda conn: conn.execute(text(sql)).all())

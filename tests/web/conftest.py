@@ -17,45 +17,20 @@ from app.simulator.state.clock import start_clock
 from app.simulator.state.config import demo_config
 from tests.e2e.stores import SqliteStore
 from tests.support.chromium import ARGUMENTS, MISSING, find_chromium
+from tests.support.fixtures import on_either, on_sqlite, shared_on_either, shared_on_sqlite
 from tests.support.service import AUTH, Service, find_free_port, running
 from tests.web.browser import PATIENCE_MS, Desk
-from tests.web.visiting import Visitor, visiting
+from tests.web.visiting import visiting
 
 PASSWORD = "a-password-of-the-tests"
 NAME = "Grace"
 TOKEN = "demo-token"
 
-
-@pytest.fixture
-async def visitor(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    """Somebody who is signed in, on either database, for what needs no real browser."""
-    async with visiting(database_url, tmp_path) as signed_in:
-        yield signed_in
-
-
-@pytest.fixture
-async def lone_visitor(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    """On SQLite, for what does not depend on the database."""
-    async with visiting(sqlite_url, tmp_path) as signed_in:
-        yield signed_in
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_visitor(
-    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Visitor]:
-    """One on either database for all those tests of a module that leave nothing behind."""
-    async with visiting(shared_database_url, tmp_path_factory.mktemp("shared")) as signed_in:
-        yield signed_in
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_lone_visitor(
-    shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Visitor]:
-    """The same on SQLite, for what does not depend on the database."""
-    async with visiting(shared_sqlite_url, tmp_path_factory.mktemp("shared")) as signed_in:
-        yield signed_in
+# Somebody who is signed in, for what needs no real browser.
+visitor = on_either(visiting)
+lone_visitor = on_sqlite(visiting)
+shared_visitor = shared_on_either(visiting)
+shared_lone_visitor = shared_on_sqlite(visiting)
 
 
 @dataclass(frozen=True, slots=True)

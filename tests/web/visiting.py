@@ -12,6 +12,7 @@ from app.domain.inbound.messages import InboundMessage
 from app.flows.access.sign_in import make_login_link
 from app.provider.client import ProviderClient
 from tests.api.running import BASE_URL, Running, running
+from tests.support.simulated import simulated_in_process
 
 
 @dataclass
@@ -77,6 +78,18 @@ async def visiting(
     ):
         if name is not None:
             await visitor.sign_in(name)
+        yield visitor
+
+
+@asynccontextmanager
+async def visiting_with_account(
+    database_url: str, folder: Path, **options: Any
+) -> AsyncIterator[Visitor]:
+    """The same where an account of the simulated provider is set up."""
+    async with (
+        simulated_in_process() as provider,
+        visiting(database_url, folder, provider=provider.client, **options) as visitor,
+    ):
         yield visitor
 
 

@@ -16,6 +16,7 @@ from app.api.core.schemas import (
     OUR_NUMBER,
     AuthWithValue,
     Changes,
+    GivenNumber,
     NumberWithAuth,
     Page,
     Sent,
@@ -46,14 +47,7 @@ Reply = Annotated[
 class NumberCreate(Sent):
     """A number to configure."""
 
-    number: Annotated[
-        Text,
-        Field(
-            max_length=40,
-            description="a full number, or a national one of DEFAULT_REGION",
-            examples=[OUR_NUMBER, "07700 900100"],
-        ),
-    ]
+    number: Annotated[GivenNumber, Field(examples=[OUR_NUMBER, "07700 900100"])]
     label: Label = Field(default_factory=str)
     merge_field_names: Names = Field(default_factory=dict)
     opt_out_reply: Reply = None

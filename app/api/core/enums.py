@@ -7,18 +7,23 @@ from typing_extensions import TypeAliasType
 
 from app.domain.access.credentials import Scope
 from app.domain.access.members import MemberState, Role
+from app.domain.inbound import messages
+from app.domain.rules import hours
 from app.domain.rules.rule_preview import Risk
 from app.domain.webhooks import payloads
 from app.flows.operations.export import Order
 from app.flows.outbound.sending.resolve import ResolvedOutcome
 from app.storage.conversations import people
 from app.storage.conversations.conversations import Needs, State
+from app.storage.outbound import batches
+from app.storage.outbound.sending import sender
+from app.storage.rules import opt_outs
 from app.storage.webhooks import deliveries, endpoints
 
 MessageVia = TypeAliasType(
     "MessageVia",
     Annotated[
-        Literal["forward", "spool", "report"],
+        messages.Via,
         Field(
             description="How a text came: forwarded, forwarded while the database was away, or read"
             " in the provider's report"
@@ -28,19 +33,7 @@ MessageVia = TypeAliasType(
 ProblemCode = TypeAliasType(
     "ProblemCode",
     Annotated[
-        Literal[
-            "charset",
-            "control",
-            "time",
-            "time-ambiguous",
-            "no-id",
-            "no-source",
-            "no-dest",
-            "no-msg",
-            "unknown-number",
-            "id-reused",
-            "repeated",
-        ],
+        messages.Problem,
         Field(description="What was odd about a text; docs/reference/rest.md explains each code"),
     ],
 )
@@ -98,7 +91,7 @@ DeliveryState = TypeAliasType(
 Weekday = TypeAliasType(
     "Weekday",
     Annotated[
-        Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        hours.Day,
         Field(description="A day of the week"),
     ],
 )
@@ -130,7 +123,7 @@ NewMemberState = TypeAliasType(
 OptOutReason = TypeAliasType(
     "OptOutReason",
     Annotated[
-        Literal["keyword", "provider", "person"],
+        opt_outs.Reason,
         Field(description="Who or what opted the number out"),
     ],
 )
@@ -176,7 +169,7 @@ SchedulerName = TypeAliasType(
 BatchState = TypeAliasType(
     "BatchState",
     Annotated[
-        Literal["loading", "draft", "queueing", "done", "cancelling", "cancelled"],
+        batches.BatchState,
         Field(
             description="`loading` and `draft`: not approved yet; `queueing` while its texts are"
             " made, `cancelling` while they are cancelled"
@@ -186,7 +179,7 @@ BatchState = TypeAliasType(
 SenderState = TypeAliasType(
     "SenderState",
     Annotated[
-        Literal["running", "paused", "stopped"],
+        sender.State,
         Field(
             description="`paused` by somebody; `stopped` by an error about the account, or because"
             " the provider gives no proper answer: it runs again by itself once that works"

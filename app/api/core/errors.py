@@ -35,7 +35,7 @@ from app.api.core.problems import (
     ProblemKind,
 )
 from app.api.middleware.request_ids import find_request_id, find_root
-from app.domain import errors
+from app.domain import errors, provider_errors
 from app.provider.codes import (
     BACKGROUND_SEND_NOT_FINISHED,
     UNKNOWN_GROUP,
@@ -63,16 +63,16 @@ KINDS: dict[type[Exception], ProblemKind] = {
 # Errors of calls to the provider; its codes are a refusal unless listed below.
 PROVIDER_KINDS: dict[type[Exception], ProblemKind] = {
     errors.NoProvider: NO_PROVIDER,
-    errors.CodeError: PROVIDER_REFUSED,
-    errors.AccountError: PROVIDER_ACCOUNT,
-    errors.MaintenanceError: PROVIDER_AWAY,
-    errors.Unreachable: PROVIDER_AWAY,
-    errors.TooManyReports: TOO_MANY,
-    errors.TurnedAway: PROVIDER_AWAY,
-    errors.TooManyCalls: PROVIDER_AWAY,
-    errors.AmbiguousError: PROVIDER_UNCLEAR,
-    errors.PartlyTakenError: PROVIDER_UNCLEAR,
-    errors.ProviderError: PROVIDER_UNCLEAR,
+    provider_errors.CodeError: PROVIDER_REFUSED,
+    provider_errors.AccountError: PROVIDER_ACCOUNT,
+    provider_errors.MaintenanceError: PROVIDER_AWAY,
+    provider_errors.Unreachable: PROVIDER_AWAY,
+    provider_errors.TooManyReports: TOO_MANY,
+    provider_errors.TurnedAway: PROVIDER_AWAY,
+    provider_errors.TooManyCalls: PROVIDER_AWAY,
+    provider_errors.AmbiguousError: PROVIDER_UNCLEAR,
+    provider_errors.PartlyTakenError: PROVIDER_UNCLEAR,
+    provider_errors.ProviderError: PROVIDER_UNCLEAR,
 }
 # Codes of the provider that say more than their class.
 CODE_KINDS: dict[int, ProblemKind] = {
@@ -128,7 +128,7 @@ def make_problem_for(error: Exception) -> Response:
     """The answer to an error; an unexpected one is logged, and the answer gives no details."""
     known = KINDS | PROVIDER_KINDS | IDEMPOTENCY_KINDS
     kind = next((known[each] for each in type(error).__mro__ if each in known), None)
-    if isinstance(error, errors.CodeError):
+    if isinstance(error, provider_errors.CodeError):
         kind = CODE_KINDS.get(error.code, kind)
     if kind is None:
         log.error("request_failed", exc_info=error)
@@ -137,7 +137,7 @@ def make_problem_for(error: Exception) -> Response:
     if isinstance(error, errors.MissingScope):
         challenge = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
         headers["WWW-Authenticate"] = challenge
-    members = _describe_code(error) if isinstance(error, errors.CodeError) else {}
+    members = _describe_code(error) if isinstance(error, provider_errors.CodeError) else {}
     return make_problem(
         kind, str(error), found=_list_fields(error), headers=headers, members=members
     )
@@ -181,5 +181,5 @@ def _list_fields(error: Exception) -> Sequence[errors.Fault] | None:
     return None
 
 
-def _describe_code(error: errors.CodeError) -> dict[str, Any]:
+def _describe_code(error: provider_errors.CodeError) -> dict[str, Any]:
     return {"code": error.code, "text": error.provider_text, "details": list(error.details)}

@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api.core.errors import make_problem_for
-from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
+from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
 from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.provider_errors import ProviderError
 from app.runtime import Runtime
 from app.storage.operations.idempotency import IdempotencyKey, claim_key, keep_answer, release_key
 

@@ -62,6 +62,14 @@ def _check_text(text: str) -> str:
 
 # What a database can store.
 Text = Annotated[str, AfterValidator(_check_text)]
+GivenNumber = Annotated[
+    Text,
+    Field(
+        max_length=40,
+        description="a full number, or a national one of DEFAULT_REGION",
+        examples=[A_SENDER, "07700 900123"],
+    ),
+]
 
 
 class Shown(BaseModel):

@@ -18,7 +18,7 @@ from app.api.http.answers import (
 )
 from app.api.http.connections import Connections
 from app.api.http.output import Output
-from app.api.http.request_head import BadRequest, Head, split_line
+from app.api.http.request_head import BadRequest, Head, may_begin_request, split_line
 from app.api.middleware.request_ids import make_id_header
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ MAX_LINGER_BYTES = 24 * 1024 * 1024
 SHUTDOWN_SECONDS = 2.0
 SHUTDOWN_IDLE_SECONDS = 1.0
 CHECK_SECONDS = 5.0
+# Of what follows a request, to see whether it begins another one.
+MAX_WORD_BYTES = 64
 
 # `idle` between two requests; `head` and `body` when part of it has arrived (the application may
 # already have begun to answer); `answering` a whole request; `lingering` after the last answer,
@@ -223,6 +225,22 @@ class BoundedConnection(asyncio.Protocol):
             self._inbound.note_lost(self._head.headers, self._client, "incomplete")
 
     # How it ends.
+
+    @property
+    def _has_leftover(self) -> bool:
+        """Whether bytes that cannot begin a request follow the current one."""
+        return bool(self._buffer) and not may_begin_request(self._buffer[:MAX_WORD_BYTES])
+
+    def _is_reusable(self, head: Head) -> bool:
+        """Whether another request may follow this one.
+
+        Leftover bytes end the connection with this answer. If they got one of their own, a client
+        that keeps its connections might take it for the answer to its next forward.
+        """
+        if self._has_leftover:
+            self._inbound.note_lost(head.headers, self._client, "unreadable")
+            return False
+        return head.keeps_alive and not self._is_last
 
     def _finish(self) -> None:
         """The last answer is written."""

@@ -15,7 +15,6 @@ from app.api.http.request_head import (
     check_host,
     find_head,
     make_scope,
-    may_begin_request,
     read_head,
 )
 from app.api.middleware.request_ids import make_id_header
@@ -178,8 +177,7 @@ class HttpProtocol(BoundedConnection):
             self._client,
             body,
             lambda answer: self._answer_forward(head, answer),
-            is_cut=bool(body and self._buffer and head.length)
-            and not may_begin_request(self._buffer),
+            is_cut=bool(body and head.length) and self._has_leftover,
         )
 
     def _begin_exchange(self, head: Head, newline: bytes) -> None:
@@ -270,7 +268,7 @@ class HttpProtocol(BoundedConnection):
         self._server_state.total_requests += 1
         if answer.status == 200:
             self.is_trusted = True
-        if head.keeps_alive and not (self._is_last or answer.closes):
+        if self._is_reusable(head) and not answer.closes:
             self.write(self._inbound.prepared.write(answer, self.default_headers))
             self._rest()
             if self._buffer or self._has_ended:
@@ -305,9 +303,9 @@ class HttpProtocol(BoundedConnection):
     # Called by an exchange, besides `write`, `default_headers`, `resume_reading` and `reset`.
 
     def begin_answer(self) -> bool:
-        keeps = self._head is not None and self._head.keeps_alive and not self._is_last
         # If the body has not fully arrived, it would have to be read to its end first.
-        return keeps and self._state == "answering"
+        has_arrived = self._state == "answering"
+        return has_arrived and self._head is not None and self._is_reusable(self._head)
 
     def end_answer(self, *, keeps_alive: bool) -> None:
         self._server_state.total_requests += 1

@@ -56,6 +56,8 @@ class BodyReader:
                 self._line = data[at:]
                 if len(self._line) > MAX_LINE_BYTES:
                     raise BadRequest("a line among the chunks is too long")
+                if b"\n" in self._line:
+                    raise BadRequest("the head's lines end with CRLF, and the chunks' with LF")
                 return b"".join(found), b""
             self._read_line(data[at:line_end])
             at = line_end + len(newline)

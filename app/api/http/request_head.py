@@ -205,6 +205,8 @@ def _escape(found: re.Match[bytes]) -> bytes:
 
 
 def _explain_line(method: bytes, path: bytes, version: bytes) -> BadRequest:
+    if not path and version in _VERSIONS:
+        return BadRequest("the path of the URL must begin with /")
     if _OTHER_VERSION.fullmatch(version) and _METHOD.fullmatch(method):
         return BadRequest("only HTTP/1.1 and HTTP/1.0 are supported", status=505, path=path)
     return BadRequest("the first line is not an HTTP/1.1 request line", path=path)

@@ -11,7 +11,7 @@ from app.api.core.calls import Call
 from app.api.core.enums import UserAccessLevel
 from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Sent, Shown, Text
-from app.domain.errors import AccountError, PermanentError
+from app.domain.provider_errors import AccountError, PermanentError
 from app.provider.actions import AccessLevel, NewUser
 from app.provider.codes import NOT_ENOUGH_CREDITS
 

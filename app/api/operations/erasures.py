@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from app.api.core.calls import Call, path_id
 from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
-from app.api.core.schemas import A_SENDER, Page, Sent, Shown, Text, Time, read_id
+from app.api.core.schemas import GivenNumber, Page, Sent, Shown, Time, read_id
 from app.domain.numbers import read_number
 from app.flows.operations.erasures.erase_number import begin_erasure, wait_for_erasure
 from app.storage.operations.erasures import erasures
@@ -25,14 +25,7 @@ ErasureId = Annotated[int, path_id("era")]
 class ErasureCreate(Sent):
     """The number to forget."""
 
-    number: Annotated[
-        Text,
-        Field(
-            max_length=40,
-            description="a full number, or a national one of DEFAULT_REGION",
-            examples=[A_SENDER, "07700 900123"],
-        ),
-    ]
+    number: GivenNumber
 
 
 class ErasedPlace(Shown):

@@ -9,8 +9,8 @@ from app.api.core.calls import Call
 from app.api.core.enums import OutboundStatus
 from app.api.core.routing import make_router
 from app.api.core.schemas import A_SENDER, Shown
-from app.domain.errors import CodeError
 from app.domain.outbound.statuses import ProviderStatus, read_outcome
+from app.domain.provider_errors import CodeError
 from app.provider.codes import NO_MESSAGES
 
 router = make_router(

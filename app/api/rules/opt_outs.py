@@ -10,7 +10,7 @@ from app.api.core.etags import IfMatch
 from app.api.core.filters import NumberFilter
 from app.api.core.lists import CREATED, LINK_HEADER, ListQuery, answer_list
 from app.api.core.routing import make_router
-from app.api.core.schemas import A_SENDER, OptOut, Page, Sent, Text
+from app.api.core.schemas import GivenNumber, OptOut, Page, Sent, Text
 from app.domain.lengths import LONGEST_REASON
 from app.domain.numbers import read_number
 from app.flows.rules.opt_out import opt_in, opt_out
@@ -29,14 +29,7 @@ class OptOutQuery(ListQuery):
 class OptOutCreate(Sent):
     """A number that is to get no texts."""
 
-    number: Annotated[
-        Text,
-        Field(
-            max_length=40,
-            description="a full number, or a national one of DEFAULT_REGION",
-            examples=[A_SENDER, "07700 900123"],
-        ),
-    ]
+    number: GivenNumber
     text: Annotated[
         Text, Field(max_length=LONGEST_REASON, description="why", examples=["asked on the phone"])
     ] = ""

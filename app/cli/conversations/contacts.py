@@ -14,7 +14,7 @@ from app.cli.core.cli_audit import audit_action
 from app.cli.core.online import run_on_provider
 from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
 from app.domain.batches import cut
-from app.domain.errors import ProviderError
+from app.domain.provider_errors import ProviderError
 from app.flows.conversations.import_contacts import import_contacts, read_contacts
 from app.provider.actions import ImportedLine
 from app.provider.client import ProviderClient

@@ -17,7 +17,8 @@ from app.account import open_provider
 from app.cli.core.output import JsonOption
 from app.domain.access.addresses import NetworkSet
 from app.domain.access.own_address import is_loopback
-from app.domain.errors import LetterboxError, ProviderError
+from app.domain.errors import LetterboxError
+from app.domain.provider_errors import ProviderError
 from app.settings import Settings, find_unknown_variables, load_settings
 from app.storage.data_dir import DataDir, find_file
 from app.storage.db.database import Database, open_database

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from app.domain.inbound.urlencoded import Parameter, split_form
 
 Via = Literal["forward", "spool", "report"]
 
 # Every code that `problems` may hold, in the order in which they are listed.
-PROBLEMS = (
+Problem = Literal[
     "charset",
     "control",
     "time",
@@ -26,7 +26,8 @@ PROBLEMS = (
     "unknown-number",
     "id-reused",
     "repeated",
-)
+]
+PROBLEMS: tuple[Problem, ...] = get_args(Problem)
 
 MERGE_FIELDS = ("name", "email", "1", "2", "3", "4", "5")
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInput
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
 MIDNIGHT = "00:00"
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")

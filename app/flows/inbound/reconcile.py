@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.domain.batches import cut
-from app.domain.errors import Conflict, ProviderError
+from app.domain.errors import Conflict
 from app.domain.inbound.reconciling import (
     AMBIGUITY,
     TOLERANCE,
@@ -17,6 +17,7 @@ from app.domain.inbound.reconciling import (
     match_by_text,
 )
 from app.domain.numbers import normalise_number
+from app.domain.provider_errors import ProviderError
 from app.flows.inbound.store_missing import MISSING, make_message, store_batch
 from app.flows.operations.processes.leader import take_turn
 from app.provider.client import ProviderClient

@@ -19,7 +19,7 @@ from app.storage.access.audit import add_audit
 from app.storage.db.database import Connection, Database
 from app.storage.db.writes import Writes
 from app.storage.inbound.handling import note_outcomes, upsert_conversations
-from app.storage.inbound.replays import (
+from app.storage.inbound.rewriting.replays import (
     PARSED_FIELDS,
     has_reply,
     leave_conversation,

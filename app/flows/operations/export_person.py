@@ -14,9 +14,9 @@ from app.domain.written_numbers import NumberForms
 from app.storage.access.audit import add_audit
 from app.storage.access.members import read_member_names
 from app.storage.db.database import Connection, Database
-from app.storage.operations.number_walk import Found, look_through
-from app.storage.operations.own_rows import has_own, is_own
-from app.storage.operations.places import Table, list_places, metadata
+from app.storage.operations.personal_data.number_walk import Found, look_through
+from app.storage.operations.personal_data.own_rows import has_own, is_own
+from app.storage.operations.personal_data.places import Table, list_places, metadata
 
 # First what a person thinks of; the other tables follow.
 _FIRST = (

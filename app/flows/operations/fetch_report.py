@@ -1,7 +1,7 @@
 """Fetches one of the provider's reports as CSV or JSON, row by row, in constant memory."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,7 @@ from app.domain import csv_safety
 from app.domain.errors import InvalidInput
 from app.provider.calls import DATELESS_REPORT
 from app.provider.client import ProviderClient
-from app.provider.tables import Table
-
-CHUNK_ROWS = 200
+from app.provider.tables import Table, read_batches
 
 Write = Callable[[Table], AsyncGenerator[bytes]]
 
@@ -81,14 +79,14 @@ def check_window(report_type: str, since: datetime | None, until: datetime | Non
 
 def write_csv(table: Table) -> AsyncGenerator[bytes]:
     """UTF-8 with the provider's headings; safe to open in a spreadsheet."""
-    return csv_safety.write_csv(table.headings, _gather(table), list)
+    return csv_safety.write_csv(table.headings, read_batches(table), list)
 
 
 async def write_json(table: Table) -> AsyncGenerator[bytes]:
     """One object with `items`: an object a row, its texts under the provider's headings."""
     yield b'{"items":['
     comma = ""
-    async for rows in _gather(table):
+    async for rows in read_batches(table):
         shown = (json.dumps(name_cells(table.headings, row), ensure_ascii=False) for row in rows)
         yield (comma + ",\n".join(shown)).encode()
         comma = ",\n"
@@ -103,14 +101,3 @@ def name_cells(headings: Sequence[str], row: Sequence[str]) -> dict[str, str]:
         is_free = heading != "" and heading not in named
         named[heading if is_free else f"column {place + 1}"] = cell
     return named
-
-
-async def _gather(table: Table) -> AsyncIterator[list[list[str]]]:
-    rows: list[list[str]] = []
-    async for row in table:
-        rows.append(row)
-        if len(rows) == CHUNK_ROWS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows

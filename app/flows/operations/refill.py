@@ -11,7 +11,7 @@ from app.domain.numbers import normalise_number
 from app.domain.rules.answering import ReplyLimits
 from app.flows.inbound.replay import replay_message
 from app.storage.db.database import Connection, Database
-from app.storage.inbound import refills
+from app.storage.inbound.rewriting import refills
 from app.storage.operations.events import add_events
 from app.storage.outbound.text_search import refill_index
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from app.domain.errors import CodeError, Conflict
+from app.domain.errors import Conflict
+from app.domain.provider_errors import CodeError
 from app.provider.client import ProviderClient
 from app.provider.codes import UNKNOWN_MESSAGE
 from app.storage.access.audit import add_audit

@@ -8,9 +8,8 @@ from app.domain.webhooks.urls import name_host
 from app.flows.webhooks.lanes import Lane, Result
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import raise_alert
-from app.storage.webhooks.deliveries import KEPT_DELIVERED
+from app.storage.webhooks.deliveries import KEPT_DELIVERED, DeliveryRecord, DeliveryState
 from app.storage.webhooks.recording import (
-    DeliveryRecord,
     EndpointRecord,
     Standing,
     record_attempts,
@@ -103,7 +102,7 @@ def _describe_delivery(
     payload, row, answer = result.attempt.payload, result.attempt.row, result.answer
     made = result.attempt.made + (answer is not None)
     due_at: datetime | None = now
-    state = "waiting"
+    state: DeliveryState = "waiting"
     if answer is not None and answer.verdict is Verdict.DELIVERED:
         state, due_at = "delivered", None
     elif answer is not None:

@@ -38,6 +38,9 @@ _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]*\sencoding\s*=\s*[\"']([\w.:-]+)")
 _XML_ELEMENT = re.compile(
     rb"<(?:[\w.-]+:)?(" + KNOWN_NAME + rb")(?:\s[^<>]*)?>([^<]*)</", re.IGNORECASE
 )
+_XML_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]{1,8})|([0-9]{1,8}));", re.IGNORECASE)
+_SPACE = 0x20
+_SURROGATES = range(0xD800, 0xE000)
 
 
 def inflate(body: bytes, coding: bytes, problems: set[str]) -> bytes:
@@ -151,4 +154,12 @@ def _split_xml(body: bytes, charset: str | None, problems: set[str]) -> list[Par
 def _unescape_xml(text: bytes) -> bytes:
     if b"&" not in text:
         return text
+    text = _XML_REFERENCE.sub(_read_xml_reference, text)
     return html.unescape(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _read_xml_reference(reference: re.Match[bytes]) -> bytes:
+    """Surrogates, as some write an emoji, and controls: browsers' rules would drop both."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    is_dropped = code < _SPACE or code in _SURROGATES
+    return chr(code).encode("utf-8", "surrogatepass") if is_dropped else reference[0]

@@ -72,6 +72,11 @@ def find_codec(charset: str | None) -> str | None:
         return None
 
 
+def is_unused(charset: str | None) -> bool:
+    """Whether it is a known charset other than UTF-8 that `find_codec` does not trust."""
+    return _look_up(charset) not in (None, "utf-8") and find_codec(charset) is None
+
+
 def read_wide(data: bytes, charset: str | None, problems: set[str]) -> bytes | None:
     """A body in UTF-16 or UTF-32 converted to UTF-8; None for any other.
 
@@ -99,9 +104,11 @@ def read_wide(data: bytes, charset: str | None, problems: set[str]) -> bytes | N
 def convert_to_utf8(data: bytes, charset: str | None, problems: set[str]) -> bytes:
     """The same text in UTF-8 if the declared charset can be trusted and fits; else `data`.
 
-    Adds `charset` if the bytes are UTF-8 but another charset was declared.
+    Adds `charset` if the bytes are UTF-8 but another charset was declared, or if that is unused.
     """
     codec = find_codec(charset)
+    if is_unused(charset):
+        problems.add("charset")
     if codec is None or data.isascii():
         return data
     if is_single_byte(codec) and _read_utf_8(data, codec, set()) is not None:

@@ -20,7 +20,7 @@ from app.domain.inbound.urlencoded import join_form, unquote
 from app.domain.numbers import normalise_number
 from app.domain.times import read_local
 from app.provider.forwards.bodies import find_loose_auths, inflate, split_body
-from app.provider.forwards.charsets import decode_text, find_codec
+from app.provider.forwards.charsets import decode_text, find_codec, is_unused
 from app.provider.forwards.loose_forms import split_loose_form
 from app.provider.forwards.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
 from app.provider.forwards.redaction import cut_secret, holds_secret
@@ -190,7 +190,7 @@ def _read_any(
             dest = pair[1]
         elif name == _CHARSET and charset is None:
             label = pair[1].decode("latin-1")
-            charset = label if find_codec(label) else None
+            charset = label if find_codec(label) or is_unused(label) else None
     if not auths:
         auths = find_loose_auths(kept)
     raw = RawForward(
@@ -270,7 +270,7 @@ def _read_fields(raw: RawForward) -> tuple[dict[str, str], dict[str, str], set[s
     known: dict[str, str] = {}
     extra: dict[str, str] = {}
     seen: set[str] = set()
-    problems: set[str] = set()
+    problems = {"charset"} if is_unused(raw.charset) else set()
     codec = find_codec(raw.charset)
     for name, value in raw.pairs:
         plain = value.isascii() and b"\0" not in value

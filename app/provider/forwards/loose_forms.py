@@ -13,9 +13,12 @@ _WIDE_ESCAPES = re.compile(rb"((?:%u[0-9a-f]{4})+)|(?:%[89a-f][0-9a-f])+", re.IG
 # Runs of them; no real text has as many.
 _MAX_WIDE_ESCAPES = 1_000
 
-# If `auth` is in the URL on the provider's page, a whole query may be appended to it.
+# A whole query may be appended to the URL on the provider's page, which has one already: `auth`, or
+# anything in the first place. There a `?` before a name that comes again is part of a text.
 _SECOND_QUERY = re.compile(
-    rb"((?:\A|&)auth=[^&?]{1,1000})\?(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE
+    rb"(?:\A|&)auth=[^&?]{1,1000}\?(?=" + KNOWN_NAME + rb"=)"
+    rb"|\A(?!" + KNOWN_NAME + rb"=)[^&?]{0,1000}\?+(?=(" + KNOWN_NAME + rb")=)(?!.*&\1=)",
+    re.IGNORECASE | re.DOTALL,
 )
 _SEMICOLON = re.compile(rb";(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _LINE = re.compile(rb"(?:\A|\r?\n)[ \t]*(" + KNOWN_NAME + rb")[ \t]*=", re.IGNORECASE)
@@ -28,12 +31,12 @@ _KNOWN_PIECE = re.compile(
 def split_loose_form(form: bytes, problems: set[str]) -> list[Parameter]:
     """The pairs of a form with possibly unusual separators or escapes.
 
-    `;` separates if there is no `&`, and so does a second `?` after `auth`. `%u20AC` is read too,
-    which adds `charset`. In a form with more than MAX_PAIRS only the known parameters are separate;
-    the rest is one pair named `body`.
+    `;` separates if there is no `&`, and so does a `?` where another query was appended. `%u20AC`
+    is read too, which adds `charset`. In a form with more than MAX_PAIRS only the known parameters
+    are separate; the rest is one pair named `body`.
     """
     if b"?" in form:
-        form = _SECOND_QUERY.sub(rb"\1&", form, count=1)
+        form = _SECOND_QUERY.sub(lambda found: found[0].rstrip(b"?") + b"&", form, count=1)
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

@@ -12,8 +12,10 @@ from app.provider.forwards.parameters import AUTH, MAX_PAIRS
 _BOUNDARY = re.compile(rb'\bboundary\s*=\s*(?:"([^"]+)"|([^\s";,]+))', re.IGNORECASE)
 _FIRST_BOUNDARY = re.compile(rb"--([^\r\n]+)\r?\ncontent-[a-z]+:", re.IGNORECASE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_NAME = re.compile(
-    rb'[;\s]name\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s";]+))', re.IGNORECASE | re.DOTALL
+_DISPOSITION = re.compile(rb"^content-disposition\s*:", re.IGNORECASE | re.MULTILINE)
+# Read one by one, so that a quoted file name may contain anything.
+_PARAMETER = re.compile(
+    rb"[;\s]([\w*-]++)\s*+=\s*+(?:\"([^\"\\]*(?:\\.[^\"\\]*)*)\"|'([^']*)'|([^\s\";]+))", re.DOTALL
 )
 _QUOTED_CHARACTER = re.compile(rb'\\(["\\])')
 _TRANSFER = re.compile(
@@ -86,7 +88,10 @@ def _decode_transfer(value: bytes, encoding: bytes) -> bytes:
 
 
 def _read_name(head: bytes) -> bytes:
-    found = _NAME.search(head)
-    if found is None:
-        return b""
-    return found[2] or _QUOTED_CHARACTER.sub(rb"\1", found[1])
+    # The Content-Type may have a name as well, that of a file.
+    disposition = _DISPOSITION.search(head)
+    for found in _PARAMETER.finditer(head, disposition.end() if disposition else 0):
+        parameter, quoted, single, bare = found.groups()
+        if parameter.lower() == b"name":
+            return single or bare or _QUOTED_CHARACTER.sub(rb"\1", quoted or b"")
+    return b""

@@ -1,8 +1,9 @@
-"""What the inbox shows besides its list: our numbers, and people by name or number."""
+"""What the inbox shows besides its list: our numbers, people by name or number, what is unread."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from app.domain.inbound.messages import make_number_key
 from app.domain.keywords import fold_text
@@ -11,9 +12,10 @@ from app.storage.conversations.conversations import (
     get_conversations,
     select_conversations,
 )
+from app.storage.inbound.search import Message, get_messages
 from app.storage.tables.access import numbers
 from app.storage.tables.conversations import conversations
-from app.storage.tables.inbound import number_last_seen
+from app.storage.tables.inbound import message_index, number_last_seen
 
 # Names are searched for among the newest conversations: no index has parts of names.
 PEOPLE_ROWS = 5_000
@@ -66,3 +68,29 @@ def find_conversation(conn: Connection, pair_key: bytes) -> int | None:
     """The conversation of a pair; None if there is none."""
     query = select(conversations.c.id).where(conversations.c.pair_key == pair_key)
     return conn.execute(query).scalar()
+
+
+def count_unread(conn: Connection, *, at_most: int) -> int:
+    """How many conversations have unread texts; no more than `at_most` are counted."""
+    unread = select(conversations.c.id).where(conversations.c.unread > 0).limit(at_most)
+    found: int = conn.execute(select(func.count()).select_from(unread.subquery())).scalar_one()
+    return found
+
+
+def find_newest_id(conn: Connection) -> int:
+    """The id of the newest text that was handled; 0 if there is none."""
+    return conn.execute(select(func.max(message_index.c.message_id))).scalar() or 0
+
+
+def list_unread_after(conn: Connection, message_id: int, *, limit: int) -> Sequence[Message]:
+    """The newest unread texts after that one, newest first."""
+    table = message_index.c
+    newest = (
+        select(table.message_id)
+        .where(table.unread, table.message_id > message_id)
+        .order_by(table.message_id.desc())
+        .limit(limit)
+    )
+    ids = conn.execute(newest).scalars().all()
+    found = get_messages(conn, ids)
+    return [found[each] for each in ids if each in found]

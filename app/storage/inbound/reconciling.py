@@ -132,6 +132,4 @@ def _has_identity(stone: Tombstone, digests: Digests, _row: ReportedText) -> boo
 
 
 def _has_text_and_time(stone: Tombstone, digests: Digests, row: ReportedText) -> bool:
-    if stone.text != digests[1] or row.received_at is None:
-        return False
-    return is_near(stone.received_at, row)
+    return stone.text == digests[1] and is_near(stone.received_at, row)

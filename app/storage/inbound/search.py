@@ -19,7 +19,7 @@ from app.domain.inbound.queries import MessageFilter
 from app.storage.db import id_walks
 from app.storage.db.id_walks import Driver, IdWalk
 from app.storage.db.text_index import has_index_for
-from app.storage.inbound.refills import find_position
+from app.storage.inbound.rewriting.refills import find_position
 from app.storage.inbound.text_search import MESSAGE_INDEX
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_blocks, message_index, messages

@@ -79,12 +79,7 @@ def _lock(conn: Connection, outbound_id: int) -> Row[Any]:
 
 
 def _is_kept(row: Row[Any], now: datetime) -> bool:
-    return (
-        row.schedule_by == "provider"
-        and row.schedule_at is not None
-        and row.schedule_at > now
-        and row.settled_at is None
-    )
+    return row.schedule_by == "provider" and row.schedule_at > now and row.settled_at is None
 
 
 def _end(conn: Connection, outbound_id: int, who: str, now: datetime) -> None:

@@ -28,7 +28,7 @@ from app.storage.db import id_walks
 from app.storage.db.id_walks import IdWalk
 from app.storage.db.text_index import TextIndex, has_index_for
 from app.storage.db.writes import Writes
-from app.storage.inbound.refills import find_position, move_position
+from app.storage.inbound.rewriting.refills import find_position, move_position
 from app.storage.outbound.outbox import try_settled_end
 from app.storage.tables.operations import index_progress, refills
 from app.storage.tables.outbound import outbound

@@ -21,14 +21,13 @@ REQUEUED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event for one endpoint, with its last attempt. `message_id` is the webhook-id.
+class DeliveryRecord:
+    """One event for one endpoint: after an attempt, or while it waits for an earlier one.
 
-    `status` is None if nothing was answered; `error` then says why. `due_at` is when the next
-    attempt is due.
+    `message_id` is the webhook-id. `status` is None if nothing was answered; `error` then says why.
+    `due_at` is when the next attempt is due.
     """
 
-    id: int
     webhook_id: int
     message_id: str
     event_id: int
@@ -45,6 +44,13 @@ class Delivery:
     answer: str
     error: str
     milliseconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(DeliveryRecord):
+    """One that is stored."""
+
+    id: int
 
 
 _TABLE = webhook_deliveries.c

@@ -11,33 +11,12 @@ from sqlalchemy import Connection, select
 from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk_update
 from app.storage.tables.webhooks import webhook_deliveries, webhooks
 from app.storage.webhooks.deliveries import (
+    DeliveryRecord,
     count_waiting,
     hasten_waiting,
     list_stuck_keys,
     trim_deliveries,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRecord:
-    """A delivery after an attempt, or one that waits for an earlier one and was not attempted."""
-
-    webhook_id: int
-    message_id: str
-    event_id: int
-    type: str
-    order_key: str
-    body: str
-    state: str
-    attempts: int
-    happened_at: datetime
-    created_at: datetime
-    attempted_at: datetime | None
-    due_at: datetime | None
-    status: int | None
-    answer: str
-    error: str
-    milliseconds: int | None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from app.domain.numbers import write_number
 from app.storage.conversations.conversations import get_conversations
-from app.storage.conversations.unread import count_unread, find_newest_id, list_unread_after
+from app.storage.conversations.inbox import count_unread, find_newest_id, list_unread_after
 from app.storage.db.database import Connection
 from app.web.core.rendering.assets import MOST_ON_ICON
 from app.web.core.rendering.highlighting import write_summary

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import structlog
 from starlette.exceptions import HTTPException
 
-from app.domain import errors
+from app.domain import errors, provider_errors
 
 log = structlog.get_logger("letterbox.web")
 
@@ -55,16 +55,16 @@ ERROR_PAGES: Mapping[type[Exception], ErrorPage] = {
         "No provider account is set up",
         "Find the token in NetMessenger's settings.",
     ),
-    errors.Unreachable: AWAY,
-    errors.TurnedAway: AWAY,
-    errors.TooManyCalls: AWAY,
-    errors.MaintenanceError: AWAY,
-    errors.AccountError: ErrorPage(
+    provider_errors.Unreachable: AWAY,
+    provider_errors.TurnedAway: AWAY,
+    provider_errors.TooManyCalls: AWAY,
+    provider_errors.MaintenanceError: AWAY,
+    provider_errors.AccountError: ErrorPage(
         HTTPStatus.BAD_GATEWAY,
         "There is a problem with the provider account",
         "Fix it in NetMessenger. Texts are still received.",
     ),
-    errors.ProviderError: ErrorPage(
+    provider_errors.ProviderError: ErrorPage(
         HTTPStatus.BAD_GATEWAY,
         "The provider refused the request",
         "Texts are still received. Try again later, or check the provider's own page.",

@@ -5,7 +5,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import InvalidInput, PermanentError
+from app.domain.errors import InvalidInput
+from app.domain.provider_errors import PermanentError
 from app.flows.operations.fetch_report import (
     ReportHead,
     check_window,

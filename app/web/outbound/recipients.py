@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.errors import ProviderError
 from app.domain.inbound.queries import fold_words
 from app.domain.keywords import fold_text
+from app.domain.provider_errors import ProviderError
 from app.storage.conversations.people import Person, look_up_people
 from app.storage.db.database import Connection
 from app.storage.outbound.named import list_named

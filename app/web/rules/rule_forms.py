@@ -37,7 +37,7 @@ FIELDS = (
 )
 # Units of the cooldown, the largest first.
 UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
-DAY_NAMES = dict(
+DAY_NAMES: dict[str, str] = dict(
     zip(
         DAYS,
         ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

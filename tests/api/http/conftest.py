@@ -1,15 +1,6 @@
-"""The service behind its connections."""
+"""The service behind its connections, to which the database makes no difference."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.support.fixtures import on_sqlite
+from tests.support.kit import open_kit
 
-import pytest
-
-from tests.support.kit import Kit, open_kit
-
-
-@pytest.fixture
-async def kit(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Kit]:
-    """On SQLite alone: what is behind the connections makes no difference to them."""
-    async with open_kit(sqlite_url, tmp_path) as opened:
-        yield opened
+kit = on_sqlite(open_kit)

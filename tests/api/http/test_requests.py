@@ -10,6 +10,7 @@ import pytest_asyncio
 from app.api.http.protocol import HttpProtocol
 from tests.api.http.written_requests import CASES
 from tests.api.sockets import ThroughAsgi, read_answers, serving, talk
+from tests.support.fixtures import shared_on_sqlite
 from tests.support.kit import Kit, open_kit
 
 
@@ -18,13 +19,8 @@ class Way(NamedTuple):
     port: int
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kit(
-    shared_sqlite_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Kit]:
-    """On SQLite alone: what is behind the protocol makes no difference to it."""
-    async with open_kit(shared_sqlite_url, tmp_path_factory.mktemp("requests")) as opened:
-        yield opened
+# On SQLite alone: what is behind the protocol makes no difference to it.
+kit = shared_on_sqlite(open_kit)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[HttpProtocol, ThroughAsgi])

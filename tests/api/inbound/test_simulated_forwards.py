@@ -1,6 +1,5 @@
 """The simulated provider forwards into the application: however it does, the text is the same."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import pytest
 from app.simulator.application import SimulatorApp
 from app.simulator.state.config import NumberConfig
 from tests.api.running import AUTH, BASE_URL, Running, list_ids, running
+from tests.support.fixtures import on_sqlite
 from tests.support.simulated import ADA, GRACE, OUR_NUMBER, build_provider, make_config
 
 BODY = "Zoë & Co: 100% “yes”, €5 + tax?"
 
-
-@pytest.fixture
-async def api(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Running]:
-    async with running(sqlite_url, tmp_path) as started:
-        yield started
+api = on_sqlite(running)
 
 
 def make_provider(api: Running, *, method: str = "POST", **switches: Any) -> SimulatorApp:

@@ -124,6 +124,7 @@ async def test_all_that_waits_is_cancelled(post: Post) -> None:
 
 
 async def test_a_waiting_text_is_changed_and_its_history_says_so(post: Post) -> None:
+    [first] = (await post.send(GRACE, schedule_at=LATER))["items"]
     [text] = (await post.send(ADA, schedule_at=LATER))["items"]
     path = f"/outbound/{text['id']}"
     answer = await post.api.call("PATCH", path, json={"body": "x" * 200})
@@ -138,9 +139,13 @@ async def test_a_waiting_text_is_changed_and_its_history_says_so(post: Post) -> 
     now = (await post.api.call("PATCH", path, json={"schedule_at": None})).json()
     assert now["schedule_at"] is None
     await post.deliver()
-    assert (await list_texts(post)) == [(ADA, "x" * 200)]
+    assert sorted(await list_texts(post)) == [(ADA, "x" * 200), (GRACE, "Hello")]
     refused = await post.api.call("PATCH", path, json={"body": "Too late"})
     assert refused.status_code == 409
+    other = await post.api.read(f"/outbound/{first['id']}")
+    assert {name: other[name] for name in first} == first
+    nobodys = await post.api.call("PATCH", "/outbound/out_99", json={"body": "Hi"})
+    assert nobodys.status_code == 404
 
 
 async def test_a_change_is_refused_where_somebody_else_was_quicker(post: Post) -> None:

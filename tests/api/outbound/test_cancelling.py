@@ -51,6 +51,30 @@ async def test_what_the_provider_keeps_for_later_is_cancelled_there(post: Post) 
     assert await post.list_deeds() == ["outbound.create", "outbound.cancel"]
 
 
+async def test_what_the_provider_keeps_can_be_cancelled_until_its_time_if_it_goes_to_one(
+    post: Post,
+) -> None:
+    kept = {"schedule_at": "2026-06-01T15:00:00Z", "schedule_by": "provider"}
+    [one] = (await post.send(ADA, **kept))["items"]
+    [many] = (await post.send(None, list="people", **kept))["items"]
+    [followed_no_more] = (await post.send(GRACE, **kept))["items"]
+    await post.deliver()
+
+    async def cancel(text: Any) -> str:
+        answer = await post.api.call("POST", f"/outbound/{text['id']}/cancel")
+        assert answer.status_code == 409
+        return str(answer.json()["detail"])
+
+    assert "cancel it in NetMessenger" in await cancel(many)
+    await post.api.runtime.database.write(
+        lambda conn: conn.exec_driver_sql("UPDATE outbound SET settled_at = sent_at WHERE id = 3")
+    )
+    assert await cancel(followed_no_more) == "the text is sent already"
+    post.wait(hours=3)
+    assert await cancel(one) == "the text is sent already"
+    assert not any(each.cancelled_at for each in post.provider.app.simulator.world.outgoing.texts)
+
+
 async def test_a_cancel_that_the_provider_does_not_answer_may_be_tried_again(post: Post) -> None:
     at = "2026-06-01T15:00:00Z"
     [item] = (await post.send(ADA, schedule_at=at, schedule_by="provider"))["items"]
@@ -130,6 +154,10 @@ async def test_a_resolution_that_is_off_is_refused(lone_post: Post) -> None:
         ({"outcome": "sent", "attempt": "1"}, "attempt"),
         ({}, "outcome"),
     ]
+    nobodys = await lone_post.api.call(
+        "POST", "/outbound/out_99/resolve", json={"outcome": "failed"}
+    )
+    assert nobodys.status_code == 404
     for body, field in bodies:
         answer = await lone_post.api.call("POST", f"/outbound/{item['id']}/resolve", json=body)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)

@@ -115,6 +115,12 @@ async def test_the_feed_of_texts_shows_each_once_oldest_first(post: Post) -> Non
     new = (await post.send(GRACE))["items"][0]["id"]
     page = await post.api.read(f"/outbound?order=asc&limit=2{cursor}")
     assert [each["id"] for each in page["items"]] == [new]
+    post.wait(hours=1)
+    last = (await post.send(GRACE))["items"][0]["id"]
+    at = post.now.isoformat().replace("+00:00", "Z")
+    for bound, ids in (("since", [last]), ("until", [*sent, new])):
+        page = await post.api.read(f"/outbound?order=asc&{bound}={at}")
+        assert [each["id"] for each in page["items"]] == ids
     newest = await post.api.read("/outbound?limit=2")
     answer = await post.api.get(f"/outbound?order=asc&limit=2&cursor={newest['next']}")
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")

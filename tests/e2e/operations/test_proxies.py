@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.e2e.operations.test_restarts import PATIENCE_SECONDS, restart_in_place
+from tests.e2e.processes.test_restarts import PATIENCE_SECONDS, restart_in_place
 from tests.e2e.stores import SqliteStore
 from tests.support.endpoints.proxies import Proxy, proxying
 from tests.support.service import (

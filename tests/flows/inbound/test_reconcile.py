@@ -8,8 +8,9 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from app.domain.errors import Conflict, ProviderError
+from app.domain.errors import Conflict
 from app.domain.inbound.queries import MessageFilter
+from app.domain.provider_errors import ProviderError
 from app.flows.inbound.handle import handle_batch
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
 from app.flows.operations.erasures.remove_message import remove_message

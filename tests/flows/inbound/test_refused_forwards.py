@@ -1,8 +1,7 @@
 """Refused forwards: what is kept of them, what floods cannot do, and when they are an alert."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from app.storage.operations.alerts import (
 )
 from tests.api.running import AUTH, Running, running
 from tests.conftest import NOW
+from tests.support.fixtures import on_either
 from tests.support.kit import Kit
 from tests.support.service import NUMBER, make_forward
 
@@ -170,10 +170,7 @@ async def test_however_many_numbers_a_stranger_names_it_is_one_alert(kit: Kit) -
     assert ROOM - late <= alert.count <= 60, "room is gained again while they come"
 
 
-@pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(database_url, tmp_path) as started:
-        yield started
+api = on_either(running)
 
 
 async def test_a_right_forward_ends_the_alert(api: Running) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from app.domain.errors import Conflict, NotFound
 from app.domain.inbound.messages import make_pair_key
 from app.domain.inbound.queries import MessageFilter
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.answering import DEFAULT_LIMITS
 from app.flows.inbound.replay import Replay, replay_message
 from app.provider.forwards.forwarding import parse, read_request
@@ -19,7 +20,9 @@ from app.storage.access.audit import list_audit
 from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Database
 from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.read_marks import mark_read
 from app.storage.inbound.search import list_messages
+from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.rules.opt_outs import is_opted_out, remove_opt_out
 from tests.conftest import NOW
 from tests.flows.desk import SENDER, SHOP, Desk
@@ -111,6 +114,33 @@ async def test_another_message_of_the_pair_it_leaves_becomes_the_newest(past: Pa
     left = by_source["447700900002"]
     assert left.last_message is not None
     assert (left.last_message.id, left.unread) == (older, 2)
+
+
+@pytest.mark.parametrize("read", [0, 1])
+async def test_a_message_that_leaves_its_pair_takes_what_is_unread_with_it(
+    past: Past, read: int
+) -> None:
+    pair: dict[str, Any] = {"source": "447700900002"}
+    both = [await past.forward("x", **pair, dedupe_key=key * 16) for key in (b"a", b"b")]
+    await past.database.write(mark_read, both[read], past.now)
+    await past.replay(both[1])
+    counts = await past.fetch("SELECT unread FROM conversations ORDER BY source DESC")
+    assert [row.unread for row in counts] == ([0, 1] if read == 0 else [1, 0])
+
+
+async def test_a_pair_that_we_wrote_to_stays_without_its_messages(past: Past) -> None:
+    moving = await past.forward(source="447700900002")
+    [talk] = await past.fetch("SELECT id FROM conversations")
+
+    def write(conn: Connection) -> None:
+        request = OutboundRequest(source=SHOP, body="Hello")
+        queue_texts(conn, request, [Addressee("447700900002", talk.id)], "Anna", past.now)
+
+    await past.database.write(write)
+    await past.replay(moving)
+    columns = "last_message_id, last_arrived_at, unread, awaits_answer"
+    [left] = await past.fetch(f"SELECT {columns} FROM conversations WHERE id = {talk.id}")
+    assert tuple(left) == (None, None, 0, False)
 
 
 async def test_of_those_that_are_left_the_one_that_arrived_last_is_the_newest(past: Past) -> None:

@@ -14,8 +14,8 @@ from app.flows.operations.export_person import Exported, export_person, list_sec
 from app.storage.access.audit import list_audit
 from app.storage.db.columns import metadata
 from app.storage.db.database import Database
-from app.storage.operations import number_walk
-from app.storage.operations.places import NO_PLACES, list_places
+from app.storage.operations.personal_data import number_walk
+from app.storage.operations.personal_data.places import NO_PLACES, list_places
 from tests.support.clock import NOW
 from tests.support.kit import Kit, open_kit
 from tests.support.seeded_number import ADA, OURS, seed_number

@@ -27,7 +27,7 @@ from tests.flows.webhooks.mail_room import MailRoom
 from tests.support.clock import NOW
 from tests.support.endpoints.receiver import receiving
 from tests.support.kit import Kit, open_kit
-from tests.support.outbox import RUNNING
+from tests.support.outbox import RUNNING, run_dry
 from tests.support.simulated import LONDON, Simulated, simulated_in_process
 from tests.support.storage.spools import write_dead_spool
 
@@ -130,7 +130,7 @@ class Life:
         await self.kit.handle()
         while await advance_batches(database, self.now):
             pass
-        await self._make_sender().run_dry(self._make_monitor().probe)
+        await run_dry(self._make_sender(), self._make_monitor().probe)
         await self._make_checker().check_due()
         await database.write(expire_overdue, self.now, limit=100)
         while await database.write(index_texts):

@@ -15,8 +15,8 @@ from app.flows.operations.refill import refill
 from app.provider.forwards.forwarding import parse, read_request
 from app.storage.conversations.conversation_lists import list_conversations
 from app.storage.db.database import Connection, Database
-from app.storage.inbound import refills as storage
 from app.storage.inbound.inbound import make_inserter
+from app.storage.inbound.rewriting import refills as storage
 from app.storage.inbound.search import list_messages
 from app.storage.inbound.text_search import fold_before
 from app.storage.rules.opt_outs import OptOutChange, add_opt_out_changes, list_opt_outs

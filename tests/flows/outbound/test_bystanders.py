@@ -17,7 +17,7 @@ from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.rules.answers import fail_reply
 from app.storage.rules.opt_outs import add_opt_out
 from app.storage.tables.outbound import outbound, provider_messages, send_attempts
-from tests.support.outbox import ADA, Outbox, claim_due
+from tests.support.outbox import ADA, Outbox, claim_due, run_dry
 
 DAY = timedelta(days=1)
 
@@ -139,7 +139,7 @@ async def get_an_id_late(outbox: Outbox) -> int:
     change = update(outbound).where(outbound.c.id == number)
     sent = change.values(status="sent", settled_at=outbox.now(), settled_reason="no id")
     await outbox.database.write(lambda conn: conn.execute(sent))
-    await sender.run_dry()
+    await run_dry(sender)
     assert (await outbox.row(number)).settled_at is None
     return number
 

@@ -12,7 +12,7 @@ from app.storage.outbound.sending.expiry import expire_overdue
 from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import pause_sender, resume_sender
 from app.storage.outbound.texts import get_outbound
-from tests.support.outbox import GRACE, Outbox
+from tests.support.outbox import GRACE, Outbox, run_dry
 
 HOUR = 3600
 
@@ -91,7 +91,7 @@ async def test_a_text_whose_time_ends_between_claim_and_call_does_not_go_out(
     sender = outbox.make_sender()
     times = itertools.chain([0.0], itertools.repeat(4.0))
     sender.seconds = lambda: next(times)
-    await sender.run_dry()
+    await run_dry(sender)
     assert outbox.world.calls.counts.get("Send", 0) == 0
     assert await outbox.status(number) == "expired"
     assert await find_error(outbox, number) == "it expired before the call"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from app.domain.inbound.messages import InboundMessage
+from app.domain.inbound.messages import InboundMessage, RawForward, Via
 from app.provider.forwards.forwarding import parse, read_request
 
 ARRIVED_AT = datetime(2026, 5, 4, 11, 30, 2, tzinfo=UTC)
@@ -22,7 +22,17 @@ def receive(
 ) -> InboundMessage:
     method = "POST" if body else "GET"
     request = read_request(method, query, content_type, body)
-    return parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce)
+    return parse_here(request.raw, nonce=nonce)
+
+
+def parse_here(
+    raw: RawForward,
+    fields: dict[str, str] | None = None,
+    *,
+    nonce: bytes = b"arrival",
+    via: Via = "forward",
+) -> InboundMessage:
+    return parse(raw, fields, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=nonce, via=via)
 
 
 def assert_fields(message: InboundMessage, expected: Mapping[str, object]) -> None:

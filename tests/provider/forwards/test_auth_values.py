@@ -7,14 +7,13 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from app.provider.forwards.forwarding import parse, read_request
+from app.provider.forwards.forwarding import read_request
 from tests.provider.forwards.receiving import (
-    ARRIVED_AT,
     FORM,
     JSON,
-    LONDON,
     MULTIPART,
     WHOLE,
+    parse_here,
 )
 
 
@@ -111,14 +110,14 @@ def test_the_admitted_secret_is_cut_out_however_it_is_escaped(written: str) -> N
         # Pieces of it that no escape changes.
         assert b"value" not in kept
         assert b"n-auth" not in kept
-        message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+        message = parse_here(raw)
         assert "value" not in json.dumps([message.extra, message.body])
 
 
 def test_the_rest_of_what_held_the_secret_is_kept() -> None:
     query = b"auth=one-long-secret&auth[]=one-long-secret&x=a+one-long-secret+b&msg=Hi"
     request = read_request("GET", WHOLE + b"&" + query, b"", b"").forget(b"one-long-secret")
-    message = parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    message = parse_here(request.raw)
     assert (message.extra, message.body, message.problems) == ({"x": "a  b"}, "Hi", ())
 
 
@@ -134,19 +133,9 @@ def test_a_text_loses_the_secret_only_where_that_is_no_word(secret: str, body: s
     for method in (f"auth={secret}", f"AUTH={secret}"):
         query = WHOLE + f"&msg=Hi+{secret}&{method}".encode()
         request = read_request("GET", query, b"", b"").forget(secret.encode())
-        message = parse(
-            request.raw,
-            request.fields,
-            zone=LONDON,
-            region="GB",
-            arrived_at=ARRIVED_AT,
-            nonce=b"arrival",
-        )
+        message = parse_here(request.raw, request.fields)
         assert (message.body, message.dest) == (body, "447700900456")
-        assert (
-            parse(request.raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
-            == message
-        )
+        assert parse_here(request.raw) == message
 
 
 @pytest.mark.parametrize("written", ["one%252Dlong-secret", "one%5Cu002dlong-secret"])
@@ -155,9 +144,7 @@ def test_an_ordinary_forward_hides_no_secret_either(written: str) -> None:
     request = read_request("GET", query, b"", b"")
     assert request.fields is not None
     raw = request.forget(b"one-long-secret").raw
-    assert (
-        parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival").body == "a  b"
-    )
+    assert parse_here(raw).body == "a  b"
 
 
 def test_what_holds_no_secret_is_left_as_it_is() -> None:

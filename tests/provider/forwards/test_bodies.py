@@ -105,6 +105,13 @@ def test_auth_is_found_in_damaged_json_and_cut_out(body: bytes, pairs: list[Para
         pytest.param(make_part("q\\\"\\\\", b"v") + b"--cut--", [(b'q"\\', b"v")], id="quotes"),
         pytest.param(b"--cut\r\ncontent-disposition:form-data;NAME=f\r\n\r\nv\r\n--cut--",
             [(b"f", b"v")], id="a name in other case and without quotes"),
+        pytest.param(b"--cut\r\ncontent-disposition:form-data;name='f'\r\n\r\nv\r\n--cut--",
+            [(b"f", b"v")], id="a name in single quotes"),
+        pytest.param(b'--cut\r\nContent-Type: text/plain; name="x.txt"\r\n'
+            b'Content-Disposition: form-data; name="f"; filename="x.txt"\r\n\r\nv\r\n--cut--',
+            [(b"f", b"v")], id="a name of the file before that of the field"),
+        pytest.param(b'--cut\r\nContent-Disposition: form-data; filename="x; name=y"; name="f"'
+            b"\r\n\r\nv\r\n--cut--", [(b"f", b"v")], id="a file whose name looks like the field's"),
         pytest.param(b'--cut\r\nContent-Type: text/plain; charset="ISO-8859-1"\r\n'
             b'Content-Disposition: form-data; name="f"\r\n\r\n\xa35\r\n--cut--',
             [(b"f", "£5".encode())], id="a part with its own charset"),

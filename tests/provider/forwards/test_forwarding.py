@@ -3,19 +3,20 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
 from app.domain.inbound.messages import InboundMessage
-from app.provider.forwards.forwarding import parse, read_request
+from app.provider.forwards.forwarding import read_request
 from tests.provider.forwards.receiving import (
     ARRIVED_AT,
     FORM,
     JSON,
-    LONDON,
     MULTIPART,
     WHOLE,
     assert_fields,
+    parse_here,
     receive,
 )
 
@@ -29,14 +30,7 @@ def test_an_ordinary_forward_fills_every_field() -> None:
         b"",
         b"",
     )
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert request.auth == b"secret"
     assert len(message.dedupe_key) == len("17") + 16
     assert message == InboundMessage(
@@ -136,6 +130,35 @@ def test_a_charset_declared_without_a_body_is_that_of_the_query() -> None:
     assert (message.body, message.problems) == ("€", ())
 
 
+@pytest.mark.parametrize(
+    ("charset", "msg", "body"),
+    [
+        pytest.param("utf-16be", b"%4F%60%59%7D", "O`Y}", id="UTF-16"),
+        pytest.param("iso-2022-jp", b"%1B%24B%242%1B%28B", "\x1b$B$2\x1b(B", id="escapes"),
+        pytest.param("utf-7", b"caf%2BAOk-", "caf+AOk-", id="UTF-7"),
+        pytest.param("cp037", b"Hi", "Hi", id="EBCDIC"),
+    ],
+)
+def test_a_declared_charset_that_is_not_used_is_flagged(
+    charset: str, msg: bytes, body: str
+) -> None:
+    """The bytes may be ASCII and mean something else in it."""
+    declared = b"; charset=" + charset.encode()
+    value = unquote_to_bytes(msg)
+    head = b'--cut\r\nContent-Disposition: form-data; name="msg"\r\nContent-Type: text/plain'
+    for message in (
+        receive(content_type=FORM + declared, body=WHOLE + b"&msg=" + msg),
+        receive(WHOLE + b"&msg=" + msg, content_type=FORM + declared),
+        receive(WHOLE + b"&_charset_=" + charset.encode() + b"&msg=" + msg),
+        receive(
+            WHOLE,
+            content_type=MULTIPART,
+            body=head + declared + b"\r\n\r\n" + value + b"\r\n--cut--",
+        ),
+    ):
+        assert (message.body, message.problems) == (body, ("charset",))
+
+
 def test_names_are_decoded_as_values_are() -> None:
     message = receive(WHOLE + b"&msg=Hi&caf%E9=1&a%00=2")
     assert message.extra == {"café": "1", "a\ufffd": "2"}
@@ -222,14 +245,7 @@ AS_PARTS = (
 )  # fmt: skip
 def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: bytes) -> None:
     request = read_request("POST", b"", content_type, body)
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert request.auth == b"secret"
     assert b"secret" not in message.raw
     assert_fields(
@@ -252,14 +268,7 @@ def test_every_kind_of_body_gives_the_same_message(content_type: bytes, body: by
 def test_a_line_break_after_a_form_belongs_to_nothing(content_type: bytes, end: bytes) -> None:
     request = read_request("POST", b"", content_type, AS_FORM + end)
     assert request.auth == b"secret"
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert (message.body, message.problems) == ("café & co = 1+1\n", ())
     assert message.dedupe_key == receive(content_type=FORM, body=AS_FORM).dedupe_key
 
@@ -291,16 +300,28 @@ def test_a_query_that_was_added_to_a_query_is_one() -> None:
     assert read_request("GET", b"auth=what?&msg=Hi", b"", b"").auth == b"what?"
 
 
+@pytest.mark.parametrize(
+    ("before", "extra"),
+    [("?", {}), ("??", {}), ("x=1?", {"x": "1"}), ("/inbound?", {"/inbound": ""})],
+)
+@pytest.mark.parametrize("content_type", [b"", FORM])
+def test_a_question_mark_too_many_hides_no_parameter(
+    before: str, extra: dict[str, str], content_type: bytes
+) -> None:
+    form = before.encode() + WHOLE + b"&msg=Why?source=5"
+    message = receive(content_type=FORM, body=form) if content_type else receive(form)
+    expected = {"source": "447700900123", "body": "Why?source=5", "extra": extra, "problems": ()}
+    assert_fields(message, expected)
+
+
+def test_a_question_mark_in_an_unknown_parameter_belongs_to_it() -> None:
+    message = receive(b"text=Why?id=5&" + WHOLE + b"&msg=Hi")
+    assert (message.provider_id, message.extra) == ("17", {"text": "Why?id=5"})
+
+
 def test_the_query_of_a_post_comes_before_its_body() -> None:
     request = read_request("POST", b"msg=query&auth=one", FORM, b"msg=body&auth=two&id=17")
-    message = parse(
-        request.raw,
-        request.fields,
-        zone=LONDON,
-        region="GB",
-        arrived_at=ARRIVED_AT,
-        nonce=b"arrival",
-    )
+    message = parse_here(request.raw, request.fields)
     assert (request.auth, message.body, message.provider_id) == (b"one", "query", "17")
     assert "repeated" in message.problems
     assert request.raw.pairs == [(b"msg", b"query"), (b"msg", b"body"), (b"id", b"17")]

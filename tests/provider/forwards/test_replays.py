@@ -1,13 +1,12 @@
 """A forward read again: the raw parameters that are kept, and which forwards are the same text."""
 
 from app.domain.inbound.messages import RawForward
-from app.provider.forwards.forwarding import parse, read_request
+from app.provider.forwards.forwarding import read_request
 from tests.provider.forwards.receiving import (
-    ARRIVED_AT,
     FORM,
     JSON,
-    LONDON,
     WHOLE,
+    parse_here,
     receive,
 )
 
@@ -18,13 +17,13 @@ def test_what_was_odd_on_the_wire_is_told_by_a_replay_too() -> None:
     assert (first.body, first.problems) == ("Hi", ("charset",))
     raw = RawForward.from_bytes(first.raw)
     assert raw.problems == ("charset",)
-    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
+    assert parse_here(raw) == first
 
 
 def test_what_was_stored_before_is_read_by_the_same_rules() -> None:
     head = b'["POST", "text/plain; charset=ISO-8859-1", "ISO-8859-1"]\n'
     raw = RawForward.from_bytes(head + WHOLE + b"&msg=caf%C3%A9+%E2%82%AC5")
-    message = parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival")
+    message = parse_here(raw)
     assert (message.body, message.problems) == ("café €5", ("charset",))
     assert message.raw == raw.to_bytes()
 
@@ -55,10 +54,8 @@ def test_a_replay_from_the_stored_raw_gives_the_same_message() -> None:
     body = WHOLE + b"&msg=caf%E9&x=%80"
     first = receive(content_type=FORM + b"; charset=ISO-8859-15", body=body)
     raw = RawForward.from_bytes(first.raw)
-    assert parse(raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"arrival") == first
-    again = parse(
-        raw, zone=LONDON, region="GB", arrived_at=ARRIVED_AT, nonce=b"another", via="report"
-    )
+    assert parse_here(raw) == first
+    again = parse_here(raw, nonce=b"another", via="report")
     assert (again.dedupe_key, again.via) == (first.dedupe_key, "report")
 
 

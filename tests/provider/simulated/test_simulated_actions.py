@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import CodeError, RefusedNumberError
 from app.domain.outbound.requests import OutgoingText, SourceTon
+from app.domain.provider_errors import CodeError, RefusedNumberError
 from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.reports import read_inbound, read_messages
 from tests.support.simulated import (

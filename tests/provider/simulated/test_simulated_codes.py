@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.errors import CodeError
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.provider_errors import CodeError
 from app.provider.actions import AccessLevel, NewContact, NewUser
 from app.provider.codes import make_code_error
 from app.simulator.actions.codes import ACCOUNT_CODES, ERROR_TEXTS

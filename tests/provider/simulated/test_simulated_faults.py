@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.errors import (
+from app.domain.outbound.requests import OutgoingText
+from app.domain.outbound.send_outcomes import SendOutcome
+from app.domain.provider_errors import (
     AmbiguousError,
     CallBroken,
     EmptyAnswer,
@@ -14,8 +16,6 @@ from app.domain.errors import (
     StatusAnswer,
     UnreadableAnswer,
 )
-from app.domain.outbound.requests import OutgoingText
-from app.domain.outbound.send_outcomes import SendOutcome
 from app.provider.exchange import Timeouts
 from app.provider.reports import read_messages
 from app.simulator.actions.magic import FAULT_NUMBERS

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.domain.errors import CodeError, InvalidInput, MissingColumns
+from app.domain.errors import InvalidInput
 from app.domain.outbound.requests import OutgoingText
+from app.domain.provider_errors import CodeError, MissingColumns
 from app.provider.actions import Named, NewContact
 from app.provider.reports import InboundRow, MessageRow, read_inbound, read_messages
 from tests.support.simulated import (

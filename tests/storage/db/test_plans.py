@@ -21,7 +21,7 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound import refusals, search
 from app.storage.inbound.duplicates import find_reported
 from app.storage.inbound.inbound import make_inserter
-from app.storage.inbound.replays import has_reply
+from app.storage.inbound.rewriting.replays import has_reply
 from app.storage.operations import alerts, events, stats
 from app.storage.operations.idempotency import IdempotencyKey, find_answer
 from app.storage.outbound import lists

@@ -3,95 +3,21 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.domain.errors import NothingDurable
-from app.domain.inbound.messages import InboundMessage
 from app.domain.inbound.queries import MessageFilter
 from app.provider.forwards.forwarding import parse, read_request
-from app.storage.db.database import Connection, Database, open_database
-from app.storage.db.migrate import migrate
+from app.storage.db.database import Connection, Database
 from app.storage.db.sqlite.database import SqliteDatabase
-from app.storage.inbound.inbound import make_inserter
-from app.storage.inbound.intake import Intake
 from app.storage.inbound.search import list_messages
 from tests.conftest import NOW
+from tests.storage.inbound.intakes import Kit, forbid_key, keep, make_kit, wait_for
 from tests.support.messages import make_message
-from tests.support.storage.postgres import PostgresServer
-
-
-@dataclass
-class Listener:
-    """Counts what the intake tells."""
-
-    stored: int = 0
-    spooled: int = 0
-    adopted: list[str] = field(default_factory=list)
-    refused: list[Path] = field(default_factory=list)
-    damaged: list[Path] = field(default_factory=list)
-    moved: list[tuple[Path, int]] = field(default_factory=list)
-    foreign: list[tuple[Path, str]] = field(default_factory=list)
-
-    def on_stored(self, rows: int) -> None:
-        self.stored += rows
-
-    def on_kept(self, rows: int, *, in_spool: bool, seconds: float) -> None:
-        self.spooled += rows if in_spool else 0
-
-    def on_adopted(self, process_id: str) -> None:
-        self.adopted.append(process_id)
-
-    def on_refused(self, path: Path) -> None:
-        self.refused.append(path)
-
-    def on_damaged(self, path: Path) -> None:
-        self.damaged.append(path)
-
-    def on_foreign(self, path: Path, place: str) -> None:
-        self.foreign.append((path, place))
-
-    def on_spool_moved(self, path: Path, lost: int) -> None:
-        self.moved.append((path, lost))
-
-
-async def keep(intake: Intake, message: InboundMessage) -> None:
-    """Return once the message is on disk. Raises NothingDurable."""
-    told: asyncio.Future[NothingDurable | None] = asyncio.get_running_loop().create_future()
-    intake.put(message, told.set_result)
-    if error := await told:
-        raise error
-
-
-@dataclass
-class Kit:
-    """An intake with what stands around it."""
-
-    intake: Intake
-    listener: Listener
-    database: Database
-    spool: Path
-
-    async def keep(self, *numbers: int) -> None:
-        async with asyncio.timeout(20):
-            await asyncio.gather(*(keep(self.intake, make_message(number)) for number in numbers))
-
-    async def stored(self) -> list[str | None]:
-        """The ids in the database, oldest stored first."""
-        page = await self.database.read(list_messages, MessageFilter(), before=None, limit=500)
-        return [message.provider_id for message in reversed(page.messages)]
-
-
-def make_kit(database: Database, spool: Path, name: str = "first") -> Kit:
-    listener = Listener()
-    intake = Intake(
-        make_inserter(database), spool, now=lambda: NOW, process_id=name, listener=listener
-    )
-    return Kit(intake, listener, database, spool)
 
 
 @pytest.fixture
@@ -102,28 +28,10 @@ async def kit(database: Database, tmp_path: Path) -> AsyncIterator[Kit]:
     await made.intake.close()
 
 
-async def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 the intake rings no bell for tests
-            await asyncio.sleep(0.02)
-
-
-def forbid_key(conn: Connection, key: bytes) -> None:
-    """Have the database refuse one row whatever else is in it."""
-    if conn.dialect.name == "sqlite":
-        conn.exec_driver_sql(
-            "CREATE TRIGGER forbid BEFORE INSERT ON messages"
-            f" WHEN NEW.dedupe_key = x'{key.hex()}' BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-    else:
-        conn.exec_driver_sql(
-            f"ALTER TABLE messages ADD CHECK (dedupe_key <> decode('{key.hex()}', 'hex'))"
-        )
-
-
 async def test_before_the_database_is_reached_messages_wait_in_the_spool(kit: Kit) -> None:
     await kit.keep(1, 2, 3)
     assert kit.intake.depth == 3
+    assert (kit.intake.direct, kit.intake.can_acknowledge) == (False, True)
     assert await kit.stored() == []
     await kit.intake.recover()
     assert await kit.stored() == ["1", "2", "3"]
@@ -312,82 +220,3 @@ async def test_closing_finishes_what_was_accepted(kit: Kit) -> None:
     await kit.intake.close()
     await asyncio.gather(*pending)
     assert len(await kit.stored()) == 49
-
-
-@pytest.fixture
-async def postgres_kit(
-    postgres_server: PostgresServer, postgres_url: str, tmp_path: Path
-) -> AsyncIterator[Kit]:
-    database = open_database(postgres_url, tmp_path)
-    await migrate(database)
-    kit = make_kit(database, tmp_path / "spool")
-    await kit.intake.start()
-    await kit.intake.recover()
-    yield kit
-    await kit.intake.close()
-    await database.close()
-
-
-async def test_a_server_that_goes_and_comes_back_loses_and_doubles_nothing(
-    postgres_kit: Kit, postgres_server: PostgresServer
-) -> None:
-    await postgres_kit.keep(1)
-    postgres_server.stop("immediate")
-    await postgres_kit.keep(2, 3)
-    assert postgres_kit.intake.depth == 2
-    postgres_server.start()
-    await postgres_kit.keep(4)
-    await wait_for(lambda: postgres_kit.intake.direct)
-    await postgres_kit.keep(5)
-    assert await postgres_kit.stored() == ["1", "2", "3", "4", "5"]
-
-
-async def test_a_server_that_hangs_holds_up_nobody(
-    postgres_kit: Kit, postgres_server: PostgresServer
-) -> None:
-    loop = asyncio.get_running_loop()
-    postgres_server.pause()
-    try:
-        began = loop.time()
-        await postgres_kit.keep(1)
-        await postgres_kit.keep(2)
-        # Two seconds is what the contract allows for one message.
-        assert loop.time() - began < 2
-        assert postgres_kit.intake.depth == 2
-    finally:
-        postgres_server.resume()
-    await wait_for(lambda: postgres_kit.intake.direct)
-    assert await postgres_kit.stored() == ["1", "2"]
-
-
-async def test_a_server_that_turns_read_only_is_away(
-    postgres_kit: Kit, postgres_server: PostgresServer
-) -> None:
-    await postgres_kit.keep(1)
-    name = postgres_kit.database.dsn.rpartition("/")[2]  # type: ignore[attr-defined]
-    postgres_server.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    postgres_server.execute(
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    )
-    await postgres_kit.keep(2)
-    assert postgres_kit.intake.depth == 1
-    postgres_server.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
-    await wait_for(lambda: postgres_kit.intake.direct)
-    assert await postgres_kit.stored() == ["1", "2"]
-
-
-async def test_messages_that_arrive_during_a_drain_come_after_those_before(
-    postgres_kit: Kit, postgres_server: PostgresServer
-) -> None:
-    postgres_server.stop("immediate")
-    await postgres_kit.keep(1)
-    for number in range(2, 400):
-        await postgres_kit.keep(number)
-    postgres_server.start()
-    number = 400
-    while not postgres_kit.intake.direct:
-        await postgres_kit.keep(number)
-        number += 1
-    await postgres_kit.keep(number)
-    stored = await postgres_kit.stored()
-    assert stored == [str(each) for each in range(1, number + 1)][-500:]

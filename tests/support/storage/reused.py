@@ -46,11 +46,10 @@ class ReusedDatabases:
         self._connections: dict[str, Any] = {}
         self._free: list[str] = []
         self._numbers = count(1)
-        self._look = server.run(_look, template)
-        self._reset = server.run(_write_reset, template)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+        self._look, self._reset = self._run(self._read_template())
 
     def close(self) -> None:
         for name in [*self._connections]:
@@ -76,6 +75,13 @@ class ReusedDatabases:
         self._server.create_database(name, self._template)
         self._uses[name] = 0
         return name
+
+    async def _read_template(self) -> tuple[Sequence[object], str]:
+        connection = await asyncpg.connect(self._server.url(self._template), ssl=False)
+        try:
+            return await _look(connection), await _write_reset(connection)
+        finally:
+            await connection.close()
 
     def _empty(self, name: str) -> bool:
         """False where a test has changed more than rows."""

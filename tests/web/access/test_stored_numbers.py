@@ -9,8 +9,7 @@ from app.storage.db.database import Connection
 from app.storage.tables.outbound import outbound
 from app.storage.tables.rules import opt_outs
 from tests.support.messages import make_message
-from tests.support.simulated import simulated_in_process
-from tests.web.visiting import visiting
+from tests.web.visiting import visiting_with_account
 
 # British, and of Cape Verde, São Tomé and Eritrea: in the region these look national.
 SENDERS = [
@@ -30,10 +29,7 @@ async def test_a_reply_and_an_opt_out_are_for_the_number_that_wrote(
         sent = list(conn.execute(select(outbound.c.to_number)).scalars())
         return sent, list(conn.execute(select(opt_outs.c.number)).scalars())
 
-    async with (
-        simulated_in_process() as provider,
-        visiting(sqlite_url, tmp_path, provider=provider.client, default_region=region) as visitor,
-    ):
+    async with visiting_with_account(sqlite_url, tmp_path, default_region=region) as visitor:
         await visitor.receive(make_message(1, source=sender))
         await visitor.submit("/conversations/1/reply", {"body": "Hello"})
         await visitor.submit("/conversations/1/opt-out", {"out": "1"})

@@ -4,32 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.support.simulated import simulated_in_process
+from tests.support.fixtures import on_either, on_sqlite
 from tests.web.conversations.thread import hear
-from tests.web.visiting import Visitor, visiting
+from tests.web.visiting import Visitor, visiting_with_account
 
 
 @asynccontextmanager
 async def answering(database_url: str, folder: Path) -> AsyncIterator[Visitor]:
     """Somebody with an account of a provider, to whom Ada has written once."""
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, folder, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, folder) as visitor:
         await visitor.receive(hear(1, "Are you open?"))
         yield visitor
 
 
-@pytest.fixture
-async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with answering(database_url, tmp_path) as visitor:
-        yield visitor
-
-
-@pytest.fixture
-async def lone_clerk(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    """On SQLite, for what does not depend on the database."""
-    async with answering(sqlite_url, tmp_path) as visitor:
-        yield visitor
+clerk = on_either(answering)
+lone_clerk = on_sqlite(answering)

@@ -10,9 +10,9 @@ import pytest
 from app.web.application import Pages
 from tests.api.streams import opening
 from tests.support.messages import make_message
-from tests.support.simulated import ADA, simulated_in_process
+from tests.support.simulated import ADA
 from tests.web.core.test_live import list_cookies
-from tests.web.visiting import Visitor, browsing, visiting
+from tests.web.visiting import Visitor, browsing, visiting_with_account
 
 PATH = "/conversations/1"
 WRITING = re.compile(r'<p id="writing"[^>]*>(.*?)</p>', re.DOTALL)
@@ -21,10 +21,7 @@ FIELD = re.compile(r'<textarea id="body"[^>]*>\n?(.*?)</textarea>', re.DOTALL)
 
 @pytest.fixture
 async def grace(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, name="Grace", provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path, name="Grace") as visitor:
         await visitor.receive(make_message(1, source=ADA, dest="447700900100"))
         yield visitor
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.flows.desk import set_status
 from tests.support.service import make_forward
-from tests.support.simulated import ADA, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA
+from tests.web.visiting import Visitor, visiting_with_account
 
 STEPS = ["address", "number", "auth", "text", "token", "reply"]
 DISMISS = "/conversations/first-steps/dismiss"
@@ -19,10 +19,7 @@ def list_done(page: str) -> list[str]:
 
 
 async def test_each_step_is_ticked_by_what_has_happened(database_url: str, tmp_path: Path) -> None:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         page = await visitor.read("/")
         # The address is set, and not this machine's own.
         assert list_done(page) == ["address", "token"]

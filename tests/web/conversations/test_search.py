@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import NOW
 from tests.support.messages import make_message
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, visiting_with_account
 
 SHOP, BAR = "447700900100", "447700900200"
 HOSTILE = "<b>harbour</b> & caf\u00e9"
@@ -18,10 +18,7 @@ HOSTILE = "<b>harbour</b> & caf\u00e9"
 
 @pytest.fixture
 async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         name = {"name": "Ada Harbour"}
         await visitor.receive(make_message(1, source=ADA, dest=SHOP, body="hi", merge_fields=name))
         yield visitor

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.inbound.messages import InboundMessage
 from app.storage.conversations.conversations import get_conversation
-from app.storage.conversations.unread import count_unread
+from app.storage.conversations.inbox import count_unread
 from app.storage.inbound.read_marks import mark_all_read, mark_unread
 from tests.conftest import NOW
 from tests.support.messages import make_message

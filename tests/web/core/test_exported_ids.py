@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from tests.support.simulated import ADA, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA
+from tests.web.visiting import Visitor, visiting_with_account
 
 RULE = {"name": "Hours", "reply": "We are open."}
 TEXT = {"to": ADA, "source": "447700900100", "body": "We close at noon"}
@@ -19,10 +19,7 @@ async def read_rows(visitor: Visitor, path: str) -> list[dict[str, str]]:
 async def test_a_file_names_rows_as_the_interface_for_programs_does(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         await visitor.running.send("POST", "/rules", RULE)
         await visitor.running.send("POST", "/outbound", TEXT)
         listed = (await visitor.running.read("/outbound"))["items"]

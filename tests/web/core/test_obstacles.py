@@ -8,8 +8,7 @@ from app.flows.outbound.sending.pause_sending import pause_sending
 from app.storage.access.members import add_member
 from app.storage.operations.alerts import list_alerts
 from tests.support.messages import make_message
-from tests.support.simulated import simulated_in_process
-from tests.web.visiting import browsing, visiting
+from tests.web.visiting import browsing, visiting, visiting_with_account
 
 PAGES = ("/", "/new", "/conversations/1")
 
@@ -28,8 +27,7 @@ async def test_composers_and_the_inbox_say_who_paused_sending(
     database_url: str, tmp_path: Path
 ) -> None:
     async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
+        visiting_with_account(database_url, tmp_path) as visitor,
         browsing(visitor.running) as clerk,
     ):
         await visitor.receive(make_message(1))

@@ -13,8 +13,8 @@ import pytest
 from app.flows.outbound.batches.send_batch import advance_batches
 from tests.api.running import BASE_URL
 from tests.support.messages import make_message
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, visiting_with_account
 
 SHOP = "447700900100"
 FORM = {"source": SHOP, "body": "Hello {name|there}, code {code}"}
@@ -25,10 +25,7 @@ FILE = (
 
 @pytest.fixture
 async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         await visitor.receive(make_message(1, source=ADA, dest=SHOP))
         yield visitor
 

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from tests.support.messages import make_message
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, browsing, visiting
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, browsing, visiting_with_account
 
 SHOP = "447700900100"
 FORM = {"kind": "to", "to": "07700 900011", "source": SHOP, "body": "We close at noon"}
@@ -17,10 +17,7 @@ FORM = {"kind": "to", "to": "07700 900011", "source": SHOP, "body": "We close at
 
 @pytest.fixture
 async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         await visitor.receive(make_message(1, source=ADA))
         yield visitor
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.messages import make_message
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, visiting_with_account
 
 SHOP = "447700900100"
 HOURS = {"name": "Hours", "body": "Hello {name|there}, you wrote {keyword|nothing}. We close at 5."}
@@ -16,10 +16,7 @@ HOURS = {"name": "Hours", "body": "Hello {name|there}, you wrote {keyword|nothin
 
 @pytest.fixture
 async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
+    async with visiting_with_account(database_url, tmp_path) as visitor:
         text = make_message(
             1, source=ADA, dest=SHOP, body="Open today?", merge_fields={"name": "Ada"}
         )

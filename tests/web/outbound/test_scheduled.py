@@ -1,25 +1,17 @@
 """What is scheduled: listed, changed before it goes, cancelled; what the provider holds."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.simulated import ADA, GRACE, simulated_in_process
-from tests.web.visiting import Visitor, visiting
+from tests.support.fixtures import on_either
+from tests.support.simulated import ADA, GRACE
+from tests.web.visiting import Visitor, visiting_with_account
 
 SHOP = "447700900100"
 LATER = "2026-06-02T09:00:00Z"
 
-
-@pytest.fixture
-async def clerk(database_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with (
-        simulated_in_process() as provider,
-        visiting(database_url, tmp_path, provider=provider.client) as visitor,
-    ):
-        yield visitor
+clerk = on_either(visiting_with_account)
 
 
 async def schedule(visitor: Visitor, to: Any = ADA, **changes: Any) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import structlog
 
-from app.domain.errors import (
+from app.domain.outbound.send_outcomes import LOOK_FIRST, StopCause
+from app.domain.provider_errors import (
     AccountError,
     CallBroken,
     CodeError,
@@ -22,7 +23,6 @@ from app.domain.errors import (
     Unreachable,
     UnreadableAnswer,
 )
-from app.domain.outbound.send_outcomes import LOOK_FIRST, StopCause
 from app.flows.operations.processes.leader import take_turn
 from app.flows.operations.processes.metrics import Metrics
 from app.provider.client import ProviderClient

@@ -12,8 +12,8 @@ from app.storage.inbound.erasing import erase_message
 from app.storage.operations.erasing import erase_in_alert
 from app.storage.operations.erasures.erasures import note_removed
 from app.storage.operations.erasures.redaction import Done, Erasing, redact_row
-from app.storage.operations.number_walk import Window, list_others, look_through
-from app.storage.operations.places import list_columns, list_tables
+from app.storage.operations.personal_data.number_walk import Window, list_others, look_through
+from app.storage.operations.personal_data.places import list_columns, list_tables
 from app.storage.outbound.erasing import erase_batch_row, erase_in_batch, erase_text
 from app.storage.rules.erasing import erase_in_number, erase_in_rule, erase_opt_out
 from app.storage.webhooks.erasing import erase_delivery, erase_in_webhook

@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from app.domain.access.sealing import Sealer
-from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound, ProviderError
+from app.domain.errors import Conflict, InvalidInput, NoProvider, NotFound
+from app.domain.provider_errors import ProviderError
 from app.domain.written_numbers import NumberForms, make_forms
 from app.flows.operations.erasures.clean_rows import Pass, clean_rows
 from app.flows.operations.processes.leader import take_turn

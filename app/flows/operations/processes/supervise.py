@@ -11,7 +11,8 @@ from typing import Never
 
 import structlog
 
-from app.domain.errors import Conflict, ProviderError, Unavailable
+from app.domain.errors import Conflict, Unavailable
+from app.domain.provider_errors import ProviderError
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import close_alert, list_quiet_subjects, raise_alert
 

@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from app.domain.errors import InvalidInput, UnreadableAnswer
+from app.domain.errors import InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.batch_rows import MOST_COLUMNS, MOST_ROWS, NUMBER, Columns, Row
+from app.domain.provider_errors import UnreadableAnswer
 from app.provider.contacts import CONTACT_SYNONYMS
 from app.provider.tables import RowReader, normalise_heading
 

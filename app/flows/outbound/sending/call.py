@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import structlog
 
-from app.domain.errors import (
+from app.domain.errors import InvalidInput
+from app.domain.outbound.send_outcomes import NUMBER_CODES, CallResult, ErrorClass, SendOutcome
+from app.domain.provider_errors import (
     AccountError,
     CodeError,
     CountMismatch,
-    InvalidInput,
     PermanentError,
     ProviderError,
     TooManyCalls,
     TurnedAway,
     UnreadableAnswer,
 )
-from app.domain.outbound.send_outcomes import NUMBER_CODES, CallResult, ErrorClass, SendOutcome
 from app.provider.client import ProviderClient
 from app.provider.wire import ID
 from app.storage.outbound.sending.claims import ClaimedText

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import structlog
 
-from app.domain.errors import (
+from app.domain.errors import Unavailable
+from app.domain.provider_errors import (
     AccountError,
     CallBroken,
     CodeError,
@@ -16,7 +17,6 @@ from app.domain.errors import (
     MissingColumns,
     ProviderError,
     StatusAnswer,
-    Unavailable,
     Unreachable,
 )
 from app.flows.operations.processes.metrics import Metrics

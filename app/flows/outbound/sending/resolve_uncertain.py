@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from app.domain.errors import ProviderError
 from app.domain.numbers import normalise_number
 from app.domain.outbound.uncertain_resolution import (
     LEEWAY,
@@ -16,10 +15,12 @@ from app.domain.outbound.uncertain_resolution import (
     Sightings,
     find_persons_turn,
 )
+from app.domain.provider_errors import ProviderError
 from app.flows.operations.processes.metrics import Metrics
-from app.flows.outbound.sending.sync import REPORT, read_batches, tell_of_report
+from app.flows.outbound.sending.sync import REPORT, tell_of_report
 from app.provider.client import ProviderClient
 from app.provider.reports import MessageRow, read_messages
+from app.provider.tables import read_batches
 from app.storage.db.database import Database
 from app.storage.outbound.sending.resolving import (
     ask_person,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -137,22 +137,6 @@ class Sender:
         if changed:
             self.on_change()
         return claim
-
-    async def run_dry(self, look: Callable[[], Awaitable[bool]] | None = None) -> int:
-        """Send until nothing is due; returns how many calls were made. Raises Unavailable.
-
-        `look` checks the credits if that must come first; it returns whether sending goes on.
-        """
-        made = 0
-        while True:
-            claim = await self.turn()
-            made += len(claim.calls)
-            if claim.asks_credits and look is not None and await look():
-                continue
-            if self.calls:
-                await asyncio.wait(self.calls, return_when=asyncio.FIRST_COMPLETED)
-            elif not self.results.finished and not claim.calls:
-                return made
 
     async def drain(self) -> None:
         """Begin no more calls, give those in flight a moment to finish, and record all results.

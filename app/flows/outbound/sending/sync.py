@@ -1,7 +1,7 @@
 """Checks the status of the texts that the provider took, with as few calls as possible."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from app.domain.batches import cut
-from app.domain.errors import (
+from app.domain.outbound.statuses import read_status
+from app.domain.provider_errors import (
     AccountError,
     AmbiguousError,
     CallBroken,
@@ -23,11 +24,11 @@ from app.domain.errors import (
     TurnedAway,
     Unreachable,
 )
-from app.domain.outbound.statuses import read_status
 from app.flows.operations.processes.metrics import Metrics
 from app.provider.client import ProviderClient
 from app.provider.codes import BACKGROUND_SEND_NOT_FINISHED, NO_MESSAGES
 from app.provider.reports import MessageRow, read_messages
+from app.provider.tables import read_batches
 from app.storage.db.database import Connection, Database
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.outbound.sending.deliveries import (
@@ -58,7 +59,6 @@ WINDOW_MARGIN = timedelta(hours=1)
 # If no message of a background send is found, it may not have begun yet.
 BEGINNING = timedelta(minutes=10)
 
-REPORT_ROWS = 200
 WRITTEN_TEXTS = 50
 WRITTEN_RECIPIENTS = 100
 
@@ -278,15 +278,3 @@ def _choose_singles(due: Sequence[Unsettled], told: set[str]) -> list[Unsettled]
             chosen.append(text)
             count += len(unknown)
     return chosen
-
-
-async def read_batches(rows: AsyncIterator[MessageRow]) -> AsyncIterator[list[MessageRow]]:
-    """A report's rows, as many at a time as one query takes."""
-    batch: list[MessageRow] = []
-    async for row in rows:
-        batch.append(row)
-        if len(batch) == REPORT_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -10,8 +10,6 @@ from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
-Job = Callable[[Connection], Any]
-
 
 class WriterListener(Protocol):
     """Is called, in the thread, with what happens to the connection."""

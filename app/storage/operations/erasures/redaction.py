@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from app.domain.written_numbers import ERASED, NumberForms
 from app.storage.db.key_walks import Key, has_key
-from app.storage.operations.places import list_columns
+from app.storage.operations.personal_data.places import list_columns
 
 # What was done to a row; None: nothing, because it has to wait.
 Done = Literal["removed", "changed"] | None

@@ -151,10 +151,9 @@ def _note_moves(
     now: datetime,
 ) -> None:
     for row, _, target in moved:
-        if target != row.status:
-            recorded.changes.append(StatusChange(row.id, target, "send", now))
-            if row.status == OutboundStatus.UNCERTAIN:
-                recorded.resolved.append(row.id)
+        recorded.changes.append(StatusChange(row.id, target, "send", now))
+        if row.status == OutboundStatus.UNCERTAIN:
+            recorded.resolved.append(row.id)
         if target is OutboundStatus.FAILED:
             counts.add("failed", row.source, now)
     expired = [row.id for row, _, target in moved if target is OutboundStatus.EXPIRED]

@@ -195,16 +195,7 @@ def resume_sender(conn: Connection, who: str, now: datetime, *, only_stopped: bo
     state, _ = lock_sender(conn)
     if state.state == "running" or (only_stopped and state.state == "paused"):
         return False
-    _write(
-        conn,
-        state="running",
-        cause=None,
-        failures=0,
-        reason=None,
-        changed_by=who,
-        changed_at=now,
-        probe_at=None,
-    )
+    _set_state(conn, "running", None, who, now)
     return True
 
 
@@ -223,16 +214,7 @@ def tell_resumed(conn: Connection, now: datetime) -> None:
 def pause_sender(conn: Connection, who: str, reason: str | None, now: datetime) -> None:
     """Send nothing until a person resumes it; an alert is a reminder. The last step, as above."""
     lock_sender(conn)
-    _write(
-        conn,
-        state="paused",
-        cause=None,
-        failures=0,
-        reason=reason,
-        changed_by=who,
-        changed_at=now,
-        probe_at=None,
-    )
+    _set_state(conn, "paused", reason, who, now)
     raise_alert(
         conn,
         PAUSED_ALERT,
@@ -264,6 +246,20 @@ def note_credits(conn: Connection, balance: Decimal, *, low_below: Decimal, now:
         action="Buy credits in NetMessenger, or set LETTERBOX_LOW_CREDITS to another number.",
         count=0,
         now=now,
+    )
+
+
+def _set_state(conn: Connection, state: State, reason: str | None, who: str, now: datetime) -> None:
+    """As a person says, or as the provider shows: whatever was doubtful before is settled."""
+    _write(
+        conn,
+        state=state,
+        cause=None,
+        failures=0,
+        reason=reason,
+        changed_by=who,
+        changed_at=now,
+        probe_at=None,
     )
 
 

@@ -20,7 +20,7 @@ from app.storage.operations.stamps import clamp_stamps, has_gone_back
 from app.storage.outbound.sending.expiry import end_leases
 from app.storage.rules.opt_outs import find_opted_out, note_refused_numbers
 from tests.flows.desk import SENDER, SHOP, Desk
-from tests.support.outbox import ADA, GRACE, Outbox, claim_due
+from tests.support.outbox import ADA, GRACE, Outbox, claim_due, run_dry
 
 HOUR = 3600.0
 SECOND = timedelta(seconds=1)
@@ -217,7 +217,7 @@ async def test_after_20_minutes_forward_a_call_under_way_ends_well(outbox: Outbo
     later = outbox.now() + timedelta(minutes=20)
     assert await outbox.database.write(end_leases, later) == 1
     assert await outbox.status(number) == "uncertain"
-    await sender.run_dry()
+    await run_dry(sender)
     assert await outbox.status(number) == "sent"
     assert len(outbox.taken()) == 1
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.domain.errors import Conflict, Unavailable, Unreachable
+from app.domain.errors import Conflict, Unavailable
+from app.domain.provider_errors import Unreachable
 from app.flows.operations.processes import supervise
 from app.flows.operations.processes.supervise import FAILING, Chore, Loop, LoopAlerts, Loops
 from app.storage.db.database import Database, open_database

@@ -11,7 +11,7 @@ from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import get_sender
 from app.storage.rules.opt_outs import find_opted_out
 from tests.flows.outbound.sending.crowd import CROWD, FEW, answer
-from tests.support.outbox import ADA, GRACE, Outbox
+from tests.support.outbox import ADA, GRACE, Outbox, run_dry
 
 
 async def test_each_number_has_its_own_end(outbox: Outbox) -> None:
@@ -174,7 +174,7 @@ async def test_where_answers_are_miscounted_no_further_call_has_many_numbers(
     sender = outbox.make_sender(batch=20)
     sender.client = outbox.make_client(miscount)
     for _ in range(8):
-        await sender.run_dry(outbox.make_watcher(sender.client).probe)
+        await run_dry(sender, outbox.make_watcher(sender.client).probe)
         outbox.pass_seconds(61)
     assert Counter(await outbox.statuses(ids)) == {"uncertain": 20, "sent": 40}
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 
-from app.domain.errors import ProviderError
+from app.domain.provider_errors import ProviderError
 from app.flows.operations.processes.metrics import Metrics
 from app.flows.outbound.sending.note_answers import AnswerNotes
 from app.provider.actions import AccessLevel, NewUser

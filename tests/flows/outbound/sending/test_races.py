@@ -8,9 +8,10 @@ import pytest
 
 from app.domain.errors import Conflict
 from app.domain.outbound.transitions import OutboundEvent
-from app.domain.outbound.uncertain_resolution import Finding
+from app.domain.outbound.uncertain_resolution import Finding, UncertainText
 from app.storage.db.database import Connection, open_database
 from app.storage.outbound.cancellations import cancel_waiting
+from app.storage.outbound.changes import change_waiting, lock_text
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
 from app.storage.outbound.sending.expiry import expire_overdue
 from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
@@ -51,6 +52,31 @@ async def test_a_text_that_is_claimed_while_it_is_cancelled_goes_out(outbox: Out
     assert await outbox.status(number) == "sending"
 
 
+def change(number: int, outbox: Outbox) -> Work:
+    def work(conn: Connection) -> None:
+        if lock_text(conn, number).status == "queued":
+            change_waiting(conn, number, {"body": "Hi"}, "text changed", "Anna", outbox.now())
+
+    return work
+
+
+async def test_a_text_that_is_changed_while_it_is_claimed_goes_out_as_changed(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    claimed = await overlap(outbox.database, change(number, outbox), claim(outbox))
+    assert [each.body for each in claimed.texts] == ["Hi"]
+
+
+async def test_a_text_that_is_claimed_while_it_is_changed_stays_as_it_goes_out(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    await overlap(outbox.database, claim(outbox), change(number, outbox))
+    row = await outbox.row(number)
+    assert (row.status, row.body) == ("sending", "Hello")
+
+
 async def test_a_text_that_is_cancelled_while_its_time_ends_stays_cancelled(outbox: Outbox) -> None:
     number = await outbox.queue(validity_seconds=60)
     outbox.pass_seconds(60)
@@ -59,16 +85,22 @@ async def test_a_text_that_is_cancelled_while_its_time_ends_stays_cancelled(outb
     assert await outbox.history(number) == [("cancelled", "Anna", None)]
 
 
-@pytest.mark.parametrize("finding", [Finding.SEND_AGAIN, Finding.DOUBT])
-async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
-    outbox: Outbox, finding: Finding
-) -> None:
+async def break_call(outbox: Outbox) -> tuple[int, UncertainText]:
+    """A text whose call broke, and what is known of it a few seconds later."""
     number = await outbox.queue()
     outbox.strike("reset")
     await outbox.send()
     outbox.pass_seconds(5)
+    [found] = await outbox.database.read(list_uncertain, outbox.now(), limit=9)
+    return number, found
+
+
+@pytest.mark.parametrize("finding", [Finding.SEND_AGAIN, Finding.DOUBT])
+async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
+    outbox: Outbox, finding: Finding
+) -> None:
+    number, found = await break_call(outbox)
     now = outbox.now()
-    [found] = await outbox.database.read(list_uncertain, now, limit=9)
     failed = OutboundEvent.FAILED_BY_HAND
 
     def settle(conn: Connection) -> None:
@@ -83,12 +115,8 @@ async def test_what_a_person_says_of_a_text_holds_whatever_the_report_proves(
 
 
 async def test_what_the_report_adopts_is_not_sent_again_by_hand(outbox: Outbox) -> None:
-    number = await outbox.queue()
-    outbox.strike("reset")
-    await outbox.send()
-    outbox.pass_seconds(5)
+    number, found = await break_call(outbox)
     now = outbox.now()
-    [found] = await outbox.database.read(list_uncertain, now, limit=9)
     again = OutboundEvent.RESENT_BY_HAND
 
     def adopt(conn: Connection) -> None:
@@ -98,11 +126,7 @@ async def test_what_the_report_adopts_is_not_sent_again_by_hand(outbox: Outbox) 
         resolve_by_hand(conn, number, again, None, "Anna", now)
 
     with pytest.raises(Conflict, match="is sent"):
-        await overlap(
-            outbox.database,
-            adopt,
-            lambda conn: resolve_by_hand(conn, number, again, None, "Anna", now),
-        )
+        await overlap(outbox.database, adopt, send_again)
     assert await outbox.status(number) == "sent"
 
 

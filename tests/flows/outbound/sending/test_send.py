@@ -11,7 +11,7 @@ from app.storage.db.database import Database
 from app.storage.operations.events import read_events
 from app.storage.outbound.sending.sender import get_sender, pause_sender, resume_sender
 from app.storage.rules.opt_outs import find_opted_out, note_refused_numbers, remove_opt_out
-from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due, open_outbox, run_dry
 
 
 async def test_a_text_goes_out_once_with_its_id_kept(outbox: Outbox) -> None:
@@ -94,6 +94,7 @@ async def test_a_code_decides_what_follows(outbox: Outbox) -> None:
         row = await outbox.row(number)
         assert (row.status, row.held_reason, row.error_code) == (status, reason, str(code))
     assert (await outbox.database.read(get_sender)).state == "running"
+    assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'failed'") == [(3,)]
 
 
 async def test_a_daily_limit_ends_at_londons_midnight(outbox: Outbox) -> None:
@@ -174,6 +175,7 @@ async def test_a_persons_pause_holds_until_a_person_ends_it(outbox: Outbox) -> N
     await outbox.database.write(pause_sender, "Anna", "holiday", outbox.now())
     outbox.pass_seconds(86_000)
     assert await outbox.send() == 0
+    assert (await outbox.make_sender().turn()).wait_seconds is None
     await outbox.database.write(resume_sender, "Anna", outbox.now())
     assert await outbox.send() == 1
 
@@ -190,7 +192,7 @@ async def test_an_account_error_of_a_call_under_way_ends_no_pause(
     paused_at = outbox.now()
     await outbox.database.write(pause_sender, "Anna", "holiday", paused_at)
     await asyncio.gather(*sender.calls)
-    await sender.run_dry()
+    await run_dry(sender)
     for _ in range(3):
         outbox.pass_seconds(3601)
         assert await outbox.send() == 0
@@ -253,6 +255,17 @@ async def test_a_scheduled_text_waits_here_or_at_the_provider(outbox: Outbox) ->
     assert await outbox.status(here) == "sent"
 
 
+async def test_a_schedule_for_the_provider_that_has_passed_is_not_passed_on(
+    outbox: Outbox,
+) -> None:
+    at = outbox.now() + timedelta(hours=1)
+    for number in (ADA, GRACE):
+        await outbox.queue(number, schedule_at=at, schedule_by="provider")
+        outbox.pass_seconds(3600)
+        [text] = (await outbox.database.write(claim_due, now=outbox.now())).texts
+        assert (text.to, text.schedule_at) == (number, None)
+
+
 async def test_a_list_is_sent_with_the_id_of_its_background_send(outbox: Outbox) -> None:
     number = await outbox.queue(None, list_name="people")
     await outbox.send()
@@ -274,10 +287,10 @@ async def test_the_pace_holds_over_all_senders(outbox: Outbox) -> None:
     for turn in range(30):
         await outbox.queue(f"4477009000{turn:02}")
     senders = [outbox.make_sender(per_second=10) for _ in range(3)]
-    counts = [sum([await sender.run_dry() for sender in senders])]
+    counts = [sum([await run_dry(sender) for sender in senders])]
     for _ in range(10):
         outbox.pass_seconds(0.1)
-        counts.append(sum([await sender.run_dry() for sender in senders]))
+        counts.append(sum([await run_dry(sender) for sender in senders]))
     assert counts == [1] * 11
 
 

@@ -1,4 +1,4 @@
-"""The sender's claims and leases, and what is recorded: late, twice, together, or not at all."""
+"""The sender's claims and leases, and what is recorded: together, one by one, or not at all."""
 
 import asyncio
 import itertools
@@ -9,12 +9,11 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from app.domain.outbound.send_outcomes import SendOutcome
-from app.domain.outbound.transitions import OutboundEvent
-from app.flows.outbound.sending.send import LEASE_SECONDS, Sender
+from app.flows.outbound.sending.send import LEASE_SECONDS
+from app.storage.operations.events import read_events
 from app.storage.outbound.sending.expiry import end_leases
-from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand
 from app.storage.rules.opt_outs import find_opted_out, list_opt_outs
-from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due, run_dry, wait_for_calls
 
 
 async def claim_one(outbox: Outbox) -> Any:
@@ -55,50 +54,10 @@ async def test_who_slept_over_the_lease_does_not_call(outbox: Outbox) -> None:
     await wait_for_calls(sender)
     assert outbox.taken() == []
     sender.seconds = lambda: outbox.seconds[0]
-    await sender.run_dry()
+    await run_dry(sender)
     row = await outbox.row(number)
     assert (row.status, row.attempts) == ("sent", 2)  # it had kept its place
     assert outbox.taken() == [(ADA, "Hello")]
-
-
-async def test_a_late_answer_settles_what_was_uncertain(outbox: Outbox) -> None:
-    number = await outbox.queue()
-    sender = outbox.make_sender()
-    await sender.turn()
-    await outbox.database.write(end_leases, outbox.now() + timedelta(seconds=LEASE_SECONDS))
-    assert await outbox.status(number) == "uncertain"
-    await outbox.database.write(ask_person, number, outbox.now())
-    assert await outbox.alerts() == ["uncertain"]
-    await sender.run_dry()
-    assert await outbox.status(number) == "sent"
-    assert await outbox.ids(number) == ["3509592"]
-    assert await outbox.alerts() == []
-
-
-async def test_an_id_that_comes_too_late_is_kept_and_alerted(outbox: Outbox) -> None:
-    cases = [
-        ("status = 'queued'", "sent"),  # proved absent, not yet claimed again: not sent twice
-        ("status = 'sending', attempts = 2", "sending"),
-        ("status = 'failed'", "failed"),
-        ("status = 'sent', settled_at = due_at, settled_reason = 'no id'", "sent"),
-    ]
-    for turn, (then, status) in enumerate(cases, 1):
-        number = await outbox.queue(f"44770090005{turn}")
-        sender = outbox.make_sender()
-        await sender.turn()
-
-        def settle(conn: Any, then: str = then, number: int = number) -> None:
-            conn.exec_driver_sql(f"UPDATE outbound SET {then} WHERE id = {number}")
-
-        await outbox.database.write(settle)
-        await sender.run_dry()
-        text = await outbox.row(number)
-        assert text.status == status
-        if status == "sent":
-            assert text.check_at is not None
-            assert (text.settled_at, text.settled_reason) == (None, None)
-        assert len(await outbox.ids(number)) == 1
-        assert await outbox.alerts() == ["late-answer"] * turn
 
 
 async def test_results_of_one_turn_are_recorded_together(outbox: Outbox) -> None:
@@ -108,47 +67,6 @@ async def test_results_of_one_turn_are_recorded_together(outbox: Outbox) -> None
     await outbox.send()
     statuses = sorted([await outbox.status(each) for each in numbers])
     assert statuses == ["failed", "sent", "sent", "sent", "sent", "uncertain"]
-
-
-async def wait_for_calls(sender: Sender) -> None:
-    if sender.calls:
-        await asyncio.wait(sender.calls)
-
-
-async def test_a_result_that_is_recorded_twice_is_no_late_answer(outbox: Outbox) -> None:
-    number = await outbox.queue()
-    sender = outbox.make_sender()
-    await sender.turn()
-    await wait_for_calls(sender)
-    twice = sender.results.finished * 2  # the answer to the commit was lost, so it was made again
-    for result in twice:
-        sender.results.finished = [result]
-        await sender.turn()
-    assert await outbox.status(number) == "sent"
-    assert await outbox.alerts() == []
-    assert [change[0] for change in await outbox.history(number)] == ["sent"]
-    assert await outbox.fetch("SELECT value FROM daily_counts WHERE name = 'sent'") == [(1,)]
-
-
-async def test_answers_to_two_tries_of_one_text_that_come_together_are_both_kept(
-    outbox: Outbox,
-) -> None:
-    number = await outbox.queue()
-    again, now = OutboundEvent.RESENT_BY_HAND, outbox.now()
-    first, second = outbox.make_sender(), outbox.make_sender()
-    await first.turn()
-    await wait_for_calls(first)
-    await outbox.database.write(end_leases, now + timedelta(seconds=LEASE_SECONDS))
-    await outbox.database.write(resolve_by_hand, number, again, None, "Anna", now)
-    await second.turn()
-    await wait_for_calls(second)
-    second.results.finished += first.results.finished
-    await second.run_dry()
-    assert await outbox.status(number) == "sent"
-    assert len(await outbox.ids(number)) == len(outbox.taken()) == 2
-    tries = await outbox.fetch("SELECT outcome FROM send_attempts")
-    assert [row.outcome for row in tries] == [SendOutcome.TAKEN] * 2
-    assert await outbox.alerts() == ["late-answer"]
 
 
 TROUBLE = {
@@ -225,7 +143,7 @@ async def test_what_was_claimed_ahead_is_given_back_where_sending_stops(outbox: 
     await wait_for_calls(sender)
     outbox.strike("code", taken=False, code=-100)
     await sender.turn()
-    await sender.run_dry()
+    await run_dry(sender)
     assert [await outbox.status(each) for each in numbers] == ["sent", "held", "queued"]
     assert outbox.world.calls.counts["Send"] == 2
     assert [row.outcome for row in await outbox.fetch("SELECT outcome FROM send_attempts")] == [
@@ -288,28 +206,23 @@ async def test_what_comes_back_at_the_end_is_recorded_whatever_spoils_one_of_the
     assert statuses == ["sent", "sent", lost, "sent", "sent"]
 
 
-async def test_a_late_answer_with_the_id_that_the_report_gave_is_no_news(outbox: Outbox) -> None:
-    number = await outbox.queue()
-    sender = outbox.make_sender()
-    await sender.turn()
-    await outbox.database.write(end_leases, outbox.now() + timedelta(seconds=LEASE_SECONDS))
-    await wait_for_calls(sender)
-    outbox.pass_seconds(LEASE_SECONDS + 10)
-    assert await outbox.settle() == 1
-    await sender.turn()
-    assert await outbox.status(number) == "sent"
-    assert await outbox.alerts() == []
-
-
 async def test_numbers_that_are_refused_together_are_all_noted(outbox: Outbox) -> None:
     outbox.strike("code", taken=False, code=-412, times=3)
     for source in (OURS, "447700900002"):
         await outbox.queue(source=source)
     await outbox.queue(GRACE)
+    later = outbox.now() + timedelta(days=1)
+    waiting = [
+        await outbox.queue(each, schedule_at=later, schedule_by="letterbox")
+        for each in (ADA, GRACE)
+    ]
     sender = outbox.make_sender()
     await sender.turn()
     await wait_for_calls(sender)
-    await sender.run_dry()
+    await run_dry(sender)
+    assert await outbox.statuses(waiting) == ["cancelled"] * 2
     assert await outbox.database.read(find_opted_out, [ADA, GRACE]) == {ADA, GRACE}
     [found] = await outbox.database.read(list_opt_outs, number=ADA, before=None, limit=2)
     assert (found.reason, "blacklisted" in found.text) == ("provider", True)
+    events = await outbox.database.read(read_events, after=0, limit=20)
+    assert {each.subject_id for each in events if each.kind == "status"} >= {*waiting}

@@ -16,7 +16,7 @@ from app.storage.outbound.sending.resolving import resolve_by_hand
 from app.storage.outbound.sending.sender import pause_sender, resume_sender
 from app.storage.rules.opt_outs import note_refused_numbers
 from tests.flows.outbound.sending.crowd import CROWD, FEW, answer
-from tests.support.outbox import ADA, GRACE, OURS, Outbox, open_outbox
+from tests.support.outbox import ADA, GRACE, OURS, Outbox, claim_due, open_outbox, run_dry
 
 
 async def test_texts_of_one_request_go_out_in_one_call(outbox: Outbox) -> None:
@@ -110,6 +110,15 @@ async def test_the_pace_counts_numbers(outbox: Outbox) -> None:
     assert await outbox.send(per_second=10) == 1
 
 
+async def test_no_call_begins_once_another_has_used_up_the_pace(outbox: Outbox) -> None:
+    await outbox.queue_many(CROWD[:10])
+    await outbox.queue_many(CROWD[10:20])
+    for _ in range(2):
+        claim = await outbox.database.write(claim_due, per_second=100, now=outbox.now())
+        assert [len(call) for call in claim.calls] == [10]
+        outbox.pass_seconds(0.2)
+
+
 @pytest.mark.parametrize(
     ("per_second", "sizes"), [(10, [60]), (2, [20, 20, 20]), (0.3, [3] * 20), (0.05, [1] * 60)]
 )
@@ -178,10 +187,10 @@ async def test_a_pause_in_the_middle_leaves_the_rest_where_they_are(outbox: Outb
     sender = outbox.make_sender(batch=20, concurrency=1)
     await sender.turn()
     await outbox.database.write(pause_sender, "Anna", "holiday", outbox.now())
-    await sender.run_dry()
+    await run_dry(sender)
     assert (await outbox.statuses(ids)).count("queued") == 40
     await outbox.database.write(resume_sender, "Anna", outbox.now())
-    await sender.run_dry()
+    await run_dry(sender)
     assert [len(each) for each in outbox.sends()] == [20, 20, 20]
 
 
@@ -209,7 +218,7 @@ async def test_what_waited_long_for_its_call_is_claimed_anew(outbox: Outbox) -> 
     outbox.pass_seconds(6)
     await outbox.database.write(note_refused_numbers, {FEW[1]: "STOP"}, outbox.now())
     await asyncio.wait(sender.calls)
-    await sender.run_dry()
+    await run_dry(sender)
     assert await outbox.statuses([first, *rest]) == ["sent", "cancelled", "sent"]
     assert [number for number, _ in outbox.taken()] == [FEW[0], FEW[2]]
 
@@ -271,7 +280,7 @@ async def test_texts_whose_time_is_over_leave_the_call_to_the_others(outbox: Out
     sender = outbox.make_sender()
     times = iter([0.0, 6.0])
     sender.seconds = lambda: next(times, 6.0)
-    await sender.run_dry()
+    await run_dry(sender)
     assert outbox.sends() == [FEW[1:]]
     assert await outbox.statuses(ids) == ["expired", "sent", "sent", "sent", "sent"]
 

@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import select
 
 from app.domain.errors import Conflict
 from app.domain.outbound.requests import OutgoingText
 from app.domain.outbound.transitions import OutboundEvent
 from app.domain.outbound.uncertain_resolution import Finding, UncertainText
-from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
+from app.storage.outbound.sending.resolving import ask_person, resolve_by_hand, resolve_uncertain
 from app.storage.outbound.sending.uncertain import list_evidence, list_uncertain
+from app.storage.tables.outbound import outbound
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
 
 PROOF = 600
+COUNTED = "SELECT name, value FROM daily_counts WHERE name IN ('sent', 'failed')"
 
 
 async def queue_uncertain(outbox: Outbox, *, taken: bool, **changes: object) -> int:
@@ -42,14 +45,41 @@ async def send_later(outbox: Outbox) -> None:
 
 async def test_a_text_that_the_report_has_is_adopted_and_followed(outbox: Outbox) -> None:
     number = await queue_uncertain(outbox, taken=True)
+    began = (await outbox.fetch("SELECT began_at FROM send_attempts"))[0].began_at
     assert await settle_after(outbox, 5) == 1
-    assert await outbox.status(number) == "sent"
+    row = await outbox.row(number)
+    assert (row.status, row.sent_at) == ("sent", began)
     assert await outbox.ids(number) == ["3509592"]
     outbox.pass_seconds(10)
     await outbox.check()
     assert await outbox.status(number) == "delivered"
     assert await outbox.send() == 0
     assert len(outbox.taken()) == 1
+
+
+async def test_the_next_look_is_when_something_may_be_proved_and_never_at_once(
+    outbox: Outbox,
+) -> None:
+    number = await queue_uncertain(outbox, taken=False)
+    outbox.pass_seconds(60)
+    [text] = await outbox.database.read(partial(list_uncertain, now=outbox.now(), limit=9))
+
+    async def look(finding: Finding, proof: int) -> timedelta:
+        settle = partial(resolve_uncertain, proof_seconds=proof)
+        await outbox.database.write(settle, text, finding, [], outbox.now())
+        return await find_wait(outbox, number)
+
+    assert await look(Finding.SUSPECT, 5) == timedelta(seconds=5)
+    outbox.pass_seconds(3600)
+    assert await look(Finding.DOUBT, 5) > timedelta(seconds=60)  # a person has been asked
+    assert await look(Finding.SUSPECT, 3600) > timedelta(seconds=60)
+
+
+async def find_wait(outbox: Outbox, number: int) -> timedelta:
+    """How long until the next look for a text."""
+    query = select(outbound.c.check_at).where(outbound.c.id == number)
+    check_at: datetime = await outbox.database.read(lambda conn: conn.execute(query).scalar_one())
+    return check_at - outbox.now()
 
 
 async def test_what_changed_while_the_report_was_read_is_left_alone(outbox: Outbox) -> None:
@@ -200,6 +230,7 @@ async def test_a_report_that_breaks_off_proves_nothing(outbox: Outbox) -> None:
     for _ in range(3):
         outbox.strike("html", action="Report")
         assert await settle_after(outbox, 700) == 0
+        assert await find_wait(outbox, number) == timedelta(seconds=60)
     assert await outbox.status(number) == "uncertain"
 
 
@@ -223,16 +254,20 @@ async def test_an_uncertain_list_is_a_persons_at_once(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "provider_id", "status"),
+    ("event", "provider_id", "told", "status"),
     [
-        (OutboundEvent.SENT_BY_HAND, None, "sent"),
-        (OutboundEvent.SENT_BY_HAND, "3509592", "delivered"),
-        (OutboundEvent.RESENT_BY_HAND, None, "delivered"),
-        (OutboundEvent.FAILED_BY_HAND, None, "failed"),
+        (OutboundEvent.SENT_BY_HAND, None, ("sent", True, "sent"), "sent"),
+        (OutboundEvent.SENT_BY_HAND, "3509592", ("sent", False, "sent"), "delivered"),
+        (OutboundEvent.RESENT_BY_HAND, None, ("queued", False, None), "delivered"),
+        (OutboundEvent.FAILED_BY_HAND, None, ("failed", True, "failed"), "failed"),
     ],
 )
 async def test_a_person_settles_it(
-    outbox: Outbox, event: OutboundEvent, provider_id: str | None, status: str
+    outbox: Outbox,
+    event: OutboundEvent,
+    provider_id: str | None,
+    told: tuple[str, bool, str | None],
+    status: str,
 ) -> None:
     number = await queue_uncertain(outbox, taken=provider_id is not None)
     for _ in range(7):
@@ -242,12 +277,37 @@ async def test_a_person_settles_it(
     now = outbox.now()
     await outbox.database.write(resolve_by_hand, number, event, provider_id, "Anna", now)
     assert await outbox.alerts() == []
+    row = await outbox.row(number)
+    is_settled, counted = row.settled_at is not None, await outbox.fetch(COUNTED)
+    assert (row.status, is_settled, [tuple(each) for each in counted]) == (
+        *told[:2],
+        [(told[2], 1)] if told[2] else [],
+    )
+    assert (row.settled_reason is None) is not is_settled
+    assert (row.sent_at is None) is (told[0] != "sent")
+    assert (row.check_at is None) is (provider_id is None)
+    destinations = await outbox.fetch("SELECT destination FROM provider_messages")
+    assert destinations == ([(ADA,)] if provider_id else [])
     await outbox.send()
     outbox.pass_seconds(10)
     await outbox.check()
     assert await outbox.status(number) == status
     with pytest.raises(Conflict):
         await outbox.database.write(resolve_by_hand, number, event, None, "Anna", now)
+    # Who was about to ask a person comes too late.
+    await outbox.database.write(ask_person, number, now)
+    await outbox.database.write(ask_person, number + 1, now)
+    assert await outbox.alerts() == []
+
+
+async def test_after_thirty_hours_no_report_is_asked(outbox: Outbox) -> None:
+    number = await queue_uncertain(outbox, taken=False)
+    await settle_after(outbox, 5, 29 * 3600)
+    assert (await outbox.row(number)).check_at is not None
+    await settle_after(outbox, 2 * 3600)
+    row = await outbox.row(number)
+    assert (row.status, row.check_at) == ("uncertain", None)
+    assert await outbox.alerts() == ["uncertain"]
 
 
 async def test_no_text_is_given_another_texts_id(outbox: Outbox) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import httpx2
 import pytest
@@ -19,7 +20,7 @@ from tests.flows.outbound.sending.broken_provider import (
     say,
     send_for,
 )
-from tests.support.outbox import Outbox
+from tests.support.outbox import Outbox, run_dry
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,25 @@ async def test_a_call_that_ends_later_neither_shortens_nor_repeats_a_rest(outbox
     assert (state.probe_at, state.failures) == (now + timedelta(seconds=60), 1)
 
 
+async def test_of_calls_that_end_later_only_an_account_error_replaces_the_cause(
+    outbox: Outbox,
+) -> None:
+    now = outbox.now()
+
+    async def stop(cause: StopCause, seconds: float | None = None) -> tuple[object, object]:
+        how = partial(stop_sender, asked_seconds=seconds)
+        await outbox.database.write(how, "no", now, cause)
+        state = await outbox.database.read(get_sender)
+        return state.cause, state.probe_at
+
+    busy = (StopCause.TOO_MANY_CALLS, now + timedelta(seconds=600))
+    assert await stop(StopCause.TOO_MANY_CALLS, 600) == busy
+    assert await stop(StopCause.UNREACHABLE) == busy
+    account = (StopCause.ACCOUNT, now + timedelta(seconds=60))
+    assert await stop(StopCause.ACCOUNT) == account
+    assert await stop(StopCause.TOO_MANY_CALLS, 600) == account
+
+
 async def test_a_provider_that_goes_on_wanting_fewer_calls_is_told_of(outbox: Outbox) -> None:
     provider = Provider(sends=say(429))
     await queue_many(outbox)
@@ -100,7 +120,7 @@ async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None
     async with outbox.make_client(transport) as client:
         sender = outbox.make_sender(concurrency=3)
         sender.client = client
-        await sender.run_dry()
+        await run_dry(sender)
         transport.count = 3
         await queue_many(outbox, TEXTS)
         while len(transport.held) < 3:
@@ -117,7 +137,7 @@ async def test_calls_that_still_hang_keep_no_try_waiting(outbox: Outbox) -> None
         assert (found.get("uncertain"), found.get("sending"), found["sent"]) == (1, 2, TEXTS - 2)
         for each in transport.held[1:]:
             each.set()
-        await sender.run_dry(look)
+        await run_dry(sender, look)
     assert await count(outbox) == {"uncertain": 3, "sent": TEXTS - 2}
 
 
@@ -127,7 +147,7 @@ async def test_a_try_that_was_kept_back_is_soon_followed_by_another(outbox: Outb
     async with outbox.make_client(provider) as client:
         sender = outbox.make_sender()
         sender.client = client
-        await sender.run_dry()
+        await run_dry(sender)
         assert await outbox.make_watcher(client).probe()
         times = iter([outbox.seconds[0]])
         sender.seconds = lambda: next(times, outbox.seconds[0] + 40)  # its machine slept

@@ -251,6 +251,39 @@ async def test_an_id_that_another_text_has_is_kept_by_both_and_told_of(outbox: O
     assert [await outbox.status(each) for each in (first, second)] == ["delivered", "delivered"]
 
 
+async def test_what_is_said_of_an_earlier_try_ends_no_text_that_is_sent_again(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    await outbox.send()
+    [provider_id] = await outbox.ids(number)
+    again = "status = 'sending', attempts = 2, check_at = NULL"
+    await outbox.database.write(
+        lambda conn: conn.exec_driver_sql(f"UPDATE outbound SET {again} WHERE id = {number}")
+    )
+    late = StatusReport(number, provider_id, "Delivered")
+    await outbox.database.write(record_statuses, [late], "report", outbox.now())
+    row = await outbox.row(number)
+    assert (row.status, row.settled_at) == ("sending", None)
+    assert await outbox.fetch("SELECT * FROM daily_counts WHERE name = 'delivered'") == []
+
+
+async def test_a_word_about_an_id_that_has_had_its_last_or_is_not_the_texts_is_no_news(
+    outbox: Outbox,
+) -> None:
+    number = await outbox.queue()
+    await outbox.send()
+    [provider_id] = await outbox.ids(number)
+    heard = []
+    for id_, word in ((provider_id, "Delivered"), (provider_id, "Failed"), ("99", "Failed")):
+        report = StatusReport(number, id_, word)
+        heard.append(await outbox.database.write(record_statuses, [report], "report", outbox.now()))
+    assert heard == [1, 0, 0]
+    assert await outbox.status(number) == "delivered"
+    assert await outbox.ids(number) == [provider_id]
+    assert [each[0] for each in await outbox.history(number)] == ["sent", "delivered"]
+
+
 async def test_a_text_that_is_followed_no_more_stays_as_it_is(outbox: Outbox) -> None:
     number = await outbox.queue()
     await outbox.send()

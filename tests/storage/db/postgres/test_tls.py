@@ -10,7 +10,7 @@ import pytest
 from app.domain.errors import LetterboxError, SetupError
 from app.storage.db.database import Connection, open_database
 from app.storage.db.dumps import dump_postgres
-from tests.support.certificates import Authority, make_authority
+from tests.support.endpoints.certificates import Authority, make_authority
 from tests.support.service import run_command
 from tests.support.storage.postgres import PostgresServer
 from tests.support.storage.postgres_place import find_account

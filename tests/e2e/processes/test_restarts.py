@@ -19,7 +19,7 @@ from app.ending import MOST_SECONDS, RESTART_SIGNAL
 from app.settings import Settings
 from tests.e2e.conftest import Scale
 from tests.e2e.load import Load, sending
-from tests.e2e.operations.test_supervision import is_free, list_webs
+from tests.e2e.processes.test_supervision import is_free, list_webs
 from tests.e2e.stores import PostgresStore, SqliteStore, Store, check_kept_once
 from tests.support.service import Service, make_forward, running, wait_until
 

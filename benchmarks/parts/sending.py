@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 from app.domain.outbound.requests import OutgoingText
 from app.provider.client import ProviderClient
 from benchmarks import outbox
-from benchmarks import sending_costs as costs
 from benchmarks.compare import CROWD
 from benchmarks.load import LoadPlan, run_load
 from benchmarks.outbox import Followed
+from benchmarks.parts import sending_costs as costs
 from benchmarks.report import Figure, Table, Target, show_targets
 from benchmarks.servers.contenders import (
     ENGINE_NAMES,

@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from app.simulator.state.faults import Fault
-from tests.e2e.operations.test_supervision import has_ended, is_free, list_webs
+from tests.e2e.processes.test_supervision import has_ended, is_free, list_webs
 from tests.e2e.sendings import OURS, providing
 from tests.e2e.stores import PostgresStore, SqliteStore
 from tests.support.service import START_SECONDS, Service, running, wait_until

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.compare import CROWD, Turn, Turns
-from benchmarks.receiving import divide, get_cost, get_lone_time, get_rate, get_tail, measure
+from benchmarks.parts.receiving import divide, get_cost, get_lone_time, get_rate, get_tail, measure
 from benchmarks.report import Figure, Table, Target
 from benchmarks.servers.contenders import Contender
 

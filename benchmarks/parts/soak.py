@@ -16,8 +16,10 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from benchmarks.client import Client
-from benchmarks.lists import sign_in
-from benchmarks.sending import post
+from benchmarks.parts.lists import sign_in
+from benchmarks.parts.sending import post
+from benchmarks.parts.webhooks import SETTINGS as WEBHOOK_SETTINGS
+from benchmarks.parts.webhooks import add_webhook, running_endpoint
 from benchmarks.servers.contenders import (
     ENGINE_NAMES,
     Contender,
@@ -28,8 +30,6 @@ from benchmarks.servers.contenders import (
 )
 from benchmarks.servers.cores import Cores
 from benchmarks.servers.provider import running_provider
-from benchmarks.webhooks import SETTINGS as WEBHOOK_SETTINGS
-from benchmarks.webhooks import add_webhook, running_endpoint
 from tests.support.storage.postgres import running_postgres
 
 PER_SECOND = 10

@@ -1,0 +1,1 @@
+"""Messages that are read again: after a replay, and after a release that reads differently."""

@@ -1,0 +1,60 @@
+"""Which rows of the provider's report were erased here, and which only look like it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from app.domain.inbound.reconciling import ReportedText
+from app.storage.db.database import Connection, Database
+from app.storage.inbound.reconciling import find_erased_rows
+from app.storage.operations.erasures.erasures import add_erasure, finish_erasure
+from app.storage.operations.erasures.tombstones import bury_messages
+from tests.conftest import NOW
+from tests.support.messages import make_stored
+
+ADA, OURS = "447700900123", "447700900100"
+SECOND = timedelta(seconds=1)
+
+
+def report(body: str = "Hello", at: datetime | None = NOW, provider_id: str = "") -> ReportedText:
+    return ReportedText(provider_id, ADA, OURS, body, at)
+
+
+async def find(database: Database, *rows: ReportedText) -> set[int]:
+    return await database.read(find_erased_rows, dict(enumerate(rows)))
+
+
+@pytest.fixture
+def keyed(database: Database) -> Database:
+    database.digest_key.key = b"a key of this test"
+    return database
+
+
+async def test_what_an_erased_number_wrote_afterwards_is_kept(keyed: Database) -> None:
+    begun = await keyed.write(add_erasure, ADA, b"", who="test", now=NOW - SECOND)
+    await keyed.write(finish_erasure, begun.id, {}, NOW)
+    rows = [report(at=NOW - SECOND), report(), report(at=NOW + SECOND), report(at=None)]
+    assert await find(keyed, *rows) == {0, 1}
+
+
+async def test_a_text_without_an_id_is_an_erased_one_by_words_and_time_together(
+    keyed: Database,
+) -> None:
+    def bury(conn: Connection) -> None:
+        bury_messages(conn, [(b"key", make_stored(source=ADA, dest=OURS))], NOW)
+
+    await keyed.write(bury)
+    late = NOW + timedelta(hours=2)
+    assert await find(keyed, report("Other"), report(at=late), report(at=None)) == set()
+    # Each erased text accounts for one row.
+    assert await find(keyed, report("Other"), report(), report()) == {1}
+
+
+async def test_a_text_with_an_id_is_an_erased_one_by_that(keyed: Database) -> None:
+    def bury(conn: Connection) -> None:
+        message = make_stored(source=ADA, dest=OURS, provider_id="7")
+        bury_messages(conn, [(b"key", message)], NOW)
+
+    await keyed.write(bury)
+    late = NOW + timedelta(hours=2)
+    assert await find(keyed, report("Other", late, "8"), report("Other", late, "7")) == {1}
