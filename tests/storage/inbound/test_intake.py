@@ -15,6 +15,7 @@ from app.provider.forwards.forwarding import parse, read_request
 from app.storage.db.database import Connection, Database
 from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.inbound.search import list_messages
+from app.storage.spool.identity import Identity
 from tests.conftest import NOW
 from tests.storage.inbound.intakes import Kit, forbid_key, keep, make_kit, wait_for
 from tests.support.messages import make_message
@@ -115,6 +116,28 @@ async def test_what_a_dead_process_left_is_drained_and_its_file_goes(
     assert await heir.stored() == ["1", "2"]
     assert heir.listener.adopted == ["dead"]
     assert list((tmp_path / "spool").glob("dead.*")) == []
+    await heir.intake.close()
+
+
+@pytest.mark.parametrize("is_told_later", [False, True])
+async def test_what_was_left_for_another_database_stays_where_it_is(
+    database: Database, tmp_path: Path, is_told_later: bool
+) -> None:
+    async def start(name: str, place: str) -> Kit:
+        identity = Identity(place)
+        kit = make_kit(database, tmp_path / "spool", name, None if is_told_later else identity)
+        await kit.intake.start()
+        if is_told_later:
+            await kit.intake.identify(identity)
+        return kit
+
+    dead = await start("dead", "elsewhere")
+    await dead.keep(1, 2)
+    await dead.intake.close()
+    heir = await start("heir", "here")
+    await heir.intake.recover()
+    assert await heir.stored() == []
+    assert [place for _, place in heir.listener.foreign] == ["elsewhere"]
     await heir.intake.close()
 
 
