@@ -114,10 +114,13 @@ async def test_the_same_key_makes_one_batch(post: Post) -> None:
 
 
 async def test_all_that_waits_is_cancelled(post: Post) -> None:
-    made = await create(post, schedule_at=LATER)
+    [single] = (await post.send(GRACE, schedule_at=LATER))["items"]
+    made, other = [await create(post, schedule_at=LATER) for _ in range(2)]
     await advance(post)
     answer = await post.api.call("POST", f"/batches/{made['id']}/cancel")
     assert answer.json()["cancelled"] == 2
+    assert (await post.api.read(f"/outbound/{single['id']}"))["status"] == "queued"
+    assert (await post.api.read(f"/batches/{other['id']}"))["counts"] == {"queued": 2}
     assert answer.json()["counts"] == {"cancelled": 2}
     again = await post.api.call("POST", f"/batches/{made['id']}/cancel")
     assert again.json()["cancelled"] == 0

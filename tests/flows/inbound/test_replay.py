@@ -124,8 +124,9 @@ async def test_a_message_that_leaves_its_pair_takes_what_is_unread_with_it(
     both = [await past.forward("x", **pair, dedupe_key=key * 16) for key in (b"a", b"b")]
     await past.database.write(mark_read, both[read], past.now)
     await past.replay(both[1])
-    counts = await past.fetch("SELECT unread FROM conversations ORDER BY source DESC")
-    assert [row.unread for row in counts] == ([0, 1] if read == 0 else [1, 0])
+    found = await past.fetch("SELECT * FROM conversations ORDER BY source DESC")
+    assert [row.unread for row in found] == ([0, 1] if read == 0 else [1, 0])
+    assert None not in [row.last_arrived_at for row in found]
 
 
 async def test_a_pair_that_we_wrote_to_stays_without_its_messages(past: Past) -> None:

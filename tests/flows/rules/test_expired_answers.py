@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.storage.db.database import Database
+from app.storage.outbound.cancellations import cancel_all
 from app.storage.outbound.sending.expiry import expire_overdue
 from tests.flows.desk import SENDER, SHOP, Desk, set_status
 from tests.support.outbox import open_outbox
@@ -18,6 +19,13 @@ async def ask(database: Database) -> tuple[Desk, int]:
     [number] = await desk.receive("Hello", source=SENDER, dest=SHOP)
     await desk.handle()
     return desk, number
+
+
+async def test_a_reply_that_somebody_cancels_was_one_all_the_same(database: Database) -> None:
+    desk, number = await ask(database)
+    assert await database.write(cancel_all, [1], "Anna", desk.now) == 1
+    [message] = await desk.read([number])
+    assert message.outcome_code == "replied"
 
 
 @pytest.mark.parametrize("way", ["pause", "claim", "call"])

@@ -136,6 +136,17 @@ async def test_what_a_dead_process_left_is_drained_and_its_file_goes(
     await heir.intake.close()
 
 
+@pytest.mark.parametrize("record", [b"nonsense", b"{}", b"[]"])
+async def test_a_record_that_nobody_can_read_is_set_aside(kit: Kit, record: bytes) -> None:
+    await kit.keep(1)
+    await kit.intake._drainer.on_disk(lambda: kit.intake._spool.append([record]))
+    await kit.keep(2)
+    await kit.intake.recover()
+    assert await kit.stored() == ["1", "2"]
+    [path] = kit.listener.refused
+    assert record.hex() in path.read_text() or record in path.read_bytes()
+
+
 @pytest.mark.parametrize("is_told_later", [False, True])
 async def test_what_was_left_for_another_database_stays_where_it_is(
     database: Database, tmp_path: Path, is_told_later: bool

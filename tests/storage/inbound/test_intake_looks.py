@@ -1,5 +1,6 @@
 """The intake where nobody knows for a moment whether the database is still the one in place."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +68,11 @@ async def test_what_was_committed_since_the_last_good_look_is_spooled_as_well(
     # Whether or not more comes.
     await wait_for(lambda: not kit.intake.direct and kit.intake.depth == kept - 1)
     await kit.keep(3)
+    assert kit.intake.depth == kept
+    # What is stored leaves the spool once it is known to be in place.
+    inserter.answer = False
+    await wait_for(lambda: kit.listener.stored >= 3)
+    await asyncio.sleep(0.1)
     assert kit.intake.depth == kept
     inserter.answer = True
     await wait_for(lambda: kit.intake.direct)

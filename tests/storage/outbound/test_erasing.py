@@ -7,6 +7,7 @@ from sqlalchemy import insert, select, update
 from app.domain.written_numbers import NumberForms
 from app.storage.db.database import Connection
 from app.storage.operations.erasures.redaction import Erasing
+from app.storage.operations.erasures.tombstones import find_buried_ids
 from app.storage.outbound.batches import add_batch, get_batch
 from app.storage.outbound.erasing import erase_batch_row, erase_text
 from app.storage.tables.batches import batch_rows
@@ -32,6 +33,15 @@ async def test_a_text_that_is_being_sent_stays_as_long_as_that_lasts(outbox: Out
     assert await erase(to_them, "uncertain") == "removed"
     assert await outbox.fetch("SELECT body FROM outbound") == [("Ask [erased]",)]
     assert await outbox.database.write(erase_text, (to_them,), ERASING) is None
+
+
+async def test_only_the_ids_of_what_was_erased_are_known_as_erased(outbox: Outbox) -> None:
+    outbox.database.digest_key.key = b"a key of this test"
+    theirs, other = await outbox.queue(), await outbox.queue(GRACE)
+    await outbox.send()
+    [[gone], [left]] = [await outbox.ids(each) for each in (theirs, other)]
+    assert await outbox.database.write(erase_text, (theirs,), ERASING) == "removed"
+    assert await outbox.database.read(find_buried_ids, [gone, left]) == {gone}
 
 
 async def test_a_row_that_names_the_number_counts_as_bad_once(outbox: Outbox) -> None:

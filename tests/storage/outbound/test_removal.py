@@ -1,10 +1,14 @@
 """Which texts are old enough to be removed, found some at a time."""
 
 from datetime import timedelta
+from functools import partial
 
+import pytest
 from sqlalchemy import update
 
 from app.storage.db.database import Connection
+from app.storage.outbound.batch_rows import remove_rows
+from app.storage.outbound.batches import add_batch, get_batches
 from app.storage.outbound.removal import find_old_texts
 from app.storage.tables.outbound import outbound
 from tests.support.outbox import Outbox
@@ -28,3 +32,14 @@ async def test_old_texts_are_found_until_only_newer_ones_are_left(outbox: Outbox
     assert [await find(after) for after in (0, 2, 4)] == [([1], 2), ([], 4), ([5], 6)]
     assert await find(5) == ([], None)
     assert await find(6) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_left"), [("loading", False), ("draft", False), ("done", True)]
+)
+async def test_only_a_batch_that_nobody_approved_goes_with_its_rows(
+    outbox: Outbox, state: str, is_left: bool
+) -> None:
+    batch_id = await outbox.database.write(add_batch, "Anna", outbox.now(), {"state": state})
+    await outbox.database.write(partial(remove_rows, limit=9), batch_id)
+    assert bool(await outbox.database.read(get_batches, [batch_id])) is is_left
