@@ -22,7 +22,8 @@ _PHRASES = (
             r"\b(?:stop|quit) (?:texting|txting|messaging|spamming|contacting)"
             r"(?: (?:this|my|our) \w+| him| her| it| them)?$"
         ),
-        r"\b(?:please|pls|plz|so|just|spam|texts|messages|harassment|to say) stop(?: now)?$",
+        r"\b(?:please|pls|plz|so|just|to say) stop(?: now)?$",
+        r"(?<!the )(?<!your )\b(?:texts|messages|spam) stop(?: now)?$",
         r"\bstahp$",
         r"\b(?:text|messag|spam)\w* .*(?:please|pls|plz) stop (?:it|this)$",
         r"^(?:please )?stop (?:(?:(?:it|this|now) )*(?:or|otherwise)|i|im|ive|who|why|you|u)\b",
@@ -33,7 +34,10 @@ _PHRASES = (
         ),
         r"^(?:reply|send|text|txt|sent) stop$",
         # stop Acme's texts
-        rf"^(?:please |pls |plz |kindly )?stop (?:\w+ ){{0,3}}{_TEXTS}\b",
+        (
+            r"^(?:please |pls |plz |kindly )?stop (?!ignoring|missing|losing|blocking)"
+            rf"(?:\w+ ){{0,3}}{_TEXTS}\b"
+        ),
         rf"\bstop sending (?:\w+ ){{0,2}}{_TEXTS}\b",
         rf"\b{_WANTING} to stop (?:the |these |your )?{_TEXTS}\b",
         # It was said before.
@@ -53,7 +57,7 @@ _PHRASES = (
         "unsubscribe optout unsubscribed opted",
         r"\bunsubscribe (?:me|from)\b|\boptout me\b|\b(?:the|an|no|your) unsubscribe\b",
         r"^(?:please )?(?:unsubscribe|optout)(?! of the)(?: \w+){1,4}$",
-        rf"\b{_WANTING} to (?:unsubscribe|optout)\b",
+        rf"\b{_WANTING} to (?:unsubscribe|optout)\b(?! of the)",
         r"\b(?:cant|cannot) (?:i )?(?:unsubscribe|optout)\b",
         r"^(?:i have |ive |i )?(?:already )?opted out(?: already| before)?$",
         (
@@ -99,7 +103,10 @@ _PHRASES = (
     ),
     (
         "texts txts messages msgs sms spam",
-        rf"^(?:way )?(?:too many|enough|thats enough) (?:of )?(?:these |your |the )?{_TEXTS}\b",
+        (
+            r"^(?:way )?(?:too many|enough|thats enough) (?:of )?(?:these |your |the )?"
+            rf"{_TEXTS}\b(?! left)"
+        ),
         rf"^(?:these |your )?unwanted {_TEXTS}$|^(?:this is )?spam$",
     ),
     (
