@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 from benchmarks.client import AnsweredOddlyError
 from benchmarks.compare import Pace, compare_contenders
 from benchmarks.parts.batches import measure_batches, tabulate_batches
+from benchmarks.parts.following import measure_following, tabulate_following
 from benchmarks.parts.lists import measure_lists, tabulate_list_times, tabulate_lists
 from benchmarks.parts.moving import measure_moves, tabulate_moves
 from benchmarks.parts.peers import (
@@ -32,12 +33,7 @@ from benchmarks.parts.receiving import (
 from benchmarks.parts.retention import measure_retention, tabulate_retention
 from benchmarks.parts.scale import is_sound as is_scale_sound
 from benchmarks.parts.scale import measure_scale, tabulate_scale, tabulate_waits
-from benchmarks.parts.sending import (
-    measure_following,
-    measure_sending,
-    tabulate_following,
-    tabulate_sending,
-)
+from benchmarks.parts.sending import measure_sending, tabulate_sending
 from benchmarks.parts.soak import report_growth, run_soak
 from benchmarks.parts.start import measure_starts, tabulate_starts
 from benchmarks.parts.sustained import measure_sustained, tabulate_sustained

@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -22,6 +21,7 @@ from tests.support.outbox import Outbox, open_outbox
 from tests.support.storage import known_server
 from tests.support.storage.postgres import MEMORY, PostgresServer, running_postgres
 from tests.support.storage.postgres_place import has_room
+from tests.support.storage.reused import ReusedDatabases
 
 # Where one of these runs, there is a server, a browser or a service to wait for.
 SLOW_FIXTURES = frozenset(
@@ -147,12 +147,23 @@ async def _migrate(url: str, path: Path) -> None:
         await opened.close()
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(
+    postgres_server: PostgresServer, postgres_template: str
+) -> Iterator[ReusedDatabases]:
+    """Migrated databases, lent to one test after the other."""
+    databases = ReusedDatabases(postgres_server, postgres_template)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+def postgres_url(
+    postgres_server: PostgresServer, postgres_databases: ReusedDatabases
+) -> Iterator[str]:
     """A migrated database without a row."""
-    name = f"test_{uuid4().hex}"
-    yield postgres_server.create_database(name, postgres_template)
-    postgres_server.drop_database(name)
+    with postgres_databases.lend() as name:
+        yield postgres_server.url(name)
 
 
 @pytest.fixture
@@ -179,11 +190,12 @@ def shared_sqlite_url(tmp_path_factory: pytest.TempPathFactory, sqlite_template:
 
 
 @pytest.fixture(scope="module")
-def shared_postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+def shared_postgres_url(
+    postgres_server: PostgresServer, postgres_databases: ReusedDatabases
+) -> Iterator[str]:
     """A migrated database for the same."""
-    name = f"shared_{uuid4().hex}"
-    yield postgres_server.create_database(name, postgres_template)
-    postgres_server.drop_database(name)
+    with postgres_databases.lend() as name:
+        yield postgres_server.url(name)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -48,11 +47,9 @@ def two_urls(
         yield [f"sqlite:///{path}" for path in paths]
         return
     server = request.getfixturevalue("postgres_server")
-    template = request.getfixturevalue("postgres_template")
-    names = [f"test_{uuid4().hex}" for _ in NUMBERS]
-    yield [server.create_database(name, template) for name in names]
-    for name in names:
-        server.drop_database(name)
+    databases = request.getfixturevalue("postgres_databases")
+    with databases.lend() as one, databases.lend() as two:
+        yield [server.url(one), server.url(two)]
 
 
 class Roads(httpx2.AsyncBaseTransport):

@@ -31,6 +31,8 @@ _WIDE = {0xFF0B: "+", 0xFF08: "(", 0xFF09: ")", **{0xFF10 + n: str(n) for n in r
 _TRUNK = re.compile(r"(?<=\d)(\D*)\(\s*0\s*\)", re.ASCII)
 _DIALLED = re.compile(r"\+?[0-9]+")
 _GROUP = re.compile("[0-9]+")
+# An area code, or a country code that belongs there: (201) 555-0123, (44) 7700 900123.
+_BRACKETED = re.compile(r"[^\w+]*\(\s*([1-9][0-9]*)\s*\)")
 # What spreadsheets and mail make of a number: '+44..., ="44...", 447700900123.0, <tel:+44...>
 _QUOTED = re.compile(r"""\s*=?['"<]?([^'"=<>]*?)['">]?[,;]?\s*""")
 _FRACTION = re.compile(r"(\+?[0-9]{6,})\.0+")
@@ -164,9 +166,11 @@ def _find_full(text: str, region: str) -> str | None:
 
     possible = None
     groups = tuple(_GROUP.findall(text.translate(_WIDE)))
+    code = _BRACKETED.match(text.translate(_WIDE))
+    codes = {code[1], str(phonenumbers.country_code_for_region(region))} if code else set()
     for written in _list_written(text):
         number = _choose_reading(written, groups, region)
-        if number is None:
+        if number is None or (codes and str(number.country_code) not in codes):
             continue
         if phonenumbers.is_valid_number(number):
             return _write_digits(number)

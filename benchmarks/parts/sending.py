@@ -21,7 +21,6 @@ from app.provider.client import ProviderClient
 from benchmarks import outbox
 from benchmarks.compare import CROWD
 from benchmarks.load import LoadPlan, run_load
-from benchmarks.outbox import Followed
 from benchmarks.parts import sending_costs as costs
 from benchmarks.report import Figure, Table, Target, show_targets
 from benchmarks.servers.contenders import (
@@ -42,7 +41,6 @@ MASS_OUT = Target(1.2)
 THROUGHPUT = Target(0.9, at_least=True)
 BURDEN = Target(1.2)
 KEPT = Target(0.8, at_least=True)
-
 ANSWERED_TEXTS = 40
 IDLE_SECONDS = 0.05
 CALL_SECONDS = 0.05
@@ -52,7 +50,6 @@ CYCLES = 50
 MASS_LIMITS = ((1_000, 8), (10_000, 1))
 FEW, MANY = 1_000, 100_000
 LOAD_SECONDS = 3.0
-FOLLOWED = 2_000
 FAST = {"LETTERBOX_SEND_PER_SECOND": "10000"}
 OURS = "447700900990"
 RULE = {"name": "answer", "timezone": "UTC", "reply": "Thank you, we have it: {body}"}
@@ -290,21 +287,6 @@ async def _time_call(provider: Provider) -> float:
     return median(times)
 
 
-def measure_following() -> dict[str, Followed]:
-    """The calls needed to follow texts, if the provider reports a final status soon or never."""
-    found = {}
-    for name, switches in {
-        "delivered within 8 s": {},
-        "no last word ever": {"ending_shares": {"stays-sent": 1.0}},
-    }.items():
-        print(f"following: {name}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="letterbox-bench-") as folder:
-            url = f"sqlite:///{Path(folder) / 'bench.sqlite3'}"
-            migrate_database(url, Path(folder))
-            found[name] = outbox.follow(url, FOLLOWED, **switches)
-    return found
-
-
 def tabulate_sending(found: dict[Engine, Sending]) -> Table:
     """Ratios alone."""
 
@@ -345,19 +327,3 @@ def tabulate_sending(found: dict[Engine, Sending]) -> Table:
         row("receiving while workers answer / without workers", pick("kept"), KEPT),
     ]
     return Table("Sending", ("", *ENGINE_NAMES.values(), "target"), rows)
-
-
-def tabulate_following(found: dict[str, Followed]) -> Table:
-    """Counts, which are the same on any machine."""
-    rows = [
-        (
-            name,
-            f"{each.texts:,}",
-            f"{each.asked:,}",
-            f"{each.checks + each.reports:,}",
-            f"{each.reports:,}",
-        )
-        for name, each in found.items()
-    ]
-    columns = ("", "texts", "checks that were due", "calls they took", "of them reports")
-    return Table("Following texts that were sent at ten a second", columns, rows)

@@ -175,6 +175,21 @@ def test_digits_from_the_store_stay_what_they_are_in_every_region(region: str, n
     assert read_number(str(number), region) == str(number)
 
 
+@pytest.mark.parametrize("text", ["(201) 555-0123", " (201)555.0123", "\uff08201\uff095550123"])
+@pytest.mark.parametrize("region", ["GB", "DE", "IE", "IN"])
+def test_an_area_code_in_brackets_is_no_country_code(text: str, region: str) -> None:
+    # Without the brackets these are digits of Egypt.
+    with pytest.raises(InvalidInput):
+        read_number(text, region)
+    assert normalise_number(text, region) == text
+
+
+def test_a_country_code_may_stand_in_brackets() -> None:
+    assert read_number("(20) 155 501 2345", "GB") == "201555012345"
+    assert read_number("(1) 201 555 0123", "GB") == "12015550123"
+    assert read_number("(201) 555-0123", "CA") == "12015550123"
+
+
 def test_a_number_without_its_country_needs_the_right_region() -> None:
     with pytest.raises(InvalidInput):
         read_number("07700 900123", "US")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from app.domain.keywords import read_keyword
-from app.domain.rules.refusal_words import OPT_IN_WORDS, OPT_OUT_WORDS, PROTECTED
-from app.domain.rules.refusals import Reading
+from app.domain.keywords import fold_word, split_keyword, split_words
+from app.domain.rules.refusal_words import OPT_IN_WORDS, OPT_OUT_WORDS, POLITE, PROTECTED
+from app.domain.rules.refusals import Reading, read_refusal
 
 # A YES that comes later answers something else.
 ANSWERED_WITHIN = timedelta(days=1)
@@ -49,15 +49,17 @@ def find_intent(
     """The meaning of a text that reads like this; None if it has none.
 
     `owned` are the folded keywords of the number's enabled rules. Such a word belongs to its rule,
-    except the protected ones, and someone who has opted out can always opt in again. `last` is the
-    sender's previous opt-out or opt-in.
+    except the protected ones and where more is said ("take me off your list"); and someone who has
+    opted out can always opt in again. `last` is the sender's previous opt-out or opt-in.
     """
     word = reading.word
     is_out = last is not None and last.is_out
     if not reading.is_sure:
-        return None if is_out or read_keyword(body) in owned else Intent.UNSURE
+        return None if is_out or _is_owned(body, owned) else Intent.UNSURE
     if word in OPT_OUT_WORDS:
-        return None if word in owned and word not in PROTECTED else Intent.OUT
+        if word not in owned or word in PROTECTED:
+            return Intent.OUT
+        return None if is_out or {*split_words(body)} - POLITE <= {word} else Intent.UNSURE
     if word in OPT_IN_WORDS:
         return None if word in owned and not is_out else Intent.BACK
     answers = (
@@ -67,3 +69,11 @@ def find_intent(
         and timedelta(0) <= said_at - last.said_at <= ANSWERED_WITHIN
     )
     return Intent.BACK if answers and word not in owned else None
+
+
+def _is_owned(body: str, owned: Collection[str]) -> bool:
+    """Whether only a rule's keyword makes it look like a refusal: not "Hours? Stop texting me"."""
+    first, rest = split_keyword(body)
+    if fold_word(first) not in owned:
+        return False
+    return read_refusal(rest) is None and fold_word(first) not in PROTECTED

@@ -12,14 +12,14 @@ from functools import lru_cache
 from itertools import pairwise
 
 from app.domain.keywords import fold_text, split_words
+from app.domain.rules.look_alikes import replace_look_alikes
+from app.domain.rules.refusal_phrases import HINTS, has_phrase
 from app.domain.rules.refusal_words import (
-    ABROAD,
     ANSWER_WORD,
     ASKING,
     BAG,
     DOUBTFUL,
     END,
-    HINTS,
     KNOWN,
     LEAVE,
     OPT_IN_WORDS,
@@ -32,12 +32,13 @@ from app.domain.rules.refusal_words import (
     REWRITES,
     REWRITTEN,
     SENTENCE_END,
-    SURE_PHRASE,
+    SUBSCRIPTIONS,
     TEXTS,
     TEXTS_ALONE,
     TOLD_OF,
     list_words,
 )
+from app.domain.rules.refusals_abroad import is_refusal_abroad
 from app.domain.rules.signatures import cut_endings
 from app.domain.rules.slips import are_alike
 
@@ -48,27 +49,23 @@ LONGEST_REPETITION = 2000
 MOST_WORDS = 12
 # A word that is misspelt, or parted.
 MOST_STRANGE = 2
+_NO = frozenset({"no", "nope", "nah"})
+# Of which one may stand in a sentence that refuses.
+_LEADING = PROTECTED | {"unsub", "optmeout", "opt", "remove", "take", "delete", "erase"}
+# Perhaps no number or person, but what was ordered.
+_WHATEVER = POINTERS - {"list", "lists", "database", "contacts"}
 
-# Letters of other alphabets, and in boxes, that pass for those of STOP and the others.
-_LOOK_ALIKES: dict[int, str | int] = {
-    **str.maketrans(
-        "\u0405\u0422\u041e\u0420\u0421\u0415\u0455\u0442\u043e\u0440\u0441\u0435"
-        "\u03a4\u039f\u03a1\u03a3\u03c4\u03bf\u03c1\ua731\u1d1b\u1d0f\u1d18\u0585",
-        "STOPCEstopceTOPStopstopo",
-    ),
-    **{
-        first + place: chr(ord("A") + place)
-        for first in (0x1F130, 0x1F150, 0x1F170)
-        for place in range(26)
-    },
-}
-_LOOK_ALIKE = re.compile(f"[{''.join(map(chr, _LOOK_ALIKES))}]")
 _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
+# :D <3 xD !!1
+_EMOTICONS = re.compile(
+    r"(?<!\w)(?:[:;=][-'^]?[dposxc]|<3+|d[:;=]|x+d+)(?!\w)|(?<=!)1+(?!\w)", re.IGNORECASE
+)
+_DOUBLED = re.compile(r"(.)\1+")
 _SAID_IN_PARTS = PROTECTED | OPT_IN_WORDS
 _INITIALED = OPT_OUT_WORDS | OPT_IN_WORDS
 # Perhaps who is refused, or who refuses.
 _NAMED = re.compile(
-    r"\W*(?:(?:STOP|STOPALL|UNSUBSCRIBE|OPTOUT) +[^\W\d_a-z]+"
+    r"\W*(?:(?:STOP|STOPALL|UNSUBSCRIBE|OPTOUT) +[^\W\d_a-z][\w&'-]*(?: +(?i:please|pls|thanks))?"
     r"|(?i:stop|unsubscribe)[.,!]+\s+[A-Z]\w+(?: [A-Z]\w+)?)\W*"
 )
 
@@ -90,11 +87,13 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     """
     if len(body) > LONGEST_REPETITION:
         return None
-    is_plain = body.isascii() or _LOOK_ALIKE.search(body) is None
-    text = cut_endings(body if is_plain else body.translate(_LOOK_ALIKES))
-    words = split_words(_INITIALS.sub(_join_initials, text))
+    plain = replace_look_alikes(body)
+    text = cut_endings(plain)
+    words = split_words(_INITIALS.sub(_join_initials, _EMOTICONS.sub(" ", text)))
     if not words:
         return None
+    if len(words) <= MOST_WORDS:  # saves most texts' time
+        words = [each if each in KNOWN else _shorten(each) for each in words]
     if len(text) > LONGEST_REFUSAL and len(set(words)) > 1:
         return _find_phrase(words, text, names)
     found = None
@@ -103,7 +102,7 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     strange = {each for each in set(words) - KNOWN if not each.isdecimal()} - names
     if found is None and len(strange) <= MOST_STRANGE:  # saves most texts' time
         found = _read_words(_rewrite(words), names) or _read_misspelt(words, names)
-    if found is None and _looks_like_one(body, words if is_plain else split_words(body)):
+    if found is None and _looks_like_one(body, words if plain is body else split_words(body)):
         found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
         found = _find_phrase(words, text, names)
@@ -112,11 +111,13 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
 
 def _looks_like_one(body: str, words: list[str]) -> bool:
     """STOP JS, Stop. Anna Lee, and the words of other countries."""
-    if _NAMED.fullmatch(body):
-        return True
-    if ABROAD.isdisjoint(words):
-        return False
-    return {*words} - POLITE <= ABROAD and sum(each not in POLITE for each in words) == 1
+    return _NAMED.fullmatch(body) is not None or is_refusal_abroad(words)
+
+
+def _shorten(word: str) -> str:
+    """please for pleeease, now for nowww."""
+    short = _DOUBLED.sub(r"\1", word)
+    return short if short in POLITE else word
 
 
 def _join_initials(found: re.Match[str]) -> str:
@@ -140,6 +141,7 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
     asking = ASKING.match(text)
     words = text[asking.end() if asking else 0 :].split()
     found: Reading | None = None
+    is_mixed = False
     place = 0
     while place < len(words):
         word = words[place]
@@ -156,7 +158,9 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
             place = end
         elif word in OPT_IN_WORDS or word == ANSWER_WORD:
             if found is not None and found.word in OPT_OUT_WORDS:
-                return Reading(found.word, is_sure=False)
+                is_mixed = True
+                place += 1
+                continue
             if asking or (found is not None and found.word != word):
                 return None
             found = Reading(word)
@@ -165,7 +169,14 @@ def _read_words(text: str, names: Collection[str]) -> Reading | None:
             place += 1
         else:
             return None
-    return found
+    return found and _weigh(found, words, is_mixed=is_mixed)
+
+
+def _weigh(found: Reading, words: list[str], *, is_mixed: bool) -> Reading | None:
+    """What is left beside an opposite: "stop start" is doubtful, "yes and no" says nothing."""
+    if found.word not in OPT_OUT_WORDS and not _NO.isdisjoint(words):
+        return None
+    return Reading(found.word, is_sure=False) if is_mixed else found
 
 
 def _is_filling(word: str, names: Collection[str], core: str) -> bool:
@@ -186,11 +197,15 @@ def _judge(
             return None
         if not others:
             return None if is_asking else Reading(word)
+        if known & SUBSCRIPTIONS:
+            return Reading(word, is_sure=False)
         return Reading(word) if known & TEXTS_ALONE and not known & DOUBTFUL else None
     refuses_texts = bool(known & TEXTS)
     is_named = bool(known & POINTERS or known & set(names) or digits)
     if word in PLAIN and others and not (refuses_texts or is_named or known & DOUBTFUL):
         return None
+    if word == "remove" and known and known <= _WHATEVER:
+        return Reading(word, is_sure=False)
     is_sure = not known & DOUBTFUL and (not is_asking or refuses_texts or word in LEAVE)
     return Reading(word, is_sure)
 
@@ -204,7 +219,8 @@ _OFTEN_MISSPELT = {
     **dict.fromkeys(("stop", "stopall", "optout", "cancel", "remove", "revoke"), 1),
     "unsubscribe": 3,
 }
-_OBJECTS_MISSPELT = tuple(each for each in sorted(TEXTS | {"sending"}) if len(each) >= 5)
+_OFTEN_BESIDE = {"sending", "please", "thanks", "number", "database"}
+_OBJECTS_MISSPELT = tuple(each for each in sorted(TEXTS | _OFTEN_BESIDE) if len(each) >= 5)
 
 
 # Words without the spaces between them: stopplease, STOP60777, optmeout.
@@ -236,20 +252,21 @@ def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
 
 def _find_phrase(words: list[str], text: str, names: frozenset[str]) -> Reading | None:
     """What would be a refusal by itself, amid other words."""
-    if any(SURE_PHRASE.search(each) for each in (" ".join(words), _rewrite(words))):
-        return None if TOLD_OF.search(_rewrite(words)) else Reading("stop", is_sure=False)
-    if not PERSONAL.isdisjoint(words):
-        return _find_sentence(text, names)
-    return None
+    rewritten = _rewrite(words)
+    if any(has_phrase(each) for each in {" ".join(words), rewritten}):
+        return None if TOLD_OF.search(rewritten) else Reading("stop", is_sure=False)
+    return _find_sentence(text, names, is_personal=not PERSONAL.isdisjoint(words))
 
 
-def _find_sentence(text: str, names: frozenset[str]) -> Reading | None:
+def _find_sentence(text: str, names: frozenset[str], *, is_personal: bool) -> Reading | None:
     """A sentence that is a refusal, among others that are not."""
     for sentence in SENTENCE_END.split(text):
         words = split_words(sentence)
-        if len(words) <= MOST_WORDS and not PROTECTED.isdisjoint(words):
+        if len(words) <= MOST_WORDS and not _LEADING.isdisjoint(words):
             said = _read_words(_rewrite(words), names)
-            if said is not None and said.word in PROTECTED:
+            if said is None or not (is_personal or TEXTS & {*words}):
+                continue
+            if said.word in PROTECTED or (said.word == "remove" and said.is_sure):
                 return Reading(said.word, is_sure=False)
     return None
 
@@ -257,7 +274,7 @@ def _find_sentence(text: str, names: frozenset[str]) -> Reading | None:
 def _list_corrected(words: list[str]) -> Iterator[list[str]]:
     """The words with one of them, or two joined, corrected."""
     for place, word in enumerate(words):
-        for meant in _list_meant(word):
+        for meant in _list_meant(word) if word not in KNOWN else ():
             yield [*words[:place], meant, *words[place + 1 :]]
     for place, pair in enumerate(pairwise(words)):
         if _OTHER_WORDS.isdisjoint(pair) and "".join(pair).isalpha():

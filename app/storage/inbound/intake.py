@@ -304,7 +304,11 @@ class Intake:
     def _finish(self, batch: list[_Waiting], *, in_spool: bool) -> None:
         _tell(batch, None)
         seconds = monotonic() - batch[0].deadline + DEADLINE_SECONDS
-        self._listener.on_kept(len(batch), in_spool=in_spool, seconds=seconds)
+        try:
+            self._listener.on_kept(len(batch), in_spool=in_spool, seconds=seconds)
+        except Exception:
+            # They have been told already, and must not hear otherwise.
+            log.exception("not_counted", messages=len(batch))
 
     def _open_breaker(self, error: Exception) -> None:
         self.database_error = _describe(error)

@@ -101,4 +101,7 @@ UNSURE = [
     "do not send me anything",
     "stop start",
     "yes cancel",
+    "STOP means stop",
+    "cancel my subscription",
+    "stop " + "texts " * 60,
 ]

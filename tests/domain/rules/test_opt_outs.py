@@ -51,6 +51,16 @@ WISHES = [
     ("STOPP", NOTHING, OUT, None),
     ("Stopp", {"stopp"}, None, None),
     ("unsubcribe", {"stop"}, None, Intent.UNSURE),
+    ("Remove my subscription", {"remove"}, None, None),
+    # but a refusal that follows a keyword, or says more than it, is no question to its rule
+    ("Hi, stop texting me you crooks", {"hi"}, None, Intent.UNSURE),
+    ("hours? and stop texting me", {"hours"}, None, Intent.UNSURE),
+    ("stop my subscription", {"stop"}, None, Intent.UNSURE),
+    ("stop texting me or I call the police", {"stop"}, None, Intent.UNSURE),
+    ("quit texting me", {"quit"}, None, Intent.UNSURE),
+    ("quit texting me", {"quit"}, OUT, None),
+    ("take me off your list", {"remove"}, None, Intent.UNSURE),
+    ("please cancel, thanks", {"cancel"}, None, None),
 ]
 
 

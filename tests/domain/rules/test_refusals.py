@@ -9,6 +9,8 @@ from app.domain.rules.refusals import Reading, read_refusal
 from tests.domain.rules.doubtful import UNSURE
 from tests.domain.rules.refused import MORE_REFUSALS
 from tests.domain.rules.sentences import SENTENCES
+from tests.domain.rules.written import DOUBTFUL, REFUSED
+from tests.domain.rules.written_ordinary import ORDINARY
 
 REFUSALS = {
     # each word that providers know, alone
@@ -88,7 +90,7 @@ def test_a_word_is_understood_however_it_is_written(text: str, word: str) -> Non
     assert read_refusal(text) == Reading(word)
 
 
-@pytest.mark.parametrize("text", MORE_REFUSALS)
+@pytest.mark.parametrize("text", MORE_REFUSALS + REFUSED)
 def test_a_refusal_is_understood_as_people_write_it(text: str) -> None:
     reading = read_refusal(text)
     assert reading is not None
@@ -96,7 +98,7 @@ def test_a_refusal_is_understood_as_people_write_it(text: str) -> None:
     assert reading.is_sure is True
 
 
-@pytest.mark.parametrize("text", UNSURE)
+@pytest.mark.parametrize("text", UNSURE + DOUBTFUL)
 def test_what_looks_like_a_refusal_is_left_to_a_person(text: str) -> None:
     reading = read_refusal(text)
     assert reading is not None
@@ -104,8 +106,13 @@ def test_what_looks_like_a_refusal_is_left_to_a_person(text: str) -> None:
     assert reading.is_sure is False
 
 
-@pytest.mark.parametrize("text", SENTENCES)
+@pytest.mark.parametrize("text", SENTENCES + ORDINARY)
 def test_a_sentence_that_merely_contains_a_word_is_none(text: str) -> None:
+    assert read_refusal(text) is None
+
+
+@pytest.mark.parametrize("text", ["no start", "yes and no", "nope, yes", "Nah, unstop"])
+def test_a_no_beside_a_yes_brings_nobody_back(text: str) -> None:
     assert read_refusal(text) is None
 
 

@@ -12,6 +12,7 @@ from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.intake import Intake
 from app.storage.inbound.search import list_messages
+from app.storage.spool.identity import Identity
 from tests.conftest import NOW
 from tests.support.messages import make_message
 
@@ -80,10 +81,17 @@ class Kit:
         return [message.provider_id for message in reversed(page.messages)]
 
 
-def make_kit(database: Database, spool: Path, name: str = "first") -> Kit:
+def make_kit(
+    database: Database, spool: Path, name: str = "first", identity: Identity | None = None
+) -> Kit:
     listener = Listener()
     intake = Intake(
-        make_inserter(database), spool, now=lambda: NOW, process_id=name, listener=listener
+        make_inserter(database),
+        spool,
+        now=lambda: NOW,
+        process_id=name,
+        listener=listener,
+        identity=identity,
     )
     return Kit(intake, listener, database, spool)
 

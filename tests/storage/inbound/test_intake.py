@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.errors import NothingDurable
 from app.domain.inbound.queries import MessageFilter
@@ -15,6 +16,7 @@ from app.provider.forwards.forwarding import parse, read_request
 from app.storage.db.database import Connection, Database
 from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.inbound.search import list_messages
+from app.storage.spool.identity import Identity
 from tests.conftest import NOW
 from tests.storage.inbound.intakes import Kit, forbid_key, keep, make_kit, wait_for
 from tests.support.messages import make_message
@@ -56,13 +58,29 @@ async def test_what_fails_beside_a_batch_ends_no_other(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")  # figures lie in mapped files
 
+    told: list[NothingDurable | None] = []
     with monkeypatch.context() as broken:
         broken.setattr(kit.listener, "on_kept", fail)
-        async with asyncio.timeout(10):
-            await kit.keep(1)
+        kit.intake.put(make_message(1), told.append)
+        await wait_for(lambda: bool(told))
     async with asyncio.timeout(10):
         await kit.keep(2)
     assert await kit.stored() == ["1", "2"]
+    # It is told once, and that it is on disk.
+    assert told == [None]
+
+
+async def test_whatever_goes_wrong_each_caller_is_told(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kit.intake, "_keep_batch", fail)
+        with pytest.raises(NothingDurable):
+            await kit.keep(1)
+    await kit.keep(2)
 
 
 async def test_a_redelivery_is_kept_but_not_stored_again(kit: Kit) -> None:
@@ -118,6 +136,28 @@ async def test_what_a_dead_process_left_is_drained_and_its_file_goes(
     await heir.intake.close()
 
 
+@pytest.mark.parametrize("is_told_later", [False, True])
+async def test_what_was_left_for_another_database_stays_where_it_is(
+    database: Database, tmp_path: Path, is_told_later: bool
+) -> None:
+    async def start(name: str, place: str) -> Kit:
+        identity = Identity(place)
+        kit = make_kit(database, tmp_path / "spool", name, None if is_told_later else identity)
+        await kit.intake.start()
+        if is_told_later:
+            await kit.intake.identify(identity)
+        return kit
+
+    dead = await start("dead", "elsewhere")
+    await dead.keep(1, 2)
+    await dead.intake.close()
+    heir = await start("heir", "here")
+    await heir.intake.recover()
+    assert await heir.stored() == []
+    assert [place for _, place in heir.listener.foreign] == ["elsewhere"]
+    await heir.intake.close()
+
+
 async def test_what_the_spool_cannot_take_while_it_is_drained_goes_to_the_database(
     kit: Kit,
 ) -> None:
@@ -129,11 +169,14 @@ async def test_what_the_spool_cannot_take_while_it_is_drained_goes_to_the_databa
     recovering = asyncio.create_task(kit.intake.recover())
     await wait_for(lambda: kit.listener.stored > 0)
     ahead = 0
-    while not kit.intake.direct:
-        await kit.keep(6000 + ahead)
-        ahead += 1
+    with capture_logs() as logged:
+        while not kit.intake.direct:
+            await kit.keep(6000 + ahead)
+            ahead += 1
     await recovering
     assert ahead > 0
+    # Each is told once.
+    assert not [each for each in logged if each["event"] in {"not_told", "nothing_durable"}]
     assert kit.listener.stored == 5000 + ahead
     assert kit.listener.spooled == 5000
 

@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
+from tests.support.storage.blocking_sql import execute, fetch, quote, run_in_thread
 from tests.support.storage.postgres_place import (
     PostgresUnavailableError,
     find_account,
@@ -35,8 +35,6 @@ STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
 }
 # On a file system in memory a database is copied in 20 ms, on a plain disk in 100 to 500 ms.
 MEMORY = Path("/dev/shm")
-
-Result = TypeVar("Result")
 
 
 class PostgresServer:
@@ -189,30 +187,30 @@ class PostgresServer:
 
         Nobody may be connected to the template, or asyncpg.ObjectInUseError comes after 5 s.
         """
-        options = f" TEMPLATE {_quote(template)}" if template else ""
+        options = f" TEMPLATE {quote(template)}" if template else ""
         version = int((self._data / "PG_VERSION").read_text())
         if version >= 15 and self._settings["fsync"] == "off":
             # Half the time of the default where nothing is synced; older ones do nothing else.
             options += " STRATEGY FILE_COPY"
-        self.execute(f"CREATE DATABASE {_quote(name)}{options}")
+        self.execute(f"CREATE DATABASE {quote(name)}{options}")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database, if it exists, ending the connections to it."""
-        self.execute(f"DROP DATABASE IF EXISTS {_quote(name)} WITH (FORCE)")
+        self.execute(f"DROP DATABASE IF EXISTS {quote(name)} WITH (FORCE)")
 
     def execute(self, sql: str, database: str = "postgres", timeout_seconds: float = 30.0) -> None:
         """Run one or several statements outside of any event loop's connections.
 
         Raises asyncpg's errors, TimeoutError when the whole takes too long.
         """
-        _run_in_thread(_execute(self.url(database), sql, timeout_seconds))
+        run_in_thread(execute(self.url(database), sql, timeout_seconds))
 
     def fetch(
         self, sql: str, database: str = "postgres", timeout_seconds: float = 30.0
     ) -> list[tuple[Any, ...]]:
         """Run one query and return its rows; errors as for execute()."""
-        return _run_in_thread(_fetch(self.url(database), sql, timeout_seconds))
+        return run_in_thread(fetch(self.url(database), sql, timeout_seconds))
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -257,7 +255,7 @@ class PostgresServer:
                 **self._identity,
             )
         self._tell_reaper(self._process.pid)
-        if _run_in_thread(self._answers(deadline)):
+        if run_in_thread(self._answers(deadline)):
             return True
         if self.is_running:
             self.kill()
@@ -267,7 +265,7 @@ class PostgresServer:
     async def _answers(self, deadline: float) -> bool:
         while self.is_running and time.monotonic() < deadline:
             try:
-                rows = await _fetch(self.url(), "SHOW data_directory", 2.0)
+                rows = await fetch(self.url(), "SHOW data_directory", 2.0)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await asyncio.sleep(0.02)
                 continue
@@ -332,10 +330,6 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not condition():
@@ -350,27 +344,3 @@ def _is_alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _run_in_thread(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end, also for a caller inside a running event loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-async def _execute(url: str, sql: str, timeout_seconds: float) -> None:
-    async with asyncio.timeout(timeout_seconds):
-        connection = await asyncpg.connect(url, ssl=False)
-        try:
-            await connection.execute(sql)
-        finally:
-            connection.terminate()
-
-
-async def _fetch(url: str, sql: str, timeout_seconds: float) -> list[tuple[Any, ...]]:
-    async with asyncio.timeout(timeout_seconds):
-        connection = await asyncpg.connect(url, ssl=False)
-        try:
-            return [tuple(row) for row in await connection.fetch(sql)]
-        finally:
-            connection.terminate()

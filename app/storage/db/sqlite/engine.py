@@ -14,6 +14,9 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from app.storage.db.keyed_digests import OPTION, DigestKey
 
 READ_THREADS = 4
+# What each connection keeps of the file. The readers' pages are in the system's cache, too.
+WRITE_CACHE_KIB = 16_000
+READ_CACHE_KIB = 4_000
 BUSY_SECONDS = 10.0
 # More than there are: a bulk write is one for each power of two of rows.
 STATEMENTS = 512
@@ -69,7 +72,7 @@ def make_sqlite_engine(
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -16000",
+        f"PRAGMA cache_size = {-(READ_CACHE_KIB if read_only else WRITE_CACHE_KIB)}",
         "PRAGMA wal_autocheckpoint = 0",
         "PRAGMA secure_delete = ON",
     ]
