@@ -257,6 +257,13 @@ CASES = {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         **{**BAD, "statuses": (505,), "refused": ()},
     ),
+    "headers of 100 KB": case(
+        get(b"/inbound?" + QUERY, b"Cookie: %s\r\n" % (b"x" * 100_000)),
+        **{**BAD, "statuses": (431,)},
+    ),
+    "201 headers": case(
+        get(b"/inbound?" + QUERY, b"X: y\r\n" * 201), **{**BAD, "statuses": (431,)}
+    ),
     "a header without a colon": case(post(QUERY, FORM, b"Oops\r\n"), **BAD),
     "a space before a colon": case(post(QUERY, FORM, b"Oops : x\r\n"), **BAD),
     "a header with NUL": case(post(QUERY, FORM, b"Oops: \0\r\n"), **BAD),
