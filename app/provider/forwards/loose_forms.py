@@ -28,6 +28,8 @@ _SECOND_QUERY = re.compile(
     rb"(?=(" + KNOWN_NAME + rb")=)(?!.*&\2=)",
     re.IGNORECASE | re.DOTALL,
 )
+# As JavaScript's encodeURI leaves it in a text: no name begins with a space and has no value.
+_AMPERSAND = re.compile(rb"&(?=(?:%20|[+ ])++[^&=]++(?:&|\Z))")
 _SEMICOLON = re.compile(rb";(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _LINE = re.compile(rb"(?:\A|\r?\n)[ \t]*(" + KNOWN_NAME + rb")[ \t]*=", re.IGNORECASE)
 _LATER_NAME = re.compile(rb"&(?:amp;)?" + KNOWN_NAME + rb"=", re.IGNORECASE)
@@ -40,11 +42,13 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Parameter]:
     """The pairs of a form with possibly unusual separators or escapes.
 
     `;` separates if there is no `&`, and so does a `?` where another query was appended. `%u20AC`
-    is read too, which adds `charset`. In a form with more than MAX_PAIRS only the known parameters
-    are separate; the rest is one pair named `body`.
+    is read too, which adds `charset`. `&` before a space belongs to the value if no `=` follows. In
+    a form with more than MAX_PAIRS only the known parameters are separate; the rest is one pair
+    named `body`.
     """
     if b"?" in form:
         form = _SECOND_QUERY.sub(rb"\1&", form)
+    form = _AMPERSAND.sub(b"%26", form)
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

@@ -292,6 +292,25 @@ def test_a_loosely_written_query_is_read(
     assert (message.body, message.problems) == (body, problems)
 
 
+@pytest.mark.parametrize(
+    ("written", "body", "extra"),
+    [
+        pytest.param("Tom%20&%20Jerry&x=1", "Tom & Jerry", {"x": "1"}, id="JavaScript's encodeURI"),
+        pytest.param("a & b & c", "a & b & c", {}, id="raw spaces"),
+        pytest.param("a+&+b", "a & b", {}, id="plus signs"),
+        pytest.param("Hi& x=1& MM1=A", "Hi", {" x": "1"}, id="separators with spaces"),
+        pytest.param("Hi&flag", "Hi", {"flag": ""}, id="a name alone"),
+        pytest.param("Hi&+%20", "Hi", {"  ": ""}, id="spaces alone"),
+    ],
+)
+def test_an_ampersand_between_spaces_belongs_to_the_text(
+    written: str, body: str, extra: dict[str, str]
+) -> None:
+    form = WHOLE + b"&msg=" + written.encode()
+    for message in (receive(form), receive(content_type=FORM, body=form)):
+        assert_fields(message, {"body": body, "extra": extra, "problems": ()})
+
+
 def test_a_query_that_was_added_to_a_query_is_one() -> None:
     query = b"auth=se-cret?" + WHOLE + b"&msg=Why?id=5"
     request = read_request("GET", query, b"", b"")
