@@ -14,7 +14,7 @@ _LIST = rf"(?!the waiting)(?:\w+ ){{0,3}}(?:lists?|database|{_TEXTS})\b"
 # What a text has in it that has one of these phrases, and the phrases.
 _PHRASES = (
     (
-        "stop quit cease stahp",
+        "stop quit cease stahp stawp",
         (
             r"\b(?:stop|quit|cease) (?:\w+ ){0,3}(?:send|text|txt|messag|msg|contact|spam)\w*"
             r" (?:\w+ )?(?:me|us)\b"
@@ -25,7 +25,7 @@ _PHRASES = (
         ),
         r"\b(?:please|pls|plz|so|just|to say) stop(?: now)?$",
         r"(?<!the )(?<!your )\b(?:texts|messages|spam) stop(?: now)?$",
-        r"\bstahp$",
+        r"\bsta[hw]p\b",
         r"\b(?:text|messag|spam)\w* .*(?:please|pls|plz) stop (?:it|this)$",
         r"^(?:please )?stop (?:(?:(?:it|this|now) )*(?:or|otherwise)|i|im|ive|who|why|you|u)\b",
         r"\b(?:texting|txting|messaging|contacting|spamming) (?:me|us) stop$",
@@ -123,11 +123,22 @@ _PHRASES = (
             r" (?:texting|txting|messaging|contacting|spamming|sending) (?:me|us|these|this)\b"
         ),
     ),
-    # What is written in two words abroad
-    ("band bandh", r"\bbandh? (?:karo|kar do|kijiye|kariye)\b"),
+    # What is written in several words abroad
     (
-        "sms nachrichten mensajes textos",
-        r"\bkeine (?:weiteren )?(?:sms|nachrichten)\b|^no m[a\u00e1]s (?:mensajes|sms|textos)\b",
+        "band bandh mat",
+        (
+            r"\bbandh? (?:karo|kar do|kijiye|kariye)\b|\b(?:message|msg|sms) mat (?:karo|bhejo)\b"
+            r"|\bmat bhejo\b"
+        ),
+    ),
+    (
+        "sms nachrichten mensajes textos mensagens messaggi berichten smsow sms\u00f3w",
+        (
+            r"(?:\bplus de|\bkeine|\bno (?:\w+ )?m[a\u00e1]s|\bn[a\u00e3]o quero mais"
+            r"|\bnon voglio pi[u\u00f9]|\bgeen|\bnie chc[e\u0119]|\bne menvoyez plus de)"
+            r" (?:weiteren |mehr )?(?:sms|nachrichten|mensajes|textos|mensagens|messaggi|berichten"
+            r"|smsow|sms\u00f3w)\b"
+        ),
     ),
 )
 _COMPILED = tuple((list_words(hints), re.compile("|".join(each))) for hints, *each in _PHRASES)

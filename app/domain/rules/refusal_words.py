@@ -89,7 +89,7 @@ REWRITES = tuple(
         # What phones write that were told to end a sentence.
         (
             (
-                r"(?<=\w )(?:full stop|exclamation (?:mark|point)|question mark|comma"
+                r"(?<=\w )(?:full stop|exclamation (?:mark|point)|question mark|comma|new line"
                 "|period(?= |$)(?! pain))"
             ),
             "",
@@ -133,7 +133,7 @@ REWRITES = tuple(
             ),
             r"remove \1 from",
         ),
-        ("(?:delete|lose|erase) (me|us|my number|this number)", r"remove \1"),
+        ("(?:delete|lose|erase|rmv|rm) (me|us|my number|this number)", r"remove \1"),
         ("(?:delete|remove|erase) (?:all )?(?:of )?my (?:data|details|info|name)", "remove me"),
         ("take my name off", "remove me from"),
         ("stop reply", "stop"),
@@ -205,7 +205,7 @@ REWRITES = tuple(
             ),
             "hello",
         ),
-        ("cease(?: and desist)?", "stop"),
+        ("cease(?: (?:and )?desist)?|desist from", "stop"),
         ("leave me alone", "stop it"),
         ("(?:i am|im|we are|were) (?:not|no longer) interested", "sorry"),
         ("(?:not|no longer) interested", "sorry"),
@@ -216,7 +216,7 @@ REWRITES = tuple(
             ),
             "sorry",
         ),
-        ("(?:i beg|i am begging|im begging) (?:you|u)(?: to)?", "please"),
+        ("(?:i beg|i am begging|im begging)(?: (?:you|u))?(?: to)?", "please"),
         (
             (
                 "(?:this is |its |thats )?(?:not|this isnt|it isnt)"
@@ -243,7 +243,8 @@ ASKING = re.compile(
 # Beside these a STOP that stands alone speaks of texts; "Stop! In the name of love" does not.
 PERSONAL = list_words(
     "i im ive id me my we us our you u your youre ur who this these it never not no dont didnt"
-    " wrong number text texts texting spam why reported blocked blocking harassment police ico gdpr"
+    " wrong number text texts texting spam why reported blocked blocking harassment"
+    " police ico tps gdpr"
 )
 # Where a sentence ends; a line that goes on in small letters is part of the one before.
 SENTENCE_END = re.compile(r"[.!?,;:]+\s+|\s+[-\u2013\u2014]\s+|\n(?![a-z])")

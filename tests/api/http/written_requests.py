@@ -108,6 +108,9 @@ CASES = {
         get(b"/inbound?" + f"{PLAIN}Hello you  there&auth={AUTH}".encode()),
         texts=("Hello you  there",),
     ),
+    "a space behind the version": case(
+        get(b"/inbound?" + QUERY).replace(b"HTTP/1.1\r", b"HTTP/1.1 \r")
+    ),
     "raw tab and other bytes in a query": case(
         get(b"/inbound?" + f'{PLAIN}a\tb"<>\\^`{{|}}&auth={AUTH}'.encode()),
         texts=('a\tb"<>\\^`{|}',),

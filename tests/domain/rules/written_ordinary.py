@@ -318,4 +318,9 @@ stop smoking clinic appointment please
 stop brexit
 stop and look
 """.splitlines(),
+    "Re: order 123",
+    "Subject: bus stop",
+    'At the stop\n"The Angel"',
+    "I beg to differ",
+    "message me on the mat",
 ]

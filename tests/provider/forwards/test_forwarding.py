@@ -302,7 +302,13 @@ def test_a_query_that_was_added_to_a_query_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("before", "extra"),
-    [("?", {}), ("??", {}), ("x=1?", {"x": "1"}), ("/inbound?", {"/inbound": ""})],
+    [
+        ("?", {}),
+        ("??", {}),
+        ("x=1?", {"x": "1"}),
+        ("x=1&auth=a&y?", {"x": "1", "y": ""}),
+        ("/inbound?", {"/inbound": ""}),
+    ],
 )
 @pytest.mark.parametrize("content_type", [b"", FORM])
 def test_a_question_mark_too_many_hides_no_parameter(
@@ -317,6 +323,8 @@ def test_a_question_mark_too_many_hides_no_parameter(
 def test_a_question_mark_in_an_unknown_parameter_belongs_to_it() -> None:
     message = receive(b"text=Why?id=5&" + WHOLE + b"&msg=Hi")
     assert (message.provider_id, message.extra) == ("17", {"text": "Why?id=5"})
+    message = receive(WHOLE + b"&text=Why?MM1=5&msg=Hi")
+    assert (message.merge_fields, message.extra) == ({}, {"text": "Why?MM1=5"})
 
 
 def test_the_query_of_a_post_comes_before_its_body() -> None:
