@@ -11,7 +11,8 @@ from app.domain.rules.quick_search import QuickSearch
 from app.domain.rules.refusal_phrases import _COMPILED
 from app.domain.rules.refusal_words import KNOWN, REWRITES
 from tests.domain.rules.sentences import SENTENCES
-from tests.domain.rules.written import DOUBTFUL, REFUSED
+from tests.domain.rules.written import REFUSED
+from tests.domain.rules.written_doubtful import DOUBTFUL
 from tests.domain.rules.written_ordinary import ORDINARY
 
 TABLES = {
