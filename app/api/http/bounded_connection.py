@@ -98,6 +98,8 @@ class BoundedConnection(asyncio.Protocol):
         return has_room
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self._state in ("head", "body"):
+            self._note_incomplete()
         self._state = "closed"
         self._server_state.connections.discard(self)
         self._connections.discard(self)
