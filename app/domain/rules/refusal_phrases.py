@@ -2,6 +2,7 @@
 
 import re
 
+from app.domain.rules.quick_search import QuickSearch
 from app.domain.rules.refusal_words import ACT, GO_AWAY, TEXT, list_words
 
 _TEXTS = (
@@ -141,6 +142,7 @@ _PHRASES = (
     ),
 )
 _COMPILED = tuple((list_words(hints), re.compile("|".join(each))) for hints, *each in _PHRASES)
+_MAY_HAVE = QuickSearch(pattern.pattern for _, pattern in _COMPILED)
 # A text without any of these has no such phrase, nor does it have one when it is rewritten.
 HINTS = frozenset().union(*(hints for hints, _ in _COMPILED)) | list_words(
     "unsub opt take get lose go fuck donot anything"
@@ -152,5 +154,5 @@ def has_phrase(text: str) -> bool:
     words = text.split()
     return any(
         not hints.isdisjoint(words) and pattern.search(text) is not None
-        for hints, pattern in _COMPILED
+        for hints, pattern in map(_COMPILED.__getitem__, _MAY_HAVE.find(text))
     )

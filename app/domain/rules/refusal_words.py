@@ -1,6 +1,9 @@
 """The words and phrases of which refusals are made; `refusals` says what they mean together."""
 
 import re
+from collections.abc import Iterable
+
+from app.domain.rules.quick_search import QuickSearch
 
 
 def list_words(text: str) -> frozenset[str]:
@@ -225,8 +228,7 @@ REWRITES = tuple(
         ("(?:yes|yeah|yep) (?=(?:please |pls )?(?:stop|unsubscribe|optout))", ""),
     )
 )
-# Whether any of them changes a text: one search instead of many.
-REWRITTEN = re.compile("|".join(pattern.pattern for pattern, _ in REWRITES))
+_MAY_BE_REWRITTEN = QuickSearch(pattern.pattern for pattern, _ in REWRITES)
 # A request to stop, or a question how to: the bare word may then mean something else.
 ASKING = re.compile(
     r"^(?:(?:please|hi|hello|hey|ok|so|and|yes) )*(?:"
@@ -260,3 +262,14 @@ KNOWN = (
     | {ANSWER_WORD}
     | frozenset(re.findall("[a-z]+", _PATTERNS))
 )
+
+
+def rewrite(words: Iterable[str]) -> str:
+    """Folded words in those words that are understood, with a space between them."""
+    text, done = " ".join(words), -1
+    # Each in its turn, but only those that may change something.
+    while left := [place for place in _MAY_BE_REWRITTEN.find(text) if place > done]:
+        done = left[0]
+        pattern, said = REWRITES[done]
+        text = pattern.sub(said, text)
+    return text
