@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -106,6 +107,17 @@ async def takes_all(port: int, head: bytes, piece: bytes, count: int) -> bool:
         finally:
             writer.transport.abort()
         return True
+
+
+def count_refusals(kit: Kit) -> Counter[str]:
+    """By reason; those of a size have an alert instead."""
+    [metric] = kit.runtime.metrics.refused.collect()
+    counts = {
+        each.labels["reason"]: int(each.value)
+        for each in metric.samples
+        if each.name.endswith("_total") and each.labels["reason"] != "too-large"
+    }
+    return Counter(counts)
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:

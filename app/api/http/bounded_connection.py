@@ -98,6 +98,8 @@ class BoundedConnection(asyncio.Protocol):
         return has_room
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self._state in ("head", "body"):
+            self._note_incomplete()
         self._state = "closed"
         self._server_state.connections.discard(self)
         self._connections.discard(self)
@@ -192,6 +194,8 @@ class BoundedConnection(asyncio.Protocol):
     def _refuse_long_head(self) -> None:
         path, query = split_line(self._buffer)
         if len(path) + len(query) < MAX_HEAD_BYTES // 2:
+            if self._inbound.is_here(path):
+                self._inbound.note_lost((), self._client, "unreadable")
             self._refuse(LONG_HEADERS)
         elif self._inbound.is_here(path):
             self._refuse(self._inbound.refuse_too_large((), self._client))

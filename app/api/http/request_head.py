@@ -116,7 +116,7 @@ def read_head(block: bytes) -> Head:
         block = block.replace(b"\n", b"\r\n")
     line, _, lines = block.partition(b"\r\n")
     method, _, rest = line.partition(b" ")
-    target, _, version = rest.rpartition(b" ")
+    target, _, version = rest.rstrip(b" ").rpartition(b" ")
     path, query = split_target(target)
     minor = _VERSIONS.get(version)
     if minor is None or not path or b"\n" in line:

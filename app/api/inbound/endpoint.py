@@ -20,7 +20,7 @@ from app.api.http.answers import (
 from app.api.http.request_head import is_path
 from app.domain.access.addresses import CallerFinder, Headers, Network
 from app.domain.errors import AccessDenied, LetterboxError, TooLarge
-from app.flows.inbound.receive import Receiver
+from app.flows.inbound.receive import MISSING_AUTH, Receiver
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.provider.forwards.bodies import MAX_BYTES
 
@@ -33,6 +33,10 @@ INBOUND = PATH.encode()
 BODY_TIMEOUT_SECONDS = 10.0
 
 TURNED_AWAY = make_answer(403, "Forbidden: check the auth value in the provider's settings\n")
+NO_AUTH = make_answer(
+    403,
+    "Forbidden: no auth value in the query or the body: set it in the provider's settings\n",
+)
 NO_FORWARDER = make_answer(403, "Forbidden: your address is not in LETTERBOX_FORWARDERS\n")
 UNTRUSTED_PROXY = make_answer(
     403,
@@ -171,7 +175,7 @@ class InboundEndpoint:
 
     def _answer_failure(self, error: LetterboxError, address: str) -> Answer:
         if isinstance(error, AccessDenied):
-            return TURNED_AWAY
+            return NO_AUTH if str(error) == MISSING_AUTH else TURNED_AWAY
         if isinstance(error, TooLarge):
             self._deferred_writes.on_too_large(address)
             return TOO_LARGE

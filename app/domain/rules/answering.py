@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.inbound.messages import StoredMessage
+from app.domain.inbound.reconciling import AMBIGUITY
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
@@ -140,6 +141,15 @@ def find_said_at(text: StoredMessage) -> datetime:
     return min(text.received_at, text.arrived_at) if text.via == "report" else text.arrived_at
 
 
+def find_refused_at(text: StoredMessage) -> datetime:
+    """When a refusal came: the later of the two times that the clocks make of one in autumn, so
+    that no START from between them outlasts it.
+    """
+    if text.via == "report" and "time-ambiguous" in text.problems:
+        return min(text.received_at + AMBIGUITY, text.arrived_at)
+    return find_said_at(text)
+
+
 class Answering:
     """Answers texts one after another, each with regard to those before.
 
@@ -188,7 +198,9 @@ class Answering:
             return Decision(Outcome.OPT_OUT_UNSURE)
         change = None
         if intent is not None:
-            change = OptOutState(intent is Intent.OUT, "keyword", find_said_at(text), text.id)
+            is_refused = intent is Intent.OUT
+            said_at = find_refused_at(text) if is_refused else find_said_at(text)
+            change = OptOutState(is_refused, "keyword", said_at, text.id)
         if change is not None and last is not None and change.is_older_than(last):
             change = None
         is_out = last is not None and last.is_out

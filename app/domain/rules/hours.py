@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,6 @@ DAYS: tuple[Day, ...] = get_args(Day)
 MIDNIGHT = "00:00"
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_DAY = timedelta(days=1)
 # Folders of variants that systems keep next to the zones.
 _NO_ZONES = frozenset({"posix", "posixrules", "right"})
 
@@ -40,7 +39,7 @@ def is_within_hours(
         return began_today and _is_one_of(days, local)
     if now >= start:
         return _is_one_of(days, local)
-    return now < end and _is_one_of(days, local - _DAY)
+    return now < end and _is_one_of(days, _find_eve(local, zone))
 
 
 def check_hours(
@@ -76,6 +75,12 @@ def is_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):
         return False
     return True
+
+
+def _find_eve(local: datetime, zone: ZoneInfo) -> datetime:
+    """The end of the day before, which is not yesterday where a zone left one out."""
+    midnight = datetime.combine(local.date(), time(), zone).astimezone(UTC)
+    return (midnight - timedelta.resolution).astimezone(zone)
 
 
 def _is_one_of(days: Sequence[str] | None, local: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+from app.domain.rules.quick_search import QuickSearch
 from app.domain.rules.refusal_words import ACT, GO_AWAY, TEXT, list_words
 
 _TEXTS = (
@@ -13,7 +14,7 @@ _LIST = rf"(?!the waiting)(?:\w+ ){{0,3}}(?:lists?|database|{_TEXTS})\b"
 # What a text has in it that has one of these phrases, and the phrases.
 _PHRASES = (
     (
-        "stop quit cease stahp",
+        "stop quit cease stahp stawp",
         (
             r"\b(?:stop|quit|cease) (?:\w+ ){0,3}(?:send|text|txt|messag|msg|contact|spam)\w*"
             r" (?:\w+ )?(?:me|us)\b"
@@ -22,8 +23,9 @@ _PHRASES = (
             r"\b(?:stop|quit) (?:texting|txting|messaging|spamming|contacting)"
             r"(?: (?:this|my|our) \w+| him| her| it| them)?$"
         ),
-        r"\b(?:please|pls|plz|so|just|spam|texts|messages|harassment|to say) stop(?: now)?$",
-        r"\bstahp$",
+        r"\b(?:please|pls|plz|so|just|to say) stop(?: now)?$",
+        r"(?<!the )(?<!your )\b(?:texts|messages|spam) stop(?: now)?$",
+        r"\bsta[hw]p\b",
         r"\b(?:text|messag|spam)\w* .*(?:please|pls|plz) stop (?:it|this)$",
         r"^(?:please )?stop (?:(?:(?:it|this|now) )*(?:or|otherwise)|i|im|ive|who|why|you|u)\b",
         r"\b(?:texting|txting|messaging|contacting|spamming) (?:me|us) stop$",
@@ -33,7 +35,10 @@ _PHRASES = (
         ),
         r"^(?:reply|send|text|txt|sent) stop$",
         # stop Acme's texts
-        rf"^(?:please |pls |plz |kindly )?stop (?:\w+ ){{0,3}}{_TEXTS}\b",
+        (
+            r"^(?:please |pls |plz |kindly )?stop (?!ignoring|missing|losing|blocking)"
+            rf"(?:\w+ ){{0,3}}{_TEXTS}\b"
+        ),
         rf"\bstop sending (?:\w+ ){{0,2}}{_TEXTS}\b",
         rf"\b{_WANTING} to stop (?:the |these |your )?{_TEXTS}\b",
         # It was said before.
@@ -53,7 +58,7 @@ _PHRASES = (
         "unsubscribe optout unsubscribed opted",
         r"\bunsubscribe (?:me|from)\b|\boptout me\b|\b(?:the|an|no|your) unsubscribe\b",
         r"^(?:please )?(?:unsubscribe|optout)(?! of the)(?: \w+){1,4}$",
-        rf"\b{_WANTING} to (?:unsubscribe|optout)\b",
+        rf"\b{_WANTING} to (?:unsubscribe|optout)\b(?! of the)",
         r"\b(?:cant|cannot) (?:i )?(?:unsubscribe|optout)\b",
         r"^(?:i have |ive |i )?(?:already )?opted out(?: already| before)?$",
         (
@@ -99,7 +104,10 @@ _PHRASES = (
     ),
     (
         "texts txts messages msgs sms spam",
-        rf"^(?:way )?(?:too many|enough|thats enough) (?:of )?(?:these |your |the )?{_TEXTS}\b",
+        (
+            r"^(?:way )?(?:too many|enough|thats enough) (?:of )?(?:these |your |the )?"
+            rf"{_TEXTS}\b(?! left)"
+        ),
         rf"^(?:these |your )?unwanted {_TEXTS}$|^(?:this is )?spam$",
     ),
     (
@@ -115,14 +123,26 @@ _PHRASES = (
             r" (?:texting|txting|messaging|contacting|spamming|sending) (?:me|us|these|this)\b"
         ),
     ),
-    # What is written in two words abroad
-    ("band bandh", r"\bbandh? (?:karo|kar do|kijiye|kariye)\b"),
+    # What is written in several words abroad
     (
-        "sms nachrichten mensajes textos",
-        r"\bkeine (?:weiteren )?(?:sms|nachrichten)\b|^no m[a\u00e1]s (?:mensajes|sms|textos)\b",
+        "band bandh mat",
+        (
+            r"\bbandh? (?:karo|kar do|kijiye|kariye)\b|\b(?:message|msg|sms) mat (?:karo|bhejo)\b"
+            r"|\bmat bhejo\b"
+        ),
+    ),
+    (
+        "sms nachrichten mensajes textos mensagens messaggi berichten smsow sms\u00f3w",
+        (
+            r"(?:\bplus de|\bkeine|\bno (?:\w+ )?m[a\u00e1]s|\bn[a\u00e3]o quero mais"
+            r"|\bnon voglio pi[u\u00f9]|\bgeen|\bnie chc[e\u0119]|\bne menvoyez plus de)"
+            r" (?:weiteren |mehr )?(?:sms|nachrichten|mensajes|textos|mensagens|messaggi|berichten"
+            r"|smsow|sms\u00f3w)\b"
+        ),
     ),
 )
 _COMPILED = tuple((list_words(hints), re.compile("|".join(each))) for hints, *each in _PHRASES)
+_MAY_HAVE = QuickSearch(pattern.pattern for _, pattern in _COMPILED)
 # A text without any of these has no such phrase, nor does it have one when it is rewritten.
 HINTS = frozenset().union(*(hints for hints, _ in _COMPILED)) | list_words(
     "unsub opt take get lose go fuck donot anything"
@@ -134,5 +154,5 @@ def has_phrase(text: str) -> bool:
     words = text.split()
     return any(
         not hints.isdisjoint(words) and pattern.search(text) is not None
-        for hints, pattern in _COMPILED
+        for hints, pattern in map(_COMPILED.__getitem__, _MAY_HAVE.find(text))
     )

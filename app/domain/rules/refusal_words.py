@@ -1,6 +1,9 @@
 """The words and phrases of which refusals are made; `refusals` says what they mean together."""
 
 import re
+from collections.abc import Iterable
+
+from app.domain.rules.quick_search import QuickSearch
 
 
 def list_words(text: str) -> frozenset[str]:
@@ -86,7 +89,7 @@ REWRITES = tuple(
         # What phones write that were told to end a sentence.
         (
             (
-                r"(?<=\w )(?:full stop|exclamation (?:mark|point)|question mark|comma"
+                r"(?<=\w )(?:full stop|exclamation (?:mark|point)|question mark|comma|new line"
                 "|period(?= |$)(?! pain))"
             ),
             "",
@@ -130,7 +133,7 @@ REWRITES = tuple(
             ),
             r"remove \1 from",
         ),
-        ("(?:delete|lose|erase) (me|us|my number|this number)", r"remove \1"),
+        ("(?:delete|lose|erase|rmv|rm) (me|us|my number|this number)", r"remove \1"),
         ("(?:delete|remove|erase) (?:all )?(?:of )?my (?:data|details|info|name)", "remove me"),
         ("take my name off", "remove me from"),
         ("stop reply", "stop"),
@@ -202,7 +205,7 @@ REWRITES = tuple(
             ),
             "hello",
         ),
-        ("cease(?: and desist)?", "stop"),
+        ("cease(?: (?:and )?desist)?|desist from", "stop"),
         ("leave me alone", "stop it"),
         ("(?:i am|im|we are|were) (?:not|no longer) interested", "sorry"),
         ("(?:not|no longer) interested", "sorry"),
@@ -213,7 +216,7 @@ REWRITES = tuple(
             ),
             "sorry",
         ),
-        ("(?:i beg|i am begging|im begging) (?:you|u)(?: to)?", "please"),
+        ("(?:i beg|i am begging|im begging)(?: (?:you|u))?(?: to)?", "please"),
         (
             (
                 "(?:this is |its |thats )?(?:not|this isnt|it isnt)"
@@ -225,8 +228,7 @@ REWRITES = tuple(
         ("(?:yes|yeah|yep) (?=(?:please |pls )?(?:stop|unsubscribe|optout))", ""),
     )
 )
-# Whether any of them changes a text: one search instead of many.
-REWRITTEN = re.compile("|".join(pattern.pattern for pattern, _ in REWRITES))
+_MAY_BE_REWRITTEN = QuickSearch(pattern.pattern for pattern, _ in REWRITES)
 # A request to stop, or a question how to: the bare word may then mean something else.
 ASKING = re.compile(
     r"^(?:(?:please|hi|hello|hey|ok|so|and|yes) )*(?:"
@@ -241,7 +243,8 @@ ASKING = re.compile(
 # Beside these a STOP that stands alone speaks of texts; "Stop! In the name of love" does not.
 PERSONAL = list_words(
     "i im ive id me my we us our you u your youre ur who this these it never not no dont didnt"
-    " wrong number text texts texting spam why reported blocked blocking harassment police ico gdpr"
+    " wrong number text texts texting spam why reported blocked blocking harassment"
+    " police ico tps gdpr"
 )
 # Where a sentence ends; a line that goes on in small letters is part of the one before.
 SENTENCE_END = re.compile(r"[.!?,;:]+\s+|\s+[-\u2013\u2014]\s+|\n(?![a-z])")
@@ -259,3 +262,14 @@ KNOWN = (
     | {ANSWER_WORD}
     | frozenset(re.findall("[a-z]+", _PATTERNS))
 )
+
+
+def rewrite(words: Iterable[str]) -> str:
+    """Folded words in those words that are understood, with a space between them."""
+    text, done = " ".join(words), -1
+    # Each in its turn, but only those that may change something.
+    while left := [place for place in _MAY_BE_REWRITTEN.find(text) if place > done]:
+        done = left[0]
+        pattern, said = REWRITES[done]
+        text = pattern.sub(said, text)
+    return text

@@ -29,14 +29,13 @@ from app.domain.rules.refusal_words import (
     POINTERS,
     POLITE,
     PROTECTED,
-    REWRITES,
-    REWRITTEN,
     SENTENCE_END,
     SUBSCRIPTIONS,
     TEXTS,
     TEXTS_ALONE,
     TOLD_OF,
     list_words,
+    rewrite,
 )
 from app.domain.rules.refusals_abroad import is_refusal_abroad
 from app.domain.rules.signatures import cut_endings
@@ -60,6 +59,8 @@ _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
 _EMOTICONS = re.compile(
     r"(?<!\w)(?:[:;=][-'^]?[dposxc]|<3+|d[:;=]|x+d+)(?!\w)|(?<=!)1+(?!\w)", re.IGNORECASE
 )
+# Of which each has one.
+_OF_EMOTICONS = re.compile(r"[:;=<]|xd|!1", re.IGNORECASE)
 _DOUBLED = re.compile(r"(.)\1+")
 _SAID_IN_PARTS = PROTECTED | OPT_IN_WORDS
 _INITIALED = OPT_OUT_WORDS | OPT_IN_WORDS
@@ -89,7 +90,8 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
         return None
     plain = replace_look_alikes(body)
     text = cut_endings(plain)
-    words = split_words(_INITIALS.sub(_join_initials, _EMOTICONS.sub(" ", text)))
+    faceless = _EMOTICONS.sub(" ", text) if _OF_EMOTICONS.search(text) else text
+    words = split_words(_INITIALS.sub(_join_initials, faceless))
     if not words:
         return None
     if len(words) <= MOST_WORDS:  # saves most texts' time
@@ -101,7 +103,7 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
         found = Reading(joined)
     strange = {each for each in set(words) - KNOWN if not each.isdecimal()} - names
     if found is None and len(strange) <= MOST_STRANGE:  # saves most texts' time
-        found = _read_words(_rewrite(words), names) or _read_misspelt(words, names)
+        found = _read_words(rewrite(words), names) or _read_misspelt(words, names)
     if found is None and _looks_like_one(body, words if plain is body else split_words(body)):
         found = Reading("stop", is_sure=False)
     if found is None and not HINTS.isdisjoint(words):
@@ -114,6 +116,7 @@ def _looks_like_one(body: str, words: list[str]) -> bool:
     return _NAMED.fullmatch(body) is not None or is_refusal_abroad(words)
 
 
+@lru_cache(maxsize=4096)
 def _shorten(word: str) -> str:
     """please for pleeease, now for nowww."""
     short = _DOUBLED.sub(r"\1", word)
@@ -125,15 +128,6 @@ def _join_initials(found: re.Match[str]) -> str:
     joined = "".join(each for each in found.group() if each.isalpha())
     is_word = fold_text(joined) in _INITIALED
     return f" {joined} " if is_word else found.group()
-
-
-def _rewrite(words: list[str]) -> str:
-    text = " ".join(words)
-    if REWRITTEN.search(text) is None:  # saves most texts' time
-        return text
-    for pattern, said in REWRITES:
-        text = pattern.sub(said, text)
-    return text
 
 
 def _read_words(text: str, names: Collection[str]) -> Reading | None:
@@ -244,7 +238,7 @@ _GLUED = re.compile(
 def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
     """A refusal except for one misspelt word."""
     for changed in _list_corrected(words):
-        said = _read_words(_rewrite(changed), names)
+        said = _read_words(rewrite(changed), names)
         if said is not None and said.word in OPT_OUT_WORDS:
             return Reading(said.word, is_sure=False)
     return None
@@ -252,7 +246,7 @@ def _read_misspelt(words: list[str], names: Collection[str]) -> Reading | None:
 
 def _find_phrase(words: list[str], text: str, names: frozenset[str]) -> Reading | None:
     """What would be a refusal by itself, amid other words."""
-    rewritten = _rewrite(words)
+    rewritten = rewrite(words)
     if any(has_phrase(each) for each in {" ".join(words), rewritten}):
         return None if TOLD_OF.search(rewritten) else Reading("stop", is_sure=False)
     return _find_sentence(text, names, is_personal=not PERSONAL.isdisjoint(words))
@@ -260,10 +254,12 @@ def _find_phrase(words: list[str], text: str, names: frozenset[str]) -> Reading 
 
 def _find_sentence(text: str, names: frozenset[str], *, is_personal: bool) -> Reading | None:
     """A sentence that is a refusal, among others that are not."""
+    if _LEADING.isdisjoint(split_words(text)):
+        return None
     for sentence in SENTENCE_END.split(text):
         words = split_words(sentence)
         if len(words) <= MOST_WORDS and not _LEADING.isdisjoint(words):
-            said = _read_words(_rewrite(words), names)
+            said = _read_words(rewrite(words), names)
             if said is None or not (is_personal or TEXTS & {*words}):
                 continue
             if said.word in PROTECTED or (said.word == "remove" and said.is_sure):

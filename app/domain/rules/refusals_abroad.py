@@ -62,5 +62,5 @@ def is_refusal_abroad(words: Sequence[str]) -> bool:
     """Whether folded words are one of these and nothing else that would give it another sense."""
     if len(words) > 8:
         return False
-    plain = _strip_accents(words)
+    plain = frozenset(words) if "".join(words).isascii() else _strip_accents(words)
     return not _WORDS.isdisjoint(plain) and plain <= _WORDS | _BESIDE and len(plain & _WORDS) == 1

@@ -33,6 +33,10 @@ _DEVICE = re.compile(
     r"\n\s*\n[^\n]{0,40}(?:iphone|ipad|android|outlook|samsung|galaxy|huawei|xiaomi)[^\n]{0,40}\s*$",
     re.IGNORECASE,
 )
+# What mail writes above a text that it passes on.
+_SUBJECT = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|subject)\s*:)+", re.IGNORECASE)
+# Ours, repeated below: "ACME: 20% off"
+_REPEATED = re.compile(r"\n\s*[\"\u201c\u201e\u00ab].*[\"\u201c\u201d\u00bb]\s*$", re.DOTALL)
 # Above quoted lines: Am 1.6. um 10:00 schrieb ACME:, Le lun. 1 juin, ACME a \u00e9crit :
 _QUOTES_BEGIN = re.compile(r"\n[^\n]{5,120}:\s*\n\s*>.*", re.DOTALL)
 _SIGNED = re.compile(
@@ -62,7 +66,9 @@ def cut_endings(body: str) -> str:
     """The text without the signature of a mail app, quoted lines and the name of who wrote it."""
     text = body.strip()
     if "\n" in text:
-        text = _DEVICE.sub("", _QUOTES_BEGIN.sub("", text))
+        text = _DEVICE.sub("", _REPEATED.sub("", _QUOTES_BEGIN.sub("", text)))
+    if ":" in text:
+        text = _SUBJECT.sub("", text)
     # Patterns that ignore case take a dotless or dotted capital I for an i.
     folded = text.casefold().replace("\u0131", "i").replace("i\u0307", "i")
     if _has_any(folded, _SIGNATURE_MARKS):

@@ -26,6 +26,9 @@ LOOK_UP_SECONDS = 4.0
 LARGE_BYTES = 8 * 1024
 LARGE_PAUSE = 3
 
+# A reason to turn a forward away, see `refused_forwards`.
+MISSING_AUTH = "missing-auth"
+
 # Called once: with None as soon as the message is on disk; with AccessDenied if the caller may not
 # forward; with TooLarge if the body inflates to more than the limit; with Unavailable if this
 # cannot be checked or nothing can be written.
@@ -151,7 +154,7 @@ class Receiver:
         if is_cut:
             request = request.note("charset")
         if not request.auth and not request.auths:
-            self._turn_away(address, request.read_dest(self._region), "missing-auth", done)
+            self._turn_away(address, request.read_dest(self._region), MISSING_AUTH, done)
         elif not self._admit(request, done, now):
             looking_up = asyncio.create_task(self._look_up(request, address, done, now))
             self._looking_up.add(looking_up)

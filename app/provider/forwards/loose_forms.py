@@ -4,7 +4,14 @@ import re
 from itertools import islice
 
 from app.domain.inbound.urlencoded import BYTE_ORDER_MARK, Parameter, split_form
-from app.provider.forwards.parameters import AUTH, KNOWN_NAME, MAX_PAIRS, OPAQUE, fold_name
+from app.provider.forwards.parameters import (
+    AUTH,
+    FIELDS,
+    KNOWN_NAME,
+    MAX_PAIRS,
+    OPAQUE,
+    fold_name,
+)
 
 # `%u20AC`, as JavaScript's escape() and classic ASP write it, and the Latin-1 that goes with it.
 _UNITS = re.compile(rb"%u[0-9a-f]{4}", re.IGNORECASE)
@@ -14,12 +21,15 @@ _WIDE_ESCAPES = re.compile(rb"((?:%u[0-9a-f]{4})+)|(?:%[89a-f][0-9a-f])+", re.IG
 _MAX_WIDE_ESCAPES = 1_000
 
 # A whole query may be appended to the URL on the provider's page, which has one already: `auth`, or
-# anything in the first place. There a `?` before a name that comes again is part of a text.
+# anything that is no field of a text. A `?` before a name that comes again is part of a value.
+_FIELD_NAME = b"(?:" + b"|".join(FIELDS) + b")"
 _SECOND_QUERY = re.compile(
-    rb"(?:\A|&)auth=[^&?]{1,1000}\?(?=" + KNOWN_NAME + rb"=)"
-    rb"|\A(?!" + KNOWN_NAME + rb"=)[^&?]{0,1000}\?+(?=(" + KNOWN_NAME + rb")=)(?!.*&\1=)",
+    rb"\A((?:(?!" + _FIELD_NAME + rb"=)[^&?]*+&)*+(?!" + _FIELD_NAME + rb"=)[^&?]*+)\?++"
+    rb"(?=(" + KNOWN_NAME + rb")=)(?!.*&\2=)",
     re.IGNORECASE | re.DOTALL,
 )
+# As JavaScript's encodeURI leaves it in a text: no name begins with a space and has no value.
+_AMPERSAND = re.compile(rb"&(?=(?:%20|[+ ])++[^&=]++(?:&|\Z))")
 _SEMICOLON = re.compile(rb";(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _LINE = re.compile(rb"(?:\A|\r?\n)[ \t]*(" + KNOWN_NAME + rb")[ \t]*=", re.IGNORECASE)
 _LATER_NAME = re.compile(rb"&(?:amp;)?" + KNOWN_NAME + rb"=", re.IGNORECASE)
@@ -32,11 +42,13 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Parameter]:
     """The pairs of a form with possibly unusual separators or escapes.
 
     `;` separates if there is no `&`, and so does a `?` where another query was appended. `%u20AC`
-    is read too, which adds `charset`. In a form with more than MAX_PAIRS only the known parameters
-    are separate; the rest is one pair named `body`.
+    is read too, which adds `charset`. `&` before a space belongs to the value if no `=` follows. In
+    a form with more than MAX_PAIRS only the known parameters are separate; the rest is one pair
+    named `body`.
     """
     if b"?" in form:
-        form = _SECOND_QUERY.sub(lambda found: found[0].rstrip(b"?") + b"&", form, count=1)
+        form = _SECOND_QUERY.sub(rb"\1&", form)
+    form = _AMPERSAND.sub(b"%26", form)
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, update
 from app.domain.inbound.messages import StoredMessage
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
-from app.domain.rules.answering import find_said_at
+from app.domain.rules.answering import find_refused_at
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.refusals import read_refusal
 from app.domain.rules.rules import list_keywords
@@ -58,7 +58,7 @@ def keep_stops(conn: Connection, texts: Iterable[StoredMessage]) -> None:
         if reading is None:
             continue
         owned = list_keywords(read_rules(conn), text.dest, text.arrived_at)
-        said_at = find_said_at(text)
+        said_at = find_refused_at(text)
         intent = find_intent(reading, text.body, said_at=said_at, owned=owned, last=None)
         if intent is Intent.OUT:
             keep_opt_out(conn, text.source, OptOutState(True, "keyword", said_at, 0))

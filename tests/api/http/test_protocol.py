@@ -1,12 +1,24 @@
 """A forward's short way through uvicorn's protocol, beside requests that go the long one."""
 
 import asyncio
+import struct
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import pytest
 
 from app.api.http import bounded_connection, protocol
-from tests.api.sockets import read_answers, serving, serving_app, takes_all, talk
+from app.api.http.protocol import HttpProtocol
+from tests.api.sockets import (
+    ThroughAsgi,
+    count_refusals,
+    read_answers,
+    serving,
+    serving_app,
+    takes_all,
+    talk,
+    wait_until,
+)
 from tests.support.kit import Kit
 from tests.support.service import API_KEY, make_forward
 
@@ -171,6 +183,22 @@ async def test_a_message_is_kept_though_the_caller_has_gone(kit: Kit) -> None:
         await writer.wait_closed()
         # Shutting down waits until it is answered.
     assert await kit.find() == ["1"]
+
+
+@pytest.mark.parametrize("http", [HttpProtocol, ThroughAsgi])
+async def test_a_forward_whose_caller_breaks_off_is_a_refusal(
+    kit: Kit, http: type[HttpProtocol]
+) -> None:
+    async with serving(kit, http=http) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(write_post("1")[:-1])
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        socket = writer.get_extra_info("socket")
+        socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await wait_until(lambda: count_refusals(kit) == {"incomplete": 1})
+    assert await kit.find() == []
 
 
 @pytest.mark.parametrize("path", [b"/inbound", b"/sign-in"])

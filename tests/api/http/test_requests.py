@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from app.api.http.protocol import HttpProtocol
 from tests.api.http.written_requests import CASES
-from tests.api.sockets import ThroughAsgi, read_answers, serving, talk
+from tests.api.sockets import ThroughAsgi, count_refusals, read_answers, serving, talk
 from tests.support.fixtures import shared_on_sqlite
 from tests.support.kit import Kit, open_kit
 
@@ -54,17 +54,6 @@ async def test_a_request_means_the_same_whichever_way_it_goes(
     if expected.problems:
         assert tuple(found[0]["problems"]) == expected.problems
     assert count_refusals(kit) - refusals == Counter(expected.refused)
-
-
-def count_refusals(kit: Kit) -> Counter[str]:
-    """By reason; those of a size have an alert instead."""
-    [metric] = kit.runtime.metrics.refused.collect()
-    counts = {
-        each.labels["reason"]: int(each.value)
-        for each in metric.samples
-        if each.name.endswith("_total") and each.labels["reason"] != "too-large"
-    }
-    return Counter(counts)
 
 
 async def list_messages(kit: Kit) -> list[Any]:

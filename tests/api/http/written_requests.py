@@ -108,6 +108,9 @@ CASES = {
         get(b"/inbound?" + f"{PLAIN}Hello you  there&auth={AUTH}".encode()),
         texts=("Hello you  there",),
     ),
+    "a space behind the version": case(
+        get(b"/inbound?" + QUERY).replace(b"HTTP/1.1\r", b"HTTP/1.1 \r")
+    ),
     "raw tab and other bytes in a query": case(
         get(b"/inbound?" + f'{PLAIN}a\tb"<>\\^`{{|}}&auth={AUTH}'.encode()),
         texts=('a\tb"<>\\^`{|}',),
@@ -253,6 +256,13 @@ CASES = {
     "HTTP/2 at once": case(
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         **{**BAD, "statuses": (505,), "refused": ()},
+    ),
+    "headers of 100 KB": case(
+        get(b"/inbound?" + QUERY, b"Cookie: %s\r\n" % (b"x" * 100_000)),
+        **{**BAD, "statuses": (431,)},
+    ),
+    "201 headers": case(
+        get(b"/inbound?" + QUERY, b"X: y\r\n" * 201), **{**BAD, "statuses": (431,)}
     ),
     "a header without a colon": case(post(QUERY, FORM, b"Oops\r\n"), **BAD),
     "a space before a colon": case(post(QUERY, FORM, b"Oops : x\r\n"), **BAD),

@@ -185,6 +185,19 @@ def test_start_is_kept_even_where_nobody_was_out() -> None:
     assert decision.opt_out == OptOutState(False, "keyword", NOW, 1)
 
 
+def test_a_reported_stop_of_the_repeated_hour_counts_from_its_later_time() -> None:
+    known = {SENDER: OptOutState(False, "keyword", NOW, 5)}
+    times = {"received_at": NOW - 30 * MINUTE, "arrived_at": NOW + 120 * MINUTE, "id": 6}
+    stop = make_stored("STOP", via="report", problems="time-ambiguous", **times)
+    decision = open_answering(opt_outs=known).answer(stop, NOW + 120 * MINUTE)
+    assert decision.opt_out == OptOutState(True, "keyword", NOW + 30 * MINUTE, 6)
+    sure = make_stored("STOP", via="report", **times)
+    assert open_answering(opt_outs=known).answer(sure, NOW + 120 * MINUTE).opt_out is None
+    start = make_stored("START", via="report", problems="time-ambiguous", **times)
+    out = {SENDER: OptOutState(True, "keyword", NOW, 5)}
+    assert open_answering(opt_outs=out).answer(start, NOW + 120 * MINUTE).opt_out is None
+
+
 def test_a_rules_keyword_is_the_rules() -> None:
     cancel = make_rule(keyword="CANCEL", dest=OURS, valid_from=NOW)
     assert outcome(make_stored("cancel"), cancel) is Outcome.REPLIED

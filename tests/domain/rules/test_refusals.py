@@ -9,7 +9,8 @@ from app.domain.rules.refusals import Reading, read_refusal
 from tests.domain.rules.doubtful import UNSURE
 from tests.domain.rules.refused import MORE_REFUSALS
 from tests.domain.rules.sentences import SENTENCES
-from tests.domain.rules.written import DOUBTFUL, REFUSED
+from tests.domain.rules.written import REFUSED
+from tests.domain.rules.written_doubtful import DOUBTFUL
 from tests.domain.rules.written_ordinary import ORDINARY
 
 REFUSALS = {

@@ -175,6 +175,21 @@ HOURS: list[tuple[dict[str, Any], str, bool]] = [
         "2026-06-01T04:30",
         False,
     ),
+    # the day after which comes a leap day, and the night of a new year
+    ({"days": ("tue",)}, "2028-02-29T12:00", True),
+    ({"days": ("thu",), "from_time": "22:00", "to_time": "02:00"}, "2027-01-01T01:59", True),
+    # Samoa went from Thursday to Saturday; Egypt's clocks skip midnight, Cuba's repeat it
+    *(
+        ({"timezone": zone, "days": (day,), "from_time": "22:00", "to_time": "06:00"}, utc, holds)
+        for zone, day, utc, holds in [
+            ("Pacific/Apia", "thu", "2011-12-30T10:30", True),
+            ("Pacific/Apia", "fri", "2011-12-30T10:30", False),
+            ("Africa/Cairo", "thu", "2026-04-23T22:30", True),
+            ("Africa/Cairo", "fri", "2026-04-23T22:30", False),
+            ("America/Havana", "sat", "2026-11-01T05:30", True),
+            ("America/Havana", "sun", "2026-11-01T05:30", False),
+        ]
+    ),
 ]
 
 

@@ -2,6 +2,16 @@
 
 ORDINARY = [
     *"""\
+please stop ignoring my messages
+I would like to opt out of the pension
+did the messages stop
+when do the texts stop
+enough messages left on my plan?
+I no longer need the appointment
+leave a message
+I didn't get your text yesterday, can you send it again
+K, text me when you're on the way
+I call you later, don't have network. If urgnt, sms me.
 Don't call me, text me
 don't ring me, text me instead
 Please don't email me, text me
@@ -99,7 +109,6 @@ sink blocked
 spot on
 top floor
 Top up please
-shop closed?
 step free access?
 drop it off
 drop off at 3
@@ -114,28 +123,21 @@ I deleted the app
 Please delete my old address
 the delete button
 I leave on Tuesday
-annual leave
 Leave by 5
 Leave it please
 on maternity leave
 exit poll
-Which exit?
 exit the building
-Halt the work
 Terminate my lease?
-terminated
 Stop spray please
-stop gap
 stop gate
 STOP valve
 Stop-cock
 stop cock
 stop tap leaking
-bus stops
 stops at 6
 the stops
 I was stopped by police
-police stop
 stopped at lights
 stop at the police station
 Reported a leak
@@ -147,7 +149,6 @@ Is your GDPR policy online
 police check needed?
 Please confirm my booking
 please confirm
-Confirm
 Make sure the door is locked
 ensure it is delivered
 I want to be removed from the waiting list
@@ -196,7 +197,6 @@ Weekends only
 please end the call
 end my lease
 Quit claim deed
-he quit
 I quit smoking yesterday
 Cancel my 9am and 10am
 Cancel one ticket please
@@ -318,4 +318,9 @@ stop smoking clinic appointment please
 stop brexit
 stop and look
 """.splitlines(),
+    "Re: order 123",
+    "Subject: bus stop",
+    'At the stop\n"The Angel"',
+    "I beg to differ",
+    "message me on the mat",
 ]

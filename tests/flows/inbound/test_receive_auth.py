@@ -19,12 +19,17 @@ from tests.support.service import AUTH
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"auth": "wrong-one"}, "wrong-auth"), ({"auth": ""}, "missing-auth")]
+    ("changes", "reason", "advice"),
+    [
+        ({"auth": "wrong-one"}, "wrong-auth", "check the auth value"),
+        ({"auth": ""}, "missing-auth", "no auth value"),
+    ],
 )
 async def test_a_wrong_auth_leaves_nothing_but_a_refusal(
-    kit: Kit, changes: dict[str, str], reason: str
+    kit: Kit, changes: dict[str, str], reason: str, advice: str
 ) -> None:
-    assert (await kit.forward(**changes)).status_code == 403
+    answer = await kit.forward(**changes)
+    assert (answer.status_code, advice in answer.text) == (403, True)
     await kit.runtime.housekeeper.write_deferred()
     assert (await kit.get("/messages"))["items"] == []
     [refusal] = (await kit.get("/refusals"))["items"]

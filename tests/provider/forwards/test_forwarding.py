@@ -292,6 +292,25 @@ def test_a_loosely_written_query_is_read(
     assert (message.body, message.problems) == (body, problems)
 
 
+@pytest.mark.parametrize(
+    ("written", "body", "extra"),
+    [
+        pytest.param("Tom%20&%20Jerry&x=1", "Tom & Jerry", {"x": "1"}, id="JavaScript's encodeURI"),
+        pytest.param("a & b & c", "a & b & c", {}, id="raw spaces"),
+        pytest.param("a+&+b", "a & b", {}, id="plus signs"),
+        pytest.param("Hi& x=1& MM1=A", "Hi", {" x": "1"}, id="separators with spaces"),
+        pytest.param("Hi&flag", "Hi", {"flag": ""}, id="a name alone"),
+        pytest.param("Hi&+%20", "Hi", {"  ": ""}, id="spaces alone"),
+    ],
+)
+def test_an_ampersand_between_spaces_belongs_to_the_text(
+    written: str, body: str, extra: dict[str, str]
+) -> None:
+    form = WHOLE + b"&msg=" + written.encode()
+    for message in (receive(form), receive(content_type=FORM, body=form)):
+        assert_fields(message, {"body": body, "extra": extra, "problems": ()})
+
+
 def test_a_query_that_was_added_to_a_query_is_one() -> None:
     query = b"auth=se-cret?" + WHOLE + b"&msg=Why?id=5"
     request = read_request("GET", query, b"", b"")
@@ -302,7 +321,13 @@ def test_a_query_that_was_added_to_a_query_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("before", "extra"),
-    [("?", {}), ("??", {}), ("x=1?", {"x": "1"}), ("/inbound?", {"/inbound": ""})],
+    [
+        ("?", {}),
+        ("??", {}),
+        ("x=1?", {"x": "1"}),
+        ("x=1&auth=a&y?", {"x": "1", "y": ""}),
+        ("/inbound?", {"/inbound": ""}),
+    ],
 )
 @pytest.mark.parametrize("content_type", [b"", FORM])
 def test_a_question_mark_too_many_hides_no_parameter(
@@ -317,6 +342,8 @@ def test_a_question_mark_too_many_hides_no_parameter(
 def test_a_question_mark_in_an_unknown_parameter_belongs_to_it() -> None:
     message = receive(b"text=Why?id=5&" + WHOLE + b"&msg=Hi")
     assert (message.provider_id, message.extra) == ("17", {"text": "Why?id=5"})
+    message = receive(WHOLE + b"&text=Why?MM1=5&msg=Hi")
+    assert (message.merge_fields, message.extra) == ({}, {"text": "Why?MM1=5"})
 
 
 def test_the_query_of_a_post_comes_before_its_body() -> None:

@@ -45,7 +45,8 @@ async def read_recipients(chunks: AsyncIterator[bytes], region: str) -> Recipien
     """The file's columns, and its rows below the headings; blank rows are left out.
 
     The column of numbers is known by its heading. A file without headings is one whose first row
-    has a number. Raises InvalidInput.
+    has a number, and only one: of an order's and a person's, nobody could tell which is which.
+    Raises InvalidInput.
     """
     rows = _read_rows(_decode(chunks))
     first = await anext(rows, None)
@@ -78,12 +79,18 @@ async def check_count(chunks: AsyncIterator[bytes], region: str) -> None:
 
 
 def _find_number(cells: Sequence[str], region: str) -> int | None:
-    """The first cell that is a full number."""
+    """The cell that is a full number. Raises InvalidInput where several are."""
+    found = []
     for place, cell in enumerate(cells):
         with suppress(InvalidInput):
             read_number(cell.strip(), region)
-            return place
-    return None
+            found.append(place)
+    if len(found) > 1:
+        raise InvalidInput(
+            "the first row has several phone numbers: name the columns above it, and call the one"
+            " to text “number”"
+        )
+    return found[0] if found else None
 
 
 def _read_headings(cells: Sequence[str]) -> Columns:

@@ -75,6 +75,14 @@ async def test_rows_are_counted_as_the_spreadsheet_counts_them(outbox: Outbox) -
     assert await find_faults(outbox, batch_id) == [(5, "not a full phone number")]
 
 
+@pytest.mark.parametrize("first", ["2015550123", "+44 7700 900013", "07700900011"])
+async def test_of_two_numbers_in_a_file_without_headings_none_is_guessed(
+    outbox: Outbox, first: str
+) -> None:
+    with pytest.raises(InvalidInput, match="several phone numbers"):
+        await stage_file(outbox, f"{first},07700900011\n".encode())
+
+
 async def test_a_file_without_headings_begins_with_a_number(outbox: Outbox) -> None:
     batch_id = await stage_file(outbox, b"Ada,07700900011\nGrace,07700900012\n", body="Hi {1}")
     await approve(outbox, batch_id)
