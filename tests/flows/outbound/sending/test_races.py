@@ -1,6 +1,7 @@
 """Two processes that get at one text at once: the second goes by what the first has made of it."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from app.storage.db.database import Connection, open_database
 from app.storage.outbound.cancellations import cancel_waiting
 from app.storage.outbound.changes import change_waiting, lock_text
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
-from app.storage.outbound.sending.expiry import expire_overdue
+from app.storage.outbound.sending.expiry import end_leases, expire_overdue
 from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
 from app.storage.outbound.sending.uncertain import list_uncertain
-from tests.support.outbox import Outbox, claim_due, open_outbox
+from tests.support.outbox import Outbox, claim_due, open_outbox, wait_for_calls
 from tests.support.storage.overlap import Work, overlap
 
 
@@ -75,6 +76,22 @@ async def test_a_text_that_is_claimed_while_it_is_changed_stays_as_it_goes_out(
     await overlap(outbox.database, claim(outbox), change(number, outbox))
     row = await outbox.row(number)
     assert (row.status, row.body) == ("sending", "Hello")
+
+
+async def test_an_answer_that_comes_as_the_lease_ends_holds(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    sender = outbox.make_sender()
+    await sender.turn()
+    await wait_for_calls(sender)
+    results = sender.results
+
+    def record(conn: Connection) -> None:
+        assert results.record(conn, results.get_next()) == 1
+
+    end = partial(end_leases, now=outbox.now() + timedelta(days=1))
+    assert await overlap(outbox.database, record, end) == 0
+    assert await outbox.status(number) == "sent"
+    assert await outbox.history(number) == [("sent", "send", None)]
 
 
 async def test_a_text_that_is_cancelled_while_its_time_ends_stays_cancelled(outbox: Outbox) -> None:
