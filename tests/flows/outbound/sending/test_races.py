@@ -16,6 +16,7 @@ from app.storage.outbound.changes import change_waiting, lock_text
 from app.storage.outbound.sending.deliveries import StatusReport, record_recipients, record_statuses
 from app.storage.outbound.sending.expiry import end_leases, expire_overdue
 from app.storage.outbound.sending.resolving import resolve_by_hand, resolve_uncertain
+from app.storage.outbound.sending.sender import pause_sender
 from app.storage.outbound.sending.uncertain import list_uncertain
 from tests.support.outbox import Outbox, claim_due, open_outbox, wait_for_calls
 from tests.support.storage.overlap import Work, overlap
@@ -76,6 +77,14 @@ async def test_a_text_that_is_claimed_while_it_is_changed_stays_as_it_goes_out(
     await overlap(outbox.database, claim(outbox), change(number, outbox))
     row = await outbox.row(number)
     assert (row.status, row.body) == ("sending", "Hello")
+
+
+async def test_nothing_is_claimed_once_a_person_has_paused_sending(outbox: Outbox) -> None:
+    number = await outbox.queue()
+    pause = partial(pause_sender, who="Anna", reason=None, now=outbox.now())
+    claimed = await overlap(outbox.database, pause, claim(outbox))
+    assert (claimed.texts, claimed.is_paused) == ([], True)
+    assert await outbox.status(number) == "queued"
 
 
 async def test_an_answer_that_comes_as_the_lease_ends_holds(outbox: Outbox) -> None:
