@@ -14,6 +14,7 @@ from app.storage.db.database import Connection
 from app.storage.outbound.batches import add_batch, list_batches
 from app.storage.outbound.changes import list_scheduled
 from app.storage.outbound.outbox import Addressee, queue_texts
+from app.storage.outbound.texts import list_recipients
 from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
 from tests.support.outbox import ADA, GRACE, OURS, Outbox
@@ -84,3 +85,16 @@ async def test_what_is_still_to_come_is_listed_and_nothing_else(outbox: Outbox) 
         wanted += [number] * is_to_come
     page = await outbox.database.read(partial(list_scheduled, after=None, limit=50), NOW)
     assert [each.id for each in page.texts] == wanted
+
+
+async def test_a_text_has_the_providers_messages_of_its_own(outbox: Outbox) -> None:
+    numbers = [await outbox.queue(to, body="x" * 400) for to in (ADA, GRACE)]
+    await outbox.send()
+    for number in numbers:
+        own, shown, before = await outbox.ids(number), [], None
+        for _ in own:
+            page = partial(list_recipients, before=before, limit=1)
+            [found] = await outbox.database.read(page, number)
+            shown.append(found.provider_id)
+            before = found.id
+        assert shown == own[::-1]

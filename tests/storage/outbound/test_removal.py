@@ -4,12 +4,13 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from app.storage.db.database import Connection
 from app.storage.outbound.batch_rows import remove_rows
 from app.storage.outbound.batches import add_batch, get_batches
-from app.storage.outbound.removal import find_old_texts
+from app.storage.outbound.removal import find_old_texts, remove_empty_batches, remove_old_rows
+from app.storage.tables.batches import batch_rows
 from app.storage.tables.outbound import outbound
 from tests.support.outbox import Outbox
 
@@ -43,3 +44,29 @@ async def test_only_a_batch_that_nobody_approved_goes_with_its_rows(
     batch_id = await outbox.database.write(add_batch, "Anna", outbox.now(), {"state": state})
     await outbox.database.write(partial(remove_rows, limit=9), batch_id)
     assert bool(await outbox.database.read(get_batches, [batch_id])) is is_left
+
+
+async def test_rows_go_with_age_once_their_batch_has_ended_and_at_last_the_batch(
+    outbox: Outbox,
+) -> None:
+    now, write = outbox.now(), outbox.database.write
+    old = now - timedelta(microseconds=1)
+    kinds = [(old, "done"), (old, "queueing"), (old, "draft"), (now, "done"), (old, "cancelled")]
+
+    async def read_batches() -> list[int]:
+        return [row[0] for row in await outbox.fetch("SELECT id FROM batches ORDER BY id")]
+
+    for at, state in kinds:
+        batch_id = await write(add_batch, "Anna", at, {"state": state})
+        for place in (1, 2):
+            row = {"batch_id": batch_id, "place": place, "line": place, "parts": 1}
+            new = insert(batch_rows).values(cells=[], is_opted_out=False, **row)
+            await write(Connection.execute, new)
+    assert await write(remove_empty_batches, now, 9) == 0
+    assert [await write(remove_old_rows, now, 3) for _ in range(3)] == [3, 1, 0]
+    rows = await outbox.fetch("SELECT DISTINCT batch_id FROM batch_rows ORDER BY batch_id")
+    assert [each.batch_id for each in rows] == [2, 3, 4]
+    await outbox.queue()
+    await write(Connection.execute, update(outbound).values(batch_id=1))
+    assert await write(remove_empty_batches, now, 9) == 1
+    assert await read_batches() == [1, 2, 3, 4]
