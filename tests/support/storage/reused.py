@@ -105,10 +105,16 @@ class ReusedDatabases:
     def _disconnect(self, name: str) -> None:
         connection = self._connections.pop(name, None)
         if connection is not None:
-            self._loop.call_soon_threadsafe(connection.terminate)
+            self._run(_terminate(connection))
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
+
+
+async def _terminate(connection: Any) -> None:
+    connection.terminate()
+    # It is closed in the loop's next round.
+    await asyncio.sleep(0)
 
 
 async def _look(connection: Any) -> Sequence[object]:
