@@ -6,10 +6,11 @@ import pytest
 
 from app.domain.inbound.reconciling import ReportedText
 from app.storage.db.database import Connection, Database
-from app.storage.inbound.reconciling import find_erased_rows
+from app.storage.inbound.reconciling import find_erased_rows, find_near
 from app.storage.operations.erasures.erasures import add_erasure, finish_erasure
 from app.storage.operations.erasures.tombstones import bury_messages
 from tests.conftest import NOW
+from tests.flows.desk import Desk
 from tests.support.messages import make_stored
 
 ADA, OURS = "447700900123", "447700900100"
@@ -28,6 +29,20 @@ async def find(database: Database, *rows: ReportedText) -> set[int]:
 def keyed(database: Database) -> Database:
     database.digest_key.key = b"a key of this test"
     return database
+
+
+async def test_only_what_the_pair_received_in_that_time_may_be_a_row_of_the_report(
+    database: Database,
+) -> None:
+    desk, until = Desk(database), NOW + 2 * SECOND
+    found = []
+    for source, seconds in ((ADA, -1), (ADA, 0), (ADA, 1), (ADA, 2), ("447700900011", 0)):
+        at = NOW + seconds * SECOND
+        found += await desk.receive("Yes", source=source, dest=OURS, received_at=at)
+    await desk.receive("Yes", source=ADA, dest="447700900101")
+    await desk.handle()
+    near = await database.read(find_near, (OURS, ADA), NOW, until)
+    assert sorted(each.id for each in near) == found[1:3]
 
 
 async def test_what_an_erased_number_wrote_afterwards_is_kept(keyed: Database) -> None:

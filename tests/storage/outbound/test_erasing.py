@@ -1,5 +1,6 @@
 """Takes an erased number out of texts and of the rows of batches, and counts what is left."""
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -9,7 +10,7 @@ from app.storage.db.database import Connection
 from app.storage.operations.erasures.redaction import Erasing
 from app.storage.operations.erasures.tombstones import find_buried_ids
 from app.storage.outbound.batches import add_batch, get_batch
-from app.storage.outbound.erasing import erase_batch_row, erase_text
+from app.storage.outbound.erasing import erase_batch_row, erase_text, list_kept_there
 from app.storage.tables.batches import batch_rows
 from app.storage.tables.outbound import outbound
 from tests.conftest import NOW
@@ -33,6 +34,24 @@ async def test_a_text_that_is_being_sent_stays_as_long_as_that_lasts(outbox: Out
     assert await erase(to_them, "uncertain") == "removed"
     assert await outbox.fetch("SELECT body FROM outbound") == [("Ask [erased]",)]
     assert await outbox.database.write(erase_text, (to_them,), ERASING) is None
+
+
+async def test_what_the_provider_keeps_for_the_number_is_found_to_be_cancelled(
+    outbox: Outbox,
+) -> None:
+    later = outbox.now() + timedelta(hours=1)
+    kept: dict[str, Any] = {"schedule_at": later, "schedule_by": "provider"}
+    texts = [await outbox.queue(source=f"44770090000{each}", **kept) for each in range(4)]
+    await outbox.queue(GRACE, **kept)
+    await outbox.send()
+    for number, values in (
+        (texts[1], {"settled_at": later}),
+        (texts[2], {"schedule_at": outbox.now()}),
+        (texts[3], {"status": "cancelled"}),
+    ):
+        change = update(outbound).where(outbound.c.id == number).values(values)
+        await outbox.database.write(Connection.execute, change)
+    assert await outbox.database.read(list_kept_there, ADA, outbox.now()) == texts[:1]
 
 
 async def test_only_the_ids_of_what_was_erased_are_known_as_erased(outbox: Outbox) -> None:
@@ -79,3 +98,16 @@ async def test_a_row_that_names_the_number_counts_as_bad_once(outbox: Outbox) ->
         (None, GRACE),
         (None, GRACE),
     ]
+
+
+async def test_who_opted_out_gets_no_text_of_a_batch_unless_they_asked_for_it(
+    outbox: Outbox,
+) -> None:
+    counts = {"columns": ["x"], "total": 9, "bad": 1, "opted_out": 2}
+    found = []
+    for forced in (False, True):
+        values = counts | {"forced": forced}
+        batch_id = await outbox.database.write(add_batch, "Anna", NOW, values)
+        batch = await outbox.database.read(get_batch, batch_id)
+        found.append((batch.wanted, batch.left_out))
+    assert found == [(6, 3), (8, 1)]
