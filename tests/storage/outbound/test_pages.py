@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.places import TimePlace
 from app.storage.db.database import Connection
-from app.storage.outbound.batches import add_batch, list_batches
+from app.storage.outbound.batches import add_batch, list_batches, list_scheduled_batches
 from app.storage.outbound.changes import list_scheduled
 from app.storage.outbound.outbox import Addressee, queue_texts
 from app.storage.outbound.texts import list_recipients
@@ -98,3 +98,14 @@ async def test_a_text_has_the_providers_messages_of_its_own(outbox: Outbox) -> N
             shown.append(found.provider_id)
             before = found.id
         assert shown == own[::-1]
+
+
+async def test_the_batches_that_are_still_to_come_are_listed_soonest_first(
+    outbox: Outbox,
+) -> None:
+    kinds = [(2, "done"), (1, "queueing"), (0, "done"), (1, "draft"), (1, "cancelled"), (1, "done")]
+    for hours, state in kinds:
+        values = {"state": state, "schedule_at": NOW + hours * HOUR}
+        await outbox.database.write(add_batch, "Anna", NOW, values)
+    found = await outbox.database.read(partial(list_scheduled_batches, limit=9), NOW)
+    assert [each.id for each in found] == [2, 6, 1]
