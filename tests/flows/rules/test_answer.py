@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from app.domain.outbound.requests import OutboundRequest
 from app.domain.rules.answering import DEFAULT_LIMITS, ReplyLimits
 from app.domain.rules.opt_outs import OptOutState
 from app.flows.inbound.handle import Handled, handle_batch
@@ -17,6 +18,7 @@ from app.storage.db.migrate import migrate
 from app.storage.inbound.handling import claim_unhandled
 from app.storage.operations.alerts import list_alerts
 from app.storage.operations.stats import count_days
+from app.storage.outbound.outbox import Addressee, add_replies
 from app.storage.rules.opt_outs import (
     OptOutChange,
     add_opt_out,
@@ -53,6 +55,7 @@ async def test_a_reply_is_queued_with_what_the_sender_needs(shop: Desk) -> None:
     [row] = await shop.list_outbound()
     assert (row.source, row.to_number, row.body) == (SHOP, SENDER, "Hello Anna")
     assert (row.origin, row.status, row.in_reply_to) == ("rule", "queued", message_id)
+    assert row.forced is False
     assert row.send_before == NOW + timedelta(seconds=900)
     assert row.due_at == NOW
     [message] = await shop.read([message_id])
@@ -61,6 +64,23 @@ async def test_a_reply_is_queued_with_what_the_sender_needs(shop: Desk) -> None:
     page = await shop.database.read(list_conversations, before=None, limit=5)
     assert [each.id for each in page.conversations] == [row.conversation_id]
     assert await shop.list_events() == [("message", message_id), ("outbound", row.id)]
+
+
+async def test_a_message_that_has_its_reply_gets_no_second_and_the_others_get_theirs(
+    shop: Desk,
+) -> None:
+    first, second = await shop.receive("one", "two")
+
+    def answer(conn: Connection, *messages: int) -> list[int | None]:
+        texts = [
+            (OutboundRequest(SHOP, "Hi", origin="rule", in_reply_to=each), Addressee(SENDER))
+            for each in messages
+        ]
+        return [*add_replies(conn, texts, NOW)]
+
+    assert await shop.database.write(answer, first) == [first]
+    assert await shop.database.write(answer, first, second) == [second]
+    assert [row.in_reply_to for row in await shop.list_outbound()] == [first, second]
 
 
 async def test_messages_come_before_outbound_in_the_events(shop: Desk) -> None:
