@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.transitions import OutboundEvent
 from app.flows.outbound.sending.send import LEASE_SECONDS
@@ -136,3 +138,25 @@ async def test_a_late_answer_with_the_id_that_the_report_gave_is_no_news(outbox:
     await sender.turn()
     assert await outbox.status(number) == "sent"
     assert await outbox.alerts() == []
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+async def test_a_text_that_goes_out_again_has_to_be_proved_absent_anew(
+    outbox: Outbox, is_by_hand: bool
+) -> None:
+    number = await outbox.queue()
+    outbox.strike("code", taken=False, code=-511)
+    sender, now = outbox.make_sender(), outbox.now()
+    await sender.turn()
+    await wait_for_calls(sender)
+    await outbox.database.write(end_leases, now + timedelta(seconds=LEASE_SECONDS))
+    await outbox.database.write(
+        lambda conn: conn.exec_driver_sql("UPDATE outbound SET absent_since = created_at")
+    )
+    if is_by_hand:
+        again = OutboundEvent.RESENT_BY_HAND
+        await outbox.database.write(resolve_by_hand, number, again, None, "Anna", now)
+    else:
+        await run_dry(sender)
+    row = await outbox.row(number)
+    assert (row.status, row.absent_since) == ("queued", None)
