@@ -20,6 +20,8 @@ async def test_a_text_goes_out_once_with_its_id_kept(outbox: Outbox) -> None:
     assert await outbox.send() == 0
     row = await outbox.row(number)
     assert (row.status, row.attempts, row.error_text) == ("sent", 1, None)
+    tries = await outbox.fetch("SELECT ended_at FROM send_attempts")
+    assert [row.sent_at] == [each.ended_at for each in tries] != [None]
     assert await outbox.ids(number) == ["3509592"]
     assert outbox.taken() == [(ADA, "Hello")]
     assert outbox.changes
