@@ -137,11 +137,12 @@ class Life:
             pass
         while await database.write(MESSAGE_INDEX.optimize):
             pass
-        self.room.now = self.now
-        await self.room.settle()
         await runtime.housekeeper.tick()
         if not self.keeps:
             await remove_old(database, KEEP, self.now)
+        # Last: an event that nobody has read yet is too old once a step has passed.
+        self.room.now = self.now
+        await self.room.settle()
 
     def _make_sender(self) -> Sender:
         runtime = self.kit.runtime
