@@ -12,7 +12,7 @@ from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
 from app.domain.rules.patterns import Search, search_pattern
-from app.domain.rules.refusals import read_refusal
+from app.domain.rules.refusals.recognising import read_refusal
 from app.domain.rules.replies import list_values
 from app.domain.rules.rules import Rule, RulesByKeyword, find_rule, list_keywords, sort_rules
 from app.domain.templates import fill_template

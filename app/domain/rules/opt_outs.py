@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from app.domain.keywords import fold_word, split_keyword, split_words
-from app.domain.rules.refusal_words import OPT_IN_WORDS, OPT_OUT_WORDS, POLITE, PROTECTED
-from app.domain.rules.refusals import Reading, read_refusal
+from app.domain.rules.refusals.recognising import Reading, read_refusal
+from app.domain.rules.refusals.words import OPT_IN_WORDS, OPT_OUT_WORDS, POLITE, PROTECTED
 
 # A YES that comes later answers something else.
 ANSWERED_WITHIN = timedelta(days=1)

@@ -10,7 +10,7 @@ from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.rules.answering import find_refused_at
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
-from app.domain.rules.refusals import read_refusal
+from app.domain.rules.refusals.recognising import read_refusal
 from app.domain.rules.rules import list_keywords
 from app.domain.written_numbers import PLAIN_ERASED
 from app.storage.db.key_walks import Key

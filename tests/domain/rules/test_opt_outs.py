@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
-from app.domain.rules.refusals import read_refusal
+from app.domain.rules.refusals.recognising import read_refusal
 from tests.conftest import NOW
 
 OUT = OptOutState(True, "keyword", NOW - timedelta(hours=1), 1)

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from app.domain.rules.refusal_words import POLITE, TEXTS, list_words
+from app.domain.rules.refusals.words import POLITE, TEXTS, list_words
 
 
 def _strip_accents(words: Iterable[str]) -> frozenset[str]:

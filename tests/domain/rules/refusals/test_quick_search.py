@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.keywords import split_words
-from app.domain.rules.quick_search import QuickSearch
-from app.domain.rules.refusal_phrases import _COMPILED
-from app.domain.rules.refusal_words import KNOWN, REWRITES
-from tests.domain.rules.sentences import SENTENCES
-from tests.domain.rules.written import REFUSED
-from tests.domain.rules.written_doubtful import DOUBTFUL
-from tests.domain.rules.written_ordinary import ORDINARY
+from app.domain.rules.refusals.phrases import _COMPILED
+from app.domain.rules.refusals.quick_search import QuickSearch
+from app.domain.rules.refusals.words import KNOWN, REWRITES
+from tests.domain.rules.refusals.sentences import SENTENCES
+from tests.domain.rules.refusals.written import REFUSED
+from tests.domain.rules.refusals.written_doubtful import DOUBTFUL
+from tests.domain.rules.refusals.written_ordinary import ORDINARY
 
 TABLES = {
     "rewrites": [pattern for pattern, _ in REWRITES],

@@ -2,8 +2,8 @@
 
 import re
 
-from app.domain.rules.quick_search import QuickSearch
-from app.domain.rules.refusal_words import ACT, GO_AWAY, TEXT, list_words
+from app.domain.rules.refusals.quick_search import QuickSearch
+from app.domain.rules.refusals.words import ACT, GO_AWAY, TEXT, list_words
 
 _TEXTS = (
     "(?:texts|txts|messages|msgs|sms|reminders|notifications|alerts|newsletters?|promos|spam"

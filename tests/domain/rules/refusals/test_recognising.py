@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from app.domain.rules.refusal_words import OPT_OUT_WORDS
-from app.domain.rules.refusals import Reading, read_refusal
-from tests.domain.rules.doubtful import UNSURE
-from tests.domain.rules.refused import MORE_REFUSALS
-from tests.domain.rules.sentences import SENTENCES
-from tests.domain.rules.written import REFUSED
-from tests.domain.rules.written_doubtful import DOUBTFUL
-from tests.domain.rules.written_ordinary import ORDINARY
+from app.domain.rules.refusals.recognising import Reading, read_refusal
+from app.domain.rules.refusals.words import OPT_OUT_WORDS
+from tests.domain.rules.refusals.doubtful import UNSURE
+from tests.domain.rules.refusals.refused import MORE_REFUSALS
+from tests.domain.rules.refusals.sentences import SENTENCES
+from tests.domain.rules.refusals.written import REFUSED
+from tests.domain.rules.refusals.written_doubtful import DOUBTFUL
+from tests.domain.rules.refusals.written_ordinary import ORDINARY
 
 REFUSALS = {
     # each word that providers know, alone

@@ -1,9 +1,9 @@
-"""The words and phrases of which refusals are made; `refusals` says what they mean together."""
+"""The words and phrases of which refusals are made; `recognising` says what they mean together."""
 
 import re
 from collections.abc import Iterable
 
-from app.domain.rules.quick_search import QuickSearch
+from app.domain.rules.refusals.quick_search import QuickSearch
 
 
 def list_words(text: str) -> frozenset[str]:

@@ -12,9 +12,12 @@ from functools import lru_cache
 from itertools import pairwise
 
 from app.domain.keywords import fold_text, split_words
-from app.domain.rules.look_alikes import replace_look_alikes
-from app.domain.rules.refusal_phrases import HINTS, has_phrase
-from app.domain.rules.refusal_words import (
+from app.domain.rules.refusals.abroad import is_refusal_abroad
+from app.domain.rules.refusals.look_alikes import replace_look_alikes
+from app.domain.rules.refusals.phrases import HINTS, has_phrase
+from app.domain.rules.refusals.signatures import cut_endings
+from app.domain.rules.refusals.slips import are_alike
+from app.domain.rules.refusals.words import (
     ANSWER_WORD,
     ASKING,
     BAG,
@@ -37,9 +40,6 @@ from app.domain.rules.refusal_words import (
     list_words,
     rewrite,
 )
-from app.domain.rules.refusals_abroad import is_refusal_abroad
-from app.domain.rules.signatures import cut_endings
-from app.domain.rules.slips import are_alike
 
 LONGEST_REFUSAL = 200
 # A text that only repeats one word may be longer.

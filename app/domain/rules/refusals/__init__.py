@@ -1,0 +1,1 @@
+"""Recognises texts that refuse ours, as people write them."""
