@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.connections import Connections
 from app.api.inbound.endpoint import InboundEndpoint
+from app.api.inbound.misdirected import Misdirected
 from app.api.middleware.access_log import AccessLog
 from app.api.middleware.hardening import Hardened
 from app.api.middleware.methods import Methods
@@ -122,6 +123,7 @@ class WebApplication:
         self.inbound = inbound
         self.connections = connections
         self.probes = probes
+        self._misdirected = Misdirected(inbound)
         self._runtime = runtime
         self._lifespan = lifespan
         self._rest = rest
@@ -137,10 +139,9 @@ class WebApplication:
             return
         path = self._root_path.cut(scope["path"])
         scope = {**scope, "path": path}
-        if path.partition("/")[2].partition("/")[0] in REST_PARTS:
-            await self._rest(scope, receive, send)
-        else:
-            await self._pages(scope, receive, send)
+        is_rest = path.partition("/")[2].partition("/")[0] in REST_PARTS
+        app = self._rest if is_rest else self._pages
+        await self._misdirected.call(app, scope, receive, send)
 
 
 async def _run_lifespan(

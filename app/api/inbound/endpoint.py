@@ -43,6 +43,9 @@ UNTRUSTED_PROXY = make_answer(
     "Forbidden: your address is not in LETTERBOX_FORWARDERS. The X-Forwarded-For or Forwarded"
     " header was ignored, because the proxy that sent it is not in LETTERBOX_TRUSTED_PROXIES\n",
 )
+WRONG_PATH = make_answer(
+    404, "Not Found: forwards go to /inbound: correct the URL in the provider's settings\n"
+)
 
 log = structlog.get_logger("letterbox.inbound")
 
@@ -141,13 +144,14 @@ class InboundEndpoint:
         """Record a request that could not be read or was incomplete."""
         self._deferred_writes.on_turned_away(self._callers.find(client, headers), "", reason)
 
+    async def misdirect(self, scope: Message, body: bytes, send: Send) -> None:
+        """Refuse a forward that came to another path; only its number is read."""
+        address = self._callers.find(scope.get("client"), scope["headers"])
+        self._receiver.turn_away(scope["query_string"], body, address, "wrong-path")
+        await _send_answer(WRONG_PATH, send)
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        answer = await self._answer(scope, receive)
-        headers = list(answer.headers)
-        if answer.closes:
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await _send_answer(await self._answer(scope, receive), send)
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         method, query, headers = scope["method"], scope["query_string"], scope["headers"]
@@ -195,6 +199,14 @@ def find_header(headers: Headers, wanted: bytes) -> bytes:
         if name == wanted:
             return value
     return b""
+
+
+async def _send_answer(answer: Answer, send: Send) -> None:
+    headers = list(answer.headers)
+    if answer.closes:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def _read_body(receive: Receive) -> bytes | None:

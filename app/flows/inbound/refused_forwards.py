@@ -30,6 +30,7 @@ REASONS = {
     "missing-auth": "it has no auth value",
     "forwarder": "its address is not in LETTERBOX_FORWARDERS",
     "untrusted-proxy": "it came through a proxy that is not in LETTERBOX_TRUSTED_PROXIES",
+    "wrong-path": "its URL does not end in /inbound",
 }
 ACTIONS = {
     "wrong-auth": "Paste the number's auth value into the provider's page again, or create one",
@@ -38,6 +39,7 @@ ACTIONS = {
     " proxy, add it to LETTERBOX_FORWARDERS",
     "untrusted-proxy": "See /refusals for the address. If it is your proxy, and it writes"
     " X-Forwarded-For itself, add it to LETTERBOX_TRUSTED_PROXIES, not to LETTERBOX_FORWARDERS",
+    "wrong-path": "Correct the URL in the provider's page: it ends in /inbound",
 }
 AFTER = (
     ", then text the number: that closes this alert. Then run `letterbox reconcile` for the time"

@@ -43,7 +43,15 @@ _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 # Longer text is not a number, and strangers can send it.
 _MAX_NUMBER = 64
 _GLANCE = 2048
-_DEST = re.compile(rb"(?:\A|&)dest=([^&]{1,%d})" % _MAX_NUMBER, re.IGNORECASE)
+# In a query or a form, else in JSON.
+_DEST = re.compile(
+    rb'(?:\A|&)dest=([^&]{1,%d})|"dest"\s*:\s*"?([^",}]{1,%d})' % (_MAX_NUMBER, _MAX_NUMBER),
+    re.IGNORECASE,
+)
+# The names of a forward, as they stand in a query, and in a body of any kind.
+_NAMES = rb"(auth|source|dest|msg)"
+_QUERY_NAMES = re.compile(rb"(?:\A|[&?;])" + _NAMES + b"=", re.IGNORECASE)
+_BODY_NAMES = re.compile(rb"(?:\A|[&;{,<=\"'\s])" + _NAMES + rb"(?=[=:>;\"'\s])", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -127,7 +135,15 @@ def read_request(
 def peek_dest(query: bytes, body: bytes, region: str) -> str:
     """The number that a request is for, by a quick search; for requests that are not parsed."""
     found = _DEST.search(query[:_GLANCE]) or _DEST.search(body[:_GLANCE])
-    return normalise_number(unquote(found[1]).decode("latin-1"), region) if found else ""
+    text = unquote(found[1] or found[2]).decode("latin-1") if found else ""
+    return normalise_number(text, region)
+
+
+def seems_forward(query: bytes, body: bytes = b"") -> bool:
+    """Whether a request has parameters of a forward, `auth` among them; it is not parsed."""
+    found = _QUERY_NAMES.findall(query[:_GLANCE]) + _BODY_NAMES.findall(body[:_GLANCE])
+    names = {name.lower() for name in found}
+    return len(names) > 1 and b"auth" in names
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:

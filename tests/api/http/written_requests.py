@@ -74,6 +74,7 @@ JSON_CUT = (
 ).encode()
 NOTHING: dict[str, Any] = {"texts": ()}
 BAD = {"statuses": (400,), "texts": (), "refused": ("unreadable",)}
+ASTRAY = {"statuses": (404,), "texts": (), "refused": ("wrong-path",)}
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n"
 PATHS = [
@@ -90,6 +91,27 @@ PATHS = [
     b"https://user@letterbox.test/inbound",
 ]
 CASES = {
+    **{
+        f"get {path!r}": case(get(path + b"?" + QUERY), **ASTRAY)
+        for path in (b"/", b"/inbound2", b"/inbox", b"/api/inbound", b"/api/v1/messages", b"/a/b/")
+    },
+    **{
+        f"post {path!r}": case(post(QUERY, FORM, path=path), **ASTRAY)
+        for path in (b"/", b"/inbound.php", b"/api/v1/inbound")
+    },
+    "post elsewhere, the body later": case(
+        post(b"", FORM, path=b"/sms", length=len(QUERY)), QUERY, **ASTRAY
+    ),
+    "JSON elsewhere": case(
+        post(f'{{"auth":"{AUTH}","source":"{SENDER}","msg":"x"}}'.encode(), JSON, path=b"/sms"),
+        **ASTRAY,
+    ),
+    "multipart elsewhere": case(
+        post(PARTS, MULTIPART, path=b"/sms?auth=" + AUTH.encode()), **ASTRAY
+    ),
+    "no forward elsewhere": case(
+        post(b"log=auth&pwd=msg", FORM, path=b"/wp-login.php"), statuses=(404,), texts=()
+    ),
     "get": case(get(b"/inbound?" + QUERY)),
     "form": case(post(QUERY, FORM)),
     "form and query": case(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -148,6 +149,26 @@ async def test_before_the_first_text_any_wrong_auth_for_a_number_is_an_alert(
     [alert] = await look(kit)
     assert (alert.kind, alert.subject) == ("forward-refused", "first-forward")
     assert OTHER in alert.text
+
+
+@pytest.mark.parametrize("way", ["query", "form", "json"])
+async def test_a_forward_to_another_path_is_an_alert(kit: Kit, way: str) -> None:
+    await configure(kit)
+    form = make_forward("1")
+    if way == "query":
+        answer = await kit.client.get(f"/?{form}")
+    elif way == "form":
+        typed = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await kit.client.post("/sms", content=form, headers=typed)
+    else:
+        answer = await kit.client.post("/api/v1/inbound", json=dict(parse_qsl(form)))
+    assert (answer.status_code, "forwards go to /inbound" in answer.text) == (404, True)
+    [alert] = await look(kit)
+    assert (alert.kind, alert.subject) == ("forward-refused", NUMBER)
+    assert "its URL does not end in /inbound" in alert.text
+    assert "Correct the URL in the provider's page" in alert.action
+    [refusal] = (await kit.get("/refusals"))["items"]
+    assert (refusal["reason"], refusal["dest"]) == ("wrong-path", NUMBER)
 
 
 async def test_strangers_who_look_around_are_no_alert(kit: Kit) -> None:
