@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from app.provider.forwards.parameters import KNOWN_NAME
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 MAX_FIELDS = 200
@@ -27,6 +29,8 @@ _FOLD = re.compile(rb"\r\n[ \t]+")
 _AUTHORITY = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 # A name, an IPv4 or bracketed IPv6 address, perhaps a port; old programs send nothing.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z]+\]|[^\x00-\x20/?#@,:\\<>\[\]\"]*)(?::[0-9]*)?")
+# A provider may append the query to our URL without a `?`, or with another character.
+_MISSING_MARK = re.compile(rb"\A([^?=]*/inbound)[&;#/]*(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
@@ -148,6 +152,9 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
                 target = b"/" + target
         elif target != b"*" and not target.startswith(b"/"):
             return b"", b""
+    mark = _MISSING_MARK.search(target) if b"=" in target else None
+    if mark:
+        return mark[1], target[mark.end() :]
     path, _, query = target.partition(b"?")
     return path, query
 

@@ -23,6 +23,7 @@ from app.domain.errors import AccessDenied, LetterboxError, TooLarge
 from app.flows.inbound.receive import MISSING_AUTH, Receiver
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.provider.forwards.bodies import MAX_BYTES
+from app.provider.forwards.forwarding import seems_forward
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -130,6 +131,10 @@ class InboundEndpoint:
         `length` is the body's; None if it is not announced.
         """
         if method not in {"GET", "POST"}:
+            if length != 0 or seems_forward(query):
+                self._receiver.turn_away(
+                    query, b"", self._callers.find(client, headers), "wrong-method"
+                )
             return WRONG_METHOD
         if len(query) > MAX_BYTES or (length or 0) > MAX_BYTES:
             return self.refuse_too_large(headers, client)
@@ -144,10 +149,10 @@ class InboundEndpoint:
         """Record a request that could not be read or was incomplete."""
         self._deferred_writes.on_turned_away(self._callers.find(client, headers), "", reason)
 
-    async def misdirect(self, scope: Message, body: bytes, send: Send) -> None:
+    async def misdirect(self, scope: Message, url: bytes, body: bytes, send: Send) -> None:
         """Refuse a forward that came to another path; only its number is read."""
         address = self._callers.find(scope.get("client"), scope["headers"])
-        self._receiver.turn_away(scope["query_string"], body, address, "wrong-path")
+        self._receiver.turn_away(url, body, address, "wrong-path")
         await _send_answer(WRONG_PATH, send)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -157,7 +162,8 @@ class InboundEndpoint:
         method, query, headers = scope["method"], scope["query_string"], scope["headers"]
         client = scope.get("client")
         length = find_header(headers, b"content-length")
-        announced = int(length) if length.isdigit() else None
+        unannounced = None if find_header(headers, b"transfer-encoding") else 0
+        announced = int(length) if length.isdigit() else unannounced
         refused = self.judge(method, query, announced, headers, client)
         if refused is not None:
             return refused

@@ -8,9 +8,10 @@ from app.api.inbound.endpoint import InboundEndpoint, Message, Receive, Send
 from app.provider.forwards.bodies import MAX_BYTES
 from app.provider.forwards.forwarding import seems_forward
 
-# For a body at a path that does not exist: what belongs to a forward has arrived by then.
+# For the body of a request that was refused: what belongs to a forward has arrived by then.
 WAIT_SECONDS = 1.0
-_NO_PATH = frozenset({404, 405})
+# What is answered before the body is read: no such path or method, no key, not a page's own form.
+_UNREAD = frozenset({401, 403, 404, 405})
 
 
 class Misdirected:
@@ -31,41 +32,44 @@ class Misdirected:
         send: Send,
     ) -> None:
         """Have `app` answer, unless the request is a forward."""
-        method = scope.get("method")
-        if method in {"GET", "POST"} and seems_forward(scope["query_string"]):
-            await self._inbound.misdirect(scope, b"", send)
-        elif method == "POST":
-            await _Post(self._inbound, scope, receive, send).pass_on(app)
+        if scope["type"] == "http":
+            await _Request(self._inbound, scope, receive, send).pass_on(app)
         else:
             await app(scope, receive, send)
 
 
-class _Post:
-    """A request whose body is looked into only if the application leaves it unread."""
+class _Request:
+    """A request whose body is looked into only if the application refuses it unread."""
 
     def __init__(
         self, inbound: InboundEndpoint, scope: Message, receive: Receive, send: Send
     ) -> None:
         self._inbound = inbound
         self._scope = scope
+        # Without a `?` or with an escaped one, the parameters are in the path.
+        self._url = scope["path"].encode("utf-8", "replace") + b"?" + scope["query_string"]
         self._receive = receive
         self._send = send
         self._is_read = False
         self._is_answered = False
 
     async def pass_on(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
-        await app(self._scope, self._note_read, self._filter)
+        if seems_forward(self._url):
+            # The application would log the path, which may hold `auth`.
+            await self._inbound.misdirect(self._scope, self._url, b"", self._send)
+        else:
+            await app(self._scope, self._note_read, self._filter)
 
     async def _note_read(self) -> Message:
         self._is_read = True
         return await self._receive()
 
     async def _filter(self, message: Message) -> None:
-        if message.get("status") in _NO_PATH and not self._is_read:
+        if message.get("status") in _UNREAD and not self._is_read:
             body = await self._peek()
-            if seems_forward(self._scope["query_string"], body):
+            if seems_forward(self._url, body):
                 self._is_answered = True
-                await self._inbound.misdirect(self._scope, body, self._send)
+                await self._inbound.misdirect(self._scope, self._url, body, self._send)
         if not self._is_answered:
             await self._send(message)
 

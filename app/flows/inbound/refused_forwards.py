@@ -31,6 +31,7 @@ REASONS = {
     "forwarder": "its address is not in LETTERBOX_FORWARDERS",
     "untrusted-proxy": "it came through a proxy that is not in LETTERBOX_TRUSTED_PROXIES",
     "wrong-path": "its URL does not end in /inbound",
+    "wrong-method": "it is neither a GET nor a POST",
 }
 ACTIONS = {
     "wrong-auth": "Paste the number's auth value into the provider's page again, or create one",
@@ -40,6 +41,7 @@ ACTIONS = {
     "untrusted-proxy": "See /refusals for the address. If it is your proxy, and it writes"
     " X-Forwarded-For itself, add it to LETTERBOX_TRUSTED_PROXIES, not to LETTERBOX_FORWARDERS",
     "wrong-path": "Correct the URL in the provider's page: it ends in /inbound",
+    "wrong-method": "Choose GET or POST in the provider's page",
 }
 AFTER = (
     ", then text the number: that closes this alert. Then run `letterbox reconcile` for the time"

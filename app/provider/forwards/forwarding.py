@@ -42,16 +42,26 @@ _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 # Longer text is not a number, and strangers can send it.
 _MAX_NUMBER = 64
+# From the beginning and from the end: a long text may stand before the other parameters.
 _GLANCE = 2048
-# In a query or a form, else in JSON.
+# In a query or a form, in JSON, XML and multipart.
 _DEST = re.compile(
-    rb'(?:\A|&)dest=([^&]{1,%d})|"dest"\s*:\s*"?([^",}]{1,%d})' % (_MAX_NUMBER, _MAX_NUMBER),
+    rb"""(?:\A|[&?;/\#\n])dest=([^&;\s]{1,N})|"dest"\s*:\s*"?([^",}]{1,N})"""
+    rb"""|<dest>([^<]{1,N})|\bname="?dest\b[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,N})""".replace(
+        b"N}", b"%d}" % _MAX_NUMBER
+    ),
     re.IGNORECASE,
 )
-# The names of a forward, as they stand in a query, and in a body of any kind.
-_NAMES = rb"(auth|source|dest|msg)"
-_QUERY_NAMES = re.compile(rb"(?:\A|[&?;])" + _NAMES + b"=", re.IGNORECASE)
-_BODY_NAMES = re.compile(rb"(?:\A|[&;{,<=\"'\s])" + _NAMES + rb"(?=[=:>;\"'\s])", re.IGNORECASE)
+# The names of a forward, as they stand in a URL, and in a body of any kind: a text that has these
+# words is none.
+_NAMES = rb"(?P<name>auth|source|dest|msg)"
+_URL_NAMES = re.compile(rb"(?:\A|[&?;/\#])" + _NAMES + b"=", re.IGNORECASE)
+_BODY_NAMES = re.compile(
+    rb"""(?:\A|[&;\n]|\bname=["']?|["'](?=\w+["']\s*:)|<(?=\w+[\s>])|\s(?=\w+=["']))"""
+    + _NAMES
+    + rb"""(?=["'\s]*[=:>;\r\n])""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -134,16 +144,20 @@ def read_request(
 
 def peek_dest(query: bytes, body: bytes, region: str) -> str:
     """The number that a request is for, by a quick search; for requests that are not parsed."""
-    found = _DEST.search(query[:_GLANCE]) or _DEST.search(body[:_GLANCE])
-    text = unquote(found[1] or found[2]).decode("latin-1") if found else ""
+    found = _DEST.search(_glance(query)) or _DEST.search(_glance(body))
+    text = unquote(found[found.lastindex or 0]).decode("latin-1") if found else ""
     return normalise_number(text, region)
 
 
-def seems_forward(query: bytes, body: bytes = b"") -> bool:
+def seems_forward(url: bytes, body: bytes = b"") -> bool:
     """Whether a request has parameters of a forward, `auth` among them; it is not parsed."""
-    found = _QUERY_NAMES.findall(query[:_GLANCE]) + _BODY_NAMES.findall(body[:_GLANCE])
+    found = _URL_NAMES.findall(_glance(url)) + _BODY_NAMES.findall(_glance(body))
     names = {name.lower() for name in found}
     return len(names) > 1 and b"auth" in names
+
+
+def _glance(data: bytes) -> bytes:
+    return data if len(data) <= 2 * _GLANCE else data[:_GLANCE] + data[-_GLANCE:]
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:

@@ -75,6 +75,7 @@ JSON_CUT = (
 NOTHING: dict[str, Any] = {"texts": ()}
 BAD = {"statuses": (400,), "texts": (), "refused": ("unreadable",)}
 ASTRAY = {"statuses": (404,), "texts": (), "refused": ("wrong-path",)}
+WRONG_METHOD = {"statuses": (405,), "texts": (), "refused": ("wrong-method",)}
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n"
 PATHS = [
@@ -97,8 +98,47 @@ CASES = {
     },
     **{
         f"post {path!r}": case(post(QUERY, FORM, path=path), **ASTRAY)
-        for path in (b"/", b"/inbound.php", b"/api/v1/inbound")
+        for path in (
+            b"/",
+            b"/inbound.php",
+            b"/api/v1/inbound",
+            # As copied from the browser, or refused before the body is read.
+            b"/numbers",
+            b"/sign-in",
+            b"/new",
+            b"/api/v1/outbound",
+        )
     },
+    **{
+        f"get {path!r} and the query": case(get(path + QUERY), **ASTRAY)
+        for path in (b"/&", b"/", b"/inbound%3F", b"/sms;")
+    },
+    **{
+        f"get {path!r} and the query, without a question mark": case(get(path + QUERY))
+        for path in (b"/inbound&", b"/inbound/&", b"/Inbound;", b"/inbound/", b"/inbound#")
+    },
+    "get /inbound and the query, without anything between": case(get(b"/inbound" + QUERY)),
+    "get /inbound& with a ? in the text": case(
+        get(b"/inbound&" + f"{PLAIN}why?&auth={AUTH}".encode()), texts=("why?",)
+    ),
+    "another method elsewhere": case(
+        post(QUERY, FORM, path=b"/sms").replace(b"POST", b"PUT"), **ASTRAY
+    ),
+    "another method with a query": case(
+        get(b"/inbound?" + QUERY).replace(b"GET", b"get"), **WRONG_METHOD
+    ),
+    "another method with a form": case(
+        post(QUERY, FORM).replace(b"POST", b"PATCH"), **WRONG_METHOD
+    ),
+    "words in another request": case(
+        post(
+            b'{"source":"x", "body":"Your auth code, msg: a, auth: b"}',
+            JSON,
+            path=b"/api/v1/outbound",
+        ),
+        statuses=(401,),
+        texts=(),
+    ),
     "post elsewhere, the body later": case(
         post(b"", FORM, path=b"/sms", length=len(QUERY)), QUERY, **ASTRAY
     ),
@@ -236,7 +276,7 @@ CASES = {
         get(b"/inbound?msg=x&auth=wrong"), statuses=(403,), refused=("wrong-auth",), **NOTHING
     ),
     "another method": case(
-        b"PUT /inbound HTTP/1.1\r\nContent-Length: 5\r\n\r\nHello", statuses=(405,), **NOTHING
+        b"PUT /inbound HTTP/1.1\r\nContent-Length: 5\r\n\r\nHello", **WRONG_METHOD
     ),
     "head": case(b"HEAD /inbound HTTP/1.1\r\n\r\n", statuses=(405,), **NOTHING),
     "options": case(b"OPTIONS /inbound HTTP/1.1\r\n\r\n", statuses=(405,), **NOTHING),

@@ -151,17 +151,27 @@ async def test_before_the_first_text_any_wrong_auth_for_a_number_is_an_alert(
     assert OTHER in alert.text
 
 
-@pytest.mark.parametrize("way", ["query", "form", "json"])
-async def test_a_forward_to_another_path_is_an_alert(kit: Kit, way: str) -> None:
+@pytest.mark.parametrize("way", ["query", "path", "form", "json", "multipart", "xml"])
+@pytest.mark.parametrize("text", ["Hello", "\U0001f600" * 500])
+async def test_a_forward_to_another_path_is_an_alert(kit: Kit, way: str, text: str) -> None:
     await configure(kit)
-    form = make_forward("1")
+    form = make_forward("1", msg=text)
+    fields = dict(parse_qsl(form))
     if way == "query":
         answer = await kit.client.get(f"/?{form}")
+    elif way == "path":
+        answer = await kit.client.get(f"/sms&{form}")
     elif way == "form":
         typed = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = await kit.client.post("/sms", content=form, headers=typed)
+    elif way == "json":
+        answer = await kit.client.post("/api/v1/inbound", json=fields)
+    elif way == "multipart":
+        parts = {name: (None, value) for name, value in fields.items()}
+        answer = await kit.client.post("/sms", files=parts)
     else:
-        answer = await kit.client.post("/api/v1/inbound", json=dict(parse_qsl(form)))
+        xml = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        answer = await kit.client.post("/sms", content=f"<sms>{xml}</sms>")
     assert (answer.status_code, "forwards go to /inbound" in answer.text) == (404, True)
     [alert] = await look(kit)
     assert (alert.kind, alert.subject) == ("forward-refused", NUMBER)
