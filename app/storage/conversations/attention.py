@@ -80,6 +80,24 @@ def end_attention(conn: Connection, conversation_ids: Collection[int], now: date
     conn.execute(update(outbound).where(*failed).values(attended_at=now))
 
 
+def needs_attention_alone(conn: Connection, outbound_id: int) -> bool:
+    """Whether it is a failed text to a list or group: no conversation shows it."""
+    query = select(outbound.c.id).where(*_failed_alone(outbound_id))
+    return conn.execute(query).first() is not None
+
+
+def end_attention_alone(conn: Connection, outbound_id: int, now: datetime) -> bool:
+    """Somebody has dealt with such a text; False where it needs no attention, or none is there."""
+    ended = update(outbound).where(*_failed_alone(outbound_id)).values(attended_at=now)
+    return bool(conn.execute(ended).rowcount)
+
+
+def _failed_alone(outbound_id: int) -> tuple[ColumnElement[bool], ...]:
+    table = outbound.c
+    failed = has_status(outbound, *FAILED)
+    return table.id == outbound_id, table.conversation_id.is_(None), _NEEDS_ATTENTION, failed
+
+
 def end_old_attention(conn: Connection, now: datetime, *, limit: int) -> int:
     """End it for texts that failed KEPT ago, `limit` at most; returns how many."""
     old = (

@@ -70,6 +70,7 @@ ACTIONS: Mapping[str, Action] = {
     "number.rotate-auth": Action("Auth value renewed", "created an auth value for {number}"),
     "opt-out.add": Action("Opt-out added", "opted out {number}"),
     "opt-out.remove": Action("Opt-out removed", "removed the opt-out of {number}"),
+    "outbound.attend": Action("Failed text dealt with", "dealt with a failed text"),
     "outbound.cancel": Action("Text cancelled", "cancelled a text"),
     "outbound.change": Action("Scheduled text changed", "changed a scheduled text"),
     "outbound.create": Action("Text written", "wrote a text"),
