@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     exists,
     func,
     literal_column,
@@ -82,20 +83,20 @@ def end_attention(conn: Connection, conversation_ids: Collection[int], now: date
 
 def needs_attention_alone(conn: Connection, outbound_id: int) -> bool:
     """Whether it is a failed text to a list or group: no conversation shows it."""
-    query = select(outbound.c.id).where(*_failed_alone(outbound_id))
+    query = select(outbound.c.id).where(_failed_alone(outbound_id))
     return conn.execute(query).first() is not None
 
 
 def end_attention_alone(conn: Connection, outbound_id: int, now: datetime) -> bool:
     """Somebody has dealt with such a text; False where it needs no attention, or none is there."""
-    ended = update(outbound).where(*_failed_alone(outbound_id)).values(attended_at=now)
+    ended = update(outbound).where(_failed_alone(outbound_id)).values(attended_at=now)
     return bool(conn.execute(ended).rowcount)
 
 
-def _failed_alone(outbound_id: int) -> tuple[ColumnElement[bool], ...]:
+def _failed_alone(outbound_id: int) -> ColumnElement[bool]:
     table = outbound.c
-    failed = has_status(outbound, *FAILED)
-    return table.id == outbound_id, table.conversation_id.is_(None), _NEEDS_ATTENTION, failed
+    alone = table.conversation_id.is_(None)
+    return and_(table.id == outbound_id, alone, _NEEDS_ATTENTION, has_status(outbound, *FAILED))
 
 
 def end_old_attention(conn: Connection, now: datetime, *, limit: int) -> int:

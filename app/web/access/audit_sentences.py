@@ -168,7 +168,7 @@ def describe_detail(entry: AuditEntry) -> list[str]:
         elif (entry.action, name) == ("outbound.change", "changed"):
             found.append(_describe(value))
         elif name in _NUMBERS and isinstance(value, str) and value:
-            found.append(f"{_name_field(name)}: {write_number(value)}")
+            found.append(f"{_name_field(name)}: {write_number(_describe(value))}")
         elif name not in _SAID and value not in (None, "", [], {}):
             found.append(f"{_name_field(name)}: {_describe(value)}")
     return found
