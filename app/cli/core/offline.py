@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from app.domain.errors import SetupError, Unavailable
+from app.domain.errors import SetupError
 from app.flows.operations.erasures.load_key import read_key
 from app.settings import Settings, load_settings
 from app.storage.data_dir import DataDir, find_file
@@ -45,22 +45,13 @@ async def opening_database(settings: Settings) -> AsyncIterator[Database]:
         servers=settings.data_dir / SERVERS,
     )
     try:
-        if not await _is_current(database):
+        if not await is_current(database):
             raise SetupError("the schema is older than this release: run `letterbox migrate`")
         api_key = settings.api_key.get_secret_value() if settings.api_key else None
         await read_key(database, DataDir(settings.data_dir), api_key)
         yield database
     finally:
         await database.close()
-
-
-async def _is_current(database: Database) -> bool:
-    try:
-        return await is_current(database)
-    except Unavailable as error:
-        if type(error) is not Unavailable:
-            raise  # it says what to do
-        raise Unavailable(f"{error}: check LETTERBOX_DATABASE_URL, and that it runs") from None
 
 
 def run_on_database(work: Callable[[Database, Settings], Awaitable[T]]) -> T:

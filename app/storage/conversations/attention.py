@@ -1,7 +1,8 @@
 """Texts of ours that somebody should look at, because they failed or may not have gone out.
 
 A held text needs attention until it goes on, an uncertain one until it is resolved. A failed one
-needs it until its conversation is marked as done, a person writes there again, or KEPT has passed.
+needs it until its conversation is marked as done, a person writes there again, or KEPT has passed;
+one to a list or group, which has no conversation, until somebody marks it as dealt with.
 """
 
 from collections.abc import Collection, Mapping, Sequence
