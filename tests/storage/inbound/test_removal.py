@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database
 from app.storage.inbound.inbound import make_inserter
 from app.storage.inbound.read_marks import mark_all_read
 from app.storage.inbound.removal import (
@@ -112,5 +112,5 @@ async def test_the_times_of_ids_are_kept_as_long_as_one_of_their_block_is(
     for number in (1, 2):
         moved = update(messages).where(messages.c.id == number)
         moved = moved.values(id=(number + 1) * IDS_A_BLOCK + 5)
-        await database.write(lambda conn, change=moved: conn.execute(change))
+        await database.write(Connection.execute, moved)
     assert await forget() == [2, 3, 4]

@@ -33,7 +33,13 @@ async def add(outbox: Outbox, state: str = "queueing", who: str = "Anna", **valu
 
 
 async def add_rows(outbox: Outbox, batch_id: int, *rows: dict[str, Any]) -> None:
-    plain = {"parts": 1, "is_opted_out": False, "fault": None, "outbound_id": None, "cells": []}
+    plain: dict[str, Any] = {
+        "parts": 1,
+        "is_opted_out": False,
+        "fault": None,
+        "outbound_id": None,
+        "cells": [],
+    }
 
     def work(conn: Connection) -> None:
         for place, row in enumerate(rows, 1):
@@ -177,7 +183,7 @@ async def test_no_more_texts_are_made_of_one_that_names_the_number(
 async def test_an_erased_row_is_empty_and_only_its_open_batch_is_counted_anew(
     outbox: Outbox,
 ) -> None:
-    counts = {"total": 2, "bad": 0, "opted_out": 2, "parts": 2}
+    counts: dict[str, Any] = {"total": 2, "bad": 0, "opted_out": 2, "parts": 2}
     ids = [await add(outbox, state, **counts) for state in ("queueing", "done", "draft")]
     theirs = {"number": ADA, "cells": ["Ada", ADA], "is_opted_out": True}
     named = {"number": GRACE, "cells": [f"ask {ADA}"], "is_opted_out": True}

@@ -25,7 +25,7 @@ def list_indexed(conn: Connection, word: str) -> list[int]:
     query = OUTBOUND_INDEX.select_candidates(
         conn.dialect.name, [word], top=LAST_ID, bottom=0, count=9
     )
-    return sorted(conn.execute(query).scalars())
+    return sorted(row[0] for row in conn.execute(query).all())
 
 
 def list_owners(conn: Connection, table: Table) -> list[int]:
