@@ -20,12 +20,12 @@ from tests.storage.outbound.test_erasing import ERASING, FORMS
 from tests.support.outbox import ADA, GRACE, Outbox
 
 
-def list_indexed(conn: Connection, word: str) -> list[int]:
+def list_indexed(conn: Connection, word: str) -> list[Any]:
     """The texts whose entry in the search index may have the word."""
     query = OUTBOUND_INDEX.select_candidates(
         conn.dialect.name, [word], top=LAST_ID, bottom=0, count=9
     )
-    return sorted(row[0] for row in conn.execute(query).all())
+    return sorted(number for [number] in conn.execute(query))
 
 
 def list_owners(conn: Connection, table: Table) -> list[int]:
