@@ -89,7 +89,11 @@ async def test_a_text_is_followed_since_it_was_to_go_out(
     schedule_by: str | None,
     since: datetime,
 ) -> None:
-    times = {"sent_at": sent_at, "schedule_at": schedule_at, "schedule_by": schedule_by}
+    times: dict[str, Any] = {
+        "sent_at": sent_at,
+        "schedule_at": schedule_at,
+        "schedule_by": schedule_by,
+    }
     await add_text(outbox, "a", **times)
     [due] = await outbox.database.read(partial(list_unsettled, limit=9), NOW)
     assert due.since == since
