@@ -66,6 +66,7 @@ _SUBJECTS: dict[str, Prefix] = {
     "outbound.create": "out",
     "outbound.change": "out",
     "outbound.cancel": "out",
+    "outbound.attend": "out",
     "outbound.resolve": "out",
     "conversation.done": "cnv",
     "conversation.open": "cnv",

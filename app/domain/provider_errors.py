@@ -64,9 +64,8 @@ class CodeError(ProviderError):
         code: int,
         provider_text: str,
         details: tuple[str, ...] = (),
-        outcome: SendOutcome | None = None,
     ) -> None:
-        super().__init__(text, outcome=outcome)
+        super().__init__(text)
         self.code = code
         self.provider_text = provider_text
         self.details = details

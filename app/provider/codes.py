@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.provider_errors import (
     AccountError,
     AmbiguousError,
@@ -98,19 +97,12 @@ _ADVICE = {
 }
 
 
-def make_code_error(
-    code: int, lines: Sequence[str] = (), *, outcome: SendOutcome | None = None
-) -> CodeError:
-    """The typed error of a code; `lines` are what the provider wrote beneath it.
-
-    `outcome` is given if more is known than the class says: a list may be partly taken.
-    """
+def make_code_error(code: int, lines: Sequence[str] = ()) -> CodeError:
+    """The typed error of a code; `lines` are what the provider wrote beneath it."""
     words = [clip(line.strip(), _LONGEST_LINE) for line in lines if line.strip()]
     provider_text = words[0] if words else CODE_TEXTS.get(code, "a code its page does not list")
     text = f"The provider answered {code}: {'; '.join(words[:_SAID_LINES]) or provider_text}"
     if code in _ADVICE:
         text += f" ({_ADVICE[code]})"
     error = _ERRORS.get(code, PermanentError)
-    return error(
-        text, code=code, provider_text=provider_text, details=tuple(words), outcome=outcome
-    )
+    return error(text, code=code, provider_text=provider_text, details=tuple(words))

@@ -102,14 +102,10 @@ async def read_messages(
         )
 
 
-async def read_inbound(
-    table: Table,
-    zone: ZoneInfo,
-    *,
-    needed: Iterable[str] = ("message_id", "source", "dest", "body", "received"),
-) -> AsyncIterator[InboundRow]:
+async def read_inbound(table: Table, zone: ZoneInfo) -> AsyncIterator[InboundRow]:
     """The rows of InboundMessages. Raises MissingColumns before the first row."""
-    places = find_columns(table.headings, INBOUND_SYNONYMS, needed if table.headings else ())
+    needed = INBOUND_SYNONYMS if table.headings else ()
+    places = find_columns(table.headings, INBOUND_SYNONYMS, needed)
     message_id, source, dest, body, received = (
         _make_picker(places.get(column)) for column in INBOUND_SYNONYMS
     )

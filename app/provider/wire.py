@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import quote
 
-from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.statuses import ProviderStatus, read_status
 from app.domain.provider_errors import EmptyAnswer, HtmlAnswer, UnreadableAnswer
 from app.provider.codes import make_code_error
@@ -117,11 +116,11 @@ def _find_code(lines: list[str]) -> tuple[int, list[str]] | None:
     return found[0], [html.unescape(line) for line in (found[1], *lines[1:]) if line]
 
 
-def refuse_code(text: str, *, outcome: SendOutcome | None = None) -> None:
+def refuse_code(text: str) -> None:
     """Raise the CodeError of an answer whose first line is an error code; it may be in JSON."""
     found = _find_json_code(text) if text.startswith("{") else _find_code(split_lines(text))
     if found is not None:
-        raise make_code_error(found[0], found[1], outcome=outcome)
+        raise make_code_error(found[0], found[1])
 
 
 def _find_json_code(text: str) -> tuple[int, list[str]] | None:

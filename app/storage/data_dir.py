@@ -158,7 +158,7 @@ class DataDir:
             return _take_lock(path)
         except BlockingIOError:
             raise SetupError(
-                f"another letterbox is running on {self.path}: end it first, or set"
+                f"another letterbox is running on the folder {self.path}: end it first, or set"
                 " LETTERBOX_DATABASE_URL to a PostgreSQL server, which many can share"
             ) from None
         except OSError as error:

@@ -49,12 +49,13 @@ class Cost:
 class Start:
     """From its beginning to /livez, from there to the first page, then its memory in MB.
 
-    `with_rest` is its memory once the REST interface has been asked, `share` that of an idle one
-    with shared pages counted in parts.
+    `bare` is its memory before it has been asked for a page, `idle` after that, `with_rest` once
+    the REST interface has been asked too; `share` is `idle` with shared pages counted in parts.
     """
 
     live: Cost
     page: Cost
+    bare: float
     idle: float
     share: float
     with_rest: float
@@ -136,6 +137,7 @@ def _start(engine: Engine, url: str, folder: Path, cores: Cores, settings: dict[
     contender = Contender("letterbox", engine)
     with running_server(contender, url, home, cores, settings, is_ready=_is_alive) as server:
         live = Cost(time.perf_counter() - began, server.compute())
+        bare = server.weigh()
         page = fetch(server.port, PAGE)
         shown = Cost(time.perf_counter() - began, server.compute())
         if page is None or b"<form" not in page:
@@ -146,6 +148,7 @@ def _start(engine: Engine, url: str, folder: Path, cores: Cores, settings: dict[
         return Start(
             live,
             Cost(shown.clock - live.clock, shown.computed - live.computed),
+            bare,
             idle,
             share,
             server.weigh(),
@@ -162,6 +165,7 @@ MEASURES: Sequence[tuple[str, Callable[[Start], float], Target | None]] = (
     ("  computed, s", lambda start: start.live.computed, LIVE_SECONDS),
     ("from there to the first page, s", lambda start: start.page.clock, PAGE_SECONDS),
     ("  computed, s", lambda start: start.page.computed, PAGE_SECONDS),
+    ("memory before the first page, MB", lambda start: start.bare, None),
     ("memory when idle, MB", lambda start: start.idle, IDLE_MEGABYTES),
     ("  shared pages in parts, MB", lambda start: start.share, None),
     ("  after a first REST request, MB", lambda start: start.with_rest, None),

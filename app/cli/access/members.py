@@ -111,4 +111,4 @@ def _read_role(given: str) -> Role:
     for each in ROLES:
         if each == given:
             return each
-    raise InvalidInput(f"no role {given}; they are {', '.join(ROLES)}")
+    raise InvalidInput(f"no role {given}: choose {' or '.join(ROLES)}")

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from unicodedata import category
@@ -42,11 +43,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """
     table = Table(*headings, box=None, pad_edge=False, show_header=bool(headings))
     for row in rows:
-        table.add_row(*("" if cell is None else make_visible(str(cell)) for cell in row))
+        table.add_row(*map(_write_cell, row))
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=1000)
     console.print(table)
+
+
+def _write_cell(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return make_visible(str(cell))
 
 
 def make_visible(text: str) -> str:

@@ -36,7 +36,7 @@ def reconcile(
     begin = read_time(since, zone, "--from") or now - timedelta(days=1)
     end = read_time(until, zone, "--to") or now
     if end < begin:
-        raise typer.BadParameter("it lies before --from", param_hint="--to")
+        raise typer.BadParameter("it is before --from", param_hint="--to")
     result = run_on_database(lambda database, settings: _run(database, settings, begin, end))
     if as_json:
         typer.echo(json.dumps(asdict(result), default=datetime.isoformat))

@@ -49,7 +49,7 @@ def list_all(*, as_json: JsonOption = False) -> None:
                 str(each.masked),
                 describe_wishes(each.wishes),
                 _name_state(each),
-                f"{each.sent_at:%Y-%m-%d %H:%M}" if each.sent_at else "never",
+                each.sent_at or "never",
                 each.last_error,
             )
             for each in found

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from app.api.outbound.schemas import Outbound, OutboundDetail, show_detail, show
 from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import JsonOption, print_json, print_table
 from app.cli.operations.account import read_time
-from app.domain.errors import InvalidInput, NoProvider, NotFound
+from app.domain.errors import Fault, InvalidFields, InvalidInput, NoProvider, NotFound
 from app.domain.ids import decode_id
 from app.domain.outbound.requests import OutboundRequest, digest_request
 from app.flows.outbound.cancel import cancel_text
@@ -86,6 +87,8 @@ def send(
     as_json: JsonOption = False,
 ) -> None:
     """Print what is queued; warnings go to stderr."""
+    if sum(map(bool, (to, list_name, group))) != 1:
+        raise InvalidInput("name numbers, a --list or a --group: one of the three")
     wanted = OutboundRequest(
         source=source,
         body=read_body(body),
@@ -119,7 +122,10 @@ def send(
         await _notify(database)
         return done
 
-    done = run_on_database(queue)
+    try:
+        done = run_on_database(queue)
+    except InvalidFields as error:
+        raise InvalidFields([_name_number(each, to or []) for each in error.found]) from None
     if as_json:
         typer.echo(json.dumps(done.answer))
     else:
@@ -134,6 +140,12 @@ def send(
         typer.echo("this key was used before: nothing new was queued", err=True)
     else:
         typer.echo("queued: the running service sends it (letterbox status ID)", err=True)
+
+
+def _name_number(fault: Fault, to: Sequence[str]) -> Fault:
+    """With the number as it was typed, where the fault names its place: `to.0`."""
+    place = fault.field.removeprefix("to.")
+    return fault._replace(field=to[int(place)]) if place.isdigit() else fault
 
 
 def status(outbound_id: OutboundId, *, as_json: JsonOption = False) -> None:

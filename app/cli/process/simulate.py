@@ -182,9 +182,10 @@ def _read_beginning(
         return demo_config(forward_to, auth, method)
     try:
         return read_config(path)
-    except (OSError, ValidationError) as error:
-        reason = describe_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise _fail(f"{path}: {reason}") from error
+    except OSError as error:
+        raise _fail(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise _fail(f"{path}: {describe_problem(error)}") from error
 
 
 def _read_setting(setting: str) -> tuple[str, object]:
@@ -210,7 +211,8 @@ def _call(url: str, method: str, path: str, order: object = None) -> object:
         answer: object = response.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise _fail(
-            f"No simulator answers at {url}: {str(error) or type(error).__name__}"
+            f"No simulator answers at {url}: {str(error) or type(error).__name__};"
+            " start one with `letterbox simulate serve`, or name another --url"
         ) from error
     if response.is_error:
         problem = answer.get("error", answer) if isinstance(answer, dict) else answer

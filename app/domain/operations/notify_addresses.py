@@ -1,7 +1,6 @@
 """Apprise addresses, which hold secrets: how they are written, masked, and when they are due."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from urllib.parse import unquote, unquote_plus
@@ -165,11 +164,11 @@ def begin_summaries(wishes: Wishes, now: datetime) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def describe_wishes(wishes: Wishes, numbers: Sequence[str] = ()) -> str:
+def describe_wishes(wishes: Wishes) -> str:
     """In a few words, for lists."""
     parts = ["alerts"] if wishes.alerts else []
     if wishes.texts:
-        which = f" to {', '.join(numbers or wishes.numbers)}" if wishes.numbers else ""
+        which = f" to {', '.join(wishes.numbers)}" if wishes.numbers else ""
         quiet = (
             f", not from {wishes.quiet_from} to {wishes.quiet_until} ({wishes.zone})"
             if wishes.quiet_from

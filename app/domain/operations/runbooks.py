@@ -94,13 +94,14 @@ WARNING: dict[str, Entry] = {
         "texts of ours failed, were not delivered or expired and nobody has dealt with them, one"
         " alert for each of the three; a text counts for two weeks",
         "Open “Needs attention” in the inbox. Each conversation says what the provider answered."
-        " Write to the person again, or mark the conversation as done. If many texts failed at"
-        " once, look at the account's credits and at the provider's answers in the outbox first.",
+        " Write to the person again, or mark the conversation as done. A text to a list or group is"
+        " in the outbox: open it and mark it as dealt with. If many texts failed at once, look at"
+        " the account's credits and at the provider's answers in the outbox first.",
     ),
     "webhook-disabled": Entry(
         "a webhook is disabled because it answered 410 or failed for five days, until it is enabled"
         " or removed",
-        "Nothing is delivered to it. Its page under *Webhooks* shows the last deliveries with what"
+        "Nothing is delivered to it. Its page under Webhooks shows the last deliveries with what"
         " the endpoint answered. Once the program behind it works again, enable it: events of the"
         " last seven days that it has missed are delivered then. Remove it if nobody needs it.",
     ),

@@ -1,7 +1,8 @@
 """Texts of ours that somebody should look at, because they failed or may not have gone out.
 
 A held text needs attention until it goes on, an uncertain one until it is resolved. A failed one
-needs it until its conversation is marked as done, a person writes there again, or KEPT has passed.
+needs it until its conversation is marked as done, a person writes there again, or KEPT has passed;
+one to a list or group, which has no conversation, until somebody marks it as dealt with.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     exists,
     func,
     literal_column,
@@ -78,6 +80,24 @@ def end_attention(conn: Connection, conversation_ids: Collection[int], now: date
     mine = outbound.c.conversation_id.in_(conversation_ids)
     failed = (mine, _NEEDS_ATTENTION, has_status(outbound, *FAILED))
     conn.execute(update(outbound).where(*failed).values(attended_at=now))
+
+
+def needs_attention_alone(conn: Connection, outbound_id: int) -> bool:
+    """Whether it is a failed text to a list or group: no conversation shows it."""
+    query = select(outbound.c.id).where(_failed_alone(outbound_id))
+    return conn.execute(query).first() is not None
+
+
+def end_attention_alone(conn: Connection, outbound_id: int, now: datetime) -> bool:
+    """Somebody has dealt with such a text; False where it needs no attention, or none is there."""
+    ended = update(outbound).where(_failed_alone(outbound_id)).values(attended_at=now)
+    return bool(conn.execute(ended).rowcount)
+
+
+def _failed_alone(outbound_id: int) -> ColumnElement[bool]:
+    table = outbound.c
+    alone = table.conversation_id.is_(None)
+    return and_(table.id == outbound_id, alone, _NEEDS_ATTENTION, has_status(outbound, *FAILED))
 
 
 def end_old_attention(conn: Connection, now: datetime, *, limit: int) -> int:

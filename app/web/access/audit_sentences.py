@@ -70,6 +70,7 @@ ACTIONS: Mapping[str, Action] = {
     "number.rotate-auth": Action("Auth value renewed", "created an auth value for {number}"),
     "opt-out.add": Action("Opt-out added", "opted out {number}"),
     "opt-out.remove": Action("Opt-out removed", "removed the opt-out of {number}"),
+    "outbound.attend": Action("Failed text dealt with", "dealt with a failed text"),
     "outbound.cancel": Action("Text cancelled", "cancelled a text"),
     "outbound.change": Action("Scheduled text changed", "changed a scheduled text"),
     "outbound.create": Action("Text written", "wrote a text"),
@@ -167,7 +168,7 @@ def describe_detail(entry: AuditEntry) -> list[str]:
         elif (entry.action, name) == ("outbound.change", "changed"):
             found.append(_describe(value))
         elif name in _NUMBERS and isinstance(value, str) and value:
-            found.append(f"{_name_field(name)}: {write_number(value)}")
+            found.append(f"{_name_field(name)}: {write_number(_describe(value))}")
         elif name not in _SAID and value not in (None, "", [], {}):
             found.append(f"{_name_field(name)}: {_describe(value)}")
     return found

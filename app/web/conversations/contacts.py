@@ -87,7 +87,7 @@ async def show_import_form(visit: Visit) -> Response:
     if visit.site.runtime.provider is None:
         return show_no_account(visit, "Import contacts")
     form = await find_kept(visit) or Form()
-    return _show_import_form(visit, form, status=422 if form.errors else 200)
+    return _show_import_form(visit, form)
 
 
 async def take_import(visit: Visit) -> Response:
@@ -224,10 +224,10 @@ def _ask(visit: Visit, form: Form, count: int | None, what: str, *, status: int 
     )
 
 
-def _show_import_form(visit: Visit, form: Form, *, status: int = 200) -> Response:
+def _show_import_form(visit: Visit, form: Form) -> Response:
     return visit.render(
         "conversations/contacts/contacts_import.html",
-        status=status,
+        status=422 if form.errors else 200,
         form=form,
         nonce=find_nonce(form),
         duplicates=DUPLICATES,

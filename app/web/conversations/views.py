@@ -76,7 +76,7 @@ VIEWS: Mapping[str, View] = {
             "done",
             "Done",
             ConversationFilter(state="done", origin="received"),
-            ("Nothing done yet", "A conversation that is done is open again with its next text."),
+            ("Nothing done yet", "A conversation marked as done reopens with its next text."),
         ),
         View("sent", "Sent", None, ("Nothing sent", "Texts that nobody has answered appear here.")),
         View(

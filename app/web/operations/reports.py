@@ -23,7 +23,7 @@ PATH = "/reports"
 SHOWN_ROWS = 200
 TYPES = (
     ("Messages", "Messages: what was sent, with its status"),
-    ("Outbox", "Outbox: what is scheduled; takes no days"),
+    ("Outbox", "Outbox: what is scheduled; needs no dates"),
     ("Usage", "Usage: how many of each status"),
     ("InboundMessages", "InboundMessages: what was received"),
     ("FailedMessages", "FailedMessages: what failed"),

@@ -15,6 +15,7 @@ from app.domain.outbound.send_outcomes import SendOutcome
 from app.domain.outbound.states import WAITING, OutboundStatus
 from app.domain.places import read_id_place, read_time_place
 from app.flows.operations.export import read_outbound_pages
+from app.storage.conversations.attention import needs_attention_alone
 from app.storage.conversations.conversations import Conversation
 from app.storage.conversations.inbox import find_people
 from app.storage.db.database import Connection
@@ -87,6 +88,7 @@ class TextView:
     history: OutboundHistory
     recipients: list[Recipient]
     rule_name: str | None
+    needs_attention: bool
 
     @property
     def can_be_cancelled(self) -> bool:
@@ -180,6 +182,7 @@ def _read_view(conn: Connection, outbound_id: int, before: int | None) -> TextVi
         outbound_texts.read_history(conn, outbound_id),
         recipients,
         _find_rule_name(conn, text.rule_id),
+        needs_attention_alone(conn, outbound_id),
     )
 
 

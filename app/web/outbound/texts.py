@@ -7,6 +7,7 @@ from app.domain.errors import Conflict, InvalidInput
 from app.domain.inbound.messages import RawForward
 from app.flows.inbound.replay import replay_message
 from app.flows.operations.erasures.remove_message import remove_message
+from app.flows.outbound.attend import attend_text
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.sending.resolve import ResolvedOutcome, resolve_text
 from app.storage.conversations.conversations import get_conversations
@@ -28,6 +29,7 @@ def make_text_routes(site: Site) -> list[Route]:
         site.get("/messages/{id:int}/delete", confirm_removal),
         site.post("/messages/{id:int}/delete", remove),
         site.post("/messages/{id:int}/replay", replay),
+        site.post("/texts/{id:int}/attend", attend),
         site.post("/texts/{id:int}/cancel", cancel),
         site.post("/texts/{id:int}/resolve", resolve),
     ]
@@ -83,6 +85,12 @@ async def remove(visit: Visit) -> Response:
     left = await visit.database.read(get_conversations, [message.conversation_id or 0])
     path = f"/conversations/{left[0].id}" if left else "/"
     return visit.redirect(path, "Deleted for good.")
+
+
+async def attend(visit: Visit) -> Response:
+    """Note that somebody has dealt with a failed text to a list or group."""
+    await attend_text(visit.database, visit.path_id, who=visit.actor, now=visit.now)
+    return visit.redirect(f"/outbox/{visit.path_id}", "Marked as dealt with.")
 
 
 async def cancel(visit: Visit) -> Response:

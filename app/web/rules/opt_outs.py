@@ -8,7 +8,13 @@ from starlette.routing import Route
 from app.domain.errors import InvalidInput
 from app.domain.inbound.queries import fold_words
 from app.domain.lengths import LONGEST_REASON, check_length
-from app.domain.numbers import find_digits, find_whole_number, normalise_number, read_number
+from app.domain.numbers import (
+    find_digits,
+    find_whole_number,
+    normalise_number,
+    read_number,
+    write_number,
+)
 from app.domain.places import read_id_place
 from app.flows.rules.opt_out import opt_in, opt_out
 from app.storage.conversations.opt_out_search import search_opt_outs
@@ -61,7 +67,7 @@ async def add_opt_out(visit: Visit) -> Response:
     except InvalidInput:
         return await show_again(visit, PATH, form)
     visit.site.runtime.wakeups.notify("events")
-    return visit.redirect(PATH, f"{found.number} receives no more texts.")
+    return visit.redirect(PATH, f"{write_number(found.number)} receives no more texts.")
 
 
 async def remove_opt_out(visit: Visit) -> Response:

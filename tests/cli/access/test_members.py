@@ -31,7 +31,7 @@ def test_what_cannot_be_done_is_said_in_a_line(run: Run) -> None:
     run("members", "invite", "Ada")
     for arguments, text in (
         (("role", "Joan", "admin"), "no member called Joan"),
-        (("role", "Ada", "owner"), "no role owner; they are office, admin"),
+        (("role", "Ada", "owner"), "no role owner: choose office or admin"),
         (("invite", " "), "write a name"),
     ):
         refused = run("members", *arguments)

@@ -1,14 +1,24 @@
 """Which rows of the provider's report were erased here, and which only look like it."""
 
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
 from app.domain.inbound.reconciling import ReportedText
 from app.storage.db.database import Connection, Database
-from app.storage.inbound.reconciling import find_erased_rows, find_near
+from app.storage.inbound.reconciling import (
+    find_by_id,
+    find_erased_rows,
+    find_hindrance,
+    find_near,
+)
 from app.storage.operations.erasures.erasures import add_erasure, finish_erasure
 from app.storage.operations.erasures.tombstones import bury_messages
+from app.storage.tables.inbound import messages
+from app.storage.tables.operations import processes
 from tests.conftest import NOW
 from tests.flows.desk import Desk
 from tests.support.messages import make_stored
@@ -43,6 +53,53 @@ async def test_only_what_the_pair_received_in_that_time_may_be_a_row_of_the_repo
     await desk.handle()
     near = await database.read(find_near, (OURS, ADA), NOW, until)
     assert sorted(each.id for each in near) == found[1:3]
+
+
+async def test_a_row_is_known_by_its_id_unless_that_message_repeats_another(
+    database: Database,
+) -> None:
+    desk = Desk(database)
+    pair: dict[str, Any] = {"source": ADA, "dest": OURS}
+    ids = []
+    for provider_id in ("7", "7", "7", "8"):
+        ids += await desk.receive("Yes", provider_id=provider_id, **pair)
+    await desk.receive("Yes", provider_id="7", source=ADA, dest="447700900101")
+    await desk.handle()
+    repeats = update(messages).where(messages.c.id == ids[1]).values(duplicate_of=ids[0])
+    await database.write(Connection.execute, repeats)
+    rows = [report(provider_id="7"), report(), report(provider_id="9")]
+    found = await database.read(find_by_id, rows)
+    assert {key: [each.id for each in same] for key, same in found.items()} == {
+        (OURS, ADA, "7"): [ids[0], ids[2]]
+    }
+
+
+async def test_nothing_is_missing_while_something_of_that_time_may_be_on_its_way(
+    database: Database,
+) -> None:
+    desk, alive = Desk(database), NOW - SECOND
+    process: dict[str, object] = {
+        "id": "one",
+        "kind": "web",
+        "host": "here",
+        "pid": 1,
+        "started_at": NOW,
+    }
+    process |= {"spool_depth": 3, "seen_at": alive - SECOND, "runs_workers": False}
+    add = insert(processes).values(process)
+
+    async def find_reason(until: datetime) -> str | None:
+        return await database.read(partial(find_hindrance, alive_since=alive), until)
+
+    await database.write(Connection.execute, add)
+    assert await find_reason(NOW) is None
+    await desk.receive("Yes")
+    assert await find_reason(NOW - SECOND) is None
+    assert await find_reason(NOW) == "messages of that time wait to be handled"
+    await desk.handle()
+    assert await find_reason(NOW) is None
+    await database.write(Connection.execute, update(processes).values(seen_at=alive))
+    assert await find_reason(NOW) == "messages wait in a spool"
 
 
 async def test_what_an_erased_number_wrote_afterwards_is_kept(keyed: Database) -> None:

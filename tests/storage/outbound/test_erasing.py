@@ -41,13 +41,14 @@ async def test_what_the_provider_keeps_for_the_number_is_found_to_be_cancelled(
 ) -> None:
     later = outbox.now() + timedelta(hours=1)
     kept: dict[str, Any] = {"schedule_at": later, "schedule_by": "provider"}
-    texts = [await outbox.queue(source=f"44770090000{each}", **kept) for each in range(4)]
+    texts = [await outbox.queue(source=f"44770090000{each}", **kept) for each in range(5)]
     await outbox.queue(GRACE, **kept)
     await outbox.send()
     for number, values in (
         (texts[1], {"settled_at": later}),
         (texts[2], {"schedule_at": outbox.now()}),
         (texts[3], {"status": "cancelled"}),
+        (texts[4], {"schedule_by": "letterbox"}),
     ):
         change = update(outbound).where(outbound.c.id == number).values(values)
         await outbox.database.write(Connection.execute, change)

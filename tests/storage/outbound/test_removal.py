@@ -70,3 +70,12 @@ async def test_rows_go_with_age_once_their_batch_has_ended_and_at_last_the_batch
     await write(Connection.execute, update(outbound).values(batch_id=1))
     assert await write(remove_empty_batches, now, 9) == 1
     assert await read_batches() == [1, 2, 3, 4]
+
+
+async def test_only_an_old_batch_that_has_ended_goes_once_it_is_empty(outbox: Outbox) -> None:
+    now, write = outbox.now(), outbox.database.write
+    old = now - timedelta(microseconds=1)
+    kinds = [(old, "queueing"), (old, "draft"), (now, "done"), *[(old, "done")] * 3]
+    ids = [await write(add_batch, "Anna", at, {"state": state}) for at, state in kinds]
+    assert [await write(remove_empty_batches, now, 2) for _ in range(3)] == [2, 1, 0]
+    assert sorted(await outbox.database.read(get_batches, ids)) == ids[:3]

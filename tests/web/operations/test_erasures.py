@@ -1,5 +1,7 @@
 """The pages that erase a number or delete a message, without JavaScript."""
 
+import pytest
+
 from app.storage.operations.erasures.erasures import list_erasures
 from tests.support.messages import make_message
 from tests.web.visiting import Visitor
@@ -7,7 +9,10 @@ from tests.web.visiting import Visitor
 ADA = "447700900123"
 
 
-async def test_a_number_is_erased_after_a_question(visitor: Visitor) -> None:
+async def test_a_number_is_erased_after_a_question(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.operations.erasures.PATIENCE_SECONDS", 60)
     await visitor.receive(make_message(1, source=ADA, body="forget me"))
     assert "Nothing erased yet" in await visitor.read("/erasures")
     asked = await visitor.post("/erasures", {"number": "07700 900123"})

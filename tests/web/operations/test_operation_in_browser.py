@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.async_api import expect
 
+from app.domain.numbers import write_number
 from tests.support.service import API_KEY, Service, wait_until
 from tests.web.browser import IN_BROWSER, Desk
 from tests.web.conftest import Office
@@ -134,7 +135,9 @@ async def test_a_number_is_taken_out_looked_up_and_brought_back(desk: Desk, scri
         assert await page.input_value("#text") == "asked on the phone"
         await page.fill("#number", written)
         await page.get_by_role("button", name="Add opt-out").click()
-        await expect(page.get_by_text(f"{number} receives no more texts.")).to_be_visible()
+        await expect(
+            page.get_by_text(f"{write_number(number)} receives no more texts.")
+        ).to_be_visible()
         assert f"{number},person,asked on the phone" in await save(tab, "Save as CSV")
         await page.fill("#q", written)
         await page.get_by_role("button", name="Look up").click()

@@ -11,7 +11,7 @@ _TEXTS = (
 )
 _WANTING = r"(?:(?:i|we) (?:\w+ ){0,2}(?:tried|trying|want|like|wish|need)|unable|any way|a way)"
 _LIST = rf"(?!the waiting)(?:\w+ ){{0,3}}(?:lists?|database|{_TEXTS})\b"
-# What a text has in it that has one of these phrases, and the phrases.
+# Words, one of which is in any text that has one of the phrases behind them; and the phrases.
 _PHRASES = (
     (
         "stop quit cease stahp stawp",

@@ -44,9 +44,9 @@ from app.domain.rules.refusals.words import (
 LONGEST_REFUSAL = 200
 # A text that only repeats one word may be longer.
 LONGEST_REPETITION = 2000
-# Of a sentence amid others.
+# A refusal among other sentences has at most so many words.
 MOST_WORDS = 12
-# A word that is misspelt, or parted.
+# So many words may be misspelt, or written in parts.
 MOST_STRANGE = 2
 _NO = frozenset({"no", "nope", "nah"})
 # Of which one may stand in a sentence that refuses.
@@ -59,7 +59,7 @@ _INITIALS = re.compile(r"(?<!\w)(?:\w[.,/\-_*\s]+){2,}\w?(?!\w)")
 _EMOTICONS = re.compile(
     r"(?<!\w)(?:[:;=][-'^]?[dposxc]|<3+|d[:;=]|x+d+)(?!\w)|(?<=!)1+(?!\w)", re.IGNORECASE
 )
-# Of which each has one.
+# Each emoticon has one of these: a text without any need not be searched for them.
 _OF_EMOTICONS = re.compile(r"[:;=<]|xd|!1", re.IGNORECASE)
 _DOUBLED = re.compile(r"(.)\1+")
 _SAID_IN_PARTS = PROTECTED | OPT_IN_WORDS

@@ -177,7 +177,8 @@ def _tell_failures(status: str, count: int, more: int) -> Alarm:
         status,
         f"{texts} {FAILURES[status]}.",
         "Open “Needs attention” in the inbox. Send each text again or mark its conversation as done"
-        f" there. This alert closes when none is left, or {KEPT.days} days after the last failure.",
+        " there. A text to a list or group is in the outbox: open it, and mark it as dealt with."
+        f" This alert closes when none is left, or {KEPT.days} days after the last failure.",
         more,
     )
 

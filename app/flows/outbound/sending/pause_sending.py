@@ -1,4 +1,4 @@
-"""Steers the sender by hand: pauses all sending, and has it go on."""
+"""Pauses all sending by hand, and resumes it."""
 
 from datetime import datetime
 

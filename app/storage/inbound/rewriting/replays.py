@@ -2,7 +2,6 @@
 
 from sqlalchemy import Connection, delete, exists, select, update
 
-from app.domain.errors import NotFound
 from app.domain.inbound.messages import make_number_key, make_provider_key
 from app.storage.db.writes import Writes
 from app.storage.inbound.handling import widen_blocks
@@ -29,9 +28,7 @@ PARSED_FIELDS = (
 
 def lock_message(conn: Connection, message_id: int) -> Message:
     """The message, locked until the commit. Raises NotFound."""
-    locked = select(messages.c.id).where(messages.c.id == message_id).with_for_update()
-    if conn.execute(locked).first() is None:
-        raise NotFound("no such message")
+    conn.execute(select(messages.c.id).where(messages.c.id == message_id).with_for_update())
     return get_message(conn, message_id)
 
 

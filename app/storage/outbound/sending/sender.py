@@ -146,7 +146,7 @@ def tell_stopped(conn: Connection, now: datetime) -> None:
         STOPPED_ALERT,
         subject,
         text=f"Sending has stopped{since}, and {waits}: {state.reason}",
-        action=f"{action} Sending goes on by itself once that works.",
+        action=f"{action} Sending resumes once that works.",
         count=0,
         now=now,
     )
