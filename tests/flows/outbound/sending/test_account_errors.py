@@ -69,6 +69,21 @@ async def test_an_account_error_of_a_call_under_way_ends_no_pause(
     assert await outbox.statuses(texts) == ["sent"] * 3
 
 
+async def test_the_success_of_a_try_under_way_ends_no_pause(outbox: Outbox) -> None:
+    texts = [await outbox.queue(each) for each in (ADA, GRACE)]
+    outbox.strike("code", taken=False, code=-100)
+    await outbox.send(concurrency=1)
+    outbox.pass_seconds(61)
+    sender = outbox.make_sender(concurrency=1)
+    assert len((await sender.turn()).calls) == 1
+    await outbox.database.write(pause_sender, "Anna", "holiday", outbox.now())
+    await asyncio.gather(*sender.calls)
+    await run_dry(sender)
+    state = await outbox.database.read(get_sender)
+    assert (state.state, state.changed_by) == ("paused", "Anna")
+    assert sorted(await outbox.statuses(texts)) == ["queued", "sent"]
+
+
 async def test_an_account_that_is_tried_during_maintenance_is_left_for_a_minute(
     outbox: Outbox,
 ) -> None:
