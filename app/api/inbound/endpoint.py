@@ -23,7 +23,7 @@ from app.domain.errors import AccessDenied, LetterboxError, TooLarge
 from app.flows.inbound.receive import MISSING_AUTH, Receiver
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.provider.forwards.bodies import MAX_BYTES
-from app.provider.forwards.forwarding import seems_forward
+from app.provider.forwards.glance import seems_forward
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from app.api.inbound.endpoint import InboundEndpoint, Message, Receive, Send
 from app.provider.forwards.bodies import MAX_BYTES
-from app.provider.forwards.forwarding import seems_forward
+from app.provider.forwards.glance import seems_forward
 
 # For the body of a request that was refused: what belongs to a forward has arrived by then.
 WAIT_SECONDS = 1.0

@@ -79,9 +79,9 @@ CRITICAL: dict[str, Entry] = {
         " again, and run `letterbox reconcile --from … --to …` for the time since the copy.",
     ),
     "forward-refused": Entry(
-        "a forward to a number of yours was refused for its `auth` value, its address or its path,"
-        " until a correct one has arrived and none was refused for ten minutes; before the first"
-        " text ever, this applies to any number (`first-forward`)",
+        "a forward to a number of yours was refused for its `auth` value, its address, its path or"
+        " its method, until a correct one has arrived and none was refused for ten minutes; before"
+        " the first text ever, this applies to any number (`first-forward`)",
         "Texts to this number are being lost. Compare the forwarding URL on the provider's page,"
         " with its `auth` value, with the number's page here; `letterbox numbers rotate-auth` makes"
         " a new value. If the address was refused, add the provider's network to"

@@ -16,7 +16,8 @@ from app.domain.inbound.messages import sort_problems
 from app.domain.numbers import normalise_number
 from app.flows.access.auth_gate import AuthGate
 from app.flows.operations.deferred_writes import DeferredWrites
-from app.provider.forwards.forwarding import ForwardRequest, parse, peek_dest, read_request
+from app.provider.forwards.forwarding import ForwardRequest, parse, read_request
+from app.provider.forwards.glance import peek_dest
 from app.storage.inbound.intake import Intake
 
 # If the look-up of an auth value hangs, the caller still gets an answer.

@@ -16,13 +16,20 @@ from app.domain.inbound.messages import (
     make_dedupe_key,
     sort_problems,
 )
-from app.domain.inbound.urlencoded import join_form, unquote
+from app.domain.inbound.urlencoded import join_form
 from app.domain.numbers import normalise_number
 from app.domain.times import read_local
 from app.provider.forwards.bodies import find_loose_auths, inflate, split_body
 from app.provider.forwards.charsets import decode_text, find_codec, is_unused
 from app.provider.forwards.loose_forms import split_loose_form
-from app.provider.forwards.parameters import AUTH, FIELDS, MERGE_FIELDS, OWN_FIELDS, fold_name
+from app.provider.forwards.parameters import (
+    AUTH,
+    FIELDS,
+    MAX_NUMBER,
+    MERGE_FIELDS,
+    OWN_FIELDS,
+    fold_name,
+)
 from app.provider.forwards.redaction import cut_secret, holds_secret
 
 # The parameters of an ordinary forward.
@@ -39,29 +46,6 @@ _CHARSET = b"_charset_"
 _MAX_AUTHS = 3
 # The two encodings of an accented letter in Unicode.
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
-
-# Longer text is not a number, and strangers can send it.
-_MAX_NUMBER = 64
-# From the beginning and from the end: a long text may stand before the other parameters.
-_GLANCE = 2048
-# In a query or a form, in JSON, XML and multipart.
-_DEST = re.compile(
-    rb"""(?:\A|[&?;/\#\n])dest=([^&;\s]{1,N})|"dest"\s*:\s*"?([^",}]{1,N})"""
-    rb"""|<dest>([^<]{1,N})|\bname="?dest\b[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,N})""".replace(
-        b"N}", b"%d}" % _MAX_NUMBER
-    ),
-    re.IGNORECASE,
-)
-# The names of a forward, as they stand in a URL, and in a body of any kind: a text that has these
-# words is none.
-_NAMES = rb"(?P<name>auth|source|dest|msg)"
-_URL_NAMES = re.compile(rb"(?:\A|[&?;/\#])" + _NAMES + b"=", re.IGNORECASE)
-_BODY_NAMES = re.compile(
-    rb"""(?:\A|[&;\n]|\bname=["']?|["'](?=\w+["']\s*:)|<(?=\w+[\s>])|\s(?=\w+=["']))"""
-    + _NAMES
-    + rb"""(?=["'\s]*[=:>;\r\n])""",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True)
@@ -100,7 +84,7 @@ class ForwardRequest:
             text = self.fields.get("dest", "")
         else:
             text = decode_text(self.dest, find_codec(self.raw.charset), set())
-        return normalise_number(text[:_MAX_NUMBER], region)
+        return normalise_number(text[:MAX_NUMBER], region)
 
     def note(self, problem: str) -> "ForwardRequest":
         """The same forward with a problem that the request alone does not show."""
@@ -140,24 +124,6 @@ def read_request(
     else:
         ordinary = None
     return ordinary or _read_any(method, query, content_type, body, coding)
-
-
-def peek_dest(query: bytes, body: bytes, region: str) -> str:
-    """The number that a request is for, by a quick search; for requests that are not parsed."""
-    found = _DEST.search(_glance(query)) or _DEST.search(_glance(body))
-    text = unquote(found[found.lastindex or 0]).decode("latin-1") if found else ""
-    return normalise_number(text, region)
-
-
-def seems_forward(url: bytes, body: bytes = b"") -> bool:
-    """Whether a request has parameters of a forward, `auth` among them; it is not parsed."""
-    found = _URL_NAMES.findall(_glance(url)) + _BODY_NAMES.findall(_glance(body))
-    names = {name.lower() for name in found}
-    return len(names) > 1 and b"auth" in names
-
-
-def _glance(data: bytes) -> bytes:
-    return data if len(data) <= 2 * _GLANCE else data[:_GLANCE] + data[-_GLANCE:]
 
 
 def _read_ordinary(method: str, content_type: bytes, form: bytes) -> ForwardRequest | None:

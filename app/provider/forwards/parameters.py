@@ -23,6 +23,9 @@ OPAQUE = b"body"
 # An ordinary forward has a dozen. With more than this, only the known ones are separated.
 MAX_PAIRS = 256
 
+# Longer text is not a number, and strangers can send it.
+MAX_NUMBER = 64
+
 # A known name, for patterns.
 KNOWN_NAME = b"(?:" + b"|".join([AUTH, *FIELDS]) + b")"
 
