@@ -10,6 +10,8 @@ from app.storage.db.sqlite.file import SqliteFile
 
 # Looking through it takes some tenths of a second.
 ROWS, PAGE = 300_000, 4096
+# On a busy machine the timer's thread may come too late, but not every time.
+TRIES = 20
 FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
 INSERT INTO large SELECT zeroblob(200) FROM numbers
@@ -29,4 +31,12 @@ def test_a_large_file_is_looked_through_for_as_long_as_is_asked(tmp_path: Path) 
     checked = SqliteFile(path)
     with pytest.raises(sqlite3.DatabaseError):
         checked.check(seconds=60)
-    assert checked.check(seconds=0.001) is None
+    assert any(ends_in_time(checked) for _ in range(TRIES))
+
+
+def ends_in_time(checked: SqliteFile) -> bool:
+    """Whether the check ends before it has reached the damage."""
+    try:
+        return checked.check(seconds=0.001) is None
+    except sqlite3.DatabaseError:
+        return False
