@@ -8,10 +8,11 @@ from app.provider.forwards.parameters import MAX_NUMBER
 
 # From the beginning and from the end: a long text may stand before the other parameters.
 _GLANCE = 2048
-# In a query or a form, in JSON, XML and multipart.
+# In a query or a form, in JSON, XML and multipart, whose headers are few: strangers send whatever
+# takes long.
 _DEST = re.compile(
     rb"""(?:\A|[&?;/\#\n])dest=([^&;\s]{1,N})|"dest"\s*:\s*"?([^",}]{1,N})"""
-    rb"""|<dest>([^<]{1,N})|\bname="?dest\b[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,N})""".replace(
+    rb"""|<dest>([^<]{1,N})|\bname="?dest\b[^\n]{0,99}\n(?:[^\r\n]{1,99}\r?\n){0,3}\r?\n([^\r\n]{1,N})""".replace(
         b"N}", b"%d}" % MAX_NUMBER
     ),
     re.IGNORECASE,
