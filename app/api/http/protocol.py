@@ -6,7 +6,7 @@ from typing import Any
 from uvicorn.protocols.utils import get_local_addr
 
 from app.api.http.answers import BUSY, Answer
-from app.api.http.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
+from app.api.http.bounded_connection import MAX_HEAD_BYTES, MAX_WORD_BYTES, BoundedConnection
 from app.api.http.exchange import Exchange
 from app.api.http.request_body import BodyReader
 from app.api.http.request_head import (
@@ -14,6 +14,7 @@ from app.api.http.request_head import (
     Head,
     check_host,
     find_head,
+    is_leftover,
     make_scope,
     read_head,
 )
@@ -30,6 +31,8 @@ MAX_WIRE_BYTES = 8 * 1024 * 1024
 MAX_AHEAD_BYTES = 64 * 1024
 # After an answered probe, before the next request on the same connection.
 PROBE_PAUSE_SECONDS = 0.05
+# For a letter behind a body, which may be its end or the beginning of another request.
+LETTER_SECONDS = 0.1
 # For the head of any request, and for the whole of a forward.
 READ_TIMEOUT_SECONDS = 10.0
 # For the body of any other request: so that no connection waits for ever.
@@ -170,6 +173,17 @@ class HttpProtocol(BoundedConnection):
 
     def _take_forward(self, head: Head, body: bytes) -> None:
         self._state = "answering"
+        is_doubtful = is_leftover(self._buffer[:MAX_WORD_BYTES], has_ended=True)
+        if body and head.length and is_doubtful and not self._has_leftover:
+            self.loop.call_later(LETTER_SECONDS, self._take_doubtful, head, body)
+        else:
+            self._hand_over(head, body)
+
+    def _take_doubtful(self, head: Head, body: bytes) -> None:
+        self._has_waited = True
+        self._hand_over(head, body)
+
+    def _hand_over(self, head: Head, body: bytes) -> None:
         self._inbound.take(
             head.method,
             head.query,
@@ -280,6 +294,7 @@ class HttpProtocol(BoundedConnection):
     def _rest(self) -> None:
         """The current request is answered: wait for the next."""
         self._head = self._body = None
+        self._has_waited = False
         self._wait("idle", self._keep_alive_seconds)
 
     def _go_on(self) -> None:
