@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.utils import get_local_addr
 
@@ -22,6 +23,7 @@ from app.api.middleware.request_ids import make_id_header
 from app.api.operations.probes import PATHS as PROBES
 from app.api.operations.probes import Probes
 from app.provider.forwards.bodies import MAX_BYTES
+from app.provider.forwards.glance import seems_forward
 
 # What a request may be on the wire after its head: a body in the smallest chunks is several times
 # its size, and nobody else bounds what stands between and behind them (extensions, trailers).
@@ -210,7 +212,7 @@ class HttpProtocol(BoundedConnection):
                 return
             scope = make_scope(head, keeps_odd_bytes=is_forward)
         except BadRequest as error:
-            self._refuse_bad(error)
+            self._refuse_unclear(head, error)
             return
         scope |= {
             "server": get_local_addr(self._transport),
@@ -223,6 +225,14 @@ class HttpProtocol(BoundedConnection):
         else:
             self._wait_for_body(head, newline, BODY_TIMEOUT_SECONDS)
         line.enter(lambda: exchange.start(self.app, line, self._server_state.tasks))
+
+    def _refuse_unclear(self, head: Head, error: BadRequest) -> None:
+        """Of a URL with spaces as they are, /inbound would have taken the text."""
+        url = b"%b?%b" % (unquote_to_bytes(head.path), head.query)
+        if seems_forward(url):
+            self._refuse(self._inbound.note_misdirected(head.headers, self._client, url))
+        else:
+            self._refuse_bad(error)
 
     def _answer_probe(self, head: Head, answer: Answer) -> None:
         self._state = "answering"

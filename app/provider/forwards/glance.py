@@ -14,7 +14,8 @@ _GLANCE = 2048
 # In a query or a form, in JSON, XML and multipart, whose headers are few: strangers send whatever
 # takes long.
 _DEST = re.compile(
-    rb"""(?:\A|[&?:;,|!/\#\n])dest=([^&;\s]{1,N})|"dest"\s*:\s*"?([^",}]{1,N})"""
+    rb"""(?:\A|[&?:;,|!/\#\n])dest(?:\[\d*\])?=([^&;\s]{1,N})"""
+    rb"""|"dest\\*"\s*:\s*\\*"?([^",}\\]{1,N})"""
     rb"""|<dest>([^<]{1,N})|\bname="?dest\b[^\n]{0,99}\n(?:[^\r\n]{1,99}\r?\n){0,3}\r?\n([^\r\n]{1,N})""".replace(
         b"N}", b"%d}" % MAX_NUMBER
     ),
@@ -23,11 +24,11 @@ _DEST = re.compile(
 # The names of a forward, in a URL and in a body of any kind: only where a parameter's name can be,
 # since any text may have these words.
 _NAMES = rb"(?P<name>auth|source|dest|msg)"
-_URL_NAMES = re.compile(rb"(?:\A|[&?:;,|!/\#])" + _NAMES + b"=", re.IGNORECASE)
+_URL_NAMES = re.compile(rb"(?:\A|[&?:;,|!/\#])" + _NAMES + rb"(?:\[\d*\])?=", re.IGNORECASE)
 _BODY_NAMES = re.compile(
-    rb"""(?:\A|[&;\n]|\bname=["']?|["'](?=\w+["']\s*:)|<(?=\w+[\s>])|\s(?=\w+=["']))"""
+    rb"""(?:\A|[&;\n]|\bname=["']?|["'](?=\w+\\*["']\s*:)|<(?=\w+[\s>])|\s(?=\w+=["']))"""
     + _NAMES
-    + rb"""(?=["'\s]*[=:>;\r\n])""",
+    + rb"""(?=(?:\[\d*\])?[\\"'\s]*[=:>;\r\n])""",
     re.IGNORECASE,
 )
 # A forward by these alone: whoever has the path wrong may have forgotten the auth value as well.

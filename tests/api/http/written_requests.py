@@ -1,6 +1,7 @@
 """One table of requests as clients really write them, and what each of them means."""
 
 import gzip
+import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -128,6 +129,17 @@ CASES = {
     "get elsewhere, without auth": case(get(b"/?" + QUERY.replace(b"auth=", b"key=")), **ASTRAY),
     "form elsewhere, without auth": case(
         post(QUERY.replace(b"auth=", b"key="), FORM, path=b"/sms"), **ASTRAY
+    ),
+    "raw spaces elsewhere": case(
+        get(b"/sms?" + f"{PLAIN}Hello you  there&auth={AUTH}".encode()), **ASTRAY
+    ),
+    "raw spaces in a request that is no forward": case(
+        get(b"/sms?msg=Hello you"), statuses=(400,), texts=()
+    ),
+    "lists elsewhere": case(get(b"/sms?auth[]=x&source[0]=1&msg=x"), **ASTRAY),
+    "JSON encoded twice elsewhere": case(
+        post(json.dumps(json.dumps({"auth": AUTH, "msg": "x"})).encode(), JSON, path=b"/sms"),
+        **ASTRAY,
     ),
     "compressed elsewhere": case(
         post(gzip.compress(QUERY), FORM, b"Content-Encoding: gzip\r\n", path=b"/sms"), **ASTRAY
