@@ -235,8 +235,9 @@ class BoundedConnection(asyncio.Protocol):
     @property
     def _has_leftover(self) -> bool:
         """Whether bytes that are no request follow the current one."""
-        return is_leftover(
-            self._buffer[:MAX_WORD_BYTES], has_ended=self._has_ended or self._has_waited
+        has_ended = self._has_ended or self._has_waited
+        return bool(self._buffer) and is_leftover(
+            self._buffer[:MAX_WORD_BYTES], has_ended=has_ended
         )
 
     def _is_reusable(self, head: Head) -> bool:

@@ -7,41 +7,33 @@ from urllib.parse import unquote_to_bytes
 from uvicorn.protocols.utils import get_local_addr
 
 from app.api.http.answers import BUSY, Answer
-from app.api.http.bounded_connection import MAX_HEAD_BYTES, MAX_WORD_BYTES, BoundedConnection
+from app.api.http.bounded_connection import MAX_HEAD_BYTES
 from app.api.http.exchange import Exchange
-from app.api.http.request_body import BodyReader
+from app.api.http.forward_connection import READ_TIMEOUT_SECONDS, ForwardConnection
 from app.api.http.request_head import (
     BadRequest,
     Head,
     check_host,
     find_head,
-    is_leftover,
     make_scope,
     read_head,
 )
 from app.api.middleware.request_ids import make_id_header
 from app.api.operations.probes import PATHS as PROBES
 from app.api.operations.probes import Probes
-from app.provider.forwards.bodies import MAX_BYTES
 from app.provider.forwards.glance import seems_forward
 
-# What a request may be on the wire after its head: a body in the smallest chunks is several times
-# its size, and nobody else bounds what stands between and behind them (extensions, trailers).
-MAX_FORWARD_BYTES = 1024 * 1024
+# What a request that is no forward may be on the wire after its head.
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 # How much is read ahead from a caller who still has to be answered or to read the answers.
 MAX_AHEAD_BYTES = 64 * 1024
 # After an answered probe, before the next request on the same connection.
 PROBE_PAUSE_SECONDS = 0.05
-# For a letter behind a body, which may be its end or the beginning of another request.
-LETTER_SECONDS = 0.1
-# For the head of any request, and for the whole of a forward.
-READ_TIMEOUT_SECONDS = 10.0
 # For the body of any other request: so that no connection waits for ever.
 BODY_TIMEOUT_SECONDS = 60.0
 
 
-class HttpProtocol(BoundedConnection):
+class HttpProtocol(ForwardConnection):
     """HTTP/1 for uvicorn's server, instead of its own protocols.
 
     A forward goes to `app.inbound` without a scope, a task or ASGI messages, which together cost as
@@ -73,9 +65,8 @@ class HttpProtocol(BoundedConnection):
         )
         self._probes: Probes = self.app.probes
         self._app_state = app_state
-        # How far the head was looked through, and what reads the body after it.
+        # How far the head was looked through.
         self._looked_at = 0
-        self._body: BodyReader | None = None
         self._is_advancing = False
 
     # Called by the transport.
@@ -158,44 +149,6 @@ class HttpProtocol(BoundedConnection):
         if self._state == "idle" and self._buffer:
             self._wait("head", READ_TIMEOUT_SECONDS)
 
-    def _begin_forward(self, head: Head, newline: bytes) -> None:
-        refused = self._inbound.judge(
-            head.method, head.query, head.length, head.headers, self._client
-        )
-        if refused is not None:
-            self._refuse(refused)
-        elif head.length is not None and len(self._buffer) >= head.length:
-            body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
-            self._take_forward(head, body)
-        else:
-            self._received = bytearray()
-            self._wait_for_body(head, newline, READ_TIMEOUT_SECONDS)
-            if head.expects_continue and not self._buffer:
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _take_forward(self, head: Head, body: bytes) -> None:
-        self._state = "answering"
-        is_doubtful = is_leftover(self._buffer[:MAX_WORD_BYTES], has_ended=True)
-        if body and head.length and is_doubtful and not self._has_leftover:
-            self.loop.call_later(LETTER_SECONDS, self._take_doubtful, head, body)
-        else:
-            self._hand_over(head, body)
-
-    def _take_doubtful(self, head: Head, body: bytes) -> None:
-        self._has_waited = True
-        self._hand_over(head, body)
-
-    def _hand_over(self, head: Head, body: bytes) -> None:
-        self._inbound.take(
-            head.method,
-            head.query,
-            head.headers,
-            self._client,
-            body,
-            lambda answer: self._answer_forward(head, answer),
-            is_cut=bool(body and head.length) and self._has_leftover,
-        )
-
     def _begin_exchange(self, head: Head, newline: bytes) -> None:
         try:
             is_forward = self._inbound.is_here(head.path)
@@ -243,13 +196,6 @@ class HttpProtocol(BoundedConnection):
         pause = PROBE_PAUSE_SECONDS if keeps_alive else 0
         self.loop.call_later(pause, lambda: self.end_answer(keeps_alive=keeps_alive))
 
-    def _wait_for_body(self, head: Head, newline: bytes, seconds: float) -> None:
-        self._body = BodyReader(head.length, newline=newline)
-        self._wire_bytes = 0
-        if self._state == "head" and self._exchange is None:
-            seconds = self._deadline - self.loop.time()
-        self._wait("body", seconds)
-
     def _take_body(self) -> None:
         reader, exchange = self._body, self._exchange
         if reader is None:
@@ -273,44 +219,7 @@ class HttpProtocol(BoundedConnection):
             elif exchange.holds_much:
                 self._pause_reading()
 
-    def _take_forwards_body(self, body: bytes, *, is_complete: bool) -> None:
-        if self._head is None:
-            raise RuntimeError("there is no forward to be read")
-        self._received += body
-        if len(self._received) > MAX_BYTES or self._wire_bytes > MAX_FORWARD_BYTES:
-            self._refuse(self._inbound.refuse_too_large(self._head.headers, self._client))
-        elif is_complete:
-            self._connections.engage(self)
-            self._take_forward(self._head, bytes(self._received))
-
     # Answering.
-
-    def _answer_forward(self, head: Head, answer: Answer) -> None:
-        """Write it, unless the caller has gone or already has an answer."""
-        if self._state != "answering" or self._head is not head:
-            return
-        self._server_state.total_requests += 1
-        if answer.status == 200:
-            self.is_trusted = True
-        if self._is_reusable(head) and not answer.closes:
-            self.write(self._inbound.prepared.write(answer, self.default_headers))
-            self._rest()
-            if self._buffer or self._has_ended:
-                self._go_on()
-        else:
-            self.write(answer.write(self.default_headers, closes=True))
-            self._finish()
-
-    def _rest(self) -> None:
-        """The current request is answered: wait for the next."""
-        self._head = self._body = None
-        self._has_waited = False
-        self._wait("idle", self._keep_alive_seconds)
-
-    def _go_on(self) -> None:
-        """Read what has arrived in the meantime."""
-        self.resume_reading()
-        self._advance()
 
     # How fast the caller reads.
 
