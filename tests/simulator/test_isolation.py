@@ -6,7 +6,6 @@ from pathlib import Path
 
 import app.simulator
 
-
 # How a library's faults are put into words, which has no part in what is tested.
 SHARED = {"app.fault_words"}
 
