@@ -18,7 +18,7 @@ from app.api.http.answers import (
 )
 from app.api.http.connections import Connections
 from app.api.http.output import Output
-from app.api.http.request_head import BadRequest, Head, may_begin_request, split_line
+from app.api.http.request_head import BadRequest, Head, is_leftover, split_line
 from app.api.middleware.request_ids import make_id_header
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class BoundedConnection(asyncio.Protocol):
         self._wire_bytes = 0
         self._exchange: Exchange | None = None
         self._received = bytearray()
+        # What follows the current request was given a moment to become another one.
+        self._has_waited = False
         # No further request is accepted after the current one.
         self._is_last = False
         # The caller has closed its side.
@@ -232,8 +234,11 @@ class BoundedConnection(asyncio.Protocol):
 
     @property
     def _has_leftover(self) -> bool:
-        """Whether bytes that cannot begin a request follow the current one."""
-        return bool(self._buffer) and not may_begin_request(self._buffer[:MAX_WORD_BYTES])
+        """Whether bytes that are no request follow the current one."""
+        has_ended = self._has_ended or self._has_waited
+        return bool(self._buffer) and is_leftover(
+            self._buffer[:MAX_WORD_BYTES], has_ended=has_ended
+        )
 
     def _is_reusable(self, head: Head) -> bool:
         """Whether another request may follow this one.

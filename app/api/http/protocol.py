@@ -2,13 +2,14 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.utils import get_local_addr
 
 from app.api.http.answers import BUSY, Answer
-from app.api.http.bounded_connection import MAX_HEAD_BYTES, BoundedConnection
+from app.api.http.bounded_connection import MAX_HEAD_BYTES
 from app.api.http.exchange import Exchange
-from app.api.http.request_body import BodyReader
+from app.api.http.forward_connection import READ_TIMEOUT_SECONDS, ForwardConnection
 from app.api.http.request_head import (
     BadRequest,
     Head,
@@ -20,23 +21,19 @@ from app.api.http.request_head import (
 from app.api.middleware.request_ids import make_id_header
 from app.api.operations.probes import PATHS as PROBES
 from app.api.operations.probes import Probes
-from app.provider.forwards.bodies import MAX_BYTES
+from app.provider.forwards.glance import seems_forward
 
-# What a request may be on the wire after its head: a body in the smallest chunks is several times
-# its size, and nobody else bounds what stands between and behind them (extensions, trailers).
-MAX_FORWARD_BYTES = 1024 * 1024
+# What a request that is no forward may be on the wire after its head.
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 # How much is read ahead from a caller who still has to be answered or to read the answers.
 MAX_AHEAD_BYTES = 64 * 1024
 # After an answered probe, before the next request on the same connection.
 PROBE_PAUSE_SECONDS = 0.05
-# For the head of any request, and for the whole of a forward.
-READ_TIMEOUT_SECONDS = 10.0
 # For the body of any other request: so that no connection waits for ever.
 BODY_TIMEOUT_SECONDS = 60.0
 
 
-class HttpProtocol(BoundedConnection):
+class HttpProtocol(ForwardConnection):
     """HTTP/1 for uvicorn's server, instead of its own protocols.
 
     A forward goes to `app.inbound` without a scope, a task or ASGI messages, which together cost as
@@ -68,9 +65,8 @@ class HttpProtocol(BoundedConnection):
         )
         self._probes: Probes = self.app.probes
         self._app_state = app_state
-        # How far the head was looked through, and what reads the body after it.
+        # How far the head was looked through.
         self._looked_at = 0
-        self._body: BodyReader | None = None
         self._is_advancing = False
 
     # Called by the transport.
@@ -153,33 +149,6 @@ class HttpProtocol(BoundedConnection):
         if self._state == "idle" and self._buffer:
             self._wait("head", READ_TIMEOUT_SECONDS)
 
-    def _begin_forward(self, head: Head, newline: bytes) -> None:
-        refused = self._inbound.judge(
-            head.method, head.query, head.length, head.headers, self._client
-        )
-        if refused is not None:
-            self._refuse(refused)
-        elif head.length is not None and len(self._buffer) >= head.length:
-            body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
-            self._take_forward(head, body)
-        else:
-            self._received = bytearray()
-            self._wait_for_body(head, newline, READ_TIMEOUT_SECONDS)
-            if head.expects_continue and not self._buffer:
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _take_forward(self, head: Head, body: bytes) -> None:
-        self._state = "answering"
-        self._inbound.take(
-            head.method,
-            head.query,
-            head.headers,
-            self._client,
-            body,
-            lambda answer: self._answer_forward(head, answer),
-            is_cut=bool(body and head.length) and self._has_leftover,
-        )
-
     def _begin_exchange(self, head: Head, newline: bytes) -> None:
         try:
             is_forward = self._inbound.is_here(head.path)
@@ -196,7 +165,7 @@ class HttpProtocol(BoundedConnection):
                 return
             scope = make_scope(head, keeps_odd_bytes=is_forward)
         except BadRequest as error:
-            self._refuse_bad(error)
+            self._refuse_unclear(head, error)
             return
         scope |= {
             "server": get_local_addr(self._transport),
@@ -210,6 +179,14 @@ class HttpProtocol(BoundedConnection):
             self._wait_for_body(head, newline, BODY_TIMEOUT_SECONDS)
         line.enter(lambda: exchange.start(self.app, line, self._server_state.tasks))
 
+    def _refuse_unclear(self, head: Head, error: BadRequest) -> None:
+        """Of a URL with spaces as they are, /inbound would have taken the text."""
+        url = b"%b?%b" % (unquote_to_bytes(head.path), head.query)
+        if seems_forward(url):
+            self._refuse(self._inbound.note_misdirected(head.headers, self._client, url))
+        else:
+            self._refuse_bad(error)
+
     def _answer_probe(self, head: Head, answer: Answer) -> None:
         self._state = "answering"
         keeps_alive = self.begin_answer()
@@ -218,13 +195,6 @@ class HttpProtocol(BoundedConnection):
         # Nobody who watches asks more often, and whoever floods must not keep the event loop busy.
         pause = PROBE_PAUSE_SECONDS if keeps_alive else 0
         self.loop.call_later(pause, lambda: self.end_answer(keeps_alive=keeps_alive))
-
-    def _wait_for_body(self, head: Head, newline: bytes, seconds: float) -> None:
-        self._body = BodyReader(head.length, newline=newline)
-        self._wire_bytes = 0
-        if self._state == "head" and self._exchange is None:
-            seconds = self._deadline - self.loop.time()
-        self._wait("body", seconds)
 
     def _take_body(self) -> None:
         reader, exchange = self._body, self._exchange
@@ -249,43 +219,7 @@ class HttpProtocol(BoundedConnection):
             elif exchange.holds_much:
                 self._pause_reading()
 
-    def _take_forwards_body(self, body: bytes, *, is_complete: bool) -> None:
-        if self._head is None:
-            raise RuntimeError("there is no forward to be read")
-        self._received += body
-        if len(self._received) > MAX_BYTES or self._wire_bytes > MAX_FORWARD_BYTES:
-            self._refuse(self._inbound.refuse_too_large(self._head.headers, self._client))
-        elif is_complete:
-            self._connections.engage(self)
-            self._take_forward(self._head, bytes(self._received))
-
     # Answering.
-
-    def _answer_forward(self, head: Head, answer: Answer) -> None:
-        """Write it, unless the caller has gone or already has an answer."""
-        if self._state != "answering" or self._head is not head:
-            return
-        self._server_state.total_requests += 1
-        if answer.status == 200:
-            self.is_trusted = True
-        if self._is_reusable(head) and not answer.closes:
-            self.write(self._inbound.prepared.write(answer, self.default_headers))
-            self._rest()
-            if self._buffer or self._has_ended:
-                self._go_on()
-        else:
-            self.write(answer.write(self.default_headers, closes=True))
-            self._finish()
-
-    def _rest(self) -> None:
-        """The current request is answered: wait for the next."""
-        self._head = self._body = None
-        self._wait("idle", self._keep_alive_seconds)
-
-    def _go_on(self) -> None:
-        """Read what has arrived in the meantime."""
-        self.resume_reading()
-        self._advance()
 
     # How fast the caller reads.
 

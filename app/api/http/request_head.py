@@ -29,8 +29,13 @@ _FOLD = re.compile(rb"\r\n[ \t]+")
 _AUTHORITY = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 # A name, an IPv4 or bracketed IPv6 address, perhaps a port; old programs send nothing.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%a-z]+\]|[^\x00-\x20/?#@,:\\<>\[\]\"]*)(?::[0-9]*)?")
-# A provider may append the query to our URL without a `?`, or with another character.
-_MISSING_MARK = re.compile(rb"\A([^?=]*/inbound)[&;#/]*(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
+# A provider may append the query to our URL without a `?`, with another character, or escaped.
+_MISSING_MARK = re.compile(
+    rb"\A([^?=]*/inbound)(?:[^\w?=%]|%(?:2[0-9a-f]|3[a-f]))*+(?=" + KNOWN_NAME + rb"=)",
+    re.IGNORECASE,
+)
+# As it begins, or is empty so far.
+_TARGET = re.compile(rb"/|h|\*|\Z", re.IGNORECASE)
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
@@ -112,6 +117,17 @@ def may_begin_request(data: bytes) -> bool:
     if space:
         return word in _METHODS
     return any(method.startswith(word) for method in _METHODS)
+
+
+def is_leftover(data: bytes, *, has_ended: bool) -> bool:
+    """Whether bytes behind a request are no other request, but for instance the end of its body.
+
+    `has_ended` if nothing comes behind them.
+    """
+    word, space, target = data.lstrip(b"\r\n").partition(b" ")
+    if space:
+        return word not in _METHODS or not _TARGET.match(target)
+    return bool(word) and (has_ended or not may_begin_request(word))
 
 
 def read_head(block: bytes) -> Head:

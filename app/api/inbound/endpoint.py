@@ -150,10 +150,16 @@ class InboundEndpoint:
         self._deferred_writes.on_turned_away(self._callers.find(client, headers), "", reason)
 
     async def misdirect(self, scope: Message, url: bytes, body: bytes, send: Send) -> None:
-        """Refuse a forward that came to another path; only its number is read."""
-        address = self._callers.find(scope.get("client"), scope["headers"])
-        self._receiver.turn_away(url, body, address, "wrong-path")
-        await _send_answer(WRONG_PATH, send)
+        """Refuse a forward that came to another path."""
+        answer = self.note_misdirected(scope["headers"], scope.get("client"), url, body)
+        await _send_answer(answer, send)
+
+    def note_misdirected(
+        self, headers: Headers, client: tuple[str, int] | None, url: bytes, body: bytes = b""
+    ) -> Answer:
+        """The answer to a forward that came to another path; it is recorded."""
+        self._receiver.turn_away(url, body, self._callers.find(client, headers), "wrong-path")
+        return WRONG_PATH
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         await _send_answer(await self._answer(scope, receive), send)

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from app.api.inbound.endpoint import InboundEndpoint, Message, Receive, Send
+from app.api.inbound.endpoint import InboundEndpoint, Message, Receive, Send, find_header
 from app.provider.forwards.bodies import MAX_BYTES
-from app.provider.forwards.glance import seems_forward
+from app.provider.forwards.glance import reveal, seems_forward
 
 # For the body of a request that was refused: what belongs to a forward has arrived by then.
 WAIT_SECONDS = 1.0
@@ -47,7 +47,8 @@ class _Request:
         self._inbound = inbound
         self._scope = scope
         # Without a `?` or with an escaped one, the parameters are in the path.
-        self._url = scope["path"].encode("utf-8", "replace") + b"?" + scope["query_string"]
+        query: bytes = scope["query_string"]
+        self._url = scope["path"].encode("utf-8", "replace") + (b"?" + query if query else b"")
         self._receive = receive
         self._send = send
         self._is_read = False
@@ -55,7 +56,6 @@ class _Request:
 
     async def pass_on(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
         if seems_forward(self._url):
-            # The application would log the path, which may hold `auth`.
             await self._inbound.misdirect(self._scope, self._url, b"", self._send)
         else:
             await app(self._scope, self._note_read, self._filter)
@@ -83,4 +83,5 @@ class _Request:
                     body += message.get("body", b"")
                     if not message.get("more_body", False):
                         break
-        return body
+        coding = find_header(self._scope["headers"], b"content-encoding")
+        return reveal(body, coding) if body else body

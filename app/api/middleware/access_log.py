@@ -1,8 +1,9 @@
 """Our own access log, without query strings and headers, and the last net under every request."""
 
+import re
 from collections.abc import Callable
 from time import perf_counter
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,8 @@ from app.api.core.errors import make_problem_for
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 # A stranger's path may be 64 KB long.
 MAX_PATH = 200
+# An auth value that somebody has put into a path, in whatever way, and all behind it.
+_AUTH = re.compile(r"(auth)[^a-z].+", re.IGNORECASE | re.DOTALL)
 
 log = structlog.get_logger("letterbox.api")
 
@@ -49,8 +52,16 @@ class AccessLog:
             write(
                 "request",
                 method=scope["method"],
-                # Quoted, because terminals obey some characters.
-                path=quote(scope["path"][:MAX_PATH], errors="replace"),
+                path=show_path(scope["path"]),
                 status=status,
                 milliseconds=milliseconds,
             )
+
+
+def show_path(path: str) -> str:
+    """A path as it may stand in a log: short, and without the value of an `auth`."""
+    # Who escapes a URL once more escapes its parameters, too.
+    plain = unquote(unquote(path))
+    shown = _AUTH.sub(r"\1=redacted", plain if _AUTH.search(plain) else path)
+    # Quoted, because terminals obey some characters.
+    return quote(shown[:MAX_PATH], errors="replace")

@@ -80,8 +80,9 @@ CRITICAL: dict[str, Entry] = {
     ),
     "forward-refused": Entry(
         "a forward to a number of yours was refused for its `auth` value, its address, its path or"
-        " its method, until a correct one has arrived and none was refused for ten minutes; before"
-        " the first text ever, this applies to any number (`first-forward`)",
+        " its method, until a correct one has arrived and none was refused for ten minutes; this"
+        " also applies to a number that came with a right `auth` value, and before the first text"
+        " ever to any number (`first-forward`)",
         "Texts to this number are being lost. Compare the forwarding URL on the provider's page,"
         " with its `auth` value, with the number's page here; `letterbox numbers rotate-auth` makes"
         " a new value. If the address was refused, add the provider's network to"

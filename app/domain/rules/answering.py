@@ -10,7 +10,7 @@ from app.domain.inbound.reconciling import AMBIGUITY
 from app.domain.keywords import split_words
 from app.domain.numbers import is_full_number
 from app.domain.outbound.states import Origin
-from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
+from app.domain.rules.opt_outs import Intent, OptOutState, find_intent, find_newer
 from app.domain.rules.patterns import Search, search_pattern
 from app.domain.rules.refusals.recognising import read_refusal
 from app.domain.rules.replies import list_values
@@ -200,9 +200,8 @@ class Answering:
         if intent is not None:
             is_refused = intent is Intent.OUT
             said_at = find_refused_at(text) if is_refused else find_said_at(text)
-            change = OptOutState(is_refused, "keyword", said_at, text.id)
-        if change is not None and last is not None and change.is_older_than(last):
-            change = None
+            said = OptOutState(is_refused, "keyword", said_at, text.id)
+            change = find_newer(said, last, is_direct=text.via == "forward")
         is_out = last is not None and last.is_out
         if intent is Intent.OUT:
             confirms = change is not None and not is_out

@@ -1,7 +1,7 @@
 """What a text means for our texts to its sender: an opt-out, an opt-in, or a possible opt-out."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -11,6 +11,9 @@ from app.domain.rules.refusals.words import OPT_IN_WORDS, OPT_OUT_WORDS, POLITE,
 
 # A YES that comes later answers something else.
 ANSWERED_WITHIN = timedelta(days=1)
+# What is stored before a clock was set back is corrected only if it was set by more
+# (flows/operations/processes/keep_time.py).
+CLOCK_STEP = timedelta(seconds=5)
 
 
 class Intent(Enum):
@@ -25,8 +28,8 @@ class Intent(Enum):
 class OptOutState:
     """What a number said last about our texts: whether it is out, when, in which message.
 
-    `said_at` and `message_id` order words that are handled in another order than they came in;
-    a person's or the provider's word has no message (0).
+    `said_at` and `message_id` order words that are handled in another order than they came in
+    (see `find_newer`); a person's or the provider's word has no message (0).
     """
 
     is_out: bool
@@ -36,6 +39,24 @@ class OptOutState:
 
     def is_older_than(self, other: "OptOutState") -> bool:
         return (self.said_at, self.message_id) < (other.said_at, other.message_id)
+
+
+def find_newer(
+    new: OptOutState, last: OptOutState | None, *, is_direct: bool
+) -> OptOutState | None:
+    """`new` if it was said after `last`, dated so that it also seems so; else None.
+
+    Between two texts the clock may be set back. The ids of messages tell in which order these were
+    stored: that is the order of arrival where the later one was stored at once (`is_direct`), not
+    out of a spool or a report. Otherwise the times decide, in doubt for the refusal.
+    """
+    if last is None or not new.is_older_than(last):
+        return new
+    if new.message_id <= last.message_id:
+        return None
+    is_certain = is_direct and last.message_id > 0
+    in_doubt = new.is_out and last.said_at - new.said_at <= CLOCK_STEP
+    return replace(new, said_at=last.said_at) if is_certain or in_doubt else None
 
 
 def find_intent(
@@ -66,7 +87,7 @@ def find_intent(
         last is not None
         and last.is_out
         and last.reason == "keyword"
-        and timedelta(0) <= said_at - last.said_at <= ANSWERED_WITHIN
+        and -CLOCK_STEP <= said_at - last.said_at <= ANSWERED_WITHIN
     )
     return Intent.BACK if answers and word not in owned else None
 

@@ -14,11 +14,13 @@ from app.domain.errors import InvalidInput
 from app.domain.lengths import LONGEST_NAME, check_length
 from app.domain.numbers import check_merge_field_names, read_number
 from app.domain.outbound.gsm import LONGEST_BODY
+from app.flows.inbound.refused_forwards import REFUSED_FORWARD
 from app.storage.access import keys, numbers
 from app.storage.access.audit import add_audit
 from app.storage.access.keys import ApiKey
 from app.storage.access.numbers import Number
 from app.storage.db.database import Connection, Database
+from app.storage.operations.alerts import close_alert
 
 # How long the provider may go on sending the old auth value after a rotation.
 OVERLAP = timedelta(days=1)
@@ -148,6 +150,7 @@ async def remove_number(
     def remove(conn: Connection) -> None:
         check(numbers.lock_number(conn, number))
         numbers.remove_number(conn, number)
+        close_alert(conn, REFUSED_FORWARD, number, now=now)
         add_audit(conn, who, "number.remove", number, {}, now)
 
     await database.write(remove)

@@ -17,7 +17,7 @@ from app.domain.numbers import normalise_number
 from app.flows.access.auth_gate import AuthGate
 from app.flows.operations.deferred_writes import DeferredWrites
 from app.provider.forwards.forwarding import ForwardRequest, parse, read_request
-from app.provider.forwards.glance import peek_dest
+from app.provider.forwards.glance import cut_path, peek_dest
 from app.storage.inbound.intake import Intake
 
 # If the look-up of an auth value hangs, the caller still gets an answer.
@@ -82,14 +82,38 @@ class Receiver:
         self._large: deque[_Arrived] = deque()
         self._reading_large: asyncio.Handle | None = None
         self._looking_up: set[asyncio.Task[None]] = set()
+        # When a refused forward may be read again for its auth value.
+        self._checks_again_at = 0.0
 
     def admits(self, address: str) -> bool:
         """Whether a caller from that address may forward; call `turn_away` for any other."""
         return self._forwarders is None or address in self._forwarders
 
-    def turn_away(self, query: bytes, body: bytes, address: str, reason: str) -> None:
-        """Note a forward that was refused because of its address; only its number was read."""
-        self._deferred_writes.on_turned_away(address, peek_dest(query, body, self._region), reason)
+    def turn_away(self, url: bytes, body: bytes, address: str, reason: str) -> None:
+        """Note a forward that was refused whatever its auth value is.
+
+        A right one says that the texts to its number are ours, though nobody configured it.
+        """
+        dest = peek_dest(url, body, self._region)
+        is_known = not dest.isdecimal() or dest in self._auth_gate.admission.numbers
+        if not is_known and self._has_right_auth(url, body):
+            self._deferred_writes.on_vouched(dest)
+        self._deferred_writes.on_turned_away(address, dest, reason)
+
+    def _has_right_auth(self, url: bytes, body: bytes) -> bool:
+        """Looked for in a quarter of the time at most: strangers can send such requests as well."""
+        began = asyncio.get_running_loop().time()
+        if len(url) + len(body) > LARGE_BYTES or began < self._checks_again_at:
+            return False
+        admission, now = self._auth_gate.admission, self._now()
+        try:
+            secrets = read_request("POST", cut_path(url), b"", body).read_secrets()
+            return any(admission.recognise(secret, now) for secret in secrets)
+        except TooLarge:
+            return False
+        finally:
+            ended = asyncio.get_running_loop().time()
+            self._checks_again_at = ended + LARGE_PAUSE * (ended - began)
 
     def take(
         self,

@@ -19,6 +19,8 @@ ROOM = 50
 ROOM_SECONDS = 10
 MANY = "many"
 MANY_STEP = timedelta(minutes=10)
+# Only who has an auth value can make it more.
+MAX_VOUCHED = 1_000
 
 REFUSED_FORWARD = "forward-refused"
 # The subject before the first text has arrived, whatever its number.
@@ -56,13 +58,19 @@ class RefusalLog:
     """Counts refusals by address, number and reason until they are written down.
 
     Our own numbers have a separate limit, so that a flood of other refusals hides none of theirs.
+    So have those that came with a right auth value (`vouched`).
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
-        self._is_ours = is_ours
+        self._is_configured = is_ours
+        self.vouched: frozenset[str] = frozenset()
         self._counts: dict[Key, int] = {}
         self._rooms = {True: _Room(), False: _Room()}
         self._many_due: dict[Key, datetime] = {}
+
+    def vouch_for(self, dest: str) -> None:
+        if len(self.vouched) < MAX_VOUCHED:
+            self.vouched |= {dest}
 
     def add(self, address: str, dest: str, reason: str, now: datetime) -> None:
         key = (_clean(address), _clean(dest), reason)
@@ -77,6 +85,9 @@ class RefusalLog:
         due = [key for key in self._counts if now >= self._many_due.get(key, now)]
         self._many_due |= {key: now + MANY_STEP for key in due if key[0] == MANY}
         return [NewRefusal(now, *key, self._counts.pop(key)) for key in due]
+
+    def _is_ours(self, dest: str) -> bool:
+        return self._is_configured(dest) or dest in self.vouched
 
     def put_back(self, refused: Iterable[NewRefusal]) -> None:
         for each in refused:
@@ -103,14 +114,22 @@ class _Room:
         return True
 
 
-def report_refused(conn: Connection, refused: Sequence[NewRefusal], now: datetime) -> None:
+def report_refused(
+    conn: Connection,
+    refused: Sequence[NewRefusal],
+    now: datetime,
+    *,
+    vouched: Collection[str] = (),
+) -> None:
     """Raise an alert if a forward to one of our numbers was refused, or any forward before the
     first text.
+
+    `vouched` are numbers that came with a right auth value.
     """
     wrong = {each.dest: each for each in refused if each.reason in REASONS and _is_number(each)}
     if not wrong:
         return
-    ours = find_configured(conn, wrong)
+    ours = {*find_configured(conn, wrong), *vouched}
     is_first = not has_arrivals(conn)
     for dest, each in wrong.items():
         if dest in ours or is_first:
@@ -126,20 +145,18 @@ def report_refused(conn: Connection, refused: Sequence[NewRefusal], now: datetim
 
 
 def find_mended(conn: Connection, now: datetime) -> list[str]:
-    """The subjects of alerts to close: a forward was accepted, or the number was removed."""
+    """The subjects of alerts to close, because a forward was accepted since."""
     quiet = [
         each for each in list_open_alerts(conn, REFUSED_FORWARD) if each.updated_at <= now - QUIET
     ]
-    ours = find_configured(conn, [each.subject for each in quiet])
-    return [each.subject for each in quiet if _is_over(conn, each, ours)]
+    return [each.subject for each in quiet if _is_over(conn, each)]
 
 
-def _is_over(conn: Connection, alert: Alert, ours: Collection[str]) -> bool:
+def _is_over(conn: Connection, alert: Alert) -> bool:
     if alert.subject == FIRST:
         return has_arrivals(conn)
     arrived_at = find_last_arrival(conn, alert.subject)
-    has_arrived = arrived_at is not None and arrived_at > alert.updated_at
-    return has_arrived or alert.subject not in ours
+    return arrived_at is not None and arrived_at > alert.updated_at
 
 
 def _is_number(refusal: NewRefusal) -> bool:

@@ -53,6 +53,7 @@ class Batch:
     """Everything noticed since the last `take`."""
 
     refusals: list[NewRefusal] = field(default_factory=list)
+    vouched: frozenset[str] = frozenset()
     seen_auths: dict[int, datetime] = field(default_factory=dict)
     alerts: list[PendingAlert] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
@@ -94,6 +95,10 @@ class DeferredWrites:
     def on_turned_away(self, address: str, dest: str, reason: str) -> None:
         self._metrics.refused.labels(reason).inc()
         self._refused.add(address, dest, reason, self._now())
+
+    def on_vouched(self, dest: str) -> None:
+        """A right auth value came with this number, whether or not it is configured."""
+        self._refused.vouch_for(dest)
 
     def on_too_large(self, address: str) -> None:
         self.on_turned_away(address, "", TOO_LARGE)
@@ -210,6 +215,7 @@ class DeferredWrites:
         """Everything collected since the last call."""
         batch, self._batch = self._batch, Batch()
         batch.refusals = self._refused.take(self._now())
+        batch.vouched = self._refused.vouched
         if self._too_large:
             batch.alerts.append(
                 PendingAlert(

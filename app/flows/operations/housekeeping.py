@@ -191,7 +191,7 @@ class Housekeeper:
 def _write_batch(conn: Connection, batch: Batch, now: datetime) -> None:
     if batch.refusals:
         add_refusals(conn, batch.refusals)
-        report_refused(conn, batch.refusals, now)
+        report_refused(conn, batch.refusals, now, vouched=batch.vouched)
     note_auths_seen(conn, batch.seen_auths)
     forget_processes(conn, batch.adopted)
     for process_id in batch.adopted:

@@ -54,7 +54,7 @@ def split_json(body: bytes, problems: set[str]) -> list[Parameter]:
     JSON without spaces. A member counts only if `,` or `}` follows, so an unescaped quote never
     yields half a text; the last member of a truncated body is kept as far as it goes, which adds
     `charset`. If one object holds all the parameters, it is opened; a list of one element is that
-    element.
+    element. Another object behind it is kept as one pair, and adds `repeated`.
     """
     opening = _OPENING.match(body)
     if opening is None:
@@ -67,6 +67,8 @@ def split_json(body: bytes, problems: set[str]) -> list[Parameter]:
     pairs = [(name, _read_value(name, literal)) for name, literal in _unwrap(members)]
     cut = _CUT_MEMBER.fullmatch(rest)
     if cut is None:
+        if is_json(rest.lstrip(b" \t\r\n,;\x1e")):
+            problems.add("repeated")
         return pairs + keep_opaque(rest)
     problems.add("charset")
     value = _unescape(_CUT_ESCAPE.sub(rb"\1", cut[2]))

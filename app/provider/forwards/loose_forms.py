@@ -28,8 +28,15 @@ _SECOND_QUERY = re.compile(
     rb"(?=(" + KNOWN_NAME + rb")=)(?!.*&\2=)",
     re.IGNORECASE | re.DOTALL,
 )
-# As JavaScript's encodeURI leaves it in a text: no name begins with a space and has no value.
-_AMPERSAND = re.compile(rb"&(?=(?:%20|[+ ])++[^&=]++(?:&|\Z))")
+# As JavaScript's encodeURI leaves it in a text: no name has a space in it and no value.
+_SPACE = rb"(?:%20|[+ ])"
+_AMPERSAND = re.compile(
+    rb"&(?=(?:%b++[^&=]++|(?:(?!%b)[^&=])++%b[^&=]*+)(?:&|\Z))" % (_SPACE, _SPACE, _SPACE)
+)
+# Perhaps the rest of a text with an `&`, such as AT&T, perhaps a name without a value.
+_LOOSE_AMPERSAND = re.compile(
+    rb"(?:\A|&)msg=[^&]*+&(?!" + KNOWN_NAME + rb"(?:&|\Z))[^&=]++(?:&|\Z)", re.IGNORECASE
+)
 _SEMICOLON = re.compile(rb";(?=" + KNOWN_NAME + rb"=)", re.IGNORECASE)
 _LINE = re.compile(rb"(?:\A|\r?\n)[ \t]*(" + KNOWN_NAME + rb")[ \t]*=", re.IGNORECASE)
 _LATER_NAME = re.compile(rb"&(?:amp;)?" + KNOWN_NAME + rb"=", re.IGNORECASE)
@@ -42,13 +49,15 @@ def split_loose_form(form: bytes, problems: set[str]) -> list[Parameter]:
     """The pairs of a form with possibly unusual separators or escapes.
 
     `;` separates if there is no `&`, and so does a `?` where another query was appended. `%u20AC`
-    is read too, which adds `charset`. `&` before a space belongs to the value if no `=` follows. In
-    a form with more than MAX_PAIRS only the known parameters are separate; the rest is one pair
-    named `body`.
+    is read too, which adds `charset`. `&` before words without a `=` belongs to the value; before a
+    single word behind the text it may do so, which adds `charset`. In a form with more than
+    MAX_PAIRS only the known parameters are separate; the rest is one pair named `body`.
     """
     if b"?" in form:
         form = _SECOND_QUERY.sub(rb"\1&", form)
     form = _AMPERSAND.sub(b"%26", form)
+    if _LOOSE_AMPERSAND.search(form):
+        problems.add("charset")
     if b"&" not in form:
         separated, count = _SEMICOLON.subn(b"&", form, MAX_PAIRS)
         form = separated if count > 1 else form

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.http import bounded_connection, output, protocol
+from app.api.http import bounded_connection, forward_connection, output, protocol
 from app.cli.process.listening import configure_server
 from tests.api.sockets import (
     CLOSED,
@@ -30,7 +30,8 @@ MEBIBYTE = 1024 * 1024
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is waited for ends within a second."""
-    monkeypatch.setattr(protocol, "READ_TIMEOUT_SECONDS", 0.3)
+    for module in (protocol, forward_connection):
+        monkeypatch.setattr(module, "READ_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(bounded_connection, "LINGER_SECONDS", 0.3)
     monkeypatch.setattr(bounded_connection, "CHECK_SECONDS", 0.1)

@@ -248,7 +248,7 @@ async def test_an_answer_may_take_longer_than_a_body(
 
 @pytest.mark.parametrize(
     ("rest", "problems"),
-    [(b"k", ["charset"]), (b"k?", ["charset"]), (b"G", []), (b"\r\n", []), (b"", [])],
+    [(b"k", ["charset"]), (b"k?", ["charset"]), (b"P", ["charset"]), (b"\r\n", []), (b"", [])],
 )
 async def test_what_follows_a_body_shows_that_its_length_was_short(
     kit: Kit, rest: bytes, problems: list[str]
@@ -259,6 +259,29 @@ async def test_what_follows_a_body_shows_that_its_length_was_short(
     assert answer.startswith(b"HTTP/1.1 200 ")
     [message] = (await kit.get("/messages"))["items"]
     assert (message["problems"], message["body"]) == (problems, "Text number 1")
+
+
+@pytest.mark.parametrize("rest", [b"P", b"GET", b"PUT it away", b"\r\nTRACE"])
+async def test_a_letter_behind_a_body_belongs_to_it_though_a_request_may_begin_so(
+    kit: Kit, rest: bytes
+) -> None:
+    """The caller keeps the connection: what it sends next must not be read as `PGET /inbound`."""
+    async with serving(kit) as port:
+        [first] = read_answers(await talk(port, write_post("1") + rest))
+    assert (first.status, first.headers["connection"]) == (200, ["close"])
+    [message] = (await kit.get("/messages"))["items"]
+    assert (message["problems"], message["body"]) == (["charset"], "Text number 1")
+    assert count_refusals(kit) == {"unreadable": 1}
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 7])
+async def test_a_request_behind_a_body_may_come_in_two_pieces(kit: Kit, cut: int) -> None:
+    second = write_post("2", b"Connection: close")
+    async with serving(kit) as port:
+        answer = await talk(port, write_post("1") + second[:cut], second[cut:])
+    assert [each.status for each in read_answers(answer)] == [200, 200]
+    assert sorted(await kit.find()) == ["1", "2"]
+    assert await kit.find(problem="charset") == []
 
 
 @pytest.mark.parametrize(

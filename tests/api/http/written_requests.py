@@ -1,5 +1,7 @@
 """One table of requests as clients really write them, and what each of them means."""
 
+import gzip
+import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -111,15 +113,62 @@ CASES = {
     },
     **{
         f"get {path!r} and the query": case(get(path + QUERY), **ASTRAY)
-        for path in (b"/&", b"/", b"/inbound%3F", b"/sms;")
+        for path in (b"/&", b"/", b"/sms%3F", b"/sms;", b"/sms:", b"/inbound2:", b"/sms%26")
     },
     **{
         f"get {path!r} and the query, without a question mark": case(get(path + QUERY))
-        for path in (b"/inbound&", b"/inbound/&", b"/Inbound;", b"/inbound/", b"/inbound#")
+        for path in (
+            *(b"/inbound&", b"/inbound/&", b"/Inbound;", b"/inbound/", b"/inbound#", b"/inbound:"),
+            *(b"/inbound,", b"/inbound|", b"/inbound%3F", b"/inbound%3f", b"/inbound%20%26"),
+        )
     },
     "get /inbound and the query, without anything between": case(get(b"/inbound" + QUERY)),
     "get /inbound& with a ? in the text": case(
         get(b"/inbound&" + f"{PLAIN}why?&auth={AUTH}".encode()), texts=("why?",)
+    ),
+    "get elsewhere, without auth": case(get(b"/?" + QUERY.replace(b"auth=", b"key=")), **ASTRAY),
+    "form elsewhere, without auth": case(
+        post(QUERY.replace(b"auth=", b"key="), FORM, path=b"/sms"), **ASTRAY
+    ),
+    "raw spaces elsewhere": case(
+        get(b"/sms?" + f"{PLAIN}Hello you  there&auth={AUTH}".encode()), **ASTRAY
+    ),
+    "raw spaces in a request that is no forward": case(
+        get(b"/sms?msg=Hello you"), statuses=(400,), texts=()
+    ),
+    "lists elsewhere": case(get(b"/sms?auth[]=x&source[0]=1&msg=x"), **ASTRAY),
+    "JSON encoded twice elsewhere": case(
+        post(json.dumps(json.dumps({"auth": AUTH, "msg": "x"})).encode(), JSON, path=b"/sms"),
+        **ASTRAY,
+    ),
+    "compressed elsewhere": case(
+        post(gzip.compress(QUERY), FORM, b"Content-Encoding: gzip\r\n", path=b"/sms"), **ASTRAY
+    ),
+    "compressed elsewhere, undeclared": case(
+        post(gzip.compress(QUERY), FORM, path=b"/sms"), **ASTRAY
+    ),
+    "rubbish elsewhere that says it is compressed": case(
+        post(b"rubbish", b"Content-Encoding: gzip\r\n", path=b"/sms"), statuses=(404,), texts=()
+    ),
+    "a large body elsewhere, compressed": case(
+        post(gzip.compress(bytes(200_000)), path=b"/sms"), statuses=(404,), texts=()
+    ),
+    "UTF-16 elsewhere": case(post(QUERY.decode().encode("utf-16"), FORM, path=b"/sms"), **ASTRAY),
+    "100-continue elsewhere": case(
+        post(b"", FORM, b"Expect: 100-continue\r\n", path=b"/sms", length=len(QUERY)),
+        QUERY,
+        **{**ASTRAY, "statuses": (100, 404)},
+    ),
+    "chunks elsewhere": case(
+        post_chunks(chunk(QUERY[:9], QUERY[9:]), FORM).replace(b"/inbound", b"/sms"), **ASTRAY
+    ),
+    "half-closed elsewhere": case(
+        post(QUERY, FORM, path=b"/sms", ends=b""), half_close=True, **ASTRAY
+    ),
+    "pipelined elsewhere": case(
+        post(QUERY, FORM, path=b"/sms", ends=b"") + post(QUERY, FORM),
+        statuses=(404, 200),
+        refused=("wrong-path",),
     ),
     "another method elsewhere": case(
         post(QUERY, FORM, path=b"/sms").replace(b"POST", b"PUT"), **ASTRAY
@@ -249,7 +298,10 @@ CASES = {
             get(b"/inbound?" + QUERY, ends=b"") + rest,
             refused=("unreadable",),
         )
-        for rest in (b"{}", b'{"msg":"Hello"}\r\n\r\n', b"\0", b" ", b"msg=x", b"\x16\x03\x01")
+        for rest in (
+            *(b"{}", b'{"msg":"Hello"}\r\n\r\n', b"\0", b" ", b"msg=x", b"\x16\x03\x01"),
+            *(b"PUT x", b"GET x HTTP/1.1\r\n\r\n"),
+        )
     },
     "a form's length counted in characters": case(
         post(FORM_CUT, FORM, ends=b"", length=len(FORM_CUT) - 1),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.rules.opt_outs import Intent, OptOutState, find_intent
+from app.domain.rules.opt_outs import Intent, OptOutState, find_intent, find_newer
 from app.domain.rules.refusals.recognising import read_refusal
 from tests.conftest import NOW
 
@@ -12,6 +12,7 @@ OUT = OptOutState(True, "keyword", NOW - timedelta(hours=1), 1)
 OUT_BY_PERSON = OptOutState(True, "person", NOW - timedelta(hours=1), 0)
 OUT_JUST_NOW = OptOutState(True, "keyword", NOW, 1)
 OUT_A_DAY_AGO = OptOutState(True, "keyword", NOW - timedelta(days=1), 1)
+OUT_BEFORE_A_STEP = OptOutState(True, "keyword", NOW + timedelta(seconds=5), 1)
 OUT_LONG_AGO = OptOutState(True, "keyword", NOW - timedelta(days=1, seconds=1), 1)
 BACK = OptOutState(False, "keyword", NOW - timedelta(hours=1), 2)
 NOTHING: frozenset[str] = frozenset()
@@ -30,6 +31,7 @@ WISHES = [
     ("YES", NOTHING, BACK, None),
     ("YES", NOTHING, OUT_BY_PERSON, None),
     ("YES", NOTHING, OUT_JUST_NOW, Intent.BACK),
+    ("YES", NOTHING, OUT_BEFORE_A_STEP, Intent.BACK),
     ("YES", NOTHING, OUT_A_DAY_AGO, Intent.BACK),
     ("YES", NOTHING, OUT_LONG_AGO, None),
     # a rule's keyword is the rule's
@@ -78,3 +80,42 @@ def test_the_newest_word_is_by_time_then_by_message() -> None:
     assert older.is_older_than(OptOutState(False, "keyword", NOW, 2))
     assert older.is_older_than(OptOutState(False, "keyword", NOW + timedelta(seconds=1), 0))
     assert not older.is_older_than(older)
+
+
+STOP, START = True, False
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("word", [STOP, START])
+def test_a_clock_that_was_set_back_does_not_turn_the_order_of_arrival(word: bool) -> None:
+    last = OptOutState(not word, "keyword", NOW, 5)
+    for step in (2 * SECOND, timedelta(days=30)):
+        new = OptOutState(word, "keyword", NOW - step, 6)
+        found = find_newer(new, last, is_direct=True)
+        assert found == OptOutState(word, "keyword", NOW, 6), "else storage would not take it"
+        assert not found.is_older_than(last)
+    later = OptOutState(word, "keyword", NOW + SECOND, 6)
+    assert find_newer(later, last, is_direct=True) is later
+    assert find_newer(later, None, is_direct=False) is later
+    earlier = OptOutState(word, "keyword", NOW - SECOND, 4)
+    assert find_newer(earlier, last, is_direct=True) is None, "it was handled late"
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds", "last_id", "holds"),
+    [
+        # Out of a spool, or beside a word that came in no message, an id tells little.
+        (STOP, 5, 5, True),
+        (STOP, 6, 5, False),
+        (START, 1, 5, False),
+        (STOP, 5, 0, True),
+        (STOP, 6, 0, False),
+        (START, 1, 0, False),
+    ],
+)
+def test_where_only_times_tell_the_order_a_refusal_holds_in_doubt(
+    word: bool, seconds: int, last_id: int, holds: bool
+) -> None:
+    last = OptOutState(not word, "keyword" if last_id else "person", NOW, last_id)
+    new = OptOutState(word, "keyword", NOW - seconds * SECOND, 6)
+    assert (find_newer(new, last, is_direct=not last_id) is not None) is holds

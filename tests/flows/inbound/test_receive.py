@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.api.inbound.endpoint import InboundEndpoint
+from app.flows.access.configure import add_number
 from app.flows.inbound import receive
 from app.flows.inbound.receive import Receiver
 from tests.support.kit import Kit
@@ -190,6 +191,9 @@ async def test_a_bomb_is_too_large_and_is_counted(kit: Kit) -> None:
 async def test_the_address_is_looked_at_before_all_else_and_auth_before_the_rest(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    database, now = kit.runtime.database, kit.runtime.now()
+    await add_number(database, FIELDS["dest"], region="GB", who="cli:test", now=now)
+    await kit.runtime.auth_gate.refresh()
     read: list[str] = []
     for name in ("read_request", "parse"):
         original = getattr(receive, name)

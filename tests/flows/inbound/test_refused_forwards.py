@@ -74,8 +74,10 @@ def test_a_flood_of_others_hides_no_refusal_of_our_number() -> None:
     for number in range(2 * ROOM):
         flood.add(f"address {number}")
     flood.add("198.51.100.7", dest=NUMBER)
+    flood.log.vouch_for("447700900111")
+    flood.add("198.51.100.8", dest="447700900111")
     taken = flood.take()
-    assert taken["198.51.100.7", NUMBER] == 1
+    assert taken["198.51.100.7", NUMBER] == taken["198.51.100.8", "447700900111"] == 1
     assert taken[MANY, ""] == ROOM
 
 
@@ -179,6 +181,45 @@ async def test_a_forward_to_another_path_is_an_alert(kit: Kit, way: str, text: s
     assert "Correct the URL in the provider's page" in alert.action
     [refusal] = (await kit.get("/refusals"))["items"]
     assert (refusal["reason"], refusal["dest"]) == ("wrong-path", NUMBER)
+
+
+@pytest.mark.parametrize("way", ["query", "path", "colon", "form", "method", "json", "multipart"])
+async def test_a_right_auth_says_that_a_number_is_ours(kit: Kit, way: str) -> None:
+    """Though it is not configured, and texts to another number come as they should."""
+    await configure(kit)
+    await kit.forward("1")
+    await kit.handle()
+    form = make_forward("2", dest=OTHER)
+    fields = dict(parse_qsl(form))
+    if way in ("query", "path", "colon"):
+        mark = {"query": "?", "path": "&", "colon": ":"}[way]
+        await kit.client.get(f"/sms{mark}{form}")
+    elif way == "method":
+        await kit.client.put(f"/inbound?{form}")
+    elif way == "form":
+        typed = {"Content-Type": "application/x-www-form-urlencoded"}
+        await kit.client.post("/sms", content=form, headers=typed)
+    elif way == "json":
+        await kit.client.post("/sms", json=fields)
+    else:
+        await kit.client.post("/sms", files={name: (None, each) for name, each in fields.items()})
+    [alert] = await look(kit)
+    assert (alert.kind, alert.subject) == ("forward-refused", OTHER)
+    later = alert.updated_at + timedelta(minutes=30)
+    await raise_alarms(kit.runtime.database, timezone="Europe/London", now=later)
+    assert await look(kit) == [alert], "nothing came to it yet"
+    await kit.forward("3", dest=OTHER)
+    await kit.handle()
+    await raise_alarms(kit.runtime.database, timezone="Europe/London", now=later)
+    assert await look(kit) == []
+
+
+@pytest.mark.parametrize("auth", ["wrong-one", "x" * 60_000])
+async def test_a_wrong_auth_at_a_wrong_path_says_nothing(kit: Kit, auth: str) -> None:
+    await kit.forward("1")
+    await kit.handle()
+    await kit.client.get(f"/sms?{make_forward('2', dest=OTHER, auth=auth)}")
+    assert await look(kit) == []
 
 
 async def test_strangers_who_look_around_are_no_alert(kit: Kit) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection
 
 from app.domain.outbound.requests import OutboundRequest
@@ -174,7 +175,8 @@ async def test_the_newest_word_holds_not_the_last_handled(shop: Desk) -> None:
     shop.wait(minutes=5)
     assert await shop.hear("START") == ["replied"]
     earlier = shop.now - timedelta(minutes=1)
-    assert await shop.hear("STOP", arrived_at=earlier) == ["opt-out"]
+    # It waited in a spool.
+    assert await shop.hear("STOP", arrived_at=earlier, via="spool") == ["opt-out"]
     assert not await shop.database.read(is_opted_out, SENDER)
     assert await shop.list_bodies() == ["Hello Anna"]
 
@@ -187,6 +189,29 @@ async def test_of_words_that_arrive_at_one_moment_the_later_message_holds(shop: 
     earlier = OptOutChange(SENDER, "STOP", OptOutState(True, "keyword", NOW, out))
     await shop.database.write(add_opt_out_changes, [earlier])
     assert not await shop.database.read(is_opted_out, SENDER)
+
+
+@pytest.mark.parametrize("seconds", [2, 3600])
+async def test_after_the_clock_was_set_back_the_order_of_arrival_holds(
+    shop: Desk, seconds: int
+) -> None:
+    assert await shop.hear("STOP", "START") == ["opt-out", "opt-in"]
+    shop.wait(seconds=-seconds)
+    assert await shop.hear("STOP") == ["opt-out"]
+    assert await shop.database.read(is_opted_out, SENDER)
+    shop.wait(seconds=1)
+    assert await shop.hear("Hello", "START") == ["opted-out", "opt-in"]
+    assert not await shop.database.read(is_opted_out, SENDER)
+    assert await shop.hear("STOP") == ["opt-out"]
+    assert await shop.database.read(is_opted_out, SENDER)
+
+
+async def test_a_refusal_just_before_a_person_opts_the_number_in_holds(shop: Desk) -> None:
+    await shop.hear("STOP")
+    await shop.database.write(remove_opt_out, SENDER, now=shop.now)
+    shop.wait(seconds=-2)
+    assert await shop.hear("STOP") == ["opt-out"]
+    assert await shop.database.read(is_opted_out, SENDER)
 
 
 async def test_who_comes_back_at_once_gets_what_follows(shop: Desk) -> None:

@@ -48,6 +48,18 @@ def test_json_is_looked_into_where_the_parameters_lie_deeper(
     assert problems == set()
 
 
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"", b",", b"\n\x1e"])
+def test_another_object_behind_the_first_is_kept_and_flagged(between: bytes) -> None:
+    other = AS_JSON.replace(b"447700900123", b"447700900124")
+    problems: set[str] = set()
+    pairs, _ = split_body(AS_JSON + between + other, JSON, problems)
+    assert pairs[:3] == WHOLE
+    assert pairs[3] == (b"auth", b"secret")
+    [(name, rest)] = pairs[4:]
+    assert (name, b"447700900124" in rest, b"secret" in rest) == (b"body", True, False)
+    assert problems == {"repeated"}
+
+
 @pytest.mark.parametrize("missing", range(1, 12))
 def test_json_whose_length_was_counted_in_characters_is_read_as_far_as_it_goes(
     missing: int,

@@ -36,9 +36,12 @@ def test_a_loosely_written_query_is_read(
         pytest.param("Tom%20&%20Jerry&x=1", "Tom & Jerry", {"x": "1"}, id="JavaScript's encodeURI"),
         pytest.param("a & b & c", "a & b & c", {}, id="raw spaces"),
         pytest.param("a+&+b", "a & b", {}, id="plus signs"),
+        pytest.param("AT&T rocks&x=1", "AT&T rocks", {"x": "1"}, id="words behind it"),
+        pytest.param("M&S%20and+A&E+", "M&S and A&E ", {}, id="escaped spaces"),
         pytest.param("Hi& x=1& MM1=A", "Hi", {" x": "1"}, id="separators with spaces"),
-        pytest.param("Hi&flag", "Hi", {"flag": ""}, id="a name alone"),
-        pytest.param("Hi&+%20", "Hi", {"  ": ""}, id="spaces alone"),
+        pytest.param("Hi&MM1&MM2", "Hi", {}, id="known names without a value"),
+        pytest.param("Hi&", "Hi", {}, id="nothing"),
+        pytest.param("Hi&x=&flag", "Hi", {"x": "", "flag": ""}, id="a name alone"),
     ],
 )
 def test_an_ampersand_between_spaces_belongs_to_the_text(
@@ -47,6 +50,23 @@ def test_an_ampersand_between_spaces_belongs_to_the_text(
     form = WHOLE + b"&msg=" + written.encode()
     for message in (receive(form), receive(content_type=FORM, body=form)):
         assert_fields(message, {"body": body, "extra": extra, "problems": ()})
+
+
+@pytest.mark.parametrize(
+    ("written", "extra"),
+    [
+        ("AT&T", {"T": ""}),
+        ("AT&T&MM1=A", {"T": ""}),
+        ("Hi&flag&x=1", {"flag": "", "x": "1"}),
+        ("Hi&+%20", {"  ": ""}),
+        ("Hi&caf%C3%A9", {"caf\u00e9": ""}),
+    ],
+)
+def test_what_may_be_the_rest_of_a_text_is_flagged(written: str, extra: dict[str, str]) -> None:
+    body = written.partition("&")[0]
+    form = b"MSG=" + written.encode() + b"&" + WHOLE
+    for message in (receive(form), receive(content_type=FORM, body=form)):
+        assert_fields(message, {"body": body, "extra": extra, "problems": ("charset",)})
 
 
 def test_a_query_that_was_added_to_a_query_is_one() -> None:

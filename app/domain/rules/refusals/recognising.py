@@ -89,9 +89,10 @@ def read_refusal(body: str, names: frozenset[str] = frozenset()) -> Reading | No
     if len(body) > LONGEST_REPETITION:
         return None
     plain = replace_look_alikes(body)
-    text = cut_endings(plain)
+    # Joined first: of S, T, O and P in a line each, the last three would pass for a name below.
+    text = cut_endings(_INITIALS.sub(_join_initials, plain))
     faceless = _EMOTICONS.sub(" ", text) if _OF_EMOTICONS.search(text) else text
-    words = split_words(_INITIALS.sub(_join_initials, faceless))
+    words = split_words(faceless)
     if not words:
         return None
     if len(words) <= MOST_WORDS:  # saves most texts' time

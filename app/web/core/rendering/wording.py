@@ -29,7 +29,7 @@ PROBLEMS = {
         "Characters unclear",
         "warn",
         "The text was not in the character set that the request declared, or was cut off, so"
-        " some characters may be wrong.",
+        " some characters may be wrong or missing.",
     ),
     "control": Label(
         "Control characters",
