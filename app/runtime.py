@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from app.announcements import Announcements
-from app.domain.errors import LoginRefused, NoProvider, SetupError
+from app.domain.errors import LoginRefused, NoProvider, SetupError, describe_cause
 from app.flows.access.auth_gate import AuthGate
 from app.flows.inbound.receive import Receiver
 from app.flows.inbound.reconcile import Reconciler, Reconciliation
@@ -267,7 +267,7 @@ class Runtime(Announcements):
                 return
             except Exception as error:  # noqa: BLE001 whatever it is, the spool takes messages
                 self.is_login_refused = isinstance(error, LoginRefused)
-                described = _describe(error)
+                described = describe_cause(error)
                 # Once for each reason except the first, which `start` logs.
                 is_new = self._tried.is_set() and described != self.database_error
                 (log.warning if is_new else log.debug)("database_away", error=described)
@@ -324,7 +324,3 @@ def _make_nonces(seed: bytes) -> Callable[[], bytes]:
     """Bytes that never come again: asking the system each time would cost a switch of threads."""
     numbers = itertools.count()
     return lambda: seed + next(numbers).to_bytes(8, "big")
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")

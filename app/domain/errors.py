@@ -21,7 +21,8 @@ LetterboxError                 its text is one line that says what to do
 ├── Unreadable                 an encrypted secret cannot be read with today's key
 ├── NoProvider                 no account of the provider is set up
 ├── Unavailable                cannot be done now, but perhaps later
-│   ├── LoginRefused           the database refuses our user name or password
+│   ├── DatabaseAway           the database cannot be used; says to an operator why, and what to do
+│   │   └── LoginRefused       it refuses our user name or password
 │   └── NothingDurable         neither the database nor the spool can store a message
 └── ProviderError              a call to the provider failed (provider_errors.py)
 """
@@ -165,9 +166,25 @@ class Unavailable(LetterboxError):
     """Cannot be done now, but perhaps later."""
 
 
-class LoginRefused(Unavailable):
+class DatabaseAway(Unavailable):
+    """The database cannot be used. Its text is for whoever runs the service, and for nobody else:
+    it names hosts, users and settings.
+    """
+
+    public = "the database cannot be used now"
+
+
+class LoginRefused(DatabaseAway):
     """The database refuses our user name or password."""
 
 
 class NothingDurable(Unavailable):
     """Neither the database nor the spool can store a message: the provider must get a 503."""
+
+
+def describe_cause(error: Exception) -> str:
+    """One line for a log; of an error that is none of ours with its type."""
+    line = next(iter(str(error).splitlines()), "")
+    if isinstance(error, LetterboxError):
+        return line
+    return f"{type(error).__name__}: {line}".removesuffix(": ")

@@ -100,15 +100,18 @@ def find_whole_number(text: str, region: str) -> str | None:
 
     A part of a number, a short code or a name is none, though a shorter number may be possible.
     """
+    number = _find_full(text, region)
+    return number if number is not None and has_mobile_length(number) else None
+
+
+def has_mobile_length(number: str) -> bool:
+    """Whether a full number is as long as its country's mobile numbers, or valid of its kind."""
     import phonenumbers  # noqa: PLC0415 see `_find_full`
 
-    number = _find_full(text, region)
-    if number is None:
-        return None
     parsed = phonenumbers.parse(f"+{number}")
     mobile = phonenumbers.PhoneNumberType.MOBILE
-    has_length = phonenumbers.is_possible_number_for_type(parsed, mobile)
-    return number if has_length or phonenumbers.is_valid_number(parsed) else None
+    is_possible: bool = phonenumbers.is_possible_number_for_type(parsed, mobile)
+    return is_possible or phonenumbers.is_valid_number(parsed)
 
 
 def find_digits(text: str, region: str) -> str:

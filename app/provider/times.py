@@ -116,7 +116,7 @@ def format_window(since: datetime, until: datetime, zone: ZoneInfo) -> tuple[str
     _check_time(since, "since")
     _check_time(until, "until")
     if until < since:
-        raise InvalidInput("until lies before since", field="until")
+        raise InvalidInput("the end lies before the beginning", field="until")
     begin = since.astimezone(UTC).replace(microsecond=0)
     end = until.astimezone(UTC)
     if end.microsecond:

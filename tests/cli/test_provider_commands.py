@@ -38,12 +38,20 @@ def test_a_report_is_csv_or_json(run: Run, wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        (["report", "Messages"], InvalidInput, "needs from and to"),
-        (["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"], InvalidInput, "to"),
+        (
+            ["report", "Messages"],
+            InvalidInput,
+            "--from: say when the report begins; --to: say when",
+        ),
+        (
+            ["report", "Messages", "--from", "2026-03-03", "--to", "2026-03-01"],
+            InvalidInput,
+            "--to: the",
+        ),
         (
             ["report", "Messages", "--from", "0001-01-01T00:00:00+05:00", "--to", "2026-03-01"],
             InvalidInput,
-            "lies before 1970",
+            "--from: 0001-01-01T00:00:00+05:00 lies before 1970",
         ),
         (["report", "NoSuch", *SPAN], CodeError, "-601: Unknown Report Type"),
         (["groups", "empty", "nobody", "--yes"], CodeError, "-520: Unknown Group"),

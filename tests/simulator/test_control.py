@@ -104,7 +104,7 @@ def test_it_says_that_it_runs(wire: Wire) -> None:
         ("PATCH", "switches", {"nonsense": 3}, 422, "nonsense"),
         ("PATCH", "switches", [], 422, "the whole"),
         ("POST", "faults", [{"kind": "tea"}], 422, "kind"),
-        ("POST", "faults", {"kind": "reset"}, 422, "array"),
+        ("POST", "faults", {"kind": "reset"}, 422, "write a list"),
         ("POST", "texts", {"source": ADA, "dest": VMN}, 422, "body"),
         (
             "POST",
@@ -139,3 +139,15 @@ def test_reset_repeats_what_happened_by_chance(wire: Wire) -> None:
     first = play()
     assert len(set(first)) == 2
     assert play() == first
+
+
+def test_what_is_wrong_with_an_order_is_said_in_plain_words(wire: Wire) -> None:
+    for path, order, said in (
+        ("switches", {"forward_twice": 1}, "forward_twice: there is no such field"),
+        ("switches", {"error_status": 99}, "error_status: write 200 or more"),
+        ("clock", {"speed": "fast"}, "speed: write a number"),
+        ("accounts/demo", {"state": "asleep"}, "state: write 'active', 'suspended'"),
+    ):
+        answer = wire.order("PATCH", path, order)
+        assert answer.status_code == 422
+        assert answer.json()["error"].startswith(said)

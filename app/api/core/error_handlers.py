@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api.core.errors import DETAILS, FRAMEWORK_KINDS, make_problem, make_problem_for
 from app.api.core.problems import INTERNAL
 from app.domain import errors
+from app.fault_words import describe_fault
 
 # The framework's codes for what is wrong, and ours.
 _CODES: dict[str, errors.FaultCode] = {
@@ -27,8 +28,6 @@ _CODES: dict[str, errors.FaultCode] = {
     "literal_error": "not-allowed",
     "enum": "not-allowed",
 }
-# Its messages about the length of a text speak of items.
-_LENGTHS = {"too_long": ("max_length", "at most"), "too_short": ("min_length", "at least")}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -56,12 +55,7 @@ def _describe(error: Mapping[str, Any]) -> errors.Fault:
     code: errors.FaultCode = _CODES.get(kind, "invalid")
     if kind.endswith(("_type", "_parsing", "_from_float")):
         code = "wrong-type"
-    text = error["msg"].removeprefix("Value error, ")
-    if kind == "model_attributes_type" and not field:
-        text = "send a JSON object"
-    elif kind == "extra_forbidden":
-        text = "there is no such field"
-    elif kind in _LENGTHS and isinstance(error["input"], str):
-        bound, least_or_most = _LENGTHS[kind]
-        text = f"a text of {least_or_most} {error['ctx'][bound]} characters"
+    if kind in {"missing", "model_attributes_type"} and not field:
+        return errors.Fault(field, "send a JSON object", code)
+    text = describe_fault(kind, error["input"], error.get("ctx", {}), error["msg"])
     return errors.Fault(field, text, code)

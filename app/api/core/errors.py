@@ -137,10 +137,12 @@ def make_problem_for(error: Exception) -> Response:
     if isinstance(error, errors.MissingScope):
         challenge = f'{REALM}, error="insufficient_scope", scope="{error.scope}"'
         headers["WWW-Authenticate"] = challenge
+    detail = str(error)
+    if isinstance(error, errors.DatabaseAway):
+        log.warning("database_away", error=detail)
+        detail = error.public
     members = _describe_code(error) if isinstance(error, provider_errors.CodeError) else {}
-    return make_problem(
-        kind, str(error), found=_list_fields(error), headers=headers, members=members
-    )
+    return make_problem(kind, detail, found=_list_fields(error), headers=headers, members=members)
 
 
 def make_problem(

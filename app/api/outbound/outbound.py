@@ -34,6 +34,7 @@ from app.api.outbound.schemas import (
 from app.domain.outbound.requests import digest_request
 from app.domain.places import TimePlace, read_id_place, read_time_place
 from app.flows.operations.export import OUTBOUND_COLUMNS, read_outbound_pages
+from app.flows.outbound.attend import attend_text
 from app.flows.outbound.cancel import cancel_text
 from app.flows.outbound.change_text import change_text
 from app.flows.outbound.compose import compose_once
@@ -145,6 +146,18 @@ async def cancel_outbound(id: OutboundId, call: Call, if_match: IfMatch) -> Outb
         call.database, call.runtime.get_provider, id, who=call.actor, now=call.now
     )
     return _show_changed(call, found)
+
+
+@acting.post("/{id}/attend")
+async def attend_outbound(id: OutboundId, call: Call, if_match: IfMatch) -> Outbound:
+    """Mark a failed text to a list or group as dealt with: it needs no attention any more.
+
+    Marking it twice changes nothing. 409 for a text that has not failed, and for one to a number,
+    which is dealt with once its conversation is `done`. Without the scope `messages:read` the
+    `body` is empty.
+    """
+    await if_match.check_read(lambda: call.database.read(_read_detail, id))
+    return _show_changed(call, await attend_text(call.database, id, who=call.actor, now=call.now))
 
 
 @acting.patch("/{id}")

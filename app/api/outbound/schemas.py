@@ -76,6 +76,7 @@ class Outbound(Shown):
     created_at: Time = Field(description="when it was queued")
     sent_at: Time | None = Field(description="when the provider took it")
     settled_at: Time | None = Field(description="from then on nothing more is expected")
+    attended_at: Time | None = Field(description="when somebody had dealt with its failure")
 
 
 class Attempt(Shown):

@@ -89,5 +89,5 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it."
 def _read_scopes(given: list[str]) -> list[Scope]:
     unknown = [name for name in given if name not in SCOPES]
     if unknown:
-        raise InvalidInput(f"no scope {unknown[0]}; they are {', '.join(SCOPES)}")
+        raise InvalidInput(f"no scope {unknown[0]}; they are {', '.join(SCOPES)}", field="scope")
     return [scope for scope in SCOPES if scope in given]

@@ -15,11 +15,12 @@ from app.domain.access.members import ROLES, Role
 from app.domain.errors import InvalidInput
 from app.flows.access.invite import INVITATION_LIFE, Invitation, renew_link, write_link
 from app.flows.access.invite import invite as invite_member
+from app.flows.access.set_member import check_change
 from app.flows.conversations.change_member import change_member
 from app.settings import Settings
 from app.storage.access import members
 from app.storage.access.members import Member
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database
 
 LISTED = 500
 
@@ -93,8 +94,18 @@ def role(name: NameArgument, role: Annotated[str, typer.Argument(help="office or
 @app.command()
 def deactivate(name: NameArgument, *, yes: YesOption = False) -> None:
     """Sign a member out everywhere, and let nobody sign in as them; their history stays."""
-    confirm(f"Deactivate {name}?", yes=yes)
-    typer.echo(f"deactivated {_change(name, {'state': 'deactivated'}).name}")
+    changes = {"state": "deactivated"}
+
+    def find(conn: Connection) -> str:
+        found = members.get_member_called(conn, name)
+        check_change(conn, found, changes)
+        return found.name
+
+    async def read(database: Database, _: Settings) -> str:
+        return await database.read(find)
+
+    confirm(f"Deactivate {run_on_database(read)}?", yes=yes)
+    typer.echo(f"deactivated {_change(name, changes).name}")
 
 
 def _change(name: str, changes: Mapping[str, Any]) -> Member:

@@ -13,7 +13,7 @@ from app.domain.numbers import normalise_number
 from app.flows.access import configure
 from app.flows.access.configure import NumberWithAuth
 from app.settings import Settings
-from app.storage.access.numbers import Number
+from app.storage.access.numbers import Number, get_number
 from app.storage.access.numbers import list_numbers as list_configured
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.last_seen import find_last_arrival
@@ -106,14 +106,19 @@ def remove(
     yes: YesOption = False,
 ) -> None:
     """Remove a number and its auth values; its messages stay."""
-    confirm(f"Remove {number}? Texts that are forwarded with its auth values are refused.", yes=yes)
 
-    async def write(database: Database, settings: Settings) -> str:
-        found = normalise_number(number, settings.default_region)
+    async def find(database: Database, settings: Settings) -> str:
+        wanted = normalise_number(number, settings.default_region)
+        return (await database.read(get_number, wanted)).number
+
+    found = run_on_database(find)
+    confirm(f"Remove {found}? Texts that are forwarded with its auth values are refused.", yes=yes)
+
+    async def write(database: Database, _: Settings) -> None:
         await configure.remove_number(database, found, who=find_actor(), now=datetime.now(UTC))
-        return found
 
-    typer.echo(f"removed {run_on_database(write)}")
+    run_on_database(write)
+    typer.echo(f"removed {found}")
 
 
 def _print_auth(made: NumberWithAuth, *, as_json: bool) -> None:

@@ -91,7 +91,11 @@ def list_contacts(*, as_json: JsonOption = False) -> None:
 @app.command()
 def clear(*, yes: YesOption = False) -> None:
     """Delete every contact. This cannot be undone."""
-    confirm("Delete every contact of the provider's address book?", yes=yes)
+    if not yes:
+        # Also so that nobody is asked about what cannot be done, without an account, for example.
+        count = len(run_on_provider(ProviderClient.get_all_contacts).rows)
+        what = "the only contact" if count == 1 else f"all {count:,} contacts"
+        confirm(f"Delete {what} of the provider's address book?", yes=False)
 
     async def delete(client: ProviderClient) -> None:
         await client.delete_all_contacts()

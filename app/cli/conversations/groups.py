@@ -7,6 +7,7 @@ import typer
 from app.cli.core.cli_audit import audit_action
 from app.cli.core.online import run_on_provider
 from app.cli.core.output import JsonOption, YesOption, confirm, print_rows, print_table
+from app.domain.errors import NotFound
 from app.provider.client import ProviderClient
 
 app = typer.Typer(help="The groups of the provider's address book.", no_args_is_help=True)
@@ -29,7 +30,8 @@ def empty(
     yes: YesOption = False,
 ) -> None:
     """Remove all contacts from a group; the contacts and the group stay."""
-    confirm(f"Remove all contacts from the group {name}?", yes=yes)
+    if not yes:
+        _ask(f"Remove all contacts from the group {name}?", name)
 
     async def run(client: ProviderClient) -> None:
         await client.empty_group(name)
@@ -50,7 +52,8 @@ def delete(
     if (name is not None) == every:
         raise typer.BadParameter("name one group, or say --all")
     what = "every group" if name is None else f"the group {name}"
-    confirm(f"Delete {what} of the provider's address book?", yes=yes)
+    if not yes:
+        _ask(f"Delete {what} of the provider's address book?", name)
 
     async def run(client: ProviderClient) -> None:
         if name is None:
@@ -62,3 +65,14 @@ def delete(
 
     run_on_provider(run)
     typer.echo(f"deleted {what}")
+
+
+def _ask(question: str, name: str | None) -> None:
+    """Ask, unless it is clear that it cannot be done: without an account, for example.
+
+    Raises NotFound where the provider's list has names, and not this one; None is every group.
+    """
+    names = {row.name for row in run_on_provider(ProviderClient.get_all_groups).rows}
+    if name is not None and None not in names and name not in names:
+        raise NotFound(f"there is no group {name}; `letterbox groups list` shows them all")
+    confirm(question, yes=False)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from app.cli.core.named_options import PlainCommand
 from app.cli.core.plain_help import PLAIN, PlainGroup
 
 
@@ -19,6 +20,8 @@ def add_group(app: typer.Typer, name: str, module: str, about: str) -> None:
     def load() -> TyperGroup:
         found: typer.Typer = import_module(module).app
         found.rich_markup_mode, found.info.cls = PLAIN, PlainGroup
+        for each in found.registered_commands:
+            each.cls = PlainCommand
         return get_group(found)
 
     class LazyGroup(TyperGroup):
@@ -45,7 +48,7 @@ def add_command(app: typer.Typer, name: str, module: str, about: str) -> None:
         def make_context(self, *args: Any, **extra: Any) -> Any:
             function = getattr(import_module(module), name.replace("-", "_"))
             alone = typer.Typer(add_completion=False, rich_markup_mode=PLAIN)
-            alone.command(name, help=about)(function)
+            alone.command(name, help=about, cls=PlainCommand)(function)
             return get_command(alone).make_context(*args, **extra)
 
     app.command(name, cls=LazyCommand, help=about)(lambda: None)

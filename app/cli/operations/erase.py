@@ -11,7 +11,12 @@ from app.cli.core.offline import find_actor, run_on_database
 from app.cli.core.output import JsonOption, YesOption, confirm, print_json, print_table
 from app.domain.errors import NoProvider
 from app.domain.numbers import read_number
-from app.flows.operations.erasures.erase_number import Eraser, begin_erasure, wait_for_erasure
+from app.flows.operations.erasures.erase_number import (
+    Eraser,
+    begin_erasure,
+    check_erasable,
+    wait_for_erasure,
+)
 from app.flows.operations.erasures.load_key import load_key
 from app.provider.client import ProviderClient
 from app.settings import Settings, load_settings
@@ -32,6 +37,7 @@ def erase(
 ) -> None:
     """Remove every trace of a number; print what was removed from where, and what a scan found."""
     wanted = read_number(number, load_settings().default_region)
+    run_on_database(lambda database, _: database.read(check_erasable, wanted))
     confirm(f"Erase every trace of {wanted}? Nothing brings it back.", yes=yes)
     found = run_on_database(lambda database, settings: _erase(database, settings, wanted))
     shown = Erasure.model_validate(found)

@@ -108,14 +108,17 @@ def add(
 @app.command()
 def remove(address_id: IdArgument, *, yes: YesOption = False) -> None:
     """Remove an address: nothing goes there any more."""
-    confirm(f"Remove {address_id}?", yes=yes)
+    number = decode_id("ntf", address_id)
+
+    async def find(database: Database, _: Settings) -> NotifyAddress:
+        return await database.read(manage_notify.get_own, number)
+
+    found = run_on_database(find)
+    confirm(f"Remove {address_id} ({found.masked})?", yes=yes)
 
     async def write(database: Database, _: Settings) -> None:
         await database.write(
-            manage_notify.remove_address,
-            decode_id("ntf", address_id),
-            who=find_actor(),
-            now=datetime.now(UTC),
+            manage_notify.remove_address, number, who=find_actor(), now=datetime.now(UTC)
         )
 
     run_on_database(write)
@@ -160,7 +163,7 @@ def _read_hours(text: str) -> tuple[str | None, str | None]:
         return None, None
     begins, dash, ends = text.partition("-")
     if not dash:
-        raise InvalidInput("write the quiet hours like 22:00-07:00")
+        raise InvalidInput("write the hours like 22:00-07:00", field="quiet")
     return begins.strip(), ends.strip()
 
 

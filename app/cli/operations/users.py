@@ -50,6 +50,9 @@ def create(
     ] = False,
 ) -> None:
     """Create a child user. Asks for the password, so that no list of processes shows it."""
+    if not password_stdin:
+        # Nobody should be asked for a password that then cannot be used.
+        run_on_provider(ProviderClient.check_credits)
     user = NewUser(
         username=username,
         password=_read_password(from_stdin=password_stdin),

@@ -46,7 +46,7 @@ def read_message_id(text: str | None) -> int | None:
     try:
         return None if text is None else decode_id("msg", text)
     except NotFound as error:
-        raise InvalidInput(str(error)) from None
+        raise InvalidInput(str(error), field="in_reply_to") from None
 
 
 def send(

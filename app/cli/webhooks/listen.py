@@ -54,9 +54,9 @@ def listen(
     """Forward events to a local URL, signed as webhooks are, until you press Ctrl-C."""
     unknown = [each for each in types or () if each not in TYPES]
     if unknown:
-        raise InvalidInput(f"no type {unknown[0]}; they are {', '.join(TYPES)}")
+        raise InvalidInput(f"no type {unknown[0]}; they are {', '.join(TYPES)}", field="type")
     if not forward_to.startswith(("http://", "https://")):
-        raise InvalidInput("--forward-to: write a URL such as http://127.0.0.1:3000/texts")
+        raise InvalidInput("write a URL such as http://127.0.0.1:3000/texts", field="forward_to")
     service, opened_by = _find_service(url, key)
     secret = derive_listen_secret(opened_by)
     typer.echo(show_secret(secret))
@@ -70,7 +70,7 @@ def _find_service(url: str, key: str) -> tuple[str, str]:
         return url.rstrip("/"), key
     settings = load_settings()
     if not key and url:
-        raise InvalidInput(f"--key: give an API key of {url}, or set {KEY_VARIABLE}")
+        raise InvalidInput(f"give an API key of {url}, or set {KEY_VARIABLE}", field="key")
     found = key or find_secrets(settings, DataDir.open(settings.data_dir)).api_key
     return url or settings.base_url, found
 

@@ -113,11 +113,17 @@ def add(
 @app.command()
 def remove(webhook_id: IdArgument, *, yes: YesOption = False) -> None:
     """Remove a webhook with its deliveries."""
-    confirm(f"Remove {webhook_id}? Nothing is delivered to it from then on.", yes=yes)
+    number = decode_id("whk", webhook_id)
+
+    async def find(database: Database, _: Settings) -> str:
+        return (await database.read(endpoints.get_webhook, number)).url
+
+    url = run_on_database(find)
+    confirm(f"Remove {webhook_id}? Nothing is delivered to {url} from then on.", yes=yes)
 
     async def write(database: Database, _: Settings) -> None:
         await configure_webhooks.remove_webhook(
-            database, decode_id("whk", webhook_id), who=find_actor(), now=datetime.now(UTC)
+            database, number, who=find_actor(), now=datetime.now(UTC)
         )
         await notify_once(database, "webhooks")
 
@@ -189,7 +195,7 @@ def _read_since(text: str) -> datetime:
     try:
         return read_time(text)
     except ValueError as error:
-        raise InvalidInput(f"--since: {error}") from None
+        raise InvalidInput(str(error), field="since") from None
 
 
 async def _wait(database: Database, queued: Delivery) -> Delivery:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import eq, ge, lt
+from operator import attrgetter, eq, ge, lt
 from typing import Any
 
 from app.domain.keywords import fold_text
@@ -12,7 +12,10 @@ from app.domain.keywords import fold_text
 def has_words(body: str, words: Sequence[str]) -> bool:
     """Whether a text holds every one of these folded words."""
     folded = fold_text(body)
-    return all(word in folded for word in words)
+    for word in words:  # noqa: SIM110 `all` takes twice as long, and each text read comes here
+        if word not in folded:
+            return False
+    return True
 
 
 # The column that each condition looks at, and when its value meets the condition; slow ones last.
@@ -60,11 +63,20 @@ class MessageFilter:
         """The names of the columns that `matches` looks at."""
         return tuple(dict.fromkeys(column for column, _, _ in self._list_tests()))
 
-    def matches(self, message: Any) -> bool:
-        """Whether a row with those columns meets the conditions."""
-        return all(
-            test(getattr(message, name), wanted) for name, test, wanted in self._list_tests()
-        )
+    def make_test(self) -> Callable[[Any], bool]:
+        """A function that says whether a row with those columns meets the conditions.
+
+        Made once for a search, which asks it of thousands of rows.
+        """
+        tests = [(attrgetter(name), test, wanted) for name, test, wanted in self._list_tests()]
+
+        def matches(message: Any) -> bool:
+            for get, test, wanted in tests:  # noqa: SIM110 `all` takes half as long again
+                if not test(get(message), wanted):
+                    return False
+            return True
+
+        return matches
 
     def _list_tests(self) -> Iterator[tuple[str, Callable[[Any, Any], bool], Any]]:
         for name, (column, test) in _TESTS.items():

@@ -141,16 +141,12 @@ def _match_nearest(
     )
 
 
-def is_near(received_at: datetime, row: ReportedText) -> bool:
-    """Whether a text that was received then may be that row."""
-    return _measure(row, received_at) is not None
-
-
 def _measure_distance(row: ReportedText, text: StoredMessage) -> timedelta | None:
-    return _measure(row, text.received_at)
+    return measure_distance(row, text.received_at)
 
 
-def _measure(row: ReportedText, received_at: datetime) -> timedelta | None:
+def measure_distance(row: ReportedText, received_at: datetime) -> timedelta | None:
+    """How far off the time of a text is that may be that row; None if it cannot be."""
     if row.received_at is None:
         return None
     distance = abs(received_at - row.received_at)

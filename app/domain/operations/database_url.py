@@ -151,6 +151,17 @@ def wants_system_roots(url: str) -> bool:
     return _read_parameters(urlsplit(url).query).get("sslrootcert") == SYSTEM
 
 
+def name_place(url: str) -> str:
+    """Which server it names, for people."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    host, port = (query.get(each, [""])[-1] for each in ("host", "port"))
+    place = unquote(parts.netloc.rpartition("@")[2]) or host
+    if not place:
+        return "this machine, or PGHOST"
+    return f"{place}:{port}" if port else place
+
+
 def name_address(url: str) -> str:
     """A digest of hosts and name, which identifies the database without a secret."""
     parts = urlsplit(url)

@@ -8,6 +8,7 @@ from typing import Literal
 from app.domain.errors import InvalidInput
 from app.domain.numbers import read_number
 from app.domain.outbound.gsm import LONGEST_BODY, measure_text
+from app.domain.outbound.recipients import WRONG_LENGTH, may_be_texted
 from app.domain.templates import check_placeholders, fill_template, fold_name, list_missing
 
 # Larger files are split by whoever sends them: so many texts take 17 minutes at the usual pace.
@@ -79,6 +80,8 @@ class RowChecker:
             number = read_number(written, self.region)
         except InvalidInput:
             return _refuse_number(row, written)
+        if not may_be_texted(number, self.region):
+            return CheckedRow(row, None, 0, "number", WRONG_LENGTH)
         first = self._seen.setdefault(number, row.line)
         if first != row.line:
             return CheckedRow(row, None, 0, "repeated", f"the same number is in row {first}")

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from app.domain.access.credentials import Admission, AuthValue, digest_secret
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, describe_cause
 from app.storage.access.numbers import read_admission, read_revision
 from app.storage.db.database import Database
 from app.storage.durable import write_file
@@ -54,7 +54,9 @@ class AuthGate:
             raise
         except Exception as error:
             # For example a missing table or a damaged file: the caller can try again.
-            raise Unavailable(f"the auth values cannot be read ({_describe(error)})") from error
+            raise Unavailable(
+                f"the auth values cannot be read ({describe_cause(error)})"
+            ) from error
 
     async def refresh(self) -> None:
         """Read the values again if they have changed. Raises Unavailable."""
@@ -93,11 +95,6 @@ class AuthGate:
     def _with_shared(self, found: Admission) -> Admission:
         values = {**found.values, self._shared.digest: self._shared}
         return Admission(found.revision, found.numbers, values)
-
-
-def _describe(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _read_cache(path: Path) -> Admission:

@@ -37,14 +37,19 @@ async def set_member(
         before = members.lock_member(conn, member_id)
         check(before)
         differing = {name: each for name, each in wanted.items() if getattr(before, name) != each}
-        _check_state(before, differing)
-        _check_admins(conn, before, differing)
+        check_change(conn, before, differing)
         changed = members.change_member(conn, member_id, differing)
         _end_access(conn, before, differing)
         _audit(conn, before, differing, who, now)
         return changed
 
     return await database.write(change)
+
+
+def check_change(conn: Connection, before: Member, changes: Mapping[str, Any]) -> None:
+    """Raises Conflict where the member cannot become that."""
+    _check_state(before, changes)
+    _check_admins(conn, before, changes)
 
 
 def _check_state(before: Member, changes: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import hmac
 import math
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from app.domain.access.credentials import Actor, digest_secret, prove_password
@@ -26,10 +26,14 @@ MAX_USER_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class SessionWithToken:
-    """A session that has just begun, with its token, which is nowhere else in the clear."""
+    """A session that has just begun, with its token, which is nowhere else in the clear.
+
+    `is_new`: its member was made of the name that somebody typed beside ADMIN_PASSWORD.
+    """
 
     session: Session
     token: str = field(repr=False)
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,12 @@ async def sign_in_by_password(
     def begin(conn: Connection) -> SessionWithToken:
         sessions.forgive(conn, limits)
         if is_shared:
+            is_new = members.find_member(conn, name) is None
             taken = _take_name(conn, name, browser, now)
-            return begin_session(
+            begun = begin_session(
                 conn, taken, "admin password", browser, now, admin_password=admin_password
             )
+            return replace(begun, is_new=is_new)
         own = _check_active(members.get_member_called(conn, name))
         if new_hash is not None:
             members.set_password_hash(conn, own.id, new_hash)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,6 +71,14 @@ class Reconciliation:
     reported: int
     missing: int
     unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What belongs to a row of this run already: ids of messages, and of tombstones."""
+
+    messages: set[int] = field(default_factory=set)
+    tombstones: set[int] = field(default_factory=set)
 
 
 class Reconciler:
@@ -184,7 +192,7 @@ class Reconciler:
     ) -> tuple[Reconciliation, Counted]:
         reported = missing = unreadable = 0
         counted: Counted = Counter()
-        taken: set[int] = set()
+        taken = Taken()
         start = window.since
         while start < window.until:
             end = min(start + SLICE, window.until)
@@ -215,15 +223,18 @@ class Reconciler:
                 if at is None or since <= at < until or (is_last and at == until):
                     yield text
 
-    async def _find_absent(self, rows: Sequence[ReportedText], taken: set[int]) -> list[int]:
-        """The indexes of rows that match no message; adds the matched messages to `taken`."""
+    async def _find_absent(self, rows: Sequence[ReportedText], taken: Taken) -> list[int]:
+        """The indexes of rows that match no message, and none that was erased.
+
+        Adds those that match to `taken`.
+        """
         found: dict[int, int] = {}
         for first in range(0, len(rows), BATCH_ROWS):
             batch = rows[first : first + BATCH_ROWS]
             stored = await self._database.read(find_by_id, batch)
-            matched = match_by_id(batch, stored, taken)
+            matched = match_by_id(batch, stored, taken.messages)
             found |= {first + place: message_id for place, message_id in matched.items()}
-            taken.update(matched.values())
+            taken.messages.update(matched.values())
         by_pair: dict[tuple[str, str], dict[int, ReportedText]] = {}
         for place, row in enumerate(rows):
             if place not in found and row.received_at is not None:
@@ -232,20 +243,15 @@ class Reconciler:
             times = [row.received_at for row in left.values() if row.received_at is not None]
             since, until = min(times) - SEARCHED, max(times) + SEARCHED
             near = await self._database.read(find_near, pair, since, until)
-            matched = match_by_text(left, [text for text in near if text.id not in taken])
+            matched = match_by_text(left, [text for text in near if text.id not in taken.messages])
             found |= matched
-            taken.update(matched.values())
-        absent = [place for place in range(len(rows)) if place not in found]
-        return await self._leave_erased(rows, absent)
-
-    async def _leave_erased(self, rows: Sequence[ReportedText], absent: list[int]) -> list[int]:
-        """Without those that somebody has erased here."""
-        left = []
-        for some in cut(absent, BATCH_ROWS):
-            asked = {place: rows[place] for place in some}
-            gone = await self._database.read(find_erased_rows, asked)
-            left += [place for place in some if place not in gone]
-        return left
+            taken.messages.update(matched.values())
+        absent = {place: row for place, row in enumerate(rows) if place not in found}
+        if not absent:
+            return []
+        erased, used = await self._database.read(find_erased_rows, absent, taken.tombstones)
+        taken.tombstones.update(used)
+        return [place for place in absent if place not in erased]
 
     async def _store(self, rows: Sequence[ReportedText], absent: Sequence[int]) -> int:
         now = self._now()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain import csv_safety
-from app.domain.errors import InvalidInput
+from app.domain.errors import Fault, InvalidFields, InvalidInput
 from app.provider.calls import DATELESS_REPORT
 from app.provider.client import ProviderClient
 from app.provider.tables import Table, read_batches
@@ -67,14 +67,18 @@ async def fetch_report(
 
 
 def check_window(report_type: str, since: datetime | None, until: datetime | None) -> None:
-    """Raise InvalidInput, with `from` or `to`, where a bound is missing or they lie crosswise."""
+    """Raise InvalidInput where a bound, `from` or `to`, is missing or they lie crosswise."""
     if since is None and until is None and report_type.lower() == DATELESS_REPORT:
         return
-    for name, bound in (("from", since), ("to", until)):
-        if bound is None:
-            raise InvalidInput(f"the report {report_type} needs from and to", field=name)
+    missing = []
+    if since is None:
+        missing.append(Fault("from", "say when the report begins", "missing"))
+    if until is None:
+        missing.append(Fault("to", "say when the report ends", "missing"))
+    if missing:
+        raise InvalidFields(missing)
     if since is not None and until is not None and until < since:
-        raise InvalidInput("to lies before from", field="to")
+        raise InvalidInput("the end lies before the beginning", field="to")
 
 
 def write_csv(table: Table) -> AsyncGenerator[bytes]:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.errors import Fault, InvalidInput
 from app.domain.numbers import read_number
+from app.domain.outbound.recipients import read_recipient
 from app.domain.outbound.requests import OutboundRequest, SourceTon
 from app.provider.limits import (
     check_body,
@@ -92,7 +93,7 @@ def check_schedule(
         return
     if not now < schedule_at <= now + FURTHEST_SCHEDULE:
         raise InvalidInput(
-            "schedule_at lies in the past, or more than a year ahead", field="schedule_at"
+            "this time has passed, or is more than a year ahead", field="schedule_at"
         )
     if schedule_by == "provider":
         format_schedule(schedule_at, zone)
@@ -133,9 +134,11 @@ def _read_numbers(request: OutboundRequest, region: str) -> tuple[dict[str, str]
         raise InvalidInput(f"send to 1 to {MOST_NUMBERS} numbers at once", field="to")
     numbers: dict[str, str] = {}
     faults = []
+    # Whoever has texted us has a number, however many digits that has.
+    read = read_recipient if request.in_reply_to is None else read_number
     for field, text in written.items():
         try:
-            numbers.setdefault(text if request.is_stored else read_number(text, region), field)
+            numbers.setdefault(text if request.is_stored else read(text, region), field)
         except InvalidInput as error:
             faults.append(Fault(field, str(error), error.code))
     return numbers, faults

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.fault_words import describe_fault
 from app.simulator.state.faults import Fault
 from app.simulator.state.switches import Switches
 
@@ -126,7 +127,9 @@ def read_config(path: Path) -> SimulatorConfig:
 
 def describe_problem(error: ValidationError) -> str:
     """What is wrong with a configuration or request, in one line that names each field."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    problems = error.errors(include_url=False)
     return "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in problems
+        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: "
+        + describe_fault(one["type"], one["input"], one.get("ctx", {}), one["msg"])
+        for one in problems
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from json import JSONDecoder
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,17 @@ metadata = MetaData()
 
 # SQLite has 64-bit row ids only for INTEGER.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+_JSON = JSONDecoder()
+
+
+def read_json(text: str) -> Any:
+    """What a column holds, which a database wrote: without blanks before and after it.
+
+    Looking for them takes `json.loads` as long as all the rest.
+    """
+    return _JSON.raw_decode(text)[0]
 
 
 class UtcTime(TypeDecorator[datetime]):

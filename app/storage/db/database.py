@@ -1,8 +1,9 @@
 """The one door to the database: runs the storage functions on SQLite and on PostgreSQL."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,11 +15,13 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from app.domain.errors import LoginRefused, Unavailable
+from app.domain.errors import DatabaseAway, Unavailable
+from app.storage.db.columns import read_json
 from app.storage.db.keyed_digests import OPTION, DigestKey
 from app.storage.db.postgres.connector import SESSION_SETTINGS as SESSION_SETTINGS
 from app.storage.db.postgres.connector import Connector, name_address
 from app.storage.db.postgres.pooled import is_pooled
+from app.storage.db.postgres.refusals import describe as describe
 from app.storage.db.postgres.servers import Servers
 
 P = ParamSpec("P")
@@ -32,7 +35,6 @@ CLOSE_SECONDS = 1.0
 # SQLSTATE classes that mean the server failed, not the statement: the connection, the account,
 # the database's name, the server's resources, its shutdown, the disk.
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
-_LOGIN_CLASS = "28"
 # A read-only server, and sessions that it ended because they were idle or too long.
 _AWAY = frozenset({"25006", "25P03", "25P04"})
 # Lock timeouts and deadlocks: trying again may succeed.
@@ -129,6 +131,7 @@ class PostgresDatabase(Database):
             # The connection used last has already prepared the usual statements.
             pool_use_lifo=True,
             hide_parameters=True,
+            json_deserializer=read_json,
             execution_options={OPTION: self.digest_key},
         )
         event.listen(self._engine, "do_connect", self._open)
@@ -140,26 +143,11 @@ class PostgresDatabase(Database):
 
     def _open(self, dialect: Dialect, *_: object) -> Any:
         """Statements are prepared under names only where the next one meets the same session."""
-        connection = await_only(self._connect())
+        connection = await_only(self.connector.connect())
         kept = 0 if is_pooled(connection) else PREPARED_STATEMENTS
         return dialect.connect(
             async_creator_fn=partial(_hand_over, connection), prepared_statement_cache_size=kept
         )
-
-    async def _connect(self) -> Any:
-        return await self._try(self.connector.connect)
-
-    async def _try(self, connect: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await connect()
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,  # a server that can only be read
-        ) as error:
-            is_login = str(getattr(error, "sqlstate", "") or "").startswith(_LOGIN_CLASS)
-            kind = LoginRefused if is_login else Unavailable
-            raise kind(f"the database cannot be used now: {describe(error)}") from None
 
     def _refuse_unfit(self, connection: Any, _record: object, _proxy: object) -> None:
         """Make the pool reconnect if the server has closed a connection, as the driver knows, or if
@@ -172,8 +160,8 @@ class PostgresDatabase(Database):
             raise DisconnectionError("the server has closed it, or has been replaced")
 
     async def name_server(self) -> str:
-        """As the connector's. Raises LoginRefused or Unavailable where none takes writes."""
-        return await self._try(self.connector.name_server)
+        """As the connector's."""
+        return await self.connector.name_server()
 
     def abandon(self) -> None:
         self.connector.abandon()
@@ -184,28 +172,47 @@ class PostgresDatabase(Database):
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(fn, args, kwargs)
+        """Each statement sees what is committed when it begins, as in a transaction here.
+
+        So there is none, which saves two round trips, unless `begin_transaction` is called.
+        """
+
+        def run() -> T:
+            with self._engine.begin() as connection, _committing_each_statement(connection):
+                return fn(connection, *args, **kwargs)
+
+        return await self._run(run)
 
     async def write(
         self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self._run(fn, args, kwargs)
-
-    async def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         def run() -> T:
             with self._engine.begin() as connection:
                 return fn(connection, *args, **kwargs)
 
+        return await self._run(run)
+
+    async def _run(self, run: Callable[[], T]) -> T:
         try:
             return await greenlet_spawn(run)
-        except (OSError, TimeoutError, PoolTimeout, asyncpg.PostgresConnectionError) as error:
-            raise Unavailable(f"the database cannot be reached: {type(error).__name__}") from None
-        except asyncpg.InterfaceError as error:
-            raise Unavailable(f"the database cannot be reached: {error}") from None
+        except PoolTimeout:
+            raise DatabaseAway(
+                "all connections of this process to the database are in use: try again in a moment"
+            ) from None
+        except TimeoutError:
+            raise DatabaseAway(
+                "the database does not answer in time: look at the server's load, its locks, and"
+                " the network"
+            ) from None
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            raise DatabaseAway(
+                f"the connection to the database broke off ({describe(error)}): try again, and look"
+                " at PostgreSQL's log"
+            ) from None
         except DBAPIError as error:
             if not is_connection_loss(error) and _read_state(error) not in _BUSY:
                 raise
-            raise Unavailable(_describe_loss(error)) from None
+            raise DatabaseAway(_describe_loss(error)) from None
 
     async def close(self) -> None:
         # A hanging server never confirms the end of a connection, and must not delay ours.
@@ -236,6 +243,26 @@ def open_database(
     return SqliteDatabase(sqlite_path, busy_timeout_seconds=busy_timeout_seconds, is_owner=is_owner)
 
 
+@contextlib.contextmanager
+def _committing_each_statement(connection: Connection) -> Iterator[None]:
+    driver: Any = connection.connection.dbapi_connection
+    # A pooler would give the settings of our sessions to no statement outside a transaction.
+    driver.autocommit = not is_pooled(driver.driver_connection)
+    try:
+        yield
+    finally:
+        driver.autocommit = False
+
+
+def begin_transaction(connection: Connection) -> None:
+    """Run what follows on PostgreSQL in one transaction, for savepoints and settings of its own.
+
+    It ends with the `read` or `write` that the connection is for.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    driver.autocommit = False
+
+
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the connection or the server failed, rather than the statement."""
     state = _read_state(error)
@@ -257,8 +284,3 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 def _describe_loss(error: DBAPIError) -> str:
     return f"the database cannot be used now: {describe(error.orig)}"
-
-
-def describe(error: BaseException | None) -> str:
-    """Its first line, without secrets; PostgreSQL's further lines (DETAIL) quote rows."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.storage.db.database import begin_transaction
 from app.storage.db.text_index import TextIndex
 
 # A request reads at most this many rows, then returns where the next one continues.
@@ -123,6 +124,7 @@ def _make_text_driver(conn: Connection, index: TextIndex, words: Sequence[str]) 
 @contextlib.contextmanager
 def _limited_time(conn: Connection) -> Iterator[None]:
     """A time limit for reading; the settings are undone at the end."""
+    begin_transaction(conn)
     conn.exec_driver_sql("SAVEPOINT limited")
     # A generic plan would not use the index for a rare word.
     conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))

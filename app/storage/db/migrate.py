@@ -19,6 +19,7 @@ from app.storage.db.postgres.privileges import DENIED, GRANTS, find_missing
 from app.storage.db.sqlite.database import SqliteDatabase
 from app.storage.db.sqlite.engine import is_passing, make_private
 from app.storage.db.sqlite.file import find_damage
+from app.storage.db.sqlite.refusals import explain
 from app.storage.durable import sync_folder
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
@@ -83,10 +84,7 @@ async def _look(database: Database) -> tuple[str | None, str]:
     except DatabaseError as error:
         if not isinstance(database, SqliteDatabase) or is_passing(error):
             raise
-        raise SetupError(
-            f"LETTERBOX_DATABASE_URL: the SQLite file {database.path} cannot be used"
-            f" ({error.orig}); name another one, or put back a copy of it"
-        ) from None
+        raise SetupError(f"LETTERBOX_DATABASE_URL: {explain(error, database.path)}") from None
 
 
 def list_revisions() -> list[str]:

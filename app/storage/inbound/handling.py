@@ -20,7 +20,7 @@ from app.storage.db.writes import BulkWrite, Writes, make_bulk_insert, make_bulk
 from app.storage.inbound.search import BLOCK_ROWS, STORED_COLUMNS
 from app.storage.inbound.text_search import add_bodies
 from app.storage.operations.erasures.erasures import find_erased
-from app.storage.operations.erasures.tombstones import HAS_ERASED, find_returned
+from app.storage.operations.erasures.tombstones import HAS_ERASED, take_returned
 from app.storage.rules.erasing import keep_stops
 from app.storage.rules.opt_outs import name_again
 from app.storage.tables.conversations import conversations
@@ -61,7 +61,7 @@ def _drop_erased(
         for number in (text.source, text.dest)
         if number in erased and text.arrived_at <= erased[number]
     }
-    returned = find_returned(conn, claimed)
+    returned = take_returned(conn, claimed)
     keep_stops(conn, [text for _, text in claimed if text.id in gone.difference(returned)])
     gone.update(returned)
     conn.execute(delete(messages).where(messages.c.id.in_(sorted(gone))))

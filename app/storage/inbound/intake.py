@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from app.domain.errors import NothingDurable
+from app.domain.errors import NothingDurable, describe_cause
 from app.domain.inbound.messages import InboundMessage
 from app.storage.durable import SpoolError
 from app.storage.inbound.batch_store import BatchStore
@@ -203,7 +203,7 @@ class Intake:
                 await self.drain_abandoned()
                 await self._drain_own()
             except Exception as error:
-                self.database_error = _describe(error)
+                self.database_error = describe_cause(error)
                 self._storer.abandon()
                 raise
             finally:
@@ -284,7 +284,7 @@ class Intake:
             await self._storer.store(messages, within_seconds=DEADLINE_SECONDS)
             await self._storer.confirm()
         except Exception as error:  # noqa: BLE001 the drain finds it, too
-            log.warning("not_stored_ahead", error=_describe(error))
+            log.warning("not_stored_ahead", error=describe_cause(error))
             return False
         self._finish(batch, in_spool=False)
         return True
@@ -311,7 +311,7 @@ class Intake:
             log.exception("not_counted", messages=len(batch))
 
     def _open_breaker(self, error: Exception) -> None:
-        self.database_error = _describe(error)
+        self.database_error = describe_cause(error)
         self.direct = False
         self._storer.abandon()
         self._trouble.set()
@@ -419,7 +419,3 @@ def _tell(batch: Sequence[_Waiting], error: NothingDurable | None) -> None:
         except Exception:
             # Whatever ails one who waits, the writer goes on and the others hear of theirs.
             log.exception("not_told")
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,18 +1,19 @@
 """What the reconcile flow reads and stores: the messages that the provider's report may list."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select, text
 
+from app.domain.batches import cut
 from app.domain.inbound.messages import (
     InboundMessage,
     StoredMessage,
     make_identity_key,
     make_pair_key,
 )
-from app.domain.inbound.reconciling import ReportedText, is_near
+from app.domain.inbound.reconciling import ReportedText, measure_distance, pair_nearest
 from app.storage.db.upserts import make_insert
 from app.storage.inbound.inbound import MESSAGES_LOCK
 from app.storage.inbound.search import STORED_COLUMNS, find_span
@@ -21,6 +22,9 @@ from app.storage.operations.erasures.tombstones import Tombstone, digest_reporte
 from app.storage.tables.conversations import conversations
 from app.storage.tables.inbound import message_index, messages
 from app.storage.tables.operations import processes
+
+# In one query.
+ASKED_ROWS = 500
 
 
 def find_by_id(
@@ -98,38 +102,51 @@ def store_reported(
     return new
 
 
-def find_erased_rows(conn: Connection, rows: Mapping[int, ReportedText]) -> set[int]:
-    """The places of rows that were erased: by number, by id, or by text and time, one to one."""
-    erased = find_erased(conn, {each for row in rows.values() for each in row.pair})
-    gone = {
-        place
-        for place, row in rows.items()
-        for number in row.pair
-        if number in erased and row.received_at is not None and row.received_at <= erased[number]
-    }
+def find_erased_rows(
+    conn: Connection, rows: Mapping[int, ReportedText], used: Collection[int] = ()
+) -> tuple[set[int], set[int]]:
+    """The places of rows that were erased: by number, by id, or by text and time.
+
+    Besides the tombstones that they use up: an erased text is one row, and the same words from the
+    same sender are another text. Those that are `used` already belong to other rows.
+    """
+    gone = _find_of_erased_numbers(conn, rows)
     digests = {
         place: digest_reported(conn, *row.pair, row.provider_id, row.body)
         for place, row in rows.items()
         if place not in gone
     }
-    identities, texts = ([each[part] for each in digests.values()] for part in (0, 1))
-    left = {stone.id: stone for stone in find_buried(conn, identities, texts)}
-    for is_same in (_has_identity, _has_text_and_time):
-        for place, digest in digests.items():
-            same = (each for each in left.values() if is_same(each, digest, rows[place]))
-            stone = next(same, None) if place not in gone else None
-            if stone is not None:
-                gone.add(place)
-                del left[stone.id]
-    return gone
+    stones: dict[int, Tombstone] = {}
+    for some in cut(list(digests.values()), ASKED_ROWS):
+        identities, texts = ([each[part] for each in some] for part in (0, 1))
+        stones |= {each.id: each for each in find_buried(conn, identities, texts)}
+    left = [each for each in stones.values() if each.id not in used]
+    by_id = pair_nearest(
+        (timedelta(), place, stone.id)
+        for place, (identity, _) in digests.items()
+        for stone in left
+        if identity is not None and stone.identity == identity
+    )
+    matched = set(by_id.values())
+    by_text = pair_nearest(
+        (distance, place, stone.id)
+        for place, (_, words) in digests.items()
+        for stone in left
+        if place not in by_id and stone.id not in matched and stone.text == words
+        if (distance := measure_distance(rows[place], stone.received_at)) is not None
+    )
+    return gone | by_id.keys() | by_text.keys(), matched | set(by_text.values())
 
 
-Digests = tuple[bytes | None, bytes | None]
-
-
-def _has_identity(stone: Tombstone, digests: Digests, _row: ReportedText) -> bool:
-    return digests[0] is not None and stone.identity == digests[0]
-
-
-def _has_text_and_time(stone: Tombstone, digests: Digests, row: ReportedText) -> bool:
-    return stone.text == digests[1] and is_near(stone.received_at, row)
+def _find_of_erased_numbers(conn: Connection, rows: Mapping[int, ReportedText]) -> set[int]:
+    """Those that an erased number sent or got before it was erased."""
+    numbers = sorted({each for row in rows.values() for each in row.pair})
+    erased: dict[str, datetime] = {}
+    for some in cut(numbers, ASKED_ROWS):
+        erased |= find_erased(conn, some)
+    return {
+        place
+        for place, row in rows.items()
+        for number in row.pair
+        if number in erased and row.received_at is not None and row.received_at <= erased[number]
+    }

@@ -131,6 +131,7 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
     end = _find_handled_end(conn)
     low, _ = find_span(conn, wanted.since, wanted.until)
     start, looked_at = max(after, min(low, end) - 1), 0
+    matches = wanted.make_test()
     ids: list[int] = []
     while len(ids) < limit and looked_at < id_walks.WALK_ROWS:
         query = (
@@ -144,7 +145,7 @@ def feed_messages(conn: Connection, wanted: MessageFilter, *, after: int, limit:
             break
         for row in rows:
             start = row.id
-            if wanted.matches(row):
+            if matches(row):
                 ids.append(row.id)
                 if len(ids) == limit:
                     break
@@ -169,7 +170,7 @@ def _make_walk(count: int, wanted: MessageFilter) -> IdWalk:
         query = select(messages.c.id, *_needed(wanted)).join(ids, candidate == messages.c.id)
         return conn.execute(query.order_by(messages.c.id.desc())).all()
 
-    return IdWalk(count, fetch, wanted.matches)
+    return IdWalk(count, fetch, wanted.make_test())
 
 
 def _needed(wanted: MessageFilter) -> Iterator[Any]:

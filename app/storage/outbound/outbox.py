@@ -12,6 +12,7 @@ from app.domain.inbound.messages import digest_texts, make_number_key, make_pair
 from app.domain.outbound.gsm import measure_text
 from app.domain.outbound.requests import OutboundRequest
 from app.domain.outbound.states import OutboundStatus, Priority
+from app.storage.db.database import begin_transaction
 from app.storage.db.given_values import is_among, pad_values
 from app.storage.db.writes import BulkWrite, make_bulk_insert
 from app.storage.outbound.batches import add_batch
@@ -153,6 +154,7 @@ def _briefly(conn: Connection) -> Iterator[None]:
 
     A lock of the session would stay behind after an error, and in a pooler's connections.
     """
+    begin_transaction(conn)
     savepoint = conn.begin_nested()
     try:
         yield

@@ -57,6 +57,7 @@ class OutboundText:
     created_at: datetime
     sent_at: datetime | None
     settled_at: datetime | None
+    attended_at: datetime | None
     origin: str
     forced: bool
     conversation_id: int | None

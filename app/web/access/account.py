@@ -72,8 +72,10 @@ async def _show(visit: Visit, form: Form, *, status: int = 200) -> Response:
     sessions = await visit.database.read(
         list_sessions, now=visit.now, member_id=visit.member.id, limit=SHOWN_SESSIONS
     )
+    has_shared = visit.site.runtime.settings.admin_password is not None
     return visit.render(
         "access/account.html",
+        opened_by_shared=has_shared and visit.is_admin,
         status=status,
         form=form,
         sessions=sessions,

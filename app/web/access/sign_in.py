@@ -10,7 +10,7 @@ from app.domain.errors import Conflict, InvalidInput, TooManyTries
 from app.flows.access import sign_in
 from app.flows.access.invite import accept_invitation
 from app.flows.access.sign_in import Browser, SessionWithToken
-from app.storage.access.members import has_passwords
+from app.storage.access.members import find_member, has_passwords
 from app.web.core.forms.form import WHOLE, Form
 from app.web.core.site import SIGN_IN, Site, Visit, is_own_path
 
@@ -46,7 +46,10 @@ async def show_sign_in(visit: Visit) -> Response:
         return _show_spent(visit)
     if link.kind == "invitation":
         return _show_invitation(visit, Form(), token, link.name)
-    return visit.render("access/sign_in/sign_in_link.html", name=link.name, token=token)
+    is_new = link.member_id is None and not await visit.database.read(find_member, link.name)
+    return visit.render(
+        "access/sign_in/sign_in_link.html", name=link.name, token=token, is_new=is_new
+    )
 
 
 async def take_link(visit: Visit) -> Response:
@@ -114,7 +117,9 @@ async def take_password(visit: Visit) -> Response:
         response = await _show_form(visit, form, status=429)
         response.headers["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
         return response
-    return _welcome(visit, made, form.text("next"))
+    # A name mistyped here makes a member, too.
+    news = f"{made.session.name} is a new member, an admin." if made.is_new else ""
+    return _welcome(visit, made, form.text("next"), news)
 
 
 async def sign_out(visit: Visit) -> Response:
@@ -154,8 +159,8 @@ def _show_spent(visit: Visit) -> Response:
     return visit.render("access/sign_in/sign_in_spent.html", status=403)
 
 
-def _welcome(visit: Visit, made: SessionWithToken, path: str) -> Response:
-    response = visit.redirect(path if is_own_path(path) else HOME)
+def _welcome(visit: Visit, made: SessionWithToken, path: str, news: str = "") -> Response:
+    response = visit.redirect(path if is_own_path(path) else HOME, news)
     visit.site.cookies.set_session(response, made.token)
     return response
 

@@ -95,6 +95,9 @@ def describe_error(error: Exception) -> tuple[ErrorPage, str]:
     if found is None:
         log.error("page_failed", exc_info=error)
         return INTERNAL, "An unexpected error; it has been logged."
+    if isinstance(error, errors.DatabaseAway):
+        log.warning("database_away", error=str(error))
+        return found, error.public
     return found, str(error)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.domain.errors import InvalidInput
+from app.domain.errors import Fault, InvalidFields, InvalidInput
 from app.domain.provider_errors import PermanentError
 from app.flows.operations.fetch_report import (
     ReportHead,
@@ -92,6 +92,8 @@ def _read_wanted(visit: Visit, form: Form) -> dict[str, Any]:
 
 
 def _note(form: Form, error: InvalidInput) -> None:
-    """At its field, as the form calls it."""
-    field = error.field or ""
-    form.fail({"report_type": "other", "": "type"}.get(field, field), str(error))
+    """At its field, as the form calls it; several at theirs."""
+    one = Fault(error.field or "", str(error))
+    for fault in error.found if isinstance(error, InvalidFields) else [one]:
+        name = {"report_type": "other", "": "type"}.get(fault.field, fault.field)
+        form.fail(name, fault.text)

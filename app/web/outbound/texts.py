@@ -89,8 +89,12 @@ async def remove(visit: Visit) -> Response:
 
 async def attend(visit: Visit) -> Response:
     """Note that somebody has dealt with a failed text to a list or group."""
-    await attend_text(visit.database, visit.path_id, who=visit.actor, now=visit.now)
-    return visit.redirect(f"/outbox/{visit.path_id}", "Marked as dealt with.")
+    path = f"/outbox/{visit.path_id}"
+    try:
+        await attend_text(visit.database, visit.path_id, who=visit.actor, now=visit.now)
+    except Conflict as error:
+        return visit.redirect(path, f"Nothing was changed: {error}.", kind="failed")
+    return visit.redirect(path, "Marked as dealt with.")
 
 
 async def cancel(visit: Visit) -> Response:

@@ -86,7 +86,7 @@ async def test_a_text_that_is_too_long_is_told_in_characters(kit: Kit) -> None:
         "POST", "/api/v1/rules", json={"name": "x" * 999, "reply": "Hello"}
     )
     assert answer.json()["errors"] == [
-        {"field": "name", "code": "too-long", "detail": "a text of at most 200 characters"}
+        {"field": "name", "code": "too-long", "detail": "write a text of at most 200 characters"}
     ]
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, delete, update
 
 from app.domain.errors import Unavailable
 from app.flows.operations import event_stream
 from app.storage.operations.alerts import close_alert, raise_alert
 from app.storage.operations.events import forget_old_events
+from app.storage.tables.operations import events as event_table
 from app.streaming import events
 from tests.api.running import Running, running, running_rest
 from tests.api.streams import Stream, streaming
@@ -126,6 +128,21 @@ async def test_a_place_whose_events_are_gone_gets_a_reset_and_goes_on(
         assert await read_bodies(stream, 1) == ["text 4"]
     async with streaming(api, after=reset.id) as stream:
         assert await read_bodies(stream, 1) == ["text 4"]
+
+
+async def test_an_id_that_was_never_used_makes_nobody_read_the_lists_again(api: Running) -> None:
+    """PostgreSQL's sequence goes on with a transaction that is rolled back."""
+    await api.store(make_message(1), make_message(2))
+
+    def skip(conn: Connection) -> None:
+        conn.execute(delete(event_table).where(event_table.c.id == 2))
+        conn.execute(update(event_table).values(created_at=NOW - timedelta(days=8)))
+
+    await api.runtime.database.write(skip)
+    await api.store(make_message(3))
+    await api.runtime.database.write(forget_old_events, NOW, limit=10)
+    async with streaming(api, after="evt_1") as stream:
+        assert await read_bodies(stream, 1) == ["text 3"]
 
 
 async def test_a_revoked_key_ends_the_stream(database_url: str, tmp_path: Path) -> None:

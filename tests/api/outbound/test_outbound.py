@@ -48,6 +48,7 @@ async def test_a_queued_text_is_the_object_of_the_contract(post: Post) -> None:
                 "created_at": "2026-06-01T12:00:00.000000Z",
                 "sent_at": None,
                 "settled_at": None,
+                "attended_at": None,
             }
         ],
         "parts": 1,

@@ -59,7 +59,10 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_question_that_nobody_answers_ends_with_one_line(tmp_path: Path) -> None:
-    ended = run_command(tmp_path / "data", "contacts", "clear")
+    folder = tmp_path / "data"
+    run_command(folder, "migrate")
+    run_command(folder, "numbers", "add", "07700900001")
+    ended = run_command(folder, "numbers", "remove", "07700900001")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "letterbox: stopped; nothing was done"
 
@@ -132,6 +135,7 @@ def test_a_stream_that_is_closed_breaks_no_command(
 ) -> None:
     folder = tmp_path / "data"
     run_command(folder, "migrate")
+    run_command(folder, "numbers", "add", "07700900001")
     ended = subprocess.run(
         ["sh", "-c", f"'{LETTERBOX}' {command} {closed}"],
         env=make_environment(data_dir=folder),

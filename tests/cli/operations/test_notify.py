@@ -64,8 +64,11 @@ def test_an_address_is_added_listed_tested_and_removed(run: Run, target: NotifyT
     ("arguments", "error"),
     [
         (["user:hunter2@example.com"], "write an Apprise address"),
-        (["ntfy://topic", "--quiet", "22:00"], "write the quiet hours like 22:00-07:00"),
-        (["ntfy://topic", "--no-alerts"], "choose at least one thing to send"),
+        (["ntfy://topic", "--quiet", "22:00"], "--quiet: write the hours like 22:00-07:00"),
+        (["ntfy://topic", "--quiet", "22:00-7"], "--quiet: write a time of day like 08:00"),
+        (["ntfy://topic", "--summary-at", "8"], "--summary-at: write a time of day like 08:00"),
+        (["ntfy://topic", "--zone", "Nowhere"], "--zone: no such time zone"),
+        (["ntfy://topic", "--no-alerts"], "--alerts: choose at least one thing to send"),
     ],
 )
 def test_wrong_use_is_one_line_without_a_secret(run: Run, arguments: list[str], error: str) -> None:

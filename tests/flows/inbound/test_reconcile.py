@@ -80,14 +80,16 @@ class World:
     def pass_minutes(self, minutes: float) -> None:
         self.provider.pass_seconds(minutes * 60)
 
-    async def text(self, body: str, *, source: str = ADA, forward: bool = True) -> None:
+    async def text(self, body: str, *, source: str = ADA, forward: bool = True) -> dict[str, str]:
         """Somebody texts our number; a lost one is only in the provider's report."""
         order = {"source": source, "dest": OUR_NUMBER, "body": body}
         answer = await self.control.post("/_simulator/texts", json=order)
         assert answer.status_code == 201, answer.text
+        text: dict[str, str]
+        [text] = answer.json()
         if forward:
-            [text] = answer.json()
             await self.forward(text)
+        return text
 
     async def forward(self, text: dict[str, str]) -> None:
         received = datetime.fromisoformat(text["received_at"]).astimezone(LONDON)
@@ -113,6 +115,14 @@ class World:
     async def list_texts(self) -> list[tuple[str, str]]:
         page = await self.database.read(list_messages, MessageFilter(), before=None, limit=500)
         return sorted((message.body, message.via) for message in page.messages)
+
+    async def erase(self, body: str) -> None:
+        """Delete the texts that say this, and nothing else."""
+        self.database.digest_key.key = b"a key of this test"
+        page = await self.database.read(list_messages, MessageFilter(), before=None, limit=500)
+        for message in page.messages:
+            if message.body == body:
+                await remove_message(self.database, message.id, who="test", now=self.now())
 
     async def list_alerts(self) -> list[str]:
         found = await self.database.read(list_alerts, before=None, limit=50, is_open=True)
@@ -299,7 +309,6 @@ async def test_texts_of_the_report_take_their_ids_one_transaction_after_the_othe
 
 @pytest.mark.parametrize("ids", ["same", "other"])
 async def test_an_erased_text_does_not_come_back(world: World, ids: str) -> None:
-    world.database.digest_key.key = b"a key of this test"
     world.provider.throw(inbound_ids=ids)
     await world.text("erase this")
     await world.text("keep this")
@@ -307,10 +316,40 @@ async def test_an_erased_text_does_not_come_back(world: World, ids: str) -> None
     world.pass_minutes(30)
     assert (await world.look_back()).missing == 1
     await world.handle()
-    page = await world.database.read(list_messages, MessageFilter(), before=None, limit=500)
-    for message in page.messages:
-        if message.body.startswith("erase"):
-            await remove_message(world.database, message.id, who="test", now=world.now())
+    await world.erase("erase this")
+    await world.erase("erase this, which was lost")
     assert (await world.look_back()).missing == 0
     await world.handle()
     assert await world.list_texts() == [("keep this", "forward")]
+
+
+@pytest.mark.parametrize("ids", ["same", "other"])
+async def test_an_erased_text_hides_no_other_of_the_same_words(world: World, ids: str) -> None:
+    world.provider.throw(inbound_ids=ids)
+    await world.text("yes")
+    await world.erase("yes")
+    world.pass_minutes(4)
+    await world.text("yes", forward=False)
+    world.pass_minutes(26)
+    # The two lie on both sides of where one slice of the window ends.
+    assert (await world.look_back(hours=6 + 28 / 60)).missing == 1
+    await world.handle()
+    assert await world.list_texts() == [("yes", "report")]
+    assert (await world.look_back(hours=6 + 28 / 60)).missing == 0
+
+
+@pytest.mark.parametrize("ids", ["same", "other"])
+async def test_a_late_forward_of_an_erased_text_hides_no_other_forward(
+    world: World, ids: str
+) -> None:
+    world.provider.throw(inbound_ids=ids)
+    late = await world.text("yes", forward=False)
+    world.pass_minutes(1)
+    other = await world.text("yes", forward=False)
+    world.pass_minutes(9.5)  # the report is compared up to ten minutes ago: only the first is told
+    assert (await world.look_back()).missing == 1
+    await world.handle()
+    await world.erase("yes")
+    for each in (late, other, late):
+        await world.forward(each)
+    assert await world.list_texts() == [("yes", "forward")]

@@ -17,7 +17,7 @@ from app.storage.conversations import attention, conversations, inbox, people, t
 from app.storage.conversations import conversation_lists as lists_of_conversations
 from app.storage.conversations.conversation_lists import ConversationFilter
 from app.storage.conversations.text_matches import search_texts
-from app.storage.db.database import Connection, Database
+from app.storage.db.database import Connection, Database, begin_transaction
 from app.storage.inbound import refusals, search
 from app.storage.inbound.duplicates import find_reported
 from app.storage.inbound.inbound import make_inserter
@@ -215,6 +215,7 @@ def explain(conn: Connection, query: Query) -> list[tuple[str, str]]:
             )
             for sql, given in selects
         ]
+    begin_transaction(conn)
     conn.exec_driver_sql("SET LOCAL enable_sort = off")
     return [
         (sql, "\n".join(row[0] for row in conn.exec_driver_sql(f"EXPLAIN {sql}", given)))

@@ -32,7 +32,8 @@ def report(body: str = "Hello", at: datetime | None = NOW, provider_id: str = ""
 
 
 async def find(database: Database, *rows: ReportedText) -> set[int]:
-    return await database.read(find_erased_rows, dict(enumerate(rows)))
+    gone, _ = await database.read(find_erased_rows, dict(enumerate(rows)))
+    return gone
 
 
 @pytest.fixture
@@ -118,8 +119,12 @@ async def test_a_text_without_an_id_is_an_erased_one_by_words_and_time_together(
     await keyed.write(bury)
     late = NOW + timedelta(hours=2)
     assert await find(keyed, report("Other"), report(at=late), report(at=None)) == set()
-    # Each erased text accounts for one row.
-    assert await find(keyed, report("Other"), report(), report()) == {1}
+    # Each erased text accounts for one row, the nearest in time.
+    soon = NOW + timedelta(minutes=5)
+    assert await find(keyed, report("Other"), report(at=soon), report(), report()) == {2}
+    gone, used = await keyed.read(find_erased_rows, {7: report()})
+    assert gone == {7}
+    assert await keyed.read(find_erased_rows, {8: report()}, used) == (set(), set())
 
 
 async def test_a_text_with_an_id_is_an_erased_one_by_that(keyed: Database) -> None:

@@ -72,7 +72,8 @@ def read_all(conn: Connection) -> dict[int, search.Message]:
 
 
 def list_plainly(every: Mapping[int, search.Message], wanted: MessageFilter) -> list[int]:
-    return [each for each in sorted(every, reverse=True) if wanted.matches(every[each])]
+    matches = wanted.make_test()
+    return [each for each in sorted(every, reverse=True) if matches(every[each])]
 
 
 def list_by_pages(conn: Connection, wanted: MessageFilter, limit: int) -> list[int]:

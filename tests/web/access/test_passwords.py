@@ -100,3 +100,29 @@ async def test_a_hash_with_old_parameters_is_replaced_when_its_password_is_used(
             assert await try_password(visitor, "Joan's own secret", name="Joan") == 303
         renewed = await database.read(read_password_hash, "Joan")
         assert not is_outdated(renewed or "")
+
+
+async def test_the_shared_password_says_when_it_has_made_a_new_member(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with guessing(sqlite_url, tmp_path) as visitor:
+        for name, is_new in (("Ada", True), ("ada", False)):
+            form = {"name": name, "password": PASSWORD}
+            page = await visitor.submit("/sign-in", form)
+            assert ("Ada is a new member, an admin." in page) is is_new
+
+
+@pytest.mark.parametrize("password", [PASSWORD, None])
+async def test_the_account_speaks_of_a_shared_password_only_if_there_is_one(
+    sqlite_url: str, tmp_path: Path, password: str | None
+) -> None:
+    async with visiting(sqlite_url, tmp_path, admin_password=password) as visitor:
+        page = await visitor.read("/account")
+        assert "can create a sign-in link can sign in under your name" in page
+        assert ("the shared admin password" in page) is (password is not None)
+        database, now = visitor.running.runtime.database, visitor.running.clock.now
+        await database.write(add_member, "Grace", "office", "active", now)
+        async with browsing(visitor.running) as office:
+            await office.sign_in("Grace")
+            # It opens no name of the office.
+            assert "the shared admin password" not in await office.read("/account")

@@ -148,3 +148,11 @@ async def test_a_login_link_signs_in_who_has_the_name_and_nobody_who_was_deactiv
         assert (await visitor.get("/")).status_code == 303, "her session has ended"
         with pytest.raises(Conflict):
             await visitor.make_link("Grace")
+
+
+async def test_a_link_for_a_name_that_nobody_has_says_that_it_adds_a_member(
+    visitor: Visitor,
+) -> None:
+    for name, is_new in (("Gace", True), ("ada", False)):
+        page = await visitor.read(f"/sign-in?link={await visitor.make_link(name)}")
+        assert ("No member has this name yet" in page) is is_new

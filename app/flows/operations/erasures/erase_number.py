@@ -66,18 +66,21 @@ async def begin_erasure(database: Database, number: str, *, who: str, now: datet
     """
 
     def begin(conn: Connection) -> Erasure:
-        if number in read_our_numbers(conn):
-            raise InvalidInput(
-                "this is one of your own numbers; remove it first",
-                field="number",
-                code="not-allowed",
-            )
+        check_erasable(conn, number)
         sealed = _make_sealer(database).seal(number)
         made = add_erasure(conn, number, sealed, who=who, now=now)
         add_audit(conn, who, "number.erase", f"…{made.tail}", {}, now)
         return made
 
     return await database.write(begin)
+
+
+def check_erasable(conn: Connection, number: str) -> None:
+    """Raises InvalidInput for one of our own numbers."""
+    if number in read_our_numbers(conn):
+        raise InvalidInput(
+            "this is one of your own numbers; remove it first", field="number", code="not-allowed"
+        )
 
 
 async def wait_for_erasure(database: Database, erasure_id: int, seconds: float) -> Erasure:

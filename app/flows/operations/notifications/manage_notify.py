@@ -60,21 +60,21 @@ def change_wishes(
 ) -> None:
     """Raises InvalidInput, NotFound, and Conflict for one from NOTIFY."""
     check_wishes(wishes)
-    address = _get_own(conn, address_id)
+    address = get_own(conn, address_id)
     notify_addresses.change_wishes(conn, address_id, wishes, now)
     _note(conn, "notify.change", address, who, now, gets=describe_wishes(wishes))
 
 
 def enable_address(conn: Connection, address_id: int, *, who: str, now: datetime) -> None:
     """What happened while it was disabled is not sent. Raises NotFound, Conflict."""
-    address = _get_own(conn, address_id)
+    address = get_own(conn, address_id)
     notify_addresses.enable_address(conn, address_id, now)
     _note(conn, "notify.enable", address, who, now)
 
 
 def disable_address(conn: Connection, address_id: int, *, who: str, now: datetime) -> None:
     """Raises NotFound, Conflict."""
-    address = _get_own(conn, address_id)
+    address = get_own(conn, address_id)
     notify_addresses.disable_address(conn, address_id)
     _note(conn, "notify.disable", address, who, now)
     close_alert(conn, FAILING, address.subject, now=now)
@@ -82,7 +82,7 @@ def disable_address(conn: Connection, address_id: int, *, who: str, now: datetim
 
 def remove_address(conn: Connection, address_id: int, *, who: str, now: datetime) -> NotifyAddress:
     """Raises NotFound, Conflict."""
-    address = _get_own(conn, address_id)
+    address = get_own(conn, address_id)
     notify_addresses.remove_address(conn, address_id)
     _note(conn, "notify.remove", address, who, now)
     close_alert(conn, FAILING, address.subject, now=now)
@@ -111,7 +111,8 @@ def note_tested(
     _note(conn, "notify.test", address, who, now)
 
 
-def _get_own(conn: Connection, address_id: int) -> NotifyAddress:
+def get_own(conn: Connection, address_id: int) -> NotifyAddress:
+    """One that can be changed here. Raises NotFound, and Conflict for one from NOTIFY."""
     address = get_address(conn, address_id)
     if address.source == "settings":
         raise Conflict(CONFIGURED)

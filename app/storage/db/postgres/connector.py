@@ -1,6 +1,7 @@
 """Connects to PostgreSQL: to a server that can write and is not an old one."""
 
 import asyncio
+import socket
 import ssl
 import weakref
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from app.domain.errors import SetupError, Unavailable
+from app.domain.errors import DatabaseAway, SetupError, Unavailable
 from app.domain.operations.database_url import name_address as name_address
 from app.domain.operations.database_url import prepare_url, wants_system_roots
 from app.domain.operations.database_url import split_hosts as split_hosts
@@ -19,6 +20,7 @@ from app.storage.db.postgres.pooled import (
     list_processes,
     write_settings,
 )
+from app.storage.db.postgres.refusals import explain
 from app.storage.db.postgres.servers import OldServer, Server, Servers
 
 CONNECT_SECONDS = 5.0
@@ -26,6 +28,13 @@ COMMAND_SECONDS = 30.0
 # For checking all servers of a database that has several.
 LOOK_SECONDS = 3.0
 POOLER_SECONDS = 2.0
+# A machine that does not answer is given up after 25 seconds, whether or not anything was sent.
+TCP_OPTIONS = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 25_000,
+}
 NO_PLACE = "a host or port of LETTERBOX_DATABASE_URL, PGHOST or PGPORT is not valid"
 POOLER_TRIES = 3
 
@@ -84,7 +93,7 @@ class Connector:
     ) -> Any:
         """A connection with `settings` beside the usual ones.
 
-        Raises SetupError for what waiting will not mend, Unavailable and what the driver raises.
+        Raises SetupError for what waiting will not mend, and DatabaseAway.
         """
         if self._servers.newest is None and len(self._dsns) > 1:
             await self.look_for_failover()
@@ -95,11 +104,13 @@ class Connector:
             try:
                 return await self._connect_to(dsn, command_timeout, self._settings | settings)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                refusal = refusal or _explain(error)
+                refusal = refusal or explain(error, dsn)
             except ValueError:
-                refusal = refusal or Unavailable(NO_PLACE)
-            except (asyncpg.InternalClientError, OldServer) as error:
+                refusal = refusal or DatabaseAway(NO_PLACE)
+            except asyncpg.InternalClientError as error:
                 # It answers, but another server is the primary.
+                refusal = explain(error, dsn)
+            except OldServer as error:
                 refusal = error
         assert refusal is not None  # noqa: S101 there is at least one address
         raise refusal
@@ -231,7 +242,7 @@ class Connector:
         As if there were a pooler by transaction, until it is known that there is none.
         """
         pooled = self._pooled.get(dsn, True)
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             dsn,
             timeout=CONNECT_SECONDS,
             command_timeout=command_timeout,
@@ -239,24 +250,23 @@ class Connector:
             ssl=self._tls,
             **(_BY_TRANSACTION if pooled else {}),
         )
+        _watch_peer(connection._transport.get_extra_info("socket"))
+        return connection
 
 
-def _explain(error: Exception) -> Exception:
-    """What to change, where waiting will not help."""
-    said = " ".join(str(error).split())
-    if "startup parameter" in said:
-        return SetupError(
-            f"LETTERBOX_DATABASE_URL: the pooler there refuses a parameter ({said}): remove it"
-            " from the URL, or have the pooler pass over it (pgbouncer: ignore_startup_parameters)"
-        )
-    if "statement pooling" in said:
-        return SetupError(
-            "LETTERBOX_DATABASE_URL: the pooler there allows no transactions; set its pool_mode to"
-            " transaction or session, or name PostgreSQL itself"
-        )
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unavailable(f"the database's certificate is refused: {error.verify_message}")
-    return error
+def _watch_peer(connected: socket.socket) -> None:
+    """Have the kernel end the connection to a machine that is gone without a word.
+
+    The driver sets none of this, and the kernel's own times are a quarter of an hour in use and two
+    hours at rest: each connection of the pool would hang its user in turn.
+    """
+    if connected.family == socket.AF_UNIX:
+        return
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in TCP_OPTIONS.items():
+        # Each system has its own.
+        if hasattr(socket, name):
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _identify(connection: Any) -> Server | None:

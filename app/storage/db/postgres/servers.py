@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from app.domain.errors import Unavailable
+from app.domain.errors import DatabaseAway
 from app.storage.durable import write_file
 
 FILE = "servers.json"
@@ -23,7 +23,7 @@ class Server(NamedTuple):
     timeline: int
 
 
-class OldServer(Unavailable):
+class OldServer(DatabaseAway):
     """Another server has replaced this one."""
 
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from app.domain.errors import Unavailable
+from app.domain.errors import DatabaseAway
 from app.storage.db.database import Database
 from app.storage.db.sqlite.engine import (
     BUSY,
@@ -27,6 +27,7 @@ from app.storage.db.sqlite.engine import (
 )
 from app.storage.db.sqlite.file import Change
 from app.storage.db.sqlite.health import FileHealth
+from app.storage.db.sqlite.refusals import explain
 from app.storage.db.sqlite.writer import WriterThread
 
 P = ParamSpec("P")
@@ -120,9 +121,7 @@ class SqliteDatabase(Database):
                     self.health.raise_unavailable(error)
                     raise
                 if asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable(
-                        "another program keeps the SQLite file locked; end it and try again"
-                    ) from None
+                    raise DatabaseAway(explain(error, self.path)) from None
             else:
                 self.look()
                 return outcome

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
+from app.storage.db.columns import read_json
 from app.storage.db.keyed_digests import OPTION, DigestKey
 
 READ_THREADS = 4
@@ -64,6 +65,7 @@ def make_sqlite_engine(
         },
         pool_size=READ_THREADS if read_only else 1,
         hide_parameters=True,
+        json_deserializer=read_json,
         execution_options={OPTION: digest_key},
     )
     engine.dialect.statement_compiler = _HintedCompiler

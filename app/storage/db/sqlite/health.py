@@ -8,9 +8,10 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy.exc import DatabaseError
 
-from app.domain.errors import Unavailable
+from app.domain.errors import DatabaseAway, Unavailable
 from app.storage.db.sqlite.engine import DAMAGED, is_passing, read_code
 from app.storage.db.sqlite.file import Change, SqliteFile
+from app.storage.db.sqlite.refusals import explain
 
 # How long a damaged file is checked again, while messages wait in the spool.
 CHECK_SECONDS = 5.0
@@ -99,7 +100,7 @@ class FileHealth:
     def refuse(self) -> None:
         """Raises Unavailable while there is trouble."""
         if self.trouble is not None:
-            raise Unavailable(self.trouble.text)
+            raise DatabaseAway(self.trouble.text)
 
     def refuse_until_check(self) -> None:
         """Raises Unavailable while it is too soon to check a damaged file again."""
@@ -110,7 +111,7 @@ class FileHealth:
         """Raises Unavailable if it is due to trouble, or passes by itself."""
         self.refuse()
         if is_passing(error):
-            raise Unavailable(f"the database cannot be used now: {error.orig}") from None
+            raise DatabaseAway(explain(error, self.path)) from None
 
     def note_change(self, change: Change) -> None:
         """Another program did this to the file."""

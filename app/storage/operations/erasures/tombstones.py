@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, or_, select
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from app.domain.inbound.duplicates import TOLERANCE
 from app.domain.inbound.messages import StoredMessage
-from app.domain.inbound.reconciling import fold_body
+from app.domain.inbound.reconciling import fold_body, pair_nearest
 from app.storage.db.keyed_digests import make_keyed_digest
 from app.storage.db.upserts import make_insert
 from app.storage.tables.erasures import erasures, tombstones
@@ -77,28 +77,46 @@ def find_buried_ids(conn: Connection, provider_ids: Iterable[str]) -> set[str]:
     return {digests[each] for each in conn.execute(query).scalars()}
 
 
-def find_returned(conn: Connection, batch: Sequence[tuple[bytes, StoredMessage]]) -> list[int]:
+def take_returned(conn: Connection, batch: Sequence[tuple[bytes, StoredMessage]]) -> list[int]:
     """The ids of messages, given with their dedupe keys, that are erased ones come again.
 
     A forward of a text that the report had brought has another key: it is known by the provider's
-    id, or by its text and time.
+    id, or by its text and time. An erased text has one such forward, which is known by its own key
+    if it comes once more; the same words from the same sender are another text.
     """
     keys = {make_keyed_digest(conn, "dedupe", key): message.id for key, message in batch}
     table = tombstones.c
     same = select(table.digest).where(table.kind == "message", table.digest.in_(_known(keys)))
     found = {keys[each] for each in conn.execute(same).scalars()}
-    left = [message for _, message in batch if message.id not in found]
-    names = {each.id: _digest_identity(conn, *_name(each)) for each in left}
-    texts = {each.id: _digest_text(conn, each.dest, each.source, each.body) for each in left}
+    left = {message.id: (key, message) for key, message in batch if message.id not in found}
+    forwards = _match_forwards(conn, [message for _, message in left.values()])
+    if forwards:
+        used = table.id.in_(forwards.values())
+        conn.execute(update(tombstones).where(used).values(via="forward"))
+        for message_id in forwards:
+            key, message = left[message_id]
+            digest = make_keyed_digest(conn, "dedupe", key)
+            row = {"kind": "message", "digest": digest, "created_at": message.arrived_at}
+            _add(conn, [row])
+    return sorted(found | forwards.keys())
+
+
+def _match_forwards(conn: Connection, forwards: Sequence[StoredMessage]) -> dict[int, int]:
+    """Forward → tombstone of a text that the report had brought, one to one."""
+    names = {each.id: _digest_identity(conn, *_name(each)) for each in forwards}
+    texts = {each.id: _digest_text(conn, each.dest, each.source, each.body) for each in forwards}
     buried = find_buried(conn, names.values(), texts.values())
-    for message in left:
-        for stone in buried:
-            if stone.via != "report" or abs(stone.received_at - message.received_at) > TOLERANCE:
-                continue
-            is_same = stone.identity is not None and stone.identity == names[message.id]
-            if is_same or stone.text == texts[message.id]:
-                found.add(message.id)
-    return sorted(found)
+    return pair_nearest(
+        ((not has_same_id, distance), message.id, stone.id)
+        for message in forwards
+        for stone in buried
+        if stone.via == "report"
+        and (distance := abs(stone.received_at - message.received_at)) <= TOLERANCE
+        and (
+            (has_same_id := stone.identity is not None and stone.identity == names[message.id])
+            or stone.text == texts[message.id]
+        )
+    )
 
 
 def find_buried(

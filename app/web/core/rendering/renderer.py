@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -50,11 +50,13 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        # A page writes each of its times twice or thrice, and the next page many of them again.
+        remember = lru_cache(maxsize=2048)
         environment.globals["asset"] = self.assets.make_path
         environment.globals["service_zone"] = self._zone
         environment.filters.update(
-            iso=write_iso,
-            local=partial(write_local, zone=self._zone),
+            iso=remember(write_iso),
+            local=remember(partial(write_local, zone=self._zone)),
             typed=write_moment,
             number=write_number,
             summary=write_summary,

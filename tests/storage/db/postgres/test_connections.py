@@ -1,12 +1,15 @@
 """Connections to PostgreSQL that end while nobody uses them."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import text
 
 from app.storage.db.database import Connection, open_database
+from app.storage.db.postgres.connector import Connector
+from app.storage.db.postgres.servers import Servers
 
 IDS = text("SELECT pg_backend_pid(), pg_sleep(0.05)")
 END_OTHERS = text(
@@ -44,3 +47,22 @@ async def test_the_one_that_was_used_last_is_used_next(postgres_url: str) -> Non
     alone = [await database.read(find_pid) for _ in range(4)]
     assert len({*alone}) == 1
     await database.close()
+
+
+async def test_the_kernel_asks_whether_the_machine_is_still_there(postgres_url: str) -> None:
+    """Else nobody would hear of a machine that went without a word, until something is sent."""
+    connector = Connector(postgres_url, Servers("x"))
+    connection = await connector.connect()
+    found = connection._transport.get_extra_info("socket")
+    tcp = {
+        name: found.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+    }
+    assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert tcp == {
+        "TCP_KEEPIDLE": 10,
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": 25_000,
+    }
+    connector.abandon()
