@@ -42,7 +42,7 @@ _BUSY = frozenset({"40001", "40P01", "55P03"})
 
 
 class Database(ABC):
-    """Runs plain synchronous functions over a Connection, each in a transaction of its own.
+    """Runs plain synchronous functions over a Connection, each that writes in one transaction.
 
     Both methods raise Unavailable where the database cannot be reached.
     """
