@@ -14,6 +14,8 @@ from app.api.http.request_head import Head
 Message = MutableMapping[str, Any]
 Application = Callable[[Message, Callable[[], Any], Callable[[Message], Any]], Awaitable[None]]
 
+# In the scope: to be called by who will not compute any more, however long the request goes on.
+LEAVE = "letterbox.leave"
 # Bytes of a body that the application has not asked for yet.
 MAX_HELD_BYTES = 64 * 1024
 
@@ -95,8 +97,8 @@ class Exchange:
         if self.is_disconnected:
             return False
         loop = asyncio.get_running_loop()
+        leave = self._scope[LEAVE] = line.make_exit()
         task = loop.create_task(self.run(app))
-        leave = line.make_exit()
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(lambda _: leave())

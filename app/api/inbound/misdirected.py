@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from app.api.http.exchange import LEAVE
 from app.api.inbound.endpoint import InboundEndpoint, Message, Receive, Send, find_header
 from app.provider.forwards.bodies import MAX_BYTES
 from app.provider.forwards.glance import reveal, seems_forward
@@ -75,6 +76,8 @@ class _Request:
 
     async def _peek(self) -> bytes:
         """What has arrived of the body, and what does so at once."""
+        # Strangers may send none: nobody shall wait for that.
+        self._scope.get(LEAVE, lambda: None)()
         body = b""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):

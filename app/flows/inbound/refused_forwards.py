@@ -19,8 +19,8 @@ ROOM = 50
 ROOM_SECONDS = 10
 MANY = "many"
 MANY_STEP = timedelta(minutes=10)
-# Only who has an auth value can make it more.
-MAX_VOUCHED = 1_000
+# Each may have rows and an alert of its own.
+MAX_VOUCHED = 100
 
 REFUSED_FORWARD = "forward-refused"
 # The subject before the first text has arrived, whatever its number.

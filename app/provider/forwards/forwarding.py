@@ -5,6 +5,7 @@ from binascii import a2b_qp
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from string import whitespace
 from typing import Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
@@ -44,6 +45,11 @@ _FORM_TYPES = frozenset(
 _CHARSET = b"_charset_"
 # At most this many values of `auth` are tried.
 _MAX_AUTHS = 3
+# What people paste with a value: quotation marks, the end of a sentence or of a URL, and what
+# nobody sees.
+_AROUND = (
+    "\"'`<>()[]{}.,;:/?#\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u200b\u200e\u200f\u2060\ufeff"
+)
 # The two encodings of an accented letter in Unicode.
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
@@ -67,7 +73,7 @@ class ForwardRequest:
         """The values that the caller may mean by `auth`, in the order to try them.
 
         The value may be in another charset than the configured one, with a differently encoded
-        accent, an unescaped `+`, or spaces or a line end around it.
+        accent, an unescaped `+`, or with spaces, a line end or quotation marks around it.
         """
         auths = self.auths or ((self.auth,) if self.auth else ())
         yield from auths
@@ -75,7 +81,7 @@ class ForwardRequest:
             text = decode_text(auth, find_codec(self.raw.charset), set())
             plain = text.strip()
             forms = {text, plain, *(normalize(form, plain) for form in _FORMS)}
-            forms.add(plain.replace(" ", "+"))
+            forms |= {plain.replace(" ", "+"), plain.strip(_AROUND + whitespace)}
             yield from (form.encode("utf-8", "replace") for form in forms if form)
 
     def read_dest(self, region: str) -> str:

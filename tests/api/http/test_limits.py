@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.api.http.connections import PAUSE_SECONDS, Connections, Turnstile, find_limit
+from app.api.http import exchange
+from app.api.http.connections import PAUSE_SECONDS, RUNNING, Connections, Turnstile, find_limit
+from app.api.inbound import misdirected
 from tests.api.sockets import (
     CLOSED,
     LIVEZ,
@@ -84,6 +86,24 @@ async def test_where_all_are_being_answered_the_newest_is_sent_away(kit: Kit) ->
         others = [read_answers(await each)[0].status for each in first]
     assert (refused.status, refused.headers["cache-control"]) == (503, ["no-store"])
     assert others == [204, 204]
+
+
+async def test_nobody_waits_for_a_body_that_does_not_come_to_a_wrong_path(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "COMPUTES_SECONDS", 60)
+    monkeypatch.setattr(misdirected, "WAIT_SECONDS", 60)
+    begun = b"POST /sms HTTP/1.1\r\nHost: letterbox.test\r\nContent-Length: 9\r\n\r\n"
+    async with serving(kit) as port:
+        waiting = [asyncio.create_task(talk(port, begun)) for _ in range(2 * RUNNING)]
+        # Pages and the interface are imported with their first request.
+        for path in (b"/sign-in", b"/docs"):
+            ask = b"GET %s HTTP/1.1\r\nHost: letterbox.test\r\nConnection: close\r\n\r\n" % path
+            [answer] = read_answers(await talk(port, ask))
+            assert answer.status == 200
+        assert not any(each.done() for each in waiting)
+        for each in waiting:
+            each.cancel()
 
 
 def test_the_limit_leaves_files_for_all_else() -> None:

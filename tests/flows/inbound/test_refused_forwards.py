@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from app.flows.access.configure import add_number, remove_number
-from app.flows.inbound.refused_forwards import MANY, ROOM, RefusalLog
+from app.flows.inbound.refused_forwards import MANY, MAX_VOUCHED, ROOM, RefusalLog
 from app.flows.operations.alarms.raise_alarms import raise_alarms
 from app.storage.db.database import Connection, Database
 from app.storage.inbound.refusals import KEPT_ROWS, NewRefusal, add_refusals, forget_old_refusals
@@ -212,6 +212,14 @@ async def test_a_right_auth_says_that_a_number_is_ours(kit: Kit, way: str) -> No
     await kit.handle()
     await raise_alarms(kit.runtime.database, timezone="Europe/London", now=later)
     assert await look(kit) == []
+
+
+def test_whoever_has_an_auth_value_cannot_have_a_row_for_every_number() -> None:
+    flood = Flood()
+    for number in range(5_000):
+        flood.log.vouch_for(str(number))
+        flood.add("address", dest=str(number))
+    assert len(flood.take()) <= MAX_VOUCHED + ROOM + 1
 
 
 @pytest.mark.parametrize("auth", ["wrong-one", "x" * 60_000])
