@@ -106,9 +106,7 @@ class DataDir:
         try:
             return _load_or_make_secret(self.path / name)
         except OSError as error:
-            raise SetupError(
-                f"LETTERBOX_DATA_DIR: {self.path / name} cannot be read or made ({error.strerror})"
-            ) from None
+            raise _refuse(self.path / name, error) from None
 
     def find_secret(self, name: str) -> str | None:
         """The same, but None where there is none yet or it cannot be read."""
@@ -181,10 +179,17 @@ def is_full(total: int, free: int) -> bool:
     return free < MIN_FREE_BYTES or free < total * MIN_FREE_SHARE
 
 
+_FULL = "make room on its disk, or name a folder on another one"
+_FOREIGN = "run this as the user that it belongs to, or name a folder that this user may use"
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), _FOREIGN),
+    errno.EROFS: "make its disk writable, or name a folder on another one",
+}
+
+
 def _refuse(path: Path, error: OSError) -> SetupError:
-    advice = "name a folder that this user may write to"
-    if isinstance(error, PermissionError):
-        advice = "run this as the user that it belongs to, or name a folder that this user may use"
+    advice = _ADVICE.get(error.errno or 0, "name a folder that this user may write to")
     return SetupError(f"LETTERBOX_DATA_DIR: {path} cannot be used ({error.strerror}); {advice}")
 
 

@@ -34,9 +34,10 @@ async def opening_database(settings: Settings) -> AsyncIterator[Database]:
     Raises SetupError where there is none yet or its schema is not this release's.
     """
     if not settings.is_postgres and not find_file(settings.sqlite_path):
+        setting = "LETTERBOX_DATABASE_URL" if settings.database_url else "LETTERBOX_DATA_DIR"
         raise SetupError(
             f"there is no database at {settings.sqlite_path} yet: run `letterbox serve` first,"
-            " or set LETTERBOX_DATA_DIR to where it runs"
+            f" or set {setting} to where it runs"
         )
     database = open_database(
         settings.database_url,

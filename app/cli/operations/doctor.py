@@ -17,7 +17,7 @@ from app.account import open_provider
 from app.cli.core.output import JsonOption
 from app.domain.access.addresses import NetworkSet
 from app.domain.access.own_address import is_loopback
-from app.domain.errors import LetterboxError
+from app.domain.errors import LetterboxError, describe_cause
 from app.domain.provider_errors import ProviderError
 from app.settings import Settings, find_unknown_variables, load_settings
 from app.storage.data_dir import DataDir, find_file
@@ -31,6 +31,7 @@ MAX_SILENCE_SECONDS = 60
 PROVIDER_SECONDS = 10
 UNHEEDED = timedelta(days=7)
 MAX_PROXIES = 5
+SETTING = "LETTERBOX_DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _check_spool(root: Path) -> Iterator[Finding]:
 async def _check_database(settings: Settings) -> list[Finding]:
     try:
         if not settings.is_postgres and not find_file(settings.sqlite_path):
-            return [Finding("ok", f"`serve` will make {settings.sqlite_path}")]
+            return [_check_place(settings.sqlite_path)]
         database = open_database(settings.database_url, settings.sqlite_path)
     except LetterboxError as error:
         return [Finding("fail", str(error))]
@@ -149,11 +150,19 @@ async def _check_database(settings: Settings) -> list[Finding]:
         if all(well for well, _ in found):
             findings += await _check_proxies(settings, database)
     except Exception as error:  # noqa: BLE001 whatever it is, the operator wants to read it
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        findings = [Finding("fail", f"LETTERBOX_DATABASE_URL: {line}")]
+        line = describe_cause(error)
+        named = "" if SETTING in line else f"{SETTING}: "
+        findings = [Finding("fail", f"{named}{line}")]
     finally:
         await database.close()
     return findings
+
+
+def _check_place(path: Path) -> Finding:
+    """Whether the first start can make the file there."""
+    if path.parent.is_dir():
+        return Finding("ok", f"`serve` will make {path}")
+    return Finding("fail", f"{SETTING}: there is no folder {path.parent}: create it")
 
 
 async def _check_proxies(settings: Settings, database: Database) -> list[Finding]:

@@ -283,4 +283,7 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 def _describe_loss(error: DBAPIError) -> str:
-    return f"the database cannot be used now: {describe(error.orig)}"
+    return (
+        f"the database cannot be used now: {describe(error.orig)}; try again, and look at"
+        " PostgreSQL's log if it goes on"
+    )

@@ -19,10 +19,12 @@ MIN_POSTGRES = 130_000
 
 async def inspect_database(database: Database) -> list[tuple[bool, str]]:
     """Findings as (whether it is fine, a line that says what was found and what to do)."""
-    findings = await database.read(
-        _inspect_postgres if database.dialect == "postgresql" else _inspect_sqlite
-    )
-    if database.dialect == "postgresql" and (missing := await database.read(find_missing)):
+    is_server = database.dialect == "postgresql"
+    if not is_server:
+        # It says what to do where the file cannot be opened.
+        await is_current(database)
+    findings = await database.read(_inspect_postgres if is_server else _inspect_sqlite)
+    if is_server and (missing := await database.read(find_missing)):
         findings.append((False, missing))
     elif await is_current(database):
         findings.append((True, "the schema is this release's"))

@@ -257,8 +257,9 @@ class Connector:
 def _watch_peer(connected: socket.socket) -> None:
     """Have the kernel end the connection to a machine that is gone without a word.
 
-    The driver sets none of this, and the kernel's own times are a quarter of an hour in use and two
-    hours at rest: each connection of the pool would hang its user in turn.
+    The driver sets none of this, and the kernel's own time is two hours: whoever used a connection
+    that was at rest would wait for COMMAND_SECONDS. Firewalls that forget connections at rest also
+    see that it is used.
     """
     if connected.family == socket.AF_UNIX:
         return

@@ -3,13 +3,17 @@
 import asyncio
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+import pytest
 from sqlalchemy import text
 
+from app.domain.errors import DatabaseAway
 from app.storage.db.database import Connection, open_database
 from app.storage.db.postgres.connector import Connector
 from app.storage.db.postgres.servers import Servers
+from tests.e2e.relay import relaying
 
 IDS = text("SELECT pg_backend_pid(), pg_sleep(0.05)")
 END_OTHERS = text(
@@ -66,3 +70,24 @@ async def test_the_kernel_asks_whether_the_machine_is_still_there(postgres_url: 
         "TCP_USER_TIMEOUT": 25_000,
     }
     connector.abandon()
+
+
+async def test_of_many_silent_connections_only_one_is_waited_for(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connector.connect, "__kwdefaults__", {"command_timeout": 0.5})
+    parts = urlsplit(postgres_url)
+    with relaying(parts.port or 5432) as relay:
+        url = postgres_url.replace(f":{parts.port}", f":{relay.port}")
+        database = open_database(url, Path())
+
+        def find_pid(conn: Connection) -> int:
+            return int(conn.execute(IDS).scalar_one())
+
+        old = await asyncio.gather(*(database.read(find_pid) for _ in range(4)))
+        relay.cut()
+        with pytest.raises(DatabaseAway, match="does not answer in time: look at"):
+            await database.read(find_pid)
+        relay.mend()
+        assert await database.read(find_pid) not in old
+        await database.close()
