@@ -48,15 +48,19 @@ def find_newer(
 
     Between two texts the clock may be set back. The ids of messages tell in which order these were
     stored: that is the order of arrival where the later one was stored at once (`is_direct`), not
-    out of a spool or a report. Otherwise the times decide, in doubt for the refusal.
+    out of a spool or a report. Otherwise the times decide. A difference that is small leaves a
+    doubt, for of two texts that come at once the later one may be stored first; in doubt the
+    refusal holds.
     """
     if last is None or not new.is_older_than(last):
         return new
     if new.message_id <= last.message_id:
         return None
-    is_certain = is_direct and last.message_id > 0
-    in_doubt = new.is_out and last.said_at - new.said_at <= CLOCK_STEP
-    return replace(new, said_at=last.said_at) if is_certain or in_doubt else None
+    if last.said_at - new.said_at <= CLOCK_STEP:
+        is_newer = new.is_out
+    else:
+        is_newer = is_direct and last.message_id > 0
+    return replace(new, said_at=last.said_at) if is_newer else None
 
 
 def find_intent(

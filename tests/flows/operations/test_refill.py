@@ -164,7 +164,9 @@ async def fold_as_before(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[in
 def search_by_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No texts are read because they are new, or because a slow machine's index takes long."""
     monkeypatch.setattr(id_walks, "RECENT_ROWS", 1)
-    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", 60_000)
+    monkeypatch.setattr(
+        id_walks, "INDEX_PATIENCE_MILLISECONDS", {"postgresql": 60_000, "sqlite": 60_000}
+    )
 
 
 async def find(desk: Desk, word: str) -> list[int]:

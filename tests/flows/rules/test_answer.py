@@ -199,7 +199,7 @@ async def test_after_the_clock_was_set_back_the_order_of_arrival_holds(
     shop.wait(seconds=-seconds)
     assert await shop.hear("STOP") == ["opt-out"]
     assert await shop.database.read(is_opted_out, SENDER)
-    shop.wait(seconds=1)
+    shop.wait(seconds=2)
     assert await shop.hear("Hello", "START") == ["opted-out", "opt-in"]
     assert not await shop.database.read(is_opted_out, SENDER)
     assert await shop.hear("STOP") == ["opt-out"]

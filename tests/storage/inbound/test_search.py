@@ -132,7 +132,7 @@ async def test_a_search_that_takes_too_long_goes_on_one_by_one(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(id_walks, "RECENT_ROWS", 5)
-    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", 1)
+    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", {"postgresql": 1, "sqlite": 1})
     if filled.dialect == "postgresql":
 
         def slow(conn: Connection, *_: object) -> object:

@@ -140,7 +140,9 @@ async def test_a_text_is_found_by_the_index_alone_once_it_is_indexed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(id_walks, "RECENT_ROWS", 1)
-    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", 60_000)
+    monkeypatch.setattr(
+        id_walks, "INDEX_PATIENCE_MILLISECONDS", {"postgresql": 60_000, "sqlite": 60_000}
+    )
     old, _ = await queue(database, "the harbour", "the newest")
     await index_all(database)
     assert await find(database, "HARBOUR") == [old]
@@ -158,7 +160,9 @@ async def test_a_text_that_changes_is_found_by_its_new_words_only(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(id_walks, "RECENT_ROWS", 1)
-    monkeypatch.setattr(id_walks, "INDEX_PATIENCE_MILLISECONDS", 60_000)
+    monkeypatch.setattr(
+        id_walks, "INDEX_PATIENCE_MILLISECONDS", {"postgresql": 60_000, "sqlite": 60_000}
+    )
     changed, gone, _ = await queue(database, "the harbour", "the harbour too", "the newest")
     await index_all(database)
     waiting, _ = await queue(database, "not indexed", "yet")
