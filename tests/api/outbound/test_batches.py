@@ -198,3 +198,15 @@ async def test_saved_replies_are_kept_changed_and_removed(post: Post) -> None:
     assert (await api.get(path)).status_code == 404
     actions = [each["action"] for each in (await api.read("/audit"))["items"]]
     assert actions[:3] == ["saved-reply.remove", "saved-reply.change", "saved-reply.create"]
+
+
+async def test_a_digit_too_few_is_refused_in_a_batch_and_alone_alike(post: Post) -> None:
+    rows = [{"number": "0770090004", "name": "Ada"}]
+    [in_batch] = (await create(post, 422, rows=rows))["errors"]
+    answer = await post.try_to_send("0770090004")
+    assert answer.status_code == 422
+    [alone] = answer.json()["errors"]
+    assert (in_batch["code"], in_batch["detail"]) == (alone["code"], alone["detail"])
+    assert in_batch["code"] == "not-a-number"
+    assert in_batch["detail"].startswith("no mobile number of its country has so many digits")
+    assert await list_texts(post) == []
