@@ -173,7 +173,7 @@ async def test_call_is_refused_before_it_is_made(name: str) -> None:
         ("Outbox", None, AT, "since", "needs both"),
         ("Messages", AT.replace(tzinfo=None), AT, "since", "needs a zone"),
         ("Messages", AT, AT.replace(tzinfo=None), "until", "needs a zone"),
-        ("Messages", AT, AT - timedelta(seconds=1), "until", "before since"),
+        ("Messages", AT, AT - timedelta(seconds=1), "until", "before the beginning"),
         ("Mess&ages", AT, AT, "report_type", "cannot be"),
         ("", AT, AT, "report_type", "cannot be"),
     ],

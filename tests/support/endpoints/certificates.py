@@ -23,7 +23,7 @@ class Authority:
         request = self.folder / f"{name}.csr"
         made = self.folder / f"{name}.crt"
         names = self.folder / f"{name}.ext"
-        names.write_text(f"subjectAltName=DNS:{name}\n")
+        names.write_text(f"subjectAltName=DNS:{name}\nauthorityKeyIdentifier=keyid\n")
         key = self.folder / f"{name}.key"
         _openssl("req", "-new", *_new_key(key), "-subj", f"/CN={name}", "-out", request)
         _openssl(
@@ -42,7 +42,8 @@ def make_authority(folder: Path) -> Authority:
     key = folder / "authority.key"
     _openssl(
         *("req", "-x509", "-days", 2, *_new_key(key), "-subj", "/CN=Authority of a test"),
-        *("-out", made.certificate),
+        # Python 3.13 asks for it.
+        *("-addext", "keyUsage=critical,keyCertSign", "-out", made.certificate),
     )
     return made
 
