@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Dialect, create_engine, event
+from sqlalchemy import Dialect, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -122,28 +122,35 @@ class PostgresDatabase(Database):
         super().__init__()
         dsn = url.replace("postgres://", "postgresql://", 1)
         self.connector = Connector(dsn, Servers(name_address(dsn), servers))
-        # Not SQLAlchemy's AsyncEngine, which imports the ORM: 8 MB that nothing here uses.
-        self._engine = create_engine(
-            "postgresql+asyncpg://",
+        self._engine = self._make_engine(
+            self.connector.connect,
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
             pool_timeout=5,
             # The connection used last has already prepared the usual statements.
             pool_use_lifo=True,
-            hide_parameters=True,
-            json_deserializer=read_json,
-            execution_options={OPTION: self.digest_key},
         )
-        event.listen(self._engine, "do_connect", self._open)
         event.listen(self._engine, "checkout", self._refuse_unfit)
 
     @property
     def dsn(self) -> str:
         return self.connector.dsn
 
-    def _open(self, dialect: Dialect, *_: object) -> Any:
+    def _make_engine(self, connect: Callable[[], Awaitable[Any]], **options: Any) -> Engine:
+        # Not SQLAlchemy's AsyncEngine, which imports the ORM: 8 MB that nothing here uses.
+        engine = create_engine(
+            "postgresql+asyncpg://",
+            hide_parameters=True,
+            json_deserializer=read_json,
+            execution_options={OPTION: self.digest_key},
+            **options,
+        )
+        event.listen(engine, "do_connect", partial(self._open, connect))
+        return engine
+
+    def _open(self, connect: Callable[[], Awaitable[Any]], dialect: Dialect, *_: object) -> Any:
         """Statements are prepared under names only where the next one meets the same session."""
-        connection = await_only(self.connector.connect())
+        connection = await_only(connect())
         kept = 0 if is_pooled(connection) else PREPARED_STATEMENTS
         return dialect.connect(
             async_creator_fn=partial(_hand_over, connection), prepared_statement_cache_size=kept
@@ -189,6 +196,16 @@ class PostgresDatabase(Database):
         def run() -> T:
             with self._engine.begin() as connection:
                 return fn(connection, *args, **kwargs)
+
+        return await self._run(run)
+
+    async def write_at_length(self, fn: Callable[[Connection], T], /) -> T:
+        """On a connection of its own, on which a statement may take any time."""
+        connect = partial(self.connector.connect, command_timeout=None)
+
+        def run() -> T:
+            with self._make_engine(connect, poolclass=NullPool).begin() as connection:
+                return fn(connection)
 
         return await self._run(run)
 

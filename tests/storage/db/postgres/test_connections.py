@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from sqlalchemy import text
 
-from app.domain.errors import DatabaseAway
+from app.domain.errors import DatabaseAway, Unavailable
 from app.storage.db.database import Connection, open_database
 from app.storage.db.postgres.connector import Connector
 from app.storage.db.postgres.servers import Servers
@@ -91,3 +91,19 @@ async def test_of_many_silent_connections_only_one_is_waited_for(
         relay.mend()
         assert await database.read(find_pid) not in old
         await database.close()
+
+
+async def test_a_migration_may_take_longer_than_any_other_statement(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(conn: Connection) -> object:
+        return conn.exec_driver_sql("SELECT pg_sleep(0.6), 'done'").one()[1]
+
+    options = Connector.connect.__kwdefaults__
+    assert options is not None
+    monkeypatch.setitem(options, "command_timeout", 0.2)
+    database = open_database(postgres_url, Path())
+    with pytest.raises(Unavailable):
+        await database.write(sleep)
+    assert await database.write_at_length(sleep) == "done"
+    await database.close()
