@@ -1,5 +1,6 @@
 """A forward on a caller's connection: how its body is read, taken and answered."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from app.api.http.answers import Answer
@@ -17,7 +18,7 @@ READ_TIMEOUT_SECONDS = 10.0
 LETTER_SECONDS = 0.1
 
 
-class ForwardConnection(BoundedConnection):
+class ForwardConnection(BoundedConnection, ABC):
     """Passes each forward to the endpoint, with a callback for the answer.
 
     `HttpProtocol`, which derives from this class, reads what comes before and after it.
@@ -28,9 +29,9 @@ class ForwardConnection(BoundedConnection):
         # What reads the body of the current request.
         self._body: BodyReader | None = None
 
+    @abstractmethod
     def _advance(self) -> None:
         """Read as far as the data that has arrived allows."""
-        raise NotImplementedError
 
     def _begin_forward(self, head: Head, newline: bytes) -> None:
         refused = self._inbound.judge(
